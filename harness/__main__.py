@@ -1,0 +1,46 @@
+"""The command `harness`: runs a verb, and says faults in one line."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+
+import typer
+
+from harness.cli import app
+from harness.model import HarnessError, UsageError
+
+BAD_USAGE = 2
+FAULT = 3
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line; the exit status is that of the design: 0, 1, 2, 3 or 130."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        status = app(standalone_mode=False)
+    except UsageError as error:
+        status = _complain(str(error), BAD_USAGE)
+    except typer.TyperException as error:
+        status = _complain(str(error), BAD_USAGE)
+    except HarnessError as error:
+        status = _complain(str(error), FAULT)
+    except (KeyboardInterrupt, typer.Abort):
+        status = INTERRUPTED
+    sys.exit(status)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """SIGTERM ends a run as Ctrl-C does: servers stopped, records kept."""
+    raise KeyboardInterrupt
+
+
+def _complain(message: str, status: int) -> int:
+    print(f"harness: {message}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    main()

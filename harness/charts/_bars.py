@@ -1,0 +1,123 @@
+"""Bars side by side: a median with its interval, and a dot for every round."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.charts._style import FAINT, INK, QUIET, TICKS, WIDTH_IN, colours, columns_for, compact, grid, panels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from matplotlib.axes import Axes
+
+    from harness.charts._style import Picture
+    from harness.model import CaseSummary, Estimate, RunInfo, Verdict
+
+ROW_IN = 0.32
+LETTER_IN = 0.068
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One server's row in a panel; without an estimate, its verdict stands where the bar would be."""
+
+    server: str
+    colour: str
+    verdict: Verdict
+    estimate: Estimate | None
+    rounds: Sequence[float]
+
+    @property
+    def label(self) -> str:
+        if self.estimate is None:
+            return self.verdict
+        value = compact(self.estimate.median)
+        return value if self.verdict == "valid" else f"{value}\n{self.verdict}"
+
+    @property
+    def label_in(self) -> float:
+        """Room that the label takes, in inches, with the space before it."""
+        return 0.12 + LETTER_IN * max(map(len, self.label.split("\n")))
+
+    @property
+    def reach(self) -> float:
+        """Where its ink ends."""
+        return max((self.estimate.median, self.estimate.high, *self.rounds)) if self.estimate else 0.0
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a bar chart is about: its words, its unit, where the numbers stand, and which end is the good one."""
+
+    title: str
+    caption: str
+    unit: str
+    estimate: Callable[[CaseSummary], Estimate | None]
+    rounds: Callable[[CaseSummary], Sequence[float]]
+    lower_is_better: bool = False
+
+    def order(self, bar: Bar) -> float:
+        if bar.estimate is None:
+            return math.inf
+        return bar.estimate.median if self.lower_is_better else -bar.estimate.median
+
+
+def bar_chart(measure: Measure, summaries: Sequence[CaseSummary], run: RunInfo) -> Picture | None:
+    """A panel for each scenario and protocol, the best server first; hatched where the number does not hold."""
+    if not any(measure.estimate(summary) for summary in summaries):
+        return None
+    colour = colours(summary.case.server for summary in summaries)
+    groups = panels(summaries)
+    shape = len(groups), columns_for(len(groups), colour)
+    height_in = 0.8 + ROW_IN * max(map(len, groups.values()))
+    figure, cells = grid(measure.title, measure.caption, run, shape, height_in)
+    for axes, (title, group) in zip(cells, groups.items(), strict=True):
+        bars = [
+            Bar(each.case.server, colour[each.case.server], each.verdict, measure.estimate(each), measure.rounds(each))
+            for each in group
+        ]
+        _fill(axes, title, sorted(bars, key=measure.order), measure.unit)
+    return figure
+
+
+def _fill(axes: Axes, title: str, bars: Sequence[Bar], unit: str) -> None:
+    """One panel, the first bar on top; its axis starts at 0 and leaves room for the labels."""
+    for row, bar in enumerate(bars):
+        _draw_bar(axes, row, bar)
+    columns = axes.get_gridspec().ncols  # type: ignore[union-attr]  # made by subplots, so it has one
+    names_in = LETTER_IN * max(len(bar.server) for bar in bars)
+    room_in = max(1.6, WIDTH_IN / columns - names_in - 0.3)
+    axes.set_xlim(0, max(bar.reach / (1 - bar.label_in / room_in) for bar in bars) or 1)
+    axes.set_ylim(len(bars) - 0.4, -0.6)
+    axes.set_yticks(range(len(bars)), [bar.server for bar in bars])
+    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", length=2)
+    axes.locator_params(axis="x", nbins=4)
+    axes.xaxis.set_major_formatter(TICKS)
+    axes.grid(axis="x")
+    axes.spines["left"].set_color(FAINT)
+    axes.set_xlabel(unit)
+    axes.set_title(title, loc="left", fontsize=9, fontweight="bold")
+
+
+def _draw_bar(axes: Axes, row: int, bar: Bar) -> None:
+    if bar.estimate is None:
+        axes.annotate(bar.label, (0, row), (4, 0), textcoords="offset points", va="center", color=QUIET, style="italic")
+        return
+    middle = bar.estimate.median
+    if bar.verdict == "valid":
+        axes.barh(row, middle, height=0.62, color=bar.colour)
+    else:
+        axes.barh(row, middle, height=0.62, facecolor="white", edgecolor=bar.colour, hatch="////", linewidth=1)
+    axes.plot([bar.estimate.low, bar.estimate.high], [row - 0.1] * 2, color=INK, linewidth=1.6, solid_capstyle="butt")
+    axes.plot(
+        bar.rounds, [row + 0.14] * len(bar.rounds), "o", markersize=3.4, markerfacecolor="white",
+        markeredgecolor=INK, markeredgewidth=0.7,
+    )  # fmt: skip
+    axes.annotate(
+        bar.label, (bar.reach, row), (6, 0), textcoords="offset points", va="center", fontsize=8,
+        color=INK if bar.verdict == "valid" else QUIET, linespacing=1.0,
+    )  # fmt: skip

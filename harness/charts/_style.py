@@ -1,0 +1,166 @@
+"""What all charts share: colours, numbers, the frame with its title and footer, and panels side by side."""
+
+from __future__ import annotations
+
+import textwrap
+import zlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter
+
+from harness.model import PROTOCOL_NAMES, PROTOCOLS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from matplotlib.axes import Axes
+
+    from harness.model import Case, CaseSummary, RunInfo
+
+WIDTH_IN = 9.4
+"""About 900 pixels, the width of a README."""
+DIGITS, THOUSAND = 3, 1000
+LONG_NAME = 14
+INK, QUIET, FAINT = "#1f2328", "#59636e", "#d1d9e0"
+
+STYLE: Any = {  # Any, because matplotlib's releases disagree on the type of its keys
+    "svg.fonttype": "none",  # text stays text: sharp, searchable, small
+    "svg.hashsalt": "harness",  # the same figure gives the same bytes
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Geneva", "Arial", "sans-serif"],
+    "font.size": 8.5,
+    "text.color": INK,
+    "text.parse_math": False,  # a dollar sign in a name is a dollar sign
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": QUIET,
+    "axes.labelsize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": QUIET,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 8.5,
+    "grid.color": "#e8ecf0",
+    "grid.linewidth": 0.8,
+    "hatch.linewidth": 1.0,
+}
+
+# Okabe and Ito's colours (https://jfly.uni-koeln.de/color/) and, after them, Paul Tol's that keep apart from these.
+PALETTE = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00",
+    "#332288", "#882255", "#999933", "#117733", "#7F7F7F", "#AA4499",
+)  # fmt: skip
+USUAL = ("uvicorn", "granian", "hypercorn", "daphne", "gunicorn")
+"""Servers whose colour never changes; every other one takes a colour that its name chooses."""
+
+
+def colours(servers: Iterable[str]) -> dict[str, str]:
+    """A colour for each server: its own in every chart, and no two the same while there are enough."""
+    chosen = {name: PALETTE[USUAL.index(name)] for name in USUAL}
+    names = sorted(set(servers))
+    for name in (name for name in names if name not in USUAL):
+        wish = zlib.crc32(name.encode()) % len(PALETTE)
+        in_turn = PALETTE[wish:] + PALETTE[:wish]
+        chosen[name] = next((colour for colour in in_turn if colour not in chosen.values()), in_turn[0])
+    return {name: chosen[name] for name in names}
+
+
+def pale(colour: str) -> tuple[float, float, float]:
+    """The colour, half way to white."""
+    red, green, blue = to_rgb(colour)
+    return (1 + red) / 2, (1 + green) / 2, (1 + blue) / 2
+
+
+class Picture(Figure):
+    """A figure that is saved in the charts' style, and with the same bytes every time."""
+
+    def savefig(self, fname: Any, **options: Any) -> None:
+        with mpl.rc_context(STYLE):
+            super().savefig(fname, **options)
+
+
+def first_line(docstring: str | None) -> str:
+    """A chart's caption: the first line of its module's docstring."""
+    return (docstring or "").partition("\n")[0]
+
+
+def compact(value: float) -> str:
+    """Three significant digits, thousands with commas: 12,300 · 412 · 3.41 · 0.0520."""
+    digits = f"{float(f'{value:.3g}'):,.0f}"
+    return digits if len(digits) >= DIGITS or value == 0 else f"{value:#.3g}"
+
+
+def _tick(value: float, _position: object = None) -> str:
+    """A number for an axis, without digits it does not need: 10k · 2.5k · 400 · 0.5."""
+    return f"{value / THOUSAND:g}k" if value >= THOUSAND else f"{value:g}"
+
+
+TICKS = FuncFormatter(_tick)
+
+
+def panels(summaries: Sequence[CaseSummary]) -> dict[str, list[CaseSummary]]:
+    """The cases that differ in their server alone, under a title for each such group, protocol by protocol."""
+    groups: dict[Case, list[CaseSummary]] = {}
+    for summary in summaries:
+        groups.setdefault(replace(summary.case, server=""), []).append(summary)
+    several_apps = len({case.app for case in groups}) > 1
+    return {
+        panel_title(case, name_app=several_apps): groups[case]
+        for case in sorted(groups, key=lambda case: PROTOCOLS.index(case.protocol))
+    }
+
+
+def panel_title(case: Case, *, name_app: bool) -> str:
+    words = [case.scenario, PROTOCOL_NAMES[case.protocol], *([case.app] if name_app else [])]
+    return " · ".join(words)
+
+
+def columns_for(count: int, servers: Iterable[str]) -> int:
+    """How many panels stand side by side: three at the most, and two where long names need the room."""
+    if max(map(len, servers)) > LONG_NAME:
+        return min(count, 2)
+    return {1: 1, 2: 2, 4: 2}.get(count, 3)
+
+
+def grid(
+    title: str, caption: str, run: RunInfo, shape: tuple[int, int], panel_height_in: float
+) -> tuple[Picture, list[Axes]]:
+    """A figure with `shape` = (panels, columns), between a title above and the footer below."""
+    count, columns = shape
+    rows = -(-count // columns)
+    head, foot = _wrap(caption, 120), footer(run)
+    top_in, bottom_in = 0.42 + 0.17 * len(head), 0.2 + 0.145 * len(foot)
+    height_in = top_in + rows * panel_height_in + bottom_in
+    rect = (0.006, bottom_in / height_in, 0.988, 1 - (top_in + bottom_in) / height_in)
+    layout = ConstrainedLayoutEngine(rect=rect, hspace=0.06, wspace=0.03)
+    figure = Picture(figsize=(WIDTH_IN, height_in), layout=layout, facecolor="white")
+    figure.text(0.012, 1 - 0.12 / height_in, title, size=13, weight="bold", va="top")
+    figure.text(0.012, 1 - 0.37 / height_in, "\n".join(head), size=8.5, color=QUIET, va="top")
+    figure.text(0.012, 0.08 / height_in, "\n".join(foot), size=7, color=QUIET, va="bottom", linespacing=1.35)
+    cells = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    for unused in cells[count:]:
+        unused.remove()
+    return figure, cells[:count]
+
+
+def footer(run: RunInfo) -> list[str]:
+    """Where the numbers come from: the machine, the servers' versions, the load, the day."""
+    where = run.environment
+    versions = ", ".join(f"{name}\u00a0{version}" for name, version in where.server_versions.items())
+    python = f"Python {where.python}" if where.python[:1].isdigit() else where.python
+    machine = [f"{where.cpu_model} × {where.cpu_count}", f"kernel {where.kernel}", python]
+    lines = [" · ".join([*machine, versions]) if versions else " · ".join(machine)]
+    lines.append(f"{run.conditions} · {run.started_at[:10]}")
+    return [part for line in lines for part in _wrap(line, 150)]
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_long_words=True) or [""]

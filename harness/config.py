@@ -1,0 +1,143 @@
+"""`harness.toml`, or `[tool.harness]` in `pyproject.toml`, and the options of the command line: one set of settings.
+
+Every key of the file is an option of `harness run` and `harness plan` of the same name, and the option wins.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from harness.model import PROTOCOLS, Protocol, UsageError
+
+Names = tuple[str, ...]
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0}
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a run is asked to do, before names are looked up. The descriptions are the options' help."""
+
+    servers: Annotated[Names, Meta(description="Names from `harness list`, with commas; or all.", title="A,B")] = (
+        *("uvicorn", "hypercorn", "daphne", "granian"),
+    )
+    apps: Annotated[Names, Meta(description="Apps from `harness list`, with commas; or all.", title="A,B")] = ("asgi",)
+    app: Annotated[str | None, Meta(description="Your own app in their place.", title="MODULE:CALLABLE")] = None
+    app_dir: Annotated[str, Meta(description="Folder that your app is imported from.", title="DIR")] = "."
+    ready_path: Annotated[str, Meta(description="What your app is asked for until it answers.", title="PATH")] = "/"
+    scenarios: Annotated[Names, Meta(description="What the users do, with commas; or all.", title="A,B")] = (
+        *("plaintext", "echo", "ws_echo"),
+    )
+    protocols: Annotated[
+        tuple[Protocol, ...], Meta(description=f"Of {', '.join(PROTOCOLS)}, with commas; or all.", title="A,B")
+    ] = ("h1", "h2", "ws")
+    load: Annotated[
+        str, Meta(pattern="^saturate$", description="saturate: each user sends again once it has its answer.", title="LOAD")
+    ] = "saturate"
+    users: Annotated[int, Meta(ge=1, description="Requests in flight at once, whatever the protocol.", title="N")] = 32
+    streams: Annotated[int, Meta(ge=1, description="HTTP/2: users that share one connection.", title="N")] = 1
+    workers: Annotated[int, Meta(ge=1, description="Worker processes of each server.", title="N")] = 1
+    rounds: Annotated[int, Meta(ge=1, description="How often each case is measured, in a new order.", title="N")] = 5
+    warmup: Annotated[float, Meta(ge=0, description="Load before each window, such as 500ms.", title="TIME")] = 0.5
+    duration: Annotated[float, Meta(gt=0, description="Length of each window, such as 2s.", title="TIME")] = 2.0
+    baseline: Annotated[
+        str | None, Meta(description="Server that the others are compared with; the first unless given.", title="NAME")
+    ] = None
+    seed: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="Fixes every shuffle; drawn and recorded if not given.", title="N")] = None
+    out: Annotated[str, Meta(description="Folder for results.", title="DIR")] = "results"
+
+
+@dataclass(frozen=True)
+class Option:
+    """A setting as the command line shows it."""
+
+    key: str
+    help: str
+    metavar: str
+
+
+def options() -> Iterator[Option]:
+    """All settings, in order; the help ends with the default."""
+    hints = get_type_hints(Settings, include_extras=True)
+    for field in msgspec.structs.fields(Settings):
+        meta: Meta = hints[field.name].__metadata__[0]
+        yield Option(field.name, f"{meta.description}{_default(field.default)}", meta.title or "")
+
+
+def _default(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case tuple():
+            return f" \\[{','.join(value)}]"
+        case float():
+            return f" \\[{value:g}s]"
+    return f" \\[{value}]"
+
+
+def load(given: Mapping[str, str | None], directory: Path, file: Path | None = None) -> Settings:
+    """Settings from the file in `directory`, or from `file`, and over them the options that are not None.
+
+    Raises `UsageError` naming the key that is unknown, of the wrong type or out of range, and what was expected.
+    """
+    source, keys = _read(directory, file)
+    from_file = _convert(keys, source, "_")
+    from_options = {key: value for key, value in given.items() if value is not None}
+    return _convert({**msgspec.structs.asdict(from_file), **from_options}, "--", "-")
+
+
+def _read(directory: Path, file: Path | None) -> tuple[str, dict[str, Any]]:
+    """Where the settings stand, and the settings there; none where there is no file."""
+    own, project = directory / "harness.toml", directory / "pyproject.toml"
+    if file is not None or own.is_file():
+        return f"{(file or own).name}: ", _table(file or own)
+    if project.is_file():
+        return "pyproject.toml: tool.harness.", _table(project).get("tool", {}).get("harness", {})
+    return "", {}
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise UsageError(f"--config: expected a TOML file, found {path} ({error.strerror})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: expected TOML, found that {error}") from error
+
+
+def _convert(keys: Mapping[str, Any], prefix: str, separator: str) -> Settings:
+    known = Settings.__struct_fields__
+    for key in keys:
+        if key not in known:
+            raise UsageError(f"{prefix}{key}: expected any of {', '.join(known)}")
+    normal = {key: _normal(value, key, f"{prefix}{key.replace('_', separator)}") for key, value in keys.items()}
+    try:
+        return msgspec.convert(normal, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        message, _, place = str(error).partition(" - at `$.")
+        key = re.split(r"[\[`]", place)[0]
+        found = keys[key] if isinstance(keys[key], str) else repr(keys[key])
+        expected = f"expected any of {', '.join(PROTOCOLS)}" if key == "protocols" else message[0].lower() + message[1:]
+        expected = expected.partition(", got")[0].replace("`", "")
+        raise UsageError(f"{prefix}{key.replace('_', separator)}: {expected}, found {found}") from error
+
+
+def _normal(value: Any, key: str, shown: str) -> Any:
+    """Comma-separated names as a list, `all` spelt out for protocols, times in seconds."""
+    if not isinstance(value, str):
+        return value
+    if key in {"warmup", "duration"}:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m)?", value.strip())
+        if found is None:
+            raise UsageError(f"{shown}: expected a time such as 2s or 500ms, found {value}")
+        return float(found[1]) * _UNITS_S[found[2] or "s"]
+    if key in {"servers", "apps", "scenarios", "protocols"}:
+        names = [name.strip() for name in value.split(",") if name.strip()]
+        return list(PROTOCOLS) if key == "protocols" and names == ["all"] else names
+    return value

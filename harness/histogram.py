@@ -1,0 +1,86 @@
+"""Log-linear histograms of microseconds: three significant digits, exact to merge.
+
+The layout is HdrHistogram's with 2048 sub-buckets (http://hdrhistogram.org): a value below 2048 µs has a bucket of
+its own; above, each doubling has 1024 buckets, so a bucket is never wider than 1/1024 of what it holds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+SUB_BUCKET_BITS = 11
+_HALF = 1 << (SUB_BUCKET_BITS - 1)
+
+
+def bucket(value_us: int) -> int:
+    """Number of the bucket that holds `value_us` (≥ 0)."""
+    shift = max(0, value_us.bit_length() - SUB_BUCKET_BITS)
+    return shift * _HALF + (value_us >> shift)
+
+
+def bucket_range(index: int) -> tuple[int, int]:
+    """Lowest and highest microsecond that bucket `index` holds."""
+    shift = max(0, index // _HALF - 1)
+    low = (index - shift * _HALF) << shift
+    return low, low + (1 << shift) - 1
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts by bucket, with the exact sum and maximum beside them."""
+
+    counts: Mapping[int, int] = field(default_factory=dict)
+    sum_us: int = 0
+    max_us: int = 0
+
+    @classmethod
+    def of(cls, values_us: Iterable[int]) -> Histogram:
+        counts: dict[int, int] = {}
+        total = top = 0
+        for value in values_us:
+            index = bucket(value)
+            counts[index] = counts.get(index, 0) + 1
+            total += value
+            top = max(top, value)
+        return cls(counts, total, top)
+
+    @property
+    def count(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def mean_us(self) -> float:
+        return self.sum_us / self.count if self.counts else 0.0
+
+    def percentile(self, percent: float) -> int:
+        """The value in µs that `percent` of the requests (0 to 100) do not exceed; 0 when there are none.
+
+        As HdrHistogram does, the upper end of the bucket that holds the rank is given, but never more than the maximum.
+        """
+        count = self.count
+        rank = max(1, math.ceil(round(count * percent / 100, 9)))
+        for index, seen in self.cumulative():
+            if seen >= rank:
+                return min(bucket_range(index)[1], self.max_us)
+        return 0
+
+    def cumulative(self) -> Iterator[tuple[int, int]]:
+        """Each bucket that holds something, in order, with the number of requests up to and including it."""
+        seen = 0
+        for index in sorted(self.counts):
+            seen += self.counts[index]
+            yield index, seen
+
+    @staticmethod
+    def merge(histograms: Iterable[Histogram]) -> Histogram:
+        """Add histograms up; no information is lost that each of them held."""
+        counts: dict[int, int] = {}
+        total = top = 0
+        for histogram in histograms:
+            for index, count in histogram.counts.items():
+                counts[index] = counts.get(index, 0) + count
+            total += histogram.sum_us
+            top = max(top, histogram.max_us)
+        return Histogram(counts, total, top)

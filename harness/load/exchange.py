@@ -1,0 +1,144 @@
+"""What a scenario sends and what a right answer to it is, whatever the protocol."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class Failure(Exception):  # noqa: N818 - the field's word for a request without a right answer, as in Locust's statistics
+    """A request that got no right answer; `kind` groups failures, `detail` is the example to keep."""
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(f"{kind}: {detail}")
+        self.kind = kind
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole response, or a WebSocket message: status 0, and `type` its only header."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        """First value of the header `name` (lower case)."""
+        return next((value for key, value in self.headers if key == name), None)
+
+    def json(self) -> Any:
+        """The body as JSON; raises `ValueError` when it is none."""
+        return json.loads(self.body)
+
+
+Check = Callable[[Answer], str | None]
+"""A scenario's own look at an answer: None when it is right, else what is wrong with it."""
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Exchange:
+    """Something to send, and what a right answer to it is.
+
+    Made once and sent often: the client keeps here what it encoded and the bytes of the last right answer, so that an
+    answer of the very same bytes needs no second look.
+    """
+
+    name: str = ""
+    """Under what it is counted; those with ids in their paths share one."""
+    expected_body: bytes | None = None
+    check: Check | None = None
+    encoded: bytes | None = field(default=None, repr=False)
+    learned: bytes | None = field(default=None, repr=False)
+    learned_answer: Answer | None = field(default=None, repr=False)
+
+    def verify(self, answer: Answer) -> None:
+        """Raise `Failure` unless the answer is right."""
+        expected = self.expected_body
+        if expected is not None and answer.body != expected:
+            if len(answer.body) != len(expected):
+                raise Failure("length", f"expected {len(expected)} bytes, found {len(answer.body)}")
+            raise Failure("body", f"expected {excerpt(expected)}, found {excerpt(answer.body)}")
+        if self.check is not None and (problem := self._problem(answer)) is not None:
+            raise Failure("check", problem)
+
+
+    def _problem(self, answer: Answer) -> str | None:
+        assert self.check is not None  # noqa: S101 - asked before
+        try:
+            return self.check(answer)
+        except (ValueError, TypeError, AttributeError, LookupError) as error:
+            return f"cannot be read as expected ({error}): {excerpt(answer.body)}"
+
+
+@dataclass(eq=False, slots=True)
+class Request(Exchange):
+    """An HTTP request."""
+
+    method: str
+    path: str
+    headers: Headers = ()
+    body: bytes = b""
+    status: int = 200
+    expected_type: str | None = None
+    """Media type of the answer, without parameters."""
+
+    def __post_init__(self) -> None:
+        self.name = self.name or f"{self.method} {self.path}"
+
+    def verify(self, answer: Answer) -> None:
+        """Raise `Failure` unless status, content type and body are right."""
+        if answer.status != self.status:
+            raise Failure("status", f"expected {self.status}, found {answer.status}: {excerpt(answer.body)}")
+        if self.expected_type is not None:
+            found = answer.header("content-type") or "none"
+            if found.partition(";")[0].strip().lower() != self.expected_type:
+                raise Failure("content-type", f"expected {self.expected_type}, found {found}")
+        Exchange.verify(self, answer)
+
+
+@dataclass(eq=False, slots=True)
+class Message(Exchange):
+    """A WebSocket message; the right answer is the next message that comes, of the same type (text or binary)."""
+
+    data: bytes
+    text: bool = False
+
+    def __post_init__(self) -> None:
+        self.name = self.name or "message"
+
+    def verify(self, answer: Answer) -> None:
+        """Raise `Failure` unless type and body are right."""
+        expected = "text" if self.text else "binary"
+        if (found := answer.header("type")) != expected:
+            raise Failure("type", f"expected a {expected} message, found a {found} one")
+        Exchange.verify(self, answer)
+
+
+def excerpt(data: bytes, limit: int = 80) -> str:
+    """The beginning of a body, for people."""
+    return repr(data[:limit])[1:] + (" …" if len(data) > limit else "")
+
+
+def get(path: str, **expectation: Any) -> Request:
+    """A GET; keywords are fields of `Request`: `status`, `expected_body`, `expected_type`, `check`, `name`."""
+    return Request("GET", path, **expectation)
+
+
+def post(path: str, body: bytes, content_type: str, **expectation: Any) -> Request:
+    """A POST of `body`; keywords as for `get`."""
+    return Request("POST", path, (("content-type", content_type),), body, **expectation)
+
+
+def put(path: str, body: bytes, content_type: str, **expectation: Any) -> Request:
+    """A PUT of `body`; keywords as for `get`."""
+    return Request("PUT", path, (("content-type", content_type),), body, **expectation)
+
+
+def delete(path: str, **expectation: Any) -> Request:
+    """A DELETE; keywords as for `get`."""
+    return Request("DELETE", path, **expectation)

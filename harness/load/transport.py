@@ -1,0 +1,212 @@
+"""One connection whose bytes arrive in gevent's hub: a socket that never blocks, with TLS where asked for.
+
+A greenlet per answer to read would cost a switch more than the answer itself. So the hub's read watcher receives,
+hands the bytes to the protocol at once, and the protocol wakes only the greenlet whose answer is whole.
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Protocol as Interface
+from urllib.parse import urlsplit
+
+import gevent
+import gevent.monkey
+import gevent.socket
+
+from harness.load.exchange import Failure
+
+CONNECT_TIMEOUT_S = 10.0
+RECEIVE_BYTES = 256 * 1024
+
+_Socket = gevent.monkey.get_original("socket", "socket")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where to connect, and the TLS to speak there (None: in clear)."""
+
+    host: str
+    port: int
+    context: ssl.SSLContext | None = None
+
+    @classmethod
+    def of(cls, url: str, authority: Path | None = None, alpn: tuple[str, ...] = ()) -> Endpoint:
+        """From `http://host:port` or `https://host:port`; `authority` is the certificate to trust, PEM."""
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or parts.hostname is None:
+            raise ValueError(f"expected a host like http://127.0.0.1:8000, found {url!r}")
+        endpoint = cls(parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+        if parts.scheme == "http":
+            return endpoint
+        context = ssl.create_default_context(cafile=str(authority) if authority else None)
+        if alpn:
+            context.set_alpn_protocols(list(alpn))
+        return replace(endpoint, context=context)
+
+    @property
+    def authority(self) -> str:
+        """As the Host header and `:authority` name it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+class Receiver(Interface):
+    """What a protocol does with what arrives; called in the hub, so it must never wait."""
+
+    def received(self, data: bytes, at_ns: int) -> None:
+        """Bytes in the clear, and when they were read."""
+
+    def lost(self, reason: str) -> None:
+        """The connection ended, by the peer or by an error; called once, and not after `close`."""
+
+
+class Transport:
+    """An open connection. Raises `Failure` of kind `connect` when there is none to be had."""
+
+    def __init__(self, endpoint: Endpoint, receiver: Receiver) -> None:
+        self.alive = True
+        self.tls: str | None = None
+        self.alpn: str | None = None
+        self._receiver = receiver
+        self._unsent = bytearray()
+        self._tls: ssl.SSLObject | None = None
+        try:
+            cooperative = gevent.socket.create_connection((endpoint.host, endpoint.port), CONNECT_TIMEOUT_S)
+        except OSError as error:
+            raise Failure("connect", str(error)) from error
+        try:
+            cooperative.setsockopt(gevent.socket.IPPROTO_TCP, gevent.socket.TCP_NODELAY, 1)
+            if endpoint.context is not None:
+                self._handshake(cooperative, endpoint.context, endpoint.host)
+        except OSError as error:
+            cooperative.close()
+            raise Failure("connect", f"TLS handshake: {error}") from error
+        self._socket = _Socket(fileno=cooperative.detach())
+        self._socket.setblocking(False)
+        self._recv = self._socket.recv
+        self._send = self._socket.send
+        loop = gevent.get_hub().loop
+        self._reader = loop.io(self._socket.fileno(), 1)
+        self._writer = loop.io(self._socket.fileno(), 2)
+        self._reader.start(self._readable if self._tls is None else self._readable_tls)
+        if self._tls is not None and self._incoming.pending:
+            loop.run_callback(self._decrypt, perf_counter_ns())
+
+    @property
+    def negotiated(self) -> str:
+        """The TLS version and the ALPN protocol, as far as there are any: `TLSv1.3 h2`."""
+        return " ".join(part for part in (self.tls, self.alpn) if part)
+
+    def write(self, data: bytes) -> None:
+        """Send, or keep what the kernel has no room for until it has; a dead connection is found by reading."""
+        if self._tls is not None:
+            self._tls.write(data)
+            data = self._outgoing.read()
+        if self._unsent:
+            self._unsent += data
+            return
+        try:
+            sent = self._send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return
+        if sent < len(data):
+            self._unsent += data[sent:]
+            self._writer.start(self._writable)
+
+    def close(self) -> None:
+        """Let go of the connection; the receiver hears no more of it."""
+        if self.alive:
+            self.alive = False
+            for watcher in (self._reader, self._writer):
+                watcher.stop()
+                watcher.close()
+            self._socket.close()
+
+    def _handshake(self, cooperative: gevent.socket.socket, context: ssl.SSLContext, host: str) -> None:
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        with gevent.Timeout(CONNECT_TIMEOUT_S, TimeoutError("timed out")):
+            while True:
+                try:
+                    self._tls.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    cooperative.sendall(self._outgoing.read())
+                    data = cooperative.recv(RECEIVE_BYTES)
+                    if not data:
+                        raise ConnectionResetError("closed by the server") from None
+                    self._incoming.write(data)
+            cooperative.sendall(self._outgoing.read())
+        self.tls, self.alpn = self._tls.version(), self._tls.selected_alpn_protocol()
+
+    def _readable(self) -> None:
+        try:
+            data = self._recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._end(str(error))
+            return
+        if data:
+            self._receiver.received(data, perf_counter_ns())
+        else:
+            self._end("closed by the server")
+
+    def _readable_tls(self) -> None:
+        try:
+            data = self._recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._end(str(error))
+            return
+        at_ns = perf_counter_ns()
+        if data:
+            self._incoming.write(data)
+        else:
+            self._incoming.write_eof()
+        self._decrypt(at_ns)
+
+    def _decrypt(self, at_ns: int) -> None:
+        assert self._tls is not None  # noqa: S101 - tells the type; only TLS connections come here
+        ended = ""
+        parts = []
+        try:
+            while part := self._tls.read(RECEIVE_BYTES):
+                parts.append(part)
+            ended = "closed by the server"
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLEOFError:
+            ended = "closed by the server"
+        except ssl.SSLError as error:
+            ended = f"TLS: {error}"
+        if self._outgoing.pending:
+            self.write(b"")
+        if parts:
+            self._receiver.received(b"".join(parts), at_ns)
+        if ended:
+            self._end(ended)
+
+    def _writable(self) -> None:
+        try:
+            sent = self._send(self._unsent)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._end(str(error))
+            return
+        del self._unsent[:sent]
+        if not self._unsent:
+            self._writer.stop()
+
+    def _end(self, reason: str) -> None:
+        if self.alive:
+            self.close()
+            self._receiver.lost(reason)

@@ -1,0 +1,136 @@
+"""Locust users for scenarios: what they send is said once and goes over any protocol.
+
+A scenario is an ordinary Locust file::
+
+    class Plaintext(HttpScenario):
+        hello = get("/plaintext", expected_body=b"Hello, World!")
+
+        @task
+        def read(self) -> None:
+            self.send(self.hello)
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any, ClassVar, cast
+
+import gevent
+from locust import User
+from locust.env import Environment
+from locust.exception import StopUser
+
+from harness.load import http1, http2
+from harness.load.exchange import Answer, Failure, Message, Request
+from harness.load.recorder import recorder
+from harness.load.transport import Endpoint
+from harness.load.websocket import WebSocketClient
+from harness.model import HTTP2_PROTOCOLS
+
+_TURN_NS = 20_000_000
+"""How long a user goes on with its tasks before Locust gets to see whether it shall stop."""
+_FAILED_PAUSE_S = 0.01
+"""After a failure, so that a dead server is not asked a million times."""
+
+
+class _Scenario(User):
+    """What both kinds have in common: one connection, one exchange in flight, and the pass before the window."""
+
+    abstract = True
+    client: Any
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self._steps = cast("list[Callable[[Any], None]]", list(self.tasks))
+        self._paced = type(self).wait_time is not User.wait_time
+        self.tasks = [type(self)._turn]
+
+    def on_start(self) -> None:
+        """Connect; the first user then goes through every task once, and only if that was right all may begin."""
+        try:
+            self.client.open()
+        except Failure as failure:
+            recorder.fail("connect", "connect", failure, 0)
+            raise StopUser from failure
+        recorder.clients.append(self.client)
+        if len(recorder.clients) == 1 and not recorder.gate.is_set():
+            for step in dict.fromkeys(self._steps):
+                self._take(step)
+            recorder.gate.set()
+        recorder.gate.wait()
+
+    def on_stop(self) -> None:
+        self.client.close()
+
+    def _turn(self) -> None:
+        """The one task that Locust sees: the scenario's own, again and again, without a switch in between."""
+        steps = self._steps
+        until_ns = perf_counter_ns() + _TURN_NS
+        while True:
+            self._take(steps[0] if len(steps) == 1 else random.choice(steps))  # noqa: S311 - weights, no secrets
+            if self._paced or perf_counter_ns() > until_ns:
+                return
+
+    def _take(self, step: Callable[[Any], None]) -> None:
+        try:
+            step(self)
+        except Failure:
+            # Counted where it was raised; the rest of the step would stand on an answer that is not there.
+            gevent.sleep(_FAILED_PAUSE_S)
+
+
+class HttpScenario(_Scenario):
+    """A user who sends HTTP requests, over whichever HTTP protocol the trial speaks."""
+
+    abstract = True
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        if environment.parsed_options.protocol in HTTP2_PROTOCOLS:
+            pool = _pool(_endpoint(environment, self.host, http2.ALPN), environment.parsed_options.streams)
+            self.client = pool.client()
+        else:
+            self.client = http1.Http1Client(_endpoint(environment, self.host, http1.ALPN), recorder)
+
+    def send(self, request: Request) -> Answer:
+        """Send a request and return the right answer to it; raises `Failure` when there is none."""
+        answer: Answer = self.client.exchange(request)
+        return answer
+
+
+class WebSocketScenario(_Scenario):
+    """A user with one WebSocket to `path`, on which each message is answered by one."""
+
+    abstract = True
+    path: ClassVar[str] = "/"
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self.client = WebSocketClient(_endpoint(environment, self.host, http1.ALPN), self.path, recorder)
+
+    def send(self, message: Message) -> Answer:
+        """Send a message and return the right one that came back; raises `Failure` when there is none."""
+        answer: Answer = self.client.exchange(message)
+        return answer
+
+
+def _endpoint(environment: Environment, host: str | None, alpn: tuple[str, ...]) -> Endpoint:
+    url = environment.host or host
+    if url is None:
+        raise ValueError("expected the server's address, found none; give one with -H http://127.0.0.1:8000")
+    return _shared_endpoint(url, environment.parsed_options.authority, alpn)
+
+
+@functools.cache
+def _shared_endpoint(url: str, authority: Path | None, alpn: tuple[str, ...]) -> Endpoint:
+    """One TLS context for all users."""
+    return Endpoint.of(url, authority, alpn)
+
+
+@functools.cache
+def _pool(endpoint: Endpoint, streams: int) -> http2.Pool:
+    return http2.Pool(endpoint, recorder, streams)

@@ -1,0 +1,466 @@
+"""What passes between the stages: frozen dataclasses, literals and errors, and nothing that acts.
+
+Units stand in the names: `_s` seconds, `_us` microseconds, `_ns` nanoseconds of the monotonic clock,
+`_bytes`, `_rps` requests per second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+from harness.histogram import Histogram
+
+SCHEMA = 1
+"""Version of `summary.json`, `run.json`, `trials.jsonl` and `lives.jsonl`; goes up on an incompatible change."""
+
+Protocol = Literal["h1", "h1-tls", "h2", "h2c", "ws", "ws-tls"]
+"""HTTP/1.1 in clear and over TLS, HTTP/2 over TLS (ALPN) and in clear (prior knowledge), WebSocket in clear or TLS."""
+
+PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
+TLS_PROTOCOLS: frozenset[Protocol] = frozenset({"h1-tls", "h2", "ws-tls"})
+WEBSOCKET_PROTOCOLS: frozenset[Protocol] = frozenset({"ws", "ws-tls"})
+HTTP2_PROTOCOLS: frozenset[Protocol] = frozenset({"h2", "h2c"})
+
+PROTOCOL_NAMES: Mapping[Protocol, str] = {
+    "h1": "HTTP/1.1",
+    "h1-tls": "HTTP/1.1 with TLS",
+    "h2": "HTTP/2 with TLS",
+    "h2c": "HTTP/2 in clear",
+    "ws": "WebSocket",
+    "ws-tls": "WebSocket with TLS",
+}
+"""What people call them."""
+
+Verdict = Literal["valid", "client-limited", "invalid", "unsupported", "failed"]
+"""May a number be believed: yes · it measures the generator · no · there is none to be had · none came."""
+
+
+class HarnessError(Exception):
+    """A fault that has a cause outside this program; its text is one line: expected, found, what to do."""
+
+
+class UsageError(HarnessError):
+    """An option or a configuration key that cannot be followed; the text names the key."""
+
+
+class ServerError(HarnessError):
+    """A server that did not start, or did not stay; `log_tail` holds the last lines it wrote."""
+
+    def __init__(self, message: str, log_tail: str = "") -> None:
+        super().__init__(message)
+        self.log_tail = log_tail
+
+
+class LoadError(HarnessError):
+    """A load generator that gave no result; `log_tail` holds the last lines it wrote."""
+
+    def __init__(self, message: str, log_tail: str = "") -> None:
+        super().__init__(message)
+        self.log_tail = log_tail
+
+
+@dataclass(frozen=True)
+class Tls:
+    """Paths of the certificate made for a run: the server's chain and key, and the authority that clients trust."""
+
+    certificate: Path
+    key: Path
+    authority: Path
+
+
+@dataclass(frozen=True)
+class App:
+    """The callable under the server, named `module:attribute`, importable with `directory` on the path."""
+
+    name: str
+    target: str
+    directory: Path
+    ready_path: str = "/"
+    """What to ask for until it answers."""
+    ready_body: bytes | None = None
+    """The answer that means ready; None takes any complete answer for one."""
+    counts_workers: bool = False
+    """Does `/scope` name the process that answered, so that N workers can be waited for?"""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Launch:
+    """All that a server's command line is made from."""
+
+    host: str
+    port: int
+    target: str
+    workers: int = 1
+    tls: Tls | None = None
+    python: str = "python"
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def module(self) -> list[str]:
+        """Start of a command that runs an installed package with the interpreter under test: `python -m`."""
+        return [self.python, "-m"]
+
+
+@dataclass(frozen=True)
+class Server:
+    """A program that serves an app, with one fixed set of options: an entry of the catalogue.
+
+    `command` is pure: the same `Launch` gives the same argv.
+    """
+
+    name: str
+    requires: tuple[str, ...]
+    """Distributions that must be installed, the server's own first: its version names the server's."""
+    protocols: frozenset[Protocol]
+    command: Callable[[Launch], list[str]]
+    unsupported: Mapping[Protocol, str] = field(default_factory=dict)
+    """Why a protocol is missing, in words for the report."""
+    max_workers: int | None = None
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One Locust file: what a user of the app does, and what a right answer is."""
+
+    name: str
+    path: Path
+    protocols: frozenset[Protocol]
+    summary: str
+    """First line of the file's docstring."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """server × app × scenario × protocol × load × workers: one row of the answer."""
+
+    server: str
+    app: str
+    scenario: str
+    protocol: Protocol
+    load: str = "saturate"
+    users: int = 32
+    streams: int = 1
+    workers: int = 1
+
+    @property
+    def life(self) -> Life:
+        return Life(self.server, self.app, self.workers, self.protocol in TLS_PROTOCOLS)
+
+    def __str__(self) -> str:
+        return f"{self.scenario} · {self.protocol} · {self.server}"
+
+
+@dataclass(frozen=True)
+class Life:
+    """One start of one server, from exec to stop; every trial that can share it runs within it."""
+
+    server: str
+    app: str
+    workers: int
+    tls: bool
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What was asked for, complete and checked: the options of a run after defaults, file and command line."""
+
+    servers: tuple[Server, ...]
+    apps: tuple[App, ...]
+    scenarios: tuple[Scenario, ...]
+    protocols: tuple[Protocol, ...]
+    load: str = "saturate"
+    users: int = 32
+    streams: int = 1
+    workers: int = 1
+    rounds: int = 5
+    warmup_s: float = 0.5
+    duration_s: float = 2.0
+    baseline: str | None = None
+    seed: int = 0
+    not_installed: Mapping[str, str] = field(default_factory=dict)
+    """Server name to the words that say what is missing and how to install it."""
+
+
+@dataclass(frozen=True)
+class Stint:
+    """The trials of one life of a server, in the order in which they run."""
+
+    life: Life
+    cases: tuple[Case, ...]
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """A case that was asked for and cannot be measured, and why."""
+
+    case: Case
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that will be done, decided before the first process starts."""
+
+    rounds: tuple[tuple[Stint, ...], ...]
+    exclusions: tuple[Exclusion, ...]
+    estimate_s: float
+
+    @property
+    def trial_count(self) -> int:
+        return sum(len(stint.cases) for stints in self.rounds for stint in stints)
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Requests without a right answer: how many of each kind, and the first example of each."""
+
+    total: int = 0
+    by_kind: Mapping[str, int] = field(default_factory=dict)
+    examples: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Connections:
+    """What happened to the connections of a trial, from the first to the last request."""
+
+    opened: int = 0
+    reopened: int = 0
+    """Opened again after the server had closed one, within its rights."""
+    resent: int = 0
+    """Requests sent again on a new connection because the server had not begun to answer them."""
+    negotiated: str = ""
+    """What the peers agreed on: `http/1.1`, `h2`, `websocket`, with `TLSv1.3` before it where there is TLS."""
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What the load generator measured in one trial.
+
+    Only requests whose response time lies wholly inside the window are in the histograms and in `requests`.
+    Over the generator's whole life, `started` = `finished` + `abandoned`.
+    """
+
+    window_start_ns: int
+    window_end_ns: int
+    requests: int
+    started: int
+    finished: int
+    abandoned: int
+    """In flight when the window closed, and given up."""
+    errors: Errors
+    response: Histogram
+    """From the intended time to the whole answer; in a closed loop the same as `service`."""
+    service: Histogram
+    """From the write to the whole answer."""
+    send_lag: Histogram
+    """From the intended time to the write."""
+    by_name: Mapping[str, Histogram]
+    """Response time by the name of the request."""
+    connections: Connections
+    cpu_ratio: float
+    """CPU seconds of the generator ÷ seconds of the window: 1.0 is one core, busy all the time."""
+    checked: bool = True
+    """Did the unmeasured pass before the window come back right?"""
+
+    @property
+    def window_s(self) -> float:
+        return (self.window_end_ns - self.window_start_ns) / 1e9
+
+    @property
+    def throughput_rps(self) -> float:
+        return self.requests / self.window_s if self.window_s > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One look at a process tree: CPU seconds since it started, user and system, the dead included."""
+
+    at_ns: int
+    cpu_s: float
+    processes: int
+    pss_bytes: int | None = None
+    """Proportional set size of the tree; None where it was not looked at."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One trial, as it is written the moment it ends: all that was seen, and whether it may be believed."""
+
+    case: Case
+    round: int
+    position: int
+    """Place in the order of the whole run, from 0; −1 for an exclusion."""
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    started_at: str = ""
+    """ISO 8601, UTC."""
+    result: LoadResult | None = None
+    samples: tuple[Sample, ...] = ()
+    steal_ratio: float | None = None
+    """Share of the machine's CPU time that its host gave to others."""
+    load_argv: tuple[str, ...] = ()
+    log_tail: str = ""
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class LifeRecord:
+    """One life of a server: how it was started, and how it came and went."""
+
+    life: Life
+    round: int
+    argv: tuple[str, ...]
+    ready_s: float | None = None
+    """From exec to the first right answer; None when none came."""
+    stop_s: float | None = None
+    """From SIGTERM to the end of the last process."""
+    killed: bool = False
+    """Did it have to be killed after the grace period?"""
+    idle_pss_bytes: int | None = None
+    log: str = ""
+    """The log's name under `logs/`."""
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where the numbers come from."""
+
+    host: str
+    cpu_model: str
+    cpu_count: int
+    memory_bytes: int
+    kernel: str
+    system: str
+    python: str
+    packages: Mapping[str, str]
+    server_cpus: tuple[int, ...]
+    load_cpus: tuple[int, ...]
+    git_commit: str | None = None
+    server_versions: Mapping[str, str] = field(default_factory=dict)
+    """Server name to the version of its own distribution, the first of `Server.requires`."""
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """The run as a whole; `run.json`, written before the first trial."""
+
+    id: str
+    started_at: str
+    seed: int
+    argv: tuple[str, ...]
+    environment: Environment
+    baseline: str
+    rounds: int
+    warmup_s: float
+    duration_s: float
+    load: str
+    users: int
+    streams: int
+    workers: int
+    ceilings: Mapping[str, float] = field(default_factory=dict)
+    """Protocol to the highest rate in requests per second that the generator reached against the null server."""
+    schema: int = SCHEMA
+
+    @property
+    def conditions(self) -> str:
+        """How hard, how long and how often, in words: `closed loop, 32 users, 1 worker, 5 rounds × 2 s, seed 7`."""
+        kind, _, value = self.load.partition("=")
+        loop = {
+            "saturate": "closed loop",
+            "rate": f"open loop at {value} requests/s",
+            "capacity": f"search for the highest rate with {value}",
+        }.get(kind, self.load)
+        streams = f" ({self.streams} streams a connection on HTTP/2)" if self.streams > 1 else ""
+        workers = "1 worker" if self.workers == 1 else f"{self.workers} workers"
+        rounds = "1 round" if self.rounds == 1 else f"{self.rounds} rounds"
+        return f"{loop}, {self.users} users{streams}, {workers}, {rounds} × {self.duration_s:g} s, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A median over rounds with its 95 % interval."""
+
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A case ÷ the baseline's, paired by round, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def separates(self) -> bool:
+        """Does the interval exclude 1: is a difference seen?"""
+        return self.low > 1 or self.high < 1
+
+
+@dataclass(frozen=True)
+class Ratios:
+    throughput: Ratio
+    cpu: Ratio | None
+    p99: Ratio | None
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Percentiles of merged histograms; the intervals resample rounds. None: too few requests to carry it."""
+
+    p50: Estimate | None = None
+    p90: Estimate | None = None
+    p99: Estimate | None = None
+    p99_9: Estimate | None = None
+    max: Estimate | None = None
+
+
+@dataclass(frozen=True)
+class Memory:
+    idle: int | None
+    peak: int | None
+
+
+@dataclass(frozen=True)
+class CaseSummary:
+    """All rounds of one case: one row of the answer, and of `summary.json`."""
+
+    case: Case
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    rounds: int
+    """Rounds that count."""
+    requests: int
+    errors: Errors
+    throughput_rps: Estimate | None = None
+    throughput_by_round_rps: tuple[float, ...] = ()
+    latency_us: Latency = Latency()
+    service_us: Latency = Latency()
+    send_lag_us: Latency = Latency()
+    response: Histogram = field(default_factory=Histogram)
+    """All rounds merged: what the percentile curve is drawn from."""
+    cpu_us_per_request: Estimate | None = None
+    cpu_us_per_request_by_round: tuple[float, ...] = ()
+    memory_pss_bytes: Memory = Memory(None, None)
+    ready_s: Estimate | None = None
+    stop_s: Estimate | None = None
+    connections: int = 0
+    offered_rps: float | None = None
+    achieved_ratio: float | None = None
+    rank: int | None = None
+    """1 is the fastest of its scenario and protocol; servers whose intervals do not separate share a rank."""
+    ratio_to_baseline: Ratios | None = None
+
+    @property
+    def measured(self) -> bool:
+        return self.throughput_rps is not None

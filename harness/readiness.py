@@ -1,0 +1,76 @@
+"""Is a server ready? Asked of the server itself, over the wire: no log line and no pause says so reliably."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import ssl
+import time
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection, HTTPException, HTTPSConnection, IncompleteRead
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.model import App, Launch
+
+_SHORTEST_WAIT_S = 0.01
+
+
+class Readiness:
+    """What is still missing until a server is ready; it remembers the workers that have answered.
+
+    `deadline` is a moment of `perf_counter`: no question waits beyond it.
+    """
+
+    def __init__(self, app: App, launch: Launch, deadline: float) -> None:
+        self._app = app
+        self._launch = launch
+        self._deadline = deadline
+        self._workers = launch.workers if app.counts_workers else 1
+        self._seen: set[int] = set()
+        self._tls: ssl.SSLContext | None = None
+        if launch.tls is not None:
+            self._tls = ssl.create_default_context(cafile=str(launch.tls.authority))
+            self._tls.set_alpn_protocols(["http/1.1"])
+
+    def missing(self) -> str | None:
+        """Ask once; None when ready, else what was found instead, in words."""
+        try:
+            body = self._get(self._app.ready_path)
+            if self._app.ready_body is not None and body != self._app.ready_body:
+                return f"the answer {body[:80]!r}"
+            if self._workers > 1:
+                self._seen |= self._answering(requests=4 * self._workers)
+                if len(self._seen) < self._workers:
+                    return f"answers of {len(self._seen)} of {self._workers} workers"
+        except (OSError, HTTPException, ValueError, LookupError, TypeError) as error:
+            return f"{type(error).__name__}: {error}"
+        return None
+
+    def _answering(self, requests: int) -> set[int]:
+        """The processes that answer requests sent at once; of requests one by one, one worker may take every one."""
+        with ThreadPoolExecutor(requests) as pool:
+            return {int(json.loads(scope)["pid"]) for scope in pool.map(self._get, ["/scope"] * requests)}
+
+    def _get(self, path: str) -> bytes:
+        """The whole body of an answer, whatever its status, on a connection of its own."""
+        host, port = self._launch.host, self._launch.port
+        left_s = max(_SHORTEST_WAIT_S, self._deadline - time.perf_counter())
+        if self._tls is None:
+            connection = HTTPConnection(host, port, timeout=left_s)
+        else:
+            connection = HTTPSConnection(host, port, timeout=left_s, context=self._tls)
+        with contextlib.closing(connection):
+            connection.request("GET", path)
+            return self._body(connection)
+
+    def _body(self, connection: HTTPConnection) -> bytes:
+        answer = connection.getresponse()
+        body = bytearray()
+        while chunk := answer.read1():
+            body += chunk
+            if time.perf_counter() >= self._deadline:
+                raise TimeoutError("an answer that does not end")
+        if answer.length:  # what read() would tell, and read1() does not
+            raise IncompleteRead(bytes(body), answer.length)
+        return bytes(body)

@@ -1,0 +1,133 @@
+"""Records on disk: one JSON line for each trial and each life of a server, and what a run stands on.
+
+`results/<run-id>/` holds `run.json`, `trials.jsonl`, `lives.jsonl`, `logs/`, and what the report makes of them.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Mapping
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import psutil
+
+from harness.model import SCHEMA, Environment, LifeRecord, Record, RunInfo, UsageError
+
+Stored = TypeVar("Stored", Record, LifeRecord)
+
+
+class RunDirectory:
+    """The files of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, results: Path, run_id: str) -> RunDirectory:
+        """A new one under `results`, which `results/latest` then points at."""
+        path = results / run_id
+        (path / "logs").mkdir(parents=True)
+        latest = results / "latest"
+        latest.unlink(missing_ok=True)
+        latest.symlink_to(run_id)
+        return cls(path)
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    def write_info(self, info: RunInfo) -> None:
+        """Write `run.json`."""
+        (self.path / "run.json").write_bytes(msgspec.json.format(msgspec.json.encode(info), indent=2))
+
+    def read_info(self) -> RunInfo:
+        """Read `run.json`; raises `UsageError` when it is not there, or of another schema."""
+        path = self.path / "run.json"
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=RunInfo)
+        except FileNotFoundError:
+            raise UsageError(f"expected a run's folder, found no run.json in {self.path}") from None
+        except msgspec.ValidationError as error:
+            raise UsageError(f"{path}: expected schema {SCHEMA} of this version, found that {error}") from error
+
+    def append(self, record: Record | LifeRecord) -> None:
+        """Write a record to the end of its file, and to the disk."""
+        name = "trials.jsonl" if isinstance(record, Record) else "lives.jsonl"
+        with (self.path / name).open("ab") as file:
+            file.write(msgspec.json.encode(record) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def trials(self) -> list[Record]:
+        """All trials so far; a last line that was cut off by a crash is left out."""
+        return _read_lines(self.path / "trials.jsonl", Record)
+
+    def lives(self) -> list[LifeRecord]:
+        """All lives of servers so far."""
+        return _read_lines(self.path / "lives.jsonl", LifeRecord)
+
+
+def _read_lines(path: Path, kind: type[Stored]) -> list[Stored]:
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")
+    return [msgspec.json.decode(line, type=kind) for line in lines[:-1]]
+
+
+def environment(
+    server_cpus: Iterable[int], load_cpus: Iterable[int], server_versions: Mapping[str, str], directory: Path
+) -> Environment:
+    """Where this run's numbers come from; `directory` is looked at for its git commit."""
+    return Environment(
+        host=platform.node(),
+        cpu_model=_cpu_model(),
+        cpu_count=os.cpu_count() or 1,
+        memory_bytes=psutil.virtual_memory().total,
+        kernel=platform.release(),
+        system=_system(),
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        packages={name: version for name, version in sorted(_packages())},
+        server_cpus=tuple(sorted(server_cpus)),
+        load_cpus=tuple(sorted(load_cpus)),
+        git_commit=_git_commit(directory),
+        server_versions=server_versions,
+    )
+
+
+def _packages() -> Iterable[tuple[str, str]]:
+    return {(found.metadata["Name"].lower(), found.version) for found in distributions()}
+
+
+def _cpu_model() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith(("model name", "Model")):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _system() -> str:
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except OSError:
+        return platform.platform()
+
+
+def _git_commit(directory: Path) -> str | None:
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(directory), "describe", "--always", "--dirty", "--abbrev=12"],  # noqa: S607 - git is where it is
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found.stdout.strip()

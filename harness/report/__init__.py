@@ -1,0 +1,53 @@
+"""From summaries to what people and programs read: `report.md`, `report.html`, `summary.json`, `charts/`."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from harness.report import html, markdown, summary
+from harness.report.page import Chart, page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+    from types import ModuleType
+
+    from harness.model import CaseSummary, RunInfo
+
+__all__ = ["Chart", "draw", "write"]
+
+PNG_DPI = 150
+
+
+def draw(modules: Iterable[ModuleType], run: RunInfo, summaries: Sequence[CaseSummary]) -> list[Chart]:
+    """What the chart modules make of these summaries; those with nothing to draw are left out.
+
+    They come in their `ORDER`, last where they name none. Files are named after the module, and the first line of its
+    docstring is the caption.
+    """
+    charts = []
+    for module in sorted(modules, key=lambda module: getattr(module, "ORDER", math.inf)):
+        figure = module.draw(summaries, run)
+        if figure is not None:
+            caption = (module.__doc__ or "").partition("\n")[0]
+            charts.append(Chart(module.__name__.rpartition(".")[2], module.TITLE, caption, figure))
+    return charts
+
+
+def write(directory: Path, run: RunInfo, summaries: Sequence[CaseSummary], charts: Sequence[Chart]) -> Path:
+    """Write the report into `directory`, over what an earlier one left; the path of its HTML page."""
+    folder = directory / "charts"
+    folder.mkdir(parents=True, exist_ok=True)
+    svgs = {chart.name: folder / f"{chart.name}.svg" for chart in charts}
+    for chart in charts:
+        chart.figure.savefig(svgs[chart.name], metadata={"Date": None})
+        chart.figure.savefig(folder / f"{chart.name}.png", dpi=PNG_DPI)
+    content = page(run, summaries, charts)
+    (directory / "summary.json").write_bytes(summary.encode(run, summaries))
+    (directory / "report.md").write_text(markdown.render(content), encoding="utf-8")
+    path = directory / "report.html"
+    path.write_text(
+        html.render(content, {name: svg.read_text(encoding="utf-8") for name, svg in svgs.items()}), "utf-8"
+    )
+    return path

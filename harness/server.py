@@ -1,0 +1,279 @@
+"""From a `Launch` to a server that answers right, and to none of its processes left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import psutil
+
+from harness import guard
+from harness.model import App, Launch, Server, ServerError
+from harness.readiness import Readiness
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+POLL_S = 0.01
+GRACE_S = 5.0
+"""How long a server may take to stop before it is killed."""
+
+_OPTIONS = ("WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "ASGI_THREADS")
+_OPTION_PREFIXES = ("UVICORN_", "GRANIAN_", "HYPERCORN_", "GUNICORN_")
+"""Variables that set options of a server behind its command line's back."""
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """How a server came to its end."""
+
+    stop_s: float
+    """From SIGTERM to the end of the last process."""
+    killed: bool
+    """Did anything have to be killed after the grace period?"""
+
+
+class Running:
+    """A server that has answered; as a context manager it is stopped at the end of the block."""
+
+    def __init__(self, processes: _Processes, argv: tuple[str, ...], log: Path, ready_s: float) -> None:
+        self.argv = argv
+        self.log = log
+        self.ready_s = ready_s
+        """From exec to the first right answer; with workers to be counted, to the first of the last of them."""
+        self._processes = processes
+        self._stopped: Stopped | None = None
+
+    @property
+    def pid(self) -> int:
+        """The first process of the server's tree."""
+        return self._processes.leader
+
+    @property
+    def ended(self) -> str | None:
+        """How the first process ended, in words; None while it runs."""
+        return self._processes.ended()
+
+    def stop(self, grace_s: float = GRACE_S) -> Stopped:
+        """End every process of the server; a second call changes nothing and gives the same answer."""
+        if self._stopped is None:
+            self._stopped = self._processes.end(grace_s)
+        return self._stopped
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def start(
+    server: Server,
+    app: App,
+    launch: Launch,
+    *,
+    cpus: frozenset[int],
+    log: Path,
+    token: str,
+    deadline_s: float = 15.0,
+) -> Running:
+    """Start `server` on `cpus` and wait until it answers right.
+
+    Its processes carry `token`, narrowed by the port, so `guard.processes_of(token)` includes them.
+
+    Raises:
+        ServerError: The port is taken, or the server ended, or gave no right answer within `deadline_s`.
+            None of its processes is left then.
+
+    """
+    _claim(server, launch)
+    own_token = f"{token}/{launch.port}"
+    argv = tuple(server.command(launch))
+    directory = app.directory.resolve()
+    environment = _environment(os.environ, app, directory, own_token)
+    began = time.perf_counter()
+    processes = _Processes(_spawn(argv, directory, environment, cpus, log), own_token)
+    try:
+        _await_answer(server, app, launch, processes, began + deadline_s)
+        ready_s = time.perf_counter() - began
+        _check_listeners(server, launch, own_token)
+    except ServerError as error:
+        processes.end(grace_s=0)
+        raise ServerError(f"{error}; its log is {log}", log_tail(log)) from None
+    except BaseException:
+        processes.end(grace_s=0)
+        raise
+    return Running(processes, argv, log, ready_s)
+
+
+def free_port(host: str) -> int:
+    """A TCP port on which nothing listens now."""
+    with socket.create_server((host, 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def log_tail(path: Path, lines: int = 20) -> str:
+    """The last lines of a log; nothing when there is none."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return "".join(deque(file, lines)).rstrip()
+    except FileNotFoundError:
+        return ""
+
+
+class _Processes:
+    """A leader in a session of its own, its process group, and whoever left the group but carries the token.
+
+    The leader is not reaped before the end: as long as it is a zombie, its pid, which names the group, cannot be given
+    to a stranger.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], token: str) -> None:
+        self.leader = process.pid
+        self._process = process
+        self._token = token
+        self._ended: str | None = None
+
+    def ended(self) -> str | None:
+        if self._ended is None:
+            state = os.waitid(os.P_PID, self.leader, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if state is not None:
+                exited = state.si_code == os.CLD_EXITED
+                self._ended = f"exit status {state.si_status}" if exited else signal.Signals(state.si_status).name
+        return self._ended
+
+    def end(self, grace_s: float) -> Stopped:
+        """SIGTERM to the leader, which is whom a supervisor would tell, and to all others if there is no leader.
+
+        After `grace_s`, SIGKILL to whatever is left, until nothing is.
+        """
+        began = time.perf_counter()
+        for pid in [self.leader] if self.ended() is None else self._left():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        killed = False
+        while left := self._left():
+            if time.perf_counter() - began >= grace_s:
+                guard.kill(left)
+                killed = True
+            time.sleep(POLL_S)
+        stop_s = time.perf_counter() - began
+        self.ended()
+        self._process.wait()
+        return Stopped(stop_s, killed)
+
+    def _left(self) -> set[int]:
+        return {pid for pid in psutil.pids() if self._is_ours(pid)}.union(guard.processes_of(self._token))
+
+    def _is_ours(self, pid: int) -> bool:
+        try:
+            return os.getpgid(pid) == self.leader and psutil.Process(pid).status() not in _GONE
+        except (ProcessLookupError, psutil.NoSuchProcess):
+            return False
+
+
+_GONE = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+
+
+def _claim(server: Server, launch: Launch) -> None:
+    """Some servers share an occupied port silently (SO_REUSEPORT), and a stranger would be measured along."""
+    try:
+        socket.create_server((launch.host, launch.port)).close()
+    except OSError as error:
+        holders = ", ".join(f"process {pid}" for pid in _listeners(launch)) or error.strerror
+        raise ServerError(
+            f"{server.name}: expected {launch.address} to be free, found {holders}; stop it or take another port"
+        ) from error
+
+
+def _listeners(launch: Launch) -> set[int | None]:
+    """Who listens where a client of `launch` would arrive; None for a process of which one may not know."""
+    hosts = (launch.host, "0.0.0.0", "::")
+    return {
+        connection.pid
+        for connection in psutil.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+        and connection.laddr
+        and connection.laddr.port == launch.port
+        and connection.laddr.ip in hosts
+    }
+
+
+def _check_listeners(server: Server, launch: Launch, token: str) -> None:
+    listeners = _listeners(launch)
+    strangers = listeners.difference(guard.processes_of(token))
+    if strangers or not listeners:
+        found = ", ".join(f"process {pid}" for pid in strangers) or "none"
+        raise ServerError(
+            f"{server.name}: expected only itself to listen on {launch.address}, found {found}; take another port"
+        )
+
+
+def _spawn(
+    argv: tuple[str, ...], directory: Path, environment: dict[str, str], cpus: frozenset[int], log: Path
+) -> subprocess.Popen[bytes]:
+    """The server's first process, in a session of its own."""
+    with _running_on(cpus), log.open("wb") as output:
+        try:
+            return subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=directory,
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ServerError(f"expected {argv[0]} to start in {directory}, found {error}; is it installed?") from error
+
+
+@contextlib.contextmanager
+def _running_on(cpus: frozenset[int]) -> Iterator[None]:
+    """Set this thread's CPUs, which a process started by it inherits."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _environment(inherited: Mapping[str, str], app: App, directory: Path, token: str) -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in inherited.items()
+        if name not in _OPTIONS and not name.startswith(_OPTION_PREFIXES)
+    }
+    path = [str(directory), *filter(None, [inherited.get("PYTHONPATH")])]
+    return {
+        **kept,
+        "PYTHONPATH": os.pathsep.join(path),
+        "PYTHONUNBUFFERED": "1",
+        "SPT_NOENV": "1",  # setproctitle writes over /proc/PID/environ otherwise, and with it over the token
+        **app.environment,
+        guard.VARIABLE: token,
+    }
+
+
+def _await_answer(server: Server, app: App, launch: Launch, processes: _Processes, deadline: float) -> None:
+    readiness = Readiness(app, launch, deadline)
+    expected = f"{server.name}: expected the right answer to GET {app.ready_path}"
+    while True:
+        missing = readiness.missing()
+        if ended := processes.ended():
+            raise ServerError(f"{expected}, found that it ended with {ended}")
+        if missing is None:
+            return
+        if time.perf_counter() >= deadline:
+            raise ServerError(f"{expected} in time, found {missing}")
+        time.sleep(POLL_S)

@@ -1,0 +1,225 @@
+"""May a number be believed: of one trial, and of a case over its rounds.
+
+Every limit has a name here, and every reason states its figure and its limit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, get_args
+
+from harness.model import TLS_PROTOCOLS, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from harness.model import Case, LoadResult, Protocol, Record
+
+GENERATOR_CPU_LIMIT = 0.90
+"""Of its one core: beyond, queues in the generator are part of what it measures."""
+CEILING_LIMIT = 0.80
+"""Of the rate that the generator reaches against a server that does nothing."""
+SERVER_SATURATED = 0.95
+"""Of its cores: a server this busy has 5 % more to give, whatever drives it."""
+IN_FLIGHT_EXCESS = 0.02
+"""More requests in flight than users cannot be; 2 % are left for clocks."""
+IN_FLIGHT_LEAST = 0.50
+"""Of the users: below, the generator spends its time between requests and not on them."""
+STEAL_NOTED = 0.05
+"""Of the machine: interleaved rounds and paired ratios still bear it."""
+STEAL_LIMIT = 0.20
+"""Of the machine: on two CPUs this can be nearly half of the server's."""
+LEFT_OUT_LIMIT = 0.20
+"""Of the rounds: a case stays valid without one round in five."""
+
+AGREED: Mapping[Protocol, str] = {
+    "h1": "http/1.1",
+    "h1-tls": "http/1.1",
+    "h2": "h2",
+    "h2c": "h2c",
+    "ws": "websocket",
+    "ws-tls": "websocket",
+}
+"""What the peers must have agreed on; with the TLS version before it where there is TLS."""
+
+Finding = tuple[Verdict, str]
+"""What one check found: the verdict that it alone would give (`valid`: to be told, no more), and the words."""
+
+_GRAVITY: tuple[Verdict, ...] = get_args(Verdict)
+
+
+def judge(
+    case: Case,
+    result: LoadResult,
+    *,
+    server_cpu_s: float | None,
+    server_cpus: int,
+    steal_ratio: float | None,
+    ceiling_rps: float | None,
+    disjoint: bool,
+) -> tuple[Verdict, tuple[str, ...]]:
+    """Verdict on one trial that gave a result, and the reasons, the gravest first.
+
+    `server_cpu_s` are CPU seconds of the server's processes inside the window, `server_cpus` the CPUs it may run on,
+    `ceiling_rps` the generator's calibrated rate for this protocol; None where unknown. `disjoint` says that generator
+    and server had CPUs of their own. The gravest finding decides.
+    """
+    if not result.checked:
+        return "invalid", (f"before the window, {_first_error(result)}; limit 0",)
+    if result.requests == 0:
+        return "invalid", ("0 requests came back right in the window; limit 1", *_texts(_errors(result)))
+    server_share = _server_share(case, result, server_cpu_s, server_cpus)
+    findings = [
+        *_errors(result),
+        *_account(result),
+        *_negotiated(case.protocol, result.connections.negotiated),
+        *_in_flight(case, result),
+        *_bottleneck(result, server_share, ceiling_rps),
+        *_machine(steal_ratio, disjoint),
+    ]
+    findings.sort(key=lambda finding: -_GRAVITY.index(finding[0]))
+    return findings[0][0] if findings else "valid", _texts(findings)
+
+
+def combine(records: Sequence[Record]) -> tuple[Verdict, tuple[str, ...]]:
+    """Verdict on a case from the records of its rounds (at least one), and the reasons.
+
+    Valid when at least four rounds in five are: the others are left out, and a reason says so. Otherwise the commonest
+    verdict among the bad rounds, of two equally common ones the graver. Reasons that differ in their figures alone are
+    told once, with the figure of the first round.
+    """
+    records = sorted(records, key=lambda record: record.round)
+    rounds = len(records)
+    by_verdict: dict[Verdict, list[Record]] = {}
+    for record in records:
+        by_verdict.setdefault(record.verdict, []).append(record)
+    valid = by_verdict.pop("valid", [])
+    if valid and rounds - len(valid) <= LEFT_OUT_LIMIT * rounds:
+        omissions = (
+            f"{len(bad)} of {rounds} rounds left out as {verdict}: {', '.join(_told_once(bad, len(bad)))}"
+            for verdict, bad in sorted(by_verdict.items())
+        )
+        return "valid", (*omissions, *_told_once(valid, len(valid)))
+    commonest = max(by_verdict, key=lambda verdict: (len(by_verdict[verdict]), _GRAVITY.index(verdict)))
+    return commonest, _told_once(by_verdict[commonest], rounds)
+
+
+def _errors(result: LoadResult) -> list[Finding]:
+    if result.errors.total == 0:
+        return []
+    return [("invalid", f"{_first_error(result)}; limit 0")]
+
+
+def _first_error(result: LoadResult) -> str:
+    """How many requests failed, their share, and the first kind with its example."""
+    errors = result.errors
+    share = errors.total / max(result.finished, errors.total, 1)
+    kind, count = next(iter(errors.by_kind.items()), ("unknown", errors.total))
+    example = f" ({errors.examples[kind]})" if kind in errors.examples else ""
+    return f"requests without a right answer: {errors.total:,} ({_percent(share)}), first {count:,} × {kind}{example}"
+
+
+def _account(result: LoadResult) -> list[Finding]:
+    """Every request that was started has an end."""
+    lost = result.started - result.finished - result.abandoned
+    if lost == 0:
+        return []
+    return [("invalid", f"{lost:,} of {result.started:,} started requests are unaccounted for; limit 0")]
+
+
+def _negotiated(protocol: Protocol, negotiated: str) -> list[Finding]:
+    agreed = " ".join(part for part in negotiated.split() if not part.startswith("TLS"))
+    encrypted = negotiated.startswith("TLS")
+    if agreed == AGREED[protocol] and encrypted == (protocol in TLS_PROTOCOLS):
+        return []
+    wanted = f"TLS with {AGREED[protocol]}" if protocol in TLS_PROTOCOLS else AGREED[protocol]
+    return [("invalid", f"negotiated {negotiated or 'nothing'}, asked for {wanted}")]
+
+
+def _in_flight(case: Case, result: LoadResult) -> list[Finding]:
+    """Little's law for a closed loop: requests in flight = rate × mean service time (Little 1961).
+
+    At most one per user. At least: only requests wholly inside the window are counted, so each user loses about one
+    mean service time of the window at its edges; without them, half of the users must be seen in flight.
+    """
+    if case.load != "saturate":
+        return []
+    mean_s = result.service.mean_us / 1e6
+    in_flight = result.throughput_rps * mean_s
+    seen = f"{in_flight:.3g} requests in flight (rate × mean service time) with {case.users} users"
+    if in_flight > case.users * (1 + IN_FLIGHT_EXCESS):
+        return [("invalid", f"{seen}; limit {_percent(IN_FLIGHT_EXCESS)} above")]
+    if in_flight < case.users * (1 - mean_s / result.window_s) * IN_FLIGHT_LEAST:
+        return [("client-limited", f"{seen}; limit {_percent(IN_FLIGHT_LEAST)} of them")]
+    return []
+
+
+def _server_share(case: Case, result: LoadResult, server_cpu_s: float | None, server_cpus: int) -> float | None:
+    """How busy the server was: 1.0 is all that its workers can use, a core each as long as there are cores."""
+    if server_cpu_s is None:
+        return None
+    return server_cpu_s / result.window_s / max(1, min(case.workers, server_cpus))
+
+
+def _bottleneck(result: LoadResult, server_share: float | None, ceiling_rps: float | None) -> list[Finding]:
+    """Whether the number is the generator's own.
+
+    By the utilisation law (Denning & Buzen 1978) rate = share of time busy × capacity, for generator and server alike,
+    so the one nearer to 1 is the bottleneck. The generator's share is known twice: from its CPU, and as rate ÷ its
+    calibrated ceiling. Past a limit it is blamed, unless the server was at least as busy, or so busy
+    (`SERVER_SATURATED`) that the rate is within 5 % of the server's own limit even if the generator is saturated too.
+    A server that was not looked at acquits nobody.
+    """
+    ceiling_share = result.throughput_rps / ceiling_rps if ceiling_rps else 0.0
+    generator_share = max(result.cpu_ratio, ceiling_share)
+    if server_share is not None and server_share >= min(generator_share, SERVER_SATURATED):
+        return []
+    beside = "" if server_share is None else f", the server {_percent(server_share)} of its own"
+    findings: list[Finding] = []
+    if result.cpu_ratio >= GENERATOR_CPU_LIMIT:
+        used = f"generator used {_percent(result.cpu_ratio)} of its core"
+        findings.append(("client-limited", f"{used}{beside}; limit {_percent(GENERATOR_CPU_LIMIT)}"))
+    if ceiling_share >= CEILING_LIMIT:
+        reached = f"{_percent(ceiling_share)} of the generator's ceiling of {ceiling_rps:,.0f} requests/s"
+        findings.append(("client-limited", f"{reached}; limit {_percent(CEILING_LIMIT)}"))
+    return findings
+
+
+def _machine(steal_ratio: float | None, disjoint: bool) -> list[Finding]:
+    findings: list[Finding] = []
+    if steal_ratio is not None and steal_ratio > STEAL_LIMIT:
+        findings.append(("invalid", f"the host took {_percent(steal_ratio)} of the CPU; limit {_percent(STEAL_LIMIT)}"))
+    elif steal_ratio is not None and steal_ratio > STEAL_NOTED:
+        findings.append(
+            ("valid", f"the host took {_percent(steal_ratio)} of the CPU; noted from {_percent(STEAL_NOTED)}")
+        )
+    if not disjoint:
+        findings.append(("valid", "generator and server shared CPUs; each needs 1 of its own"))
+    return findings
+
+
+def _texts(findings: Iterable[Finding]) -> tuple[str, ...]:
+    return tuple(text for _, text in findings)
+
+
+def _told_once(records: Sequence[Record], rounds: int) -> tuple[str, ...]:
+    """The reasons of these records, alike ones once; if not in all of the rounds, it is said in how many."""
+    first: dict[str, str] = {}
+    seen: Counter[str] = Counter()
+    for record in records:
+        own = {_without_figures(reason): reason for reason in record.reasons}
+        first = own | first
+        seen.update(own.keys())
+    return tuple(
+        first[kind] if count == rounds else f"{first[kind]} ({count} of {rounds} rounds)"
+        for kind, count in seen.items()
+    )
+
+
+def _without_figures(reason: str) -> str:
+    return re.sub(r"\d[\d.,]*", "#", reason)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"

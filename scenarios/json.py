@@ -1,0 +1,23 @@
+"""GET /json: a small object, serialised for each request."""
+
+from locust import task
+
+from harness.load.exchange import Answer, get
+from harness.load.users import HttpScenario
+
+
+def _right(answer: Answer) -> str | None:
+    found = answer.json()
+    expected = {"message": "Hello, World!"}
+    return None if found == expected else f"expected {expected}, found {found}"
+
+
+class Json(HttpScenario):
+    """Asks for the same small object, over and over; how it is spaced is the app's business."""
+
+    message = get("/json", expected_type="application/json", check=_right)
+
+    @task
+    def read(self) -> None:
+        """One small object."""
+        self.send(self.message)

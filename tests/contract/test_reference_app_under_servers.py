@@ -1,0 +1,185 @@
+"""The reference app over real HTTP/1.1 under each server: the same answers everywhere."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import importlib.util
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+APPS = Path(__file__).parents[2] / "apps"
+COMMANDS = {
+    "uvicorn": "uvicorn asgi:app --host 127.0.0.1 --port {port} --no-access-log --log-level warning",
+    "hypercorn": "hypercorn -b 127.0.0.1:{port} -w 0 asgi:app",
+    "daphne": "daphne -b 127.0.0.1 -p {port} -v 0 asgi:app",
+    "granian": "granian --interface asgi --host 127.0.0.1 --port {port} --no-log asgi:app",
+}
+START_DEADLINE_S = 30
+STOP_DEADLINE_S = 10
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that has answered; `process_group` is its own."""
+
+    name: str
+    port: int
+    process_group: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def ask(port: int, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+        connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        response = connection.getresponse()
+        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + START_DEADLINE_S
+    while True:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            if ask(port, "GET", "/plaintext").body == b"Hello, World!":
+                return
+        assert process.poll() is None, f"ended with {process.returncode}: {log.read_text()}"
+        assert time.monotonic() < deadline, f"no answer in {START_DEADLINE_S} s: {log.read_text()}"
+        time.sleep(0.02)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End the process group: ask, wait, and kill what is left."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_DEADLINE_S)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@contextlib.contextmanager
+def serving(name: str, log: Path) -> Iterator[Running]:
+    """Start the server on a free port in a process group of its own, and end the group afterwards."""
+    port = free_port()
+    argv = [sys.executable, "-m", *COMMANDS[name].format(port=port).split()]
+    with log.open("wb") as output:
+        process = subprocess.Popen(argv, cwd=APPS, stdout=output, stderr=output, start_new_session=True)
+    try:
+        wait_until_it_answers(process, port, log)
+        yield Running(name, port, process.pid)
+    finally:
+        stop(process)
+
+
+@pytest.fixture(scope="module", params=COMMANDS)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    if importlib.util.find_spec(request.param) is None:
+        pytest.skip(f"{request.param} is not installed")
+    with serving(request.param, tmp_path_factory.mktemp("logs") / "server.log") as running:
+        yield running
+
+
+def test_the_process_that_answers_is_the_one_that_was_started(server: Running) -> None:
+    told = ask(server.port, "GET", "/scope").json()
+    assert os.getpgid(told["pid"]) == server.process_group
+
+
+def test_scope_tells_what_was_asked_over_which_protocol(server: Running) -> None:
+    told = ask(server.port, "GET", "/scope", x_test="here").json()
+    assert (told["type"], told["http_version"], told["scheme"]) == ("http", "1.1", "http")
+    assert ["x-test", "here"] in told["headers"]
+    assert int(told["server"][1]) == server.port
+
+
+def test_state_arrives_wherever_the_server_has_a_lifespan(server: Running) -> None:
+    told = ask(server.port, "GET", "/scope").json()
+    assert told["state"] == ([] if server.name == "daphne" else ["shared"])
+
+
+def test_plaintext_and_json_are_right(server: Running) -> None:
+    plaintext, message = ask(server.port, "GET", "/plaintext"), ask(server.port, "GET", "/json")
+    assert (plaintext.status, plaintext.body) == (200, b"Hello, World!")
+    assert plaintext.headers["content-type"] == "text/plain; charset=utf-8"
+    assert (message.status, message.json()) == (200, {"message": "Hello, World!"})
+    assert message.headers["content-type"] == "application/json"
+
+
+def test_echo_answers_100_kib(server: Running) -> None:
+    body = os.urandom(100 * 1024)
+    answer = ask(server.port, "POST", "/echo", body, content_type="image/x")
+    assert (answer.status, answer.headers["content-type"]) == (200, "image/x")
+    assert answer.body == body
+
+
+def test_a_stream_arrives_whole_without_a_length(server: Running) -> None:
+    answer = ask(server.port, "GET", "/stream/50")
+    assert "content-length" not in answer.headers
+    assert [line.rstrip(b".") for line in answer.body.splitlines()] == [str(number).encode() for number in range(50)]
+    assert len(answer.body) == 50 * 1024
+
+
+def test_events_delay_and_work_are_answered(server: Running) -> None:
+    assert ask(server.port, "GET", "/sse/2").body == b"id: 0\ndata: event 0\n\nid: 1\ndata: event 1\n\n"
+    assert ask(server.port, "GET", "/delay/5").json() == {"ms": 5}
+    assert ask(server.port, "GET", "/cpu/1").json() == {"n": 1, "result": 1_664_525 + 1_013_904_223}
+
+
+def test_an_item_lives_from_post_to_delete(server: Running) -> None:
+    created = ask(server.port, "POST", "/items", b'{"name": "one"}')
+    path = created.headers["location"]
+    assert (created.status, ask(server.port, "GET", path).json()) == (201, created.json())
+    assert ask(server.port, "PUT", path, b'{"name": "two"}').status == 200
+    assert ask(server.port, "GET", path).json()["name"] == "two"
+    deleted = ask(server.port, "DELETE", path)
+    assert (deleted.status, deleted.body) == (204, b"")
+    assert [ask(server.port, method, path).status for method in ("DELETE", "GET")] == [404, 404]
+
+
+def test_a_merge_is_refused_while_another_is_running(server: Running) -> None:
+    assert [ask(server.port, "POST", "/merge", b"{}").status for _ in range(2)] == [202, 401]
+
+
+def test_head_has_the_length_of_get_and_no_body(server: Running) -> None:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection:
+        for method, body in (("HEAD", b""), ("GET", b"\x00")):  # on one connection, where a stray body would show
+            connection.request(method, "/bytes/1")
+            response = connection.getresponse()
+            assert (response.status, response.headers["content-length"]) == (200, "1")
+            assert response.read() == body
+
+
+def test_wrong_paths_methods_and_numbers_are_refused(server: Running) -> None:
+    assert ask(server.port, "GET", "/nothing").status == 404
+    assert ask(server.port, "GET", "/bytes/16777217").status == 400
+    refused = ask(server.port, "DELETE", "/plaintext")
+    assert (refused.status, refused.headers["allow"]) == (405, "GET, HEAD")

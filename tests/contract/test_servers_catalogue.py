@@ -1,0 +1,182 @@
+"""What every entry of the catalogue of servers promises, and whether the server behind it keeps it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import socket
+import ssl
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+
+import harness.servers
+from harness import server
+from harness.guard import guard, processes_of
+from harness.model import PROTOCOLS, TLS_PROTOCOLS, App, Launch, Protocol, Server, Tls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+HOST = "127.0.0.1"
+APP = App("hello", "hello:app", Path(__file__).parent.parent / "apps", ready_body=b"hello", counts_workers=True)
+SERVERS: tuple[Server, ...] = tuple(
+    entry
+    for module in pkgutil.iter_modules(harness.servers.__path__)
+    for entry in importlib.import_module(f"harness.servers.{module.name}").SERVERS
+)
+PATHS = Tls(Path("/run/chain.pem"), Path("/run/key.pem"), Path("/run/authority.pem"))
+LAUNCHES = [
+    Launch(HOST, 8123, "hello:app"),
+    Launch(HOST, 8123, "hello:app", workers=3),
+    Launch(HOST, 8123, "hello:app", tls=PATHS, python="/opt/python"),
+]
+
+each_server = pytest.mark.parametrize("entry", SERVERS, ids=lambda entry: entry.name)
+each_launch = pytest.mark.parametrize("launch", LAUNCHES, ids=["plain", "workers", "tls"])
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
+    folder = tmp_path_factory.mktemp("tls")
+    authority = trustme.CA()
+    issued = authority.issue_cert(HOST)
+    authority.cert_pem.write_to_path(str(folder / "authority.pem"))
+    issued.private_key_pem.write_to_path(str(folder / "key.pem"))
+    for pem in issued.cert_chain_pems:
+        pem.write_to_path(str(folder / "chain.pem"), append=True)
+    return Tls(folder / "chain.pem", folder / "key.pem", folder / "authority.pem")
+
+
+@pytest.fixture(scope="module")
+def token() -> Iterator[str]:
+    with guard() as token:
+        yield token
+
+
+@pytest.fixture
+def start(token: str, tmp_path: Path) -> Callable[..., tuple[Launch, server.Running]]:
+    def start(entry: Server, tls: Tls | None, workers: int = 1) -> tuple[Launch, server.Running]:
+        for package in entry.requires:
+            try:
+                metadata.version(package)
+            except metadata.PackageNotFoundError:
+                pytest.skip(f"{package} is not installed")
+        launch = Launch(HOST, server.free_port(HOST), APP.target, workers, tls, sys.executable)
+        cpus = frozenset(os.sched_getaffinity(0))
+        return launch, server.start(entry, APP, launch, cpus=cpus, log=tmp_path / "log", token=token, deadline_s=30)
+
+    return start
+
+
+def test_names_are_unique() -> None:
+    names = [entry.name for entry in SERVERS]
+    assert len(set(names)) == len(names)
+
+
+@each_server
+@each_launch
+def test_a_command_is_pure_and_names_what_it_was_given(entry: Server, launch: Launch) -> None:
+    argv = entry.command(launch)
+    text = " ".join(argv)
+    assert entry.command(launch) == argv
+    assert argv[:2] == [launch.python, "-m"]
+    assert launch.target in argv
+    assert str(launch.port) in text
+    assert launch.host in text
+    if entry.max_workers is None and launch.workers > 1:
+        assert str(launch.workers) in argv
+    if launch.tls:
+        assert str(launch.tls.certificate) in text
+        assert str(launch.tls.key) in text
+
+
+@each_server
+def test_every_protocol_is_spoken_or_its_absence_explained(entry: Server) -> None:
+    assert entry.requires
+    assert entry.protocols.isdisjoint(entry.unsupported)
+    assert entry.protocols | entry.unsupported.keys() == set(PROTOCOLS)
+    assert all(entry.unsupported.values())
+
+
+@each_server
+@pytest.mark.parametrize("encrypted", [False, True], ids=["clear", "tls"])
+def test_a_server_speaks_what_its_entry_says_and_writes_no_line_for_a_request(
+    entry: Server, tls: Tls, token: str, start: Callable[..., tuple[Launch, server.Running]], *, encrypted: bool
+) -> None:
+    launch, running = start(entry, tls if encrypted else None)
+    with running:
+        log_when_ready = running.log.read_text()
+        spoken: set[Protocol] = {protocol for protocol, speaks in TALKS[encrypted].items() if speaks(launch)}
+        log_after_requests = running.log.read_text()
+    assert spoken == {protocol for protocol in entry.protocols if (protocol in TLS_PROTOCOLS) == encrypted}
+    assert log_after_requests == log_when_ready or spoken != TALKS[encrypted].keys()
+    assert processes_of(token) == []
+
+
+@each_server
+def test_two_workers_answer_and_stop(
+    entry: Server, token: str, start: Callable[..., tuple[Launch, server.Running]]
+) -> None:
+    if entry.max_workers == 1:
+        pytest.skip(f"{entry.name} has one process only")
+    _, running = start(entry, None, workers=2)
+    with running:
+        assert len(processes_of(token)) >= 2
+    assert not running.stop().killed
+    assert processes_of(token) == []
+
+
+def connect(launch: Launch, *alpn: str) -> socket.socket:
+    plain = socket.create_connection((launch.host, launch.port), timeout=10)
+    if launch.tls is None:
+        return plain
+    context = ssl.create_default_context(cafile=str(launch.tls.authority))
+    context.set_alpn_protocols(alpn)
+    return context.wrap_socket(plain, server_hostname=launch.host)
+
+
+def reply(launch: Launch, request: bytes, size: int) -> bytes:
+    with connect(launch, "http/1.1") as connection:
+        connection.sendall(request)
+        answer = b""
+        while len(answer) < size and (more := connection.recv(size - len(answer))):
+            answer += more
+        return answer
+
+
+def speaks_http1(launch: Launch) -> bool:
+    return reply(launch, b"GET / HTTP/1.1\r\nHost: test\r\n\r\n", 12) == b"HTTP/1.1 200"
+
+
+def speaks_websocket(launch: Launch) -> bool:
+    upgrade = (
+        b"GET / HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    return reply(launch, upgrade, 12) == b"HTTP/1.1 101"
+
+
+def speaks_http2_in_clear(launch: Launch) -> bool:
+    """RFC 9113, section 3.4: a preface and SETTINGS are answered with SETTINGS, frame type 4."""
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+    answer = reply(launch, preface, 9)
+    return len(answer) == 9 and answer[3] == 4
+
+
+def chooses_http2(launch: Launch) -> bool:
+    """RFC 7301: of both, a server that speaks HTTP/2 chooses it."""
+    with connect(launch, "h2", "http/1.1") as connection:
+        assert isinstance(connection, ssl.SSLSocket)
+        return connection.selected_alpn_protocol() == "h2"
+
+
+TALKS: dict[bool, dict[Protocol, Callable[[Launch], bool]]] = {
+    False: {"h1": speaks_http1, "h2c": speaks_http2_in_clear, "ws": speaks_websocket},
+    True: {"h1-tls": speaks_http1, "h2": chooses_http2, "ws-tls": speaks_websocket},
+}

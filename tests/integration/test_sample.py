@@ -1,0 +1,192 @@
+"""Samples of real process trees, held against what the processes say of themselves."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.sample import MachineTime, Sampler, Usage, idle_pss, lost, machine_time, steal_ratio, tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from harness.model import Sample
+
+TOLERANCE_S = 0.03
+"""Children that were waited for are known in hundredths of a second, user and system apart."""
+
+PROGRAM = textwrap.dedent("""
+    import multiprocessing, os, resource, signal, sys, threading, time
+
+    def burn(seconds=0.15):
+        until = time.process_time() + seconds
+        while time.process_time() < until: os.stat("/")
+
+    def stay(seconds):
+        burn(seconds)
+        signal.pause()
+
+    def used():
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return time.process_time() + children.ru_utime + children.ru_stime
+
+    def fork(target, *args):
+        pid = os.fork()
+        if pid == 0:
+            target(*args)
+            os._exit(0)
+        return pid
+
+    def grow():
+        global ballast
+        ballast = os.urandom(1 << 25)
+
+    def from_a_thread():
+        threading.Thread(target=lambda: (children.append(fork(stay, 0)), signal.sigwait([signal.SIGUSR1])), daemon=True).start()
+        while not children: time.sleep(0.001)
+
+    children = []
+    print(flush=True)
+    for line in sys.stdin:
+        exec(line)
+        print(used(), *children, flush=True)
+""")
+
+
+class Subject:
+    """A process that does what it is told and answers with the CPU seconds it has used, and its children's pids."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0
+        )
+        self.pid = self._process.pid
+        self._line()
+
+    def do(self, statement: str = "") -> tuple[float, list[int]]:
+        assert self._process.stdin
+        print(statement, file=self._process.stdin, flush=True)
+        used_s, *children = self._line().split()
+        return float(used_s), [int(pid) for pid in children]
+
+    def _line(self) -> str:
+        assert self._process.stdout
+        return self._process.stdout.readline()
+
+    def end(self) -> None:
+        os.killpg(self.pid, 9)
+        self._process.communicate()
+
+
+@pytest.fixture
+def subject() -> Iterator[Subject]:
+    subject = Subject()
+    yield subject
+    subject.end()
+
+
+def sampled(sampler: Sampler, condition: Callable[[Sample], bool], within_s: float = 20) -> Sample:
+    deadline = time.monotonic() + within_s
+    while not condition(sample := sampler.samples[-1]):
+        assert time.monotonic() < deadline, sampler.samples
+        time.sleep(0.01)
+    return sample
+
+
+def never_falls(samples: tuple[Sample, ...]) -> bool:
+    return all(left.at_ns < right.at_ns and left.cpu_s <= right.cpu_s for left, right in pairwise(samples))
+
+
+def test_cpu_is_what_the_process_says_it_used(subject: Subject) -> None:
+    with Sampler(subject.pid) as sampler:
+        at_least_s, _ = subject.do("burn()")
+    at_most_s, _ = subject.do()
+    assert at_least_s <= sampler.samples[-1].cpu_s <= at_most_s
+    assert never_falls(sampler.samples)
+
+
+def test_a_child_counts_once_before_and_after_it_was_waited_for(subject: Subject) -> None:
+    with Sampler(subject.pid) as sampler:
+        _, (child,) = subject.do("children.append(fork(stay, 0.15))")
+        sampled(sampler, lambda sample: sample.cpu_s >= 0.15 and sample.processes == 2)
+        at_least_s, _ = subject.do(f"os.kill({child}, 9); os.waitpid({child}, 0)")
+        sampled(sampler, lambda sample: sample.processes == 1)
+    at_most_s, _ = subject.do()
+    assert at_least_s - TOLERANCE_S <= sampler.samples[-1].cpu_s <= at_most_s + TOLERANCE_S
+
+
+def test_a_child_that_came_and_went_between_two_looks_counts(subject: Subject) -> None:
+    with Sampler(subject.pid) as sampler:
+        at_least_s, _ = subject.do("os.waitpid(fork(burn, 0.05), 0)")
+    assert sampler.samples[-1].cpu_s >= at_least_s - TOLERANCE_S
+
+
+def test_a_child_that_nobody_waits_for_counts_by_its_last_seen_figure(subject: Subject) -> None:
+    subject.do("signal.signal(signal.SIGCHLD, signal.SIG_IGN)")
+    with Sampler(subject.pid) as sampler:
+        _, (child,) = subject.do("children.append(fork(stay, 0.15))")
+        seen = sampled(sampler, lambda sample: sample.cpu_s >= 0.15 and sample.processes == 2)
+        os.kill(child, 9)
+        after = sampled(sampler, lambda sample: sample.processes == 1)
+    assert after.cpu_s >= seen.cpu_s
+    assert never_falls(sampler.samples)
+
+
+def test_a_tree_that_ended_keeps_its_figure(subject: Subject) -> None:
+    with Sampler(subject.pid) as sampler:
+        used_s, _ = subject.do("burn()")
+        sampled(sampler, lambda sample: sample.cpu_s >= used_s)
+        subject.do("children.append(fork(stay, 0))")
+        sampled(sampler, lambda sample: sample.processes == 2)
+        os.killpg(subject.pid, 9)
+        subject._process.wait()
+    last = sampler.samples[-1]
+    assert last.cpu_s >= used_s
+    assert last.pss_bytes == 0
+    assert never_falls(sampler.samples)
+
+
+def test_children_of_every_thread_and_their_children_belong_to_the_tree(subject: Subject) -> None:
+    assert tree(subject.pid) == [subject.pid]
+    subject.do("children.append(fork(stay, 0))")
+    _, children = subject.do("from_a_thread()")
+    assert sorted(tree(subject.pid)) == sorted([subject.pid, *children])
+    assert set(children) < set(tree(os.getpid()))
+
+
+def test_memory_that_is_written_to_is_seen(subject: Subject) -> None:
+    before = idle_pss(subject.pid)
+    assert before > 0
+    with Sampler(subject.pid) as sampler:
+        subject.do("grow()")
+    assert idle_pss(subject.pid) - before >= 1 << 25
+    first, last = sampler.samples[0].pss_bytes, sampler.samples[-1].pss_bytes
+    assert first is not None
+    assert last is not None
+    assert last - first >= 1 << 25
+
+
+def test_the_figures_of_a_process_that_ended_move_to_the_parent_that_waited() -> None:
+    before = {1: Usage(1.0, 0.5), 2: Usage(2.0, 0.25)}
+    assert lost(before, {1: Usage(1.0, 0.5), 2: Usage(2.5, 0.25)}) == 0
+    assert lost(before, {1: Usage(1.0, 0.5 + 2.25)}) == 0
+    assert lost(before, {1: Usage(1.0, 0.5)}) == 2.25
+    assert lost(before, {}) == 3.75
+
+
+def test_steal_is_a_share_of_the_time_of_all_cpus() -> None:
+    assert steal_ratio(MachineTime(1000, 10), MachineTime(1200, 60)) == 0.25
+    assert steal_ratio(MachineTime(1000, 10), MachineTime(1000, 10)) == 0
+
+
+def test_the_machine_tells_its_time() -> None:
+    before = machine_time()
+    assert 0 <= before.stolen <= before.total
+    assert 0 <= steal_ratio(before, machine_time()) <= 1

@@ -1,0 +1,288 @@
+"""Real processes of every kind of manners: they start or are refused, and none of them stays."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from harness import server
+from harness.guard import guard, processes_of
+from harness.model import App, Launch, Server, ServerError
+from tests.integration import stub_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+HOST = "127.0.0.1"
+FOLDER = Path(__file__).parent
+ROOT = FOLDER.parent.parent
+APP = App("stub", "stub:app", FOLDER, ready_body=b"hello", counts_workers=True)
+
+
+def stub(manners: str) -> Server:
+    def command(launch: Launch) -> list[str]:
+        return [sys.executable, str(FOLDER / "stub_server.py"), manners, launch.host, str(launch.port)]
+
+    return Server(manners, (), frozenset({"h1"}), command)
+
+
+@pytest.fixture
+def token() -> Iterator[str]:
+    with guard() as token:
+        yield token
+        assert processes_of(token) == []
+
+
+@pytest.fixture
+def start(token: str, tmp_path: Path) -> Callable[..., server.Running]:
+    def start(  # noqa: PLR0913
+        entry: str | Server,
+        *,
+        app: App = APP,
+        port: int | None = None,
+        workers: int = 1,
+        deadline_s: float = 15,
+        cpus: frozenset[int] | None = None,
+    ) -> server.Running:
+        return server.start(
+            stub(entry) if isinstance(entry, str) else entry,
+            app,
+            Launch(HOST, port or server.free_port(HOST), app.target, workers),
+            cpus=cpus or frozenset(os.sched_getaffinity(0)),
+            log=tmp_path / "server.log",
+            token=token,
+            deadline_s=deadline_s,
+        )
+
+    return start
+
+
+def eventually(condition: Callable[[], bool], within_s: float = 20) -> bool:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def has_ended(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+@pytest.mark.parametrize("manners", ["prompt", "late", "forks"])
+def test_a_server_that_answers_is_running_and_one_that_was_stopped_is_not(
+    manners: str, token: str, start: Callable[..., server.Running]
+) -> None:
+    running = start(manners)
+    assert running.ended is None
+    assert running.ready_s > 0
+    assert running.pid in processes_of(token)
+    assert running.argv[-3:-1] == (manners, HOST)
+
+    stopped = running.stop()
+
+    assert not stopped.killed
+    assert processes_of(token) == []
+    assert running.ended == "SIGTERM"
+    assert running.stop() is stopped
+
+
+@pytest.mark.parametrize(
+    ("manners", "found"),
+    [
+        ("dies", "ended with exit status 1"),
+        ("hangs", "TimeoutError"),
+        ("deaf", "Connection refused"),
+        ("wrong", "b'HELLO'"),
+        ("cut", "IncompleteRead"),
+        ("endless", "an answer that does not end"),
+    ],
+)
+def test_a_server_without_a_right_answer_is_refused_in_one_line_and_leaves_nothing(
+    manners: str, found: str, token: str, start: Callable[..., server.Running]
+) -> None:
+    with pytest.raises(ServerError) as refusal:
+        start(manners, deadline_s=10 if manners == "dies" else 1)
+
+    assert found in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert processes_of(token) == []
+
+
+def test_a_refusal_carries_the_end_of_the_log(start: Callable[..., server.Running]) -> None:
+    with pytest.raises(ServerError) as refusal:
+        start("dies")
+    assert refusal.value.log_tail == "starting\nno such database"
+
+
+def test_any_complete_answer_will_do_where_the_body_is_not_known(start: Callable[..., server.Running]) -> None:
+    with start("wrong", app=App("any", "any:app", FOLDER)) as running:
+        assert running.ended is None
+
+
+def test_a_command_that_is_not_there_is_named(start: Callable[..., server.Running]) -> None:
+    absent = Server("absent", (), frozenset({"h1"}), lambda _: ["./no-such-command"])
+    with pytest.raises(ServerError, match="no-such-command"):
+        start(absent)
+
+
+def test_two_workers_are_waited_for_until_both_have_answered(start: Callable[..., server.Running]) -> None:
+    with pytest.raises(ServerError, match="answers of 1 of 2 workers"):
+        start("prompt", workers=2, deadline_s=2)
+
+
+def test_a_server_that_ignores_sigterm_is_killed_after_the_grace_period(
+    token: str, start: Callable[..., server.Running]
+) -> None:
+    running = start("stubborn")
+    stopped = running.stop(grace_s=0.2)
+    assert stopped.killed
+    assert stopped.stop_s >= 0.2
+    assert running.ended == "SIGKILL"
+    assert processes_of(token) == []
+
+
+def test_a_worker_whose_parent_was_killed_is_stopped_too(token: str, start: Callable[..., server.Running]) -> None:
+    running = start("forks")
+    os.kill(running.pid, signal.SIGKILL)
+    assert eventually(lambda: running.ended == "SIGKILL")
+    assert len(processes_of(token)) == 1
+    assert not running.stop().killed
+    assert processes_of(token) == []
+
+
+def test_a_process_that_left_the_session_is_found_and_ended(token: str, start: Callable[..., server.Running]) -> None:
+    running = start("escapes")
+    escaped = [pid for pid in processes_of(token) if os.getsid(pid) != running.pid]
+    assert len(escaped) == 1
+    assert running.stop(grace_s=0.2).killed
+    assert has_ended(escaped[0])
+
+
+def test_stopping_one_server_leaves_the_others_of_the_run_alone(
+    token: str, start: Callable[..., server.Running]
+) -> None:
+    with start("prompt") as first:
+        start("escapes").stop(grace_s=0)
+        assert processes_of(token) == [first.pid]
+
+
+@pytest.mark.parametrize("reuse", [False, True])
+def test_an_occupied_port_is_refused_even_if_it_could_be_shared(
+    start: Callable[..., server.Running], *, reuse: bool
+) -> None:
+    with socket.create_server((HOST, 0), reuse_port=reuse) as occupied:
+        port = occupied.getsockname()[1]
+        with pytest.raises(ServerError, match=f"{port} to be free, found process {os.getpid()};"):
+            start("prompt", port=port)
+
+
+def test_the_right_answer_of_a_stranger_is_refused(start: Callable[..., server.Running]) -> None:
+    with contextlib.ExitStack() as strangers:
+
+        def command(launch: Launch) -> list[str]:
+            """Take the port between the look at it and the start of the server."""
+            stranger = strangers.enter_context(ThreadingHTTPServer((HOST, launch.port), stub_server.Answer))
+            threading.Thread(target=stranger.serve_forever, daemon=True).start()
+            strangers.callback(stranger.shutdown)
+            return stub("deaf").command(launch)
+
+        with pytest.raises(ServerError, match=f"only itself to listen .* found process {os.getpid()};"):
+            start(Server("robbed", (), frozenset({"h1"}), command))
+
+
+def test_a_server_runs_on_its_cpus_and_the_harness_where_it_was(start: Callable[..., server.Running]) -> None:
+    before = os.sched_getaffinity(0)
+    one = frozenset({max(before)})
+    with start("forks", cpus=one) as running:
+        (worker,) = psutil.Process(running.pid).children()
+        assert os.sched_getaffinity(running.pid) == os.sched_getaffinity(worker.pid) == one
+    assert os.sched_getaffinity(0) == before
+
+
+def test_options_do_not_slip_in_through_the_environment(
+    start: Callable[..., server.Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"WEB_CONCURRENCY": "7", "GRANIAN_WORKERS": "7", "UVICORN_HTTP": "h11", "GUNICORN_CMD_ARGS": "-w 7"}
+    for name, value in {**options, "KEPT": "yes", "PYTHONPATH": "/before"}.items():
+        monkeypatch.setenv(name, value)
+    app = App("stub", "stub:app", FOLDER, ready_body=b"hello", environment={"OF_THE_APP": "1"})
+    with start("prompt", app=app) as running:
+        environment = psutil.Process(running.pid).environ()
+        assert psutil.Process(running.pid).cwd() == str(FOLDER)
+    assert not options.keys() & environment.keys()
+    assert environment["KEPT"] == "yes"
+    assert environment["OF_THE_APP"] == "1"
+    assert environment["PYTHONPATH"] == f"{FOLDER}{os.pathsep}/before"
+
+
+def test_the_tail_of_a_log_is_its_last_lines_and_none_of_a_missing_one(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert server.log_tail(log) == ""
+    log.write_bytes(b"first\nsecond\n\xff third\n")
+    assert server.log_tail(log, lines=2) == "second\n\ufffd third"
+
+
+DRIVER = textwrap.dedent("""
+    import os, signal, sys
+    from pathlib import Path
+    from harness import server
+    from harness.guard import guard
+    from harness.model import Launch
+    from tests.integration.test_server_life import APP, HOST, stub
+
+    with guard() as token:
+        launch = Launch(HOST, server.free_port(HOST), APP.target)
+        cpus = frozenset(os.sched_getaffinity(0))
+        server.start(stub(sys.argv[1]), APP, launch, cpus=cpus, log=Path(sys.argv[2]), token=token)
+        print(token, flush=True)
+        signal.pause()
+""")
+
+
+@pytest.mark.parametrize("manners", ["prompt", "stubborn", "forks", "escapes"])
+def test_a_harness_that_is_killed_leaves_nothing_behind(manners: str, token: str, tmp_path: Path) -> None:
+    driver = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, manners, str(tmp_path / "log")], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    bystander = subprocess.Popen(["sleep", "60"], env={**os.environ, "HARNESS_TOKEN": token})
+    try:
+        assert driver.stdout
+        doomed = driver.stdout.readline().strip()
+        (watching,) = (child.pid for child in psutil.Process(driver.pid).children() if doomed in child.cmdline())
+        assert processes_of(doomed)
+
+        driver.kill()
+        driver.communicate()
+
+        assert eventually(lambda: processes_of(doomed) == [])
+        assert eventually(lambda: has_ended(watching))
+        assert bystander.poll() is None
+    finally:
+        driver.kill()
+        driver.communicate()
+        bystander.kill()
+        bystander.wait()
+
+
+def test_what_is_left_at_the_end_of_a_run_is_killed() -> None:
+    with guard() as token:
+        left = subprocess.Popen(["sleep", "60"], env={**os.environ, "HARNESS_TOKEN": f"{token}/1"})
+    assert left.wait() == -signal.SIGKILL

@@ -1,0 +1,199 @@
+"""Summaries of runs that never took place, for charts and reports to show; the same seed gives the same numbers."""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from harness.histogram import Histogram
+from harness.model import (
+    Case,
+    CaseSummary,
+    Environment,
+    Errors,
+    Estimate,
+    Latency,
+    Memory,
+    Protocol,
+    Ratio,
+    Ratios,
+    RunInfo,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+SPEED = {"granian": 9_400.0, "uvicorn": 9_100.0, "gunicorn": 7_900.0, "hypercorn": 3_900.0, "daphne": 2_900.0}
+"""Requests per second of plaintext over HTTP/1.1; servers without an entry get one by their name's length."""
+SCENARIO_COST = {"plaintext": 1.0, "json": 0.94, "echo": 0.72, "ws_echo": 1.15}
+PROTOCOL_COST: Mapping[Protocol, float] = {"h1": 1.0, "h1-tls": 0.9, "h2": 0.55, "h2c": 0.6, "ws": 1.3, "ws-tls": 1.1}
+DEFAULT_QUESTIONS: tuple[tuple[str, Protocol], ...] = (
+    ("plaintext", "h1"),
+    ("plaintext", "h2"),
+    ("json", "h1"),
+    ("json", "h2"),
+    ("echo", "h1"),
+    ("echo", "h2"),
+    ("ws_echo", "ws"),
+)
+
+
+@dataclass(frozen=True)
+class Spoiled:
+    """What went wrong with a case: its verdict, the reasons, and the errors behind it."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    errors: Errors = field(default_factory=Errors)
+
+    @property
+    def has_numbers(self) -> bool:
+        return self.verdict in {"client-limited", "invalid"}
+
+
+def spoiled_as_usual(case: Case) -> Spoiled | None:
+    """One case of every verdict that is not `valid`."""
+    if case.server == "uvicorn" and case.protocol == "h2":
+        return Spoiled("unsupported", ("uvicorn speaks no HTTP/2 without the package zttp",))
+    if (case.server, case.scenario, case.protocol) == ("granian", "plaintext", "h1"):
+        return Spoiled("client-limited", ("generator CPU at 99 % of one core", "97 % of the calibrated ceiling"))
+    if (case.server, case.scenario, case.protocol) == ("daphne", "echo", "h2"):
+        reason = "no trial came back: the check before the window expected status 200, found 500"
+        return Spoiled("failed", (reason,), Errors(1, {"status": 1}, {"status": "POST /echo: 500 Server Error"}))
+    if (case.server, case.scenario, case.protocol) == ("hypercorn", "json", "h2"):
+        errors = Errors(214, {"reset": 200, "timeout": 14}, {"reset": "GOAWAY, last stream 1999", "timeout": "10 s"})
+        return Spoiled("invalid", ("2.1 % of the requests had no right answer",), errors)
+    return None
+
+
+def never_spoiled(_case: Case) -> Spoiled | None:
+    return None
+
+
+def run_info(servers: Sequence[str] = ("uvicorn", "hypercorn", "daphne", "granian")) -> RunInfo:
+    versions = {"uvicorn": "0.54.0", "hypercorn": "0.18.0", "daphne": "4.2.3", "granian": "2.8.7"}
+    environment = Environment(
+        host="bench-1",
+        cpu_model="AMD EPYC 7B13 64-Core Processor",
+        cpu_count=2,
+        memory_bytes=8 * 1024**3,
+        kernel="6.1.0-28-amd64",
+        system="Debian GNU/Linux 12 (bookworm)",
+        python="CPython 3.11.2",
+        packages={"uvloop": "0.23.0", "httptools": "0.9.0", "locust": "2.47.0", "gevent": "26.9.0"},
+        server_cpus=(0,),
+        load_cpus=(1,),
+        git_commit="3f2c1d0",
+        server_versions={server: versions.get(server, "1.2.3") for server in servers},
+    )
+    return RunInfo(
+        id="20261120-101500",
+        started_at="2026-11-20T10:15:00+00:00",
+        seed=7,
+        argv=("harness", "run", "--scenarios", "plaintext,json,echo,ws_echo"),
+        environment=environment,
+        baseline=servers[0],
+        rounds=5,
+        warmup_s=0.5,
+        duration_s=2.0,
+        load="saturate",
+        users=32,
+        streams=1,
+        workers=1,
+        ceilings={"h1": 11_800.0, "h2": 9_700.0, "ws": 15_200.0},
+    )
+
+
+def summaries(
+    servers: Sequence[str] = ("uvicorn", "hypercorn", "daphne", "granian"),
+    questions: Sequence[tuple[str, Protocol]] = DEFAULT_QUESTIONS,
+    spoiled: Callable[[Case], Spoiled | None] = spoiled_as_usual,
+    requests_per_case: int = 12_000,
+) -> list[CaseSummary]:
+    """A summary for each server and question (scenario, protocol), ranked and set against the first server."""
+    chance = random.Random(20261120)
+    answer: list[CaseSummary] = []
+    for scenario, protocol in questions:
+        group = [
+            _summary(chance, Case(server, "asgi", scenario, protocol), spoiled, requests_per_case) for server in servers
+        ]
+        answer += _ranked(group)
+    return answer
+
+
+def _summary(
+    chance: random.Random, case: Case, spoiled: Callable[[Case], Spoiled | None], requests: int
+) -> CaseSummary:
+    fault = spoiled(case)
+    if fault and not fault.has_numbers:
+        return CaseSummary(case, fault.verdict, fault.reasons, 0, 0, fault.errors)
+    base = SPEED.get(case.server, 1_500.0 + 450 * len(case.server))
+    speed = base * SCENARIO_COST.get(case.scenario, 0.5) * PROTOCOL_COST[case.protocol]
+    rounds = tuple(speed * chance.gauss(1, 0.05) for _ in range(5))
+    costs = tuple(0.9e6 / value * chance.gauss(1, 0.015) for value in rounds)
+    scale_us = 32e6 / speed
+    response = Histogram.of(int(scale_us * math.exp(chance.gauss(-0.04, 0.28))) for _ in range(requests))
+    idle = int(chance.uniform(26e6, 48e6))
+    return CaseSummary(
+        case,
+        fault.verdict if fault else "valid",
+        fault.reasons if fault else (),
+        rounds=5,
+        requests=requests,
+        errors=fault.errors if fault else Errors(),
+        throughput_rps=_estimate(rounds),
+        throughput_by_round_rps=rounds,
+        latency_us=_latency(response),
+        service_us=_latency(response),
+        response=response,
+        cpu_us_per_request=_estimate(costs),
+        cpu_us_per_request_by_round=costs,
+        memory_pss_bytes=Memory(idle, int(idle * chance.uniform(1.02, 1.5))),
+        ready_s=Estimate(0.21, 0.19, 0.24),
+        stop_s=Estimate(0.11, 0.1, 0.12),
+        connections=32 * 5,
+    )
+
+
+def _estimate(values: Sequence[float]) -> Estimate:
+    middle = statistics.median(values)
+    margin = statistics.stdev(values) * 2.78 / math.sqrt(len(values))
+    return Estimate(middle, middle - margin, middle + margin)
+
+
+def _latency(histogram: Histogram) -> Latency:
+    def at(percent: float) -> Estimate:
+        value = histogram.percentile(percent)
+        return Estimate(value, value * 0.97, value * 1.04)
+
+    return Latency(at(50), at(90), at(99), at(99.9) if histogram.count >= 10_000 else None, at(100))
+
+
+def _ranked(group: Sequence[CaseSummary]) -> list[CaseSummary]:
+    """Ranks for the valid cases, shared where the intervals overlap, and ratios to the group's first server."""
+    fastest_first = sorted(
+        (each for each in group if each.verdict == "valid" and each.throughput_rps),
+        key=lambda each: -each.throughput_rps.median if each.throughput_rps else 0.0,
+    )
+    ranks: dict[str, int] = {}
+    leader: Estimate | None = None
+    for place, each in enumerate(fastest_first, start=1):
+        own = each.throughput_rps
+        if leader and own and own.high >= leader.low:
+            ranks[each.case.server] = ranks[fastest_first[place - 2].case.server]
+        else:
+            ranks[each.case.server], leader = place, own
+    return [_with(each, ranks.get(each.case.server), group[0]) for each in group]
+
+
+def _with(summary: CaseSummary, rank: int | None, baseline: CaseSummary) -> CaseSummary:
+    if summary is baseline or not (summary.throughput_rps and baseline.throughput_rps):
+        return replace(summary, rank=rank)
+    value = summary.throughput_rps.median / baseline.throughput_rps.median
+    speed = Ratio(value, value * 0.96, value * 1.05)
+    cost = Ratio(1 / value, 0.95 / value, 1.04 / value)
+    return replace(summary, rank=rank, ratio_to_baseline=Ratios(speed, cost, None))

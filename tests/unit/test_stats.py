@@ -1,0 +1,430 @@
+"""What summaries say of records: medians, intervals, ratios, ranks; and what they must not depend on."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.histogram import Histogram
+from harness.intervals import T_97_5, _percentiles, carries, estimate, latency, paired_ratio
+from harness.model import (
+    Case,
+    Connections,
+    Errors,
+    Estimate,
+    Latency,
+    Life,
+    LifeRecord,
+    LoadResult,
+    Memory,
+    Protocol,
+    Ratio,
+    Record,
+    Sample,
+    Verdict,
+)
+from harness.stats import cpu_between, summarise
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harness.model import CaseSummary
+
+SECOND_NS = 1_000_000_000
+NO_ERRORS = Errors()
+POSITIVE = st.floats(1e-3, 1e7)
+
+
+def record(
+    server: str,
+    number: int,
+    requests: int,
+    *,
+    verdict: Verdict = "valid",
+    service_us: Sequence[int] | None = None,
+    protocol: Protocol = "h1",
+    scenario: str = "plaintext",
+    errors: Errors = NO_ERRORS,
+) -> Record:
+    """A round of one second, sampled from its start to its end."""
+    service = Histogram.of(service_us or [1_000] * requests)
+    result = LoadResult(
+        window_start_ns=SECOND_NS,
+        window_end_ns=2 * SECOND_NS,
+        requests=requests,
+        started=requests,
+        finished=requests,
+        abandoned=0,
+        errors=errors,
+        response=service,
+        service=service,
+        send_lag=Histogram.of([0] * requests),
+        by_name={},
+        connections=Connections(opened=32, negotiated="http/1.1"),
+        cpu_ratio=0.5,
+    )
+    samples = (Sample(SECOND_NS, 1.0, 1, 40_000_000 + number), Sample(2 * SECOND_NS, 1.5, 1))
+    reasons = () if verdict == "valid" else (f"{verdict} for a reason",)
+    return Record(Case(server, "asgi", scenario, protocol), number, number, verdict, reasons, "", result, samples)
+
+
+def records_of(speeds: Mapping[str, Sequence[int]], **options: Any) -> list[Record]:
+    """Rounds of servers by their requests in one second."""
+    return [
+        record(server, number, requests, **options)
+        for server, several in speeds.items()
+        for number, requests in enumerate(several)
+    ]
+
+
+def summaries(records: Sequence[Record], lives: Sequence[LifeRecord] = (), seed: int = 1) -> dict[str, CaseSummary]:
+    return {each.case.server: each for each in summarise(records, lives, baseline="a", seed=seed)}
+
+
+def ranks(records: Sequence[Record]) -> dict[str, int | None]:
+    return {server: each.rank for server, each in summaries(records).items()}
+
+
+def about(value: float) -> Any:
+    """This number but for rounding; it may stand inside what is compared."""
+    return pytest.approx(value)
+
+
+FIVE = [1_000, 1_040, 960, 1_020, 990]
+SPEEDS = st.dictionaries(
+    st.sampled_from("abcd"), st.lists(st.integers(200, 2_000), min_size=3, max_size=3), min_size=1
+).map(lambda speeds: {"a": [500, 600, 700], **speeds})
+
+
+# Intervals
+
+
+@pytest.mark.parametrize("freedom", range(1, 31))
+def test_the_table_of_students_t_leaves_a_fortieth_of_the_density_above(freedom: int) -> None:
+    # With x = √freedom · tan θ the distribution function is an integral of cos^(freedom − 1) over a finite range.
+    angles = np.linspace(0, math.atan(T_97_5[freedom - 1] / math.sqrt(freedom)), 20_001)
+    scale = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(math.pi)
+    assert 0.5 + scale * np.trapezoid(np.cos(angles) ** (freedom - 1), angles) == pytest.approx(0.975, abs=5e-5)
+
+
+@pytest.mark.parametrize("rounds", [2, 3, 5, 10])
+@pytest.mark.parametrize("noise", [0.1, 0.2])
+def test_intervals_hold_the_truth_in_93_of_100_runs_however_few_the_rounds(rounds: int, noise: float) -> None:
+    chance = np.random.default_rng(20261120)
+    runs = np.exp(noise * chance.standard_normal((3_000, 2, rounds)))
+    intervals = [(estimate(a), paired_ratio(dict(enumerate(a)), dict(enumerate(b)))) for a, b in runs.tolist()]
+    for several in zip(*intervals, strict=True):
+        assert np.mean([each.low <= 1 <= each.high for each in several if each]) >= 0.93
+
+
+@given(st.lists(POSITIVE, min_size=1, max_size=12))
+def test_an_estimate_is_the_median_inside_its_interval(values: list[float]) -> None:
+    found = estimate(values)
+    assert found is not None
+    assert found.median == statistics.median(values)
+    assert 0 < found.low <= found.median <= found.high
+
+
+def test_the_interval_is_students_on_logarithms() -> None:
+    found = estimate([100.0, 200.0, 400.0])
+    margin = 4.303 * math.log(2) / math.sqrt(3)
+    assert found == Estimate(200.0, about(200 * math.exp(-margin)), about(200 * math.exp(margin)))
+
+
+def test_a_single_round_is_its_own_interval_and_no_round_has_none() -> None:
+    assert estimate([7.0]) == Estimate(7.0, 7.0, 7.0)
+    assert estimate([]) is None
+
+
+def test_the_range_stands_in_where_a_value_has_no_logarithm() -> None:
+    assert estimate([0.0, 3.0, 1.0]) == Estimate(1.0, 0.0, 3.0)
+
+
+@given(st.dictionaries(st.integers(0, 9), st.tuples(POSITIVE, POSITIVE), min_size=1))
+def test_the_ratio_of_a_to_b_is_the_inverse_of_b_to_a(rounds: dict[int, tuple[float, float]]) -> None:
+    a, b = ({number: pair[side] for number, pair in rounds.items()} for side in (0, 1))
+    there, back = paired_ratio(a, b), paired_ratio(b, a)
+    assert there is not None
+    assert back is not None
+    for one, other in ((there.value, back.value), (there.low, back.high), (there.high, back.low)):
+        assert one == pytest.approx(1 / other, rel=1e-6)
+
+
+def test_ratios_are_paired_so_that_noise_common_to_a_round_falls_out() -> None:
+    machine = {0: 1.0, 1: 0.6, 2: 1.3, 3: 0.8}
+    found = paired_ratio({number: 300 * speed for number, speed in machine.items()}, machine)
+    assert found == Ratio(about(300), about(300), about(300))
+
+
+def test_only_rounds_that_both_have_are_paired() -> None:
+    found = paired_ratio({0: 10.0, 1: 30.0, 2: 0.0}, {1: 15.0, 2: 5.0, 3: 1.0})
+    assert found == Ratio(about(2), about(2), about(2))
+    assert paired_ratio({0: 1.0}, {1: 1.0}) is None
+
+
+# Latency
+
+
+@pytest.mark.parametrize(("per_mille", "least"), [(500, 20), (900, 100), (990, 1_000), (999, 10_000)])
+def test_a_percentile_needs_ten_requests_beyond_it(per_mille: int, least: int) -> None:
+    assert carries(least, per_mille)
+    assert not carries(least - 1, per_mille)
+
+
+def test_percentiles_that_the_requests_cannot_carry_are_left_out() -> None:
+    found = latency([Histogram.of(range(500)), Histogram.of(range(499))], np.random.default_rng(1))
+    assert found.p90 is not None
+    assert (found.p99, found.p99_9) == (None, None)
+    assert latency([], np.random.default_rng(1)) == latency([Histogram()], np.random.default_rng(1)) == Latency()
+
+
+def test_percentiles_are_of_merged_histograms_and_not_averages_over_rounds() -> None:
+    quick, slow = [1_000] * 9_000, [50_000] * 1_000
+    found = latency([Histogram.of(quick), Histogram.of(slow)], np.random.default_rng(1))
+    assert found.p90 is not None
+    assert found.p90.median == np.percentile(quick + slow, 90, method="inverted_cdf") == 1_000
+
+
+ROUNDS = st.lists(st.lists(st.integers(0, 10**6), min_size=1, max_size=30).map(Histogram.of), min_size=1, max_size=4)
+
+
+@given(ROUNDS, st.data())
+def test_resampling_by_weights_is_merging_rounds_that_often(rounds: list[Histogram], data: st.DataObject) -> None:
+    weights = data.draw(st.lists(st.integers(0, 3), min_size=len(rounds), max_size=len(rounds)).filter(any))
+    merged = Histogram.merge(each for each, times in zip(rounds, weights, strict=True) for _ in range(times))
+    found = _percentiles(rounds, np.array([weights]), [500, 900, 990])
+    assert np.minimum(found, merged.max_us).tolist() == [[merged.percentile(percent) for percent in (50, 90, 99)]]
+
+
+def test_rounds_that_agree_have_narrow_latency_intervals_and_rounds_that_differ_have_wide_ones() -> None:
+    chance = np.random.default_rng(1)
+    requests = chance.lognormal(8, 0.3, (5, 2_000))
+    agreeing = [Histogram.of(values.astype(int).tolist()) for values in requests]
+    factors = [0.7, 0.9, 1.0, 1.1, 1.4]
+    differing = [Histogram.of((f * values).astype(int).tolist()) for f, values in zip(factors, requests, strict=True)]
+    widths = []
+    for rounds in (agreeing, differing):
+        p50 = latency(rounds, np.random.default_rng(1)).p50
+        assert p50 is not None
+        assert p50.low < p50.median < p50.high
+        widths.append(p50.high / p50.low)
+    assert 1 < widths[0] < 1.1
+    assert widths[1] > 1.4
+
+
+def test_the_maximum_is_the_largest_of_all_between_the_smallest_and_the_largest_of_the_rounds() -> None:
+    rounds = [Histogram.of([5, 900]), Histogram.of([300]), Histogram.of([7])]
+    assert latency(rounds, np.random.default_rng(1)).max == Estimate(900, 7, 900)
+
+
+# CPU
+
+
+LINE = [Sample(at_ds * SECOND_NS // 10, cpu_s, 1) for at_ds, cpu_s in ((0, 0.0), (10, 1.0), (20, 1.5), (30, 3.5))]
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "cpu_s"),
+    [
+        (1, 2, 0.5),
+        (0.5, 2.5, 2.0),
+        (0, 3, 3.5),
+        (1.2, 1.4, 0.1),
+        (-0.1, 1, 1.1),
+        (2, 3.2, 2.4),
+        (-0.3, 1, None),
+        (2, 3.3, None),
+        (3.1, 3.2, None),
+        (-2, -1, None),
+    ],
+)
+def test_cpu_seconds_between_two_moments_are_interpolated_and_given_only_where_samples_cover_them(
+    start_s: float, end_s: float, cpu_s: float | None
+) -> None:
+    found = cpu_between(LINE, round(start_s * SECOND_NS), round(end_s * SECOND_NS))
+    assert found == (None if cpu_s is None else pytest.approx(cpu_s))
+    assert found == cpu_between(reversed(LINE), round(start_s * SECOND_NS), round(end_s * SECOND_NS))
+
+
+@pytest.mark.parametrize("samples", [[], LINE[:1]])
+def test_less_than_two_samples_tell_no_cpu_time(samples: list[Sample]) -> None:
+    assert cpu_between(samples, 0, SECOND_NS // 10) is None
+
+
+# Summaries
+
+
+def test_a_summary_gathers_the_rounds_of_its_case() -> None:
+    life = Life("a", "asgi", 1, tls=False)
+    lives = [
+        LifeRecord(life, 0, (), ready_s=0.1, stop_s=0.05, idle_pss_bytes=20_000_000),
+        LifeRecord(life, 1, (), ready_s=0.3, idle_pss_bytes=30_000_000),
+        LifeRecord(replace(life, tls=True), 0, (), ready_s=9.0, idle_pss_bytes=90_000_000),
+    ]
+    found = summaries(records_of({"a": [1_000, 2_000, 1_500]}), lives)["a"]
+    assert (found.verdict, found.reasons, found.rounds, found.requests) == ("valid", (), 3, 4_500)
+    assert found.throughput_by_round_rps == (1_000, 2_000, 1_500)
+    assert found.throughput_rps is not None
+    assert found.throughput_rps.median == 1_500
+    assert found.cpu_us_per_request_by_round == pytest.approx((500, 250, 1_000 / 3))
+    assert found.memory_pss_bytes == Memory(idle=25_000_000, peak=40_000_002)
+    assert found.ready_s is not None
+    assert found.ready_s.median == pytest.approx(0.2)
+    assert found.stop_s == estimate([0.05])
+    assert found.connections == 96
+    assert found.response.count == 4_500
+    assert found.latency_us.p99 is not None
+    assert found.latency_us.p99.median == 1_000
+    assert found.send_lag_us.p50 == Estimate(0, 0, 0)
+
+
+def test_summaries_come_in_the_order_of_scenario_protocol_and_rank() -> None:
+    records = [
+        *records_of({"a": [900] * 3, "b": [1_900] * 3}, scenario="json"),
+        *records_of({"b": [500] * 3, "a": [500] * 3}, protocol="ws"),
+        *records_of({"b": [700] * 3, "a": [900] * 3, "c": [800] * 3}, protocol="h2"),
+    ]
+    order = [
+        (each.case.scenario, each.case.protocol, each.case.server)
+        for each in summarise(records, (), baseline="a", seed=0)
+    ]
+    assert order == [
+        ("json", "h1", "b"),
+        ("json", "h1", "a"),
+        *(("plaintext", "h2", server) for server in "acb"),
+        *(("plaintext", "ws", server) for server in "ab"),
+    ]
+
+
+@settings(max_examples=20)
+@given(SPEEDS, st.randoms(use_true_random=False), st.integers(-5, 5))
+def test_the_same_records_in_any_order_and_the_same_seed_give_the_same_summaries(
+    speeds: dict[str, list[int]], shuffler: Any, seed: int
+) -> None:
+    chance = np.random.default_rng(1)
+    records = [
+        record(server, number, requests, service_us=chance.integers(100, 5_000, requests).tolist())
+        for server, several in speeds.items()
+        for number, requests in enumerate(several)
+    ]
+    once = summarise(records, (), baseline="a", seed=seed)
+    shuffler.shuffle(records)
+    assert summarise(records, (), baseline="a", seed=seed) == once
+
+
+def test_another_case_in_the_run_changes_no_number_of_this_one() -> None:
+    chance = np.random.default_rng(1)
+    own = [record("a", number, 500, service_us=chance.integers(100, 5_000, 500).tolist()) for number in range(3)]
+    assert summaries([*records_of({"b": FIVE}), *own])["a"] == replace(summaries(own)["a"], rank=2)
+
+
+@settings(max_examples=30)
+@given(SPEEDS, st.integers(2, 5))
+def test_machines_that_are_so_many_times_faster_have_so_many_times_the_throughput_and_the_same_ratios_and_ranks(
+    speeds: dict[str, list[int]], factor: int
+) -> None:
+    slow = summaries(records_of(speeds))
+    fast = summaries(records_of({server: [factor * each for each in several] for server, several in speeds.items()}))
+    for server, one in slow.items():
+        other = fast[server]
+        assert one.throughput_rps is not None
+        assert other.throughput_rps is not None
+        assert other.throughput_rps.median == pytest.approx(factor * one.throughput_rps.median)
+        assert other.throughput_rps.low == pytest.approx(factor * one.throughput_rps.low)
+        assert other.rank == one.rank
+        assert one.ratio_to_baseline is not None
+        assert other.ratio_to_baseline is not None
+        assert other.ratio_to_baseline.throughput.value == pytest.approx(one.ratio_to_baseline.throughput.value)
+
+
+def test_the_baselines_ratio_to_itself_is_exactly_one() -> None:
+    ratios = summaries(records_of({"a": FIVE}))["a"].ratio_to_baseline
+    assert ratios is not None
+    assert ratios.throughput == ratios.cpu == Ratio(1, 1, 1)
+    assert not ratios.throughput.separates
+
+
+def test_ratios_to_the_baseline_are_of_throughput_cost_and_p99() -> None:
+    found = summaries(records_of({"a": [1_000, 2_000], "b": [2_000, 4_000]}))["b"].ratio_to_baseline
+    assert found is not None
+    assert found.throughput == Ratio(about(2), about(2), about(2))
+    assert found.cpu == Ratio(about(0.5), about(0.5), about(0.5))
+    assert found.p99 == Ratio(1, 1, 1)
+
+
+def test_rounds_too_short_for_a_p99_have_no_ratio_of_it_and_unsampled_ones_none_of_cost() -> None:
+    records = [replace(each, samples=()) for each in records_of({"a": [999, 999], "b": [2_000, 2_000]})]
+    found = summaries(records)["b"]
+    assert found.ratio_to_baseline is not None
+    assert (found.ratio_to_baseline.p99, found.ratio_to_baseline.cpu, found.cpu_us_per_request) == (None, None, None)
+
+
+def test_servers_that_do_not_separate_share_a_rank_and_the_next_has_its_place_for_rank() -> None:
+    close = [each + step for each, step in zip(FIVE, (8, -9, 7, -8, 1), strict=True)]
+    assert ranks(records_of({"a": FIVE, "b": close, "c": [each // 2 for each in FIVE]})) == {"a": 1, "b": 1, "c": 3}
+
+
+def test_a_small_difference_that_every_round_shows_separates() -> None:
+    slightly_slower = [each - 30 for each in FIVE]
+    assert ranks(records_of({"a": FIVE, "b": slightly_slower})) == {"a": 1, "b": 2}
+
+
+def test_a_single_round_ranks_nobody_behind_another() -> None:
+    assert ranks(records_of({"a": [1_000], "b": [500], "c": [20]})) == {"a": 1, "b": 1, "c": 1}
+
+
+def test_servers_are_ranked_among_those_with_the_same_question_only() -> None:
+    records = [*records_of({"a": [500] * 3}), *records_of({"b": [100] * 3}, protocol="h2")]
+    assert ranks(records) == {"a": 1, "b": 1}
+
+
+@pytest.mark.parametrize("verdict", ["client-limited", "invalid"])
+def test_a_number_that_does_not_hold_is_shown_and_never_ranked(verdict: Verdict) -> None:
+    found = summaries([*records_of({"a": FIVE}), *records_of({"b": [9_000, 9_100]}, verdict=verdict)])
+    assert found["b"].verdict == verdict
+    assert found["b"].throughput_rps is not None
+    assert found["b"].throughput_rps.median == 9_050
+    assert (found["a"].rank, found["b"].rank) == (1, None)
+
+
+def test_a_baseline_that_does_not_hold_or_is_missing_leaves_no_ratios_but_ranks() -> None:
+    others = records_of({"b": FIVE, "c": [each // 2 for each in FIVE]})
+    for records in (others, [*others, *records_of({"a": FIVE}, verdict="client-limited")]):
+        found = summaries(records)
+        assert {each.ratio_to_baseline for each in found.values()} == {None}
+        assert (found["b"].rank, found["c"].rank) == (1, 2)
+
+
+def test_the_one_bad_round_of_a_valid_case_counts_in_nothing_but_the_errors() -> None:
+    errors = Errors(2, {"reset": 2}, {"reset": "GET /"})
+    bad = record("a", 5, 50_000, verdict="invalid", errors=errors)
+    found = summaries([*records_of({"a": FIVE}), bad])["a"]
+    assert (found.verdict, found.rounds, found.requests) == ("valid", 5, sum(FIVE))
+    assert found.reasons == ("1 of 6 rounds left out as invalid: invalid for a reason",)
+    assert found.errors == errors
+
+
+def test_errors_are_added_up_by_kind_with_the_first_example_of_each() -> None:
+    first = record("a", 0, 10, verdict="invalid", errors=Errors(2, {"reset": 2}, {"reset": "first"}))
+    second = record("a", 1, 10, verdict="invalid", errors=Errors(4, {"reset": 3, "body": 1}, {"reset": "second"}))
+    assert summaries([second, first])["a"].errors == Errors(6, {"reset": 5, "body": 1}, {"reset": "first"})
+
+
+@pytest.mark.parametrize("verdict", ["unsupported", "failed"])
+def test_a_case_without_any_result_has_a_row_without_numbers(verdict: Verdict) -> None:
+    nothing = Record(Case("b", "asgi", "plaintext", "h1"), 0, -1, verdict, ("because",))
+    found = summaries([*records_of({"a": FIVE}), nothing])["b"]
+    assert (found.verdict, found.reasons, found.rounds, found.measured) == (verdict, ("because",), 0, False)
+    assert (found.rank, found.ratio_to_baseline, found.latency_us) == (None, None, Latency())
+
+
+def test_a_round_without_any_answer_is_no_throughput_of_zero() -> None:
+    found = summaries([record("a", 0, 0, verdict="invalid", service_us=[])])["a"]
+    assert (found.throughput_rps, found.rounds) == (None, 0)

@@ -1,0 +1,298 @@
+"""One row per reason: a healthy trial, one thing changed, and what is said of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from harness import verdict
+from harness.histogram import Histogram
+from harness.model import PROTOCOLS, Case, Connections, Errors, LoadResult, Protocol, Record, Verdict
+
+WINDOW_NS = 2_000_000_000
+CASE = Case("uvicorn", "asgi", "plaintext", "h1", users=8)
+
+
+def trial(requests: int = 10_000, users_busy: float = 7.9, **changes: Any) -> LoadResult:
+    """A result over 2 s in which so many users had a request in flight on average."""
+    service_us = int(users_busy * WINDOW_NS / 1000 / requests) if requests else 0
+    service = Histogram.of([service_us] * requests)
+    result = LoadResult(
+        window_start_ns=1_000,
+        window_end_ns=1_000 + WINDOW_NS,
+        requests=requests,
+        started=requests + 508,
+        finished=requests + 500,
+        abandoned=8,
+        errors=Errors(),
+        response=service,
+        service=service,
+        send_lag=Histogram.of([0] * requests),
+        by_name={},
+        connections=Connections(opened=8, negotiated="http/1.1"),
+        cpu_ratio=0.7,
+    )
+    return replace(result, **changes)
+
+
+HEALTHY = trial()
+SURROUNDINGS: dict[str, Any] = {
+    "server_cpu_s": 1.96,
+    "server_cpus": 1,
+    "steal_ratio": 0.01,
+    "ceiling_rps": 20_000.0,
+    "disjoint": True,
+}
+
+
+def judge(result: LoadResult = HEALTHY, case: Case = CASE, **surroundings: Any) -> tuple[Verdict, tuple[str, ...]]:
+    return verdict.judge(case, result, **{**SURROUNDINGS, **surroundings})
+
+
+def test_a_healthy_trial_is_valid_and_there_is_nothing_to_say_of_it() -> None:
+    assert judge() == ("valid", ())
+
+
+def test_what_was_not_looked_at_speaks_neither_for_nor_against() -> None:
+    assert judge(server_cpu_s=None, steal_ratio=None, ceiling_rps=None) == ("valid", ())
+
+
+ERRORS = Errors(3, {"status": 2, "timeout": 1}, {"status": "GET /: 500", "timeout": "GET /: 30 s"})
+FAILED_PASS = trial(
+    0, window_end_ns=1_000, checked=False, finished=1, errors=Errors(1, {"body": 1}, {"body": "GET /: b''"})
+)
+IDLE_SERVER = {"server_cpu_s": 1.2}
+
+REASONS: list[tuple[str, LoadResult, dict[str, Any], Verdict, str]] = [
+    (
+        "the pass before the window",
+        FAILED_PASS,
+        {},
+        "invalid",
+        "before the window, requests without a right answer: 1 (100 %), first 1 × body (GET /: b''); limit 0",
+    ),
+    (
+        "errors",
+        trial(errors=ERRORS, finished=15_000, started=15_008),
+        {},
+        "invalid",
+        "requests without a right answer: 3 (0.02 %), first 2 × status (GET /: 500); limit 0",
+    ),
+    ("no requests", trial(0), {}, "invalid", "0 requests came back right in the window; limit 1"),
+    (
+        "lost requests",
+        trial(started=10_511),
+        {},
+        "invalid",
+        "3 of 10,511 started requests are unaccounted for; limit 0",
+    ),
+    (
+        "another protocol",
+        trial(connections=Connections(negotiated="h2c")),
+        {},
+        "invalid",
+        "negotiated h2c, asked for http/1.1",
+    ),
+    (
+        "TLS where none was asked for",
+        trial(connections=Connections(negotiated="TLSv1.3 http/1.1")),
+        {},
+        "invalid",
+        "negotiated TLSv1.3 http/1.1, asked for http/1.1",
+    ),
+    (
+        "no agreement",
+        trial(connections=Connections()),
+        {},
+        "invalid",
+        "negotiated nothing, asked for http/1.1",
+    ),
+    (
+        "more in flight than users",
+        trial(users_busy=8.2),
+        {},
+        "invalid",
+        "8.2 requests in flight (rate × mean service time) with 8 users; limit 2 % above",
+    ),
+    (
+        "fewer in flight than half the users",
+        trial(users_busy=3.9),
+        {},
+        "client-limited",
+        "3.9 requests in flight (rate × mean service time) with 8 users; limit 50 % of them",
+    ),
+    (
+        "a busy generator",
+        trial(cpu_ratio=0.98),
+        IDLE_SERVER,
+        "client-limited",
+        "generator used 98 % of its core, the server 60 % of its own; limit 90 %",
+    ),
+    (
+        "a busy generator and a server that nobody looked at",
+        trial(cpu_ratio=0.9),
+        {"server_cpu_s": None},
+        "client-limited",
+        "generator used 90 % of its core; limit 90 %",
+    ),
+    (
+        "near the ceiling",
+        HEALTHY,
+        {"ceiling_rps": 5_625, **IDLE_SERVER},
+        "client-limited",
+        "88.9 % of the generator's ceiling of 5,625 requests/s; limit 80 %",
+    ),
+    ("some steal", HEALTHY, {"steal_ratio": 0.12}, "valid", "the host took 12 % of the CPU; noted from 5 %"),
+    ("much steal", HEALTHY, {"steal_ratio": 0.25}, "invalid", "the host took 25 % of the CPU; limit 20 %"),
+    ("shared CPUs", HEALTHY, {"disjoint": False}, "valid", "generator and server shared CPUs; each needs 1 of its own"),
+]
+
+
+@pytest.mark.parametrize(
+    ("result", "surroundings", "expected", "reason"), [row[1:] for row in REASONS], ids=[row[0] for row in REASONS]
+)
+def test_each_fault_alone_is_told_with_its_figure_and_its_limit(
+    result: LoadResult, surroundings: dict[str, Any], expected: Verdict, reason: str
+) -> None:
+    assert judge(result, **surroundings) == (expected, (reason,))
+
+
+@pytest.mark.parametrize(
+    ("result", "surroundings"),
+    [
+        (trial(cpu_ratio=0.89), IDLE_SERVER),
+        (HEALTHY, {"ceiling_rps": 6_400, **IDLE_SERVER}),
+        (trial(users_busy=8.1), {}),
+        (trial(users_busy=4.1), {}),
+        (HEALTHY, {"steal_ratio": 0.05}),
+        (trial(connections=Connections(opened=900, reopened=892, resent=3, negotiated="http/1.1")), {}),
+    ],
+    ids=["generator", "ceiling", "in flight above", "in flight below", "steal", "reopened"],
+)
+def test_just_inside_a_limit_nothing_is_said(result: LoadResult, surroundings: dict[str, Any]) -> None:
+    assert judge(result, **surroundings) == ("valid", ())
+
+
+@pytest.mark.parametrize(
+    ("generator", "server", "expected"),
+    [
+        (0.99, 0.96, "valid"),
+        (0.99, 0.94, "client-limited"),
+        (0.92, 0.93, "valid"),
+        (0.93, 0.92, "client-limited"),
+        (0.50, 0.30, "valid"),
+    ],
+)
+def test_of_a_busy_generator_and_a_busy_server_the_one_nearer_to_full_is_the_bottleneck(
+    generator: float, server: float, expected: Verdict
+) -> None:
+    assert judge(trial(cpu_ratio=generator), server_cpu_s=2 * server)[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("workers", "cpus", "cpu_s", "expected"),
+    [(4, 2, 3.9, "valid"), (2, 8, 3.9, "valid"), (2, 8, 1.95, "client-limited"), (1, 0, 1.95, "valid")],
+)
+def test_a_server_is_as_busy_as_its_workers_can_be_on_the_cpus_they_have(
+    workers: int, cpus: int, cpu_s: float, expected: Verdict
+) -> None:
+    case = replace(CASE, workers=workers)
+    assert judge(trial(cpu_ratio=0.98), case, server_cpu_s=cpu_s, server_cpus=cpus)[0] == expected
+
+
+def test_slow_requests_cut_by_the_edges_of_the_window_are_not_the_generators_fault() -> None:
+    # Answers take 1.8 s of a window of 2 s: only 4 of the 8 users have one that lies wholly inside.
+    assert judge(trial(4, users_busy=4 * 1.8 / 2)) == ("valid", ())
+
+
+def test_littles_law_is_for_the_closed_loop_only() -> None:
+    assert judge(trial(users_busy=0.5), replace(CASE, load="rate=500")) == ("valid", ())
+
+
+@pytest.mark.parametrize(
+    ("protocol", "negotiated"),
+    [
+        ("h1", "http/1.1"),
+        ("h1-tls", "TLSv1.3 http/1.1"),
+        ("h1-tls", "TLSv1.2 http/1.1"),
+        ("h2", "TLSv1.3 h2"),
+        ("h2c", "h2c"),
+        ("ws", "websocket"),
+        ("ws-tls", "TLSv1.3 websocket"),
+    ],
+)
+def test_every_protocol_takes_its_own_agreement_and_no_other(protocol: Protocol, negotiated: str) -> None:
+    result = trial(connections=Connections(negotiated=negotiated))
+    takers = {each for each in PROTOCOLS if judge(result, replace(CASE, protocol=each))[0] == "valid"}
+    assert takers == {protocol}
+
+
+def test_the_gravest_fault_decides_and_comes_first_and_the_others_are_told_too() -> None:
+    result = trial(users_busy=2, errors=Errors(1, {"reset": 1}))
+    found, reasons = judge(result, disjoint=False)
+    assert found == "invalid"
+    assert [reason.split()[0] for reason in reasons] == ["requests", "2", "generator"]
+    assert "reset" in reasons[0]
+    assert "in flight" in reasons[1]
+
+
+def test_without_any_right_answer_the_errors_are_told_beside() -> None:
+    found, reasons = judge(trial(0, errors=ERRORS, finished=3))
+    assert found == "invalid"
+    assert [("0 requests" in reason, "status" in reason) for reason in reasons] == [(True, False), (False, True)]
+
+
+def rounds(*verdicts_and_reasons: tuple[Verdict, tuple[str, ...]]) -> list[Record]:
+    return [
+        Record(CASE, number, number, found, reasons) for number, (found, reasons) in enumerate(verdicts_and_reasons)
+    ]
+
+
+VALID: tuple[Verdict, tuple[str, ...]] = ("valid", ())
+LIMITED: tuple[Verdict, tuple[str, ...]] = ("client-limited", ("generator used 97 % of its core; limit 90 %",))
+
+
+def test_a_case_is_valid_when_all_its_rounds_are() -> None:
+    assert verdict.combine(rounds(VALID, VALID)) == ("valid", ())
+
+
+def test_one_round_in_five_may_be_left_out_and_that_is_told() -> None:
+    found, reasons = verdict.combine(rounds(VALID, LIMITED, VALID, VALID, VALID))
+    assert found == "valid"
+    assert reasons == ("1 of 5 rounds left out as client-limited: generator used 97 % of its core; limit 90 %",)
+
+
+def test_one_round_in_four_may_not() -> None:
+    found, reasons = verdict.combine(rounds(VALID, LIMITED, VALID, VALID))
+    assert found == "client-limited"
+    assert reasons == ("generator used 97 % of its core; limit 90 % (1 of 4 rounds)",)
+
+
+def test_the_commonest_bad_verdict_is_the_cases() -> None:
+    invalid: tuple[Verdict, tuple[str, ...]] = ("invalid", ("lost",))
+    assert verdict.combine(rounds(LIMITED, invalid, LIMITED, VALID, VALID))[0] == "client-limited"
+
+
+def test_of_two_equally_common_bad_verdicts_the_graver_is_the_cases() -> None:
+    failed: tuple[Verdict, tuple[str, ...]] = ("failed", ("no start",))
+    assert verdict.combine(rounds(LIMITED, failed, VALID)) == ("failed", ("no start (1 of 3 rounds)",))
+
+
+def test_reasons_that_differ_in_their_figures_alone_are_told_once_with_those_of_the_first_round() -> None:
+    later: tuple[Verdict, tuple[str, ...]] = ("client-limited", ("generator used 99.3 % of its core; limit 90 %",))
+    records = rounds(LIMITED, later, later)
+    expected = ("client-limited", ("generator used 97 % of its core; limit 90 %",))
+    assert verdict.combine(records) == expected
+    assert verdict.combine(records[::-1]) == expected
+
+
+def test_what_is_noted_of_valid_rounds_stays_with_a_valid_case() -> None:
+    noted: tuple[Verdict, tuple[str, ...]] = ("valid", ("generator and server shared CPUs",))
+    assert verdict.combine(rounds(noted, VALID)) == ("valid", ("generator and server shared CPUs (1 of 2 rounds)",))
+
+
+@pytest.mark.parametrize("found", ["unsupported", "failed"])
+def test_a_case_with_a_single_record_is_what_the_record_says(found: Verdict) -> None:
+    assert verdict.combine(rounds((found, ("in these words",)))) == (found, ("in these words",))
