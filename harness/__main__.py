@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import signal
 import sys
-from types import FrameType
+from typing import TYPE_CHECKING
 
 import typer
 
 from harness.cli import app
 from harness.model import HarnessError, UsageError
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 BAD_USAGE = 2
 FAULT = 3

@@ -7,17 +7,19 @@ import importlib
 import importlib.metadata
 import importlib.util
 import pkgutil
-from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
-from types import ModuleType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from packaging.requirements import Requirement
 
 import harness.charts
 import harness.servers
 from harness.model import PROTOCOLS, WEBSOCKET_PROTOCOLS, App, Protocol, Scenario, Server, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from types import ModuleType
 
 _PACKAGE = Path(__file__).parent
 _READY_PATH, _READY_BODY = "/plaintext", b"Hello, World!"

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import inspect
-import os
 import secrets
 import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness import catalog, config, cpus, guard, record, report, run, server, stats
-from harness.config import Settings
-from harness.model import App, Launch, Plan, RunInfo, Selection, UsageError
+from harness.model import App, Launch, RunInfo, Selection, UsageError
 from harness.plan import make_plan
 from harness.record import RunDirectory
 from harness.show import Screen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.config import Settings
 
 NOTHING_MEASURED = 3
 INTERRUPTED = 130
@@ -137,10 +139,14 @@ def serve(
         everywhere = cpus.available()
         log = folder / "server.log"
         running = stack.enter_context(server.start(entry, chosen, launch, cpus=everywhere, log=log, token=token))
-        screen.say(f"{entry.name} answers on {'https' if tls else 'http'}://{launch.address} after {running.ready_s:.2f} s")
+        screen.say(
+            f"{entry.name} answers on {'https' if tls else 'http'}://{launch.address} after {running.ready_s:.2f} s"
+        )
         screen.say(shlex.join(running.argv))
         if certificate:
-            screen.say(f"Trust it with: curl --cacert {certificate.authority} https://{launch.address}{chosen.ready_path}")
+            screen.say(
+                f"Trust it with: curl --cacert {certificate.authority} https://{launch.address}{chosen.ready_path}"
+            )
         try:
             while running.ended is None:
                 time.sleep(POLL_S)
@@ -204,7 +210,7 @@ def describe(selection: Selection, placement: cpus.Placement) -> RunInfo:
 
 
 def publish(directory: RunDirectory, screen: Screen) -> bool:
-    """Statistics, charts and report from the files of a run; was anything measured?"""
+    """Statistics, charts and report from the files of a run; True when anything was measured."""
     info = directory.read_info()
     summaries = stats.summarise(directory.trials(), directory.lives(), baseline=info.baseline, seed=info.seed)
     page = report.write(directory.path, info, summaries, report.draw(catalog.charts(), info, summaries))

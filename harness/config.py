@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
 from harness.model import PROTOCOLS, Protocol, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 Names = tuple[str, ...]
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0}
@@ -38,7 +40,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tuple[Protocol, ...], Meta(description=f"Of {', '.join(PROTOCOLS)}, with commas; or all.", title="A,B")
     ] = ("h1", "h2", "ws")
     load: Annotated[
-        str, Meta(pattern="^saturate$", description="saturate: each user sends again once it has its answer.", title="LOAD")
+        str,
+        Meta(pattern="^saturate$", description="saturate: each user sends again once it has its answer.", title="LOAD"),
     ] = "saturate"
     users: Annotated[int, Meta(ge=1, description="Requests in flight at once, whatever the protocol.", title="N")] = 32
     streams: Annotated[int, Meta(ge=1, description="HTTP/2: users that share one connection.", title="N")] = 1
@@ -49,7 +52,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     baseline: Annotated[
         str | None, Meta(description="Server that the others are compared with; the first unless given.", title="NAME")
     ] = None
-    seed: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="Fixes every shuffle; drawn and recorded if not given.", title="N")] = None
+    seed: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(description="Fixes every shuffle; drawn and recorded if not given.", title="N"),
+    ] = None
     out: Annotated[str, Meta(description="Folder for results.", title="DIR")] = "results"
 
 

@@ -54,16 +54,16 @@ def processes_of(token: str) -> list[int]:
     return [pid for pid in pids if any(entry == whole or entry.startswith(narrowed) for entry in _environment(pid))]
 
 
-def kill(pids: Iterable[int]) -> None:
-    """SIGKILL to each that is still there."""
+def kill(pids: Iterable[int], how: signal.Signals = signal.SIGKILL) -> None:
+    """Send a signal to each that is still there."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, how)
 
 
 def _environment(pid: int) -> list[bytes]:
     try:
-        with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123  pathlib would double the guard's start and size
+        with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123 - pathlib would double the guard's start and size
             return file.read().split(b"\0")
     except OSError:
         return []
@@ -76,7 +76,7 @@ def _watch(token: str) -> None:
     """
     sys.stdin.buffer.read()
     quiet = 0
-    while quiet < 2:  # noqa: PLR2004  as the docstring says
+    while quiet < 2:  # noqa: PLR2004 - as the docstring says
         found = processes_of(token)
         kill(found)
         quiet = 0 if found else quiet + 1

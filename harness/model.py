@@ -403,12 +403,14 @@ class Ratio:
 
     @property
     def separates(self) -> bool:
-        """Does the interval exclude 1: is a difference seen?"""
+        """Does the interval exclude 1, so that a difference is seen?"""
         return self.low > 1 or self.high < 1
 
 
 @dataclass(frozen=True)
 class Ratios:
+    """Of what a case is compared by; None where one of the two has no figure."""
+
     throughput: Ratio
     cpu: Ratio | None
     p99: Ratio | None
@@ -427,6 +429,8 @@ class Latency:
 
 @dataclass(frozen=True)
 class Memory:
+    """Proportional set size of the process tree in bytes: before the first request, and the most that was seen."""
+
     idle: int | None
     peak: int | None
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from harness.model import Case, Exclusion, Life, Plan, Selection, Server, Stint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _LIFE_S = 2.0
 """Start, readiness and stop of a server, seen over the catalogue's."""
@@ -65,10 +68,10 @@ def one_round(possible: list[Case], shuffle: random.Random) -> tuple[Stint, ...]
     lives: dict[Life, list[Case]] = {}
     for case in possible:
         lives.setdefault(case.life, []).append(case)
-    stints = []
-    for life in shuffle.sample(list(lives), len(lives)):
-        stints.append(Stint(life, tuple(shuffle.sample(lives[life], len(lives[life])))))
-    return tuple(stints)
+    return tuple(
+        Stint(life, tuple(shuffle.sample(lives[life], len(lives[life]))))
+        for life in shuffle.sample(list(lives), len(lives))
+    )
 
 
 def estimate_s(rounds: tuple[tuple[Stint, ...], ...], selection: Selection) -> float:

@@ -7,19 +7,23 @@ import json
 import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection, HTTPException, HTTPSConnection, IncompleteRead
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness.model import App, Launch
 
-_SHORTEST_WAIT_S = 0.01
+_LAST_WAIT_S = 1.0
+"""An answer that is asked for just before the deadline is given this time: what it is tells more than a time-out."""
+
+_MOST_AT_ONCE = 64
+"""Fewer than fit the queues of connections not yet accepted: hypercorn's is 100 long."""
 
 
 class Readiness:
     """What is still missing until a server is ready; it remembers the workers that have answered.
 
-    `deadline` is a moment of `perf_counter`: no question waits beyond it.
+    `deadline` is a moment of `perf_counter`, beyond which no question waits, unless for an instant.
     """
 
     def __init__(self, app: App, launch: Launch, deadline: float) -> None:
@@ -40,7 +44,7 @@ class Readiness:
             if self._app.ready_body is not None and body != self._app.ready_body:
                 return f"the answer {body[:80]!r}"
             if self._workers > 1:
-                self._seen |= self._answering(requests=4 * self._workers)
+                self._seen |= self._answering(requests=min(4 * self._workers, _MOST_AT_ONCE))
                 if len(self._seen) < self._workers:
                     return f"answers of {len(self._seen)} of {self._workers} workers"
         except (OSError, HTTPException, ValueError, LookupError, TypeError) as error:
@@ -54,23 +58,24 @@ class Readiness:
 
     def _get(self, path: str) -> bytes:
         """The whole body of an answer, whatever its status, on a connection of its own."""
+        now = time.perf_counter()
+        until = max(self._deadline, now + _LAST_WAIT_S)
         host, port = self._launch.host, self._launch.port
-        left_s = max(_SHORTEST_WAIT_S, self._deadline - time.perf_counter())
         if self._tls is None:
-            connection = HTTPConnection(host, port, timeout=left_s)
+            connection = HTTPConnection(host, port, timeout=until - now)
         else:
-            connection = HTTPSConnection(host, port, timeout=left_s, context=self._tls)
+            connection = HTTPSConnection(host, port, timeout=until - now, context=self._tls)
         with contextlib.closing(connection):
             connection.request("GET", path)
-            return self._body(connection)
+            return _body(connection.getresponse(), until)
 
-    def _body(self, connection: HTTPConnection) -> bytes:
-        answer = connection.getresponse()
-        body = bytearray()
-        while chunk := answer.read1():
-            body += chunk
-            if time.perf_counter() >= self._deadline:
-                raise TimeoutError("an answer that does not end")
-        if answer.length:  # what read() would tell, and read1() does not
-            raise IncompleteRead(bytes(body), answer.length)
-        return bytes(body)
+
+def _body(answer: HTTPResponse, until: float) -> bytes:
+    body = bytearray()
+    while chunk := answer.read1():
+        body += chunk
+        if time.perf_counter() >= until:
+            raise TimeoutError("an answer that does not end")
+    if answer.length:  # what read() would tell, and read1() does not
+        raise IncompleteRead(bytes(body), answer.length)
+    return bytes(body)

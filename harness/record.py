@@ -8,15 +8,17 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import psutil
 
 from harness.model import SCHEMA, Environment, LifeRecord, Record, RunInfo, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 Stored = TypeVar("Stored", Record, LifeRecord)
 
@@ -91,7 +93,7 @@ def environment(
         kernel=platform.release(),
         system=_system(),
         python=f"{platform.python_implementation()} {platform.python_version()}",
-        packages={name: version for name, version in sorted(_packages())},
+        packages=dict(sorted(_packages())),
         server_cpus=tuple(sorted(server_cpus)),
         load_cpus=tuple(sorted(load_cpus)),
         git_commit=_git_commit(directory),

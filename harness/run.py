@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trustme
 
-from harness import cpus, guard, sample, server, stats, verdict
-from harness.cpus import Placement
+from harness import guard, sample, server, stats, verdict
 from harness.load import trial
 from harness.model import (
     TLS_PROTOCOLS,
@@ -39,7 +38,10 @@ from harness.model import (
     Tls,
     Verdict,
 )
-from harness.record import RunDirectory
+
+if TYPE_CHECKING:
+    from harness.cpus import Placement
+    from harness.record import RunDirectory
 
 HOST = "127.0.0.1"
 
@@ -160,7 +162,15 @@ class _Bench:
             if running.ended is not None:
                 reasons = (f"the server ended with {running.ended}", *reasons)
             tail = f"{error.log_tail}\n{server.log_tail(running.log)}".strip()
-            self._write(case, number, "failed", reasons, started_at=started_at, load_argv=order.argv(Path("result.json")), log_tail=tail)
+            self._write(
+                case,
+                number,
+                "failed",
+                reasons,
+                started_at=started_at,
+                load_argv=order.argv(Path("result.json")),
+                log_tail=tail,
+            )
             return
         steal_ratio = sample.steal_ratio(before, sample.machine_time())
         judgement, reasons = verdict.judge(
@@ -210,7 +220,9 @@ class _Bench:
         """Say how far the run is; the time left is what it has taken so far, per trial, or at first the estimate."""
         total = self.plan.trial_count
         per_trial_s = (monotonic() - self.began_s) / self.done if self.done else self.plan.estimate_s / max(total, 1)
-        self.watch(Progress(self.done, total, number + 1, len(self.plan.rounds), per_trial_s * (total - self.done), record))
+        self.watch(
+            Progress(self.done, total, number + 1, len(self.plan.rounds), per_trial_s * (total - self.done), record)
+        )
 
 
 def _now() -> str:

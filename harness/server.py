@@ -152,19 +152,18 @@ class _Processes:
         return self._ended
 
     def end(self, grace_s: float) -> Stopped:
-        """SIGTERM to the leader, which is whom a supervisor would tell, and to all others if there is no leader.
-
-        After `grace_s`, SIGKILL to whatever is left, until nothing is.
-        """
+        """SIGTERM to the leader, as a supervisor would, and to those who outlive it; SIGKILL to all after `grace_s`."""
         began = time.perf_counter()
-        for pid in [self.leader] if self.ended() is None else self._left():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
+        told: set[int] = set()
         killed = False
         while left := self._left():
             if time.perf_counter() - began >= grace_s:
                 guard.kill(left)
                 killed = True
+            else:
+                to_tell = ({self.leader} if self.ended() is None else left) - told
+                guard.kill(to_tell, signal.SIGTERM)
+                told |= to_tell
             time.sleep(POLL_S)
         stop_s = time.perf_counter() - began
         self.ended()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
@@ -15,7 +15,11 @@ from rich.text import Text
 from harness.catalog import version_of
 from harness.model import PROTOCOLS, App, CaseSummary, Plan, Record, RunInfo, Scenario, Selection, Server
 from harness.report.rows import Cell, groups
-from harness.run import Progress, Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from harness.run import Progress, Watcher
 
 _COLOURS = {"valid": "green", "client-limited": "yellow", "invalid": "red", "unsupported": "dim", "failed": "red"}
 _WORDS = ("Server", "Verdict")
@@ -41,8 +45,8 @@ class Screen:
         """What will be done."""
         rounds = len(plan.rounds)
         self.say(
-            f"{plan.trial_count} trials in {rounds} round{'s' if rounds > 1 else ''}, about {duration(plan.estimate_s)}; "
-            f"seed {selection.seed}, baseline {selection.baseline}"
+            f"{plan.trial_count} trials in {rounds} round{'s' if rounds > 1 else ''}, "
+            f"about {duration(plan.estimate_s)}; seed {selection.seed}, baseline {selection.baseline}"
         )
         if every_stint:
             for number, stints in enumerate(plan.rounds, 1):
@@ -50,16 +54,15 @@ class Screen:
                     transport = "TLS" if stint.life.tls else "clear"
                     trials = ", ".join(f"{case.scenario} {case.protocol}" for case in stint.cases)
                     self.say(f"  round {number}  {stint.life.server} ({transport}): {trials}")
-        for reason, count in Counter(
-            (exclusion.case.server, exclusion.case.protocol, exclusion.reason) for exclusion in plan.exclusions
-        ).items():
-            self.say(f"  unsupported: {reason[0]} over {reason[1]} ({count} case{'s' if count > 1 else ''}): {reason[2]}")
+        alike = Counter((each.case.server, each.case.protocol, each.reason) for each in plan.exclusions)
+        for (name, protocol, reason), count in alike.items():
+            self.say(f"  unsupported: {name} over {protocol} ({count} case{'s' if count > 1 else ''}): {reason}")
 
     @contextmanager
     def progress(self, plan: Plan) -> Iterator[Watcher]:
         """A bar on a terminal, a line for each trial elsewhere."""
         if not self._console.is_terminal:
-            yield lambda progress: self._line(progress)
+            yield self._line
             return
         columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
         with Bar(*columns, console=self._console) as bar:
@@ -120,7 +123,15 @@ class Screen:
         for app in apps:
             table.add_row(app.name, app.target)
         self._console.print(table)
-        table = Table("scenario", "protocols", "what its users do", title="\nScenarios", title_justify="left", box=None, pad_edge=False)
+        table = Table(
+            "scenario",
+            "protocols",
+            "what its users do",
+            title="\nScenarios",
+            title_justify="left",
+            box=None,
+            pad_edge=False,
+        )
         for scenario in scenarios:
             spoken = ",".join(protocol for protocol in PROTOCOLS if protocol in scenario.protocols)
             table.add_row(scenario.name, spoken, scenario.summary)
@@ -138,4 +149,3 @@ def _sentence(record: Record) -> str:
         return f"{record.case}: {record.verdict}: {'; '.join(record.reasons)}"
     p99_ms = record.result.response.percentile(99) / 1000
     return f"{record.case}: {record.result.throughput_rps:,.0f} requests/s, p99 {p99_ms:.2f} ms"
-

@@ -191,9 +191,10 @@ def _ranked(group: Sequence[CaseSummary]) -> list[CaseSummary]:
 
 
 def _with(summary: CaseSummary, rank: int | None, baseline: CaseSummary) -> CaseSummary:
-    if summary is baseline or not (summary.throughput_rps and baseline.throughput_rps):
+    if not (summary.throughput_rps and baseline.throughput_rps and baseline.verdict == "valid"):
         return replace(summary, rank=rank)
     value = summary.throughput_rps.median / baseline.throughput_rps.median
-    speed = Ratio(value, value * 0.96, value * 1.05)
-    cost = Ratio(1 / value, 0.95 / value, 1.04 / value)
+    width = 0.0 if summary is baseline else 0.045
+    speed = Ratio(value, value * (1 - width), value * (1 + width))
+    cost = Ratio(1 / value, (1 - width) / value, (1 + width) / value)
     return replace(summary, rank=rank, ratio_to_baseline=Ratios(speed, cost, None))

@@ -6,7 +6,19 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.charts._style import FAINT, INK, QUIET, TICKS, WIDTH_IN, colours, columns_for, compact, grid, panels
+from harness.charts._style import (
+    FAINT,
+    INK,
+    QUIET,
+    TICKS,
+    WIDTH_IN,
+    colours,
+    columns_for,
+    compact,
+    grid,
+    panels,
+    settle,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,7 +92,7 @@ def bar_chart(measure: Measure, summaries: Sequence[CaseSummary], run: RunInfo) 
             for each in group
         ]
         _fill(axes, title, sorted(bars, key=measure.order), measure.unit)
-    return figure
+    return settle(figure)
 
 
 def _fill(axes: Axes, title: str, bars: Sequence[Bar], unit: str) -> None:

@@ -11,7 +11,7 @@ from matplotlib import rc_context
 from matplotlib.ticker import LogLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
-from harness.charts._style import QUIET, STYLE, TICKS, colours, columns_for, first_line, grid, panels
+from harness.charts._style import QUIET, STYLE, TICKS, colours, columns_for, first_line, grid, panels, settle
 from harness.histogram import bucket_range
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def draw(summaries: Sequence[CaseSummary], run: RunInfo) -> Figure | None:
     for axes, (title, group) in zip(cells, groups.items(), strict=True):
         lines = [Line(each.case.server, colour[each.case.server], each.verdict, curves[each.case]) for each in group]
         _fill(axes, title, lines, plot_in, logarithmic=logarithmic)
-    return figure
+    return settle(figure)
 
 
 def tail(histogram: Histogram) -> Curve:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from matplotlib import rc_context
 
-from harness.charts._style import INK, STYLE, colours, columns_for, compact, first_line, grid, pale
+from harness.charts._style import INK, STYLE, colours, columns_for, compact, first_line, grid, pale, settle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ def draw(summaries: Sequence[CaseSummary], run: RunInfo) -> Figure | None:
     )
     for axes, (app, group) in zip(cells, apps.items(), strict=True):
         _fill(axes, app if len(apps) > 1 else "", group, colour)
-    return figure
+    return settle(figure)
 
 
 def _fill(axes: Axes, title: str, group: Sequence[CaseSummary], colour: dict[str, str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 Headers = tuple[tuple[str, str], ...]
 
 
-class Failure(Exception):  # noqa: N818 - the field's word for a request without a right answer, as in Locust's statistics
+class Failure(Exception):  # noqa: N818 - the field's word, as in Locust's statistics
     """A request that got no right answer; `kind` groups failures, `detail` is the example to keep."""
 
     def __init__(self, kind: str, detail: str) -> None:
@@ -66,9 +66,8 @@ class Exchange:
         if self.check is not None and (problem := self._problem(answer)) is not None:
             raise Failure("check", problem)
 
-
     def _problem(self, answer: Answer) -> str | None:
-        assert self.check is not None  # noqa: S101 - asked before
+        assert self.check is not None
         try:
             return self.check(answer)
         except (ValueError, TypeError, AttributeError, LookupError) as error:

@@ -14,7 +14,7 @@ from harness.load.transport import Endpoint, Transport
 if TYPE_CHECKING:
     from greenlet import greenlet
 
-    from harness.load.recorder import Recorder
+    from harness.load.account import Account
 
 ALPN = ("http/1.1",)
 _LEARN_AT_MOST_BYTES = 256 * 1024
@@ -107,10 +107,10 @@ class AnswerReader:
 class Http1Client:
     """A user's connection, opened again whenever the server closed it within its rights."""
 
-    def __init__(self, endpoint: Endpoint, recorder: Recorder) -> None:
+    def __init__(self, endpoint: Endpoint, account: Account) -> None:
         self.pending_since_ns = 0
         self._endpoint = endpoint
-        self._recorder = recorder
+        self._account = account
         self._transport: Transport | None = None
         self._used = False
         self._request: Request
@@ -126,10 +126,10 @@ class Http1Client:
         self._used = False
         self._held = b""
         self._reader = AnswerReader()
-        self._recorder.opened += 1
+        self._account.opened += 1
         if transport.alpn not in {None, *ALPN}:
             raise Failure("protocol", f"asked for HTTP/1.1, the server chose {transport.alpn}")
-        self._recorder.negotiated = " ".join(filter(None, (transport.tls, "http/1.1")))
+        self._account.negotiated = " ".join(filter(None, (transport.tls, "http/1.1")))
 
     def close(self) -> None:
         """Let go of the connection, if there is one."""
@@ -139,17 +139,17 @@ class Http1Client:
 
     def exchange(self, request: Request, intended_ns: int | None = None) -> Answer:
         """Send, wait for the whole answer, verify and record it; raises `Failure` when it is not right."""
-        recorder = self._recorder
-        recorder.started += 1
+        account = self._account
+        account.started += 1
         written_ns = self.pending_since_ns = perf_counter_ns()
         try:
             answer = self._roundtrip(request)
         except Failure as failure:
-            recorder.fail(request.method, request.name, failure, perf_counter_ns() - (intended_ns or written_ns))
+            account.fail(request.method, request.name, failure, perf_counter_ns() - (intended_ns or written_ns))
             raise
         finally:
             self.pending_since_ns = 0
-        series = recorder.series(request.method, request.name)
+        series = account.series(request.method, request.name)
         series.intended(intended_ns or written_ns)
         series.written(written_ns)
         series.ended(self._arrived_ns)
@@ -209,7 +209,7 @@ class Http1Client:
             self.close()
             if arrived.kind != "closed" or not unanswered:
                 raise arrived
-            self._recorder.resent += 1
+            self._account.resent += 1
             arrived = self._send(request.encoded)
             if isinstance(arrived, Failure):
                 self.close()
@@ -222,10 +222,10 @@ class Http1Client:
     def _send(self, wire: bytes) -> Answer | Failure:
         transport = self._transport
         if transport is None or not transport.alive:
-            self._recorder.reopened += 1
+            self._account.reopened += 1
             self.open()
             transport = self._transport
-        assert transport is not None  # noqa: S101 - `open` made it
+        assert transport is not None
         self._reader.expect_body = self._request.method != "HEAD"
         self._waiter = getcurrent()
         transport.write(wire)

@@ -24,7 +24,8 @@ def buckets(values_us: Counts) -> Counts:
     """`harness.histogram.bucket` of each value."""
     bit_length = np.frexp(values_us.astype(np.float64))[1].astype(np.int64)
     shift = np.maximum(0, bit_length - SUB_BUCKET_BITS)
-    return shift * (1 << (SUB_BUCKET_BITS - 1)) + (values_us >> shift)
+    found: Counts = shift * (1 << (SUB_BUCKET_BITS - 1)) + (values_us >> shift)
+    return found
 
 
 class Tally:

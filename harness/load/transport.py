@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass, replace
-from pathlib import Path
 from time import perf_counter_ns
+from typing import TYPE_CHECKING
 from typing import Protocol as Interface
 from urllib.parse import urlsplit
 
@@ -18,6 +18,9 @@ import gevent.monkey
 import gevent.socket
 
 from harness.load.exchange import Failure
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CONNECT_TIMEOUT_S = 10.0
 RECEIVE_BYTES = 256 * 1024
@@ -174,7 +177,7 @@ class Transport:
         self._decrypt(at_ns)
 
     def _decrypt(self, at_ns: int) -> None:
-        assert self._tls is not None  # noqa: S101 - tells the type; only TLS connections come here
+        assert self._tls is not None
         ended = ""
         parts = []
         try:

@@ -14,22 +14,25 @@ from __future__ import annotations
 
 import functools
 import random
-from collections.abc import Callable
-from pathlib import Path
 from time import perf_counter_ns
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import gevent
 from locust import User
-from locust.env import Environment
 from locust.exception import StopUser
 
 from harness.load import http1, http2
 from harness.load.exchange import Answer, Failure, Message, Request
-from harness.load.recorder import recorder
+from harness.load.recorder import account, gate
 from harness.load.transport import Endpoint
 from harness.load.websocket import WebSocketClient
 from harness.model import HTTP2_PROTOCOLS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from locust.env import Environment
 
 _TURN_NS = 20_000_000
 """How long a user goes on with its tasks before Locust gets to see whether it shall stop."""
@@ -47,21 +50,21 @@ class _Scenario(User):
         super().__init__(environment)
         self._steps = cast("list[Callable[[Any], None]]", list(self.tasks))
         self._paced = type(self).wait_time is not User.wait_time
-        self.tasks = [type(self)._turn]
+        self.tasks = [_Scenario._turn]
 
     def on_start(self) -> None:
         """Connect; the first user then goes through every task once, and only if that was right all may begin."""
         try:
             self.client.open()
         except Failure as failure:
-            recorder.fail("connect", "connect", failure, 0)
+            account.fail("connect", "connect", failure, 0)
             raise StopUser from failure
-        recorder.clients.append(self.client)
-        if len(recorder.clients) == 1 and not recorder.gate.is_set():
+        account.clients.append(self.client)
+        if len(account.clients) == 1 and not gate.is_set():
             for step in dict.fromkeys(self._steps):
                 self._take(step)
-            recorder.gate.set()
-        recorder.gate.wait()
+            gate.set()
+        gate.wait()
 
     def on_stop(self) -> None:
         self.client.close()
@@ -90,11 +93,11 @@ class HttpScenario(_Scenario):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        if environment.parsed_options.protocol in HTTP2_PROTOCOLS:
-            pool = _pool(_endpoint(environment, self.host, http2.ALPN), environment.parsed_options.streams)
-            self.client = pool.client()
+        options: Any = environment.parsed_options
+        if options.protocol in HTTP2_PROTOCOLS:
+            self.client = _pool(_endpoint(environment, self.host, http2.ALPN), options.streams).client()
         else:
-            self.client = http1.Http1Client(_endpoint(environment, self.host, http1.ALPN), recorder)
+            self.client = http1.Http1Client(_endpoint(environment, self.host, http1.ALPN), account)
 
     def send(self, request: Request) -> Answer:
         """Send a request and return the right answer to it; raises `Failure` when there is none."""
@@ -110,7 +113,7 @@ class WebSocketScenario(_Scenario):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        self.client = WebSocketClient(_endpoint(environment, self.host, http1.ALPN), self.path, recorder)
+        self.client = WebSocketClient(_endpoint(environment, self.host, http1.ALPN), self.path, account)
 
     def send(self, message: Message) -> Answer:
         """Send a message and return the right one that came back; raises `Failure` when there is none."""
@@ -122,7 +125,8 @@ def _endpoint(environment: Environment, host: str | None, alpn: tuple[str, ...])
     url = environment.host or host
     if url is None:
         raise ValueError("expected the server's address, found none; give one with -H http://127.0.0.1:8000")
-    return _shared_endpoint(url, environment.parsed_options.authority, alpn)
+    options: Any = environment.parsed_options
+    return _shared_endpoint(url, options.authority, alpn)
 
 
 @functools.cache
@@ -133,4 +137,4 @@ def _shared_endpoint(url: str, authority: Path | None, alpn: tuple[str, ...]) ->
 
 @functools.cache
 def _pool(endpoint: Endpoint, streams: int) -> http2.Pool:
-    return http2.Pool(endpoint, recorder, streams)
+    return http2.Pool(endpoint, account, streams)

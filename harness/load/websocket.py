@@ -28,7 +28,7 @@ from harness.load.transport import Endpoint, Transport
 if TYPE_CHECKING:
     from greenlet import greenlet
 
-    from harness.load.recorder import Recorder
+    from harness.load.account import Account
 
 _METHOD = "WS"
 """What stands for the method in Locust's statistics."""
@@ -60,11 +60,11 @@ def encode(message: Message) -> bytes:
 class WebSocketClient:
     """A user's WebSocket."""
 
-    def __init__(self, endpoint: Endpoint, path: str, recorder: Recorder) -> None:
+    def __init__(self, endpoint: Endpoint, path: str, account: Account) -> None:
         self.pending_since_ns = 0
         self._endpoint = endpoint
         self._path = path
-        self._recorder = recorder
+        self._account = account
         self._transport: Transport | None = None
         self._connection = WSConnection(ConnectionType.CLIENT)
         self._waiter: greenlet | None = None
@@ -82,14 +82,14 @@ class WebSocketClient:
         self._connection = WSConnection(ConnectionType.CLIENT)
         self._held, self._parts = b"", []
         self._parsing = True
-        self._recorder.opened += 1
+        self._account.opened += 1
         try:
             self._send(self._connection.send(Handshake(host=self._endpoint.authority, target=self._path)))
         except Failure:
             self.close()
             raise
         self._parsing = False
-        self._recorder.negotiated = " ".join(filter(None, (transport.tls, "websocket")))
+        self._account.negotiated = " ".join(filter(None, (transport.tls, "websocket")))
 
     def close(self) -> None:
         """Let go of the connection, if there is one."""
@@ -99,18 +99,18 @@ class WebSocketClient:
 
     def exchange(self, message: Message, intended_ns: int | None = None) -> Answer:
         """Send, wait for the next message, verify and record it; raises `Failure` when it is not right."""
-        recorder = self._recorder
-        recorder.started += 1
+        account = self._account
+        account.started += 1
         written_ns = self.pending_since_ns = perf_counter_ns()
         try:
             answer = self._roundtrip(message)
         except Failure as failure:
             self.close()
-            recorder.fail(_METHOD, message.name, failure, perf_counter_ns() - (intended_ns or written_ns))
+            account.fail(_METHOD, message.name, failure, perf_counter_ns() - (intended_ns or written_ns))
             raise
         finally:
             self.pending_since_ns = 0
-        series = recorder.series(_METHOD, message.name)
+        series = account.series(_METHOD, message.name)
         series.intended(intended_ns or written_ns)
         series.written(written_ns)
         series.ended(self._arrived_ns)
@@ -168,7 +168,7 @@ class WebSocketClient:
 
     def _roundtrip(self, message: Message) -> Answer:
         if self._transport is None or not self._transport.alive:
-            self._recorder.reopened += 1
+            self._account.reopened += 1
             self.open()
         if message.encoded is None:
             message.encoded = encode(message)
@@ -183,7 +183,7 @@ class WebSocketClient:
         return answer
 
     def _send(self, wire: bytes) -> Answer:
-        assert self._transport is not None  # noqa: S101 - callers have opened it
+        assert self._transport is not None
         self._waiter = getcurrent()
         self._transport.write(wire)
         try:

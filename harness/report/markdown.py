@@ -68,7 +68,7 @@ def _unanswered(page: Page) -> list[str]:
     return [
         "## What could not be measured, and why",
         _list(f"**{verdict}**: {escape(meaning)}" for verdict, meaning in page.meanings.items()),
-        _table(["Question", "Server", "Verdict", "Why"], ["---"] * 4, cells),
+        _table(["Comparison", "Server", "Verdict", "Why"], ["---"] * 4, cells),
     ]
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MEANING: Mapping[Verdict, str] = {
     "client-limited": "the load generator was the limit: the server may be faster than its number",
     "invalid": "a check failed: the number is shown, and stands for nothing",
-    "unsupported": "there is no such number to be had",
+    "unsupported": "it cannot be measured here, for the reason given",
     "failed": "the server or the load did not come through",
 }
 
@@ -59,7 +59,7 @@ def answer(group: Group) -> str:
         return f"{names} alone has a number that holds on {group.title}: {speeds}.{_aside(limited)}"
     place = "share first place" if len(leaders) > 1 else "is first"
     before = f", before {_and([_name_and_speed(each) for each in followers])}" if followers else ""
-    among = "Of the servers that can be ranked, " if limited else ""
+    among = "Of those with a rank, " if limited else ""
     return f"{among}{names} {place} on {group.title} with {speeds}{before}.{_aside(limited)}"
 
 
@@ -68,7 +68,7 @@ def _aside(limited: Sequence[CaseSummary]) -> str:
     if not limited:
         return ""
     verb = "is" if len(limited) == 1 else "are"
-    return f" {_and([_name_and_speed(each) for each in limited])} {verb} not: the load generator was the limit."
+    return f" {_and([_name_and_speed(each) for each in limited])} {verb} not ranked: the load generator was the limit."
 
 
 @dataclass(frozen=True)

@@ -90,10 +90,14 @@ PREPARE = {
 ANSWERS = {"wrong": WrongAnswer, "cut": CutAnswer, "endless": EndlessAnswer, "hangs": NoAnswer}
 
 
+class Stub(ThreadingHTTPServer):
+    request_queue_size = 64
+
+
 def main() -> None:
     manners, host, port = sys.argv[1:]
     PREPARE.get(manners, lambda: None)()
-    ThreadingHTTPServer((host, int(port)), ANSWERS.get(manners, Answer)).serve_forever()
+    Stub((host, int(port)), ANSWERS.get(manners, Answer)).serve_forever()
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def token() -> Iterator[str]:
 
 @pytest.fixture
 def start(token: str, tmp_path: Path) -> Callable[..., server.Running]:
-    def start(  # noqa: PLR0913
+    def start(
         entry: str | Server,
         *,
         app: App = APP,
@@ -119,7 +119,7 @@ def test_a_server_without_a_right_answer_is_refused_in_one_line_and_leaves_nothi
     manners: str, found: str, token: str, start: Callable[..., server.Running]
 ) -> None:
     with pytest.raises(ServerError) as refusal:
-        start(manners, deadline_s=10 if manners == "dies" else 1)
+        start(manners, deadline_s=0.2 if manners == "deaf" else 2)
 
     assert found in str(refusal.value)
     assert "\n" not in str(refusal.value)
@@ -259,27 +259,34 @@ DRIVER = textwrap.dedent("""
 
 @pytest.mark.parametrize("manners", ["prompt", "stubborn", "forks", "escapes"])
 def test_a_harness_that_is_killed_leaves_nothing_behind(manners: str, token: str, tmp_path: Path) -> None:
-    driver = subprocess.Popen(
-        [sys.executable, "-c", DRIVER, manners, str(tmp_path / "log")], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    bystander = subprocess.Popen(["sleep", "60"], env={**os.environ, "HARNESS_TOKEN": token})
+    command = [sys.executable, "-c", DRIVER, manners, str(tmp_path / "log")]
+    environment = {**os.environ, "HARNESS_TOKEN": token}
+    with (
+        subprocess.Popen(["sleep", "60"], env=environment) as bystander,
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as driver,
+    ):
+        try:
+            assert driver.stdout
+            doomed = driver.stdout.readline().strip()
+            (watching,) = (pid for pid in psutil.pids() if is_guard(pid, doomed))
+            assert processes_of(doomed)
+
+            driver.kill()
+            driver.wait()
+
+            assert eventually(lambda: processes_of(doomed) == [])
+            assert eventually(lambda: has_ended(watching))
+            assert bystander.poll() is None
+        finally:
+            driver.kill()
+            bystander.kill()
+
+
+def is_guard(pid: int, token: str) -> bool:
     try:
-        assert driver.stdout
-        doomed = driver.stdout.readline().strip()
-        (watching,) = (child.pid for child in psutil.Process(driver.pid).children() if doomed in child.cmdline())
-        assert processes_of(doomed)
-
-        driver.kill()
-        driver.communicate()
-
-        assert eventually(lambda: processes_of(doomed) == [])
-        assert eventually(lambda: has_ended(watching))
-        assert bystander.poll() is None
-    finally:
-        driver.kill()
-        driver.communicate()
-        bystander.kill()
-        bystander.wait()
+        return psutil.Process(pid).cmdline()[-1:] == [token]
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
 
 
 def test_what_is_left_at_the_end_of_a_run_is_killed() -> None:

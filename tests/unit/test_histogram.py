@@ -55,6 +55,11 @@ def test_percentiles_of_a_long_run_agree_with_numpy(percent: float) -> None:
     assert exact <= Histogram.of(values.tolist()).percentile(percent) <= exact * (1 + 1 / 1024)
 
 
+def test_a_rank_that_is_a_whole_number_is_not_rounded_past_it() -> None:
+    assert 41_000 * 99.9 / 100 > 40_959, "floats put it a hair above"
+    assert Histogram.of([1] * 40_959 + [2] * 41).percentile(99.9) == 1
+
+
 @given(HISTOGRAMS, st.lists(PERCENTS, min_size=2))
 def test_percentiles_never_fall(histogram: Histogram, percents: list[float]) -> None:
     found = [histogram.percentile(percent) for percent in sorted(percents)]

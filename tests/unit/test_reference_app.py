@@ -162,6 +162,12 @@ def test_post_creates_a_new_item_each_time_where_its_location_says(client: Drive
         assert found.json() == answer.json() == {"name": "same", "id": answer.json()["id"]}
 
 
+def test_post_does_not_give_a_deleted_id_again(client: Driver) -> None:
+    first = post_item(client, {}).headers["location"]
+    client.request("DELETE", first)
+    assert post_item(client, {}).headers["location"] != first
+
+
 def test_post_leaves_alone_the_ids_that_clients_chose(client: Driver) -> None:
     for item_id in (1, 2, 4):
         client.request("PUT", f"/items/{item_id}", body=[b'{"chosen": true}'])
@@ -333,6 +339,20 @@ def test_a_request_that_breaks_off_gets_no_answer_and_leaves_no_trace(client: Dr
     answer = client.request(method, path, body=[b"{}"], breaks_off=True)
     assert (answer.events, answer.unheard) == ([], 0)
     assert client.get("/items").json() == []
+
+
+def test_the_watch_for_the_client_ends_with_the_work() -> None:
+    async def receive() -> Mapping[str, Any]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def work() -> bool:
+        with asgi.departure(receive) as gone:
+            await asyncio.sleep(0)
+        await asyncio.wait({gone}, timeout=10)
+        return gone.cancelled()
+
+    assert asyncio.run(work())
 
 
 def test_an_answer_to_a_client_that_has_gone_is_no_error(client: Driver) -> None:

@@ -93,7 +93,7 @@ def ranks(records: Sequence[Record]) -> dict[str, int | None]:
 
 
 def about(value: float) -> Any:
-    """This number but for rounding; it may stand inside what is compared."""
+    """A number to compare with but for rounding, wherever a float may stand."""
     return pytest.approx(value)
 
 
@@ -217,6 +217,16 @@ def test_rounds_that_agree_have_narrow_latency_intervals_and_rounds_that_differ_
         widths.append(p50.high / p50.low)
     assert 1 < widths[0] < 1.1
     assert widths[1] > 1.4
+
+
+def test_the_interval_of_a_percentile_is_students_around_the_bootstraps_standard_error() -> None:
+    # Two rounds are drawn as 2 + 0, 1 + 1 or 0 + 2; the median of the merged is the lower value in three draws of four.
+    p50 = latency([Histogram.of([500] * 20), Histogram.of([2_000] * 20)], np.random.default_rng(1)).p50
+    margin = 12.706 * math.log(4) * math.sqrt(3 / 16 * 2)
+    assert p50 is not None
+    assert p50.median == 500
+    assert math.log(p50.high / 500) == pytest.approx(margin, rel=0.05)
+    assert p50.low * p50.high == pytest.approx(500**2)
 
 
 def test_the_maximum_is_the_largest_of_all_between_the_smallest_and_the_largest_of_the_rounds() -> None:

@@ -1,0 +1,127 @@
+"""What became of every request of one load process: counted as it happens, folded into histograms, closed at the end.
+
+Knows nothing of Locust, sockets or the clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from harness.load.series import Batch, Series, Tally
+from harness.model import Connections, Errors, LoadResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.load.exchange import Failure
+
+_FOREVER_NS = 2**62
+
+
+class Client(Protocol):
+    """What the account must know of a user's client."""
+
+    pending_since_ns: int
+    """When the request in flight was written; 0 when there is none."""
+
+    def give_up(self, failure: Failure) -> None:
+        """End the request in flight with this failure."""
+
+
+@dataclass(frozen=True)
+class Folded:
+    """The right answers to requests of one name since the last fold."""
+
+    method: str
+    name: str
+    batch: Batch
+    body_bytes: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """One request without a right answer."""
+
+    method: str
+    name: str
+    failure: Failure
+    response_ns: int
+
+
+class Account:
+    """Users count here; what is started ends as finished, failed or abandoned."""
+
+    def __init__(self) -> None:
+        self.started = 0
+        self.failed = 0
+        self.opened = 0
+        self.reopened = 0
+        self.resent = 0
+        self.negotiated = ""
+        self.clients: list[Client] = []
+        self.window = (_FOREVER_NS, _FOREVER_NS)
+        """Start and end in ns of the monotonic clock; set once it is known, before the first fold after its start."""
+        self._series: dict[tuple[str, str], Series] = {}
+        self._failures: list[Failed] = []
+        self._right = 0
+        self._service = Tally()
+        self._response = Tally()
+        self._send_lag = Tally()
+        self._error_kinds: dict[str, int] = {}
+        self._error_examples: dict[str, str] = {}
+
+    def series(self, method: str, name: str) -> Series:
+        """Where the right answers to requests of this name are counted."""
+        key = (method, name)
+        if key not in self._series:
+            self._series[key] = Series()
+        return self._series[key]
+
+    def fail(self, method: str, name: str, failure: Failure, response_ns: int) -> None:
+        """Count a request without a right answer."""
+        self.failed += 1
+        self._error_kinds[failure.kind] = self._error_kinds.get(failure.kind, 0) + 1
+        self._error_examples.setdefault(failure.kind, f"{name}: {failure.detail}")
+        self._failures.append(Failed(method, name, failure, response_ns))
+
+    def fold(self) -> Iterator[Folded]:
+        """Move what the users appended into histograms, and hand it on; to be exhausted."""
+        start_ns, end_ns = self.window
+        for (method, name), series in self._series.items():
+            batch, body_bytes = series.take()
+            if batch.ended.size == 0:
+                continue
+            self._right += int(batch.ended.size)
+            inside = batch.inside(start_ns, end_ns)
+            response_ns = inside.ended - inside.intended
+            series.response.add(response_ns)
+            self._response.add(response_ns)
+            self._service.add(inside.ended - inside.written)
+            self._send_lag.add(inside.written - inside.intended)
+            yield Folded(method, name, batch, body_bytes)
+
+    def take_failures(self) -> list[Failed]:
+        """The failures since the last call."""
+        taken, self._failures = self._failures, []
+        return taken
+
+    def result(self, cpu_ratio: float, *, checked: bool) -> LoadResult:
+        """The account at the moment the window has closed; to be called right after a fold."""
+        response = self._response.histogram()
+        return LoadResult(
+            window_start_ns=self.window[0],
+            window_end_ns=self.window[1],
+            requests=response.count,
+            started=self.started,
+            finished=self._right + self.failed,
+            abandoned=sum(client.pending_since_ns > 0 for client in self.clients),
+            errors=Errors(self.failed, self._error_kinds, self._error_examples),
+            response=response,
+            service=self._service.histogram(),
+            send_lag=self._send_lag.histogram(),
+            by_name={name: series.response.histogram() for (_, name), series in self._series.items()},
+            connections=Connections(self.opened, self.reopened, self.resent, self.negotiated),
+            cpu_ratio=cpu_ratio,
+            checked=checked,
+        )

@@ -1,0 +1,219 @@
+"""The client's side of one HTTP/2 connection (RFC 9113), without sockets: bytes in, ended streams and bytes out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from harness.load import http2_frames as frames
+from harness.load.exchange import Failure, excerpt
+from harness.load.http2_frames import ProtocolError
+from harness.load.http2_messages import HeadReader, MalformedError, NotProcessed, Stream
+from harness.load.http2_streams import Streams
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WINDOW_BYTES = 16 * 1024 * 1024
+"""What the server may send before it hears that it may go on, on a stream and in all; as generous as browsers are."""
+_BLOCK_BYTES = 256 * 1024
+"""The longest header block to put together."""
+
+
+class Connection:
+    """Takes what arrives, whatever it is, without raising; every stream ends once."""
+
+    def __init__(self, scheme: str, authority: str) -> None:
+        self.output = bytearray(frames.PREFACE)
+        """To be sent; the owner empties it."""
+        self.output += frames.settings({frames.ENABLE_PUSH: 0, frames.INITIAL_WINDOW_SIZE: WINDOW_BYTES})
+        self.output += frames.window_update(0, WINDOW_BYTES - frames.WINDOW_BYTES)
+        self.streams = Streams(scheme, authority, self.output)
+        self._closed = False
+        self._heads = HeadReader()
+        self._rest = b""
+        self._block: tuple[int, int, bytearray] | None = None
+        """Stream id, flags and beginning of a header block that is to be continued."""
+        self._received_bytes = 0
+        """As `Stream.received_bytes`, of all streams."""
+        self._greeted = False
+        self._farewell = ""
+        self._unheard_id = 1
+        """The first stream that the server had not seen when it last sent something."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to wait for."""
+        return self._closed or not (self.streams.usable or self.streams.open)
+
+    def receive(self, data: bytes) -> list[Stream]:
+        """Take what arrived; the streams that ended by it."""
+        streams = self.streams
+        ended = streams.ended = []
+        if self._closed:
+            return ended
+        try:
+            self._rest = self._split(self._rest + data if self._rest else data)
+        except ProtocolError as error:
+            self.output += frames.goaway(error.code)
+            self._closed = True
+            streams.close(Failure, "protocol", str(error))
+        if self._received_bytes >= WINDOW_BYTES // 2:
+            self.output += frames.window_update(0, self._received_bytes)
+            self._received_bytes = 0
+        streams.send_waiting()
+        self._unheard_id = streams.next_id
+        return ended
+
+    def lose(self, reason: str) -> list[Stream]:
+        """Take note that the connection ended; the streams that ended with it."""
+        streams = self.streams
+        ended = streams.ended = []
+        # Servers close idle connections, and may do so just as they are used again.
+        unheard = self._unheard_id > 1 and all(stream_id >= self._unheard_id for stream_id in streams.open)
+        self._closed = True
+        detail = f"{reason}{self._farewell} before the whole answer"
+        streams.close(NotProcessed if unheard else Failure, "closed", detail)
+        return ended
+
+    def _split(self, data: bytes) -> bytes:
+        """Go through the frames, of which most answers have two; the beginning of one that is not whole yet."""
+        streams, known = self.streams.open, self._heads.known
+        position, end = 0, len(data)
+        while end - position >= frames.HEAD_BYTES:
+            high, size, kind, flags, stream_id = frames.head.unpack_from(data, position)
+            if high or size > frames.PAYLOAD_BYTES:
+                began = "" if self._greeted else f"; the server began with {excerpt(data)}"
+                raise ProtocolError("FRAME_SIZE_ERROR", f"a frame of {high << 16 | size} bytes{began}")
+            start = position + frames.HEAD_BYTES
+            stop = start + size
+            if stop > end:
+                break
+            payload = data[start:stop]
+            position = stop
+            stream = streams.get(stream_id)
+            if stream is None or self._block is not None:
+                self._take(kind, flags, stream_id & frames.LARGEST, payload)
+            elif kind == frames.DATA and flags == frames.END_STREAM and stream.parts is None:
+                self._received_bytes += size
+                self._complete(stream, payload)
+            elif kind == frames.HEADERS and flags == frames.END_HEADERS and stream.head is None and payload in known:
+                stream.head = known[payload]
+            else:
+                self._take(kind, flags, stream_id, payload)
+        return data[position:]
+
+    def _complete(self, stream: Stream, body: bytes) -> None:
+        try:
+            answer = stream.finish(body)
+        except MalformedError as error:
+            self.streams.refuse(stream, str(error))
+        else:
+            self.streams.end(stream, answer)
+
+    def _take(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
+        """One frame of any kind; those that are not known are passed over."""
+        if not self._greeted and (kind != frames.SETTINGS or flags & frames.ACK):
+            raise ProtocolError("PROTOCOL_ERROR", f"expected SETTINGS first, found a frame of type {kind}")
+        if self._block is not None and kind != frames.CONTINUATION:
+            raise ProtocolError("PROTOCOL_ERROR", f"expected CONTINUATION, found a frame of type {kind}")
+        handler = self._HANDLERS.get(kind)
+        if handler is not None:
+            try:
+                handler(self, flags, stream_id, payload)
+            except MalformedError as error:
+                self.streams.refuse(self.streams.open[stream_id], str(error))
+
+    def _on_data(self, flags: int, stream_id: int, payload: bytes) -> None:
+        self._received_bytes += len(payload)
+        stream = self.streams.find(stream_id)
+        body = frames.without_padding(frames.DATA, flags, payload)
+        if stream is None:
+            return
+        stream.add(body)
+        stream.received_bytes += len(payload)
+        if flags & frames.END_STREAM:
+            self._complete(stream, b"".join(stream.parts or ()))
+        elif stream.received_bytes >= WINDOW_BYTES // 2:
+            self.output += frames.window_update(stream_id, stream.received_bytes)
+            stream.received_bytes = 0
+
+    def _on_headers(self, flags: int, stream_id: int, payload: bytes) -> None:
+        self.streams.find(stream_id)
+        block = frames.without_padding(frames.HEADERS, flags, payload)
+        self._add_block(stream_id, flags, flags, bytearray(block))
+
+    def _on_continuation(self, flags: int, stream_id: int, payload: bytes) -> None:
+        if self._block is None or self._block[0] != stream_id:
+            raise ProtocolError("PROTOCOL_ERROR", "CONTINUATION of no header block")
+        (_, first_flags, block), self._block = self._block, None
+        block += payload
+        if len(block) > _BLOCK_BYTES:
+            raise ProtocolError("ENHANCE_YOUR_CALM", f"a header block of more than {_BLOCK_BYTES} bytes")
+        self._add_block(stream_id, first_flags, flags, block)
+
+    def _add_block(self, stream_id: int, first_flags: int, flags: int, block: bytearray) -> None:
+        if not flags & frames.END_HEADERS:
+            self._block = (stream_id, first_flags, block)
+            return
+        head = self._heads.read(bytes(block))
+        stream = self.streams.find(stream_id)
+        if stream is not None:
+            last = first_flags & frames.END_STREAM > 0
+            stream.begin(head, last=last)
+            if last:
+                self._complete(stream, b"".join(stream.parts or ()))
+
+    def _on_priority(self, _flags: int, stream_id: int, payload: bytes) -> None:
+        if stream_id == 0 or len(payload) != frames.PRIORITY_BYTES:
+            raise ProtocolError("PROTOCOL_ERROR", f"PRIORITY of {len(payload)} bytes on stream {stream_id}")
+
+    def _on_rst_stream(self, _flags: int, stream_id: int, payload: bytes) -> None:
+        (code,) = frames.numbers(payload, 1)
+        self.streams.assert_begun(stream_id)
+        stream = self.streams.open.get(stream_id)
+        if stream is not None:
+            name = frames.error_name(code)
+            self.streams.end(stream, (NotProcessed if name == "REFUSED_STREAM" else Failure)("reset", name))
+
+    def _on_settings(self, flags: int, stream_id: int, payload: bytes) -> None:
+        frames.assert_of_connection("SETTINGS", stream_id)
+        if len(payload) % frames.setting.size or (flags & frames.ACK and payload):
+            raise ProtocolError("FRAME_SIZE_ERROR", f"SETTINGS of {len(payload)} bytes")
+        if not flags & frames.ACK:
+            self._greeted = True
+            for name, value in frames.setting.iter_unpack(payload):
+                self.streams.set(name, value)
+            self.output += frames.frame(frames.SETTINGS, frames.ACK, 0)
+            self.streams.send_bodies()
+
+    def _on_push_promise(self, _flags: int, _stream_id: int, _payload: bytes) -> None:
+        raise ProtocolError("PROTOCOL_ERROR", "PUSH_PROMISE, which was switched off")
+
+    def _on_ping(self, flags: int, stream_id: int, payload: bytes) -> None:
+        frames.assert_of_connection("PING", stream_id)
+        frames.numbers(payload, 2)
+        if not flags & frames.ACK:
+            self.output += frames.frame(frames.PING, frames.ACK, 0, payload)
+
+    def _on_goaway(self, _flags: int, stream_id: int, payload: bytes) -> None:
+        frames.assert_of_connection("GOAWAY", stream_id)
+        last_id, code = frames.numbers(payload[:8], 2)
+        self._farewell = f" after GOAWAY ({frames.error_name(code)})"
+        self.streams.abandon(last_id & frames.LARGEST)
+
+    def _on_window_update(self, _flags: int, stream_id: int, payload: bytes) -> None:
+        (increment,) = frames.numbers(payload, 1)
+        self.streams.widen(stream_id, increment & frames.LARGEST)
+
+    _HANDLERS: ClassVar[dict[int, Callable[[Connection, int, int, bytes], None]]] = {
+        frames.DATA: _on_data,
+        frames.HEADERS: _on_headers,
+        frames.PRIORITY: _on_priority,
+        frames.RST_STREAM: _on_rst_stream,
+        frames.SETTINGS: _on_settings,
+        frames.PUSH_PROMISE: _on_push_promise,
+        frames.PING: _on_ping,
+        frames.GOAWAY: _on_goaway,
+        frames.WINDOW_UPDATE: _on_window_update,
+        frames.CONTINUATION: _on_continuation,
+    }

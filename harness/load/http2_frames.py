@@ -1,0 +1,110 @@
+"""HTTP/2 frames (RFC 9113, 4 and 6): their numbers, and how to write and to read one."""
+
+from __future__ import annotations
+
+from struct import Struct
+
+DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
+END_STREAM, ACK, END_HEADERS, PADDED, PRIORITISED = 0x1, 0x1, 0x4, 0x8, 0x20
+ENABLE_PUSH, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE = 2, 3, 4, 5
+
+ERROR_NAMES = (
+    "NO_ERROR",
+    "PROTOCOL_ERROR",
+    "INTERNAL_ERROR",
+    "FLOW_CONTROL_ERROR",
+    "SETTINGS_TIMEOUT",
+    "STREAM_CLOSED",
+    "FRAME_SIZE_ERROR",
+    "REFUSED_STREAM",
+    "CANCEL",
+    "COMPRESSION_ERROR",
+    "CONNECT_ERROR",
+    "ENHANCE_YOUR_CALM",
+    "INADEQUATE_SECURITY",
+    "HTTP_1_1_REQUIRED",
+)
+"""By code (RFC 9113, 7)."""
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+HEAD_BYTES = 9
+PAYLOAD_BYTES = 16_384
+"""The longest payload that every peer takes, and that this client takes."""
+LARGEST_PAYLOAD_BYTES = 2**24 - 1
+PRIORITY_BYTES = 5
+WINDOW_BYTES = 65_535
+"""What may be sent, on a stream and in all, before anything else was agreed."""
+LARGEST = 2**31 - 1
+"""Of stream ids and of windows."""
+
+head = Struct(">BHBBL")
+"""Length (its high byte, then the rest), type, flags, stream id."""
+STREAM_ID_OFFSET = 5
+uint32 = Struct(">L")
+setting = Struct(">HL")
+
+
+class ProtocolError(Exception):
+    """What the peer did that ends the connection; `code` is its name in RFC 9113, 7."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+
+
+def error_name(code: int) -> str:
+    """The name of an error code."""
+    return ERROR_NAMES[code] if code < len(ERROR_NAMES) else f"error {code:#x}"
+
+
+def frame(kind: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
+    """A whole frame."""
+    size = len(payload)
+    return head.pack(size >> 16, size & 0xFFFF, kind, flags, stream_id) + payload
+
+
+def settings(values: dict[int, int]) -> bytes:
+    """The parameters this side asks for."""
+    return frame(SETTINGS, 0, 0, b"".join(setting.pack(*item) for item in values.items()))
+
+
+def goaway(code: str) -> bytes:
+    """The end of a connection on which the peer started no streams."""
+    return frame(GOAWAY, 0, 0, uint32.pack(0) + uint32.pack(ERROR_NAMES.index(code)))
+
+
+def rst_stream(stream_id: int, code: str) -> bytes:
+    """The end of one stream."""
+    return frame(RST_STREAM, 0, stream_id, uint32.pack(ERROR_NAMES.index(code)))
+
+
+def window_update(stream_id: int, increment: int) -> bytes:
+    """Leave to send so many bytes more, on a stream or (0) on the connection."""
+    return frame(WINDOW_UPDATE, 0, stream_id, uint32.pack(increment))
+
+
+def without_padding(kind: int, flags: int, payload: bytes) -> bytes:
+    """What a DATA or HEADERS frame holds, without its padding and its priority."""
+    start, padding = 0, 0
+    if flags & PADDED:
+        if not payload:
+            raise ProtocolError("FRAME_SIZE_ERROR", "no room for the length of the padding")
+        start, padding = 1, payload[0]
+    if kind == HEADERS and flags & PRIORITISED:
+        start += PRIORITY_BYTES
+    if start + padding > len(payload):
+        raise ProtocolError("PROTOCOL_ERROR", f"{padding} bytes of padding in a frame of {len(payload)}")
+    return payload[start : len(payload) - padding]
+
+
+def assert_of_connection(name: str, stream_id: int) -> None:
+    """Raise `ProtocolError` if a frame that concerns the whole connection names a stream."""
+    if stream_id:
+        raise ProtocolError("PROTOCOL_ERROR", f"{name} on stream {stream_id}")
+
+
+def numbers(payload: bytes, count: int) -> tuple[int, ...]:
+    """The 32-bit numbers of a frame that holds so many and no more."""
+    if len(payload) != 4 * count:
+        raise ProtocolError("FRAME_SIZE_ERROR", f"expected {4 * count} bytes, found {len(payload)}")
+    return tuple(number for (number,) in uint32.iter_unpack(payload))
