@@ -7,6 +7,8 @@ import importlib
 import importlib.metadata
 import importlib.util
 import pkgutil
+import shlex
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -76,13 +78,21 @@ def read_scenario(path: Path) -> Scenario:
     try:
         tree = ast.parse(path.read_text(), str(path))
     except (OSError, SyntaxError) as error:
-        raise UsageError(f"scenario {path}: expected a Locust file, found {error}") from error
+        raise UsageError(f"{path}: expected a Locust file, found {error}") from error
     protocols: frozenset[Protocol] = frozenset(PROTOCOLS) - WEBSOCKET_PROTOCOLS
     for node in tree.body:
         if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["PROTOCOLS"]:
-            protocols = frozenset(ast.literal_eval(node.value))
+            protocols = _protocols(node.value, path)
     summary = (ast.get_docstring(tree) or path.stem).partition("\n")[0]
     return Scenario(path.stem, path, protocols, summary)
+
+
+def _protocols(value: ast.expr, path: Path) -> frozenset[Protocol]:
+    with suppress(ValueError, TypeError):
+        named = frozenset(ast.literal_eval(value))
+        if named <= frozenset(PROTOCOLS):
+            return named
+    raise UsageError(f"{path}: expected PROTOCOLS of {', '.join(PROTOCOLS)}, found {ast.unparse(value)}")
 
 
 def own_app(target: str, directory: Path, ready_path: str = "/") -> App:
@@ -116,7 +126,7 @@ def not_installed(chosen: Iterable[Server]) -> dict[str, str]:
     for server in chosen:
         lacking = [name for name in server.requires if _installed(name) is None]
         if lacking:
-            missing[server.name] = f"not installed: {', '.join(lacking)}; pip install '{' '.join(server.requires)}'"
+            missing[server.name] = f"not installed: {', '.join(lacking)}; pip install {shlex.join(server.requires)}"
     return missing
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Names = tuple[str, ...]
+Load = Literal["saturate"]
+_CHOICES = {"protocols": PROTOCOLS, "load": get_args(Load)}
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 
@@ -40,8 +42,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tuple[Protocol, ...], Meta(description=f"Of {', '.join(PROTOCOLS)}, with commas; or all.", title="A,B")
     ] = ("h1", "h2", "ws")
     load: Annotated[
-        str,
-        Meta(pattern="^saturate$", description="saturate: each user sends again once it has its answer.", title="LOAD"),
+        Load, Meta(description="saturate: a closed loop, each user sends again once it has its answer.", title="LOAD")
     ] = "saturate"
     users: Annotated[int, Meta(ge=1, description="Requests in flight at once, whatever the protocol.", title="N")] = 32
     streams: Annotated[int, Meta(ge=1, description="HTTP/2: users that share one connection.", title="N")] = 1
@@ -129,8 +130,9 @@ def _convert(keys: Mapping[str, Any], prefix: str, separator: str) -> Settings:
         message, _, place = str(error).partition(" - at `$.")
         key = re.split(r"[\[`]", place)[0]
         found = keys[key] if isinstance(keys[key], str) else repr(keys[key])
-        expected = f"expected any of {', '.join(PROTOCOLS)}" if key == "protocols" else message[0].lower() + message[1:]
-        expected = expected.partition(", got")[0].replace("`", "")
+        expected = message[0].lower() + message.partition(", got")[0][1:].replace("`", "")
+        if key in _CHOICES:
+            expected = f"expected any of {', '.join(_CHOICES[key])}"
         raise UsageError(f"{prefix}{key.replace('_', separator)}: {expected}, found {found}") from error
 
 

@@ -263,7 +263,7 @@ def test_a_harness_that_is_killed_leaves_nothing_behind(manners: str, token: str
     environment = {**os.environ, "HARNESS_TOKEN": token}
     with (
         subprocess.Popen(["sleep", "60"], env=environment) as bystander,
-        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as driver,
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, process_group=0) as driver,
     ):
         try:
             assert driver.stdout
@@ -271,7 +271,7 @@ def test_a_harness_that_is_killed_leaves_nothing_behind(manners: str, token: str
             (watching,) = (pid for pid in psutil.pids() if is_guard(pid, doomed))
             assert processes_of(doomed)
 
-            driver.kill()
+            os.killpg(driver.pid, signal.SIGKILL)
             driver.wait()
 
             assert eventually(lambda: processes_of(doomed) == [])

@@ -1,0 +1,80 @@
+"""Every scenario against the reference app under one server: right, whole and over the protocol that was asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import catalog, guard, run, server
+from harness.cpus import available
+from harness.load import trial
+from harness.model import TLS_PROTOCOLS, Case, Launch, LoadResult, Protocol, Scenario, Tls
+
+SERVER = "granian"
+"""The one that speaks every protocol, and starts fast."""
+USERS = 4
+
+
+@pytest.fixture(scope="module")
+def token() -> Iterator[str]:
+    with guard.guard() as token:
+        yield token
+
+
+@pytest.fixture(scope="module")
+def tls() -> Iterator[Tls]:
+    with run.certificates() as tls:
+        yield tls
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["clear", "tls"])
+def launch(
+    request: pytest.FixtureRequest, token: str, tls: Tls, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Launch]:
+    (entry,) = catalog.choose("servers", catalog.servers(), [SERVER])
+    (app,) = catalog.choose("apps", catalog.apps(), ["asgi"])
+    port = server.free_port(run.HOST)
+    launch = Launch(run.HOST, port, app.target, tls=tls if request.param else None, python=sys.executable)
+    log = tmp_path_factory.mktemp("log") / "server.log"
+    with server.start(entry, app, launch, cpus=available(), log=log, token=token):
+        yield launch
+
+
+def measure(
+    scenario: Scenario, protocol: Protocol, launch: Launch, token: str, folder: Path, streams: int
+) -> LoadResult:
+    scheme = "https" if launch.tls else "http"
+    order = trial.Order(
+        Case(SERVER, "asgi", scenario.name, protocol, users=USERS, streams=streams),
+        scenario.path,
+        f"{scheme}://{launch.address}",
+        launch.tls.authority if launch.tls else None,
+        warmup_s=0.05,
+        window_s=0.3,
+        cpus=available(),
+        log=folder / "load.log",
+        token=token,
+    )
+    return trial.run(order)
+
+
+@pytest.mark.parametrize("scenario", catalog.scenarios(), ids=lambda scenario: scenario.name)
+def test_every_answer_is_right_in_every_protocol(
+    scenario: Scenario, launch: Launch, token: str, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    for protocol in sorted(scenario.protocols):
+        if (protocol in TLS_PROTOCOLS) != (launch.tls is not None):
+            continue
+        with subtests.test(protocol):
+            streams = 2 if protocol in {"h2", "h2c"} else 1
+            result = measure(scenario, protocol, launch, token, tmp_path, streams)
+            assert result.errors.examples == {}
+            assert result.checked
+            assert result.requests > 0
+            assert result.started == result.finished + result.abandoned
+            assert result.abandoned <= USERS
+            assert result.connections.opened == USERS // streams + result.connections.reopened
+            assert sum(histogram.count for histogram in result.by_name.values()) == result.requests

@@ -1,0 +1,203 @@
+"""The command as people and scripts meet it: real servers, real Locust, short windows."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.model import SCHEMA
+
+HARNESS = (sys.executable, "-m", "harness")
+QUICK = ("--rounds", "1", "--warmup", "50ms", "--duration", "200ms", "--users", "4")
+
+
+def harness(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*HARNESS, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=110)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """The folder of a run over all four servers and three protocols, and what the command said."""
+    folder = tmp_path_factory.mktemp("run")
+    done = harness("run", *QUICK, "--rounds", "2", "--seed", "1", "--scenarios", "plaintext,ws_echo", cwd=folder)
+    return folder / "results" / "latest", done
+
+
+def test_a_run_measures_every_server_on_every_protocol_that_it_speaks(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    directory, done = finished
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((directory / "summary.json").read_text())
+    assert summary["schema"] == SCHEMA
+    by_protocol: dict[str, set[str]] = {}
+    for case in summary["cases"]:
+        if case["verdict"] == "unsupported":
+            assert (case["case"]["server"], case["case"]["protocol"]) == ("uvicorn", "h2")
+            assert case["reasons"]
+            continue
+        assert case["errors"]["total"] == 0, case
+        assert case["throughput_rps"]["median"] > 0
+        assert case["latency_us"]["p50"]["median"] > 0
+        assert case["cpu_us_per_request"]["median"] > 0
+        assert case["memory_pss_bytes"]["peak"] > 0
+        by_protocol.setdefault(case["case"]["protocol"], set()).add(case["case"]["server"])
+    four = {"uvicorn", "hypercorn", "daphne", "granian"}
+    assert by_protocol == {"h1": four, "h2": four - {"uvicorn"}, "ws": four}
+
+
+def test_a_run_leaves_its_files_and_says_where(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    directory, done = finished
+    names = {path.name for path in directory.iterdir()}
+    assert names >= {
+        "run.json",
+        "trials.jsonl",
+        "lives.jsonl",
+        "summary.json",
+        "report.md",
+        "report.html",
+        "logs",
+        "charts",
+    }
+    assert {path.stem for path in (directory / "charts").glob("*.svg")} >= {
+        "throughput",
+        "latency",
+        "cpu_cost",
+        "memory",
+    }
+    assert {path.stem for path in (directory / "charts").glob("*.png")} >= {
+        "throughput",
+        "latency",
+        "cpu_cost",
+        "memory",
+    }
+    assert f"Report: {Path('results') / directory.resolve().name / 'report.html'}" in done.stdout
+    assert "left" in done.stdout
+
+
+def test_every_trial_is_a_record_and_its_load_was_http2_where_asked(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    records = [json.loads(line) for line in (finished[0] / "trials.jsonl").read_text().splitlines()]
+    measured = [record for record in records if record["result"]]
+    assert len(measured) == 2 * 11
+    agreed = {(record["case"]["protocol"], record["result"]["connections"]["negotiated"]) for record in measured}
+    assert agreed == {("h1", "http/1.1"), ("h2", "TLSv1.3 h2"), ("ws", "websocket")}
+
+
+def test_report_draws_the_same_numbers_again_from_the_files(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    directory, _ = finished
+    before = (directory / "summary.json").read_bytes()
+    (directory / "summary.json").unlink()
+    assert harness("report", str(directory), cwd=directory).returncode == 0
+    assert (directory / "summary.json").read_bytes() == before
+
+
+def test_an_own_app_is_put_under_the_servers(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(
+        """async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    found = scope["path"] == "/plaintext"
+    body = b"Hello, World!" if found else b"no"
+    headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200 if found else 404, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+"""
+    )
+    options = ("--servers", "uvicorn", "--scenarios", "plaintext", "--protocols", "h1")
+    done = harness("run", *QUICK, *options, "--app", "shop:app", "--app-dir", str(tmp_path), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (case,) = json.loads((tmp_path / "results" / "latest" / "summary.json").read_text())["cases"]
+    assert (case["case"]["app"], case["errors"]["total"]) == ("shop", 0)
+
+
+def test_a_wrong_answer_is_told_and_nothing_is_measured(tmp_path: Path) -> None:
+    (tmp_path / "wrong.py").write_text(
+        """async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": b"Hello, Wurld!"})
+"""
+    )
+    options = ("--servers", "uvicorn", "--scenarios", "plaintext", "--protocols", "h1")
+    harness("run", *QUICK, *options, "--app", "wrong:app", "--app-dir", str(tmp_path), cwd=tmp_path)
+    (case,) = json.loads((tmp_path / "results" / "latest" / "summary.json").read_text())["cases"]
+    assert case["verdict"] == "invalid"
+    assert "Hello, Wurld!" in case["reasons"][0]
+    assert "rank" not in case or case["rank"] is None
+
+
+def test_a_server_that_does_not_start_costs_its_trials_a_number_and_the_run_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("raise RuntimeError('no database')\n")
+    options = ("--servers", "uvicorn,granian", "--scenarios", "plaintext", "--protocols", "h1")
+    done = harness("run", *QUICK, *options, "--app", "broken:app", "--app-dir", str(tmp_path), cwd=tmp_path)
+    assert done.returncode == 3
+    records = [json.loads(line) for line in (tmp_path / "results" / "latest" / "trials.jsonl").read_text().splitlines()]
+    assert {(record["case"]["server"], record["verdict"]) for record in records} == {
+        ("uvicorn", "failed"),
+        ("granian", "failed"),
+    }
+    assert all("no database" in record["log_tail"] for record in records)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "--users", "many"), "harness: --users: expected int, found many"),
+        (("run", "--servers", "cherokee"), "harness: --servers: expected any of daphne, "),
+        (("run", "--baseline", "granian", "--servers", "uvicorn"), "harness: --baseline: expected one of"),
+        (("plan", "--colour"), "harness: No such option: --colour"),
+        (("report", "nowhere"), "harness: expected a run's folder, found no run.json in nowhere"),
+        (("serve", "cherokee"), "harness: --server: expected any of daphne, "),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_status_2(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    done = harness(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(message)
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_bad_key_in_the_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "harness.toml").write_text("uesrs = 3\n")
+    done = harness("plan", cwd=tmp_path)
+    assert (done.returncode, done.stderr.partition(" expected")[0]) == (2, "harness: harness.toml: uesrs:")
+
+
+def test_plan_shows_every_trial_and_starts_nothing(tmp_path: Path) -> None:
+    done = harness("plan", "--rounds", "2", "--scenarios", "plaintext", "--protocols", "h1,h2", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith("14 trials in 2 rounds, about ")
+    assert "unsupported: uvicorn over h2" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_list_names_every_kind_of_entry(tmp_path: Path) -> None:
+    done = harness("list", cwd=tmp_path)
+    assert done.returncode == 0
+    assert all(name in done.stdout for name in ("uvicorn-h11", "asgi", "ws_echo"))
+
+
+def test_an_interrupted_run_keeps_what_was_measured_and_leaves_nothing_running(tmp_path: Path) -> None:
+    options = ("--servers", "uvicorn", "--scenarios", "plaintext", "--protocols", "h1", "--rounds", "50")
+    process = subprocess.Popen(
+        [*HARNESS, "run", *QUICK, *options], cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("[1/"):
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    rest, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Report: " in rest
+    summary = json.loads((tmp_path / "results" / "latest" / "summary.json").read_text())
+    assert summary["cases"][0]["requests"] > 0

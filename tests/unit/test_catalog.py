@@ -1,0 +1,97 @@
+"""The catalogue: an addition is a file in a folder, and a wrong name says which there are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness import catalog
+from harness.model import PROTOCOLS, WEBSOCKET_PROTOCOLS, Server, UsageError
+
+SCENARIO = '''"""GET /: one line.
+
+And more.
+"""
+from locust import task
+'''
+
+
+def test_every_file_of_a_folder_is_an_entry() -> None:
+    assert {app.name for app in catalog.apps()} == {path.stem for path in catalog.folder("apps").glob("*.py")}
+    named = {scenario.name for scenario in catalog.scenarios()}
+    assert named == {path.stem for path in catalog.folder("scenarios").glob("*.py")}
+
+
+def test_names_of_servers_are_unique() -> None:
+    names = [server.name for server in catalog.servers()]
+    assert len(names) == len(set(names))
+
+
+def test_every_chart_has_a_title_a_caption_and_something_to_draw_with() -> None:
+    assert catalog.charts()
+    for module in catalog.charts():
+        assert module.TITLE
+        assert module.__doc__
+        assert callable(module.draw)
+
+
+def test_a_scenario_speaks_http_unless_it_says_otherwise(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(SCENARIO)
+    scenario = catalog.read_scenario(path)
+    assert (scenario.name, scenario.summary) == ("mine", "GET /: one line.")
+    assert scenario.protocols == set(PROTOCOLS) - WEBSOCKET_PROTOCOLS
+    path.write_text(SCENARIO + 'PROTOCOLS = ("ws",)\n')
+    assert catalog.read_scenario(path).protocols == {"ws"}
+
+
+def test_a_scenario_is_read_and_not_run(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(SCENARIO + "raise SystemExit('was run')\n")
+    catalog.read_scenario(path)
+
+
+@pytest.mark.parametrize("text", ["def (", 'PROTOCOLS = ("h9",)', "PROTOCOLS = [name for name in ()]", "PROTOCOLS = 3"])
+def test_what_cannot_be_a_scenario_is_a_usage_error(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"mine\.py: expected"):
+        catalog.read_scenario(path)
+
+
+def test_names_are_chosen_in_their_order_and_once() -> None:
+    chosen = catalog.choose("servers", catalog.servers(), ["granian", "uvicorn", "granian"])
+    assert [server.name for server in chosen] == ["granian", "uvicorn"]
+
+
+def test_a_wrong_name_is_told_with_those_there_are() -> None:
+    with pytest.raises(UsageError, match=r"--servers: expected any of daphne, granian, .*, found 'cherokee'"):
+        catalog.choose("servers", catalog.servers(), ["cherokee"])
+
+
+def test_what_is_not_installed_is_told_with_the_command_that_installs_it() -> None:
+    absent = Server("absent", ("absent-server>=2", "pytest"), frozenset(), lambda _: [])
+    present = Server("present", ("pytest",), frozenset(), lambda _: [])
+    missing = catalog.not_installed([absent, present])
+    assert missing == {"absent": "not installed: absent-server>=2; pip install 'absent-server>=2' pytest"}
+
+
+def test_an_own_app_is_named_and_found(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "main.py").write_text("")
+    app = catalog.own_app("shop.main:app", tmp_path)
+    assert (app.name, app.target, app.directory, app.ready_body) == ("shop", "shop.main:app", tmp_path, None)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("shop.main", "--app: expected module:attribute such as shop.main:app, found 'shop.main'"),
+        ("shop.main:", "--app: expected module:attribute"),
+        ("nowhere:app", "--app: expected nowhere in --app-dir .*, found no nowhere.py there"),
+    ],
+)
+def test_an_own_app_that_cannot_be_found_is_a_usage_error(tmp_path: Path, target: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        catalog.own_app(target, tmp_path)

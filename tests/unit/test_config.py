@@ -1,0 +1,88 @@
+"""Settings: file under options, every fault in one line that names the key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness import config
+from harness.config import Settings
+from harness.model import PROTOCOLS, UsageError
+
+
+def test_without_file_and_options_the_defaults_hold(tmp_path: Path) -> None:
+    assert config.load({"users": None}, tmp_path) == Settings()
+
+
+def test_the_file_is_read_and_options_win(tmp_path: Path) -> None:
+    (tmp_path / "harness.toml").write_text('users = 8\nrounds = 2\nservers = ["granian"]\nduration = "500ms"\n')
+    settings = config.load({"rounds": "3"}, tmp_path)
+    assert (settings.users, settings.rounds, settings.servers, settings.duration) == (8, 3, ("granian",), 0.5)
+
+
+def test_pyproject_serves_where_there_is_no_file_of_our_own(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "shop"\n[tool.harness]\nusers = 4\n')
+    assert config.load({}, tmp_path).users == 4
+    (tmp_path / "harness.toml").write_text("users = 5\n")
+    assert config.load({}, tmp_path).users == 5
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"servers": "uvicorn, granian"}, {"servers": ("uvicorn", "granian")}),
+        ({"protocols": "all"}, {"protocols": PROTOCOLS}),
+        ({"warmup": "250ms", "duration": "1.5m"}, {"warmup": 0.25, "duration": 90.0}),
+        ({"duration": "3"}, {"duration": 3.0}),
+        ({"seed": "7"}, {"seed": 7}),
+    ],
+)
+def test_options_are_read(tmp_path: Path, given: dict[str, str], expected: dict[str, object]) -> None:
+    settings = config.load(given, tmp_path)
+    assert {key: getattr(settings, key) for key in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"users": "many"}, "--users: expected int, found many"),
+        ({"users": "0"}, "--users: expected int >= 1, found 0"),
+        ({"protocols": "h1,h9"}, "--protocols: expected any of h1, h1-tls, h2, h2c, ws, ws-tls, found h1,h9"),
+        ({"warmup": "soon"}, "--warmup: expected a time such as 2s or 500ms, found soon"),
+        ({"duration": "0s"}, "--duration: expected float > 0.0, found 0s"),
+        ({"app_dir": "x", "rounds": "-1"}, "--rounds: expected int >= 1, found -1"),
+    ],
+)
+def test_a_bad_option_is_named_with_what_was_expected(tmp_path: Path, given: dict[str, str], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        config.load(given, tmp_path)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("users = [", "harness.toml: expected TOML, found that"),
+        ('users = "x"', "harness.toml: users: expected int, found x"),
+        ("colour = 1", "harness.toml: colour: expected any of servers, apps, app,"),
+        ("servers = 3", "harness.toml: servers: expected array, found 3"),
+        ('load = "gently"', "harness.toml: load: expected any of saturate, found gently"),
+    ],
+)
+def test_a_bad_file_is_named_with_its_key(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "harness.toml").write_text(text)
+    with pytest.raises(UsageError, match=r"\A[^\n]*\Z") as caught:
+        config.load({}, tmp_path)
+    assert message in str(caught.value)
+
+
+def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--config: expected a TOML file, found .*other\.toml"):
+        config.load({}, tmp_path, tmp_path / "other.toml")
+
+
+def test_every_setting_has_a_help_text_and_a_metavar() -> None:
+    for option in config.options():
+        assert option.help, option.key
+        assert option.metavar, option.key

@@ -1,0 +1,215 @@
+"""What the HTTP/2 client makes of single frames: the right, the odd and the wrong ones (RFC 9113)."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.load import http2_frames as frames
+from harness.load.exchange import Answer, Failure, get, post
+from harness.load.http2_connection import Connection
+from harness.load.http2_frames import (
+    ACK,
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    GOAWAY,
+    HEADERS,
+    PADDED,
+    PING,
+    PRIORITISED,
+    PRIORITY,
+    PUSH_PROMISE,
+    RST_STREAM,
+    SETTINGS,
+    WINDOW_UPDATE,
+    frame,
+    settings,
+    uint32,
+    window_update,
+)
+from harness.load.http2_messages import Stream
+from tests.http2_server import ANSWER, GREETING, LAST, OK, WHOLE, fields, head, started
+
+SETTINGS_ACK = frame(SETTINGS, ACK, 0)
+BLOCK = fields(OK, ("server", "s"))
+RIGHT = {
+    "HEADERS and DATA": (WHOLE, ANSWER),
+    "no body": (head(1, OK, flags=LAST), Answer(200, (), b"")),
+    "DATA in pieces": (head(1, OK) + frame(DATA, 0, 1, b"bo") + frame(DATA, END_STREAM, 1, b"dy"), ANSWER),
+    "an empty last DATA": (head(1, OK) + frame(DATA, 0, 1, b"body") + frame(DATA, END_STREAM, 1), ANSWER),
+    "padded DATA": (head(1, OK) + frame(DATA, END_STREAM | PADDED, 1, b"\2body\0\0"), ANSWER),
+    "only padding": (head(1, OK) + frame(DATA, END_STREAM | PADDED, 1, b"\0"), Answer(200, (), b"")),
+    "padded HEADERS with priority": (
+        frame(HEADERS, LAST | PADDED | PRIORITISED, 1, b"\1" + bytes(5) + fields(OK) + b"\0"),
+        Answer(200, (), b""),
+    ),
+    "CONTINUATION": (
+        frame(HEADERS, END_STREAM, 1, BLOCK[:1])
+        + frame(CONTINUATION, 0, 1, BLOCK[1:3])
+        + frame(CONTINUATION, END_HEADERS, 1, BLOCK[3:]),
+        Answer(200, (("server", "s"),), b""),
+    ),
+    "interim answers": (head(1, (":status", "100")) + head(1, (":status", "103"), ("link", "l")) + WHOLE, ANSWER),
+    "trailers": (head(1, OK) + frame(DATA, 0, 1, b"body") + head(1, ("x-sum", "1"), flags=LAST), ANSWER),
+    "unknown frames": (frame(0xBE, 0xFF, 1, b"?") + frame(0xBE, 0, 9) + frame(0xBE, 0, 0) + WHOLE, ANSWER),
+    "unknown flags": (frame(HEADERS, END_HEADERS | 0x40, 1, fields(OK)) + WHOLE[len(head(1, OK)) :], ANSWER),
+    "PRIORITY": (frame(PRIORITY, 0, 1, bytes(5)) + frame(PRIORITY, 0, 8, bytes(5)) + WHOLE, ANSWER),
+    "the reserved bit": (head(1 | 1 << 31, OK) + frame(DATA, END_STREAM, 1 | 1 << 31, b"body"), ANSWER),
+    "reset after the end": (WHOLE + frame(RST_STREAM, 0, 1, uint32.pack(0)), ANSWER),
+    "a window after the end": (WHOLE + window_update(1, 5), ANSWER),
+    "unknown settings": (settings({0xFF: 1, frames.ENABLE_PUSH: 0}) + WHOLE, ANSWER),
+    "length of HEAD": (head(5, OK, ("content-length", "9"), flags=LAST), Answer(200, (("content-length", "9"),), b"")),
+    "204": (head(1, (":status", "204"), flags=LAST), Answer(204, (), b"")),
+    "304": (
+        head(1, (":status", "304"), ("content-length", "9"), flags=LAST),
+        Answer(304, (("content-length", "9"),), b""),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_answer_is_taken_whole_or_byte_by_byte(name: str) -> None:
+    data, answer = RIGHT[name]
+    for size in (len(data), 1):
+        connection, _ = started()
+        ended = []
+        for start in range(0, len(data), size):
+            ended += connection.receive(data[start : start + size])
+        assert [stream.arrived for stream in ended] == [answer]
+        assert bytes(connection.output) in {b"", SETTINGS_ACK}
+        assert connection.streams.usable
+
+
+MALFORMED = {
+    "DATA before HEADERS": frame(DATA, 0, 1, b"body"),
+    "the end before HEADERS": frame(DATA, END_STREAM, 1),
+    "no status": head(1, ("server", "s")),
+    "a status that is none": head(1, (":status", "2xx")),
+    "status after a field": head(1, ("server", "s"), OK),
+    "two statuses": head(1, OK, OK),
+    "a pseudo-field of requests": head(1, OK, (":path", "/")),
+    "upper case": head(1, OK, ("Server", "s")),
+    "a field of HTTP/1.1": head(1, OK, ("connection", "close")),
+    "a line end in a value": head(1, OK, ("server", "a\nb")),
+    "white space around a value": head(1, OK, ("server", "a ")),
+    "status 101": head(1, (":status", "101")),
+    "an interim answer as the last": head(1, (":status", "103"), flags=LAST),
+    "a second answer": head(1, OK) + head(1, OK),
+    "trailers that are not the end": head(1, OK) + head(1, ("x-sum", "1")),
+    "a shorter body": head(1, OK, ("content-length", "5")) + frame(DATA, END_STREAM, 1, b"body"),
+    "a longer body": head(1, OK, ("content-length", "3")) + frame(DATA, END_STREAM, 1, b"body"),
+    "no body": head(1, OK, ("content-length", "3"), flags=LAST),
+    "two lengths": head(1, OK, ("content-length", "4"), ("content-length", "5")),
+    "a length that is none": head(1, OK, ("content-length", "-4")),
+    "204 with a body": head(1, (":status", "204")) + frame(DATA, END_STREAM, 1, b"body"),
+    "a window that is not widened": window_update(1, 0),
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_a_malformed_answer_fails_alone(name: str) -> None:
+    connection, (first, second, _) = started()
+    assert connection.receive(MALFORMED[name]) == [first]
+    assert isinstance(first.arrived, Failure)
+    assert first.arrived.kind == "protocol"
+    assert bytes(connection.output) == frames.rst_stream(1, "PROTOCOL_ERROR")
+    late = frame(DATA, END_STREAM, 1, b"late")
+    assert connection.receive(late + head(3, OK) + frame(DATA, END_STREAM, 3, b"body")) == [second]
+    assert second.arrived == ANSWER
+
+
+def test_a_body_after_head_is_malformed() -> None:
+    connection, (_, _, third) = started()
+    assert connection.receive(head(5, OK) + frame(DATA, END_STREAM, 5, b"body")) == [third]
+    assert isinstance(third.arrived, Failure)
+
+
+def test_a_window_beyond_all_bounds_ends_the_stream() -> None:
+    connection, _ = started()
+    upload = Stream(post("/", bytes(70_000), "text/plain"))
+    connection.streams.send(upload)
+    assert connection.receive(window_update(7, frames.LARGEST)) == []
+    assert connection.receive(window_update(7, frames.LARGEST)) == [upload]
+
+
+MANY = fields(*[("a", "b" * 999)] * 15)
+WRONG = {
+    "DATA of no stream": (frame(DATA, 0, 0, b""), "PROTOCOL_ERROR"),
+    "DATA of an idle stream": (frame(DATA, 0, 7, b""), "PROTOCOL_ERROR"),
+    "DATA of the server's stream": (frame(DATA, 0, 2, b""), "PROTOCOL_ERROR"),
+    "DATA after the end": (WHOLE + frame(DATA, 0, 1, b""), "STREAM_CLOSED"),
+    "DATA padded with more than it holds": (frame(DATA, PADDED, 1, b"\2a"), "PROTOCOL_ERROR"),
+    "DATA without the length of its padding": (frame(DATA, PADDED, 1), "FRAME_SIZE_ERROR"),
+    "HEADERS of no stream": (head(0, OK), "PROTOCOL_ERROR"),
+    "HEADERS of an idle stream": (head(7, OK), "PROTOCOL_ERROR"),
+    "HEADERS after the end": (WHOLE + head(1, OK), "STREAM_CLOSED"),
+    "HEADERS with half a priority": (frame(HEADERS, END_HEADERS | PRIORITISED, 1, bytes(4)), "PROTOCOL_ERROR"),
+    "HEADERS that are none": (frame(HEADERS, END_HEADERS, 1, b"\xff\xff\xff"), "COMPRESSION_ERROR"),
+    "a field from an empty table": (frame(HEADERS, END_HEADERS, 1, b"\xbe"), "COMPRESSION_ERROR"),
+    "fields without end": (
+        frame(HEADERS, 0, 1, MANY) + frame(CONTINUATION, 0, 1, MANY) * 4 + frame(CONTINUATION, END_HEADERS, 1),
+        "COMPRESSION_ERROR",
+    ),
+    "PRIORITY of no stream": (frame(PRIORITY, 0, 0, bytes(5)), "PROTOCOL_ERROR"),
+    "PRIORITY of 4 bytes": (frame(PRIORITY, 0, 1, bytes(4)), "PROTOCOL_ERROR"),
+    "RST_STREAM of no stream": (frame(RST_STREAM, 0, 0, bytes(4)), "PROTOCOL_ERROR"),
+    "RST_STREAM of an idle stream": (frame(RST_STREAM, 0, 7, bytes(4)), "PROTOCOL_ERROR"),
+    "RST_STREAM of 3 bytes": (frame(RST_STREAM, 0, 1, bytes(3)), "FRAME_SIZE_ERROR"),
+    "SETTINGS of a stream": (frame(SETTINGS, 0, 1), "PROTOCOL_ERROR"),
+    "SETTINGS of 5 bytes": (frame(SETTINGS, 0, 0, bytes(5)), "FRAME_SIZE_ERROR"),
+    "SETTINGS that acknowledge and set": (frame(SETTINGS, ACK, 0, bytes(6)), "FRAME_SIZE_ERROR"),
+    "SETTINGS that allow pushes": (settings({frames.ENABLE_PUSH: 1}), "PROTOCOL_ERROR"),
+    "SETTINGS with too large a window": (settings({frames.INITIAL_WINDOW_SIZE: 1 << 31}), "FLOW_CONTROL_ERROR"),
+    "SETTINGS with too small frames": (settings({frames.MAX_FRAME_SIZE: 16_383}), "PROTOCOL_ERROR"),
+    "SETTINGS with too large frames": (settings({frames.MAX_FRAME_SIZE: 1 << 24}), "PROTOCOL_ERROR"),
+    "PUSH_PROMISE": (frame(PUSH_PROMISE, END_HEADERS, 1, uint32.pack(2) + fields(OK)), "PROTOCOL_ERROR"),
+    "PING of a stream": (frame(PING, 0, 1, bytes(8)), "PROTOCOL_ERROR"),
+    "PING of 7 bytes": (frame(PING, 0, 0, bytes(7)), "FRAME_SIZE_ERROR"),
+    "GOAWAY of a stream": (frame(GOAWAY, 0, 1, bytes(8)), "PROTOCOL_ERROR"),
+    "GOAWAY of 7 bytes": (frame(GOAWAY, 0, 0, bytes(7)), "FRAME_SIZE_ERROR"),
+    "WINDOW_UPDATE of 0": (window_update(0, 0), "PROTOCOL_ERROR"),
+    "WINDOW_UPDATE of an idle stream": (window_update(7, 1), "PROTOCOL_ERROR"),
+    "WINDOW_UPDATE of 5 bytes": (frame(WINDOW_UPDATE, 0, 0, bytes(5)), "FRAME_SIZE_ERROR"),
+    "WINDOW_UPDATE beyond all bounds": (window_update(0, frames.LARGEST), "FLOW_CONTROL_ERROR"),
+    "CONTINUATION of nothing": (frame(CONTINUATION, END_HEADERS, 1), "PROTOCOL_ERROR"),
+    "CONTINUATION of another stream": (frame(HEADERS, 0, 1) + frame(CONTINUATION, 0, 3), "PROTOCOL_ERROR"),
+    "DATA amid HEADERS": (head(1, OK) + frame(HEADERS, 0, 3) + frame(DATA, END_STREAM, 1), "PROTOCOL_ERROR"),
+    "CONTINUATION without end": (frame(HEADERS, 0, 1) + frame(CONTINUATION, 0, 1, bytes(16_384)) * 17, "ENHANCE_YOUR"),
+    "a frame too large": (frame(0xBE, 0, 1, bytes(16_385)), "FRAME_SIZE_ERROR"),
+    "a frame far too large": (b"\xff\xff\xff\0\0\0\0\0\1", "FRAME_SIZE_ERROR"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_frame_ends_the_connection_and_all_that_was_on_it(name: str) -> None:
+    data, code = WRONG[name]
+    connection, streams = started()
+    ended = connection.receive(data)
+    assert sorted(stream.id for stream in ended) == [1, 3, 5]
+    failures = [stream.arrived for stream in streams if stream.arrived != ANSWER]
+    assert all(isinstance(failure, Failure) and failure.detail.startswith(code) for failure in failures)
+    assert len(failures) >= 2
+    code_sent = next(index for index, error in enumerate(frames.ERROR_NAMES) if error.startswith(code))
+    assert bytes(connection.output).endswith(frame(GOAWAY, 0, 0, uint32.pack(0) + uint32.pack(code_sent)))
+    assert connection.finished
+    assert connection.receive(WHOLE) == connection.lose("closed") == []
+
+
+@pytest.mark.parametrize(
+    "data", [b"HTTP/1.1 400 Bad Request\r\n\r\n", WHOLE, SETTINGS_ACK, frame(PING, 0, 0, bytes(8))]
+)
+def test_a_server_that_does_not_begin_with_settings_does_not_speak_http2(data: bytes) -> None:
+    connection = Connection("http", "localhost")
+    stream = Stream(get("/"))
+    connection.streams.send(stream)
+    assert connection.receive(data) == [stream]
+    assert isinstance(stream.arrived, Failure)
+    assert stream.arrived.kind == "protocol"
+
+
+def test_settings_and_pings_are_acknowledged() -> None:
+    connection, _ = started()
+    ping = b"12345678"
+    assert connection.receive(GREETING + frame(PING, 0, 0, ping) + SETTINGS_ACK + frame(PING, ACK, 0, ping)) == []
+    assert bytes(connection.output) == SETTINGS_ACK + frame(PING, ACK, 0, ping)
