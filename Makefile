@@ -21,7 +21,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@touch $@
 
 bench: install ## Compare four servers over HTTP/1.1, HTTP/2 and WebSocket (about 5 minutes)
-	$(BIN)/harness run
+	$(BIN)/harness run --duration 1500ms
 
 bench-quick: install ## The same in under a minute, for a first look
 	$(BIN)/harness run --rounds 2 --scenarios plaintext,ws_echo --warmup 200ms --duration 500ms

@@ -236,7 +236,7 @@ class Connections:
     resent: int = 0
     """Requests sent again on a new connection because the server had not begun to answer them."""
     negotiated: str = ""
-    """What the peers agreed on: `http/1.1`, `h2`, `websocket`, with `TLSv1.3` before it where there is TLS."""
+    """What the peers agreed on: `http/1.1`, `h2`, `h2c`, `websocket`, with `TLSv1.3` before it where there is TLS."""
 
 
 @dataclass(frozen=True)
@@ -400,11 +400,6 @@ class Ratio:
     value: float
     low: float
     high: float
-
-    @property
-    def separates(self) -> bool:
-        """Does the interval exclude 1, so that a difference is seen?"""
-        return self.low > 1 or self.high < 1
 
 
 @dataclass(frozen=True)

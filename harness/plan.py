@@ -10,9 +10,9 @@ from harness.model import Case, Exclusion, Life, Plan, Selection, Server, Stint
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LIFE_S = 2.0
+_LIFE_S = 1.0
 """Start, readiness and stop of a server, seen over the catalogue's."""
-_TRIAL_S = 1.2
+_TRIAL_S = 1.0
 """Start of the generator, the pass before the window and the end, beside warm-up and window."""
 
 

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Self
 import psutil
 
 from harness import guard
+from harness.cpus import running_on
 from harness.model import App, Launch, Server, ServerError
 from harness.readiness import Readiness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 POLL_S = 0.01
@@ -221,7 +222,7 @@ def _spawn(
     argv: tuple[str, ...], directory: Path, environment: dict[str, str], cpus: frozenset[int], log: Path
 ) -> subprocess.Popen[bytes]:
     """The server's first process, in a session of its own."""
-    with _running_on(cpus), log.open("wb") as output:
+    with running_on(cpus), log.open("wb") as output:
         try:
             return subprocess.Popen(
                 argv,
@@ -234,17 +235,6 @@ def _spawn(
             )
         except OSError as error:
             raise ServerError(f"expected {argv[0]} to start in {directory}, found {error}; is it installed?") from error
-
-
-@contextlib.contextmanager
-def _running_on(cpus: frozenset[int]) -> Iterator[None]:
-    """Set this thread's CPUs, which a process started by it inherits."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cpus)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def _environment(inherited: Mapping[str, str], app: App, directory: Path, token: str) -> dict[str, str]:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from harness.report.page import Page
     from harness.report.rows import Group
 
-_SPECIAL = re.compile(r"([\\`*|\[\]~$]|(?<!\w)_|_(?!\w))")
+_SPECIAL = re.compile(r"([\\`*|\[\]~$]|(?<![^\W_])_|_(?![^\W_]))")
+"""What may mean something; an underscore between letters or digits does not."""
 TEXT_COLUMNS = {"Server", "Verdict"}
 
 

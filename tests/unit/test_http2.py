@@ -36,7 +36,7 @@ class Planned:
 class Peer:
     """h2 in the server's place: answers the requests in the order of their ends."""
 
-    settings: dict[int, int] = field(default_factory=dict)
+    settings: dict[SettingCodes, int] = field(default_factory=dict)
     planned: Iterator[Planned] = field(default_factory=lambda: itertools.repeat(Planned(Answer(200, (), b"ok"))))
     answers: bool = True
 
@@ -85,7 +85,7 @@ class Peer:
 
 def talk(connection: Connection, peer: Peer, piece_bytes: int = 100_000) -> list[Stream]:
     """Carry bytes to and fro until neither has any; the streams that ended."""
-    ended = []
+    ended: list[Stream] = []
     while True:
         sent = bytes(connection.output)
         connection.output.clear()

@@ -199,7 +199,7 @@ def test_odd_names_stay_text_and_in_their_cell_in_markdown(odd: Answer) -> None:
     assert sum(tag == "td" for tag, _ in page_read.tags) == columns * rows + 4 + 2 * len(words.environment(run))
 
 
-@given(st.text(max_size=30))
+@given(st.text(max_size=30) | st.text("_*~`|[]()<>!&#\\a0 ", max_size=12))
 def test_whatever_is_escaped_reads_the_same_in_a_table(text: str) -> None:
     flat = " ".join(text.replace("\0", "").split())
     source = f"| {markdown.escape(flat)} | end |\n| --- | --- |\n"
