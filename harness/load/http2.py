@@ -41,11 +41,12 @@ class Link:
         if not self._waking:
             self._flush()
 
-    def cancel(self, stream: Stream) -> None:
-        """Forget a request for which nobody waits any more."""
-        self.streams.cancel(stream)
+    def cancel(self, stream: Stream) -> bool:
+        """Forget a request for which nobody waits any more; whether it was still on its way."""
+        cancelled = self.streams.cancel(stream)
         if not self._waking:
             self._flush()
+        return cancelled
 
     def close(self) -> None:
         """Take leave of the server; only when no user waits."""
@@ -168,9 +169,10 @@ class Http2Client:
     def give_up(self, failure: Failure) -> None:
         """End the request in flight with this failure."""
         stream, link = self._stream, self._link
-        if stream is not None and link is not None and stream.wake is not None:
-            wake = stream.wake
-            link.cancel(stream)
+        if stream is None or link is None:
+            return
+        wake = stream.wake
+        if wake is not None and link.cancel(stream):
             stream.arrived = failure
             # In the hub, as the caller wants to go on, too.
             get_hub().loop.run_callback(self._wake_late, stream, wake)

@@ -89,8 +89,8 @@ class Streams:
         self._reset(stream, "PROTOCOL_ERROR")
         self.end(stream, Failure("protocol", problem))
 
-    def cancel(self, stream: Stream) -> None:
-        """Nobody waits for it any more."""
+    def cancel(self, stream: Stream) -> bool:
+        """Forget a request for which nobody waits any more; whether it was still on its way."""
         stream.wake = None
         if stream in self._waiting:
             self._waiting.remove(stream)
@@ -99,6 +99,9 @@ class Streams:
             del self.open[stream.id]
             if self.usable:
                 self.send_waiting()
+        else:
+            return False
+        return True
 
     def abandon(self, last_id: int) -> None:
         """The server takes no streams above `last_id`, and no further ones."""
