@@ -156,10 +156,11 @@ def _ranks(rows: Sequence[_Row]) -> dict[str, int]:
     """Rank of each server with a valid number, 1 for the fastest; those that do not separate share one (1, 1, 3).
 
     From the fastest median down, a server shares the rank of the last leader unless the interval of its throughput
-    ratio to that leader, paired by round, lies below 1; then it leads on. Fewer than two rounds in common separate
-    nothing, so after a single round every rank is 1. Each interval is one comparison at 95 %, not corrected for many.
+    ratio to that leader, paired by round, lies below 1; then it leads on. A single round separates nothing, so what was
+    measured once has no rank. Each interval is one comparison at 95 %, not corrected for many.
     """
-    valid = sorted((row for row in rows if row.verdict == "valid"), key=lambda row: (-_speed(row), row.case.server))
+    repeated = [row for row in rows if row.verdict == "valid" and len(row.throughput_rps) > 1]
+    valid = sorted(repeated, key=lambda row: (-_speed(row), row.case.server))
     ranks: dict[str, int] = {}
     leader = None
     for place, row in enumerate(valid, start=1):

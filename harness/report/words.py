@@ -30,14 +30,14 @@ def headline(run: RunInfo, groups: Sequence[Group]) -> list[str]:
     ranked = sum(any(rank(each) for each in group.summaries) for group in groups)
     servers = {each.case.server for group in groups for each in group.summaries}
     lines = []
-    if not firsts:
+    if run.rounds == 1:
+        lines.append("One round tells no servers apart, so nothing is ranked: measure with more rounds.")
+    elif not firsts:
         lines.append("Nothing could be ranked.")
     elif ranked > 1 and len(servers) > 1:
         (most, number), *others = firsts.most_common()
         tally = "".join(f", {server} in {times}" for server, times in others)
         lines.append(f"{most} is first or shares first place in {number} of {ranked} comparisons{tally}.")
-    if run.rounds == 1 and firsts:
-        lines.append("One round tells no servers apart, so all ranks are shared: measure with more rounds.")
     if set(run.environment.server_cpus) & set(run.environment.load_cpus):
         lines.append("The load generator and the servers shared CPUs: each took time from the other.")
     return lines
@@ -47,6 +47,9 @@ def answer(group: Group) -> str:
     """Who is first on this question, in a sentence or two."""
     ranked = [each for each in group.summaries if rank(each)]
     limited = [each for each in group.summaries if each.verdict == "client-limited" and each.measured]
+    once = [each for each in group.summaries if each.verdict == "valid" and each.rounds == 1]
+    if not ranked and once:
+        return f"Measured once on {group.title}: {_and([_name_and_speed(each) for each in once])} requests/s."
     if not ranked:
         return f"No number on {group.title} can be ranked.{_aside(limited)}"
     leaders = [each for each in ranked if rank(each) == 1]

@@ -358,7 +358,6 @@ def test_the_baselines_ratio_to_itself_is_exactly_one() -> None:
     ratios = summaries(records_of({"a": FIVE}))["a"].ratio_to_baseline
     assert ratios is not None
     assert ratios.throughput == ratios.cpu == Ratio(1, 1, 1)
-    assert not ratios.throughput.separates
 
 
 def test_ratios_to_the_baseline_are_of_throughput_cost_and_p99() -> None:
@@ -386,8 +385,8 @@ def test_a_small_difference_that_every_round_shows_separates() -> None:
     assert ranks(records_of({"a": FIVE, "b": slightly_slower})) == {"a": 1, "b": 2}
 
 
-def test_a_single_round_ranks_nobody_behind_another() -> None:
-    assert ranks(records_of({"a": [1_000], "b": [500], "c": [20]})) == {"a": 1, "b": 1, "c": 1}
+def test_a_single_round_ranks_nobody() -> None:
+    assert ranks(records_of({"a": [1_000], "b": [500], "c": [20]})) == {"a": None, "b": None, "c": None}
 
 
 def test_servers_are_ranked_among_those_with_the_same_question_only() -> None:
