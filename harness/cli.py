@@ -84,7 +84,7 @@ def measure(settings: Settings) -> None:
     interrupted = False
     try:
         with screen.progress(plan) as watch:
-            run.measure(selection, plan, directory, sys.executable, placement, watch)
+            run.measure(selection, plan, info, directory, sys.executable, placement, watch)
     except KeyboardInterrupt:
         interrupted = True
         screen.say("Interrupted; what was measured is kept.")

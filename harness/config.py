@@ -8,20 +8,18 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
-from harness.model import PROTOCOLS, Protocol, UsageError
+from harness.model import PROTOCOLS, Protocol, UsageError, rate_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 Names = tuple[str, ...]
-Load = Literal["saturate"]
-_CHOICES = {"protocols": PROTOCOLS, "load": get_args(Load)}
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 
@@ -42,7 +40,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tuple[Protocol, ...], Meta(description=f"Of {', '.join(PROTOCOLS)}, with commas; or all.", title="A,B")
     ] = ("h1", "h2", "ws")
     load: Annotated[
-        Load, Meta(description="saturate: a closed loop, each user sends again once it has its answer.", title="LOAD")
+        str,
+        Meta(
+            description="saturate: closed loop, each user sends again once it has its answer. "
+            "rate=R: open loop, R requests a second are due, evenly or with ,arrivals=poisson.",
+            title="LOAD",
+        ),
     ] = "saturate"
     users: Annotated[int, Meta(ge=1, description="Requests in flight at once, whatever the protocol.", title="N")] = 32
     streams: Annotated[int, Meta(ge=1, description="HTTP/2: users that share one connection.", title="N")] = 1
@@ -131,8 +134,8 @@ def _convert(keys: Mapping[str, Any], prefix: str, separator: str) -> Settings:
         key = re.split(r"[\[`]", place)[0]
         found = keys[key] if isinstance(keys[key], str) else repr(keys[key])
         expected = message[0].lower() + message.partition(", got")[0][1:].replace("`", "")
-        if key in _CHOICES:
-            expected = f"expected any of {', '.join(_CHOICES[key])}"
+        if key == "protocols":
+            expected = f"expected any of {', '.join(PROTOCOLS)}"
         raise UsageError(f"{prefix}{key.replace('_', separator)}: {expected}, found {found}") from error
 
 
@@ -140,6 +143,11 @@ def _normal(value: Any, key: str, shown: str) -> Any:
     """Comma-separated names as a list, `all` spelt out for protocols, times in seconds."""
     if not isinstance(value, str):
         return value
+    if key == "load":
+        try:
+            rate_of(value)
+        except ValueError as error:
+            raise UsageError(f"{shown}: {error}") from error
     if key in {"warmup", "duration"}:
         found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m)?", value.strip())
         if found is None:

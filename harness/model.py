@@ -6,6 +6,7 @@ Units stand in the names: `_s` seconds, `_us` microseconds, `_ns` nanoseconds of
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,9 @@ PROTOCOL_NAMES: Mapping[Protocol, str] = {
     "ws-tls": "WebSocket with TLS",
 }
 """What people call them."""
+
+Arrivals = Literal["uniform", "poisson"]
+"""Evenly spaced, or with exponential gaps as independent clients make them."""
 
 Verdict = Literal["valid", "client-limited", "invalid", "unsupported", "failed"]
 """May a number be believed: yes · it measures the generator · no · there is none to be had · none came."""
@@ -134,6 +138,27 @@ class Scenario:
     protocols: frozenset[Protocol]
     summary: str
     """First line of the file's docstring."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """An open loop: requests are due at a rate, whatever the server makes of it."""
+
+    rps: float
+    arrivals: Arrivals = "uniform"
+
+
+def rate_of(load: str) -> Rate | None:
+    """The open loop that a load means: `rate=5000`, `rate=5000,arrivals=poisson`; None for the closed one, `saturate`.
+
+    Raises `ValueError` for any other text.
+    """
+    if load == "saturate":
+        return None
+    found = re.fullmatch(r"rate=(\d+(?:\.\d+)?)(?:,arrivals=(uniform|poisson))?", load)
+    if found is None or float(found[1]) == 0:
+        raise ValueError(f"expected saturate, rate=R or rate=R,arrivals=poisson with R requests/s, found {load}")
+    return Rate(float(found[1]), "poisson" if found[2] == "poisson" else "uniform")
 
 
 @dataclass(frozen=True)
@@ -243,12 +268,14 @@ class Connections:
 class LoadResult:
     """What the load generator measured in one trial.
 
-    Only requests whose response time lies wholly inside the window are in the histograms and in `requests`.
+    Only requests whose response time lies wholly inside the window are in the histograms and in `requests`; `answers`
+    are all right answers that came inside the window, which is what throughput counts.
     Over the generator's whole life, `started` = `finished` + `abandoned`.
     """
 
     window_start_ns: int
     window_end_ns: int
+    answers: int
     requests: int
     started: int
     finished: int
@@ -268,6 +295,10 @@ class LoadResult:
     """CPU seconds of the generator ÷ seconds of the window: 1.0 is one core, busy all the time."""
     checked: bool = True
     """Did the unmeasured pass before the window come back right?"""
+    queued: int = 0
+    """Open loop: requests that were due when no user was free."""
+    dropped: int = 0
+    """Open loop: requests that found the queue full and were never sent."""
 
     @property
     def window_s(self) -> float:
@@ -275,7 +306,7 @@ class LoadResult:
 
     @property
     def throughput_rps(self) -> float:
-        return self.requests / self.window_s if self.window_s > 0 else 0.0
+        return self.answers / self.window_s if self.window_s > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -365,7 +396,7 @@ class RunInfo:
     users: int
     streams: int
     workers: int
-    ceilings: Mapping[str, float] = field(default_factory=dict)
+    ceilings: Mapping[Protocol, float] = field(default_factory=dict)
     """Protocol to the highest rate in requests per second that the generator reached against the null server."""
     schema: int = SCHEMA
 

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import trustme
 
 from harness import guard, sample, server, stats, verdict
+from harness.calibrate import Generator, ceilings
 from harness.load import trial
 from harness.model import (
     TLS_PROTOCOLS,
@@ -30,6 +31,7 @@ from harness.model import (
     LoadError,
     Plan,
     Record,
+    RunInfo,
     Scenario,
     Selection,
     Server,
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from harness.record import RunDirectory
 
 HOST = "127.0.0.1"
+CEILING_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -63,14 +66,24 @@ Watcher = Callable[[Progress], None]
 
 
 def measure(
-    selection: Selection, plan: Plan, directory: RunDirectory, python: str, placement: Placement, watch: Watcher
+    selection: Selection,
+    plan: Plan,
+    info: RunInfo,
+    directory: RunDirectory,
+    python: str,
+    placement: Placement,
+    watch: Watcher,
 ) -> None:
-    """Do what the plan says, and write every record the moment it is known.
+    """Find the generator's ceilings, then do what the plan says, and write every record the moment it is known.
 
     A server or a generator that fails costs its trials a number, not the run its others.
     """
     with guard.guard() as token, certificates() as tls:
-        bench = _Bench(selection, plan, directory, python, placement, token, tls, watch)
+        generator = Generator(python, placement, tls, token, selection.users, selection.streams)
+        spoken = dict.fromkeys(case.protocol for stints in plan.rounds[:1] for stint in stints for case in stint.cases)
+        info = replace(info, ceilings=ceilings(generator, list(spoken), tries=min(CEILING_TRIES, selection.rounds)))
+        directory.write_info(info)
+        bench = _Bench(selection, plan, info, directory, python, placement, token, tls, watch)
         bench.exclude()
         for number, stints in enumerate(plan.rounds):
             for stint in stints:
@@ -100,6 +113,7 @@ class _Bench:
 
     selection: Selection
     plan: Plan
+    info: RunInfo
     directory: RunDirectory
     python: str
     placement: Placement
@@ -152,7 +166,7 @@ class _Bench:
 
     def _try(self, number: int, case: Case, launch: Launch, running: server.Running) -> None:
         """One trial."""
-        order = self._order(case, launch)
+        order = self._order(number, case, launch)
         started_at, before = _now(), sample.machine_time()
         try:
             with sample.Sampler(running.pid) as sampler:
@@ -179,7 +193,7 @@ class _Bench:
             server_cpu_s=stats.cpu_between(sampler.samples, result.window_start_ns, result.window_end_ns),
             server_cpus=len(self.placement.server),
             steal_ratio=steal_ratio,
-            ceiling_rps=None,
+            ceiling_rps=self.info.ceilings.get(case.protocol),
             disjoint=self.placement.disjoint,
         )
         self._write(
@@ -195,7 +209,7 @@ class _Bench:
             log_tail="" if judgement == "valid" else server.log_tail(running.log),
         )
 
-    def _order(self, case: Case, launch: Launch) -> trial.Order:
+    def _order(self, number: int, case: Case, launch: Launch) -> trial.Order:
         scheme = "https" if case.protocol in TLS_PROTOCOLS else "http"
         return trial.Order(
             case,
@@ -206,6 +220,7 @@ class _Bench:
             self.selection.duration_s,
             self.placement.load,
             self.directory.logs / f"{self.done:04}-{case.server}-{case.scenario}-{case.protocol}-load.log",
+            self.selection.seed + number,
             self.token,
         )
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.histogram import Histogram
 from harness.intervals import PER_MILLE, carries, estimate, latency, paired_ratio
-from harness.model import PROTOCOLS, CaseSummary, Errors, Memory, Ratios
+from harness.model import PROTOCOLS, CaseSummary, Errors, Memory, Ratios, rate_of
 from harness.verdict import combine
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class _Round:
     @property
     def cpu_us_per_request(self) -> float | None:
         cpu_s = cpu_between(self.samples, self.result.window_start_ns, self.result.window_end_ns)
-        return None if cpu_s is None else cpu_s * 1e6 / self.result.requests
+        return None if cpu_s is None else cpu_s * 1e6 / self.result.answers
 
     @property
     def p99_us(self) -> float | None:
@@ -62,6 +62,13 @@ class _Row:
     throughput_rps: Mapping[int, float]
     cpu_us_per_request: Mapping[int, float]
     p99_us: Mapping[int, float]
+
+    @property
+    def standing(self) -> Mapping[int, float]:
+        """What servers are ranked by, more is better: their rate; at a given rate, how soon 99 % are answered."""
+        if rate_of(self.case.load) is None:
+            return self.throughput_rps
+        return {number: 1 / p99_us for number, p99_us in self.p99_us.items() if p99_us > 0}
 
     @property
     def question(self) -> Question:
@@ -90,7 +97,7 @@ def summarise(records: Sequence[Record], lives: Sequence[LifeRecord], *, baselin
     for _, rows in sorted(by_question.items()):
         places = _ranks(rows)
         reference = next((row for row in rows if row.case.server == baseline and row.verdict == "valid"), None)
-        rows.sort(key=lambda row: (places.get(row.case.server, len(rows) + 1), -_speed(row), row.case.server))
+        rows.sort(key=lambda row: (places.get(row.case.server, len(rows) + 1), -_standing(row), row.case.server))
         summaries += [_summary(row, lives, reference, places.get(row.case.server), seed) for row in rows]
     return summaries
 
@@ -148,19 +155,19 @@ def _sum_errors(several: Sequence[Errors]) -> Errors:
     return Errors(sum(errors.total for errors in several), dict(by_kind), examples)
 
 
-def _speed(row: _Row) -> float:
-    return median(row.throughput_rps.values()) if row.throughput_rps else 0.0
+def _standing(row: _Row) -> float:
+    return median(row.standing.values()) if row.standing else 0.0
 
 
 def _ranks(rows: Sequence[_Row]) -> dict[str, int]:
-    """Rank of each server with a valid number, 1 for the fastest; those that do not separate share one (1, 1, 3).
+    """Rank of each server with a valid number, 1 for the best; those that do not separate share one (1, 1, 3).
 
-    From the fastest median down, a server shares the rank of the last leader unless the interval of its throughput
-    ratio to that leader, paired by round, lies below 1; then it leads on. A single round separates nothing, so what was
+    From the best median down, a server shares the rank of the last leader unless the interval of its standing's ratio
+    to that leader, paired by round, lies below 1; then it leads on. A single round separates nothing, so what was
     measured once has no rank. Each interval is one comparison at 95 %, not corrected for many.
     """
-    repeated = [row for row in rows if row.verdict == "valid" and len(row.throughput_rps) > 1]
-    valid = sorted(repeated, key=lambda row: (-_speed(row), row.case.server))
+    repeated = [row for row in rows if row.verdict == "valid" and len(row.standing) > 1]
+    valid = sorted(repeated, key=lambda row: (-_standing(row), row.case.server))
     ranks: dict[str, int] = {}
     leader = None
     for place, row in enumerate(valid, start=1):
@@ -171,8 +178,8 @@ def _ranks(rows: Sequence[_Row]) -> dict[str, int]:
 
 
 def _slower(row: _Row, leader: _Row) -> bool:
-    ratio = paired_ratio(row.throughput_rps, leader.throughput_rps)
-    return ratio is not None and ratio.high < 1 and len(row.throughput_rps.keys() & leader.throughput_rps.keys()) > 1
+    ratio = paired_ratio(row.standing, leader.standing)
+    return ratio is not None and ratio.high < 1 and len(row.standing.keys() & leader.standing.keys()) > 1
 
 
 def _summary(
@@ -181,6 +188,8 @@ def _summary(
     own_lives = [life for life in lives if life.life == row.case.life]
     results = [each.result for each in row.rounds]
     chance = _chance(seed, row.case)
+    rate = rate_of(row.case.load)
+    offered_rps = rate.rps if rate else None
     return CaseSummary(
         case=row.case,
         verdict=row.verdict,
@@ -200,6 +209,10 @@ def _summary(
         ready_s=estimate([life.ready_s for life in own_lives if life.ready_s is not None]),
         stop_s=estimate([life.stop_s for life in own_lives if life.stop_s is not None]),
         connections=sum(result.connections.opened for result in results),
+        offered_rps=offered_rps,
+        achieved_ratio=median(row.throughput_rps.values()) / offered_rps
+        if offered_rps and row.throughput_rps
+        else None,
         rank=rank,
         ratio_to_baseline=None if reference is None else _ratios(row, reference),
     )

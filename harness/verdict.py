@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, get_args
 
-from harness.model import TLS_PROTOCOLS, Verdict
+from harness.model import TLS_PROTOCOLS, Verdict, rate_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +26,12 @@ IN_FLIGHT_EXCESS = 0.02
 """More requests in flight than users cannot be; 2 % are left for clocks."""
 IN_FLIGHT_LEAST = 0.50
 """Of the users: below, the generator spends its time between requests and not on them."""
+ACHIEVED_LEAST = 0.99
+"""Of the offered rate: below, the queue grows and latency says how long the window was."""
+SEND_LAG_LIMIT_US = 1_000
+"""At p99, while users were free: a generator so late adds its own lateness to the response time."""
+QUEUED_NOTED = 0.01
+"""Of the requests: so many found no user free when they were due."""
 STEAL_NOTED = 0.05
 """Of the machine: interleaved rounds and paired ratios still bear it."""
 STEAL_LIMIT = 0.20
@@ -75,6 +81,7 @@ def judge(
         *_account(result),
         *_negotiated(case.protocol, result.connections.negotiated),
         *_in_flight(case, result),
+        *_offered(case, result),
         *_bottleneck(result, server_share, ceiling_rps),
         *_machine(steal_ratio, disjoint),
     ]
@@ -140,19 +147,42 @@ def _negotiated(protocol: Protocol, negotiated: str) -> list[Finding]:
 def _in_flight(case: Case, result: LoadResult) -> list[Finding]:
     """Little's law for a closed loop: requests in flight = rate × mean service time (Little 1961).
 
-    At most one per user. At least: only requests wholly inside the window are counted, so each user loses about one
-    mean service time of the window at its edges; without them, half of the users must be seen in flight.
+    At most one per user, and more than half of the users. The edges of the window blur that by one request per user:
+    one that began before it is counted in the rate, one that ends after it is not.
     """
-    if case.load != "saturate":
+    if rate_of(case.load) is not None:
         return []
     mean_s = result.service.mean_us / 1e6
     in_flight = result.throughput_rps * mean_s
+    edges = mean_s / result.window_s
     seen = f"{in_flight:.3g} requests in flight (rate × mean service time) with {case.users} users"
-    if in_flight > case.users * (1 + IN_FLIGHT_EXCESS):
+    if in_flight > case.users * (1 + IN_FLIGHT_EXCESS + edges):
         return [("invalid", f"{seen}; limit {_percent(IN_FLIGHT_EXCESS)} above")]
-    if in_flight < case.users * (1 - mean_s / result.window_s) * IN_FLIGHT_LEAST:
+    if in_flight < case.users * (1 - edges) * IN_FLIGHT_LEAST:
         return [("client-limited", f"{seen}; limit {_percent(IN_FLIGHT_LEAST)} of them")]
     return []
+
+
+def _offered(case: Case, result: LoadResult) -> list[Finding]:
+    """Whether an open loop was kept: what was due was sent in time, and answered at the rate at which it was due."""
+    rate = rate_of(case.load)
+    if rate is None:
+        return []
+    findings: list[Finding] = []
+    achieved = result.throughput_rps / rate.rps
+    queued_share = result.queued / max(result.started, 1)
+    if achieved < ACHIEVED_LEAST:
+        text = f"{_percent(achieved)} of the offered {rate.rps:,.0f} requests/s were answered"
+        findings.append(("invalid", f"{text}; limit {_percent(ACHIEVED_LEAST)}"))
+    if result.dropped:
+        findings.append(("invalid", f"{result.dropped:,} requests found the queue full and were not sent; limit 0"))
+    if queued_share > QUEUED_NOTED:
+        text = f"{_percent(queued_share)} of the requests were due when all {case.users} users waited for an answer"
+        findings.append(("valid", f"{text}; noted from {_percent(QUEUED_NOTED)}"))
+    elif (lag_us := result.send_lag.percentile(99)) > SEND_LAG_LIMIT_US:
+        text = f"the generator sent {lag_us:,} µs late at p99 while users were free"
+        findings.append(("client-limited", f"{text}; limit {SEND_LAG_LIMIT_US:,} µs"))
+    return findings
 
 
 def _server_share(case: Case, result: LoadResult, server_cpu_s: float | None, server_cpus: int) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.charts._style import (
@@ -21,12 +21,12 @@ from harness.charts._style import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from matplotlib.axes import Axes
 
     from harness.charts._style import Picture
-    from harness.model import CaseSummary, Estimate, RunInfo, Verdict
+    from harness.model import CaseSummary, Estimate, Protocol, RunInfo, Verdict
 
 ROW_IN = 0.32
 LETTER_IN = 0.068
@@ -70,6 +70,8 @@ class Measure:
     estimate: Callable[[CaseSummary], Estimate | None]
     rounds: Callable[[CaseSummary], Sequence[float]]
     lower_is_better: bool = False
+    ceilings: Mapping[Protocol, float] = field(default_factory=dict)
+    """The most that the load generator could have measured, where there is such a thing."""
 
     def order(self, bar: Bar) -> float:
         if bar.estimate is None:
@@ -92,6 +94,7 @@ def bar_chart(measure: Measure, summaries: Sequence[CaseSummary], run: RunInfo) 
             for each in group
         ]
         _fill(axes, title, sorted(bars, key=measure.order), measure.unit)
+        _show_ceiling(axes, measure.ceilings.get(group[0].case.protocol))
     return settle(figure)
 
 
@@ -113,6 +116,15 @@ def _fill(axes: Axes, title: str, bars: Sequence[Bar], unit: str) -> None:
     axes.spines["left"].set_color(FAINT)
     axes.set_xlabel(unit)
     axes.set_title(title, loc="left", fontsize=9, fontweight="bold")
+
+
+def _show_ceiling(axes: Axes, ceiling: float | None) -> None:
+    """In words, and as a line where it lies in the picture: to reach for it would make all bars small."""
+    if ceiling is None:
+        return
+    axes.set_xlabel(f"{axes.get_xlabel()} (generator's ceiling: {compact(ceiling)})")
+    if ceiling < axes.get_xlim()[1]:
+        axes.axvline(ceiling, color=QUIET, linewidth=1, linestyle="--")
 
 
 def _draw_bar(axes: Axes, row: int, bar: Bar) -> None:

@@ -29,5 +29,6 @@ def draw(summaries: Sequence[CaseSummary], run: RunInfo) -> Figure | None:
         "requests/s",
         estimate=lambda summary: summary.throughput_rps,
         rounds=lambda summary: summary.throughput_by_round_rps,
+        ceilings=run.ceilings,
     )
     return bar_chart(measure, summaries, run)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from harness.histogram import Histogram
 from harness.load.series import Batch, Series, Tally
 from harness.model import Connections, Errors, LoadResult
 
@@ -55,6 +56,10 @@ class Account:
     def __init__(self) -> None:
         self.started = 0
         self.failed = 0
+        self.abandoned = 0
+        """Those whose users were killed while they waited."""
+        self.queued = 0
+        self.dropped = 0
         self.opened = 0
         self.reopened = 0
         self.resent = 0
@@ -65,6 +70,7 @@ class Account:
         self._series: dict[tuple[str, str], Series] = {}
         self._failures: list[Failed] = []
         self._right = 0
+        self._answers = 0
         self._service = Tally()
         self._response = Tally()
         self._send_lag = Tally()
@@ -88,11 +94,12 @@ class Account:
     def fold(self) -> Iterator[Folded]:
         """Move what the users appended into histograms, and hand it on; to be exhausted."""
         start_ns, end_ns = self.window
-        for (method, name), series in self._series.items():
+        for (method, name), series in list(self._series.items()):
             batch, body_bytes = series.take()
             if batch.ended.size == 0:
                 continue
             self._right += int(batch.ended.size)
+            self._answers += batch.ending(start_ns, end_ns)
             inside = batch.inside(start_ns, end_ns)
             response_ns = inside.ended - inside.intended
             series.response.add(response_ns)
@@ -112,16 +119,26 @@ class Account:
         return LoadResult(
             window_start_ns=self.window[0],
             window_end_ns=self.window[1],
+            answers=self._answers,
             requests=response.count,
             started=self.started,
             finished=self._right + self.failed,
-            abandoned=sum(client.pending_since_ns > 0 for client in self.clients),
+            abandoned=self.abandoned + sum(client.pending_since_ns > 0 for client in self.clients),
             errors=Errors(self.failed, self._error_kinds, self._error_examples),
             response=response,
             service=self._service.histogram(),
             send_lag=self._send_lag.histogram(),
-            by_name={name: series.response.histogram() for (_, name), series in self._series.items()},
+            by_name=self._by_name(),
             connections=Connections(self.opened, self.reopened, self.resent, self.negotiated),
             cpu_ratio=cpu_ratio,
             checked=checked,
+            queued=self.queued,
+            dropped=self.dropped,
         )
+
+    def _by_name(self) -> dict[str, Histogram]:
+        """Requests that share a name count together, whatever their methods."""
+        found: dict[str, Histogram] = {}
+        for (_, name), series in self._series.items():
+            found[name] = Histogram.merge([found.get(name, Histogram()), series.response.histogram()])
+        return found

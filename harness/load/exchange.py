@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -70,8 +70,8 @@ class Exchange:
         assert self.check is not None
         try:
             return self.check(answer)
-        except (ValueError, TypeError, AttributeError, LookupError) as error:
-            return f"cannot be read as expected ({error}): {excerpt(answer.body)}"
+        except Exception as error:  # noqa: BLE001 - a scenario's code: whatever it raises, the answer is not as expected
+            return f"cannot be read as expected ({error!r}): {excerpt(answer.body)}"
 
 
 @dataclass(eq=False, slots=True)
@@ -104,6 +104,8 @@ class Request(Exchange):
 class Message(Exchange):
     """A WebSocket message; the right answer is the next message that comes, of the same type (text or binary)."""
 
+    method: ClassVar[str] = "WS"
+    """What stands for the method in Locust's statistics."""
     data: bytes
     text: bool = False
 

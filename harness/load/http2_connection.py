@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 WINDOW_BYTES = 16 * 1024 * 1024
 """What the server may send before it hears that it may go on, on a stream and in all; as generous as browsers are."""
+_SETTINGS = {
+    # The default, said aloud as browsers do: nginx then no longer fills a table that it never refers to.
+    frames.HEADER_TABLE_SIZE: frames.HEADER_TABLE_BYTES,
+    frames.ENABLE_PUSH: 0,
+    frames.INITIAL_WINDOW_SIZE: WINDOW_BYTES,
+}
 _BLOCK_BYTES = 256 * 1024
 """The longest header block to put together."""
 
@@ -25,7 +31,7 @@ class Connection:
     def __init__(self, scheme: str, authority: str) -> None:
         self.output = bytearray(frames.PREFACE)
         """To be sent; the owner empties it."""
-        self.output += frames.settings({frames.ENABLE_PUSH: 0, frames.INITIAL_WINDOW_SIZE: WINDOW_BYTES})
+        self.output += frames.settings(_SETTINGS)
         self.output += frames.window_update(0, WINDOW_BYTES - frames.WINDOW_BYTES)
         self.streams = Streams(scheme, authority, self.output)
         self._closed = False
@@ -180,7 +186,9 @@ class Connection:
         if len(payload) % frames.setting.size or (flags & frames.ACK and payload):
             raise ProtocolError("FRAME_SIZE_ERROR", f"SETTINGS of {len(payload)} bytes")
         if not flags & frames.ACK:
-            self._greeted = True
+            if not self._greeted:
+                self._greeted = True
+                self.streams.set(frames.MAX_CONCURRENT_STREAMS, frames.LARGEST)
             for name, value in frames.setting.iter_unpack(payload):
                 self.streams.set(name, value)
             self.output += frames.frame(frames.SETTINGS, frames.ACK, 0)

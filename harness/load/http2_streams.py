@@ -9,6 +9,10 @@ from harness.load.exchange import Answer, Failure
 from harness.load.http2_frames import ProtocolError
 from harness.load.http2_messages import NotProcessed, Stream, encode
 
+_OPEN_AT_FIRST = 100
+"""Until the server has said how many it allows: no server should allow less (RFC 9113, 6.5.2), and some end the
+connection when there are more."""
+
 
 class Streams:
     """All requests on their way; what is to be sent for them gathers in `output`, which its owner empties."""
@@ -24,7 +28,7 @@ class Streams:
         self._scheme, self._authority = scheme, authority
         self._waiting: deque[Stream] = deque()
         self._given_up: set[int] = set()
-        self._open_at_most = frames.LARGEST
+        self._open_at_most = _OPEN_AT_FIRST
         self._payload_bytes = frames.PAYLOAD_BYTES
         self._initial_window = self._window = frames.WINDOW_BYTES
 

@@ -15,7 +15,10 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BODY = b"Hello, World!"
 RECEIVE_BYTES = 1 << 18
@@ -86,7 +89,7 @@ class Connection:
     def _http2(self, data: bytes) -> bytes:
         if self._held:
             data = self._held + data
-        answers = []
+        answers: list[bytes] = []
         at = 0
         while len(data) >= at + _FRAME_HEAD_BYTES:
             end = at + _FRAME_HEAD_BYTES + int.from_bytes(data[at : at + 3])

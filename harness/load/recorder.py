@@ -6,10 +6,11 @@ It adds options to Locust (`locust -f scenarios/plaintext.py --help` shows them)
 
 from __future__ import annotations
 
+import gc
 import time
 from pathlib import Path
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import gevent
 import gevent.event
@@ -22,14 +23,17 @@ from harness.histogram import bucket_range
 from harness.load.account import Account, Folded
 from harness.load.exchange import Failure
 from harness.load.series import Tally
-from harness.model import PROTOCOLS
+from harness.model import PROTOCOLS, Arrivals
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
     from locust.env import Environment
 
-FOLD_S = 0.1
+FOLD_S = 1.0
+"""How often Locust's statistics hear of the requests."""
+FOLD_MEASURING_S = 10.0
+"""Rarer in a trial: folding takes milliseconds, which requests that are due meanwhile would wait."""
 LATE_S = 1.0
 """How often requests that got no answer in time are looked for."""
 
@@ -63,6 +67,9 @@ class Recorder:
         gate.wait()
         while account.failed == 0 and len(account.clients) < user_count:
             gevent.sleep(0.01)
+        # What was made until now is here to stay; a collection that looks through it would stop all users for long.
+        gc.collect()
+        gc.freeze()
         if checked := account.failed == 0:
             gevent.sleep(self._options.warmup)
         window_s = self._options.window if checked else 0.0
@@ -92,7 +99,7 @@ class Recorder:
 
     def _fold_regularly(self) -> None:
         while True:
-            gevent.sleep(FOLD_S)
+            gevent.sleep(FOLD_S if self._options.result is None else FOLD_MEASURING_S)
             self._fold()
 
     def _give_up_the_late(self) -> None:
@@ -112,6 +119,11 @@ def _add_options(parser: ArgumentParser) -> None:
     group.add_argument("--streams", type=int, default=1, help="HTTP/2: users that share one connection")
     group.add_argument("--authority", type=Path, help="PEM file of the certificate authority to trust")
     group.add_argument("--request-timeout", type=float, default=30.0, help="Seconds until an answer counts as none")
+    group.add_argument(
+        "--rate", type=float, help="Open loop: requests per second that are due; a closed loop if not given"
+    )
+    group.add_argument("--arrivals", choices=get_args(Arrivals), default="uniform", help="How they are spaced in time")
+    group.add_argument("--arrivals-seed", type=int, default=0, help="Fixes the random gaps of --arrivals poisson")
     group.add_argument("--result", type=Path, help="Measure one window and write its result to this JSON file")
     group.add_argument("--warmup", type=float, default=0.5, help="Seconds under load before the window opens")
     group.add_argument("--window", type=float, default=2.0, help="Seconds that are measured")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import ctypes
 import os
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import gevent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _ABSOLUTE = 1  # TFD_TIMER_ABSTIME

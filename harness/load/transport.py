@@ -72,10 +72,13 @@ class Transport:
 
     def __init__(self, endpoint: Endpoint, receiver: Receiver) -> None:
         self.alive = True
+        self.finished = False
+        """Has the peer said that it sent all it had? With TLS it takes a close_notify (RFC 9112, 9.8)."""
         self.tls: str | None = None
         self.alpn: str | None = None
         self._receiver = receiver
         self._unsent = bytearray()
+        self._send_error = ""
         self._tls: ssl.SSLObject | None = None
         try:
             cooperative = gevent.socket.create_connection((endpoint.host, endpoint.port), CONNECT_TIMEOUT_S)
@@ -85,9 +88,11 @@ class Transport:
             cooperative.setsockopt(gevent.socket.IPPROTO_TCP, gevent.socket.TCP_NODELAY, 1)
             if endpoint.context is not None:
                 self._handshake(cooperative, endpoint.context, endpoint.host)
-        except OSError as error:
+        except BaseException as error:
             cooperative.close()
-            raise Failure("connect", f"TLS handshake: {error}") from error
+            if isinstance(error, OSError):
+                raise Failure("connect", f"TLS handshake: {error}") from error
+            raise
         self._socket = _Socket(fileno=cooperative.detach())
         self._socket.setblocking(False)
         self._recv = self._socket.recv
@@ -105,18 +110,23 @@ class Transport:
         return " ".join(part for part in (self.tls, self.alpn) if part)
 
     def write(self, data: bytes) -> None:
-        """Send, or keep what the kernel has no room for until it has; a dead connection is found by reading."""
-        if self._tls is not None:
-            self._tls.write(data)
-            data = self._outgoing.read()
-        if self._unsent:
-            self._unsent += data
-            return
+        """Send, or keep what the kernel has no room for until it has; never raises.
+
+        A dead connection is found by reading, as it may still hold an answer; one that was closed takes no more.
+        """
         try:
+            if self._tls is not None:
+                if data:
+                    self._tls.write(data)
+                data = self._outgoing.read()
+            if self._unsent:
+                self._unsent += data
+                return
             sent = self._send(data)
         except BlockingIOError:
             sent = 0
-        except OSError:
+        except OSError as error:
+            self._send_error = str(error)
             return
         if sent < len(data):
             self._unsent += data[sent:]
@@ -140,12 +150,14 @@ class Transport:
                     self._tls.do_handshake()
                     break
                 except ssl.SSLWantReadError:
+                    pass
+                finally:
+                    # What it has to say of a failure is sent, too.
                     cooperative.sendall(self._outgoing.read())
-                    data = cooperative.recv(RECEIVE_BYTES)
-                    if not data:
-                        raise ConnectionResetError("closed by the server") from None
-                    self._incoming.write(data)
-            cooperative.sendall(self._outgoing.read())
+                data = cooperative.recv(RECEIVE_BYTES)
+                if not data:
+                    raise ConnectionResetError("closed by the server")
+                self._incoming.write(data)
         self.tls, self.alpn = self._tls.version(), self._tls.selected_alpn_protocol()
 
     def _readable(self) -> None:
@@ -159,7 +171,9 @@ class Transport:
         if data:
             self._receiver.received(data, perf_counter_ns())
         else:
-            self._end("closed by the server")
+            # A send that failed has taken the error that would have been read here.
+            self.finished = not self._send_error
+            self._end(self._send_error or "closed by the server")
 
     def _readable_tls(self) -> None:
         try:
@@ -169,14 +183,16 @@ class Transport:
         except OSError as error:
             self._end(str(error))
             return
-        at_ns = perf_counter_ns()
         if data:
+            at_ns = perf_counter_ns()
             self._incoming.write(data)
+            self._decrypt(at_ns)
         else:
-            self._incoming.write_eof()
-        self._decrypt(at_ns)
+            self._end(self._send_error or "closed by the server without close_notify")
 
     def _decrypt(self, at_ns: int) -> None:
+        if not self.alive:
+            return
         assert self._tls is not None
         ended = ""
         parts = []
@@ -184,14 +200,13 @@ class Transport:
             while part := self._tls.read(RECEIVE_BYTES):
                 parts.append(part)
             ended = "closed by the server"
+            self.finished = True
         except ssl.SSLWantReadError:
             pass
-        except ssl.SSLEOFError:
-            ended = "closed by the server"
         except ssl.SSLError as error:
             ended = f"TLS: {error}"
         if self._outgoing.pending:
-            self.write(b"")
+            self.write(b"")  # an alert, or new keys
         if parts:
             self._receiver.received(b"".join(parts), at_ns)
         if ended:
@@ -203,8 +218,8 @@ class Transport:
         except BlockingIOError:
             return
         except OSError as error:
-            self._end(str(error))
-            return
+            self._send_error = str(error)
+            sent = len(self._unsent)
         del self._unsent[:sent]
         if not self._unsent:
             self._writer.stop()

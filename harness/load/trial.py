@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from harness import cpus, guard
-from harness.model import Case, LoadError, LoadResult
+from harness.model import Case, LoadError, LoadResult, rate_of
 
 _LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 _SPAWN_PER_S = 100
@@ -36,18 +36,24 @@ class Order:
     window_s: float
     cpus: frozenset[int]
     log: Path
+    seed: int
+    """Fixes the gaps of Poisson arrivals."""
     token: str
     """Marks the processes as ours, in their environment."""
 
     def argv(self, result: Path) -> tuple[str, ...]:
         """The command that writes its result to this file."""
         case = self.case
+        rate = rate_of(case.load)
+        open_loop = (
+            ("--rate", str(rate.rps), "--arrivals", rate.arrivals, "--arrivals-seed", str(self.seed)) if rate else ()
+        )
         trust = ("--authority", str(self.authority)) if self.authority else ()
         return (
             *(sys.executable, "-m", "locust", "-f", f"{_LOCUSTFILE},{self.scenario}"),
             *("--headless", "--only-summary", "--loglevel", "WARNING", "--host", self.url),
             *("--users", str(case.users), "--spawn-rate", str(_SPAWN_PER_S)),
-            *("--protocol", case.protocol, "--streams", str(case.streams), *trust),
+            *("--protocol", case.protocol, "--streams", str(case.streams), *trust, *open_loop),
             *("--warmup", str(self.warmup_s), "--window", str(self.window_s)),
             *("--result", str(result)),
         )

@@ -22,6 +22,7 @@ from locust import User
 from locust.exception import StopUser
 
 from harness.load import http1, http2
+from harness.load.arrivals import Arrivals, Queue, poisson, uniform
 from harness.load.exchange import Answer, Failure, Message, Request
 from harness.load.recorder import account, gate
 from harness.load.transport import Endpoint
@@ -45,6 +46,8 @@ class _Scenario(User):
 
     abstract = True
     client: Any
+    _arrivals: Arrivals | None = None
+    """Whence requests come in an open loop; the pass before the window does without."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -65,9 +68,15 @@ class _Scenario(User):
                 self._take(step)
             gate.set()
         gate.wait()
+        self._arrivals = _arrivals(self.environment)
 
     def on_stop(self) -> None:
         self.client.close()
+
+    def _exchange(self, exchange: Request | Message) -> Answer:
+        arrivals = self._arrivals
+        answer: Answer = self.client.exchange(exchange, None if arrivals is None else arrivals.wait())
+        return answer
 
     def _turn(self) -> None:
         """The one task that Locust sees: the scenario's own, again and again, without a switch in between."""
@@ -101,8 +110,7 @@ class HttpScenario(_Scenario):
 
     def send(self, request: Request) -> Answer:
         """Send a request and return the right answer to it; raises `Failure` when there is none."""
-        answer: Answer = self.client.exchange(request)
-        return answer
+        return self._exchange(request)
 
 
 class WebSocketScenario(_Scenario):
@@ -117,8 +125,7 @@ class WebSocketScenario(_Scenario):
 
     def send(self, message: Message) -> Answer:
         """Send a message and return the right one that came back; raises `Failure` when there is none."""
-        answer: Answer = self.client.exchange(message)
-        return answer
+        return self._exchange(message)
 
 
 def _endpoint(environment: Environment, host: str | None, alpn: tuple[str, ...]) -> Endpoint:
@@ -138,3 +145,18 @@ def _shared_endpoint(url: str, authority: Path | None, alpn: tuple[str, ...]) ->
 @functools.cache
 def _pool(endpoint: Endpoint, streams: int) -> http2.Pool:
     return http2.Pool(endpoint, account, streams)
+
+
+def _arrivals(environment: Environment) -> Arrivals | None:
+    """The schedule of this process, which begins when the first user asks for it."""
+    options: Any = environment.parsed_options
+    if options.rate is None:
+        return None
+    return _shared_arrivals(options.rate, options.arrivals_seed if options.arrivals == "poisson" else None)
+
+
+@functools.cache
+def _shared_arrivals(rate_rps: float, seed: int | None) -> Arrivals:
+    now_ns = perf_counter_ns()
+    schedule = uniform(rate_rps, now_ns) if seed is None else poisson(rate_rps, now_ns, seed)
+    return Arrivals(Queue(schedule), account)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import struct
-from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
-from gevent import get_hub, getcurrent
+import gevent
 from wsproto import ConnectionType, WSConnection
-from wsproto.connection import ConnectionState
 from wsproto.events import (
     AcceptConnection,
     BytesMessage,
@@ -22,16 +20,12 @@ from wsproto.events import (
 from wsproto.events import Request as Handshake
 from wsproto.utilities import ProtocolError
 
-from harness.load.exchange import Answer, Failure, Message
-from harness.load.transport import Endpoint, Transport
+from harness.load.client import SerialClient
+from harness.load.exchange import Answer, Failure, Message, excerpt
+from harness.load.transport import CONNECT_TIMEOUT_S, Endpoint, Transport
 
 if TYPE_CHECKING:
-    from greenlet import greenlet
-
     from harness.load.account import Account
-
-_METHOD = "WS"
-"""What stands for the method in Locust's statistics."""
 
 
 def _type(text: bool) -> tuple[tuple[str, str], ...]:
@@ -57,24 +51,27 @@ def encode(message: Message) -> bytes:
     return frame_head(size, text=message.text, masked=True) + mask + masked.to_bytes(size, "big")
 
 
-class WebSocketClient:
-    """A user's WebSocket."""
+def _foresee(message: Message) -> None:
+    """The one frame in which a server that does not fragment sends the expected body, if that is all to be checked."""
+    body = message.expected_body
+    if body is not None and message.check is None:
+        message.learned = frame_head(len(body), text=message.text, masked=False) + body
+        message.learned_answer = Answer(0, _type(message.text), body)
+
+
+class WebSocketClient(SerialClient[Message]):
+    """Over one WebSocket, on which the server says nothing but one message for each of the user's."""
 
     def __init__(self, endpoint: Endpoint, path: str, account: Account) -> None:
-        self.pending_since_ns = 0
-        self._endpoint = endpoint
+        super().__init__(endpoint, account)
         self._path = path
-        self._account = account
-        self._transport: Transport | None = None
         self._connection = WSConnection(ConnectionType.CLIENT)
-        self._waiter: greenlet | None = None
-        self._expected: bytes | None = None
-        self._expected_answer: Answer | None = None
+        self._message: Message
         self._held = b""
         self._parsing = True
         self._parts: list[bytes] = []
-        self._arrived: Answer | Failure
-        self._arrived_ns = 0
+        self._idle_fault: Failure | None = None
+        """What went wrong while nothing was asked for; the next exchange is the one to tell."""
 
     def open(self) -> None:
         """Connect and shake hands; raises `Failure`."""
@@ -83,122 +80,114 @@ class WebSocketClient:
         self._held, self._parts = b"", []
         self._parsing = True
         self._account.opened += 1
-        try:
-            self._send(self._connection.send(Handshake(host=self._endpoint.authority, target=self._path)))
-        except Failure:
+        handshake = Handshake(host=self._endpoint.authority, target=self._path)
+        with gevent.Timeout(CONNECT_TIMEOUT_S, Failure("handshake", f"no answer within {CONNECT_TIMEOUT_S:g} s")):
+            arrived = self._send(self._connection.send(handshake))
+        if isinstance(arrived, Failure):
             self.close()
-            raise
-        self._parsing = False
+            raise arrived
         self._account.negotiated = " ".join(filter(None, (transport.tls, "websocket")))
-
-    def close(self) -> None:
-        """Let go of the connection, if there is one."""
-        if self._transport is not None:
-            self._transport.close()
-            self._transport = None
-
-    def exchange(self, message: Message, intended_ns: int | None = None) -> Answer:
-        """Send, wait for the next message, verify and record it; raises `Failure` when it is not right."""
-        account = self._account
-        account.started += 1
-        written_ns = self.pending_since_ns = perf_counter_ns()
-        try:
-            answer = self._roundtrip(message)
-        except Failure as failure:
-            self.close()
-            account.fail(_METHOD, message.name, failure, perf_counter_ns() - (intended_ns or written_ns))
-            raise
-        finally:
-            self.pending_since_ns = 0
-        series = account.series(_METHOD, message.name)
-        series.intended(intended_ns or written_ns)
-        series.written(written_ns)
-        series.ended(self._arrived_ns)
-        series.body_bytes += len(answer.body)
-        return answer
-
-    def give_up(self, failure: Failure) -> None:
-        """End the message in flight with this failure."""
-        self._wake(failure)
 
     def received(self, data: bytes, at_ns: int) -> None:
         """Bytes from the connection: just the frame that is expected, or a part of it, or something to parse."""
         self._arrived_ns = at_ns
-        if not self._parsing:
+        if not self._parsing and self._waiter is not None:
             data = self._held + data if self._held else data
-            if data == self._expected:
-                self._held = b""
-                self._wake(self._expected_answer)
-                return
-            if self._expected is not None and self._expected.startswith(data):
-                self._held = data
-                return
-            # The parser sees this connection to its end: only it knows what it holds of a frame.
+            expected = self._message.learned
+            if expected is not None:
+                if data == expected:
+                    assert self._message.learned_answer is not None
+                    self._held = b""
+                    self._wake(self._message.learned_answer)
+                    return
+                if expected.startswith(data):
+                    self._held = data
+                    return
             self._held = b""
-            self._parsing = True
-        try:
-            self._connection.receive_data(data)
-            for event in self._connection.events():
-                self._react(event)
-        except ProtocolError as error:
-            self._wake(Failure("protocol", f"not WebSocket: {error}"))
+        # The parser sees this connection to its end: only it knows what it holds of a frame.
+        self._parsing = True
+        arrived = self._parse(data)
+        if arrived is None:
+            return
+        if self._waiter is not None:
+            self._wake(arrived)
+            return
+        self.close()
+        if isinstance(arrived, Answer):
+            self._idle_fault = Failure("protocol", f"a message that nobody asked for: {excerpt(arrived.body)}")
+        elif arrived.kind != "closed":
+            self._idle_fault = arrived
 
     def lost(self, reason: str) -> None:
         """The connection ended, and with it the hope for an answer."""
         self._wake(Failure("closed", f"{reason} before the whole message"))
 
-    def _react(self, event: Event) -> None:
+    def _roundtrip(self, sent: Message) -> Answer:
+        if self._transport is None or not self._transport.alive:
+            self._reopen()
+        if sent.encoded is None:
+            sent.encoded = encode(sent)
+            _foresee(sent)
+        self._message = sent
+        arrived = self._send(sent.encoded)
+        if isinstance(arrived, Failure):
+            self.close()
+            raise arrived
+        if arrived is not sent.learned_answer:
+            try:
+                sent.verify(arrived)
+            except Failure:
+                # Whose the next message would be is unknown.
+                self.close()
+                raise
+        return arrived
+
+    def _reopen(self) -> None:
+        fault, self._idle_fault = self._idle_fault, None
+        if fault is not None:
+            raise fault
+        self._account.reopened += 1
+        self.open()
+
+    def _parse(self, data: bytes) -> Answer | Failure | None:
+        """What came of this data; None when it makes nothing whole."""
+        arrived: Answer | Failure | None = None
+        try:
+            self._connection.receive_data(data)
+            for event in self._connection.events():
+                found = self._react(event)
+                if isinstance(event, AcceptConnection):
+                    # What follows the handshake may be the beginning of a frame.
+                    self._parsing = not data.endswith(b"\r\n\r\n")
+                elif isinstance(event, CloseConnection):
+                    return arrived or found
+                if arrived is not None and found is not None:
+                    return Failure("protocol", "more than one message for one")
+                arrived = arrived or found
+        except (ProtocolError, UnicodeDecodeError) as error:
+            return Failure("protocol", f"not WebSocket: {error}")
+        return arrived
+
+    def _react(self, event: Event) -> Answer | Failure | None:
+        """Answer what asks for it; the message, once it is whole, or the reason why there will be none."""
         match event:
             case TextMessage() | BytesMessage():
-                data = event.data.encode() if isinstance(event.data, str) else bytes(event.data)
-                self._parts.append(data)
+                self._parts.append(event.data.encode() if isinstance(event.data, str) else bytes(event.data))
                 if event.message_finished:
                     body, self._parts = b"".join(self._parts), []
-                    self._wake(Answer(0, _type(isinstance(event, TextMessage)), body))
-            case Ping() if self._transport is not None:
-                self._transport.write(self._connection.send(event.response()))
+                    return Answer(0, _type(isinstance(event, TextMessage)), body)
+            case Ping():
+                self._reply(event.response())
             case CloseConnection():
-                if self._transport is not None and self._connection.state is ConnectionState.REMOTE_CLOSING:
-                    self._transport.write(self._connection.send(event.response()))
-                self._wake(Failure("closed", f"the server closed with code {event.code}"))
+                self._reply(event.response())
+                self.close()
+                return Failure("closed", f"the server closed with code {int(event.code)} {event.reason or ''}".rstrip())
             case AcceptConnection():
-                self._wake(Answer(101, (), b""))
+                return Answer(101, (), b"")
             case RejectConnection():
-                self._wake(Failure("handshake", f"expected 101, found {event.status_code}"))
+                return Failure("handshake", f"expected 101, found {event.status_code}")
+        return None
 
-    def _roundtrip(self, message: Message) -> Answer:
-        if self._transport is None or not self._transport.alive:
-            self._account.reopened += 1
-            self.open()
-        if message.encoded is None:
-            message.encoded = encode(message)
-            if message.expected_body is not None:
-                body = message.expected_body
-                message.learned = frame_head(len(body), text=message.text, masked=False) + body
-                message.learned_answer = Answer(0, _type(message.text), body)
-        self._expected, self._expected_answer = message.learned, message.learned_answer
-        answer = self._send(message.encoded)
-        if answer is not message.learned_answer:
-            message.verify(answer)
-        return answer
-
-    def _send(self, wire: bytes) -> Answer:
-        assert self._transport is not None
-        self._waiter = getcurrent()
-        self._transport.write(wire)
-        try:
-            get_hub().switch()
-        except BaseException:
-            # Killed while waiting: what comes now belongs to nobody.
-            self._waiter = None
-            self.close()
-            raise
-        if isinstance(self._arrived, Failure):
-            raise self._arrived
-        return self._arrived
-
-    def _wake(self, arrived: Answer | Failure | None) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and arrived is not None:
-            self._arrived = arrived
-            waiter.switch()
+    def _reply(self, event: Event) -> None:
+        if self._transport is not None:
+            self._transport.write(self._connection.send(event))

@@ -56,6 +56,7 @@ def measure(
         window_s=0.3,
         cpus=available(),
         log=folder / "load.log",
+        seed=0,
         token=token,
     )
     return trial.run(order)

@@ -36,6 +36,7 @@ def test_pyproject_serves_where_there_is_no_file_of_our_own(tmp_path: Path) -> N
         ({"warmup": "250ms", "duration": "1.5m"}, {"warmup": 0.25, "duration": 90.0}),
         ({"duration": "3"}, {"duration": 3.0}),
         ({"seed": "7"}, {"seed": 7}),
+        ({"load": "rate=500,arrivals=poisson"}, {"load": "rate=500,arrivals=poisson"}),
     ],
 )
 def test_options_are_read(tmp_path: Path, given: dict[str, str], expected: dict[str, object]) -> None:
@@ -49,6 +50,10 @@ def test_options_are_read(tmp_path: Path, given: dict[str, str], expected: dict[
         ({"users": "many"}, "--users: expected int, found many"),
         ({"users": "0"}, "--users: expected int >= 1, found 0"),
         ({"protocols": "h1,h9"}, "--protocols: expected any of h1, h1-tls, h2, h2c, ws, ws-tls, found h1,h9"),
+        (
+            {"load": "rate=0"},
+            "--load: expected saturate, rate=R or rate=R,arrivals=poisson with R requests/s, found rate=0",
+        ),
         ({"warmup": "soon"}, "--warmup: expected a time such as 2s or 500ms, found soon"),
         ({"duration": "0s"}, "--duration: expected float > 0.0, found 0s"),
         ({"app_dir": "x", "rounds": "-1"}, "--rounds: expected int >= 1, found -1"),
@@ -67,7 +72,10 @@ def test_a_bad_option_is_named_with_what_was_expected(tmp_path: Path, given: dic
         ('users = "x"', "harness.toml: users: expected int, found x"),
         ("colour = 1", "harness.toml: colour: expected any of servers, apps, app,"),
         ("servers = 3", "harness.toml: servers: expected array, found 3"),
-        ('load = "gently"', "harness.toml: load: expected any of saturate, found gently"),
+        (
+            'load = "gently"',
+            "harness.toml: load: expected saturate, rate=R or rate=R,arrivals=poisson with R requests/s, found gently",
+        ),
     ],
 )
 def test_a_bad_file_is_named_with_its_key(tmp_path: Path, text: str, message: str) -> None:

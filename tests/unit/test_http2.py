@@ -12,13 +12,13 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import DataReceived, Event, RequestReceived, StreamEnded, StreamReset
 from h2.settings import SettingCodes, Settings
-from hpack import Encoder, HeaderTuple, NeverIndexedHeaderTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.load import http2_frames as frames
 from harness.load.exchange import Answer, Failure, Request, get, post
 from harness.load.http2_connection import WINDOW_BYTES, Connection
-from harness.load.http2_messages import HeadReader, NotProcessed, Stream, read_head
+from harness.load.http2_messages import NotProcessed, Stream
 
 
 @dataclass(frozen=True)
@@ -182,35 +182,6 @@ def test_the_same_right_answer_again_is_the_very_object_that_was_verified() -> N
         assert stream.arrived == other
 
 
-def test_a_header_block_is_known_only_while_the_dynamic_table_stays() -> None:
-    encoder, reader = Encoder(), HeadReader()
-    fields = [HeaderTuple(":status", "200"), HeaderTuple("date", "today")]
-    first, second = encoder.encode(fields), encoder.encode(fields)
-    inserted = reader.read(first)
-    assert first not in reader.known
-    assert reader.read(second) is inserted
-    assert reader.known == {second: inserted}
-    reader.read(encoder.encode([HeaderTuple(":status", "200"), HeaderTuple("date", "tomorrow")]))
-    assert reader.known == {}
-
-
-def test_literals_for_a_table_without_room_are_known() -> None:
-    encoder, reader = Encoder(), HeadReader()
-    encoder.header_table_size = 0
-    fields = [HeaderTuple(":status", "200"), HeaderTuple("server", "nginx")]
-    resizing, plain = encoder.encode(fields), encoder.encode(fields)
-    reader.read(resizing)
-    assert reader.known == {}
-    assert reader.known == {} | {plain: reader.read(plain)}
-
-
-def test_known_header_blocks_do_not_grow_without_end() -> None:
-    encoder, reader = Encoder(), HeadReader()
-    for number in range(3_000):
-        reader.read(encoder.encode([HeaderTuple(":status", "200"), NeverIndexedHeaderTuple("x-id", str(number))]))
-    assert len(reader.known) <= read_head.cache_parameters()["maxsize"]
-
-
 def test_users_above_the_servers_limit_wait_for_their_turn() -> None:
     connection, peer = connect(MAX_CONCURRENT_STREAMS=2)
     peer.answers = False
@@ -228,6 +199,18 @@ def test_users_above_the_servers_limit_wait_for_their_turn() -> None:
     assert talk(connection, peer) == streams[1:4]
 
 
+@pytest.mark.parametrize("limits", [{SettingCodes.MAX_CONCURRENT_STREAMS: 100}, {}])
+def test_before_the_server_has_spoken_only_as_many_are_sent_as_every_server_takes(
+    limits: dict[SettingCodes, int],
+) -> None:
+    connection, peer = Connection("http", "localhost:80"), Peer(limits)
+    streams = send(connection, *[get("/")] * 250)
+    assert len(connection.streams.open) == 100
+    assert talk(connection, peer) == streams
+    send(connection, *[get("/")] * 250)
+    assert len(connection.streams.open) == limits.get(SettingCodes.MAX_CONCURRENT_STREAMS, 250)
+
+
 def test_a_large_body_waits_for_the_windows_and_others_go_on() -> None:
     connection, peer = connect(INITIAL_WINDOW_SIZE=20_000)
     peer.answers = False
@@ -240,6 +223,14 @@ def test_a_large_body_waits_for_the_windows_and_others_go_on() -> None:
     peer.answer(3, Planned(Answer(200, (), b"")))
     peer.answer(1, Planned(Answer(200, (), b"")))
     assert talk(connection, peer) == [small, upload]
+
+
+def test_a_body_goes_out_in_frames_as_large_as_the_server_takes_once_it_takes_any() -> None:
+    connection, peer = connect(INITIAL_WINDOW_SIZE=0, MAX_FRAME_SIZE=50_000)
+    send(connection, post("/", bytes(45_000), "text/plain"))
+    assert talk(connection, peer) == []
+    connection.receive(frames.settings({frames.INITIAL_WINDOW_SIZE: 60_000}))
+    assert connection.output.endswith(frames.frame(frames.DATA, frames.END_STREAM, 1, bytes(45_000)))
 
 
 def test_an_early_answer_ends_the_upload() -> None:

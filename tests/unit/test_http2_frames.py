@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hpack import Encoder, HeaderTuple, NeverIndexedHeaderTuple
 
 from harness.load import http2_frames as frames
 from harness.load.exchange import Answer, Failure, get, post
@@ -28,7 +29,7 @@ from harness.load.http2_frames import (
     uint32,
     window_update,
 )
-from harness.load.http2_messages import Stream
+from harness.load.http2_messages import HeadReader, Stream, read_head
 from tests.http2_server import ANSWER, GREETING, LAST, OK, WHOLE, fields, head, started
 
 SETTINGS_ACK = frame(SETTINGS, ACK, 0)
@@ -213,3 +214,32 @@ def test_settings_and_pings_are_acknowledged() -> None:
     ping = b"12345678"
     assert connection.receive(GREETING + frame(PING, 0, 0, ping) + SETTINGS_ACK + frame(PING, ACK, 0, ping)) == []
     assert bytes(connection.output) == SETTINGS_ACK + frame(PING, ACK, 0, ping)
+
+
+def test_a_header_block_is_known_only_while_the_dynamic_table_stays() -> None:
+    encoder, reader = Encoder(), HeadReader()
+    fields = [HeaderTuple(":status", "200"), HeaderTuple("date", "today")]
+    first, second = encoder.encode(fields), encoder.encode(fields)
+    inserted = reader.read(first)
+    assert first not in reader.known
+    assert reader.read(second) is inserted
+    assert reader.known == {second: inserted}
+    reader.read(encoder.encode([HeaderTuple(":status", "200"), HeaderTuple("date", "tomorrow")]))
+    assert reader.known == {}
+
+
+def test_literals_for_a_table_without_room_are_known() -> None:
+    encoder, reader = Encoder(), HeadReader()
+    encoder.header_table_size = 0
+    fields = [HeaderTuple(":status", "200"), HeaderTuple("server", "nginx")]
+    resizing, plain = encoder.encode(fields), encoder.encode(fields)
+    reader.read(resizing)
+    assert reader.known == {}
+    assert reader.known == {} | {plain: reader.read(plain)}
+
+
+def test_known_header_blocks_do_not_grow_without_end() -> None:
+    encoder, reader = Encoder(), HeadReader()
+    for number in range(3_000):
+        reader.read(encoder.encode([HeaderTuple(":status", "200"), NeverIndexedHeaderTuple("x-id", str(number))]))
+    assert len(reader.known) <= read_head.cache_parameters()["maxsize"]

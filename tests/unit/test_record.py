@@ -26,6 +26,7 @@ CASE = Case("uvicorn", "asgi", "plaintext", "h1")
 RESULT = LoadResult(
     window_start_ns=10,
     window_end_ns=2_000_000_010,
+    answers=4,
     requests=3,
     started=5,
     finished=4,

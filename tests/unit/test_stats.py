@@ -58,6 +58,7 @@ def record(
     result = LoadResult(
         window_start_ns=SECOND_NS,
         window_end_ns=2 * SECOND_NS,
+        answers=requests,
         requests=requests,
         started=requests,
         finished=requests,

@@ -22,6 +22,7 @@ def trial(requests: int = 10_000, users_busy: float = 7.9, **changes: Any) -> Lo
     result = LoadResult(
         window_start_ns=1_000,
         window_end_ns=1_000 + WINDOW_NS,
+        answers=requests,
         requests=requests,
         started=requests + 508,
         finished=requests + 500,
@@ -293,3 +294,34 @@ def test_what_is_noted_of_valid_rounds_stays_with_a_valid_case() -> None:
 @pytest.mark.parametrize("found", ["unsupported", "failed"])
 def test_a_case_with_a_single_record_is_what_the_record_says(found: Verdict) -> None:
     assert verdict.combine(rounds((found, ("in these words",)))) == (found, ("in these words",))
+
+
+OPEN = replace(CASE, load="rate=5000")
+LATE = Histogram.of([1_500] * 10_000)
+
+
+@pytest.mark.parametrize(
+    ("result", "expected", "reason"),
+    [
+        (trial(10_000), "valid", None),
+        (trial(9_910), "valid", None),
+        (trial(9_800), "invalid", "98 % of the offered 5,000 requests/s were answered; limit 99 %"),
+        (trial(dropped=7), "invalid", "7 requests found the queue full and were not sent; limit 0"),
+        (
+            trial(send_lag=LATE),
+            "client-limited",
+            "the generator sent 1,500 µs late at p99 while users were free; limit 1,000 µs",
+        ),
+        (
+            trial(send_lag=LATE, queued=2_000),
+            "valid",
+            "19 % of the requests were due when all 8 users waited for an answer; noted from 1 %",
+        ),
+    ],
+)
+def test_an_open_loop_must_be_kept(result: LoadResult, expected: Verdict, reason: str | None) -> None:
+    assert judge(result, OPEN) == (expected, (reason,) if reason else ())
+
+
+def test_few_requests_in_flight_are_no_fault_of_an_open_loop() -> None:
+    assert judge(trial(users_busy=0.5), OPEN) == ("valid", ())

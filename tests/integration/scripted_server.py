@@ -1,0 +1,112 @@
+"""A server that does what a script says: one function for each connection, in the order in which they are accepted.
+
+It runs in threads of its own with sockets that block, so that nothing it does depends on gevent.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import struct
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+
+import h11
+
+HOST = "127.0.0.1"
+PATIENCE_S = 10.0
+"""After it, a script that waits for its client fails."""
+
+
+class Peer:
+    """The server's end of one connection."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.socket = connection
+
+    def request(self) -> tuple[h11.Request, bytes]:
+        """Read one whole request: its head and its body."""
+        http, head, body = h11.Connection(h11.SERVER), None, bytearray()
+        while not isinstance(event := http.next_event(), h11.EndOfMessage):
+            if event is h11.NEED_DATA:
+                http.receive_data(self.socket.recv(65_536))
+            elif isinstance(event, h11.Request):
+                head = event
+            elif isinstance(event, h11.Data):
+                body += event.data
+            else:
+                raise ConnectionError(f"expected a request, found {event!r}")
+        assert head is not None
+        return head, bytes(body)
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def answer(self, *answers: bytes) -> None:
+        """Read a request for each of these answers, and send it."""
+        for answer in answers:
+            self.request()
+            self.send(answer)
+
+    def rest(self) -> bytes:
+        """All that the client still sends, until it ends the connection in whatever manner."""
+        received = bytearray()
+        with suppress(ConnectionError, ssl.SSLError):
+            while data := self.socket.recv(65_536):
+                received += data
+        return bytes(received)
+
+    def reset(self) -> None:
+        """End the connection with a TCP reset."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
+    def say_goodbye(self) -> None:
+        """End TLS in order, with a close_notify."""
+        assert isinstance(self.socket, ssl.SSLSocket)
+        with suppress(OSError):  # the client ends the connection without one of its own
+            self.socket.unwrap()
+
+
+Script = Callable[[Peer], None]
+
+
+@contextmanager
+def scripted(
+    *scripts: Script, context: ssl.SSLContext | None = None, receive_bytes: int | None = None
+) -> Iterator[str]:
+    """Serve as many connections as there are scripts, and refuse others; yield the address, `127.0.0.1:4711`.
+
+    A connection is closed when its script returns. At the end all scripts must have been used, and have ended well.
+    """
+    used = []
+    with ExitStack() as stack:
+        threads = stack.enter_context(ThreadPoolExecutor(len(scripts) + 1))
+        listener = stack.enter_context(socket.create_server((HOST, 0)))
+        if receive_bytes is not None:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        listener.settimeout(PATIENCE_S)
+
+        def accept() -> None:
+            with listener:
+                for script in scripts:
+                    connection = listener.accept()[0]
+                    used.append(threads.submit(_follow, script, connection, context))
+
+        accepting = threads.submit(accept)
+        yield "{}:{}".format(*listener.getsockname())
+        accepting.result()
+        for one in used:
+            one.result()
+
+
+def _follow(script: Script, connection: socket.socket, context: ssl.SSLContext | None) -> None:
+    connection.settimeout(PATIENCE_S)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with connection:
+        if context is None:
+            script(Peer(connection))
+        else:
+            with context.wrap_socket(connection, server_side=True) as encrypted:
+                script(Peer(encrypted))

@@ -1,0 +1,230 @@
+"""The HTTP/2 client on real sockets, where the server refuses, is silent or closes, and where users leave."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import gevent
+import gevent.event
+import gevent.socket
+import pytest
+from gevent.server import StreamServer
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.events import Event, RequestReceived, StreamReset
+from h2.settings import SettingCodes
+
+from harness.load.account import Account
+from harness.load.exchange import Failure, Request, get
+from harness.load.http2 import Http2Client, Pool
+from harness.load.transport import Endpoint
+from harness.server import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HOST = "127.0.0.1"
+
+
+def together(*work: gevent.Greenlet) -> None:
+    """Wait for all; raises what one of them raised."""
+    with gevent.Timeout(60):
+        for greenlet in gevent.joinall(work):
+            greenlet.get()
+
+
+class Moody:
+    """A server that answers a path with itself, except where the path is a mood."""
+
+    def __init__(self, **settings: int) -> None:
+        self.settings: dict[SettingCodes | int, int] = {SettingCodes[name]: value for name, value in settings.items()}
+        self.connections = 0
+        self.resets: list[tuple[int, int]] = []
+        self.heard_request = gevent.event.Event()
+        self.heard_reset = gevent.event.Event()
+
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[Endpoint]:
+        listener = StreamServer((HOST, 0), self.converse)
+        listener.start()
+        yield Endpoint(HOST, listener.server_port)
+        listener.stop(timeout=0)
+
+    def converse(self, stream: gevent.socket.socket, _: tuple[str, int]) -> None:
+        self.connections += 1
+        connection = H2Connection(H2Configuration(client_side=False))
+        connection.initiate_connection()
+        connection.update_settings(self.settings)
+        with contextlib.suppress(ConnectionError), stream:
+            stream.sendall(connection.data_to_send())
+            while data := stream.recv(65_536):
+                paths = [self.answer(connection, event) for event in connection.receive_data(data)]
+                stream.sendall(connection.data_to_send())
+                if "/close" in paths:
+                    return
+
+    def answer(self, connection: H2Connection, event: Event) -> str | None:
+        if isinstance(event, StreamReset):
+            self.resets.append((event.stream_id, event.error_code))
+            self.heard_reset.set()
+        if not isinstance(event, RequestReceived):
+            return None
+        assert event.stream_id is not None
+        path = dict(event.headers)[b":path"].decode()
+        if path == "/refused":
+            connection.reset_stream(event.stream_id, ErrorCodes.REFUSED_STREAM)
+        elif path != "/silent":
+            connection.send_headers(event.stream_id, [(":status", "200")])
+            connection.send_data(event.stream_id, path.encode(), end_stream=True)
+        self.heard_request.set()
+        return path
+
+
+def echoed(path: str) -> Request:
+    return get(path, expected_body=path.encode())
+
+
+def clients(endpoint: Endpoint, account: Account, count: int) -> list[Http2Client]:
+    """All on one connection."""
+    pool = Pool(endpoint, account, streams=count)
+    users = [pool.client() for _ in range(count)]
+    for user in users:
+        user.open()
+    return users
+
+
+def test_a_connection_that_died_idle_is_opened_again() -> None:
+    account = Account()
+    with Moody().serving() as endpoint:
+        (client,) = clients(endpoint, account, 1)
+        for path in ("/close", "/close", "/"):
+            client.exchange(echoed(path))
+    assert (account.failed, account.opened, account.reopened) == (0, 3, 2)
+
+
+def test_what_was_in_flight_when_the_server_closed_has_failed() -> None:
+    account = Account()
+    moody = Moody()
+    with moody.serving() as endpoint:
+        waiting, closing = clients(endpoint, account, 2)
+        late = gevent.spawn(waiting.exchange, get("/silent"))
+        moody.heard_request.wait()
+        closing.exchange(echoed("/close"))
+        with pytest.raises(Failure, match=r"^closed: closed by the server before the whole answer$"):
+            together(late)
+    assert (account.started, account.failed) == (2, 1)
+
+
+def test_a_request_that_is_always_refused_fails_in_the_end() -> None:
+    account = Account()
+    with Moody().serving() as endpoint:
+        (client,) = clients(endpoint, account, 1)
+        with pytest.raises(Failure, match=r"^reset: REFUSED_STREAM$"):
+            client.exchange(get("/refused"))
+        client.exchange(echoed("/"))
+    assert (account.failed, account.resent, account.opened) == (1, 2, 1)
+
+
+def test_a_wrong_answer_fails_every_time() -> None:
+    account = Account()
+    with Moody().serving() as endpoint:
+        (client,) = clients(endpoint, account, 1)
+        wrong = get("/wrong", expected_body=b"/right")
+        for _ in range(2):
+            with pytest.raises(Failure, match=r"^body: expected '/right', found '/wrong'$"):
+                client.exchange(wrong)
+    assert account.failed == 2
+
+
+def test_a_user_who_is_killed_while_waiting_breaks_nothing() -> None:
+    account = Account()
+    moody = Moody()
+    with moody.serving() as endpoint:
+        killed, other = clients(endpoint, account, 2)
+        waiting = gevent.spawn(killed.exchange, get("/silent"))
+        moody.heard_request.wait()
+        waiting.kill()
+        for _ in range(3):
+            other.exchange(echoed("/"))
+        moody.heard_reset.wait()
+        assert killed.pending_since_ns == 0
+        killed.exchange(echoed("/"))
+    assert moody.resets == [(1, ErrorCodes.CANCEL)]
+    assert (account.failed, account.opened) == (0, 1)
+
+
+def test_who_gives_a_late_request_up_goes_on_and_so_does_its_user() -> None:
+    account = Account()
+    moody = Moody()
+    with moody.serving() as endpoint:
+        (client,) = clients(endpoint, account, 1)
+        waiting = gevent.spawn(client.exchange, get("/silent"))
+        moody.heard_request.wait()
+        assert client.pending_since_ns > 0
+        client.give_up(Failure("timeout", "too late"))
+        client.give_up(Failure("timeout", "given up already"))
+        with pytest.raises(Failure, match=r"^timeout: too late$"):
+            together(waiting)
+        client.exchange(echoed("/"))
+        client.give_up(Failure("timeout", "nothing in flight"))
+    assert moody.resets == [(1, ErrorCodes.CANCEL)]
+    assert (account.failed, account.opened) == (1, 1)
+
+
+def test_a_user_who_is_killed_and_given_up_at_once_is_not_woken_in_vain() -> None:
+    account = Account()
+    moody = Moody()
+
+    def use(client: Http2Client) -> None:
+        try:
+            client.exchange(get("/silent"))
+        except gevent.GreenletExit:
+            gevent.sleep(0.001)
+
+    with moody.serving() as endpoint:
+        (client,) = clients(endpoint, account, 1)
+        killed = gevent.spawn(use, client)
+        moody.heard_request.wait()
+        killed.kill(block=False)
+        client.give_up(Failure("timeout", "too late"))
+        together(killed)
+
+
+def test_users_above_the_servers_limit_take_turns() -> None:
+    account = Account()
+    moody = Moody(MAX_CONCURRENT_STREAMS=1)
+
+    def use(client: Http2Client) -> None:
+        for number in range(20):
+            client.exchange(echoed(f"/{number}"))
+
+    with moody.serving() as endpoint:
+        users = clients(endpoint, account, 3)
+        users[0].exchange(echoed("/first"))
+        together(*(gevent.spawn(use, user) for user in users))
+    assert (account.started, account.failed, moody.connections) == (61, 0, 1)
+
+
+def test_the_last_user_to_leave_closes_the_connection() -> None:
+    account = Account()
+    with Moody().serving() as endpoint:
+        first, last = clients(endpoint, account, 2)
+        first.close()
+        last.exchange(echoed("/"))
+        last.close()
+        last.close()
+        last.open()
+        last.exchange(echoed("/"))
+    assert (account.failed, account.opened, account.reopened) == (0, 2, 0)
+
+
+def test_no_server_at_all() -> None:
+    account = Account()
+    client = Pool(Endpoint(HOST, free_port(HOST)), account, streams=1).client()
+    with pytest.raises(Failure, match=r"^connect: "):
+        client.open()
+    with pytest.raises(Failure, match=r"^connect: "):
+        client.exchange(get("/"))
+    assert (account.failed, account.opened) == (1, 0)
