@@ -51,6 +51,7 @@ class Generator:
     token: str
     users: int = 32
     streams: int = 1
+    processes: int = 1
 
 
 def ceilings(generator: Generator, protocols: Sequence[Protocol], tries: int) -> dict[Protocol, float]:
@@ -85,6 +86,7 @@ def results(generator: Generator, protocol: Protocol, tries: int) -> Iterator[Lo
                     generator.placement.load,
                     logs / "load.log",
                     0,
+                    generator.processes,
                     generator.token,
                 )
                 try:

@@ -77,7 +77,7 @@ def measure(settings: Settings) -> None:
     plan = make_plan(selection)
     screen = Screen()
     screen.plan(plan, selection)
-    placement = cpus.place(cpus.available())
+    placement = cpus.place(cpus.available(), selection.load_processes)
     info = describe(selection, placement)
     directory = RunDirectory.create(Path(settings.out), info.id)
     directory.write_info(info)
@@ -180,8 +180,15 @@ def select(settings: Settings) -> Selection:
         duration_s=settings.duration,
         baseline=baseline,
         seed=secrets.randbelow(2**31) if settings.seed is None else settings.seed,
+        load_processes=_load_processes(settings),
         not_installed=catalog.not_installed(servers),
     )
+
+
+def _load_processes(settings: Settings) -> int:
+    if settings.load_processes == "auto":
+        return max(1, len(cpus.available()) // 2)
+    return settings.load_processes
 
 
 def _chosen(kind: str, entries: tuple[Any, ...], names: tuple[str, ...]) -> tuple[Any, ...]:

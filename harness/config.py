@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -49,6 +49,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = "saturate"
     users: Annotated[int, Meta(ge=1, description="Requests in flight at once, whatever the protocol.", title="N")] = 32
     streams: Annotated[int, Meta(ge=1, description="HTTP/2: users that share one connection.", title="N")] = 1
+    load_processes: Annotated[
+        Annotated[int, Meta(ge=1)] | Literal["auto"],
+        Meta(description="Processes that make the load; auto: one for every two CPUs.", title="N"),
+    ] = 1
     workers: Annotated[int, Meta(ge=1, description="Worker processes of each server.", title="N")] = 1
     rounds: Annotated[int, Meta(ge=1, description="How often each case is measured, in a new order.", title="N")] = 5
     warmup: Annotated[float, Meta(ge=0, description="Load before each window, such as 500ms.", title="TIME")] = 0.5

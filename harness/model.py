@@ -209,6 +209,7 @@ class Selection:
     duration_s: float = 2.0
     baseline: str | None = None
     seed: int = 0
+    load_processes: int = 1
     not_installed: Mapping[str, str] = field(default_factory=dict)
     """Server name to the words that say what is missing and how to install it."""
 
@@ -292,13 +293,15 @@ class LoadResult:
     """Response time by the name of the request."""
     connections: Connections
     cpu_ratio: float
-    """CPU seconds of the generator ÷ seconds of the window: 1.0 is one core, busy all the time."""
+    """CPU seconds of the busiest generator process ÷ seconds of the window: 1.0 is one core, busy all the time."""
     checked: bool = True
     """Did the unmeasured pass before the window come back right?"""
     queued: int = 0
     """Open loop: requests that were due when no user was free."""
     dropped: int = 0
     """Open loop: requests that found the queue full and were never sent."""
+    verified: bool = True
+    """False where users of a Locust file of one's own drove the trial: what they did not check, nobody did."""
 
     @property
     def window_s(self) -> float:

@@ -79,7 +79,9 @@ def measure(
     A server or a generator that fails costs its trials a number, not the run its others.
     """
     with guard.guard() as token, certificates() as tls:
-        generator = Generator(python, placement, tls, token, selection.users, selection.streams)
+        generator = Generator(
+            python, placement, tls, token, selection.users, selection.streams, selection.load_processes
+        )
         spoken = dict.fromkeys(case.protocol for stints in plan.rounds[:1] for stint in stints for case in stint.cases)
         info = replace(info, ceilings=ceilings(generator, list(spoken), tries=min(CEILING_TRIES, selection.rounds)))
         directory.write_info(info)
@@ -221,6 +223,7 @@ class _Bench:
             self.placement.load,
             self.directory.logs / f"{self.done:04}-{case.server}-{case.scenario}-{case.protocol}-load.log",
             self.selection.seed + number,
+            self.selection.load_processes,
             self.token,
         )
 

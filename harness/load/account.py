@@ -5,6 +5,7 @@ Knows nothing of Locust, sockets or the clock.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,7 +14,7 @@ from harness.load.series import Batch, Series, Tally
 from harness.model import Connections, Errors, LoadResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from harness.load.exchange import Failure
 
@@ -142,3 +143,48 @@ class Account:
         for (_, name), series in self._series.items():
             found[name] = Histogram.merge([found.get(name, Histogram()), series.response.histogram()])
         return found
+
+
+def merge(results: Sequence[LoadResult]) -> LoadResult:
+    """One result of those of all processes of a trial: sums, merged histograms, and the CPU of the busiest.
+
+    Each has a window of its own, of the same length and begun within a millisecond of the others; the first one's
+    stands for all.
+    """
+    errors = Errors(
+        sum(result.errors.total for result in results),
+        _sum(result.errors.by_kind for result in results),
+        {kind: text for result in reversed(results) for kind, text in result.errors.examples.items()},
+    )
+    names = dict.fromkeys(name for result in results for name in result.by_name)
+    counts = {
+        name: sum(getattr(result, name) for result in results)
+        for name in ("answers", "requests", "started", "finished", "abandoned", "queued", "dropped")
+    }
+    agreed = {result.connections.negotiated for result in results if result.started}
+    return LoadResult(
+        window_start_ns=results[0].window_start_ns,
+        window_end_ns=results[0].window_end_ns,
+        errors=errors,
+        response=Histogram.merge(result.response for result in results),
+        service=Histogram.merge(result.service for result in results),
+        send_lag=Histogram.merge(result.send_lag for result in results),
+        by_name={name: Histogram.merge(result.by_name.get(name, Histogram()) for result in results) for name in names},
+        connections=Connections(
+            sum(result.connections.opened for result in results),
+            sum(result.connections.reopened for result in results),
+            sum(result.connections.resent for result in results),
+            " and ".join(sorted(agreed)),
+        ),
+        cpu_ratio=max(result.cpu_ratio for result in results),
+        checked=all(result.checked for result in results),
+        verified=all(result.verified for result in results),
+        **counts,
+    )
+
+
+def _sum(several: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for counts in several:
+        total.update(counts)
+    return dict(total)

@@ -9,14 +9,13 @@ from gevent import get_hub, getcurrent
 from gevent.lock import BoundedSemaphore
 
 from harness.load import http2_frames as frames
+from harness.load.client import SerialClient
 from harness.load.exchange import Answer, Failure, Request
 from harness.load.http2_connection import Connection
 from harness.load.http2_messages import NotProcessed, Stream
 from harness.load.transport import Endpoint, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from harness.load.account import Account
 
 ALPN = ("h2",)
@@ -124,16 +123,15 @@ class Group:
         return link
 
 
-class Http2Client:
+class Http2Client(SerialClient[Request]):
     """One of the users of a group."""
 
-    def __init__(self, group: Group, account: Account) -> None:
-        self.pending_since_ns = 0
+    def __init__(self, group: Group, endpoint: Endpoint, account: Account) -> None:
+        super().__init__(endpoint, account)
         self._group = group
-        self._account = account
         self._joined = False
-        self._stream: Stream | None = None
         self._link: Link | None = None
+        self._stream: Stream | None = None
 
     def open(self) -> None:
         """Connect, unless another user of the group has; raises `Failure`."""
@@ -142,57 +140,28 @@ class Http2Client:
             self._joined = True
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Let go of the connection; the last user of the group closes it."""
         if self._joined:
             self._joined = False
             self._group.leave()
 
-    def exchange(self, request: Request, intended_ns: int | None = None) -> Answer:
-        """Send, wait for the whole answer, verify and record it; raises `Failure` when it is not right."""
-        account = self._account
-        account.started += 1
-        written_ns = self.pending_since_ns = perf_counter_ns()
-        try:
-            answer, ended_ns = self._roundtrip(request)
-        except Failure as failure:
-            account.fail(request.method, request.name, failure, perf_counter_ns() - (intended_ns or written_ns))
-            raise
-        finally:
-            self.pending_since_ns = 0
-        series = account.series(request.method, request.name)
-        series.intended(intended_ns or written_ns)
-        series.written(written_ns)
-        series.ended(ended_ns)
-        series.body_bytes += len(answer.body)
-        return answer
-
-    def give_up(self, failure: Failure) -> None:
-        """End the request in flight with this failure."""
-        stream, link = self._stream, self._link
-        if stream is None or link is None:
-            return
-        wake = stream.wake
-        if wake is not None and link.cancel(stream):
-            stream.arrived = failure
-            # In the hub, as the caller wants to go on, too.
-            get_hub().loop.run_callback(self._wake_late, stream, wake)
-
-    def _roundtrip(self, request: Request) -> tuple[Answer, int]:
-        sent = 0
+    def _roundtrip(self, sent: Request) -> Answer:
+        times = 0
         while True:
-            stream, ended_ns = self._send(request)
+            stream = self._attempt(sent)
             arrived = stream.arrived
             if isinstance(arrived, Answer):
-                if arrived is not request.learned_answer:
-                    request.verify(arrived)
-                    request.learned_answer = arrived
-                return arrived, ended_ns
-            sent += 1
-            if sent == _SENT_AT_MOST or not isinstance(arrived, NotProcessed):
+                if arrived is not sent.learned_answer:
+                    sent.verify(arrived)
+                    sent.learned_answer = arrived
+                return arrived
+            times += 1
+            if times == _SENT_AT_MOST or not isinstance(arrived, NotProcessed):
                 raise arrived
             self._account.resent += stream.id > 0
 
-    def _send(self, request: Request) -> tuple[Stream, int]:
+    def _attempt(self, request: Request) -> Stream:
+        """Send on a stream of its own, and wait for its end."""
         link = self._group.link
         if link is None or not link.streams.usable:
             link = self._group.connect()
@@ -200,17 +169,21 @@ class Http2Client:
         self._stream = stream = Stream(request, getcurrent().switch)
         link.send(stream)
         try:
-            ended_ns = get_hub().switch()
+            self._arrived_ns = get_hub().switch()
         except BaseException:
             # Killed while waiting: what comes now belongs to nobody, and the other users shall not notice.
-            self._stream = None
             link.cancel(stream)
             raise
-        return stream, ended_ns
+        return stream
 
-    def _wake_late(self, stream: Stream, wake: Callable[[int], object]) -> None:
-        if self._stream is stream:
-            wake(perf_counter_ns())
+    def _wake(self, arrived: Answer | Failure) -> None:
+        """End the stream in flight, if there is one, before the server does; only in the hub."""
+        stream, link = self._stream, self._link
+        if stream is not None and link is not None:
+            wake = stream.wake
+            if wake is not None and link.cancel(stream):
+                stream.arrived = arrived
+                wake(perf_counter_ns())
 
 
 class Pool:
@@ -228,4 +201,4 @@ class Pool:
         if self._clients % self._streams == 0:
             self._group = Group(self._endpoint, self._account)
         self._clients += 1
-        return Http2Client(self._group, self._account)
+        return Http2Client(self._group, self._endpoint, self._account)

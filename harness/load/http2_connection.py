@@ -32,7 +32,7 @@ class Connection:
         self.output = bytearray(frames.PREFACE)
         """To be sent; the owner empties it."""
         self.output += frames.settings(_SETTINGS)
-        self.output += frames.window_update(0, WINDOW_BYTES - frames.WINDOW_BYTES)
+        self.output += frames.window_update(0, WINDOW_BYTES - frames.INITIAL_WINDOW_BYTES)
         self.streams = Streams(scheme, authority, self.output)
         self._closed = False
         self._heads = HeadReader()

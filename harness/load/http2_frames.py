@@ -33,7 +33,7 @@ PAYLOAD_BYTES = 16_384
 """The longest payload that every peer takes, and that this client takes."""
 LARGEST_PAYLOAD_BYTES = 2**24 - 1
 PRIORITY_BYTES = 5
-WINDOW_BYTES = 65_535
+INITIAL_WINDOW_BYTES = 65_535
 """What may be sent, on a stream and in all, before anything else was agreed."""
 LARGEST = 2**31 - 1
 """Of stream ids and of windows."""

@@ -30,7 +30,7 @@ class Streams:
         self._given_up: set[int] = set()
         self._open_at_most = _OPEN_AT_FIRST
         self._payload_bytes = frames.PAYLOAD_BYTES
-        self._initial_window = self._window = frames.WINDOW_BYTES
+        self._initial_window = self._window = frames.INITIAL_WINDOW_BYTES
 
     def send(self, stream: Stream) -> None:
         """Send a request, or keep it until the server allows one more; raises `Failure` if it cannot be encoded."""

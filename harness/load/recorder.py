@@ -1,4 +1,4 @@
-"""The Locust plugin: opens and closes the window, folds the account and writes the trial's result.
+"""The Locust plugin: opens and closes the window in every process that has users, and folds their account.
 
 It adds options to Locust (`locust -f scenarios/plaintext.py --help` shows them) and measures nothing unless
 `--result` is among them; without it a scenario is an ordinary Locust file under Locust's own statistics.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import time
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, get_args
@@ -17,18 +18,21 @@ import gevent.event
 import msgspec
 import numpy as np
 from locust import events
+from locust.runners import MasterRunner, WorkerRunner
 from locust.stats import StatsEntry, bucket_response_time
 
 from harness.histogram import bucket_range
-from harness.load.account import Account, Folded
+from harness.load.account import Account, Folded, merge
 from harness.load.exchange import Failure
 from harness.load.series import Tally
-from harness.model import PROTOCOLS, Arrivals
+from harness.model import PROTOCOLS, Arrivals, LoadResult
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
     from locust.env import Environment
+    from locust.rpc import Message
+    from locust.runners import Runner
 
 FOLD_S = 1.0
 """How often Locust's statistics hear of the requests."""
@@ -37,65 +41,99 @@ FOLD_MEASURING_S = 10.0
 LATE_S = 1.0
 """How often requests that got no answer in time are looked for."""
 
+READY, GO, RESULT = "harness_ready", "harness_go", "harness_result"
+"""Messages between the processes of one trial; with one process, Locust's runner hands them to itself."""
+
 account = Account()
 """The one of this process."""
-gate = gevent.event.Event()
-"""Set when the unmeasured pass is over; users wait for it before their first task."""
+passed = gevent.event.Event()
+"""Set when the unmeasured pass of this process is over."""
+gate: gevent.event.AsyncResult[float] = gevent.event.AsyncResult()
+"""Users wait here for the load to begin; its value is the share of the whole rate that falls to this process."""
 
 
 class Recorder:
-    """The greenlets that keep the account of one load process while its users count in it."""
+    """The greenlets that keep the account of one process while its users count in it."""
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, runner: Runner) -> None:
         self._environment = environment
+        self._runner = runner
         self._options: Any = environment.parsed_options
+        self._foreign = not all(hasattr(cls, "drives_itself") for cls in environment.user_classes)
+        if self._foreign:
+            environment.events.request.add_listener(self._count_foreign)
 
     def start(self, **_: Any) -> None:
         """Begin to fold, and to look for late answers."""
         gevent.spawn(self._fold_regularly)
         gevent.spawn(self._give_up_the_late)
         if self._options.result is None:
-            gate.set()
+            gate.set(1.0)
 
-    def all_users_spawned(self, user_count: int, **_: Any) -> None:
-        """Measure in a greenlet of its own, as Locust waits for its listeners."""
+    def all_users_spawned(self, **_: Any) -> None:
+        """Locust waits for its listeners, so what takes time is done in a greenlet."""
         if self._options.result is not None:
-            gevent.spawn(self._measure, user_count)
+            gevent.spawn(self._get_ready)
 
-    def _measure(self, user_count: int) -> None:
-        """Wait until all users are connected, then warm up, measure one window, write the result and quit."""
-        gate.wait()
-        while account.failed == 0 and len(account.clients) < user_count:
+    def go(self, msg: Message, **_: Any) -> None:
+        """All processes are ready; `right` says whether the pass was, in all of them."""
+        gevent.spawn(self._measure, right=msg.data["right"], share=msg.data["share"])
+
+    def _get_ready(self) -> None:
+        users = 0 if self._foreign else self._runner.user_count
+        if users:
+            passed.wait()
+        while account.failed == 0 and len(account.clients) < users:
             gevent.sleep(0.01)
         # What was made until now is here to stay; a collection that looks through it would stop all users for long.
         gc.collect()
         gc.freeze()
-        if checked := account.failed == 0:
+        self._runner.send_message(READY, {"right": self._foreign or account.failed == 0})
+
+    def _measure(self, *, right: bool, share: float) -> None:
+        """Warm up, measure one window and hand in the result."""
+        if right:
+            gate.set(share)
             gevent.sleep(self._options.warmup)
-        window_s = self._options.window if checked else 0.0
+        window_s = self._options.window if right else 0.0
         start_ns, cpu_start_s = perf_counter_ns(), time.process_time()
         account.window = (start_ns, start_ns + int(window_s * 1e9))
         gevent.sleep(window_s)
         cpu_s, elapsed_s = time.process_time() - cpu_start_s, (perf_counter_ns() - start_ns) / 1e9
         self._fold()
-        result = account.result(cpu_s / elapsed_s if checked else 0.0, checked=checked)
-        self._options.result.write_bytes(msgspec.json.encode(result))
-        self._environment.process_exit_code = 0
-        assert self._environment.runner is not None
-        self._environment.runner.quit()
+        result = account.result(cpu_s / elapsed_s if right else 0.0, checked=right)
+        result = replace(result, verified=not self._foreign)
+        self._runner.send_message(RESULT, {"result": msgspec.json.encode(result).decode()})
+
+    def _count_foreign(
+        self, request_type: str, name: str, response_time: float, exception: Exception | None, **_: Any
+    ) -> None:
+        """Count what a user class that is not ours reports to Locust; more than that is not known of it."""
+        now_ns = perf_counter_ns()
+        account.started += 1
+        if exception is not None:
+            account.fail(request_type, name, Failure(type(exception).__name__, str(exception)), 0)
+            return
+        began_ns = now_ns - int(response_time * 1e6)
+        series = account.series(request_type, name)
+        series.intended(began_ns)
+        series.written(began_ns)
+        series.ended(now_ns)
 
     def _fold(self) -> None:
         for folded in account.fold():
-            _tell_locust(self._environment, folded)
+            if not self._foreign:
+                _tell_locust(self._environment, folded)
         for failed in account.take_failures():
-            self._environment.events.request.fire(
-                request_type=failed.method,
-                name=failed.name,
-                response_time=failed.response_ns / 1e6,
-                response_length=0,
-                exception=failed.failure,
-                context={},
-            )
+            if not self._foreign:
+                self._environment.events.request.fire(
+                    request_type=failed.method,
+                    name=failed.name,
+                    response_time=failed.response_ns / 1e6,
+                    response_length=0,
+                    exception=failed.failure,
+                    context={},
+                )
 
     def _fold_regularly(self) -> None:
         while True:
@@ -112,28 +150,65 @@ class Recorder:
                     client.give_up(Failure("timeout", f"no whole answer within {timeout_s:g} s"))
 
 
+class Conductor:
+    """Lets all processes of a trial begin together, and makes one result of theirs; where Locust's master is."""
+
+    def __init__(self, environment: Environment, runner: Runner) -> None:
+        self._environment = environment
+        self._runner = runner
+        self._options: Any = environment.parsed_options
+        self._right: list[bool] = []
+        self._results: list[LoadResult] = []
+
+    @property
+    def _processes(self) -> int:
+        return self._runner.worker_count if isinstance(self._runner, MasterRunner) else 1
+
+    def ready(self, msg: Message, **_: Any) -> None:
+        """One more process is ready."""
+        self._right.append(msg.data["right"])
+        if len(self._right) == self._processes:
+            self._runner.send_message(GO, {"right": all(self._right), "share": 1 / self._processes})
+
+    def result(self, msg: Message, **_: Any) -> None:
+        """One more process is done; with the last one, so is the trial."""
+        self._results.append(msgspec.json.decode(msg.data["result"], type=LoadResult))
+        if len(self._results) == len(self._right):
+            Path(self._options.result).write_bytes(msgspec.json.encode(merge(self._results)))
+            self._environment.process_exit_code = 0
+            # In a greenlet of its own: quitting ends the one that messages are read in.
+            gevent.spawn(self._runner.quit)
+
+
 @events.init_command_line_parser.add_listener
 def _add_options(parser: ArgumentParser) -> None:
+    # Locust's master sends the options to its workers, so they must be of types that its messages know; Path is none.
     group = parser.add_argument_group("harness", "How the harness drives a scenario")
     group.add_argument("--protocol", choices=PROTOCOLS, help="Protocol to speak; found from the host unless given")
     group.add_argument("--streams", type=int, default=1, help="HTTP/2: users that share one connection")
-    group.add_argument("--authority", type=Path, help="PEM file of the certificate authority to trust")
+    group.add_argument("--authority", help="PEM file of the certificate authority to trust")
     group.add_argument("--request-timeout", type=float, default=30.0, help="Seconds until an answer counts as none")
     group.add_argument(
         "--rate", type=float, help="Open loop: requests per second that are due; a closed loop if not given"
     )
     group.add_argument("--arrivals", choices=get_args(Arrivals), default="uniform", help="How they are spaced in time")
     group.add_argument("--arrivals-seed", type=int, default=0, help="Fixes the random gaps of --arrivals poisson")
-    group.add_argument("--result", type=Path, help="Measure one window and write its result to this JSON file")
+    group.add_argument("--result", help="Measure one window and write its result to this JSON file")
     group.add_argument("--warmup", type=float, default=0.5, help="Seconds under load before the window opens")
     group.add_argument("--window", type=float, default=2.0, help="Seconds that are measured")
 
 
 @events.init.add_listener
-def _init(environment: Environment, **_: Any) -> None:
-    recorder = Recorder(environment)
-    environment.events.test_start.add_listener(recorder.start)
-    environment.events.spawning_complete.add_listener(recorder.all_users_spawned)
+def _init(environment: Environment, runner: Runner, **_: Any) -> None:
+    if not isinstance(runner, MasterRunner):
+        recorder = Recorder(environment, runner)
+        environment.events.test_start.add_listener(recorder.start)
+        environment.events.spawning_complete.add_listener(recorder.all_users_spawned)
+        runner.register_message(GO, recorder.go)
+    if not isinstance(runner, WorkerRunner):
+        conductor = Conductor(environment, runner)
+        runner.register_message(READY, conductor.ready)
+        runner.register_message(RESULT, conductor.result)
 
 
 def _tell_locust(environment: Environment, folded: Folded) -> None:

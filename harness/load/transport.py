@@ -6,10 +6,11 @@ hands the bytes to the protocol at once, and the protocol wakes only the greenle
 
 from __future__ import annotations
 
+import functools
 import ssl
 from dataclasses import dataclass, replace
 from time import perf_counter_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from typing import Protocol as Interface
 from urllib.parse import urlsplit
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONNECT_TIMEOUT_S = 10.0
-RECEIVE_BYTES = 256 * 1024
+RECEIVE_BYTES = 64 * 1024
 
 _Socket = gevent.monkey.get_original("socket", "socket")
 
@@ -67,6 +68,29 @@ class Receiver(Interface):
         """The connection ended, by the peer or by an error; called once, and not after `close`."""
 
 
+@functools.cache
+def _addresses(host: str, port: int) -> list[Any]:
+    """Looked up once: it takes a thread, for which a request on a new connection would have to wait."""
+    found: list[Any] = gevent.socket.getaddrinfo(host, port, type=gevent.socket.SOCK_STREAM)
+    return found
+
+
+def _connect(host: str, port: int) -> gevent.socket.socket:
+    """To the first address that takes it; raises `OSError`."""
+    refused = OSError("no address")
+    for family, kind, protocol, _, address in _addresses(host, port):
+        connecting = gevent.socket.socket(family, kind, protocol)
+        connecting.settimeout(CONNECT_TIMEOUT_S)
+        try:
+            connecting.connect(address)
+        except OSError as error:
+            connecting.close()
+            refused = error
+        else:
+            return connecting
+    raise refused
+
+
 class Transport:
     """An open connection. Raises `Failure` of kind `connect` when there is none to be had."""
 
@@ -81,7 +105,7 @@ class Transport:
         self._send_error = ""
         self._tls: ssl.SSLObject | None = None
         try:
-            cooperative = gevent.socket.create_connection((endpoint.host, endpoint.port), CONNECT_TIMEOUT_S)
+            cooperative = _connect(endpoint.host, endpoint.port)
         except OSError as error:
             raise Failure("connect", str(error)) from error
         try:

@@ -38,6 +38,8 @@ class Order:
     log: Path
     seed: int
     """Fixes the gaps of Poisson arrivals."""
+    processes: int
+    """Load processes, beside Locust's master if there are several."""
     token: str
     """Marks the processes as ours, in their environment."""
 
@@ -48,12 +50,13 @@ class Order:
         open_loop = (
             ("--rate", str(rate.rps), "--arrivals", rate.arrivals, "--arrivals-seed", str(self.seed)) if rate else ()
         )
+        several = ("--processes", str(self.processes)) if self.processes > 1 else ()
         trust = ("--authority", str(self.authority)) if self.authority else ()
         return (
             *(sys.executable, "-m", "locust", "-f", f"{_LOCUSTFILE},{self.scenario}"),
             *("--headless", "--only-summary", "--loglevel", "WARNING", "--host", self.url),
             *("--users", str(case.users), "--spawn-rate", str(_SPAWN_PER_S)),
-            *("--protocol", case.protocol, "--streams", str(case.streams), *trust, *open_loop),
+            *("--protocol", case.protocol, "--streams", str(case.streams), *trust, *open_loop, *several),
             *("--warmup", str(self.warmup_s), "--window", str(self.window_s)),
             *("--result", str(result)),
         )

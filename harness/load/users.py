@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import random
+from pathlib import Path
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -24,14 +25,13 @@ from locust.exception import StopUser
 from harness.load import http1, http2
 from harness.load.arrivals import Arrivals, Queue, poisson, uniform
 from harness.load.exchange import Answer, Failure, Message, Request
-from harness.load.recorder import account, gate
+from harness.load.recorder import account, gate, passed
 from harness.load.transport import Endpoint
 from harness.load.websocket import WebSocketClient
 from harness.model import HTTP2_PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from locust.env import Environment
 
@@ -45,6 +45,8 @@ class _Scenario(User):
     """What both kinds have in common: one connection, one exchange in flight, and the pass before the window."""
 
     abstract = True
+    drives_itself = True
+    """Counts in the account and waits at the gate; what other user classes do is learned from Locust's events."""
     client: Any
     _arrivals: Arrivals | None = None
     """Whence requests come in an open loop; the pass before the window does without."""
@@ -63,12 +65,11 @@ class _Scenario(User):
             account.fail("connect", "connect", failure, 0)
             raise StopUser from failure
         account.clients.append(self.client)
-        if len(account.clients) == 1 and not gate.is_set():
+        if len(account.clients) == 1 and not gate.ready():
             for step in dict.fromkeys(self._steps):
                 self._take(step)
-            gate.set()
-        gate.wait()
-        self._arrivals = _arrivals(self.environment)
+            passed.set()
+        self._arrivals = _arrivals(self.environment, gate.get())
 
     def on_stop(self) -> None:
         self.client.close()
@@ -137,9 +138,9 @@ def _endpoint(environment: Environment, host: str | None, alpn: tuple[str, ...])
 
 
 @functools.cache
-def _shared_endpoint(url: str, authority: Path | None, alpn: tuple[str, ...]) -> Endpoint:
+def _shared_endpoint(url: str, authority: str | None, alpn: tuple[str, ...]) -> Endpoint:
     """One TLS context for all users."""
-    return Endpoint.of(url, authority, alpn)
+    return Endpoint.of(url, Path(authority) if authority else None, alpn)
 
 
 @functools.cache
@@ -147,16 +148,19 @@ def _pool(endpoint: Endpoint, streams: int) -> http2.Pool:
     return http2.Pool(endpoint, account, streams)
 
 
-def _arrivals(environment: Environment) -> Arrivals | None:
-    """The schedule of this process, which begins when the first user asks for it."""
+def _arrivals(environment: Environment, share: float) -> Arrivals | None:
+    """The schedule of this process, which begins when the first user asks for it; None in a closed loop."""
     options: Any = environment.parsed_options
     if options.rate is None:
         return None
-    return _shared_arrivals(options.rate, options.arrivals_seed if options.arrivals == "poisson" else None)
+    index = getattr(environment.runner, "worker_index", 0)
+    seed = options.arrivals_seed + index if options.arrivals == "poisson" else None
+    return _shared_arrivals(options.rate, share, index, seed)
 
 
 @functools.cache
-def _shared_arrivals(rate_rps: float, seed: int | None) -> Arrivals:
-    now_ns = perf_counter_ns()
-    schedule = uniform(rate_rps, now_ns) if seed is None else poisson(rate_rps, now_ns, seed)
-    return Arrivals(Queue(schedule), account)
+def _shared_arrivals(rate_rps: float, share: float, index: int, seed: int | None) -> Arrivals:
+    # Evenly spaced requests of several processes fall between each other, not on each other.
+    start_ns = perf_counter_ns() + round(index * 1e9 / rate_rps)
+    own_rps = rate_rps * share
+    return Arrivals(Queue(uniform(own_rps, start_ns) if seed is None else poisson(own_rps, start_ns, seed)), account)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import gevent
 from wsproto import ConnectionType, WSConnection
+from wsproto.connection import ConnectionState
 from wsproto.events import (
     AcceptConnection,
     BytesMessage,
@@ -151,16 +152,17 @@ class WebSocketClient(SerialClient[Message]):
 
     def _parse(self, data: bytes) -> Answer | Failure | None:
         """What came of this data; None when it makes nothing whole."""
-        arrived: Answer | Failure | None = None
+        arrived = None
         try:
             self._connection.receive_data(data)
             for event in self._connection.events():
-                found = self._react(event)
                 if isinstance(event, AcceptConnection):
                     # What follows the handshake may be the beginning of a frame.
                     self._parsing = not data.endswith(b"\r\n\r\n")
-                elif isinstance(event, CloseConnection):
-                    return arrived or found
+                found = self._react(event)
+                if isinstance(found, Failure):
+                    # A farewell after the answer leaves it an answer.
+                    return arrived if arrived is not None and found.kind == "closed" else found
                 if arrived is not None and found is not None:
                     return Failure("protocol", "more than one message for one")
                 arrived = arrived or found
@@ -179,8 +181,11 @@ class WebSocketClient(SerialClient[Message]):
             case Ping():
                 self._reply(event.response())
             case CloseConnection():
+                fault = self._connection.state is ConnectionState.OPEN
                 self._reply(event.response())
                 self.close()
+                if fault:
+                    return Failure("protocol", f"not WebSocket: {event.reason}")
                 return Failure("closed", f"the server closed with code {int(event.code)} {event.reason or ''}".rstrip())
             case AcceptConnection():
                 return Answer(101, (), b"")

@@ -57,6 +57,7 @@ def measure(
         cpus=available(),
         log=folder / "load.log",
         seed=0,
+        processes=1,
         token=token,
     )
     return trial.run(order)

@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 
 import h11
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, BytesMessage, Event, Request, TextMessage
 
 HOST = "127.0.0.1"
 PATIENCE_S = 10.0
@@ -24,6 +26,8 @@ class Peer:
 
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
+        self.websocket = WSConnection(ConnectionType.SERVER)
+        self._events: list[Event] = []
 
     def request(self) -> tuple[h11.Request, bytes]:
         """Read one whole request: its head and its body."""
@@ -49,6 +53,34 @@ class Peer:
             self.request()
             self.send(answer)
 
+    def event(self) -> Event:
+        """The next thing that the client says over WebSocket."""
+        while not self._events:
+            if not (data := self.socket.recv(65_536)):
+                raise ConnectionError("expected something said over WebSocket, found the end")
+            self.websocket.receive_data(data)
+            self._events += self.websocket.events()
+        return self._events.pop(0)
+
+    def say(self, *events: Event) -> None:
+        """Say these over WebSocket, in one segment."""
+        self.send(b"".join(map(self.websocket.send, events)))
+
+    def shake_hands(self) -> None:
+        """Take the client's handshake."""
+        assert isinstance(self.event(), Request)
+        self.say(AcceptConnection())
+
+    def message(self) -> bytes:
+        """The next message of the client, whole."""
+        body = b""
+        while True:
+            event = self.event()
+            assert isinstance(event, TextMessage | BytesMessage), event
+            body += event.data.encode() if isinstance(event.data, str) else event.data
+            if event.message_finished:
+                return body
+
     def rest(self) -> bytes:
         """All that the client still sends, until it ends the connection in whatever manner."""
         received = bytearray()
@@ -69,7 +101,7 @@ class Peer:
             self.socket.unwrap()
 
 
-Script = Callable[[Peer], None]
+Script = Callable[[Peer], object]
 
 
 @contextmanager

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gevent
-import gevent.event
-import gevent.socket
 import pytest
 import trustme
 

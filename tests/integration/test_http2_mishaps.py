@@ -152,7 +152,7 @@ def test_a_user_who_is_killed_while_waiting_breaks_nothing() -> None:
         assert killed.pending_since_ns == 0
         killed.exchange(echoed("/"))
     assert moody.resets == [(1, ErrorCodes.CANCEL)]
-    assert (account.failed, account.opened) == (0, 1)
+    assert (account.failed, account.abandoned, account.opened) == (0, 1, 1)
 
 
 def test_who_gives_a_late_request_up_goes_on_and_so_does_its_user() -> None:
@@ -190,6 +190,7 @@ def test_a_user_who_is_killed_and_given_up_at_once_is_not_woken_in_vain() -> Non
         killed.kill(block=False)
         client.give_up(Failure("timeout", "too late"))
         together(killed)
+    assert (account.failed, account.abandoned) == (0, 1)
 
 
 def test_users_above_the_servers_limit_take_turns() -> None:

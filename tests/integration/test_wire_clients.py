@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import gevent
 import pytest
 import trustme
+from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, RejectConnection, RejectData
 
 from harness.load import http1
 from harness.load.account import Account
@@ -82,6 +83,16 @@ class User:
     def connections(self) -> tuple[int, int, int]:
         """Opened, of these again, and requests sent again."""
         return self.account.opened, self.account.reopened, self.account.resent
+
+
+@contextmanager
+def websocket_user_of(address: str, authority: Path | None = None) -> Iterator[User]:
+    """A WebSocket client of the server at this address, not yet connected."""
+    account = Account()
+    scheme = "http" if authority is None else "https"
+    client = WebSocketClient(Endpoint.of(f"{scheme}://{address}", authority, http1.ALPN), "/ws", account)
+    yield User(client, account)
+    run(client.close)
 
 
 @contextmanager
@@ -187,12 +198,18 @@ def wait_until(condition: Callable[[], bool]) -> None:
             gevent.sleep(0.001)
 
 
+def answering(client: SerialClient[Any]) -> bool:
+    """Has an answer begun?"""
+    assert isinstance(client, Http1Client)
+    return client._reader.began
+
+
 def wait_until_lost(client: SerialClient[Any]) -> None:
     wait_until(lambda: client._transport is None or not client._transport.alive)
 
 
 @pytest.mark.parametrize("request_", [hello(), post("/", b"x" * 99, "text/plain")], ids=["GET", "POST"])
-@pytest.mark.parametrize("end", [lambda peer: None, Peer.reset], ids=["closed", "reset"])
+@pytest.mark.parametrize("end", [lambda _: None, Peer.reset], ids=["closed", "reset"])
 def test_a_request_that_crosses_the_end_of_a_used_connection_is_sent_again(end: Script, request_: Request) -> None:
     def script(peer: Peer) -> None:
         peer.answer(HELLO)
@@ -223,7 +240,7 @@ def test_nothing_is_sent_again_that_is_the_first_on_its_connection() -> None:
 
 @pytest.mark.parametrize("learned", [True, False])
 @pytest.mark.parametrize("length", [1, 8, len(HELLO) - 6, len(HELLO) - 1])
-@pytest.mark.parametrize("end", [lambda peer: None, Peer.reset], ids=["closed", "reset"])
+@pytest.mark.parametrize("end", [lambda _: None, Peer.reset], ids=["closed", "reset"])
 def test_nothing_is_sent_again_once_the_answer_has_begun(end: Script, length: int, learned: bool) -> None:
     def script(peer: Peer) -> None:
         peer.answer(HELLO, HELLO[:length])
@@ -301,7 +318,7 @@ def test_a_user_who_is_killed_leaves_nothing_behind(begun: bytes) -> None:
 
     with scripted(script, answers(HELLO)) as address, user_of(address) as user:
         waiting = gevent.spawn(user.client.exchange, hello())
-        wait_until(lambda: user.client._waiter is not None and user.client._reader.began == bool(begun))
+        wait_until(lambda: user.client._waiter is not None and answering(user.client) == bool(begun))
         waiting.kill()
         assert user.client.pending_since_ns == 0
         assert user.client._transport is None
@@ -337,7 +354,7 @@ def test_large_bodies_go_through_a_reader_with_little_room(tls: Tls, encrypted: 
         assert bodies == [MEGABYTES] * 2
 
 
-@pytest.mark.parametrize("end", [lambda peer: None, Peer.reset], ids=["closed", "reset"])
+@pytest.mark.parametrize("end", [lambda _: None, Peer.reset], ids=["closed", "reset"])
 def test_a_server_that_leaves_in_the_middle_of_an_upload_is_noticed(end: Script) -> None:
     def script(peer: Peer) -> None:
         peer.socket.recv(10)
@@ -347,7 +364,7 @@ def test_a_server_that_leaves_in_the_middle_of_an_upload_is_noticed(end: Script)
         assert [kind(found) for found in user.ask(post("/", MEGABYTES, "text/plain"))] == ["closed"]
 
 
-@pytest.mark.parametrize("end", [lambda peer: None, Peer.reset], ids=["closed", "reset"])
+@pytest.mark.parametrize("end", [lambda _: None, Peer.reset], ids=["closed", "reset"])
 def test_an_early_answer_to_an_upload_counts(end: Script) -> None:
     def script(peer: Peer) -> None:
         peer.socket.recv(10)
@@ -418,14 +435,14 @@ def test_a_broken_tls_record_ends_the_request(tls: Tls) -> None:
 
 
 def test_what_speaks_no_tls_or_is_not_trusted_is_a_failure_to_connect(tls: Tls, tmp_path: Path) -> None:
-    def refused(peer: Peer) -> None:
+    def refused(_: Peer) -> None:
         raise AssertionError("no connection comes about")
 
     stranger = tmp_path / "stranger.pem"
     trustme.CA().cert_pem.write_to_path(str(stranger))
     with scripted(lambda peer: peer.send(HELLO)) as address:
         assert kind(connecting(address, tls.authority)[1]) == "connect"
-    with scripted(lambda peer: None) as address:
+    with scripted(lambda _: None) as address:
         assert kind(connecting(address, tls.authority)[1]) == "connect"
     with pytest.raises(ssl.SSLError, match="unknown ca"), scripted(refused, context=tls.context()) as address:
         assert kind(connecting(address, stranger)[1]) == "connect"
@@ -457,3 +474,152 @@ def connecting(address: str, authority: Path, alpn: tuple[str, ...] = http1.ALPN
         return caught.value
 
     return client, run(connect)
+
+
+ASK = Message(b"ask", expected_body=b"answer")
+
+
+def echoes(peer: Peer) -> None:
+    """Send back what comes, until the client is gone."""
+    peer.shake_hands()
+    with suppress(ConnectionError, ssl.SSLError):
+        while True:
+            peer.say(BytesMessage(peer.message()))
+
+
+def answers_messages(count: int, *, then: Script) -> Script:
+    """A WebSocket with so many right answers, and then this."""
+
+    def script(peer: Peer) -> None:
+        peer.shake_hands()
+        for _ in range(count):
+            assert peer.message() == b"ask"
+            peer.say(BytesMessage(b"answer"))
+        then(peer)
+
+    return script
+
+
+def silent(peer: Peer) -> None:
+    peer.rest()
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_messages_come_back_over_one_websocket(tls: Tls, encrypted: bool) -> None:
+    context, authority = (tls.context("http/1.1"), tls.authority) if encrypted else (None, None)
+    bodies = [b"", b"a", b"a" * 125, b"a" * 126, b"a" * 65_535, b"a" * 65_536, MEGABYTES[: 1 << 20]]
+    with scripted(echoes, context=context) as address, websocket_user_of(address, authority) as user:
+        for _ in range(2):
+            found = user.ask(*[Message(body, expected_body=body) for body in bodies])
+            assert [each.body for each in found if isinstance(each, Answer)] == bodies
+        assert user.account.negotiated == ("TLSv1.3 websocket" if encrypted else "websocket")
+        assert user.account.opened == 1
+
+
+def test_a_message_that_comes_byte_by_byte_is_whole_at_the_last_one() -> None:
+    def script(peer: Peer) -> None:
+        peer.shake_hands()
+        for _ in range(3):
+            peer.message()
+            for byte in peer.websocket.send(BytesMessage(b"answer")):
+                peer.send(bytes([byte]))
+
+    with scripted(script) as address, websocket_user_of(address) as user:
+        assert [kind(found) for found in user.ask(ASK, Message(b"ask"), ASK)] == [0, 0, 0]
+
+
+def test_pings_are_answered_also_while_nothing_is_asked_for() -> None:
+    def script(peer: Peer) -> None:
+        peer.shake_hands()
+        for _ in range(2):
+            peer.say(Ping(b"there?"))
+            event = peer.event()
+            assert isinstance(event, Pong)
+            assert event.payload == b"there?"
+        answered.set()
+        peer.message()
+        peer.say(Ping(b"still?"), BytesMessage(b"answer"))
+        assert isinstance(peer.event(), Pong)
+
+    answered = threading.Event()
+    with scripted(script) as address, websocket_user_of(address) as user:
+        run(user.client.open)
+        wait_until(answered.is_set)
+        assert [kind(found) for found in user.ask(ASK)] == [0]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "detail"),
+    [(1000, None, "code 1000"), (1011, "broken", "code 1011 broken"), (4001, "", "code 4001")],
+)
+def test_a_farewell_while_an_answer_is_due_is_a_failure(code: int, reason: str | None, detail: str) -> None:
+    def farewell(peer: Peer) -> None:
+        peer.message()
+        peer.say(CloseConnection(code, reason))
+        event = peer.event()
+        assert isinstance(event, CloseConnection)
+        assert event.code == code
+
+    scripts = [answers_messages(1, then=farewell), answers_messages(1, then=silent)]
+    with scripted(*scripts) as address, websocket_user_of(address) as user:
+        right, failed, again = user.ask(ASK, ASK, ASK)
+        assert isinstance(failed, Failure)
+        assert (kind(right), failed.kind, kind(again)) == (0, "closed", 0)
+        assert failed.detail.endswith(detail)
+
+
+def test_a_websocket_closed_while_idle_is_opened_again() -> None:
+    def farewell(peer: Peer) -> None:
+        peer.say(CloseConnection(1001))
+        assert isinstance(peer.event(), CloseConnection)
+
+    ends: list[Script] = [farewell, lambda _: None, Peer.reset, silent]
+    scripts = [answers_messages(1, then=end) for end in ends]
+    with scripted(*scripts) as address, websocket_user_of(address) as user:
+        for number in range(4):
+            assert [kind(found) for found in user.ask(ASK)] == [0]
+            if number < 3:
+                wait_until_lost(user.client)
+        assert user.account.failed == 0
+
+
+@pytest.mark.parametrize("end", [lambda _: None, Peer.reset], ids=["closed", "reset"])
+@pytest.mark.parametrize("begun", [b"", b"\x82", b"\x82\x06answe"])
+def test_a_websocket_that_ends_before_the_answer_does_is_a_failure(begun: bytes, end: Script) -> None:
+    def cut_off(peer: Peer) -> None:
+        peer.message()
+        peer.send(begun)
+        end(peer)
+
+    with scripted(answers_messages(1, then=cut_off)) as address, websocket_user_of(address) as user:
+        assert [kind(found) for found in user.ask(ASK, ASK, ASK)] == [0, "closed", "connect"]
+
+
+def test_a_refused_handshake_is_a_failure() -> None:
+    def refuse(peer: Peer) -> None:
+        peer.event()
+        peer.say(RejectConnection(status_code=403, has_body=True), RejectData(b"no"))
+
+    with scripted(refuse, Peer.event, answers_messages(1, then=silent)) as address, websocket_user_of(address) as user:
+        assert [kind(found) for found in user.ask(ASK, ASK, ASK)] == ["handshake", "closed", 0]
+
+
+def test_a_handshake_that_is_not_answered_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.load.websocket.CONNECT_TIMEOUT_S", 0.01)
+    with scripted(silent) as address, websocket_user_of(address) as user:
+        assert [kind(found) for found in user.ask(ASK)] == ["handshake"]
+        assert user.client._transport is None
+
+
+def test_a_websocket_user_who_gives_up_or_is_killed_can_begin_anew() -> None:
+    scripts = [answers_messages(0, then=silent)] * 2 + [answers_messages(1, then=silent)]
+    with scripted(*scripts) as address, websocket_user_of(address) as user:
+        for end in (gevent.Greenlet.kill, lambda _: user.client.give_up(Failure("timeout", "no answer"))):
+            run(user.client.open)
+            waiting = gevent.spawn(outcome, user.client, ASK)
+            wait_until(lambda: user.client._waiter is not None)
+            end(waiting)
+            waiting.join(timeout=20)
+            assert (user.client.pending_since_ns, user.client._transport) == (0, None)
+        assert [kind(found) for found in user.ask(ASK)] == [0]
+        assert (user.account.started, user.account.failed, user.account.abandoned) == (3, 1, 1)

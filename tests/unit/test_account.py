@@ -65,7 +65,7 @@ SEEN = st.builds(
 
 def play(account: Account, requests: list[Seen]) -> list[Folded]:
     """Count as clients do; all that was folded on the way."""
-    folded = []
+    folded: list[Folded] = []
     for request in requests:
         account.started += 1
         if request.failure is not None:
@@ -103,6 +103,7 @@ def test_the_account_is_what_a_naive_count_gives(
     failed = [r for r in requests if r.failure is not None]
     assert (result.window_start_ns, result.window_end_ns) == account.window
     assert result.requests == len(inside)
+    assert result.answers == sum(start_ns <= r.ended_ns <= start_ns + window_ns for r in right)
     assert result.response == us([r.ended_ns - r.intended_ns for r in inside])
     assert result.service == us([r.service_ns for r in inside])
     assert result.send_lag == us([r.lag_ns for r in inside])

@@ -124,7 +124,7 @@ PLANNED = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(
     st.lists(st.lists(st.tuples(BODIES, PLANNED), min_size=1, max_size=4), min_size=1, max_size=4),
     st.integers(16_384, 70_000),

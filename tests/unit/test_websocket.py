@@ -39,8 +39,10 @@ def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
     return [data[start:end] for start, end in itertools.pairwise([0, *ends, len(data)])]
 
 
-def message_of(data: bytes, *, text: bool) -> Event:
-    return TextMessage(data.decode()) if text else BytesMessage(data)
+def message_of(data: bytes, *, text: bool, finished: bool = True) -> Event:
+    if text:
+        return TextMessage(data.decode(), message_finished=finished)
+    return BytesMessage(data, message_finished=finished)
 
 
 def answer_of(body: bytes, *, text: bool) -> Answer:
@@ -191,20 +193,15 @@ def test_fragments_and_pings_between_them_make_one_message(
         assert line.open() is None
         frames = []
         parts = cut(data, fragments) if data.isascii() and data else [data]
-        for part, ping in itertools.zip_longest(parts, between[: len(parts)]):
-            finished = part is parts[-1]
-            event = (
-                TextMessage(part.decode(), message_finished=finished)
-                if text
-                else BytesMessage(part, message_finished=finished)
-            )
-            if ping is not None:
+        pings = dict(enumerate(between[: len(parts)]))
+        for number, part in enumerate(parts):
+            if (ping := pings.get(number)) is not None:
                 frames.append(line.server.send(Ping(ping)))
-            frames.append(line.server.send(event))
+            frames.append(line.server.send(message_of(part, text=text, finished=number == len(parts) - 1)))
         message = Message(b"ask", text=text, expected_body=data)
         assert line.exchange(message, cut(b"".join(frames), places)) == answer_of(data, text=text)
-        pings = [ping for ping in between[: len(parts)] if ping is not None]
-        assert [bytes(event.payload) for event in line.sent() if isinstance(event, Pong)] == pings
+        pongs = [bytes(event.payload) for event in line.sent() if isinstance(event, Pong)]
+        assert pongs == [ping for ping in pings.values() if ping is not None]
 
 
 @settings(deadline=None, max_examples=100)
@@ -371,7 +368,8 @@ REFUSED = {
 
 @pytest.mark.parametrize(("answer", "expected"), REFUSED.values(), ids=REFUSED)
 def test_a_refused_handshake_is_a_failure(listener: socket.socket, answer: bytes, expected: str) -> None:
-    for places in ([], range(500)):
+    ways: list[Iterable[int]] = [[], range(500)]
+    for places in ways:
         with Line(listener) as line:
 
             def refuse(line: Line = line, places: Iterable[int] = places) -> list[bytes]:
