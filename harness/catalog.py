@@ -27,6 +27,8 @@ _PACKAGE = Path(__file__).parent
 _READY_PATH, _READY_BODY = "/plaintext", b"Hello, World!"
 """What every app of the catalogue answers; a user's own app need not."""
 
+_USERS = "harness.load.users"
+
 Named = TypeVar("Named", Server, App, Scenario)
 
 
@@ -73,18 +75,20 @@ def charts() -> tuple[ModuleType, ...]:
 def read_scenario(path: Path) -> Scenario:
     """A Locust file, read but not run: its docstring, and `PROTOCOLS` where it speaks others than HTTP's.
 
-    Raises `UsageError` for a file that cannot be one.
+    A file that does without our users speaks HTTP/1.1 in clear, as Locust's own do: HttpUser trusts no authority of
+    ours. Raises `UsageError` for a file that cannot be a Locust file.
     """
     try:
         tree = ast.parse(path.read_text(), str(path))
     except (OSError, SyntaxError) as error:
         raise UsageError(f"{path}: expected a Locust file, found {error}") from error
-    protocols: frozenset[Protocol] = frozenset(PROTOCOLS) - WEBSOCKET_PROTOCOLS
+    ours = any(isinstance(node, ast.ImportFrom) and (node.module or "") == _USERS for node in ast.walk(tree))
+    protocols: frozenset[Protocol] = frozenset(PROTOCOLS) - WEBSOCKET_PROTOCOLS if ours else frozenset({"h1"})
     for node in tree.body:
         if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["PROTOCOLS"]:
             protocols = _protocols(node.value, path)
     summary = (ast.get_docstring(tree) or path.stem).partition("\n")[0]
-    return Scenario(path.stem, path, protocols, summary)
+    return Scenario(path.stem, path.resolve(), protocols, summary, ours)
 
 
 def _protocols(value: ast.expr, path: Path) -> frozenset[Protocol]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness import catalog, config, cpus, guard, record, report, run, server, stats
-from harness.model import App, Launch, RunInfo, Selection, UsageError
+from harness.model import App, Launch, RunInfo, Scenario, Selection, UsageError
 from harness.plan import make_plan
 from harness.record import RunDirectory
 from harness.show import Screen
@@ -169,7 +169,7 @@ def select(settings: Settings) -> Selection:
     return Selection(
         servers=servers,
         apps=apps,
-        scenarios=_chosen("scenarios", catalog.scenarios(), settings.scenarios),
+        scenarios=_scenarios(settings),
         protocols=settings.protocols,
         load=settings.load,
         users=settings.users,
@@ -183,6 +183,18 @@ def select(settings: Settings) -> Selection:
         load_processes=_load_processes(settings),
         not_installed=catalog.not_installed(servers),
     )
+
+
+def _scenarios(settings: Settings) -> tuple[Scenario, ...]:
+    if settings.locustfile is None:
+        return _chosen("scenarios", catalog.scenarios(), settings.scenarios)
+    scenario = catalog.read_scenario(Path(settings.locustfile))
+    if not scenario.ours and settings.load != "saturate":
+        raise UsageError(f"--load: expected saturate with users that are Locust's own, found {settings.load}")
+    if not scenario.protocols & set(settings.protocols):
+        spoken = ", ".join(sorted(scenario.protocols))
+        raise UsageError(f"--protocols: expected any of {spoken} for {settings.locustfile}, found others only")
+    return (scenario,)
 
 
 def _load_processes(settings: Settings) -> int:

@@ -36,6 +36,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scenarios: Annotated[Names, Meta(description="What the users do, with commas; or all.", title="A,B")] = (
         *("plaintext", "echo", "ws_echo"),
     )
+    locustfile: Annotated[
+        str | None, Meta(description="Your own Locust file in their place, whatever users it has.", title="FILE")
+    ] = None
     protocols: Annotated[
         tuple[Protocol, ...], Meta(description=f"Of {', '.join(PROTOCOLS)}, with commas; or all.", title="A,B")
     ] = ("h1", "h2", "ws")

@@ -138,6 +138,8 @@ class Scenario:
     protocols: frozenset[Protocol]
     summary: str
     """First line of the file's docstring."""
+    ours: bool = True
+    """Is it written in our users? Others check what they check, and only in a closed loop."""
 
 
 @dataclass(frozen=True)

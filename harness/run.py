@@ -83,7 +83,9 @@ def measure(
             python, placement, tls, token, selection.users, selection.streams, selection.load_processes
         )
         spoken = dict.fromkeys(case.protocol for stints in plan.rounds[:1] for stint in stints for case in stint.cases)
-        info = replace(info, ceilings=ceilings(generator, list(spoken), tries=min(CEILING_TRIES, selection.rounds)))
+        own = next((scenario for scenario in selection.scenarios if not scenario.ours), None)
+        highest = ceilings(generator, list(spoken), min(CEILING_TRIES, selection.rounds), own)
+        info = replace(info, ceilings=highest)
         directory.write_info(info)
         bench = _Bench(selection, plan, info, directory, python, placement, token, tls, watch)
         bench.exclude()

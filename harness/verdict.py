@@ -79,8 +79,7 @@ def judge(
     findings = [
         *_errors(result),
         *_account(result),
-        *_negotiated(case.protocol, result.connections.negotiated),
-        *_in_flight(case, result),
+        *_of_our_users(case, result),
         *_offered(case, result),
         *_bottleneck(result, server_share, ceiling_rps),
         *_machine(steal_ratio, disjoint),
@@ -133,6 +132,13 @@ def _account(result: LoadResult) -> list[Finding]:
     if lost == 0:
         return []
     return [("invalid", f"{lost:,} of {result.started:,} started requests are unaccounted for; limit 0")]
+
+
+def _of_our_users(case: Case, result: LoadResult) -> list[Finding]:
+    """What is known only where the users were ours; of others their word is taken, and that is told."""
+    if not result.verified:
+        return [("valid", "users of a Locust file of its own: what it does not check, nobody did")]
+    return [*_negotiated(case.protocol, result.connections.negotiated), *_in_flight(case, result)]
 
 
 def _negotiated(protocol: Protocol, negotiated: str) -> list[Finding]:

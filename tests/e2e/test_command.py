@@ -119,6 +119,39 @@ def test_an_own_app_is_put_under_the_servers(tmp_path: Path) -> None:
     assert (case["case"]["app"], case["errors"]["total"]) == ("shop", 0)
 
 
+def test_a_locust_file_of_ones_own_runs_and_what_is_not_known_of_it_is_told(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        """from locust import FastHttpUser, task
+
+class Mine(FastHttpUser):
+    @task
+    def read(self):
+        self.client.get("/json")
+"""
+    )
+    options = ("--servers", "uvicorn", "--locustfile", "mine.py", "--protocols", "h1")
+    done = harness("run", *QUICK, *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / "results" / "latest" / "summary.json").read_text())
+    (case,) = summary["cases"]
+    assert case["throughput_rps"]["median"] > 0
+    assert case["errors"]["total"] == 0
+    assert any("what it does not check, nobody did" in reason for reason in case["reasons"])
+    assert summary["run"]["ceilings"]["h1"] > 0
+
+
+def test_an_open_loop_keeps_its_rate_over_two_load_processes(tmp_path: Path) -> None:
+    options = ("--servers", "granian", "--scenarios", "plaintext", "--protocols", "h1,h2", "--duration", "500ms")
+    done = harness(
+        "run", *QUICK, *options, "--load", "rate=200,arrivals=poisson", "--load-processes", "2", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    for case in json.loads((tmp_path / "results" / "latest" / "summary.json").read_text())["cases"]:
+        assert (case["errors"]["total"], case["offered_rps"]) == (0, 200)
+        # Poisson: 100 arrivals ± 3 standard deviations.
+        assert 70 <= case["requests"] <= 130
+
+
 def test_a_wrong_answer_is_told_and_nothing_is_measured(tmp_path: Path) -> None:
     (tmp_path / "wrong.py").write_text(
         """async def app(scope, receive, send):

@@ -14,6 +14,8 @@ SCENARIO = '''"""GET /: one line.
 And more.
 """
 from locust import task
+
+from harness.load.users import HttpScenario
 '''
 
 
@@ -44,6 +46,13 @@ def test_a_scenario_speaks_http_unless_it_says_otherwise(tmp_path: Path) -> None
     assert scenario.protocols == set(PROTOCOLS) - WEBSOCKET_PROTOCOLS
     path.write_text(SCENARIO + 'PROTOCOLS = ("ws",)\n')
     assert catalog.read_scenario(path).protocols == {"ws"}
+
+
+def test_a_file_without_our_users_speaks_what_locusts_own_do(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("from locust import HttpUser\n")
+    scenario = catalog.read_scenario(path)
+    assert (scenario.ours, scenario.protocols) == (False, {"h1"})
 
 
 def test_a_scenario_is_read_and_not_run(tmp_path: Path) -> None:
