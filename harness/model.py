@@ -296,6 +296,8 @@ class LoadResult:
     connections: Connections
     cpu_ratio: float
     """CPU seconds of the busiest generator process ÷ seconds of the window: 1.0 is one core, busy all the time."""
+    memory_bytes: int = 0
+    """Largest resident set of a generator process, from its start."""
     checked: bool = True
     """Did the unmeasured pass before the window come back right?"""
     queued: int = 0

@@ -104,7 +104,7 @@ def start(
     try:
         _await_answer(server, app, launch, processes, began + deadline_s)
         ready_s = time.perf_counter() - began
-        _check_listeners(server, launch, own_token)
+        _check_listeners(server, launch, processes.left())
     except ServerError as error:
         processes.end(grace_s=0)
         raise ServerError(f"{error}; its log is {log}", log_tail(log)) from None
@@ -156,7 +156,7 @@ class _Processes:
         began = time.perf_counter()
         told: set[int] = set()
         killed = False
-        while left := self._left():
+        while left := self.left():
             if time.perf_counter() - began >= grace_s:
                 guard.kill(left)
                 killed = True
@@ -170,7 +170,7 @@ class _Processes:
         self._process.wait()
         return Stopped(stop_s, killed)
 
-    def _left(self) -> set[int]:
+    def left(self) -> set[int]:
         return {pid for pid in psutil.pids() if self._is_ours(pid)}.union(guard.processes_of(self._token))
 
     def _is_ours(self, pid: int) -> bool:
@@ -207,9 +207,9 @@ def _listeners(launch: Launch) -> set[int | None]:
     }
 
 
-def _check_listeners(server: Server, launch: Launch, token: str) -> None:
+def _check_listeners(server: Server, launch: Launch, own: set[int]) -> None:
     listeners = _listeners(launch)
-    strangers = listeners.difference(guard.processes_of(token))
+    strangers = listeners.difference(own)
     if strangers or not listeners:
         found = ", ".join(f"process {pid}" for pid in strangers) or "none"
         raise ServerError(

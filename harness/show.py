@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import contextmanager
+from statistics import median
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -17,8 +18,9 @@ from harness.model import PROTOCOLS, App, CaseSummary, Plan, Record, RunInfo, Sc
 from harness.report.rows import Cell, groups
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from harness.peers import Outcome
     from harness.run import Progress, Watcher
 
 _COLOURS = {"valid": "green", "client-limited": "yellow", "invalid": "red", "unsupported": "dim", "failed": "red"}
@@ -99,6 +101,17 @@ class Screen:
             for row, summary in zip(group.rows, group.summaries, strict=True):
                 for reason in summary.reasons:
                     self.say(f"{row.server}: {reason}")
+
+    def comparisons(self, outcomes: Iterable[Outcome], pairs: int) -> None:
+        """Our generator beside others, a line as each is known."""
+        self.say(f"\nOurs ÷ others, medians of {pairs} pairs in turn (smallest – largest ratio), and what is wanted:")
+        for outcome in outcomes:
+            ratios = f"{outcome.ratio:5.2f} ({min(outcome.ratios):.2f} – {max(outcome.ratios):.2f})"
+            wanted = (
+                f"≥ {outcome.comparison.floor:g} {'met' if outcome.ratio >= outcome.comparison.floor else 'MISSED'}"
+            )
+            rates = f"{median(outcome.ours_rps):9,.0f} ÷ {median(outcome.other_rps):9,.0f}"
+            self.say(f"  {outcome.target:11}  {outcome.comparison.title:45} {rates}  {ratios}  {wanted}")
 
     def _cell(self, column: str, cell: Cell) -> Text:
         with_interval = column.startswith("÷") and self._console.width >= _INTERVAL_WIDTH

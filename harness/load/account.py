@@ -177,6 +177,7 @@ def merge(results: Sequence[LoadResult]) -> LoadResult:
             " and ".join(sorted(agreed)),
         ),
         cpu_ratio=max(result.cpu_ratio for result in results),
+        memory_bytes=max(result.memory_bytes for result in results),
         checked=all(result.checked for result in results),
         verified=all(result.verified for result in results),
         **counts,

@@ -7,6 +7,7 @@ It adds options to Locust (`locust -f scenarios/plaintext.py --help` shows them)
 from __future__ import annotations
 
 import gc
+import resource
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -102,7 +103,8 @@ class Recorder:
         cpu_s, elapsed_s = time.process_time() - cpu_start_s, (perf_counter_ns() - start_ns) / 1e9
         self._fold()
         result = account.result(cpu_s / elapsed_s if right else 0.0, checked=right)
-        result = replace(result, verified=not self._foreign)
+        memory_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        result = replace(result, memory_bytes=memory_bytes, verified=not self._foreign)
         self._runner.send_message(RESULT, {"result": msgspec.json.encode(result).decode()})
 
     def _count_foreign(

@@ -1,0 +1,215 @@
+"""The generator beside other generators, on the same target, in turn: what `harness calibrate --against` prints."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from harness import catalog, cpus, server
+from harness.calibrate import APP, HOST, NULL, Generator, smallest
+from harness.load import trial
+from harness.model import PROTOCOLS, TLS_PROTOCOLS, Case, HarnessError, Launch, LoadResult, Protocol, Scenario, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+WARMUP_S = 0.5
+WINDOW_S = 2.0
+_PEERS = Path(trial.__file__).parent / "peers"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two that are compared: our generator with these settings, or a command of somebody else's."""
+
+    users: int = 32
+    streams: int = 1
+    processes: int = 1
+    file: str | None = None
+    """A Locust file under `load/peers`; ours unless given."""
+    tool: str | None = None
+    """`wrk` or `h2load`."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One row: ours ÷ the other, which shall be at least `floor`."""
+
+    title: str
+    protocol: Protocol
+    ours: Side
+    other: Side
+    floor: float
+
+
+COMPARISONS = (
+    Comparison("HTTP/1.1, 32 users ÷ wrk -t1 -c32", "h1", Side(), Side(tool="wrk"), 0.45),
+    Comparison("HTTP/1.1, 32 users ÷ FastHttpUser", "h1", Side(), Side(file="fasthttp_user.py"), 6),
+    Comparison("h2c, 16 connections × 1 ÷ h2load -c16 -m1", "h2c", Side(16), Side(16, tool="h2load"), 0.40),
+    Comparison("h2c, 16 connections × 16 ÷ h2load -c16 -m16", "h2c", Side(256, 16), Side(256, 16, tool="h2load"), 0.70),
+    Comparison("HTTP/2 with TLS, 16 × 1 ÷ h2load", "h2", Side(16), Side(16, tool="h2load"), 0.35),
+    Comparison("WebSocket echo ÷ websocket-client", "ws", Side(), Side(file="websocket_client_user.py"), 2),
+    Comparison("two load processes on one core ÷ one", "h1", Side(processes=2), Side(), 0.93),
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a comparison: rates in requests/s and their ratio, pair by pair."""
+
+    comparison: Comparison
+    target: str
+    ours_rps: tuple[float, ...]
+    other_rps: tuple[float, ...]
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        return tuple(ours / other for ours, other in zip(self.ours_rps, self.other_rps, strict=True))
+
+    @property
+    def ratio(self) -> float:
+        return median(self.ratios)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server under which both sides are compared, by the address that it has for each protocol."""
+
+    name: str
+    url: Callable[[Protocol], str]
+    protocols: frozenset[Protocol]
+
+
+def compare(comparison: Comparison, target: Target, generator: Generator, pairs: int) -> Outcome:
+    """Measure both sides in turn, so many times; who is first changes with every pair."""
+    ours: list[float] = []
+    other: list[float] = []
+    for pair in range(pairs):
+        sides = [(comparison.ours, ours), (comparison.other, other)]
+        for side, rates in sides if pair % 2 == 0 else reversed(sides):
+            rates.append(rate_rps(side, comparison.protocol, target, generator))
+    return Outcome(comparison, target.name, tuple(ours), tuple(other))
+
+
+def all_comparisons(
+    start: Callable[[Generator], AbstractContextManager[Target]], tools: set[str], generator: Generator, pairs: int
+) -> Iterator[Outcome]:
+    """Every comparison that the target and the tools at hand allow."""
+    with start(generator) as target:
+        for comparison in COMPARISONS:
+            if comparison.protocol in target.protocols and comparison.other.tool in {None, *tools}:
+                yield compare(comparison, target, generator, pairs)
+
+
+def rate_rps(side: Side, protocol: Protocol, target: Target, generator: Generator) -> float:
+    """Requests/s of one side, once; raises `HarnessError` when it made errors."""
+    url = target.url(protocol)
+    if side.tool is not None:
+        return _tool_rps(side, f"{url}/plaintext", generator)
+    result = ours(side, protocol, url, generator)
+    if result.errors.total or not result.checked:
+        raise HarnessError(f"expected right answers from {target.name} over {protocol}, found {result.errors.examples}")
+    return result.throughput_rps
+
+
+def ours(side: Side, protocol: Protocol, url: str, generator: Generator) -> LoadResult:
+    """One trial with Locust: our users', or those of a peer's file."""
+    scenario: Scenario = catalog.read_scenario(_PEERS / side.file) if side.file else smallest(protocol)
+    with tempfile.TemporaryDirectory(prefix="harness-") as folder:
+        order = trial.Order(
+            Case("target", APP.name, scenario.name, protocol, users=side.users, streams=side.streams),
+            scenario.path,
+            url,
+            generator.tls.authority if protocol in TLS_PROTOCOLS else None,
+            WARMUP_S,
+            WINDOW_S,
+            generator.placement.load,
+            Path(folder) / "load.log",
+            0,
+            side.processes,
+            generator.token,
+        )
+        return trial.run(order)
+
+
+def missing(tools: set[str]) -> set[str]:
+    """Those that are not installed."""
+    return {tool for tool in tools if shutil.which(tool) is None}
+
+
+def _tool_rps(side: Side, url: str, generator: Generator) -> float:
+    connections = side.users // side.streams
+    argv = {
+        "wrk": ["wrk", "-t1", f"-c{connections}", f"-d{WINDOW_S:g}s", url],
+        "h2load": ["h2load", "-t1", f"-c{connections}", f"-m{side.streams}", f"-D{WINDOW_S:g}", url],
+    }[str(side.tool)]
+    with cpus.running_on(generator.placement.load):
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    found = re.search(r"Requests/sec:\s*([\d.]+)|finished in .*?, ([\d.]+) req/s", done.stdout)
+    if found is None or re.search(r"Non-2xx|[1-9]\d* failed", done.stdout):
+        raise HarnessError(f"expected a rate from {argv[0]}, found: {(done.stderr or done.stdout).strip()[-300:]}")
+    return float(found[1] or found[2])
+
+
+@contextmanager
+def null_target(generator: Generator) -> Iterator[Target]:
+    """The null server, in clear and over TLS."""
+    clear = Launch(HOST, server.free_port(HOST), "", python=generator.python)
+    with tempfile.TemporaryDirectory(prefix="harness-") as folder, _started(NULL, clear, generator, folder):
+        encrypted = replace(clear, port=server.free_port(HOST), tls=generator.tls)
+        with _started(NULL, encrypted, generator, folder):
+            yield Target("null server", lambda protocol: _url(protocol, clear, encrypted), frozenset(PROTOCOLS))
+
+
+@contextmanager
+def nginx_target(generator: Generator) -> Iterator[Target]:
+    """An nginx with one worker and canned bytes: HTTP/1.1, HTTP/2 in clear on a port of its own, and HTTP/2 over TLS."""
+    with tempfile.TemporaryDirectory(prefix="harness-") as folder:
+        ports: dict[Protocol, int] = {"h1": server.free_port(HOST), "h2c": server.free_port(HOST)}
+        ports["h2"] = server.free_port(HOST)
+        configuration = Path(folder) / "nginx.conf"
+        configuration.write_text(_nginx_conf(ports, generator))
+        nginx = Server("nginx", (), frozenset({"h1"}), lambda _: ["nginx", "-p", folder, "-c", str(configuration)])
+        launch = Launch(HOST, ports["h1"], "")
+        with _started(nginx, launch, generator, folder):
+            yield Target(
+                "nginx",
+                lambda protocol: f"{'https' if protocol == 'h2' else 'http'}://{HOST}:{ports[protocol]}",
+                frozenset(ports),
+            )
+
+
+def _nginx_conf(ports: dict[Protocol, int], generator: Generator) -> str:
+    tls = generator.tls
+    return f"""
+worker_processes 1; daemon off; pid nginx.pid; error_log stderr warn;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off; keepalive_requests 1000000000; default_type text/plain;
+  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi;
+  scgi_temp_path scgi;
+  ssl_certificate {tls.certificate}; ssl_certificate_key {tls.key};
+  server {{
+    listen {HOST}:{ports["h1"]}; listen {HOST}:{ports["h2c"]} http2; listen {HOST}:{ports["h2"]} ssl http2;
+    location / {{ return 200 'Hello, World!'; }}
+  }}
+}}
+"""
+
+
+@contextmanager
+def _started(entry: Server, launch: Launch, generator: Generator, folder: str) -> Iterator[None]:
+    log = Path(folder) / f"{entry.name}-{launch.port}.log"
+    with server.start(entry, APP, launch, cpus=generator.placement.server, log=log, token=generator.token):
+        yield
+
+
+def _url(protocol: Protocol, clear: Launch, encrypted: Launch) -> str:
+    return f"https://{encrypted.address}" if protocol in TLS_PROTOCOLS else f"http://{clear.address}"
