@@ -170,7 +170,7 @@ def null_target(generator: Generator) -> Iterator[Target]:
 
 @contextmanager
 def nginx_target(generator: Generator) -> Iterator[Target]:
-    """An nginx with one worker and canned bytes: HTTP/1.1, HTTP/2 in clear on a port of its own, and HTTP/2 over TLS."""
+    """An nginx with one worker and canned bytes; HTTP/2 in clear has a port of its own."""
     with tempfile.TemporaryDirectory(prefix="harness-") as folder:
         ports: dict[Protocol, int] = {"h1": server.free_port(HOST), "h2c": server.free_port(HOST)}
         ports["h2"] = server.free_port(HOST)

@@ -215,6 +215,12 @@ def test_what_is_no_answer_is_a_failure_of_the_protocol(data: bytes) -> None:
         assert found.kind == "protocol"
 
 
+@pytest.mark.parametrize("name", ["switched protocols", "switched protocols to nothing"])
+def test_a_switch_of_protocols_is_called_one(name: str) -> None:
+    with pytest.raises(Failure, match="switched protocols unasked"):
+        AnswerReader().feed(BROKEN[name])
+
+
 REUSABLE = {
     OK + LENGTH + b"\r\nhi": True,
     OK + CHUNKED + b"\r\n2\r\nhi\r\n0\r\n\r\n": True,

@@ -311,6 +311,14 @@ def test_a_message_that_nobody_asked_for_is_told_by_the_next_exchange(listener: 
             assert line.exchange(Message(b"ask"), [HI]) == answer_of(b"hi", text=False)
 
 
+def test_a_farewell_while_nothing_is_asked_for_is_no_fault(listener: socket.socket) -> None:
+    with Line(listener) as line:
+        assert line.open() is None
+        line.idle([line.server.send(CloseConnection(1001))])
+        assert (line.client._transport, line.client._idle_fault) == (None, None)
+        assert [type(event) for event in line.sent()] == [CloseConnection]
+
+
 def test_a_farewell_right_after_the_answer_leaves_it_an_answer(listener: socket.socket) -> None:
     with Line(listener) as line:
         assert line.open() is None
@@ -338,6 +346,13 @@ def test_a_ping_may_come_with_the_handshake(listener: socket.socket, size: int) 
         rest = [ping[size:]] if size < len(ping) else []
         assert line.exchange(Message(b"ask", expected_body=b"hi"), [*rest, HI]) == answer_of(b"hi", text=False)
         assert [event.payload for event in line.sent() if isinstance(event, Pong)] == [b"\r\n"]
+
+
+def test_the_beginning_of_a_frame_that_comes_with_the_handshake_is_not_forgotten(listener: socket.socket) -> None:
+    with Line(listener) as line:
+        assert line.open(lambda: [line.accept(b"\x8a\x04")]) is None
+        # What looks like the answer is the rest of a pong.
+        assert kind(line.exchange(Message(b"ask", expected_body=b"hi"), [HI])) == "open"
 
 
 def test_a_message_that_comes_with_the_handshake_is_one_too_many(listener: socket.socket) -> None:
@@ -392,7 +407,7 @@ def test_a_damaged_handshake_fails_or_works(
             at = place % len(right)
             return cut(right[:at] + wrong + right[at + 1 :], places)
 
-        if line.open(answer) is None:
-            assert line.exchange(Message(b"ask"), [HI]) == answer_of(b"hi", text=False)
-        else:
+        if line.open(answer) is not None:
             assert line.client._transport is None
+        elif isinstance(found := line.exchange(Message(b"ask"), [HI]), Answer):
+            assert found == answer_of(b"hi", text=False)

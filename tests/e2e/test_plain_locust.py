@@ -1,0 +1,91 @@
+"""A scenario is an ordinary Locust file: Locust's own statistics, CSV and HTML tell the truth without the harness."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import catalog, guard, server
+from harness.cpus import available
+from harness.model import Launch
+
+HOST = "127.0.0.1"
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    (entry,) = catalog.choose("servers", catalog.servers(), ["uvicorn"])
+    (app,) = catalog.choose("apps", catalog.apps(), ["asgi"])
+    launch = Launch(HOST, server.free_port(HOST), app.target, python=sys.executable)
+    log = tmp_path_factory.mktemp("log") / "server.log"
+    with guard.guard() as token, server.start(entry, app, launch, cpus=available(), log=log, token=token):
+        yield f"http://{launch.address}"
+
+
+def locust(file: Path, url: str, *options: str) -> tuple[int, list[dict[str, Any]]]:
+    """Run Locust by hand for a second; its exit status and its own statistics."""
+    argv = [
+        sys.executable,
+        "-m",
+        "locust",
+        "-f",
+        str(file),
+        "-H",
+        url,
+        "--headless",
+        "-u",
+        "4",
+        "-r",
+        "100",
+        "-t",
+        "1s",
+    ]
+    done = subprocess.run([*argv, "--json", *options], capture_output=True, text=True, check=False, timeout=60)
+    return done.returncode, json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("scenario", ["plaintext", "items", "ws_echo"])
+def test_locusts_own_figures_are_true(scenario: str, url: str, tmp_path: Path) -> None:
+    file = catalog.folder("scenarios") / f"{scenario}.py"
+    status, entries = locust(file, url, "--html", str(tmp_path / "report.html"))
+    assert status == 0
+    assert entries
+    for entry in entries:
+        assert entry["num_requests"] > 0
+        assert entry["num_failures"] == 0
+        assert sum(entry["response_times"].values()) == entry["num_requests"]
+        assert sum(entry["num_reqs_per_sec"].values()) == entry["num_requests"]
+        times_ms = [float(key) for key in entry["response_times"]]
+        assert min(times_ms) == pytest.approx(entry["min_response_time"], rel=0.002, abs=0.0011)
+        assert max(times_ms) == pytest.approx(entry["max_response_time"], rel=0.002, abs=0.0011)
+        # Locust alone would know 0, 1, 2 … ms.
+        assert any(time_ms % 1 for time_ms in times_ms)
+    assert (tmp_path / "report.html").stat().st_size > 0
+
+
+def test_a_failure_is_one_of_locusts_failures(url: str, tmp_path: Path) -> None:
+    scenario = tmp_path / "wrong.py"
+    scenario.write_text(
+        """from locust import task
+
+from harness.load.exchange import get
+from harness.load.users import HttpScenario
+
+
+class Wrong(HttpScenario):
+    wrong = get("/plaintext", expected_body=b"Hello, Wurld!")
+
+    @task
+    def read(self):
+        self.send(self.wrong)
+"""
+    )
+    status, (entry,) = locust(scenario, url)
+    assert status == 1
+    assert entry["num_failures"] == entry["num_requests"] > 0
