@@ -260,7 +260,7 @@ class Connections:
 
     opened: int = 0
     reopened: int = 0
-    """Opened again after the server had closed one, within its rights."""
+    """Opened again after the server had closed one, within its rights, or after a failure."""
     resent: int = 0
     """Requests sent again on a new connection because the server had not begun to answer them."""
     negotiated: str = ""
@@ -283,7 +283,7 @@ class LoadResult:
     started: int
     finished: int
     abandoned: int
-    """In flight when the window closed, and given up."""
+    """In flight when the window closed, and given up; or their users were killed while they waited."""
     errors: Errors
     response: Histogram
     """From the intended time to the whole answer; in a closed loop the same as `service`."""

@@ -32,6 +32,7 @@ class Side:
     users: int = 32
     streams: int = 1
     processes: int = 1
+    load: str = "saturate"
     file: str | None = None
     """A Locust file under `load/peers`; ours unless given."""
     tool: str | None = None
@@ -124,7 +125,7 @@ def ours(side: Side, protocol: Protocol, url: str, generator: Generator) -> Load
     scenario: Scenario = catalog.read_scenario(_PEERS / side.file) if side.file else smallest(protocol)
     with tempfile.TemporaryDirectory(prefix="harness-") as folder:
         order = trial.Order(
-            Case("target", APP.name, scenario.name, protocol, users=side.users, streams=side.streams),
+            Case("target", APP.name, scenario.name, protocol, side.load, side.users, side.streams),
             scenario.path,
             url,
             generator.tls.authority if protocol in TLS_PROTOCOLS else None,

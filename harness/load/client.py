@@ -76,6 +76,10 @@ class SerialClient(ABC, Generic[Sent]):
         if since_ns == self.pending_since_ns > 0:
             self._wake(failure)
 
+    def _reopen(self) -> None:
+        self._account.reopened += 1
+        self.open()
+
     def _send(self, wire: bytes) -> Answer | Failure:
         """Write, and wait for what `_wake` is given."""
         assert self._transport is not None

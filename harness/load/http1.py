@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.load.account import Account
 
 ALPN = ("http/1.1",)
+_START = b"HTTP/1."
 _LEARN_AT_MOST_BYTES = 256 * 1024
 
 
@@ -57,19 +58,26 @@ class AnswerReader:
 
     def feed(self, data: bytes) -> Answer | None:
         """Take what arrived, at least a byte; the answer once it is whole."""
-        if not self.began and not data.startswith(b"H"):
-            # The parser would pass over empty lines.
+        if not self.began and not data.startswith(_START[: len(data)]):
+            # The parser would pass over empty lines, and take other versions.
             raise Failure("protocol", f"not HTTP/1.1: {excerpt(data)}")
         self.began = True
         self.size_bytes += len(data)
         self._parts.append(data)
-        # The last byte by itself: an answer that is whole before it has something after it.
-        view = memoryview(data)
-        self._parse(view[:-1])
-        if not self._done:
-            self._parse(view[-1:])
-            return self._answer() if self._done else None
-        raise Failure("protocol", "more bytes than the answer has")
+        view, surplus = memoryview(data), False
+        try:
+            # The last byte by itself: an answer that is whole before it has something after it.
+            self._parser.feed_data(view[:-1])
+            surplus = self._done
+            self._parser.feed_data(view[-1:])
+        except (HttpParserError, HttpParserUpgrade) as error:
+            surplus = self._done
+            self._fault = self._fault or str(error)
+        if surplus:
+            raise Failure("protocol", "more bytes than the answer has")
+        if self._fault:
+            raise Failure("protocol", f"not HTTP/1.1: {self._fault}")
+        return self._answer() if self._done else None
 
     def end_of_stream(self) -> Answer | None:
         """The answer, if the end of the connection is what delimits it (RFC 9112, 6.3)."""
@@ -78,31 +86,21 @@ class AnswerReader:
             return self._answer()
         return None
 
-    def _parse(self, data: memoryview) -> None:
-        try:
-            self._parser.feed_data(data)
-        except (HttpParserError, HttpParserUpgrade) as error:
-            if not self._done:
-                raise Failure("protocol", f"not HTTP/1.1: {self._fault or error}") from error
-        if self._fault:
-            raise Failure("protocol", f"not HTTP/1.1: {self._fault}")
-
     def _answer(self) -> Answer:
         return Answer(self._status, tuple(self._headers), b"".join(self._body))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head_done:
             return  # a trailer, which is no header (RFC 9110, 6.5.1)
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1").rstrip(" \t")
+        key, text = name.decode("latin-1").lower(), value.strip().decode("latin-1")
         if key == "transfer-encoding" and text.lower() != "chunked":
             self._fault = f"transfer coding {text}, unasked"
         self._headers.append((key, text))
 
     def on_headers_complete(self) -> None:
         self._status = status = self._parser.get_status_code()
-        version = self._parser.get_http_version()
-        if version not in {"1.1", "1.0"} or status < CONTINUE:
-            self._fault = f"status {status} of HTTP/{version}"
+        if status < CONTINUE:
+            self._fault = f"status {status}"
         elif status == SWITCHING_PROTOCOLS:
             self._fault = "switched protocols unasked"
         self._head_done = status >= OK  # what is less is interim (RFC 9110, 15.2)
@@ -185,32 +183,35 @@ class Http1Client(SerialClient[Request]):
         self._request = sent
         if sent.encoded is None:
             sent.encoded = encode(sent, self._endpoint.authority)
-        arrived = self._attempt(sent.encoded)
+        if self._transport is None or not self._transport.alive:
+            self._reopen()
+        self._reader.expect_body = sent.method != "HEAD"
+        arrived = self._send(sent.encoded)
         if isinstance(arrived, Failure):
-            # A server may close an idle connection just as it is used again. RFC 9112, 9.3.1 lets a client send again
-            # what is safe to repeat; like browsers we do so for any method, once, as a server that closed before the
-            # first byte has hardly acted, and count it.
-            unanswered = self._used and not self._held and not self._reader.began
-            self.close()
-            if arrived.kind != "closed" or not unanswered:
-                raise arrived
-            self._account.resent += 1
-            arrived = self._attempt(sent.encoded)
-            if isinstance(arrived, Failure):
-                self.close()
-                raise arrived
+            arrived = self._send_again(sent, sent.encoded, arrived)
         self._used = True
         if self._reader.began:
             self._learn(sent, arrived)
         return arrived
 
-    def _attempt(self, wire: bytes) -> Answer | Failure:
-        """Send on the connection, a new one unless there is one that is alive; raises `Failure` when it cannot."""
-        if self._transport is None or not self._transport.alive:
-            self._account.reopened += 1
-            self.open()
-        self._reader.expect_body = self._request.method != "HEAD"
-        return self._send(wire)
+    def _send_again(self, sent: Request, wire: bytes, failure: Failure) -> Answer:
+        """Once more, if all that failed is that the server closed an idle connection just as it was used again.
+
+        RFC 9112, 9.3.1 lets a client do so with what is safe to repeat. Like browsers we do it whatever the method, as
+        a server that closed before the first byte of an answer has hardly acted; and it is counted.
+        """
+        unanswered = self._used and not self._held and not self._reader.began
+        self.close()
+        if failure.kind != "closed" or not unanswered:
+            raise failure
+        self._account.resent += 1
+        self._reopen()
+        self._reader.expect_body = sent.method != "HEAD"
+        arrived = self._send(wire)
+        if isinstance(arrived, Failure):
+            self.close()
+            raise arrived
+        return arrived
 
     def _learn(self, request: Request, answer: Answer) -> None:
         """Verify what was parsed, and keep its bytes for the next time; closes what cannot be used again."""

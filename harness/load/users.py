@@ -62,6 +62,7 @@ class _Scenario(User):
         try:
             self.client.open()
         except Failure as failure:
+            account.started += 1
             account.fail("connect", "connect", failure, 0)
             raise StopUser from failure
         account.clients.append(self.client)

@@ -147,8 +147,7 @@ class WebSocketClient(SerialClient[Message]):
         fault, self._idle_fault = self._idle_fault, None
         if fault is not None:
             raise fault
-        self._account.reopened += 1
-        self.open()
+        super()._reopen()
 
     def _parse(self, data: bytes) -> Answer | Failure | None:
         """What came of this data; None when it makes nothing whole."""

@@ -152,6 +152,11 @@ def test_one_connection_serves_one_request_after_the_other() -> None:
         assert user.account.negotiated == "http/1.1"
 
 
+def test_a_name_with_several_addresses_is_tried_at_each() -> None:
+    with scripted(answers(HELLO)) as address, user_of(address.replace(HOST, "localhost")) as user:
+        assert [kind(found) for found in user.ask(hello())] == [200]
+
+
 def test_the_request_arrives_as_it_was_meant() -> None:
     seen = []
 

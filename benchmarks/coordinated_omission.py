@@ -1,0 +1,105 @@
+"""Coordinated omission, live: a server that stalls for 500 ms every 5 s, asked 500 times a second.
+
+Prints the reported percentiles beside the analytic ones, and what the service time alone would have said. A stall holds
+whoever is due in it until its end, so the share of requests slower than t is (0.5 s − t) ÷ 5 s.
+
+    python benchmarks/coordinated_omission.py
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from harness import calibrate, cpus, guard, server
+from harness.load import trial
+from harness.load.null_server import Connection
+from harness.model import Case, Launch, LoadResult, Server
+
+RATE_RPS = 500
+STALL_S, EVERY_S = 0.5, 5.0
+WINDOW_S = 20.0
+NEGLIGIBLE_US = 1_000
+"""Below, the analytic value leaves out the time that an answer takes by itself."""
+PERCENTS = (50.0, 90.0, 95.0, 99.0, 99.9)
+
+
+def serve(host: str, port: int) -> None:
+    """The null server, which now and then does nothing at all for a while."""
+    listener = socket.create_server((host, port))
+    poller = select.epoll()
+    poller.register(listener, select.EPOLLIN)
+    connections: dict[int, Connection] = {}
+    next_stall_s = time.monotonic() + EVERY_S
+    while True:
+        events = poller.poll(max(0.0, next_stall_s - time.monotonic()))
+        if time.monotonic() >= next_stall_s:
+            time.sleep(STALL_S)
+            next_stall_s += EVERY_S
+        for number, _ in events:
+            if number == listener.fileno():
+                peer, _ = listener.accept()
+                peer.setblocking(False)
+                connections[peer.fileno()] = Connection(peer)
+                poller.register(peer, select.EPOLLIN)
+            elif not connections[number].serve():
+                connections.pop(number).peer.close()
+
+
+def analytic_us(percent: float) -> float:
+    """Response time at a percentile if the answer itself takes no time."""
+    return max(0.0, STALL_S - EVERY_S * (1 - percent / 100)) * 1e6
+
+
+def measure(load: str) -> LoadResult:
+    """One trial of `plaintext` against the stalling server."""
+    placement = cpus.place(cpus.available())
+    stalling = Server("stalling", (), frozenset({"h1"}), lambda launch: [sys.executable, __file__, str(launch.port)])
+    launch = Launch(calibrate.HOST, server.free_port(calibrate.HOST), "")
+    with guard.guard() as token, tempfile.TemporaryDirectory() as folder:
+        order = trial.Order(
+            Case("stalling", "none", "plaintext", "h1", load=load),
+            calibrate.smallest("h1").path,
+            f"http://{launch.address}",
+            None,
+            1.0,
+            WINDOW_S,
+            placement.load,
+            Path(folder) / "load.log",
+            0,
+            1,
+            token,
+        )
+        log = Path(folder) / "server.log"
+        with server.start(stalling, calibrate.APP, launch, cpus=placement.server, log=log, token=token):
+            return trial.run(order)
+
+
+def main() -> None:
+    """Measure, and print a line for each percentile."""
+    opened, closed = measure(f"rate={RATE_RPS}"), measure("saturate")
+    print("percentile   analytic ms   response ms   off by   service ms   closed loop ms")
+    for percent in PERCENTS:
+        expected, found = analytic_us(percent), opened.response.percentile(percent)
+        off = f"{found / expected - 1:+7.1%}" if expected > NEGLIGIBLE_US else "      –"
+        service, loop = opened.service.percentile(percent), closed.response.percentile(percent)
+        print(
+            f"{percent:10g} {expected / 1e3:13.1f} {found / 1e3:13.1f}  {off} {service / 1e3:12.2f} {loop / 1e3:16.2f}"
+        )
+    lag_us = opened.send_lag.percentile(50)
+    print(f"answered {opened.throughput_rps:.1f} of {RATE_RPS}/s; {opened.queued} waited for a free user")
+    print(f"send lag {lag_us} µs at p50")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+        serve(calibrate.HOST, int(sys.argv[1]))
+    else:
+        main()
