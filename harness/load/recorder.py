@@ -7,6 +7,7 @@ It adds options to Locust (`locust -f scenarios/plaintext.py --help` shows them)
 from __future__ import annotations
 
 import gc
+import logging
 import resource
 import time
 from dataclasses import replace
@@ -42,9 +43,12 @@ FOLD_MEASURING_S = 10.0
 LATE_S = 1.0
 """How often requests that got no answer in time are looked for."""
 
+RESULTS_WAIT_S = 5.0
+"""How long after the window the result of a process may take to come."""
 READY, GO, RESULT = "harness_ready", "harness_go", "harness_result"
 """Messages between the processes of one trial; with one process, Locust's runner hands them to itself."""
 
+logger = logging.getLogger(__name__)
 account = Account()
 """The one of this process."""
 passed = gevent.event.Event()
@@ -175,6 +179,14 @@ class Conductor:
         self._right.append(msg.data["right"])
         if len(self._right) == self._processes:
             self._runner.send_message(GO, {"right": all(self._right), "share": 1 / self._processes})
+            gevent.spawn_later(self._options.warmup + self._options.window + RESULTS_WAIT_S, self._give_up)
+
+    def _give_up(self) -> None:
+        """A process has died with its part of the answers; without them there is no result."""
+        if len(self._results) < len(self._right):
+            logger.error("expected results of %d load processes, found %d", len(self._right), len(self._results))
+            self._environment.process_exit_code = 1
+            self._runner.quit()
 
     def result(self, msg: Message, **_: Any) -> None:
         """One more process is done; with the last one, so is the trial."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import gevent
 from locust import User
-from locust.exception import StopUser
+from locust.exception import InterruptTaskSet, RescheduleTask, StopTest, StopUser
 
 from harness.load import http1, http2
 from harness.load.arrivals import Arrivals, Queue, poisson, uniform
@@ -64,6 +64,7 @@ class _Scenario(User):
         except Failure as failure:
             account.started += 1
             account.fail("connect", "connect", failure, 0)
+            passed.set()
             raise StopUser from failure
         account.clients.append(self.client)
         if len(account.clients) == 1 and not gate.ready():
@@ -94,6 +95,12 @@ class _Scenario(User):
             step(self)
         except Failure:
             # Counted where it was raised; the rest of the step would stand on an answer that is not there.
+            gevent.sleep(_FAILED_PAUSE_S)
+        except (StopUser, StopTest, InterruptTaskSet, RescheduleTask):
+            raise
+        except Exception as error:  # noqa: BLE001 - a scenario may fail in any way, and must not do so unseen
+            account.started += 1
+            account.fail("task", step.__name__, Failure("scenario", repr(error)), 0)
             gevent.sleep(_FAILED_PAUSE_S)
 
 

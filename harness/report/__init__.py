@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from harness.report import html, markdown, summary
+from harness.report import hdr, html, markdown, summary
 from harness.report.page import Chart, page
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def write(directory: Path, run: RunInfo, summaries: Sequence[CaseSummary], chart
         chart.figure.savefig(folder / f"{chart.name}.png", dpi=PNG_DPI)
     content = page(run, summaries, charts)
     (directory / "summary.json").write_bytes(summary.encode(run, summaries))
+    (directory / "latency.hlog").write_text(hdr.log(run, summaries), encoding="utf-8")
     (directory / "report.md").write_text(markdown.render(content), encoding="utf-8")
     path = directory / "report.html"
     path.write_text(

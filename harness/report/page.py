@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FILES = {
     "summary.json": "the numbers of this report, for programs",
+    "latency.hlog": "response times of each case as an HdrHistogram log, for its tools",
     "trials.jsonl": "one record for each trial: histograms, samples, verdict, command line",
     "lives.jsonl": "one record for each start of a server",
     "run.json": "options, environment, all installed packages",

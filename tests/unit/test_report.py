@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from hdrh.histogram import HdrHistogram
+from hdrh.log import HistogramLogReader
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from harness import catalog, report
+from harness.histogram import Histogram, bucket
 from harness.model import PROTOCOLS, Latency
-from harness.report import html, markdown, words
+from harness.report import hdr, html, markdown, words
 from harness.report.page import page
 from harness.report.rows import groups, significant
 from harness.report.summary import to_contract
@@ -98,7 +101,7 @@ def test_the_report_is_written_as_files(written: Path) -> None:
     charts = {
         f"charts/{name}.{kind}" for name in ("throughput", "latency", "cpu_cost", "memory") for kind in ("svg", "png")
     }
-    assert names == {"report.md", "report.html", "summary.json"} | charts
+    assert names == {"report.md", "report.html", "summary.json", "latency.hlog"} | charts
     assert json.loads((written / "summary.json").read_text()) == json.loads(
         msgspec.json.encode(to_contract(RUN, SUMMARIES))
     )
@@ -310,3 +313,28 @@ def test_the_conditions_of_a_run_are_told_in_words() -> None:
 @given(st.floats(0.001, 1e7))
 def test_significant_numbers_lose_less_than_their_third_digit(value: float) -> None:
     assert float(significant(value).replace(",", "")) == pytest.approx(value, rel=0.00501)
+
+
+@given(st.dictionaries(st.integers(0, 2**35), st.integers(1, 10**6), max_size=50))
+def test_an_exported_histogram_is_read_by_hdrhistogram_as_it_was(counts: dict[int, int]) -> None:
+    histogram = Histogram.merge(
+        Histogram({bucket(value): count}, value * count, value) for value, count in counts.items()
+    )
+    read = HdrHistogram.decode(hdr.encode(histogram))
+    assert read.get_total_count() == histogram.count
+    for percent in (1, 50, 90, 99, 99.9):
+        if histogram.count:
+            assert bucket(read.get_value_at_percentile(percent)) == bucket(histogram.percentile(percent))
+
+
+def test_the_log_has_a_tagged_line_for_each_case_with_answers(tmp_path: Path) -> None:
+    path = tmp_path / "latency.hlog"
+    path.write_text(hdr.log(RUN, SUMMARIES))
+    reader = HistogramLogReader(str(path), HdrHistogram(1, 2**36, 3))
+    answered = [summary for summary in SUMMARIES if summary.response.counts]
+    read = []
+    while (histogram := reader.get_next_interval_histogram()) is not None:
+        read.append((histogram.get_tag(), histogram.get_total_count()))
+    assert read == [
+        (f"{each.case.server}:{each.case.scenario}:{each.case.protocol}", each.response.count) for each in answered
+    ]

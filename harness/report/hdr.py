@@ -1,0 +1,45 @@
+"""Response times for other tools: an HdrHistogram log, one tagged line per case (http://hdrhistogram.org)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hdrh.histogram import HdrHistogram
+
+from harness.histogram import SUB_BUCKET_BITS, bucket_range
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.histogram import Histogram
+    from harness.model import CaseSummary, RunInfo
+
+_LONGEST_US = 1 << 36
+_DIGITS = 3
+"""Of HdrHistogram; its 2,048 sub-buckets are ours, so that no count changes its bucket."""
+
+
+def log(run: RunInfo, summaries: Sequence[CaseSummary]) -> str:
+    """The log: values in µs, tags like `granian:plaintext:h2`, all rounds merged, each as if it were one interval."""
+    lines = [
+        "#[asgi-harness: response times in microseconds]",
+        "#[Histogram log format version 1.3]",
+        f"#[StartTime: 0 (seconds since epoch), {run.started_at}]",
+        '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"',
+    ]
+    for summary in summaries:
+        if summary.response.counts:
+            case = summary.case
+            tag = ":".join(part.replace(",", ".") for part in (case.server, case.scenario, case.protocol))
+            length_s = run.duration_s * summary.rounds
+            lines.append(f"Tag={tag},0.000,{length_s:.3f},{summary.response.max_us},{encode(summary.response)}")
+    return "\n".join([*lines, ""])
+
+
+def encode(histogram: Histogram) -> str:
+    """The compressed V2 encoding in base64; the value of a bucket is the lowest that it holds."""
+    assert SUB_BUCKET_BITS == 11  # noqa: S101, PLR2004 - what three digits are to HdrHistogram
+    exported = HdrHistogram(1, _LONGEST_US, _DIGITS)
+    for index, count in histogram.counts.items():
+        exported.record_value(bucket_range(index)[0], count)
+    return str(exported.encode(), "ascii")
