@@ -20,7 +20,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import gevent
 from locust import User
-from locust.exception import InterruptTaskSet, RescheduleTask, StopTest, StopUser
+from locust.exception import (
+    InterruptTaskSet,
+    RescheduleTask,
+    RescheduleTaskImmediately,
+    StopTest,
+    StopUser,
+)
 
 from harness.load import http1, http2
 from harness.load.arrivals import Arrivals, Queue, poisson, uniform
@@ -96,7 +102,7 @@ class _Scenario(User):
         except Failure:
             # Counted where it was raised; the rest of the step would stand on an answer that is not there.
             gevent.sleep(_FAILED_PAUSE_S)
-        except (StopUser, StopTest, InterruptTaskSet, RescheduleTask):
+        except (StopUser, StopTest, InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately):
             raise
         except Exception as error:  # noqa: BLE001 - a scenario may fail in any way, and must not do so unseen
             account.started += 1
