@@ -16,11 +16,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness import calibrate, cpus, guard, server
 from harness.load import trial
 from harness.load.null_server import Connection
-from harness.model import Case, Launch, LoadResult, Server
+from harness.model import Case, Launch, Server
+
+if TYPE_CHECKING:
+    from harness.findings import LoadResult
 
 RATE_RPS = 500
 STALL_S, EVERY_S = 0.5, 5.0

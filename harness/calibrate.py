@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from harness.cpus import Placement
-    from harness.model import LoadResult, Protocol, Scenario, Tls
+    from harness.findings import LoadResult
+    from harness.model import Protocol, Scenario, Tls
 
 HOST = "127.0.0.1"
 WARMUP_S = 0.2

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness import calibrate, catalog, config, cpus, guard, peers, record, report, run, server, stats
-from harness.model import PROTOCOLS, App, Launch, RunInfo, Scenario, Selection, UsageError
+from harness.findings import RunInfo
+from harness.model import PROTOCOLS, App, Launch, Scenario, Selection, UsageError
 from harness.plan import make_plan
 from harness.record import RunDirectory
 from harness.show import Screen

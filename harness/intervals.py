@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.findings import Estimate, Latency, Ratio
 from harness.histogram import Histogram, bucket_range
-from harness.model import Estimate, Latency, Ratio
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 from harness import catalog, cpus, server
 from harness.calibrate import APP, HOST, NULL, Generator, smallest
 from harness.load import trial
-from harness.model import PROTOCOLS, TLS_PROTOCOLS, Case, HarnessError, Launch, LoadResult, Protocol, Scenario, Server
+from harness.model import PROTOCOLS, TLS_PROTOCOLS, Case, HarnessError, Launch, Protocol, Scenario, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from harness.findings import LoadResult
 
 WARMUP_S = 0.5
 WINDOW_S = 2.0

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 import psutil
 
-from harness.model import SCHEMA, Environment, LifeRecord, Record, RunInfo, UsageError
+from harness.findings import Environment, LifeRecord, Record, RunInfo
+from harness.model import SCHEMA, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -20,6 +20,7 @@ import trustme
 
 from harness import guard, sample, server, stats, verdict
 from harness.calibrate import Generator, ceilings
+from harness.findings import LifeRecord, Record, RunInfo
 from harness.load import trial
 from harness.model import (
     TLS_PROTOCOLS,
@@ -27,11 +28,8 @@ from harness.model import (
     Case,
     Launch,
     Life,
-    LifeRecord,
     LoadError,
     Plan,
-    Record,
-    RunInfo,
     Scenario,
     Selection,
     Server,

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from harness.model import HarnessError, Sample
+from harness.findings import Sample
+from harness.model import HarnessError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -14,12 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.catalog import version_of
-from harness.model import PROTOCOLS, App, CaseSummary, Plan, Record, RunInfo, Scenario, Selection, Server
+from harness.model import PROTOCOLS, App, Plan, Scenario, Selection, Server
 from harness.report.rows import Cell, groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from harness.findings import CaseSummary, Record, RunInfo
     from harness.peers import Outcome
     from harness.run import Progress, Watcher
 

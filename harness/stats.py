@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.findings import CaseSummary, Errors, Memory, Ratios
 from harness.histogram import Histogram
 from harness.intervals import PER_MILLE, carries, estimate, latency, paired_ratio
-from harness.model import PROTOCOLS, CaseSummary, Errors, Memory, Ratios, rate_of
+from harness.model import PROTOCOLS, rate_of
 from harness.verdict import combine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from harness.model import Case, LifeRecord, LoadResult, Record, Sample, Verdict
+    from harness.findings import LifeRecord, LoadResult, Record, Sample
+    from harness.model import Case, Verdict
 
 EDGE_NS = 200_000_000
 """How much of either end of a window may lie outside the samples."""

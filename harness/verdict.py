@@ -14,7 +14,8 @@ from harness.model import TLS_PROTOCOLS, Verdict, rate_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from harness.model import Case, LoadResult, Protocol, Record
+    from harness.findings import LoadResult, Record
+    from harness.model import Case, Protocol
 
 GENERATOR_CPU_LIMIT = 0.90
 """Of its one core: beyond, queues in the generator are part of what it measures."""

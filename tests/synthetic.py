@@ -8,21 +8,9 @@ import statistics
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from harness.findings import CaseSummary, Environment, Errors, Estimate, Latency, Memory, Ratio, Ratios, RunInfo
 from harness.histogram import Histogram
-from harness.model import (
-    Case,
-    CaseSummary,
-    Environment,
-    Errors,
-    Estimate,
-    Latency,
-    Memory,
-    Protocol,
-    Ratio,
-    Ratios,
-    RunInfo,
-    Verdict,
-)
+from harness.model import Case, Protocol, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

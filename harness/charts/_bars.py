@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from harness.charts._style import Picture
-    from harness.model import CaseSummary, Estimate, Protocol, RunInfo, Verdict
+    from harness.findings import CaseSummary, Estimate, RunInfo
+    from harness.model import Protocol, Verdict
 
 ROW_IN = 0.32
 LETTER_IN = 0.068

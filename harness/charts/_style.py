@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from harness.model import Case, CaseSummary, RunInfo
+    from harness.findings import CaseSummary, RunInfo
+    from harness.model import Case
 
 WIDTH_IN = 9.4
 """About 900 pixels, the width of a README."""

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from harness.findings import CaseSummary, RunInfo
     from harness.histogram import Histogram
-    from harness.model import CaseSummary, RunInfo, Verdict
+    from harness.model import Verdict
 
 TITLE = "Latency"
 ORDER = 2

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from harness.model import CaseSummary, RunInfo
+    from harness.findings import CaseSummary, RunInfo
 
 TITLE = "Memory"
 ORDER = 4

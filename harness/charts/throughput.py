@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from harness.model import CaseSummary, RunInfo
+    from harness.findings import CaseSummary, RunInfo
 
 TITLE = "Throughput"
 ORDER = 1

@@ -23,11 +23,12 @@ from locust import events, stats
 from locust.runners import MasterRunner, WorkerRunner
 from locust.stats import StatsEntry
 
+from harness.findings import LoadResult
 from harness.histogram import bucket, bucket_range
 from harness.load.account import Account, Folded, merge
 from harness.load.exchange import Failure
 from harness.load.series import Tally
-from harness.model import PROTOCOLS, Arrivals, LoadResult
+from harness.model import PROTOCOLS, Arrivals
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser

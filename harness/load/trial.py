@@ -14,7 +14,8 @@ from pathlib import Path
 import msgspec
 
 from harness import cpus, guard
-from harness.model import Case, LoadError, LoadResult, rate_of
+from harness.findings import LoadResult
+from harness.model import Case, LoadError, rate_of
 
 _LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 _SPAWN_PER_S = 100

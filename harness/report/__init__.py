@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-    from harness.model import CaseSummary, RunInfo
+    from harness.findings import CaseSummary, RunInfo
 
 __all__ = ["Chart", "draw", "write"]
 

@@ -11,8 +11,8 @@ from harness.histogram import SUB_BUCKET_BITS, bucket_range
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.findings import CaseSummary, RunInfo
     from harness.histogram import Histogram
-    from harness.model import CaseSummary, RunInfo
 
 _LONGEST_US = 1 << 36
 _DIGITS = 3

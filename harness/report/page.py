@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from harness.model import CaseSummary, RunInfo, Verdict
+    from harness.findings import CaseSummary, RunInfo
+    from harness.model import Verdict
 
 FILES = {
     "summary.json": "the numbers of this report, for programs",

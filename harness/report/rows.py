@@ -10,7 +10,8 @@ from harness.model import PROTOCOL_NAMES, PROTOCOLS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from harness.model import Case, CaseSummary, Estimate, Protocol, Ratio, RunInfo, Verdict
+    from harness.findings import CaseSummary, Estimate, Ratio, RunInfo
+    from harness.model import Case, Protocol, Verdict
 
 NOTHING = "–"
 DIGITS = 3

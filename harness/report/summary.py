@@ -13,7 +13,7 @@ from harness.model import SCHEMA
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.model import CaseSummary, RunInfo
+    from harness.findings import CaseSummary, RunInfo
 
 
 def to_contract(run: RunInfo, summaries: Sequence[CaseSummary]) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from harness.report.rows import count, rank
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.model import CaseSummary, Errors, RunInfo, Verdict
+    from harness.findings import CaseSummary, Errors, RunInfo
+    from harness.model import Verdict
     from harness.report.rows import Group
 
 MEANING: Mapping[Verdict, str] = {

@@ -4,32 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import importlib.util
 import json
 import os
-import signal
-import socket
-import subprocess
 import sys
-import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from harness import catalog, guard
+from harness import server as life
+from harness.cpus import available
+from harness.model import Launch
 
-APPS = Path(__file__).parents[2] / "apps"
-COMMANDS = {
-    "uvicorn": "uvicorn asgi:app --host 127.0.0.1 --port {port} --no-access-log --log-level warning",
-    "hypercorn": "hypercorn -b 127.0.0.1:{port} -w 0 asgi:app",
-    "daphne": "daphne -b 127.0.0.1 -p {port} -v 0 asgi:app",
-    "granian": "granian --interface asgi --host 127.0.0.1 --port {port} --no-log asgi:app",
-}
-START_DEADLINE_S = 30
-STOP_DEADLINE_S = 10
+HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -58,55 +47,17 @@ def ask(port: int, method: str, path: str, body: bytes | None = None, **headers:
         return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + START_DEADLINE_S
-    while True:
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            if ask(port, "GET", "/plaintext").body == b"Hello, World!":
-                return
-        assert process.poll() is None, f"ended with {process.returncode}: {log.read_text()}"
-        assert time.monotonic() < deadline, f"no answer in {START_DEADLINE_S} s: {log.read_text()}"
-        time.sleep(0.02)
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """End the process group: ask, wait, and kill what is left."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(STOP_DEADLINE_S)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-@contextlib.contextmanager
-def serving(name: str, log: Path) -> Iterator[Running]:
-    """Start the server on a free port in a process group of its own, and end the group afterwards."""
-    port = free_port()
-    argv = [sys.executable, "-m", *COMMANDS[name].format(port=port).split()]
-    with log.open("wb") as output:
-        process = subprocess.Popen(argv, cwd=APPS, stdout=output, stderr=output, start_new_session=True)
-    try:
-        wait_until_it_answers(process, port, log)
-        yield Running(name, port, process.pid)
-    finally:
-        stop(process)
-
-
-@pytest.fixture(scope="module", params=COMMANDS)
+@pytest.fixture(scope="module", params=["uvicorn", "hypercorn", "daphne", "granian"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    if importlib.util.find_spec(request.param) is None:
-        pytest.skip(f"{request.param} is not installed")
-    with serving(request.param, tmp_path_factory.mktemp("logs") / "server.log") as running:
-        yield running
+    (entry,) = catalog.choose("servers", catalog.servers(), [request.param])
+    (app,) = catalog.choose("apps", catalog.apps(), ["asgi"])
+    launch = Launch(HOST, life.free_port(HOST), app.target, python=sys.executable)
+    log = tmp_path_factory.mktemp("logs") / "server.log"
+    with (
+        guard.guard() as token,
+        life.start(entry, app, launch, cpus=available(), log=log, token=token) as running,
+    ):
+        yield Running(entry.name, launch.port, running.pid)
 
 
 def test_the_process_that_answers_is_the_one_that_was_started(server: Running) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from harness import catalog, guard, run, server
 from harness.cpus import available
+from harness.findings import LoadResult
 from harness.load import trial
-from harness.model import TLS_PROTOCOLS, Case, Launch, LoadResult, Protocol, Scenario, Tls
+from harness.model import TLS_PROTOCOLS, Case, Launch, Protocol, Scenario, Tls
 
 SERVER = "granian"
 """The one that speaks every protocol, and starts fast."""

@@ -17,7 +17,7 @@ from harness.sample import MachineTime, Sampler, Usage, idle_pss, lost, machine_
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from harness.model import Sample
+    from harness.findings import Sample
 
 TOLERANCE_S = 0.03
 """Children that were waited for are known in hundredths of a second, user and system apart."""

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from harness import catalog
 from harness.charts._style import PALETTE, USUAL, colours, compact, panels
 from harness.charts.latency import BEYOND, LEAST, spread, tail
+from harness.findings import Latency, Memory
 from harness.histogram import Histogram
-from harness.model import Latency, Memory
 from tests import synthetic
 from tests.synthetic import Spoiled
 

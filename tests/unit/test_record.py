@@ -6,20 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.findings import Connections, Environment, Errors, LifeRecord, LoadResult, Record, RunInfo, Sample
 from harness.histogram import Histogram
-from harness.model import (
-    Case,
-    Connections,
-    Environment,
-    Errors,
-    Life,
-    LifeRecord,
-    LoadResult,
-    Record,
-    RunInfo,
-    Sample,
-    UsageError,
-)
+from harness.model import Case, Life, UsageError
 from harness.record import RunDirectory, environment
 
 CASE = Case("uvicorn", "asgi", "plaintext", "h1")

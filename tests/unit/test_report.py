@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from harness import catalog, report
+from harness.findings import Latency
 from harness.histogram import Histogram, bucket
-from harness.model import PROTOCOLS, Latency
+from harness.model import PROTOCOLS
 from harness.report import hdr, html, markdown, words
 from harness.report.page import page
 from harness.report.rows import groups, significant
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from harness.model import CaseSummary, RunInfo, Verdict
+    from harness.findings import CaseSummary, RunInfo
+    from harness.model import Verdict
 
     Answer = tuple[RunInfo, list[CaseSummary]]
 

@@ -12,30 +12,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.histogram import Histogram
-from harness.intervals import T_97_5, _percentiles, carries, estimate, latency, paired_ratio
-from harness.model import (
-    Case,
+from harness.findings import (
     Connections,
     Errors,
     Estimate,
     Latency,
-    Life,
     LifeRecord,
     LoadResult,
     Memory,
-    Protocol,
     Ratio,
     Record,
     Sample,
-    Verdict,
 )
+from harness.histogram import Histogram
+from harness.intervals import T_97_5, _percentiles, carries, estimate, latency, paired_ratio
+from harness.model import Case, Life, Protocol, Verdict
 from harness.stats import cpu_between, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.model import CaseSummary
+    from harness.findings import CaseSummary
 
 SECOND_NS = 1_000_000_000
 NO_ERRORS = Errors()

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from harness import verdict
+from harness.findings import Connections, Errors, LoadResult, Record
 from harness.histogram import Histogram
-from harness.model import PROTOCOLS, Case, Connections, Errors, LoadResult, Protocol, Record, Verdict
+from harness.model import PROTOCOLS, Case, Protocol, Verdict
 
 WINDOW_NS = 2_000_000_000
 CASE = Case("uvicorn", "asgi", "plaintext", "h1", users=8)
