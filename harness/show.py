@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _COLOURS = {"valid": "green", "client-limited": "yellow", "invalid": "red", "unsupported": "dim", "failed": "red"}
 _WORDS = ("Server", "Verdict")
-_ON_PAPER_ONLY = ("p99.9 ms", "Peak MB", "Errors")
+_ON_PAPER_ONLY = ("p99.9 ms", "Peak MB", "Errors", "Service p99 ms")
 """Columns that a terminal has no room for."""
 _FILE_WIDTH = 120
 _INTERVAL_WIDTH = 100

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.model import PROTOCOL_NAMES, PROTOCOLS
+from harness.model import PROTOCOL_NAMES, PROTOCOLS, rate_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -112,6 +112,7 @@ def _columns(run: RunInfo) -> tuple[Column, ...]:
         ("Server", lambda each: Cell(each.case.server, versions.get(each.case.server, ""))),
         ("Requests/s", lambda each: _estimate(each.throughput_rps, count)),
         (f"÷ {run.baseline}", lambda each: _ratio(each, run.baseline)),
+        *(_OF_AN_OPEN_LOOP if rate_of(run.load) else ()),
         ("p50 ms", lambda each: _ms(each.latency_us.p50)),
         ("p99 ms", lambda each: _ms(each.latency_us.p99)),
         ("p99.9 ms", lambda each: _ms(each.latency_us.p99_9)),
@@ -120,6 +121,10 @@ def _columns(run: RunInfo) -> tuple[Column, ...]:
         ("Errors", _errors),
         ("Verdict", lambda each: Cell(each.verdict, "; ".join(each.reasons))),
     )
+
+
+def _share(ratio: float | None) -> Cell:
+    return Cell(NOTHING if ratio is None else f"{100 * ratio:.1f} %")
 
 
 def _estimate(estimate: Estimate | None, form: Callable[[float], str]) -> Cell:
@@ -155,3 +160,11 @@ def _errors(summary: CaseSummary) -> Cell:
         return Cell(NOTHING)
     kinds = sorted(summary.errors.by_kind.items(), key=lambda item: -item[1])
     return Cell(count(summary.errors.total), ", ".join(f"{kind} {count(number)}" for kind, number in kinds))
+
+
+_OF_AN_OPEN_LOOP: tuple[Column, ...] = (
+    ("Answered", lambda each: _share(each.achieved_ratio)),
+    ("Send lag p99 ms", lambda each: _ms(each.send_lag_us.p99)),
+    ("Service p99 ms", lambda each: _ms(each.service_us.p99)),
+)
+"""Whether the offered rate was kept, and what the response time is made of."""

@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.model import PROTOCOL_NAMES
-from harness.report.rows import count, rank
+from harness.model import PROTOCOL_NAMES, rate_of
+from harness.report.rows import count, rank, significant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,13 +50,13 @@ def answer(group: Group) -> str:
     limited = [each for each in group.summaries if each.verdict == "client-limited" and each.measured]
     once = [each for each in group.summaries if each.verdict == "valid" and each.rounds == 1]
     if not ranked and once:
-        return f"Measured once on {group.title}: {_and([_name_and_speed(each) for each in once])} requests/s."
+        return f"Measured once on {group.title}: {_and([_name_and_speed(each) for each in once])} {_unit(group)}."
     if not ranked:
         return f"No number on {group.title} can be ranked.{_aside(limited)}"
     leaders = [each for each in ranked if rank(each) == 1]
     followers = [each for each in ranked if rank(each) == rank(ranked[len(leaders)])] if ranked != leaders else []
     names = _and([each.case.server for each in leaders])
-    speeds = f"{_and([_speed(each) for each in leaders])} requests/s"
+    speeds = f"{_and([_speed(each) for each in leaders])} {_unit(group)}"
     if len(group.summaries) == 1:
         return f"{names} answers {speeds} on {group.title}."
     if len(ranked) == 1:
@@ -153,8 +153,16 @@ def _cpus(numbers: Sequence[int]) -> str:
     return f"CPU{'s' if len(numbers) > 1 else ''} {_and([str(number) for number in numbers])}" if numbers else "any CPU"
 
 
+def _unit(group: Group) -> str:
+    """What servers are ranked by: at a given rate, all answer as many, and the later ones are behind."""
+    return "requests/s" if rate_of(group.summaries[0].case.load) is None else "ms at p99"
+
+
 def _speed(summary: CaseSummary) -> str:
-    return count(summary.throughput_rps.median) if summary.throughput_rps else "no"
+    if rate_of(summary.case.load) is None:
+        return count(summary.throughput_rps.median) if summary.throughput_rps else "no"
+    p99 = summary.latency_us.p99
+    return significant(p99.median / 1000) if p99 else "unknown"
 
 
 def _name_and_speed(summary: CaseSummary) -> str:

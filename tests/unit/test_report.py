@@ -340,3 +340,17 @@ def test_the_log_has_a_tagged_line_for_each_case_with_answers(tmp_path: Path) ->
     assert read == [
         (f"{each.case.server}:{each.case.scenario}:{each.case.protocol}", each.response.count) for each in answered
     ]
+
+
+def test_at_a_given_rate_the_report_tells_of_lateness_and_not_of_speed() -> None:
+    load = "rate=500"
+    run = replace(RUN, load=load)
+    opened = [
+        replace(each, case=replace(each.case, load=load), offered_rps=500.0, achieved_ratio=0.998) for each in SUMMARIES
+    ]
+    for group in groups(run, opened):
+        assert {"Answered", "Send lag p99 ms", "Service p99 ms"} <= set(group.columns)
+        ranked = [each for each in group.summaries if each.rank]
+        assert "requests/s" not in words.answer(group)
+        assert not ranked or "ms at p99" in words.answer(group)
+    assert "99.8 %" in markdown.render(page(run, opened, []))
