@@ -19,6 +19,7 @@ from harness.model import (
     Launch,
     LoadError,
     Server,
+    ServerError,
 )
 
 if TYPE_CHECKING:
@@ -68,9 +69,10 @@ def ceilings(
     found: dict[Protocol, float] = {}
     for protocol in protocols:
         scenario = own or smallest(protocol)
-        rates = [rate_rps(result) for result in results(generator, scenario, protocol, tries)]
-        if any(rates):
-            found[protocol] = max(rates)
+        with suppress(ServerError):
+            rates = [rate_rps(result) for result in results(generator, scenario, protocol, tries)]
+            if any(rates):
+                found[protocol] = max(rates)
     return found
 
 

@@ -82,6 +82,7 @@ def measure(settings: Settings) -> None:
     info = describe(selection, placement)
     directory = RunDirectory.create(Path(settings.out), info.id)
     directory.write_info(info)
+    screen.say("First a few seconds for each protocol to find the load generator's own ceiling.")
     interrupted = False
     try:
         with screen.progress(plan) as watch:
@@ -180,8 +181,8 @@ def calibrate_(
         generator = calibrate.Generator(sys.executable, placement, tls, token, window_s=peers.WINDOW_S)
         screen.say("Ceilings against the null server, best of three, 32 users:")
         for protocol in PROTOCOLS:
-            (rate_rps,) = calibrate.ceilings(generator, [protocol], tries=3).values()
-            screen.say(f"  {protocol:7} {rate_rps:10,.0f} requests/s")
+            rate_rps = calibrate.ceilings(generator, [protocol], tries=3).get(protocol)
+            screen.say(f"  {protocol:7} {'none came' if rate_rps is None else f'{rate_rps:10,.0f} requests/s'}")
         targets = [peers.null_target] + ([peers.nginx_target] if not peers.missing({"nginx"}) else [])
         for target in targets if tools else []:
             screen.comparisons(peers.all_comparisons(target, tools, generator, pairs), pairs)

@@ -164,6 +164,10 @@ class _Bench:
             stopped = running.stop()
         came_and_went = (running.ready_s, stopped.stop_s, stopped.killed, idle_pss_bytes, log.name)
         self.directory.append(LifeRecord(life, number, running.argv, *came_and_went))
+        if len(left) == len(cases):
+            # It would come and go for ever.
+            tail = server.log_tail(running.log)
+            raise ServerError(f"{entry.name}: expected it to stay, found that it ended with {running.ended}", tail)
         return left
 
     def _try(self, number: int, case: Case, launch: Launch, running: server.Running) -> None:

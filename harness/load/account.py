@@ -81,9 +81,10 @@ class Account:
     def series(self, method: str, name: str) -> Series:
         """Where the right answers to requests of this name are counted."""
         key = (method, name)
-        if key not in self._series:
-            self._series[key] = Series()
-        return self._series[key]
+        found = self._series.get(key)
+        if found is None:
+            found = self._series[key] = Series()
+        return found
 
     def fail(self, method: str, name: str, failure: Failure, response_ns: int) -> None:
         """Count a request without a right answer."""

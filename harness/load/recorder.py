@@ -68,11 +68,11 @@ class Recorder:
         self._foreign = not all(hasattr(cls, "drives_itself") for cls in environment.user_classes)
         if self._foreign:
             environment.events.request.add_listener(self._count_foreign)
-
-    def start(self, **_: Any) -> None:
-        """Begin to fold, and to look for late answers."""
         gevent.spawn(self._fold_regularly)
         gevent.spawn(self._give_up_the_late)
+
+    def start(self, **_: Any) -> None:
+        """Open the gate where nothing is measured; Locust's web page may start and stop many times."""
         if self._options.result is None:
             gate.set(1.0)
 

@@ -81,6 +81,8 @@ class _Scenario(User):
 
     def on_stop(self) -> None:
         self.client.close()
+        if self.client in account.clients:
+            account.clients.remove(self.client)
 
     def _exchange(self, exchange: Request | Message) -> Answer:
         arrivals = self._arrivals

@@ -180,6 +180,25 @@ def test_a_server_that_does_not_start_costs_its_trials_a_number_and_the_run_goes
     assert all("no database" in record["log_tail"] for record in records)
 
 
+def test_a_server_that_answers_once_and_ends_is_given_up(tmp_path: Path) -> None:
+    (tmp_path / "brief.py").write_text(
+        """import asyncio, os
+
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body"})
+    asyncio.get_running_loop().call_later(0.03, os._exit, 7)
+"""
+    )
+    options = ("--servers", "uvicorn", "--scenarios", "plaintext,json", "--protocols", "h1")
+    done = harness("run", *QUICK, *options, "--app", "brief:app", "--app-dir", str(tmp_path), cwd=tmp_path)
+    assert done.returncode == 3, done.stdout
+    records = [json.loads(line) for line in (tmp_path / "results" / "latest" / "trials.jsonl").read_text().splitlines()]
+    assert len(records) == 2
+    assert {record["verdict"] for record in records} <= {"failed", "invalid"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
