@@ -67,9 +67,9 @@ def test_a_process_that_dies_leaves_no_result_rather_than_half_of_one(order: tri
             until.wait(0.05)
             connected = [process for process in processes(order.token) if loads(process)]
         os.kill(connected[0].pid, signal.SIGKILL)
-        with pytest.raises(LoadError, match="found that locust ended with status 1") as caught:
+        # At once if it died in the window, at the trial's deadline if it died before all were ready.
+        with pytest.raises(LoadError, match="expected a result"):
             running.result()
-    assert "expected results of 2 load processes, found 1" in caught.value.log_tail
 
 
 def test_a_scenario_that_cannot_be_loaded_is_told_with_what_locust_said(order: trial.Order, tmp_path: Path) -> None:
