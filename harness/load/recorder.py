@@ -173,7 +173,10 @@ class Conductor:
 
     @property
     def _processes(self) -> int:
-        return self._runner.worker_count if isinstance(self._runner, MasterRunner) else 1
+        if not isinstance(self._runner, MasterRunner):
+            return 1
+        # One that has died is still waited for: half of the load is not the load.
+        return max(self._runner.worker_count, self._options.expect_workers)
 
     def ready(self, msg: Message, **_: Any) -> None:
         """One more process is ready."""
