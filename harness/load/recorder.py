@@ -176,7 +176,7 @@ class Conductor:
         if not isinstance(self._runner, MasterRunner):
             return 1
         # One that has died is still waited for: half of the load is not the load.
-        return max(self._runner.worker_count, self._options.expect_workers)
+        return max(self._runner.worker_count, int(self._options.expect_workers))
 
     def ready(self, msg: Message, **_: Any) -> None:
         """One more process is ready."""
