@@ -39,6 +39,11 @@ class SerialClient(ABC, Generic[Sent]):
     def _roundtrip(self, sent: Sent) -> Answer:
         """Send, and give back the right answer; raises `Failure` when there is none."""
 
+    @property
+    def stands(self) -> bool:
+        """Has the server left the connection open? Those who keep none by design say so."""
+        return True
+
     def close(self) -> None:
         """Let go of the connection, if there is one."""
         if self._transport is not None:

@@ -140,6 +140,10 @@ class Http1Client(SerialClient[Request]):
             raise Failure("protocol", f"asked for HTTP/1.1, the server chose {transport.alpn}")
         self._account.negotiated = " ".join(filter(None, (transport.tls, "http/1.1")))
 
+    @property
+    def stands(self) -> bool:
+        return self._transport is not None and self._transport.alive
+
     def received(self, data: bytes, at_ns: int) -> None:
         """Bytes from the connection: the last right answer's again, or a part of them, or something to parse."""
         if self._waiter is None:

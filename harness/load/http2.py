@@ -199,6 +199,9 @@ class Pool:
     def client(self) -> Http2Client:
         """One more user."""
         if self._clients % self._streams == 0:
-            self._group = Group(self._endpoint, self._account)
+            self._group = self._new_group()
         self._clients += 1
         return Http2Client(self._group, self._endpoint, self._account)
+
+    def _new_group(self) -> Group:
+        return Group(self._endpoint, self._account)

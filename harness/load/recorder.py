@@ -28,7 +28,8 @@ from harness.histogram import bucket, bucket_range
 from harness.load.account import Account, Folded, merge
 from harness.load.exchange import Failure
 from harness.load.series import Tally
-from harness.model import PROTOCOLS, Arrivals
+from harness.loads import Arrivals
+from harness.model import PROTOCOLS
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -207,7 +208,7 @@ def _add_options(parser: ArgumentParser) -> None:
     # Locust's master sends the options to its workers, so they must be of types that its messages know; Path is none.
     group = parser.add_argument_group("harness", "How the harness drives a scenario")
     group.add_argument("--protocol", choices=PROTOCOLS, help="Protocol to speak; found from the host unless given")
-    group.add_argument("--streams", type=int, default=1, help="HTTP/2: users that share one connection")
+    group.add_argument("--streams", type=int, default=1, help="HTTP/2 and 3: users that share one connection")
     group.add_argument("--authority", help="PEM file of the certificate authority to trust")
     group.add_argument("--request-timeout", type=float, default=30.0, help="Seconds until an answer counts as none")
     group.add_argument(

@@ -15,7 +15,8 @@ import msgspec
 
 from harness import cpus, guard
 from harness.findings import LoadResult
-from harness.model import Case, LoadError, rate_of
+from harness.loads import rate_of
+from harness.model import Case, LoadError
 
 _LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 _SPAWN_PER_S = 100

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import functools
 import random
+from importlib import import_module
 from pathlib import Path
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import gevent
-from locust import User
+from locust import User, events
 from locust.exception import (
     InterruptTaskSet,
     RescheduleTask,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from locust.env import Environment
+
+    from harness.load import http3
 
 _TURN_NS = 20_000_000
 """How long a user goes on with its tasks before Locust gets to see whether it shall stop."""
@@ -64,16 +67,24 @@ class _Scenario(User):
         self.tasks = [_Scenario._turn]
 
     def on_start(self) -> None:
-        """Connect; the first user then goes through every task once, and only if that was right all may begin."""
+        """Connect; the first user then goes through every task once, and only if that was right all may begin.
+
+        The others connect after that. Where the server has closed the first one's connection after its answer, not
+        before their first request: such a server may serve one connection at a time, and an idle one would block it.
+        """
+        leader = _leader(self)
+        if leader is not self and not gate.ready():
+            passed.wait()
         try:
-            self.client.open()
+            if leader is self or gate.ready() or leader.client.stands:
+                self.client.open()
         except Failure as failure:
             account.started += 1
             account.fail("connect", "connect", failure, 0)
             passed.set()
             raise StopUser from failure
         account.clients.append(self.client)
-        if len(account.clients) == 1 and not gate.ready():
+        if leader is self and not gate.ready():
             for step in dict.fromkeys(self._steps):
                 self._take(step)
             passed.set()
@@ -120,7 +131,10 @@ class HttpScenario(_Scenario):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         options: Any = environment.parsed_options
-        if options.protocol in HTTP2_PROTOCOLS:
+        if options.protocol == "h3":
+            endpoint = _endpoint(environment, self.host, _http3().ALPN)
+            self.client = _http3_pool(endpoint, options.streams, options.authority).client()
+        elif options.protocol in HTTP2_PROTOCOLS:
             self.client = _pool(_endpoint(environment, self.host, http2.ALPN), options.streams).client()
         else:
             self.client = http1.Http1Client(_endpoint(environment, self.host, http1.ALPN), account)
@@ -145,6 +159,16 @@ class WebSocketScenario(_Scenario):
         return self._exchange(message)
 
 
+_leaders: list[_Scenario] = []
+
+
+def _leader(user: _Scenario) -> _Scenario:
+    """The first user of this process, which may be the one who asks."""
+    if not _leaders:
+        _leaders.append(user)
+    return _leaders[0]
+
+
 def _endpoint(environment: Environment, host: str | None, alpn: tuple[str, ...]) -> Endpoint:
     url = environment.host or host
     if url is None:
@@ -162,6 +186,28 @@ def _shared_endpoint(url: str, authority: str | None, alpn: tuple[str, ...]) -> 
 @functools.cache
 def _pool(endpoint: Endpoint, streams: int) -> http2.Pool:
     return http2.Pool(endpoint, account, streams)
+
+
+def _http3() -> Any:
+    """The module, whose library is an extra: a plain import would ask it of everybody."""
+    return import_module("harness.load.http3")
+
+
+@functools.cache
+def _http3_pool(endpoint: Endpoint, streams: int, authority: str | None) -> http3.Pool:
+    pool: http3.Pool = _http3().Pool(endpoint, account, streams, Path(authority) if authority else None)
+    return pool
+
+
+@events.init.add_listener  # type: ignore[untyped-decorator] # Locust's events have no types
+def _look_for_extras(environment: Environment, **_: Any) -> None:
+    """End at once, in one line, if what the protocol needs is not installed."""
+    options: Any = environment.parsed_options
+    if options.protocol == "h3":
+        try:
+            _http3()
+        except ModuleNotFoundError as error:
+            raise SystemExit(f"--protocol h3: expected aioquic, found {error}; pip install aioquic") from error
 
 
 def _arrivals(environment: Environment, share: float) -> Arrivals | None:

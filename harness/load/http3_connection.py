@@ -1,0 +1,262 @@
+"""The client's side of one HTTP/3 connection (RFC 9114) on aioquic, without sockets or clocks: datagrams in and out.
+
+What is not QUIC's or QPACK's business is as over HTTP/2: a `Stream` is one request on its way and what came of it.
+Times are seconds of one clock that never goes back.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from aioquic.buffer import Buffer, BufferReadError  # type: ignore[attr-defined] # it does not say that it exports them
+from aioquic.h3.connection import ErrorCode, H3Connection
+from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
+from aioquic.quic.connection import QuicConnection
+from aioquic.quic.events import (
+    ConnectionTerminated,
+    HandshakeCompleted,
+    QuicEvent,
+    StreamDataReceived,
+    StreamReset,
+)
+from aioquic.quic.packet import QuicErrorCode
+
+from harness.load.exchange import Answer, Failure, Request
+from harness.load.http2_messages import MalformedError, NotProcessed, Stream, read_head
+
+if TYPE_CHECKING:
+    from aioquic.quic.configuration import QuicConfiguration
+
+ALPN = ("h3",)
+_CONTROL, _GOAWAY = 0x00, 0x07
+"""A type of stream and a type of frame (RFC 9114, 6.2.1 and 7.2.6)."""
+_ALERTS = 0x100
+"""From here on, transport errors are TLS alerts (RFC 9001, 4.8)."""
+
+
+def fields(request: Request, authority: str) -> list[tuple[bytes, bytes]]:
+    """The header section of a request (RFC 9114, 4.3.1)."""
+    pseudo = ((":method", request.method), (":scheme", "https"), (":authority", authority), (":path", request.path))
+    found = [*pseudo, ("accept", "*/*"), *((name.lower(), value) for name, value in request.headers)]
+    if request.body or request.method in {"POST", "PUT", "PATCH"}:
+        found.append(("content-length", str(len(request.body))))
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in found]
+
+
+def reason(event: ConnectionTerminated) -> str:
+    """Why a connection ended, in words."""
+    if event.frame_type is None:
+        name = error_name(event.error_code)
+    elif event.error_code >= _ALERTS:
+        name = f"TLS alert {event.error_code - _ALERTS}"
+    else:
+        name = QuicErrorCode(event.error_code).name if event.error_code in set(QuicErrorCode) else "unknown error"
+    return f"{name} ({event.reason_phrase})" if event.reason_phrase else name
+
+
+def error_name(code: int) -> str:
+    """The name of an HTTP/3 error code (RFC 9114, 8.1)."""
+    return ErrorCode(code).name if code in set(ErrorCode) else f"error {code:#x}"
+
+
+class GoawayReader:
+    """Finds GOAWAY frames on a stream that the server opened, which aioquic passes over."""
+
+    def __init__(self) -> None:
+        self._kind: int | None = None
+        self._rest = b""
+
+    def feed(self, data: bytes) -> int | None:
+        """Take what arrived; the lowest id of a request that the server will not process, if it says so now."""
+        if self._kind not in {None, _CONTROL}:
+            return None
+        self._rest += data
+        buffer = Buffer(data=self._rest)
+        taken, lowest = 0, None
+        try:
+            if self._kind is None:
+                self._kind = buffer.pull_uint_var()
+                taken = buffer.tell()
+            while self._kind == _CONTROL:
+                frame, size = buffer.pull_uint_var(), buffer.pull_uint_var()
+                payload = Buffer(data=buffer.pull_bytes(size))
+                taken = buffer.tell()
+                if frame == _GOAWAY:
+                    lowest = payload.pull_uint_var()
+        except BufferReadError:
+            pass  # the rest of it is still to come
+        self._rest = self._rest[taken:]
+        return lowest
+
+
+class Connection:
+    """Takes what arrives, whatever it is, without raising; every stream ends once."""
+
+    def __init__(self, configuration: QuicConfiguration, authority: str, address: object, now_s: float) -> None:
+        self.open: dict[int, Stream] = {}
+        """By QUIC's id of the stream: 0, 4, 8, …; a stream's own id counts from 1, as 0 is one that was not sent."""
+        self.agreed: str | None = None
+        """What ALPN chose, once the handshake is over; empty if nothing."""
+        self.closed: str | None = None
+        """Why the connection is no more."""
+        self.usable = False
+        """May further requests be sent?"""
+        self._authority = authority
+        self._address = address
+        self._quic = QuicConnection(configuration=configuration)
+        self._http: H3Connection
+        self._ended: list[Stream] = []
+        self._goaways: dict[int, GoawayReader] = {}
+        self._farewell = ""
+        self._begun = 0
+        self._heard = 0
+        """How many requests had been sent when the server last sent something on a stream."""
+        self._unsent = 0
+        """Requests that no datagram has been made for."""
+        self._quic.connect(address, now=now_s)
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to wait for."""
+        return self.closed is not None or (self.agreed is not None and not self.usable and not self.open)
+
+    @property
+    def timer_s(self) -> float | None:
+        """When `expire` is to be called."""
+        at_s: float | None = self._quic.get_timer()
+        return at_s
+
+    def send(self, stream: Stream) -> None:
+        """Send a request; raises `Failure` if it cannot be encoded."""
+        request = stream.request
+        try:
+            header = fields(request, self._authority)
+        except UnicodeEncodeError as error:
+            raise Failure("request", f"expected headers in latin-1, found {error}") from error
+        quic_id: int = self._quic.get_next_available_stream_id()
+        self._http.send_headers(quic_id, header, end_stream=not request.body)
+        if request.body:
+            self._http.send_data(quic_id, request.body, end_stream=True)
+        self._begun += 1
+        self._unsent += 1
+        stream.id = self._begun
+        self.open[quic_id] = stream
+
+    def cancel(self, stream: Stream) -> bool:
+        """Forget a request for which nobody waits any more; whether it was still on its way."""
+        stream.wake = None
+        quic_id = next((quic_id for quic_id, other in self.open.items() if other is stream), None)
+        if quic_id is None:
+            return False
+        del self.open[quic_id]
+        self._abort(quic_id, ErrorCode.H3_REQUEST_CANCELLED)
+        return True
+
+    def close(self) -> None:
+        """Take leave of the server."""
+        self.usable = False
+        self._quic.close(error_code=ErrorCode.H3_NO_ERROR)
+
+    def receive(self, data: bytes, now_s: float) -> None:
+        """Take a datagram of the server."""
+        self._quic.receive_datagram(data, self._address, now_s)
+
+    def expire(self, now_s: float) -> None:
+        """Do what is due."""
+        self._quic.handle_timer(now_s)
+
+    def datagrams(self, now_s: float) -> list[bytes]:
+        """What is to be sent now."""
+        found = [data for data, _ in self._quic.datagrams_to_send(now_s)]
+        if not found and 0 < self._unsent == len(self.open) and (timer_s := self.timer_s) is not None:
+            # Only on a connection that the server has closed does nothing leave although nothing is in flight. aioquic
+            # would say so when its draining period is over (RFC 9000, 10.2), for which these requests need not wait.
+            self._quic.handle_timer(timer_s)
+            self._take_events()
+        self._unsent = 0
+        return found
+
+    def take_ended(self) -> list[Stream]:
+        """The streams that have ended by what happened since the last call."""
+        self._take_events()
+        ended, self._ended = self._ended, []
+        return ended
+
+    def lose(self, why: str) -> None:
+        """Take note that there is no way to the server any more."""
+        if self.closed is not None:
+            return
+        self.usable = False
+        self.closed = why
+        # Servers close idle connections, and may do so just as they are used again.
+        unheard = self._heard > 0 and all(stream.id > self._heard for stream in self.open.values())
+        outcome = NotProcessed if unheard else Failure
+        for quic_id in list(self.open):
+            self._end(quic_id, outcome("closed", f"{why}{self._farewell} before the whole answer"))
+
+    def _take_events(self) -> None:
+        while (event := self._quic.next_event()) is not None:
+            self._take(event)
+
+    def _take(self, event: QuicEvent) -> None:
+        if isinstance(event, HandshakeCompleted):
+            self.agreed = event.alpn_protocol or ""
+            self.usable = self.agreed in ALPN
+            if self.usable:
+                self._http = H3Connection(self._quic)
+            return
+        if isinstance(event, ConnectionTerminated):
+            self.lose(reason(event))
+            return
+        if isinstance(event, StreamReset) and event.stream_id in self.open:
+            outcome = NotProcessed if event.error_code == ErrorCode.H3_REQUEST_REJECTED else Failure
+            self._end(event.stream_id, outcome("reset", error_name(event.error_code)))
+        if self.agreed not in ALPN:
+            return
+        if isinstance(event, StreamDataReceived):
+            self._heard = self._begun
+            if event.stream_id % 4:
+                self._look_for_goaway(event)
+        for each in self._http.handle_event(event):
+            self._read(each)
+
+    def _look_for_goaway(self, event: StreamDataReceived) -> None:
+        lowest = self._goaways.setdefault(event.stream_id, GoawayReader()).feed(event.data)
+        if lowest is None:
+            return
+        self.usable = False
+        self._farewell = " after GOAWAY"
+        for quic_id in [quic_id for quic_id in self.open if quic_id >= lowest]:
+            self._end(quic_id, NotProcessed("refused", "the server is closing the connection"))
+
+    def _read(self, event: H3Event) -> None:
+        """Put an answer together; what no request waits for is passed over."""
+        if not isinstance(event, HeadersReceived | DataReceived) or event.push_id is not None:
+            return
+        stream = self.open.get(event.stream_id)
+        if stream is None:
+            return
+        try:
+            if isinstance(event, DataReceived):
+                if event.stream_ended and stream.parts is None:
+                    self._end(event.stream_id, stream.finish(event.data))
+                    return
+                stream.add(event.data)
+            elif stream.head is None:
+                stream.begin(read_head(tuple(event.headers)), last=event.stream_ended)
+            if event.stream_ended:
+                self._end(event.stream_id, stream.finish(b"".join(stream.parts or ())))
+        except MalformedError as error:
+            self._abort(event.stream_id, ErrorCode.H3_MESSAGE_ERROR)
+            self._end(event.stream_id, Failure("protocol", str(error)))
+
+    def _end(self, quic_id: int, arrived: Answer | Failure) -> None:
+        stream = self.open.pop(quic_id)
+        stream.arrived = arrived
+        self._ended.append(stream)
+
+    def _abort(self, quic_id: int, code: ErrorCode) -> None:
+        self._quic.reset_stream(quic_id, code)
+        with suppress(ValueError):  # all of it has come, though QPACK cannot decode it yet
+            self._quic.stop_stream(quic_id, code)

@@ -1,0 +1,63 @@
+"""The HTTP scenarios against the reference app over HTTP/3: right, whole, and over QUIC."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness import catalog, guard, run, server, verdict
+from harness.cpus import available
+from harness.load import trial
+from harness.model import Case, Launch
+
+SERVER = "hypercorn-h3"
+USERS = 2
+
+
+@dataclass
+class Served:
+    launch: Launch
+    token: str
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    (entry,) = catalog.choose("servers", catalog.servers(), [SERVER])
+    (app,) = catalog.choose("apps", catalog.apps(), ["asgi"])
+    log = tmp_path_factory.mktemp("log") / "server.log"
+    with guard.guard() as token, run.certificates() as tls:
+        launch = Launch(run.HOST, server.free_port(run.HOST), app.target, tls=tls, python=sys.executable)
+        with server.start(entry, app, launch, cpus=available(), log=log, token=token):
+            yield Served(launch, token)
+
+
+@pytest.mark.parametrize(("name", "streams"), [("plaintext", 1), ("json", 2), ("echo", 1), ("stream", 1), ("items", 2)])
+def test_every_answer_is_right_over_http3(name: str, streams: int, served: Served, tmp_path: Path) -> None:
+    (scenario,) = catalog.choose("scenarios", catalog.scenarios(), [name])
+    assert served.launch.tls is not None
+    case = Case(SERVER, "asgi", name, "h3", users=USERS, streams=streams)
+    order = trial.Order(
+        case,
+        scenario.path,
+        f"https://{served.launch.address}",
+        served.launch.tls.authority,
+        warmup_s=0.05,
+        window_s=0.3,
+        cpus=available(),
+        log=tmp_path / "load.log",
+        seed=0,
+        processes=1,
+        token=served.token,
+    )
+    result = trial.run(order)
+    assert result.errors.examples == {}
+    assert result.checked
+    assert result.requests > 0
+    assert result.started == result.finished + result.abandoned
+    assert result.abandoned <= USERS
+    assert result.connections.opened == USERS // streams + result.connections.reopened
+    assert result.connections.negotiated == f"TLSv1.3 {verdict.AGREED['h3']}"
