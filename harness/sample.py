@@ -1,4 +1,4 @@
-"""CPU and memory of a server's process tree over time, and what the machine's host took away. Linux's /proc."""
+"""CPU, memory and context switches of a server's process tree over time, and what others took. Linux's /proc."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import ctypes
 import os
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -15,14 +15,20 @@ from harness.findings import Sample
 from harness.model import HarnessError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 INTERVAL_S = 0.1
-_MEMORY_EVERY = 5
-"""Memory is looked at in every fifth sample: the kernel walks all pages for it."""
+_WIDE_EVERY = 5
+"""New processes, context switches and frequency are looked for in every fifth sample: every thread is asked."""
+_MEMORY_SHARE = 0.0025
+"""Of one CPU, at most, goes into looking at memory, for which the kernel walks all pages and halts their owner."""
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PROC = Path("/proc")
+_FREQUENCY = "/sys/devices/system/cpu/cpu{}/cpufreq/scaling_cur_freq"
 _LIBC = ctypes.CDLL(None)
+
+Thread = tuple[int, str]
+"""A process and a thread of it, by their numbers."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +45,21 @@ class Usage:
 
 
 class Sampler:
-    """Looks at the tree of `pid` ten times a second while its block runs, and once at either end."""
+    """Looks at the tree of `pid` ten times a second while its block runs, and once at either end.
 
-    def __init__(self, pid: int) -> None:
+    `cpus` are those whose frequency is looked at. A child that a process of the tree starts is known by the next fifth
+    sample; what it used until then counts from there on.
+    """
+
+    def __init__(self, pid: int, cpus: Collection[int] = ()) -> None:
         self._pid = pid
+        self._frequencies = [path for cpu in sorted(cpus) if os.path.exists(path := _FREQUENCY.format(cpu))]  # noqa: PTH110 - read by os
         self._samples: list[Sample] = []
         self._alive: Mapping[int, Usage] = {}
         self._lost_s = 0.0
+        self._switches: Mapping[Thread, int] = {}
+        self._lost_switches = 0
+        self._memory_due_s = 0.0
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
 
@@ -55,28 +69,52 @@ class Sampler:
 
     def __enter__(self) -> Self:
         _require_children()
-        self._look(memory=True)
+        self._look(wide=True, memory=True)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
         self._thread.join()
-        self._look(memory=True)
+        self._look(wide=True, memory=True)
 
     def _run(self) -> None:
         while not self._done.wait(INTERVAL_S):
-            self._look(memory=len(self._samples) % _MEMORY_EVERY == 0)
+            wide = len(self._samples) % _WIDE_EVERY == 0
+            self._look(wide=wide, memory=wide and time.monotonic() >= self._memory_due_s)
 
-    def _look(self, *, memory: bool) -> None:
-        # A worker whose parent died is no longer in the tree, and works on.
-        pids = {*tree(self._pid), *self._alive}
-        at_ns = time.perf_counter_ns()
-        alive = {pid: usage for pid in pids if (usage := _usage(pid)) is not None}
-        self._lost_s += lost(self._alive, alive)
+    def _look(self, *, wide: bool, memory: bool) -> None:
+        at_ns, alive = time.perf_counter_ns(), _again(self._alive)
+        if wide or len(alive) < len(self._alive):
+            # A worker whose parent died is no longer below `pid`, and works on.
+            pids = tree(self._pid, *self._alive)
+            at_ns = time.perf_counter_ns()
+            alive = {pid: usage for pid in pids if (usage := _usage(pid)) is not None}
+            self._lost_s += lost(self._alive, alive)
         self._alive = alive
         cpu_s = self._lost_s + sum(usage.total_s for usage in alive.values())
-        self._samples.append(Sample(at_ns, cpu_s, len(alive), _pss(alive) if memory else None))
+        self._samples.append(
+            Sample(
+                at_ns,
+                cpu_s,
+                len(alive),
+                self._memory() if memory else None,
+                switches=self._count_switches() if wide else None,
+                frequency_mhz=_mean_mhz(self._frequencies) if wide else None,
+            )
+        )
+
+    def _memory(self) -> int:
+        before_s = time.thread_time()
+        pss_bytes = _pss(self._alive)
+        self._memory_due_s = time.monotonic() + (time.thread_time() - before_s) / _MEMORY_SHARE
+        return pss_bytes
+
+    def _count_switches(self) -> int:
+        switches = _switches(self._alive)
+        self._lost_switches += lost_switches(self._switches, switches)
+        self._switches = switches
+        return self._lost_switches + sum(switches.values())
 
 
 def lost(before: Mapping[int, Usage], now: Mapping[int, Usage]) -> float:
@@ -89,24 +127,58 @@ def lost(before: Mapping[int, Usage], now: Mapping[int, Usage]) -> float:
     return max(0.0, ended_s - credited_s)
 
 
+def lost_switches(before: Mapping[Thread, int], now: Mapping[Thread, int]) -> int:
+    """Context switches that vanished with threads between two looks, as far as they had been seen.
+
+    A count that fell is that of a new thread under an old number.
+    """
+    return sum(count for thread, count in before.items() if now.get(thread, -1) < count)
+
+
 def idle_pss(pid: int) -> int:
     """Proportional set size in bytes of the tree of `pid`, now."""
     return _pss(tree(pid))
 
 
 @dataclass(frozen=True)
+class CpuTime:
+    """Ticks of one CPU since the machine started."""
+
+    total: int
+    used: int
+    """By processes, with all that is counted as theirs."""
+
+
+@dataclass(frozen=True)
 class MachineTime:
-    """Ticks of all CPUs together since the machine started; `man 5 proc_stat`."""
+    """Ticks of all CPUs together since the machine started, and of each; `man 5 proc_stat`."""
 
     total: int
     stolen: int
+    by_cpu: Mapping[int, CpuTime] = field(default_factory=dict)
 
 
 def machine_time() -> MachineTime:
     """The machine's CPU time so far."""
     # user nice system idle iowait irq softirq steal; what follows is part of user and nice.
-    ticks = [int(word) for word in (_PROC / "stat").read_text().split(maxsplit=9)[1:9]]
-    return MachineTime(sum(ticks), ticks[7])
+    ticks: dict[bytes, list[int]] = {}
+    for line in _read("/proc/stat").splitlines():
+        name, *words = line.split(maxsplit=9)
+        if not name.startswith(b"cpu"):
+            break
+        ticks[name[3:]] = [int(word) for word in words[:8]]
+    every = ticks.pop(b"")
+    # Where the time of interrupts is measured (CONFIG_IRQ_TIME_ACCOUNTING), hard ones have some, and it is nobody's.
+    # Elsewhere they have none, and softirqs are a process's time too: of the one that they interrupt.
+    interrupts_count = every[5] == 0
+    return MachineTime(
+        sum(every),
+        every[7],
+        {
+            int(number): CpuTime(sum(own), sum(own[:3]) + (own[5] + own[6] if interrupts_count else 0))
+            for number, own in ticks.items()
+        },
+    )
 
 
 def steal_ratio(before: MachineTime, after: MachineTime) -> float:
@@ -115,24 +187,57 @@ def steal_ratio(before: MachineTime, after: MachineTime) -> float:
     return (after.stolen - before.stolen) / total if total > 0 else 0.0
 
 
-def tree(pid: int) -> list[int]:
-    """`pid` and all that descends from it.
+def foreign_ratio(before: MachineTime, after: MachineTime, cpus: Iterable[int], own_cpu_s: float) -> float:
+    """Share of the time of `cpus` between two looks that processes used beside those that used `own_cpu_s` seconds.
+
+    0 for no time at all. Ticks are hundredths of a second: over 2 s it is right to about 1 %.
+    """
+    pairs = [(before.by_cpu[cpu], after.by_cpu[cpu]) for cpu in cpus if cpu in before.by_cpu and cpu in after.by_cpu]
+    total = sum(later.total - earlier.total for earlier, later in pairs)
+    used = sum(later.used - earlier.used for earlier, later in pairs)
+    return max(0.0, used - own_cpu_s * _TICKS_PER_S) / total if total > 0 else 0.0
+
+
+def tree(*roots: int) -> list[int]:
+    """The `roots` and all that descends from them.
 
     The kernel's lists of children are read, one for each thread; psutil would read every process of the machine.
     """
-    found = [pid]
+    found = list(dict.fromkeys(roots))
     for parent in found:
-        found += _children(parent)
+        found += [child for child in _children(parent) if child not in found]
     return found
 
 
 def _children(pid: int) -> list[int]:
     children: list[int] = []
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError), os.scandir(f"/proc/{pid}/task") as threads:
-        for thread in threads:
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                children += map(int, _read(f"{thread.path}/children").split())
+    for thread in _threads(pid):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            children += map(int, _read(f"/proc/{pid}/task/{thread}/children").split())
     return children
+
+
+def _switches(pids: Iterable[int]) -> dict[Thread, int]:
+    """Voluntary and involuntary context switches of every thread."""
+    found = {}
+    for pid in pids:
+        for thread in _threads(pid):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                status = _read(f"/proc/{pid}/task/{thread}/status")
+                voluntary, _, involuntary = status.partition(b"\nvoluntary_ctxt_switches:")[2].split()[:3]
+                found[pid, thread] = int(voluntary) + int(involuntary)
+    return found
+
+
+def _threads(pid: int) -> list[str]:
+    try:
+        return os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - names only, and many times a second
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _mean_mhz(paths: Collection[str]) -> float | None:
+    return sum(int(_read(path)) for path in paths) / len(paths) / 1000 if paths else None
 
 
 def _require_children() -> None:
@@ -142,18 +247,32 @@ def _require_children() -> None:
         )
 
 
+def _again(usages: Mapping[int, Usage]) -> dict[int, Usage]:
+    """These processes again, those that are still there; what their children used is not asked."""
+    return {pid: Usage(own_s, usage.waited_s) for pid, usage in usages.items() if (own_s := _own_s(pid)) is not None}
+
+
 def _usage(pid: int) -> Usage | None:
     """None for a process that is gone; a zombie still has its figures."""
-    clock = ctypes.c_int()
-    if _LIBC.clock_getcpuclockid(pid, ctypes.byref(clock)) != 0:
+    own_s = _own_s(pid)
+    if own_s is None:
         return None
     try:
-        # Exact, all threads, the ended ones too; /proc/PID/stat counts in hundredths of a second.
-        own_s = time.clock_gettime(clock.value)
         fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     except OSError:
         return None
     return Usage(own_s, (int(fields[13]) + int(fields[14])) / _TICKS_PER_S)
+
+
+def _own_s(pid: int) -> float | None:
+    """CPU seconds of all threads, the ended ones too; exact, where /proc/PID/stat counts in hundredths."""
+    clock = ctypes.c_int()
+    if _LIBC.clock_getcpuclockid(pid, ctypes.byref(clock)) != 0:
+        return None
+    try:
+        return time.clock_gettime(clock.value)
+    except OSError:
+        return None
 
 
 def _pss(pids: Iterable[int]) -> int:

@@ -12,10 +12,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.sample import MachineTime, Sampler, Usage, idle_pss, lost, machine_time, steal_ratio, tree
+from harness import sample
+from harness.sample import (
+    CpuTime,
+    MachineTime,
+    Sampler,
+    Usage,
+    foreign_ratio,
+    idle_pss,
+    lost,
+    lost_switches,
+    machine_time,
+    steal_ratio,
+    tree,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from harness.findings import Sample
 
@@ -52,6 +66,18 @@ PROGRAM = textwrap.dedent("""
         children.append(fork(stay, 0))
         forked.set()
         signal.sigwait([signal.SIGUSR1])
+
+    def switch(times):
+        for _ in range(times): time.sleep(5e-4)  # a shorter one may be over before it began
+
+    def switch_in_a_thread(times):
+        thread = threading.Thread(target=switch, args=(times,))
+        thread.start()
+        thread.join()
+
+    def switches():
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        return used.ru_nvcsw + used.ru_nivcsw
 
     def from_a_thread():
         threading.Thread(target=fork_and_stay, daemon=True).start()
@@ -196,6 +222,59 @@ def test_the_figures_of_a_process_that_ended_move_to_the_parent_that_waited() ->
     assert lost(before, {}) == 3.75
 
 
+def test_context_switches_are_what_the_process_says(subject: Subject) -> None:
+    _, (at_least,) = subject.do("switch(100); children[:] = [switches()]")
+    with Sampler(subject.pid) as sampler:
+        _, (before, after) = subject.do("before = switches(); switch(300); children[:] = [before, switches()]")
+    _, (at_most,) = subject.do("children[:] = [switches()]")
+    first, last = sampler.samples[0].switches, sampler.samples[-1].switches
+    assert first is not None
+    assert last is not None
+    assert at_least <= first <= before
+    assert after <= last <= at_most
+    assert after - before >= 200
+
+
+def test_context_switches_of_every_thread_and_child_count(subject: Subject) -> None:
+    subject.do("threading.Thread(target=lambda: (switch(200), signal.pause()), daemon=True).start()")
+    subject.do("fork(lambda: (switch(400), signal.pause()))")
+    with Sampler(subject.pid) as sampler:
+        sampled(sampler, lambda each: (each.switches or 0) >= 600)
+    assert sampler.samples[-1].processes == 2
+
+
+def test_context_switches_never_fall_when_a_process_ends(subject: Subject) -> None:
+    with Sampler(subject.pid) as sampler:
+        _, (child,) = subject.do("children.append(fork(lambda: (switch(300), signal.pause())))")
+        sampled(sampler, lambda each: (each.switches or 0) >= 300)
+        subject.do(f"os.kill({child}, 9); os.waitpid({child}, 0)")
+        sampled(sampler, lambda each: each.processes == 1)
+    seen = [each.switches for each in sampler.samples if each.switches is not None]
+    assert seen == sorted(seen)
+
+
+def test_context_switches_of_ended_threads_are_kept() -> None:
+    before = {(1, "1"): 10, (1, "2"): 5, (2, "2"): 7}
+    assert lost_switches(before, before) == 0
+    assert lost_switches(before, {(1, "1"): 12, (2, "2"): 7}) == 5
+    assert lost_switches(before, {(1, "1"): 12, (1, "2"): 1, (2, "2"): 7}) == 5
+    assert lost_switches(before, {}) == 22
+
+
+def test_frequency_is_the_mean_of_the_cpus_that_tell(
+    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for cpu, khz in ((0, 3_000_000), (1, 1_000_000), (2, 5_000_000)):
+        (tmp_path / str(cpu)).write_text(f"{khz}\n")
+    monkeypatch.setattr(sample, "_FREQUENCY", f"{tmp_path}/{{}}")
+    with Sampler(subject.pid, {0, 1, 7}) as sampler:
+        pass
+    assert sampler.samples[-1].frequency_mhz == 2000
+    with Sampler(subject.pid, {7}) as sampler:
+        pass
+    assert sampler.samples[-1].frequency_mhz is None
+
+
 def test_steal_is_a_share_of_the_time_of_all_cpus() -> None:
     assert steal_ratio(MachineTime(1000, 10), MachineTime(1200, 60)) == 0.25
     assert steal_ratio(MachineTime(1000, 10), MachineTime(1000, 10)) == 0
@@ -204,4 +283,44 @@ def test_steal_is_a_share_of_the_time_of_all_cpus() -> None:
 def test_the_machine_tells_its_time() -> None:
     before = machine_time()
     assert 0 <= before.stolen <= before.total
+    assert before.by_cpu.keys() >= os.sched_getaffinity(0)
+    assert all(0 <= cpu.used <= cpu.total <= before.total for cpu in before.by_cpu.values())
     assert 0 <= steal_ratio(before, machine_time()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("cpus", "own_cpu_s", "ratio"),
+    [
+        ({0}, 0.0, 0.75),
+        ({0}, 0.5, 0.5),
+        ({0, 1}, 0.5, 0.375),
+        ({0, 1, 9}, 0.5, 0.375),
+        ({0}, 9.0, 0.0),
+        (set(), 0.0, 0.0),
+    ],
+)
+def test_what_others_used_is_what_was_used_less_ones_own(cpus: set[int], own_cpu_s: float, ratio: float) -> None:
+    ticks_per_s = os.sysconf("SC_CLK_TCK")
+    before = MachineTime(0, 0, {0: CpuTime(100, 50), 1: CpuTime(100, 0)})
+    after = MachineTime(
+        0,
+        0,
+        {
+            0: CpuTime(100 + 2 * ticks_per_s, 50 + 3 * ticks_per_s // 2),
+            1: CpuTime(100 + 2 * ticks_per_s, ticks_per_s // 2),
+        },
+    )
+    assert foreign_ratio(before, after, cpus, own_cpu_s) == ratio
+
+
+def test_what_a_process_burns_on_a_cpu_is_foreign_there_and_is_not_if_it_is_ones_own(subject: Subject) -> None:
+    cpu = max(os.sched_getaffinity(0))
+    used_before_s, _ = subject.do(f"os.sched_setaffinity(0, {{{cpu}}})")
+    before = machine_time()
+    used_s, _ = subject.do("burn(0.4)")
+    after = machine_time()
+    total_s = (after.by_cpu[cpu].total - before.by_cpu[cpu].total) / os.sysconf("SC_CLK_TCK")
+    burnt_s = used_s - used_before_s
+    foreign_s = total_s * foreign_ratio(before, after, {cpu}, 0)
+    assert foreign_s >= burnt_s - 2 * TOLERANCE_S
+    assert total_s * foreign_ratio(before, after, {cpu}, burnt_s) == pytest.approx(max(0, foreign_s - burnt_s))
