@@ -40,7 +40,7 @@ def _command(launch: Launch) -> list[str]:
     return [launch.python, str(_SCRIPT), launch.host, str(launch.port), *files]
 
 
-NULL = Server("null", (), frozenset(PROTOCOLS), _command)
+NULL = Server("null", (), frozenset(PROTOCOLS) - {"h3"}, _command)
 APP = App("none", "", _SCRIPT.parent, "/plaintext", b"Hello, World!")
 
 
@@ -61,13 +61,17 @@ class Generator:
 def ceilings(
     generator: Generator, protocols: Sequence[Protocol], tries: int, own: Scenario | None = None
 ) -> dict[Protocol, float]:
-    """The highest rate in requests/s of so many tries on each protocol; a protocol that gave none is left out.
+    """The highest rate in requests/s of so many tries on each protocol.
+
+    A protocol that gave none is left out, and so is one that the null server does not speak.
 
     The load is the smallest exchange there is, or a Locust file of one's own, `own`, whose users may find the null
     server's answers wrong: what they send is counted then.
     """
     found: dict[Protocol, float] = {}
     for protocol in protocols:
+        if protocol not in NULL.protocols:
+            continue
         scenario = own or smallest(protocol)
         with suppress(ServerError):
             rates = [rate_rps(result) for result in results(generator, scenario, protocol, tries)]

@@ -13,13 +13,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from harness.model import PROTOCOLS, Protocol, UsageError, rate_of
+from harness.loads import load_of
+from harness.model import PROTOCOLS, Protocol, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 Names = tuple[str, ...]
+SERVERS: Names = ("uvicorn", "hypercorn", "daphne", "granian")
+SCENARIOS: Names = ("plaintext", "echo", "ws_echo")
+"""What is measured unless something else is named."""
+_LISTS = frozenset({"servers", "apps", "scenarios", "protocols", "env", "workers"})
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 
@@ -27,15 +32,31 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a run is asked to do, before names are looked up. The descriptions are the options' help."""
 
     servers: Annotated[Names, Meta(description="Names from `harness list`, with commas; or all.", title="A,B")] = (
-        *("uvicorn", "hypercorn", "daphne", "granian"),
+        SERVERS
     )
     apps: Annotated[Names, Meta(description="Apps from `harness list`, with commas; or all.", title="A,B")] = ("asgi",)
     app: Annotated[str | None, Meta(description="Your own app in their place.", title="MODULE:CALLABLE")] = None
     app_dir: Annotated[str, Meta(description="Folder that your app is imported from.", title="DIR")] = "."
+    python: Annotated[
+        str | None,
+        Meta(description="Interpreter that runs the servers, such as ../shop/.venv/bin/python.", title="FILE"),
+    ] = None
+    env: Annotated[Names, Meta(description="Environment of your app, with commas.", title="NAME=VALUE,…")] = ()
     ready_path: Annotated[str, Meta(description="What your app is asked for until it answers.", title="PATH")] = "/"
-    scenarios: Annotated[Names, Meta(description="What the users do, with commas; or all.", title="A,B")] = (
-        *("plaintext", "echo", "ws_echo"),
-    )
+    ready_within: Annotated[
+        float, Meta(gt=0, description="How long a server may take until its first right answer.", title="TIME")
+    ] = 15.0
+    scenarios: Annotated[
+        Names | None,
+        Meta(
+            description="What the users do, with commas; or all. "
+            f"\\[{','.join(SCENARIOS)}; with an app of your own, what its OpenAPI document says]",
+            title="A,B",
+        ),
+    ] = None
+    openapi: Annotated[
+        str, Meta(description="Where your app serves its OpenAPI document, or a file of it.", title="PATH")
+    ] = "/openapi.json"
     locustfile: Annotated[
         str | None, Meta(description="Your own Locust file in their place, whatever users it has.", title="FILE")
     ] = None
@@ -46,22 +67,44 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str,
         Meta(
             description="saturate: closed loop, each user sends again once it has its answer. "
-            "rate=R: open loop, R requests a second are due, evenly or with ,arrivals=poisson.",
+            "rate=R: open loop, R requests a second are due, evenly or with ,arrivals=poisson. "
+            "capacity=p99<50ms[,errors<0.1%]: the highest rate at which that holds. "
+            "sweep: each server at shares of its own rate and at rates that all share.",
             title="LOAD",
         ),
     ] = "saturate"
     users: Annotated[int, Meta(ge=1, description="Requests in flight at once, whatever the protocol.", title="N")] = 32
-    streams: Annotated[int, Meta(ge=1, description="HTTP/2: users that share one connection.", title="N")] = 1
+    streams: Annotated[int, Meta(ge=1, description="HTTP/2 and 3: users that share one connection.", title="N")] = 1
     load_processes: Annotated[
         Annotated[int, Meta(ge=1)] | Literal["auto"],
         Meta(description="Processes that make the load; auto: one for every two CPUs.", title="N"),
     ] = 1
-    workers: Annotated[int, Meta(ge=1, description="Worker processes of each server.", title="N")] = 1
+    server_cpus: Annotated[
+        str | None, Meta(description="CPUs for the servers, such as 0-3,8; whole cores unless given.", title="CPUS")
+    ] = None
+    load_cpus: Annotated[str | None, Meta(description="CPUs for the load generator.", title="CPUS")] = None
+    workers: Annotated[
+        tuple[Annotated[int, Meta(ge=1)], ...],
+        Meta(min_length=1, description="Worker processes of each server; several, as 1,2,4, to compare.", title="N"),
+    ] = (1,)
     rounds: Annotated[int, Meta(ge=1, description="How often each case is measured, in a new order.", title="N")] = 5
+    precision: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(
+            description="Add rounds until the intervals of throughput and CPU ÷ baseline are within ±P, such as 5%.",
+            title="P",
+        ),
+    ] = None
+    max_rounds: Annotated[int, Meta(ge=1, description="Where --precision gives up.", title="N")] = 20
+    aa: Annotated[
+        bool,
+        Meta(description="Enter the baseline twice, and tell the difference between it and itself.", title=""),
+    ] = False
     warmup: Annotated[float, Meta(ge=0, description="Load before each window, such as 500ms.", title="TIME")] = 0.5
     duration: Annotated[float, Meta(gt=0, description="Length of each window, such as 2s.", title="TIME")] = 2.0
     baseline: Annotated[
-        str | None, Meta(description="Server that the others are compared with; the first unless given.", title="NAME")
+        str | None,
+        Meta(description="Server or app that the others are compared with; the first unless given.", title="NAME"),
     ] = None
     seed: Annotated[
         Annotated[int, Meta(ge=0)] | None,
@@ -77,6 +120,7 @@ class Option:
     key: str
     help: str
     metavar: str
+    flag: bool = False
 
 
 def options() -> Iterator[Option]:
@@ -84,21 +128,22 @@ def options() -> Iterator[Option]:
     hints = get_type_hints(Settings, include_extras=True)
     for field in msgspec.structs.fields(Settings):
         meta: Meta = hints[field.name].__metadata__[0]
-        yield Option(field.name, f"{meta.description}{_default(field.default)}", meta.title or "")
+        flag = field.default is False
+        yield Option(field.name, f"{meta.description}{_default(field.default)}", meta.title or "", flag)
 
 
 def _default(value: Any) -> str:
     match value:
-        case None:
+        case None | False | ():
             return ""
         case tuple():
-            return f" \\[{','.join(value)}]"
+            return f" \\[{','.join(map(str, value))}]"
         case float():
             return f" \\[{value:g}s]"
     return f" \\[{value}]"
 
 
-def load(given: Mapping[str, str | None], directory: Path, file: Path | None = None) -> Settings:
+def load(given: Mapping[str, str | bool | None], directory: Path, file: Path | None = None) -> Settings:
     """Settings from the file in `directory`, or from `file`, and over them the options that are not None.
 
     Raises `UsageError` naming the key that is unknown, of the wrong type or out of range, and what was expected.
@@ -152,15 +197,20 @@ def _normal(value: Any, key: str, shown: str) -> Any:
         return value
     if key == "load":
         try:
-            rate_of(value)
+            load_of(value)
         except ValueError as error:
             raise UsageError(f"{shown}: {error}") from error
-    if key in {"warmup", "duration"}:
+    if key == "precision":
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value.strip())
+        if found is None:
+            raise UsageError(f"{shown}: expected a share such as 5%, found {value}")
+        return float(found[1]) / 100
+    if key in {"warmup", "duration", "ready_within"}:
         found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m)?", value.strip())
         if found is None:
             raise UsageError(f"{shown}: expected a time such as 2s or 500ms, found {value}")
         return float(found[1]) * _UNITS_S[found[2] or "s"]
-    if key in {"servers", "apps", "scenarios", "protocols"}:
+    if key in _LISTS:
         names = [name.strip() for name in value.split(",") if name.strip()]
         return list(PROTOCOLS) if key == "protocols" and names == ["all"] else names
     return value

@@ -1,4 +1,4 @@
-"""What a run finds: results, records, and the summaries that reports are made from.
+"""What a run finds: results, records, and where they come from.
 
 Units stand in the names, as in `harness.model`.
 """
@@ -7,9 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from harness.histogram import Histogram
+from harness.loads import Capacity, Rate, Saturate, Sweep, load_of
+from harness.machine import Machine
 from harness.model import SCHEMA, Case, Life, Protocol, Verdict
+
+Step = Literal["doubling", "bisection", "confirmation"]
+"""Why a search for a capacity tries a rate."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,23 @@ class Sample:
     processes: int
     pss_bytes: int | None = None
     """Proportional set size of the tree; None where it was not looked at."""
+    switches: int | None = None
+    """Context switches since it started, voluntary or not; of threads that ended, as far as they had been seen."""
+    frequency_mhz: float | None = None
+    """Mean of the server's CPUs; None where it was not looked at, or the kernel does not tell."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One trial of a search for a capacity."""
+
+    rate_rps: float
+    step: Step
+    met: bool
+    final: bool = False
+    """Is this the trial whose number stands for the round?"""
+    shortfall: str = ""
+    """Why the level was not met."""
 
 
 @dataclass(frozen=True)
@@ -110,9 +133,28 @@ class Record:
     samples: tuple[Sample, ...] = ()
     steal_ratio: float | None = None
     """Share of the machine's CPU time that its host gave to others."""
+    foreign_ratio: float | None = None
+    """Share of the server's CPUs that processes other than its own used."""
     load_argv: tuple[str, ...] = ()
     log_tail: str = ""
+    probe: Probe | None = None
+    """Where the case is a search for a capacity, which part of it this trial was."""
     schema: int = SCHEMA
+
+    @property
+    def counts(self) -> bool:
+        """Does its number stand for its round? All do but the steps of a search on the way to its end."""
+        return self.probe is None or self.probe.final
+
+
+@dataclass(frozen=True)
+class Active:
+    """What a server really runs its app with, as the app sees it from within."""
+
+    loop: str | None = None
+    """Class of the running event loop, `uvloop.Loop`."""
+    modules: tuple[str, ...] = ()
+    """Top-level modules that are loaded and do not belong to Python."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +166,10 @@ class LifeRecord:
     argv: tuple[str, ...]
     ready_s: float | None = None
     """From exec to the first right answer; None when none came."""
+    first_request_s: float | None = None
+    """How long that first answer took, from connecting."""
+    active: Active | None = None
+    """None for an app that does not tell."""
     stop_s: float | None = None
     """From SIGTERM to the end of the last process."""
     killed: bool = False
@@ -151,6 +197,11 @@ class Environment:
     git_commit: str | None = None
     server_versions: Mapping[str, str] = field(default_factory=dict)
     """Server name to the version of its own distribution, the first of `Server.requires`."""
+    app_versions: Mapping[str, str] = field(default_factory=dict)
+    """App name to the version of its framework, the first of `App.requires`."""
+    other_packages: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Server name to the packages of its own environment, where it has one."""
+    machine: Machine | None = None
 
 
 @dataclass(frozen=True)
@@ -169,102 +220,43 @@ class RunInfo:
     load: str
     users: int
     streams: int
-    workers: int
+    workers: tuple[int, ...]
     ceilings: Mapping[Protocol, float] = field(default_factory=dict)
     """Protocol to the highest rate in requests per second that the generator reached against the null server."""
+    baseline_app: str = ""
+    """App under the baseline; with one app, that one."""
+    precision: float | None = None
+    """What half the width of the intervals was to come below."""
+    max_rounds: int | None = None
+    twin: str | None = None
+    """The name under which the baseline ran a second time."""
+    load_processes: int = 1
     schema: int = SCHEMA
 
     @property
     def conditions(self) -> str:
         """How hard, how long and how often, in words: `closed loop, 32 users, 1 worker, 5 rounds × 2 s, seed 7`."""
-        kind, _, value = self.load.partition("=")
-        loop = {
-            "saturate": "closed loop",
-            "rate": f"open loop at {value} requests/s",
-            "capacity": f"search for the highest rate with {value}",
-        }.get(kind, self.load)
         streams = f" ({self.streams} streams a connection on HTTP/2)" if self.streams > 1 else ""
-        workers = "1 worker" if self.workers == 1 else f"{self.workers} workers"
+        workers = "1 worker" if self.workers == (1,) else f"{_and(self.workers)} workers"
         rounds = "1 round" if self.rounds == 1 else f"{self.rounds} rounds"
+        if self.precision is not None:
+            rounds = f"{self.rounds} to {self.max_rounds} rounds"
+        loop = _loop(self.load)
         return f"{loop}, {self.users} users{streams}, {workers}, {rounds} × {self.duration_s:g} s, seed {self.seed}"
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A median over rounds with its 95 % interval."""
-
-    median: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """A case ÷ the baseline's, paired by round, with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
+def _loop(text: str) -> str:
+    match load_of(text):
+        case Saturate():
+            return "closed loop"
+        case Rate():
+            return f"open loop at {text.removeprefix('rate=')} requests/s"
+        case Capacity():
+            return f"search for the highest rate with {text.removeprefix('capacity=')}"
+        case Sweep():
+            return "open loops at shares of each one's own rate and at rates that all share"
 
 
-@dataclass(frozen=True)
-class Ratios:
-    """Of what a case is compared by; None where one of the two has no figure."""
-
-    throughput: Ratio
-    cpu: Ratio | None
-    p99: Ratio | None
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Percentiles of merged histograms; the intervals resample rounds. None: too few requests to carry it."""
-
-    p50: Estimate | None = None
-    p90: Estimate | None = None
-    p99: Estimate | None = None
-    p99_9: Estimate | None = None
-    max: Estimate | None = None
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Proportional set size of the process tree in bytes: before the first request, and the most that was seen."""
-
-    idle: int | None
-    peak: int | None
-
-
-@dataclass(frozen=True)
-class CaseSummary:
-    """All rounds of one case: one row of the answer, and of `summary.json`."""
-
-    case: Case
-    verdict: Verdict
-    reasons: tuple[str, ...]
-    rounds: int
-    """Rounds that count."""
-    requests: int
-    errors: Errors
-    throughput_rps: Estimate | None = None
-    throughput_by_round_rps: tuple[float, ...] = ()
-    latency_us: Latency = Latency()
-    service_us: Latency = Latency()
-    send_lag_us: Latency = Latency()
-    response: Histogram = field(default_factory=Histogram)
-    """All rounds merged: what the percentile curve is drawn from."""
-    cpu_us_per_request: Estimate | None = None
-    cpu_us_per_request_by_round: tuple[float, ...] = ()
-    memory_pss_bytes: Memory = Memory(None, None)
-    ready_s: Estimate | None = None
-    stop_s: Estimate | None = None
-    connections: int = 0
-    offered_rps: float | None = None
-    achieved_ratio: float | None = None
-    rank: int | None = None
-    """1 is the fastest of its scenario and protocol; servers whose intervals do not separate share a rank."""
-    ratio_to_baseline: Ratios | None = None
-
-    @property
-    def measured(self) -> bool:
-        return self.throughput_rps is not None
+def _and(numbers: tuple[int, ...]) -> str:
+    *others, last = map(str, numbers)
+    return f"{', '.join(others)} and {last}" if others else last

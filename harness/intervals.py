@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.findings import Estimate, Latency, Ratio
 from harness.histogram import Histogram, bucket_range
+from harness.summaries import Estimate, Latency, Ratio
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,6 +77,23 @@ def paired_ratio(numerators: Mapping[int, float], denominators: Mapping[int, flo
     return Ratio(math.exp(middle), math.exp(min(low, middle)), math.exp(max(high, middle)))
 
 
+def unpaired_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Ratio | None:
+    """Ratio of two figures whose rounds have nothing in common; None without a positive value on either side.
+
+    The ratio of the medians, with Welch's 95 % interval for two samples of unequal variance, on logarithms; swapping
+    the two gives the inverse. Degrees of freedom are Welch and Satterthwaite's (NIST/SEMATECH e-Handbook, 1.3.5.3;
+    B. L. Welch, Biometrika 34, 1947, 28 – 35), rounded down to a whole number, which never narrows the interval.
+    A single value on either side leaves no interval.
+    """
+    above, below = ([value for value in side if value > 0] for side in (numerators, denominators))
+    if not above or not below:
+        return None
+    middle = math.log(statistics.median(above)) - math.log(statistics.median(below))
+    difference, margin = _welch([math.log(value) for value in above], [math.log(value) for value in below])
+    low, high = (difference - margin, difference + margin) if margin is not None else (middle, middle)
+    return Ratio(math.exp(middle), math.exp(min(low, middle)), math.exp(max(high, middle)))
+
+
 def carries(count: int, per_mille: int) -> bool:
     """Whether `count` requests carry this percentile: at least ten of them must lie beyond it.
 
@@ -115,6 +132,20 @@ def _t_interval(values: Sequence[float]) -> tuple[float, float]:
         return mean, mean
     margin = _t(len(values)) * statistics.stdev(values, mean) / math.sqrt(len(values))
     return mean - margin, mean + margin
+
+
+def _welch(ones: Sequence[float], others: Sequence[float]) -> tuple[float, float | None]:
+    """Difference of two means and half the width of its 95 % interval; None for the latter with a single value."""
+    difference = statistics.fmean(ones) - statistics.fmean(others)
+    if len(ones) == 1 or len(others) == 1:
+        return difference, None
+    parts = [statistics.variance(side) / len(side) for side in (ones, others)]
+    variance = sum(parts)
+    if variance == 0:
+        return difference, 0.0
+    shares = [(part / variance) ** 2 / (len(side) - 1) for part, side in zip(parts, (ones, others), strict=True)]
+    freedom = math.floor(1 / sum(shares) + 1e-9)  # what is whole but for rounding counts as whole
+    return difference, _t(freedom + 1) * math.sqrt(variance)
 
 
 def _t(rounds: int) -> float:

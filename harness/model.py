@@ -6,7 +6,6 @@ Units stand in the names: `_s` seconds, `_us` microseconds, `_ns` nanoseconds of
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +14,12 @@ from typing import Literal, get_args
 SCHEMA = 1
 """Version of `summary.json`, `run.json`, `trials.jsonl` and `lives.jsonl`; goes up on an incompatible change."""
 
-Protocol = Literal["h1", "h1-tls", "h2", "h2c", "ws", "ws-tls"]
-"""HTTP/1.1 in clear and over TLS, HTTP/2 over TLS (ALPN) and in clear (prior knowledge), WebSocket in clear or TLS."""
+Protocol = Literal["h1", "h1-tls", "h2", "h2c", "ws", "ws-tls", "h3"]
+"""HTTP/1.1 in clear and over TLS, HTTP/2 over TLS (ALPN) and in clear (prior knowledge), WebSocket in clear or TLS,
+HTTP/3 (over QUIC, which has TLS in it)."""
 
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
-TLS_PROTOCOLS: frozenset[Protocol] = frozenset({"h1-tls", "h2", "ws-tls"})
+TLS_PROTOCOLS: frozenset[Protocol] = frozenset({"h1-tls", "h2", "ws-tls", "h3"})
 WEBSOCKET_PROTOCOLS: frozenset[Protocol] = frozenset({"ws", "ws-tls"})
 HTTP2_PROTOCOLS: frozenset[Protocol] = frozenset({"h2", "h2c"})
 
@@ -30,11 +30,15 @@ PROTOCOL_NAMES: Mapping[Protocol, str] = {
     "h2c": "HTTP/2 in clear",
     "ws": "WebSocket",
     "ws-tls": "WebSocket with TLS",
+    "h3": "HTTP/3",
 }
 """What people call them."""
 
-Arrivals = Literal["uniform", "poisson"]
-"""Evenly spaced, or with exponential gaps as independent clients make them."""
+Interface = Literal["asgi", "wsgi"]
+"""What a server calls an app by."""
+
+EventLoop = Literal["asyncio", "trio"]
+"""What a server runs an ASGI app on; uvloop and its like are asyncio to the app."""
 
 Verdict = Literal["valid", "client-limited", "invalid", "unsupported", "failed"]
 """May a number be believed: yes · it measures the generator · no · there is none to be had · none came."""
@@ -87,6 +91,14 @@ class App:
     counts_workers: bool = False
     """Does `/scope` name the process that answered, so that N workers can be waited for?"""
     environment: Mapping[str, str] = field(default_factory=dict)
+    wsgi_target: str | None = None
+    """The same app as a WSGI callable, for servers that speak nothing else; `target` is the ASGI one."""
+    on_trio: frozenset[str] | None = None
+    """The scenarios for which it does without asyncio; None where that is not known, and is tried."""
+    scenarios: frozenset[str] | None = None
+    """Names of the scenarios that it answers; None for all."""
+    requires: tuple[str, ...] = ()
+    """Distributions that must be installed, the framework's own first."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +137,17 @@ class Server:
     unsupported: Mapping[Protocol, str] = field(default_factory=dict)
     """Why a protocol is missing, in words for the report."""
     max_workers: int | None = None
+    interface: Interface = "asgi"
+    event_loop: EventLoop = "asyncio"
+    python: str | None = None
+    """Interpreter of an environment of its own; None for the one that the run is given."""
+
+    def target(self, app: App) -> str | None:
+        """What of `app` this server is to serve; None where the app has nothing that it could."""
+        return app.wsgi_target if self.interface == "wsgi" else app.target
+
+    version: str | None = None
+    """Its version in that environment."""
 
 
 @dataclass(frozen=True)
@@ -138,27 +161,6 @@ class Scenario:
     """First line of the file's docstring."""
     ours: bool = True
     """Is it written in our users? Others check what they check, and only in a closed loop."""
-
-
-@dataclass(frozen=True)
-class Rate:
-    """An open loop: requests are due at a rate, whatever the server makes of it."""
-
-    rps: float
-    arrivals: Arrivals = "uniform"
-
-
-def rate_of(load: str) -> Rate | None:
-    """The open loop that a load means: `rate=5000`, `rate=5000,arrivals=poisson`; None for the closed one, `saturate`.
-
-    Raises `ValueError` for any other text.
-    """
-    if load == "saturate":
-        return None
-    found = re.fullmatch(r"rate=(\d+(?:\.\d+)?)(?:,arrivals=(uniform|poisson))?", load)
-    if found is None or float(found[1]) == 0:
-        raise ValueError(f"expected saturate, rate=R or rate=R,arrivals=poisson with R requests/s, found {load}")
-    return Rate(float(found[1]), "poisson" if found[2] == "poisson" else "uniform")
 
 
 @dataclass(frozen=True)
@@ -203,15 +205,25 @@ class Selection:
     load: str = "saturate"
     users: int = 32
     streams: int = 1
-    workers: int = 1
+    workers: tuple[int, ...] = (1,)
     rounds: int = 5
+    """How many at least; with a precision to reach, up to `max_rounds`."""
+    precision: float | None = None
+    """Half the width that the intervals of the ratios to the baseline shall not exceed: 0.05 is ±5 %."""
+    max_rounds: int = 20
     warmup_s: float = 0.5
     duration_s: float = 2.0
     baseline: str | None = None
+    """Server that the others are compared with, under `baseline_app`."""
+    baseline_app: str | None = None
     seed: int = 0
     load_processes: int = 1
+    ready_within_s: float = 15.0
+    """How long a server may take until its first right answer."""
+    python: str = "python"
+    """Interpreter that runs the servers, but those with one of their own."""
     not_installed: Mapping[str, str] = field(default_factory=dict)
-    """Server name to the words that say what is missing and how to install it."""
+    """Name of a server or an app to the words that say what is missing and how to install it."""
 
 
 @dataclass(frozen=True)
@@ -237,6 +249,8 @@ class Plan:
     rounds: tuple[tuple[Stint, ...], ...]
     exclusions: tuple[Exclusion, ...]
     estimate_s: float
+    further: tuple[tuple[Stint, ...], ...] = ()
+    """Rounds to be added while a precision is not reached."""
 
     @property
     def trial_count(self) -> int:

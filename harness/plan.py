@@ -2,65 +2,110 @@
 
 from __future__ import annotations
 
+import math
 import random
+from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING
 
-from harness.model import Case, Exclusion, Life, Plan, Selection, Server, Stint
+from harness.loads import Rate, Sweep, level_of, load_of
+from harness.model import Case, Exclusion, Life, Plan, Selection, Stint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from harness.model import App, Server
 
 _LIFE_S = 1.0
 """Start, readiness and stop of a server, seen over the catalogue's."""
 _TRIAL_S = 1.0
 """Start of the generator, the pass before the window and the end, beside warm-up and window."""
+_SEARCH_TRIALS = 10
+"""Trials of a search for a capacity: three doublings, four bisections and a confirmation or two."""
+_SWEEP_TRIALS = 12
+"""Trials of a sweep: its own shares, and about half of the common rates."""
+
+OWN_SHARES = (0.10, 0.25, 0.50, 0.70, 0.80, 0.90, 0.95, 1.05)
+"""Of the rate that a server reaches in a closed loop: where its open loops are measured in a sweep."""
+COMMON_LEAST = 0.10
+"""Of the slowest server's rate: where the rates begin that all servers of a sweep share."""
 
 
 def make_plan(selection: Selection) -> Plan:
-    """The same selection gives the same plan; the seed orders it."""
+    """The same selection gives the same plan; the seed orders it.
+
+    A sweep is planned in two steps, as its rates depend on what the servers reach: its plan is that of one round in a
+    closed loop, and `swept` makes the rounds that follow. The estimate is that of both.
+    """
     possible: list[Case] = []
     exclusions: list[Exclusion] = []
-    by_name = {server.name: server for server in selection.servers}
-    for case in cases(selection):
-        reason = why_not(case, by_name[case.server], selection)
+    servers = {server.name: server for server in selection.servers}
+    apps = {app.name: app for app in selection.apps}
+    sweep = isinstance(load_of(selection.load), Sweep)
+    for case in cases(replace(selection, load="saturate") if sweep else selection):
+        reason = why_not(case, servers[case.server], apps[case.app], selection)
         if reason is None:
             possible.append(case)
         else:
             exclusions.append(Exclusion(case, reason))
     shuffle = random.Random(selection.seed)  # noqa: S311 - an order to be repeated, no secret
-    rounds = tuple(one_round(possible, shuffle) for _ in range(selection.rounds))
-    return Plan(rounds, tuple(exclusions), estimate_s(rounds, selection))
+    rounds = tuple(one_round(possible, shuffle) for _ in range(1 if sweep else selection.rounds))
+    more = range(selection.rounds, selection.max_rounds) if selection.precision is not None and not sweep else ()
+    further = tuple(one_round(possible, shuffle) for _ in more)
+    return Plan(rounds, tuple(exclusions), estimate_s(rounds, selection), further)
+
+
+def swept(selection: Selection, reached_rps: Mapping[Case, float]) -> tuple[tuple[Stint, ...], ...]:
+    """The rounds of a sweep, given the rate that each case of its first round reached in a closed loop."""
+    rates = {case: _own_rates(rps) | _common_rates(case, rps, reached_rps) for case, rps in reached_rps.items()}
+    possible = [replace(case, load=str(Rate(rps))) for case, own in rates.items() for rps in sorted(own)]
+    shuffle = random.Random(selection.seed)  # noqa: S311 - an order to be repeated, no secret
+    return tuple(one_round(possible, shuffle) for _ in range(selection.rounds))
+
+
+def only(stints: Iterable[Stint], wanted: Collection[Case]) -> tuple[Stint, ...]:
+    """What is left of a round when only these cases are to be measured."""
+    left = ((stint.life, tuple(case for case in stint.cases if case in wanted)) for stint in stints)
+    return tuple(Stint(life, own) for life, own in left if own)
 
 
 def cases(selection: Selection) -> Iterator[Case]:
     """Every combination that makes sense to ask for: a scenario is asked only in protocols that it can speak."""
-    for scenario in selection.scenarios:
-        for protocol in selection.protocols:
-            if protocol not in scenario.protocols:
-                continue
-            for app in selection.apps:
-                for server in selection.servers:
-                    yield Case(
-                        server.name,
-                        app.name,
-                        scenario.name,
-                        protocol,
-                        selection.load,
-                        selection.users,
-                        selection.streams,
-                        selection.workers,
-                    )
+    for scenario, protocol in product(selection.scenarios, selection.protocols):
+        if protocol in scenario.protocols:
+            for workers, app, server in product(selection.workers, selection.apps, selection.servers):
+                yield Case(
+                    server.name,
+                    app.name,
+                    scenario.name,
+                    protocol,
+                    selection.load,
+                    selection.users,
+                    selection.streams,
+                    workers,
+                )
 
 
-def why_not(case: Case, server: Server, selection: Selection) -> str | None:
+def why_not(case: Case, server: Server, app: App, selection: Selection) -> str | None:
     """Why a case cannot be measured; None when it can."""
-    if server.name in selection.not_installed:
-        return selection.not_installed[server.name]
+    return next(_obstacles(case, server, app, selection), None)
+
+
+def _obstacles(case: Case, server: Server, app: App, selection: Selection) -> Iterator[str]:
+    """All that keeps a case from being measured, what is easiest to change first."""
+    for name in (server.name, app.name):
+        if name in selection.not_installed:
+            yield selection.not_installed[name]
+    if app.scenarios is not None and case.scenario not in app.scenarios:
+        yield f"{app.name} does not answer {case.scenario}"
     if case.protocol not in server.protocols:
-        return server.unsupported.get(case.protocol, f"{server.name} does not speak {case.protocol}")
+        yield server.unsupported.get(case.protocol, f"{server.name} does not speak {case.protocol}")
     if server.max_workers is not None and case.workers > server.max_workers:
-        return f"{server.name} has no more than {server.max_workers} worker, asked for {case.workers}"
-    return None
+        yield f"{server.name} has no more than {server.max_workers} worker, asked for {case.workers}"
+    if server.target(app) is None:
+        yield f"{server.name} serves WSGI only, and {app.name} has no WSGI twin"
+    if server.event_loop == "trio" and app.on_trio is not None and case.scenario not in app.on_trio:
+        yield f"{server.name} runs on trio, and {app.name} needs asyncio for {case.scenario}"
 
 
 def one_round(possible: list[Case], shuffle: random.Random) -> tuple[Stint, ...]:
@@ -75,6 +120,25 @@ def one_round(possible: list[Case], shuffle: random.Random) -> tuple[Stint, ...]
 
 
 def estimate_s(rounds: tuple[tuple[Stint, ...], ...], selection: Selection) -> float:
-    """How long a run will take, in seconds."""
+    """How long a run will take, in seconds; with a precision to reach, the least."""
     trial_s = _TRIAL_S + selection.warmup_s + selection.duration_s
-    return sum(_LIFE_S + len(stint.cases) * trial_s for stints in rounds for stint in stints)
+    trials = _SEARCH_TRIALS if level_of(selection.load) else 1
+    first_s = sum(_LIFE_S + len(stint.cases) * trials * trial_s for stints in rounds for stint in stints)
+    if not isinstance(load_of(selection.load), Sweep):
+        return first_s
+    swept_s = sum(_LIFE_S + len(stint.cases) * _SWEEP_TRIALS * trial_s for stints in rounds for stint in stints)
+    return first_s + selection.rounds * swept_s
+
+
+def _own_rates(reached_rps: float) -> set[float]:
+    return {max(1.0, float(round(share * reached_rps))) for share in OWN_SHARES}
+
+
+def _common_rates(case: Case, own_rps: float, reached_rps: Mapping[Case, float]) -> set[float]:
+    """Rates from the 1-2-5 series that servers of one question share, as far as this one is not overloaded by them."""
+    question = replace(case, server="", app="")
+    rivals = [rps for other, rps in reached_rps.items() if replace(other, server="", app="") == question]
+    lowest, highest = COMMON_LEAST * min(rivals), min(own_rps, max(rivals))
+    decades = range(math.floor(math.log10(lowest)), math.ceil(math.log10(highest)) + 1)
+    series = (factor * 10.0**decade for decade in decades for factor in (1, 2, 5))
+    return {rps for rps in series if lowest <= rps <= highest}

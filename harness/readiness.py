@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
 from typing import TYPE_CHECKING
 
+from harness.findings import Active
+
 if TYPE_CHECKING:
     from harness.model import App, Launch
 
@@ -29,9 +31,11 @@ class Readiness:
     def __init__(self, app: App, launch: Launch, deadline: float) -> None:
         self._app = app
         self._launch = launch
-        self._deadline = deadline
+        self.deadline = deadline
         self._workers = launch.workers if app.counts_workers else 1
         self._seen: set[int] = set()
+        self.first_request_s: float | None = None
+        """How long the first answer took, from connecting; None before there was one."""
         self._tls: ssl.SSLContext | None = None
         if launch.tls is not None:
             self._tls = ssl.create_default_context(cafile=str(launch.tls.authority))
@@ -40,7 +44,9 @@ class Readiness:
     def missing(self) -> str | None:
         """Ask once; None when ready, else what was found instead, in words."""
         try:
+            began = time.perf_counter()
             body = self._get(self._app.ready_path)
+            self.first_request_s = self.first_request_s or time.perf_counter() - began
             if self._app.ready_body is not None and body != self._app.ready_body:
                 return f"the answer {body[:80]!r}"
             if self._workers > 1:
@@ -51,6 +57,16 @@ class Readiness:
             return f"{type(error).__name__}: {error}"
         return None
 
+    def active(self) -> Active | None:
+        """What the app says it is run with; None for one that does not tell."""
+        if not self._app.counts_workers:
+            return None
+        try:
+            told = json.loads(self._get("/scope"))
+            return Active(told.get("loop"), tuple(told.get("modules", ())))
+        except (OSError, HTTPException, ValueError, AttributeError, TypeError):
+            return None
+
     def _answering(self, requests: int) -> set[int]:
         """The processes that answer requests sent at once; of requests one by one, one worker may take every one."""
         with ThreadPoolExecutor(requests) as pool:
@@ -59,7 +75,7 @@ class Readiness:
     def _get(self, path: str) -> bytes:
         """The whole body of an answer, whatever its status, on a connection of its own."""
         now = time.perf_counter()
-        until = max(self._deadline, now + _LAST_WAIT_S)
+        until = max(self.deadline, now + _LAST_WAIT_S)
         host, port = self._launch.host, self._launch.port
         if self._tls is None:
             connection = HTTPConnection(host, port, timeout=until - now)

@@ -8,18 +8,19 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from importlib.metadata import distributions
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
-import psutil
 
+from harness import packages
 from harness.findings import Environment, LifeRecord, Record, RunInfo
 from harness.model import SCHEMA, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from harness.machine import Machine
 
 Stored = TypeVar("Stored", Record, LifeRecord)
 
@@ -83,44 +84,28 @@ def _read_lines(path: Path, kind: type[Stored]) -> list[Stored]:
 
 
 def environment(
-    server_cpus: Iterable[int], load_cpus: Iterable[int], server_versions: Mapping[str, str], directory: Path
+    machine: Machine,
+    server_cpus: Iterable[int],
+    load_cpus: Iterable[int],
+    server_versions: Mapping[str, str],
+    directory: Path,
 ) -> Environment:
     """Where this run's numbers come from; `directory` is looked at for its git commit."""
     return Environment(
         host=platform.node(),
-        cpu_model=_cpu_model(),
-        cpu_count=os.cpu_count() or 1,
-        memory_bytes=psutil.virtual_memory().total,
-        kernel=platform.release(),
-        system=_system(),
+        cpu_model=machine.processor.model or platform.processor() or platform.machine(),
+        cpu_count=len(machine.processor.cpus) or os.cpu_count() or 1,
+        memory_bytes=machine.ram.total_bytes or 0,
+        kernel=machine.system.kernel or platform.release(),
+        system=machine.system.os or platform.platform(),
         python=f"{platform.python_implementation()} {platform.python_version()}",
-        packages=dict(sorted(_packages())),
+        packages=packages.installed(),
         server_cpus=tuple(sorted(server_cpus)),
         load_cpus=tuple(sorted(load_cpus)),
         git_commit=_git_commit(directory),
         server_versions=server_versions,
+        machine=machine,
     )
-
-
-def _packages() -> Iterable[tuple[str, str]]:
-    return {(found.metadata["Name"].lower(), found.version) for found in distributions()}
-
-
-def _cpu_model() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith(("model name", "Model")):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
-def _system() -> str:
-    try:
-        return platform.freedesktop_os_release()["PRETTY_NAME"]
-    except OSError:
-        return platform.platform()
 
 
 def _git_commit(directory: Path) -> str | None:

@@ -44,11 +44,17 @@ class Stopped:
 class Running:
     """A server that has answered; as a context manager it is stopped at the end of the block."""
 
-    def __init__(self, processes: _Processes, argv: tuple[str, ...], log: Path, ready_s: float) -> None:
+    def __init__(
+        self, processes: _Processes, argv: tuple[str, ...], log: Path, ready_s: float, readiness: Readiness
+    ) -> None:
         self.argv = argv
         self.log = log
         self.ready_s = ready_s
         """From exec to the first right answer; with workers to be counted, to the first of the last of them."""
+        self.first_request_s = readiness.first_request_s
+        """How long the first answer took, from connecting."""
+        self.active = readiness.active()
+        """What the app says it is run with; None for one that does not tell."""
         self._processes = processes
         self._stopped: Stopped | None = None
 
@@ -102,7 +108,8 @@ def start(
     began = time.perf_counter()
     processes = _Processes(_spawn(argv, directory, environment, cpus, log), own_token)
     try:
-        _await_answer(server, app, launch, processes, began + deadline_s)
+        readiness = Readiness(app, launch, began + deadline_s)
+        _await_answer(f"{server.name}: expected the right answer to GET {app.ready_path}", readiness, processes)
         ready_s = time.perf_counter() - began
         _check_listeners(server, launch, processes.left())
     except ServerError as error:
@@ -111,7 +118,7 @@ def start(
     except BaseException:
         processes.end(grace_s=0)
         raise
-    return Running(processes, argv, log, ready_s)
+    return Running(processes, argv, log, ready_s, readiness)
 
 
 def free_port(host: str) -> int:
@@ -253,15 +260,13 @@ def _environment(inherited: Mapping[str, str], app: App, directory: Path, token:
     }
 
 
-def _await_answer(server: Server, app: App, launch: Launch, processes: _Processes, deadline: float) -> None:
-    readiness = Readiness(app, launch, deadline)
-    expected = f"{server.name}: expected the right answer to GET {app.ready_path}"
+def _await_answer(expected: str, readiness: Readiness, processes: _Processes) -> None:
     while True:
         missing = readiness.missing()
         if ended := processes.ended():
             raise ServerError(f"{expected}, found that it ended with {ended}")
         if missing is None:
             return
-        if time.perf_counter() >= deadline:
+        if time.perf_counter() >= readiness.deadline:
             raise ServerError(f"{expected} in time, found {missing}")
         time.sleep(POLL_S)

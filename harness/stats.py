@@ -2,196 +2,165 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
+import math
+from dataclasses import replace
 from hashlib import blake2b
 from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.findings import CaseSummary, Errors, Memory, Ratios
 from harness.histogram import Histogram
-from harness.intervals import PER_MILLE, carries, estimate, latency, paired_ratio
-from harness.model import PROTOCOLS, rate_of
-from harness.verdict import combine
+from harness.intervals import estimate, latency, paired_ratio
+from harness.loads import rate_of
+from harness.outcome import outcomes
+from harness.summaries import CaseSummary, Memory, Ratios
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from harness.findings import LifeRecord, LoadResult, Record, Sample
-    from harness.model import Case, Verdict
-
-EDGE_NS = 200_000_000
-"""How much of either end of a window may lie outside the samples."""
-
-Question = tuple[str, int, str, str, int, int, int]
-"""What servers are compared on: scenario, place of the protocol, app, load, users, streams, workers."""
+    from harness.findings import LifeRecord, Record
+    from harness.model import Case
+    from harness.outcome import Contestant, Outcome, Question, Round
+    from harness.summaries import Estimate, Ratio
 
 
-@dataclass(frozen=True)
-class _Round:
-    """What one round that counts says of its case."""
-
-    number: int
-    result: LoadResult
-    samples: tuple[Sample, ...]
-
-    @property
-    def throughput_rps(self) -> float:
-        return self.result.throughput_rps
-
-    @property
-    def cpu_us_per_request(self) -> float | None:
-        cpu_s = cpu_between(self.samples, self.result.window_start_ns, self.result.window_end_ns)
-        return None if cpu_s is None else cpu_s * 1e6 / self.result.answers
-
-    @property
-    def p99_us(self) -> float | None:
-        response = self.result.response
-        return response.percentile(99) if carries(response.count, PER_MILLE["p99"]) else None
-
-
-@dataclass(frozen=True)
-class _Row:
-    """A case with its verdict and what its rounds say, by their numbers."""
-
-    case: Case
-    verdict: Verdict
-    reasons: tuple[str, ...]
-    errors: Errors
-    rounds: tuple[_Round, ...]
-    throughput_rps: Mapping[int, float]
-    cpu_us_per_request: Mapping[int, float]
-    p99_us: Mapping[int, float]
-
-    @property
-    def standing(self) -> Mapping[int, float]:
-        """What servers are ranked by, more is better: their rate; at a given rate, how soon 99 % are answered."""
-        if rate_of(self.case.load) is None:
-            return self.throughput_rps
-        return {number: 1 / p99_us for number, p99_us in self.p99_us.items() if p99_us > 0}
-
-    @property
-    def question(self) -> Question:
-        case = self.case
-        place = PROTOCOLS.index(case.protocol)
-        return case.scenario, place, case.app, case.load, case.users, case.streams, case.workers
-
-
-def summarise(records: Sequence[Record], lives: Sequence[LifeRecord], *, baseline: str, seed: int) -> list[CaseSummary]:
+def summarise(
+    records: Sequence[Record], lives: Sequence[LifeRecord], *, baseline: Contestant, seed: int
+) -> list[CaseSummary]:
     """One summary per case, in the order of scenario, protocol and rank; the same for the same records and seed.
 
     A valid case counts its valid rounds. Any other counts every round that had an answer: its numbers are shown as what
     they are, and never ranked. `errors` are those of all rounds, counted or not.
 
-    `ratio_to_baseline` is None where the server named `baseline` has no valid number for the same question, because it
-    does not speak the protocol or because its number is the generator's; nothing takes its place. Ranks do without.
+    `ratio_to_baseline` is None where the `baseline` has no valid number for the same question, because it does not
+    speak the protocol or because its number is the generator's; nothing takes its place. Ranks do without.
     """
-    by_case: dict[Case, list[Record]] = {}
-    for record in sorted(records, key=lambda record: (record.round, record.position)):
-        by_case.setdefault(record.case, []).append(record)
-    by_question: dict[Question, list[_Row]] = {}
-    for own in by_case.values():
-        row = _row(own)
-        by_question.setdefault(row.question, []).append(row)
+    answers = _answers(records)
+    names = _names([row.contestant for rows in answers for row in rows])
+    reached = {
+        replace(row.case, load=""): _standing(row)
+        for rows in answers
+        for row in rows
+        if row.case.load == "saturate" and row.rounds
+    }
     summaries = []
-    for _, rows in sorted(by_question.items()):
+    for rows in answers:
         places = _ranks(rows)
-        reference = next((row for row in rows if row.case.server == baseline and row.verdict == "valid"), None)
-        rows.sort(key=lambda row: (places.get(row.case.server, len(rows) + 1), -_standing(row), row.case.server))
-        summaries += [_summary(row, lives, reference, places.get(row.case.server), seed) for row in rows]
+        reference = _reference(rows, baseline)
+        precisions = _precisions(rows, reference)
+        rows.sort(key=lambda row: (places.get(row.contestant, len(rows) + 1), -_standing(row), row.contestant))
+        for row in rows:
+            rate, own_rps = rate_of(row.case.load), reached.get(replace(row.case, load=""))
+            summary = _summary(row, lives, reference, seed)
+            summaries.append(
+                replace(
+                    summary,
+                    rank=places.get(row.contestant),
+                    name=names[row.contestant],
+                    precision=precisions.get(row.case),
+                    own_share=rate.rps / own_rps if rate and own_rps else None,
+                )
+            )
     return summaries
 
 
-def cpu_between(samples: Iterable[Sample], start_ns: int, end_ns: int) -> float | None:
-    """CPU seconds of a process tree from `start_ns` to `end_ns`, linear between its samples.
+def imprecise(records: Sequence[Record], baseline: Contestant, precision: float) -> set[Case]:
+    """The cases whose intervals are wider than ±`precision`, with the baselines that more rounds of them need.
 
-    None where the samples miss more than `EDGE_NS` at either end, or all of the window. A shorter end that they miss
-    counts at the mean rate of the rest: counting nothing there would flatter the server.
+    A case that is not valid is among them as long as it may become so: with more rounds, a bad one counts for less.
     """
-    line = sorted(samples, key=lambda sample: sample.at_ns)
-    if not line:
+    wanted: set[Case] = set()
+    for rows in _answers(records):
+        reference = _reference(rows, baseline)
+        widths = _precisions(rows, reference)
+        own = {case for case, width in widths.items() if width is None or width > precision}
+        if own and reference is not None:
+            own.add(reference.case)
+        wanted |= own
+    return wanted
+
+
+def _answers(records: Sequence[Record]) -> list[list[Outcome]]:
+    """The outcomes of each question."""
+    by_question: dict[Question, list[Outcome]] = {}
+    for outcome in outcomes(records):
+        by_question.setdefault(outcome.question, []).append(outcome)
+    return [rows for _, rows in sorted(by_question.items())]
+
+
+def _reference(rows: Iterable[Outcome], baseline: Contestant) -> Outcome | None:
+    return next((row for row in rows if row.contestant == baseline and row.verdict == "valid"), None)
+
+
+def _precisions(rows: Iterable[Outcome], reference: Outcome | None) -> dict[Case, float | None]:
+    """Of each case that was measured; one that has no other to be compared with must be precise by itself."""
+    measured = [row for row in rows if row.rounds]
+    rival = reference if len(measured) > 1 else None
+    return {row.case: _precision(row, rival) for row in measured}
+
+
+def _precision(row: Outcome, reference: Outcome | None) -> float | None:
+    """Half the width of the widest interval of throughput and CPU: of the ratios, or without a baseline its own.
+
+    None where a single round leaves no interval.
+    """
+    if len(row.rounds) < 2:  # noqa: PLR2004 - one round has no interval
         return None
-    first_ns, last_ns = max(start_ns, line[0].at_ns), min(end_ns, line[-1].at_ns)
-    if first_ns - start_ns > EDGE_NS or end_ns - last_ns > EDGE_NS or last_ns <= first_ns:
-        return None
-    at_ns = [sample.at_ns - start_ns for sample in line]
-    cpu_s = [sample.cpu_s for sample in line]
-    before_s, after_s = np.interp([first_ns - start_ns, last_ns - start_ns], at_ns, cpu_s)
-    return float(after_s - before_s) * (end_ns - start_ns) / (last_ns - first_ns)
+    if row is reference:
+        return 0.0
+    bounds: list[Ratio | Estimate | None] = [
+        estimate(tuple(own.values())) if reference is None else paired_ratio(own, theirs)
+        for own, theirs in (
+            (row.throughput_rps, reference.throughput_rps if reference else {}),
+            (row.cpu_us_per_request, reference.cpu_us_per_request if reference else {}),
+        )
+    ]
+    widths = [math.sqrt(each.high / each.low) - 1 for each in bounds if each is not None and each.low > 0]
+    return max(widths, default=None)
 
 
-def _row(records: Sequence[Record]) -> _Row:
-    """The row of one case from its records, in the order of the rounds."""
-    verdict, reasons = combine(records)
-    rounds = tuple(
-        _Round(record.round, record.result, record.samples)
-        for record in records
-        if record.result is not None
-        and record.result.requests > 0
-        and (verdict != "valid" or record.verdict == "valid")
-    )
-    return _Row(
-        case=records[0].case,
-        verdict=verdict,
-        reasons=reasons,
-        errors=_sum_errors([record.result.errors for record in records if record.result is not None]),
-        rounds=rounds,
-        throughput_rps=_by_round(rounds, lambda each: each.throughput_rps),
-        cpu_us_per_request=_by_round(rounds, lambda each: each.cpu_us_per_request),
-        p99_us=_by_round(rounds, lambda each: each.p99_us),
-    )
+def _names(contestants: Iterable[Contestant]) -> dict[Contestant, str]:
+    """What they are called: by their server, by their app, or by both, whichever there are several of."""
+    every = set(contestants)
+    servers, apps = {server for server, _ in every}, {app for _, app in every}
+    if len(apps) == 1:
+        return {(server, app): server for server, app in every}
+    return {(server, app): app if len(servers) == 1 else f"{app} on {server}" for server, app in every}
 
 
-def _by_round(rounds: Iterable[_Round], figure: Callable[[_Round], float | None]) -> dict[int, float]:
-    return {each.number: value for each in rounds if (value := figure(each)) is not None}
-
-
-def _sum_errors(several: Sequence[Errors]) -> Errors:
-    by_kind: Counter[str] = Counter()
-    examples: dict[str, str] = {}
-    for errors in several:
-        by_kind.update(errors.by_kind)
-        examples |= {kind: example for kind, example in errors.examples.items() if kind not in examples}
-    return Errors(sum(errors.total for errors in several), dict(by_kind), examples)
-
-
-def _standing(row: _Row) -> float:
+def _standing(row: Outcome) -> float:
     return median(row.standing.values()) if row.standing else 0.0
 
 
-def _ranks(rows: Sequence[_Row]) -> dict[str, int]:
-    """Rank of each server with a valid number, 1 for the best; those that do not separate share one (1, 1, 3).
+def _ranks(rows: Sequence[Outcome]) -> dict[Contestant, int]:
+    """Rank of each contestant with a valid number, 1 for the best; those that do not separate share one (1, 1, 3).
 
-    From the best median down, a server shares the rank of the last leader unless the interval of its standing's ratio
+    From the best median down, one shares the rank of the last leader unless the interval of its standing's ratio
     to that leader, paired by round, lies below 1; then it leads on. A single round separates nothing, so what was
     measured once has no rank. Each interval is one comparison at 95 %, not corrected for many.
     """
     repeated = [row for row in rows if row.verdict == "valid" and len(row.standing) > 1]
-    valid = sorted(repeated, key=lambda row: (-_standing(row), row.case.server))
-    ranks: dict[str, int] = {}
+    valid = sorted(repeated, key=lambda row: (-_standing(row), row.contestant))
+    ranks: dict[Contestant, int] = {}
     leader = None
     for place, row in enumerate(valid, start=1):
         if leader is None or _slower(row, leader):
             leader, rank = row, place
-        ranks[row.case.server] = rank
+        ranks[row.contestant] = rank
     return ranks
 
 
-def _slower(row: _Row, leader: _Row) -> bool:
+def _slower(row: Outcome, leader: Outcome) -> bool:
     ratio = paired_ratio(row.standing, leader.standing)
     return ratio is not None and ratio.high < 1 and len(row.standing.keys() & leader.standing.keys()) > 1
 
 
-def _summary(
-    row: _Row, lives: Sequence[LifeRecord], reference: _Row | None, rank: int | None, seed: int
-) -> CaseSummary:
+def _summary(row: Outcome, lives: Sequence[LifeRecord], reference: Outcome | None, seed: int) -> CaseSummary:
     own_lives = [life for life in lives if life.life == row.case.life]
     results = [each.result for each in row.rounds]
     chance = _chance(seed, row.case)
-    rate = rate_of(row.case.load)
-    offered_rps = rate.rps if rate else None
+    offered_rps = _offered_rps(row)
     return CaseSummary(
         case=row.case,
         verdict=row.verdict,
@@ -207,27 +176,41 @@ def _summary(
         response=Histogram.merge(result.response for result in results),
         cpu_us_per_request=estimate(tuple(row.cpu_us_per_request.values())),
         cpu_us_per_request_by_round=tuple(row.cpu_us_per_request.values()),
+        context_switches_per_request=_figure(row, lambda each: each.context_switches_per_request),
+        frequency_mhz=_figure(row, lambda each: each.frequency_mhz),
         memory_pss_bytes=_memory(row, own_lives),
         ready_s=estimate([life.ready_s for life in own_lives if life.ready_s is not None]),
+        first_request_s=estimate([life.first_request_s for life in own_lives if life.first_request_s is not None]),
         stop_s=estimate([life.stop_s for life in own_lives if life.stop_s is not None]),
         connections=sum(result.connections.opened for result in results),
         offered_rps=offered_rps,
         achieved_ratio=median(row.throughput_rps.values()) / offered_rps
         if offered_rps and row.throughput_rps
         else None,
-        rank=rank,
         ratio_to_baseline=None if reference is None else _ratios(row, reference),
     )
 
 
-def _memory(row: _Row, lives: Iterable[LifeRecord]) -> Memory:
+def _figure(row: Outcome, figure: Callable[[Round], float | None]) -> Estimate | None:
+    return estimate([value for each in row.rounds if (value := figure(each)) is not None])
+
+
+def _offered_rps(row: Outcome) -> float | None:
+    """The rate that was asked for, or that a search came to; None in a closed loop."""
+    rate = rate_of(row.case.load)
+    if rate is not None:
+        return rate.rps
+    return median(each.offered_rps for each in row.rounds) if any(each.offered_rps for each in row.rounds) else None
+
+
+def _memory(row: Outcome, lives: Iterable[LifeRecord]) -> Memory:
     """Median of the idle sizes, and the largest size seen in a round that counts."""
     idle = [life.idle_pss_bytes for life in lives if life.idle_pss_bytes is not None]
     seen = [sample.pss_bytes for each in row.rounds for sample in each.samples if sample.pss_bytes is not None]
     return Memory(idle=round(median(idle)) if idle else None, peak=max(seen, default=None))
 
 
-def _ratios(row: _Row, reference: _Row) -> Ratios | None:
+def _ratios(row: Outcome, reference: Outcome) -> Ratios | None:
     throughput = paired_ratio(row.throughput_rps, reference.throughput_rps)
     if throughput is None:
         return None

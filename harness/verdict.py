@@ -9,12 +9,14 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, get_args
 
-from harness.model import TLS_PROTOCOLS, Verdict, rate_of
+from harness.loads import ANSWERED_LEAST, Capacity, Rate, Saturate, load_of
+from harness.model import TLS_PROTOCOLS, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from harness.findings import LoadResult, Record
+    from harness.loads import Load
     from harness.model import Case, Protocol
 
 GENERATOR_CPU_LIMIT = 0.90
@@ -27,8 +29,6 @@ IN_FLIGHT_EXCESS = 0.02
 """More requests in flight than users cannot be; 2 % are left for clocks."""
 IN_FLIGHT_LEAST = 0.50
 """Of the users: below, the generator spends its time between requests and not on them."""
-ACHIEVED_LEAST = 0.99
-"""Of the offered rate: below, the queue grows and latency says how long the window was."""
 SEND_LAG_LIMIT_US = 1_000
 """At p99, while users were free: a generator so late adds its own lateness to the response time."""
 QUEUED_NOTED = 0.01
@@ -37,6 +37,10 @@ STEAL_NOTED = 0.05
 """Of the machine: interleaved rounds and paired ratios still bear it."""
 STEAL_LIMIT = 0.20
 """Of the machine: on two CPUs this can be nearly half of the server's."""
+FOREIGN_NOTED = 0.05
+"""Of the server's CPUs, used by processes other than its own: what the kernel gives them the server waits for."""
+FOREIGN_LIMIT = 0.20
+"""Of the server's CPUs."""
 LEFT_OUT_LIMIT = 0.20
 """Of the rounds: a case stays valid without one round in five."""
 
@@ -47,6 +51,7 @@ AGREED: Mapping[Protocol, str] = {
     "h2c": "h2c",
     "ws": "websocket",
     "ws-tls": "websocket",
+    "h3": "h3",
 }
 """What the peers must have agreed on; with the TLS version before it where there is TLS."""
 
@@ -63,27 +68,34 @@ def judge(
     server_cpu_s: float | None,
     server_cpus: int,
     steal_ratio: float | None,
+    foreign_ratio: float | None,
     ceiling_rps: float | None,
     disjoint: bool,
 ) -> tuple[Verdict, tuple[str, ...]]:
     """Verdict on one trial that gave a result, and the reasons, the gravest first.
 
     `server_cpu_s` are CPU seconds of the server's processes inside the window, `server_cpus` the CPUs it may run on,
-    `ceiling_rps` the generator's calibrated rate for this protocol; None where unknown. `disjoint` says that generator
-    and server had CPUs of their own. The gravest finding decides.
+    `foreign_ratio` the share of these that other processes used, `ceiling_rps` the generator's calibrated rate for this
+    protocol; None where unknown. `disjoint` says that generator and server had CPUs of their own. The gravest finding
+    decides.
+
+    A trial of a search for a capacity is judged as a trial: whether it met the level is the search's to say, so errors
+    and a rate that was not kept are no faults of it.
     """
     if not result.checked:
         return "invalid", (f"before the window, {_first_error(result)}; limit 0",)
-    if result.requests == 0:
-        return "invalid", ("0 requests came back right in the window; limit 1", *_texts(_errors(result)))
+    load = load_of(case.load)
+    if result.requests == 0 and not isinstance(load, Capacity):
+        return "invalid", ("0 requests came back right in the window; limit 1", *_texts(_errors(load, result)))
     server_share = _server_share(case, result, server_cpu_s, server_cpus)
     findings = [
-        *_errors(result),
+        *_errors(load, result),
         *_account(result),
         *_of_our_users(case, result),
-        *_offered(case, result),
+        *_kept(load, result),
+        *_in_time(case, result),
         *_bottleneck(result, server_share, ceiling_rps),
-        *_machine(steal_ratio, disjoint),
+        *_machine(steal_ratio, foreign_ratio, disjoint),
     ]
     findings.sort(key=lambda finding: -_GRAVITY.index(finding[0]))
     return findings[0][0] if findings else "valid", _texts(findings)
@@ -112,9 +124,11 @@ def combine(records: Sequence[Record]) -> tuple[Verdict, tuple[str, ...]]:
     return commonest, _told_once(by_verdict[commonest], rounds)
 
 
-def _errors(result: LoadResult) -> list[Finding]:
+def _errors(load: Load, result: LoadResult) -> list[Finding]:
     if result.errors.total == 0:
         return []
+    if isinstance(load, Capacity):
+        return [("valid", f"{_first_error(result)}; the level allows {_percent(load.error_share)}")]
     return [("invalid", f"{_first_error(result)}; limit 0")]
 
 
@@ -157,7 +171,7 @@ def _in_flight(case: Case, result: LoadResult) -> list[Finding]:
     At most one per user, and more than half of the users. The edges of the window blur that by one request per user:
     one that began before it is counted in the rate, one that ends after it is not.
     """
-    if rate_of(case.load) is not None:
+    if not isinstance(load_of(case.load), Saturate):
         return []
     mean_s = result.service.mean_us / 1e6
     in_flight = result.throughput_rps * mean_s
@@ -170,26 +184,32 @@ def _in_flight(case: Case, result: LoadResult) -> list[Finding]:
     return []
 
 
-def _offered(case: Case, result: LoadResult) -> list[Finding]:
-    """Whether an open loop was kept: what was due was sent in time, and answered at the rate at which it was due."""
-    rate = rate_of(case.load)
-    if rate is None:
+def _kept(load: Load, result: LoadResult) -> list[Finding]:
+    """Whether what was due at a given rate was sent, and answered at that rate."""
+    if not isinstance(load, Rate):
         return []
     findings: list[Finding] = []
-    achieved = result.throughput_rps / rate.rps
-    queued_share = result.queued / max(result.started, 1)
-    if achieved < ACHIEVED_LEAST:
-        text = f"{_percent(achieved)} of the offered {rate.rps:,.0f} requests/s were answered"
-        findings.append(("invalid", f"{text}; limit {_percent(ACHIEVED_LEAST)}"))
+    achieved = result.throughput_rps / load.rps
+    if achieved < ANSWERED_LEAST:
+        text = f"{_percent(achieved)} of the offered {load.rps:,.0f} requests/s were answered"
+        findings.append(("invalid", f"{text}; limit {_percent(ANSWERED_LEAST)}"))
     if result.dropped:
         findings.append(("invalid", f"{result.dropped:,} requests found the queue full and were not sent; limit 0"))
+    return findings
+
+
+def _in_time(case: Case, result: LoadResult) -> list[Finding]:
+    """Whether an open loop sent what was due when it was due."""
+    if isinstance(load_of(case.load), Saturate):
+        return []
+    queued_share = result.queued / max(result.started, 1)
     if queued_share > QUEUED_NOTED:
         text = f"{_percent(queued_share)} of the requests were due when all {case.users} users waited for an answer"
-        findings.append(("valid", f"{text}; noted from {_percent(QUEUED_NOTED)}"))
-    elif (lag_us := result.send_lag.percentile(99)) > SEND_LAG_LIMIT_US:
+        return [("valid", f"{text}; noted from {_percent(QUEUED_NOTED)}")]
+    if (lag_us := result.send_lag.percentile(99)) > SEND_LAG_LIMIT_US:
         text = f"the generator sent {lag_us:,} µs late at p99 while users were free"
-        findings.append(("client-limited", f"{text}; limit {SEND_LAG_LIMIT_US:,} µs"))
-    return findings
+        return [("client-limited", f"{text}; limit {SEND_LAG_LIMIT_US:,} µs")]
+    return []
 
 
 def _server_share(case: Case, result: LoadResult, server_cpu_s: float | None, server_cpus: int) -> float | None:
@@ -223,17 +243,26 @@ def _bottleneck(result: LoadResult, server_share: float | None, ceiling_rps: flo
     return findings
 
 
-def _machine(steal_ratio: float | None, disjoint: bool) -> list[Finding]:
-    findings: list[Finding] = []
-    if steal_ratio is not None and steal_ratio > STEAL_LIMIT:
-        findings.append(("invalid", f"the host took {_percent(steal_ratio)} of the CPU; limit {_percent(STEAL_LIMIT)}"))
-    elif steal_ratio is not None and steal_ratio > STEAL_NOTED:
-        findings.append(
-            ("valid", f"the host took {_percent(steal_ratio)} of the CPU; noted from {_percent(STEAL_NOTED)}")
-        )
+def _machine(steal_ratio: float | None, foreign_ratio: float | None, disjoint: bool) -> list[Finding]:
+    findings = [
+        *_taken(steal_ratio, "the host took {} of the CPU", STEAL_NOTED, STEAL_LIMIT),
+        *_taken(foreign_ratio, "other processes used {} of the server's CPUs", FOREIGN_NOTED, FOREIGN_LIMIT),
+    ]
     if not disjoint:
         findings.append(("valid", "generator and server shared CPUs; each needs 1 of its own"))
     return findings
+
+
+def _taken(share: float | None, words: str, noted: float, limit: float) -> list[Finding]:
+    """CPU time that went to others: told from one share on, and too much from another."""
+    if share is None or share <= noted:
+        return []
+    text = words.format(_percent(share))
+    return [
+        ("invalid", f"{text}; limit {_percent(limit)}")
+        if share > limit
+        else ("valid", f"{text}; noted from {_percent(noted)}")
+    ]
 
 
 def _texts(findings: Iterable[Finding]) -> tuple[str, ...]:

@@ -8,9 +8,10 @@ import statistics
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from harness.findings import CaseSummary, Environment, Errors, Estimate, Latency, Memory, Ratio, Ratios, RunInfo
+from harness.findings import Environment, Errors, RunInfo
 from harness.histogram import Histogram
 from harness.model import Case, Protocol, Verdict
+from harness.summaries import CaseSummary, Estimate, Latency, Memory, Ratio, Ratios
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -91,7 +92,8 @@ def run_info(servers: Sequence[str] = ("uvicorn", "hypercorn", "daphne", "grania
         load="saturate",
         users=32,
         streams=1,
-        workers=1,
+        workers=(1,),
+        baseline_app="asgi",
         ceilings={"h1": 11_800.0, "h2": 9_700.0, "ws": 15_200.0},
     )
 
@@ -113,12 +115,69 @@ def summaries(
     return answer
 
 
+SHARES = (0.1, 0.25, 0.5, 0.7, 0.9, 1.05)
+"""Of each one's own rate, in a sweep that never took place; the last overloads."""
+
+
+def sweep(servers: Sequence[str] = ("uvicorn", "daphne")) -> list[CaseSummary]:
+    """A closed loop and open loops of plaintext over HTTP/1.1; p99 is 0.9 ms ÷ (1 − share), and 90 ms at the end."""
+    found = []
+    for closed in summaries(servers, DEFAULT_QUESTIONS[:1], never_spoiled, 200):
+        assert closed.throughput_rps is not None
+        found.append(replace(closed, rank=None))
+        for share in SHARES:
+            rate = float(round(share * closed.throughput_rps.median))
+            kept = share < 1
+            p99_us = 900 / (1 - share) if kept else 90_000.0
+            tail = Latency(p50=_about(p99_us / 4), p99=_about(p99_us))
+            found.append(
+                replace(
+                    closed,
+                    case=replace(closed.case, load=f"rate={rate:.10g}"),
+                    verdict="valid" if kept else "invalid",
+                    reasons=() if kept else (f"88 % of the offered {rate:,.0f} requests/s were answered; limit 99 %",),
+                    offered_rps=rate,
+                    achieved_ratio=1.0 if kept else 0.88,
+                    own_share=share,
+                    latency_us=tail,
+                    ratio_to_baseline=None,
+                )
+            )
+    return found
+
+
+def with_workers(counts: Sequence[int], each_more: float, servers: Sequence[str] = ("uvicorn",)) -> list[CaseSummary]:
+    """Plaintext over HTTP/1.1 by worker count; each worker after the first adds `each_more` of what the first does."""
+    alone = summaries(servers, DEFAULT_QUESTIONS[:1], never_spoiled, 200)
+    return [_times(each, 1 + each_more * (count - 1), count) for count in counts for each in alone]
+
+
+def with_apps(servers: Sequence[str], apps: Sequence[str]) -> list[CaseSummary]:
+    """Plaintext over HTTP/1.1 for each app on each server, named as a run names them."""
+    found = []
+    for app in apps:
+        for each in summaries(servers, DEFAULT_QUESTIONS[:1], never_spoiled, 200):
+            name = app if len(servers) == 1 else f"{app} on {each.name}"
+            found.append(replace(each, case=replace(each.case, app=app), name=name))
+    return found
+
+
+def _times(summary: CaseSummary, factor: float, workers: int) -> CaseSummary:
+    rounds = tuple(factor * each for each in summary.throughput_by_round_rps)
+    case = replace(summary.case, workers=workers)
+    return replace(summary, case=case, throughput_by_round_rps=rounds, throughput_rps=_estimate(rounds))
+
+
+def _about(value: float) -> Estimate:
+    return Estimate(value, value * 0.9, value * 1.1)
+
+
 def _summary(
     chance: random.Random, case: Case, spoiled: Callable[[Case], Spoiled | None], requests: int
 ) -> CaseSummary:
     fault = spoiled(case)
     if fault and not fault.has_numbers:
-        return CaseSummary(case, fault.verdict, fault.reasons, 0, 0, fault.errors)
+        return CaseSummary(case, fault.verdict, fault.reasons, 0, 0, fault.errors, name=case.server)
     base = SPEED.get(case.server, 1_500.0 + 450 * len(case.server))
     speed = base * SCENARIO_COST.get(case.scenario, 0.5) * PROTOCOL_COST[case.protocol]
     rounds = tuple(speed * chance.gauss(1, 0.05) for _ in range(5))
@@ -142,8 +201,11 @@ def _summary(
         cpu_us_per_request_by_round=costs,
         memory_pss_bytes=Memory(idle, int(idle * chance.uniform(1.02, 1.5))),
         ready_s=Estimate(0.21, 0.19, 0.24),
+        first_request_s=Estimate(0.0012, 0.001, 0.0015),
         stop_s=Estimate(0.11, 0.1, 0.12),
         connections=32 * 5,
+        precision=0.031,
+        name=case.server,
     )
 
 
@@ -185,4 +247,5 @@ def _with(summary: CaseSummary, rank: int | None, baseline: CaseSummary) -> Case
     width = 0.0 if summary is baseline else 0.045
     speed = Ratio(value, value * (1 - width), value * (1 + width))
     cost = Ratio(1 / value, (1 - width) / value, (1 + width) / value)
-    return replace(summary, rank=rank, ratio_to_baseline=Ratios(speed, cost, None))
+    precision = 0.0 if summary is baseline else summary.precision
+    return replace(summary, rank=rank, ratio_to_baseline=Ratios(speed, cost, None), precision=precision)

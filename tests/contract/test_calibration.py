@@ -9,7 +9,7 @@ import pytest
 
 from harness import calibrate, guard, peers, run
 from harness.cpus import available, place
-from harness.model import PROTOCOLS, Protocol
+from harness.model import Protocol
 
 
 @pytest.fixture(scope="module")
@@ -18,12 +18,16 @@ def generator() -> Iterator[calibrate.Generator]:
         yield calibrate.Generator(sys.executable, place(available()), tls, token, users=4, window_s=0.2)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", sorted(calibrate.NULL.protocols))
 def test_the_null_server_answers_right_in_every_protocol(generator: calibrate.Generator, protocol: Protocol) -> None:
     (result,) = calibrate.results(generator, calibrate.smallest(protocol), protocol, tries=1)
     assert result.errors.examples == {}
     assert result.answers > 0
     assert result.memory_bytes > 0
+
+
+def test_a_protocol_that_the_null_server_does_not_speak_has_no_ceiling(generator: calibrate.Generator) -> None:
+    assert calibrate.ceilings(generator, ["h3"], tries=1) == {}
 
 
 def test_the_null_server_answers_many_streams_of_one_connection(generator: calibrate.Generator) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from harness import config
 from harness.config import Settings
+from harness.loads import EXPECTED
 from harness.model import PROTOCOLS, UsageError
 
 
@@ -49,10 +50,10 @@ def test_options_are_read(tmp_path: Path, given: dict[str, str], expected: dict[
     [
         ({"users": "many"}, "--users: expected int, found many"),
         ({"users": "0"}, "--users: expected int >= 1, found 0"),
-        ({"protocols": "h1,h9"}, "--protocols: expected any of h1, h1-tls, h2, h2c, ws, ws-tls, found h1,h9"),
+        ({"protocols": "h1,h9"}, "--protocols: expected any of h1, h1-tls, h2, h2c, ws, ws-tls, h3, found h1,h9"),
         (
             {"load": "rate=0"},
-            "--load: expected saturate, rate=R or rate=R,arrivals=poisson with R requests/s, found rate=0",
+            f"--load: {EXPECTED}, found rate=0",
         ),
         ({"warmup": "soon"}, "--warmup: expected a time such as 2s or 500ms, found soon"),
         ({"duration": "0s"}, "--duration: expected float > 0.0, found 0s"),
@@ -74,7 +75,7 @@ def test_a_bad_option_is_named_with_what_was_expected(tmp_path: Path, given: dic
         ("servers = 3", "harness.toml: servers: expected array, found 3"),
         (
             'load = "gently"',
-            "harness.toml: load: expected saturate, rate=R or rate=R,arrivals=poisson with R requests/s, found gently",
+            f"harness.toml: load: {EXPECTED}, found gently",
         ),
     ],
 )
@@ -93,4 +94,28 @@ def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
 def test_every_setting_has_a_help_text_and_a_metavar() -> None:
     for option in config.options():
         assert option.help, option.key
-        assert option.metavar, option.key
+        assert option.metavar or option.flag, option.key
+
+
+def test_lists_shares_and_times_are_read_from_options_as_from_the_file(tmp_path: Path) -> None:
+    (tmp_path / "harness.toml").write_text('workers = [1, 2]\nprecision = "5%"\naa = true\nready_within = "1m"\n')
+    found = config.load({"env": "A=1, B=two"}, tmp_path)
+    assert (found.workers, found.precision, found.aa, found.ready_within) == ((1, 2), 0.05, True, 60.0)
+    assert found.env == ("A=1", "B=two")
+    assert config.load({"workers": "4", "precision": "2.5%"}, tmp_path).workers == (4,)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"precision": "0.05"}, "--precision: expected a share such as 5%, found 0.05"),
+        ({"precision": "0%"}, "--precision: expected float > 0.0, found 0%"),
+        ({"workers": "1,none"}, "--workers: expected int, found 1,none"),
+        ({"workers": "0"}, "--workers: expected int >= 1, found 0"),
+        ({"workers": ""}, "--workers: expected array of length >= 1, found "),
+    ],
+)
+def test_bad_lists_and_shares_are_named(tmp_path: Path, given: dict[str, str], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        config.load(given, tmp_path)
+    assert str(caught.value) == message

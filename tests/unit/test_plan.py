@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.model import PROTOCOLS, App, Protocol, Scenario, Selection, Server
-from harness.plan import cases, make_plan
+from harness.loads import rate_of
+from harness.model import PROTOCOLS, App, Case, Protocol, Scenario, Selection, Server
+from harness.plan import cases, make_plan, only, swept
 
 
 def server(name: str, *protocols: Protocol, max_workers: int | None = None) -> Server:
@@ -57,8 +58,39 @@ def test_a_server_that_is_not_installed_is_excluded_with_the_command_that_instal
     assert {stint.life.server for stints in plan.rounds for stint in stints} == {"a"}
 
 
+def test_an_app_that_is_not_installed_is_excluded_with_the_command_that_installs_it() -> None:
+    plan = make_plan(replace(SELECTION, not_installed={"app": "not installed: web; pip install web"}))
+    assert {each.reason for each in plan.exclusions} == {"not installed: web; pip install web"}
+    assert not any(plan.rounds)
+
+
+def test_a_scenario_that_an_app_does_not_answer_is_excluded_and_the_others_are_not() -> None:
+    partial = App("partial", "partial:app", Path(), scenarios=frozenset({"small", "large"}))
+    plan = make_plan(replace(SELECTION, apps=(*SELECTION.apps, partial), protocols=("h1", "ws")))
+    excluded = {(each.case.app, each.case.scenario, each.reason) for each in plan.exclusions}
+    assert excluded == {("partial", "talk", "partial does not answer talk")}
+
+
+def test_a_wsgi_server_serves_only_apps_that_have_a_wsgi_twin() -> None:
+    wsgi = replace(server("a", "h1"), interface="wsgi")
+    app, twin = SELECTION.apps[0], replace(SELECTION.apps[0], name="twin", wsgi_target="app:wsgi")
+    plan = make_plan(replace(SELECTION, servers=(wsgi,), apps=(app, twin), protocols=("h1",)))
+    reasons = {(each.case.app, each.reason) for each in plan.exclusions}
+    assert reasons == {("app", "a serves WSGI only, and app has no WSGI twin")}
+    assert {stint.life.app for stints in plan.rounds for stint in stints} == {"twin"}
+    assert wsgi.target(twin) == "app:wsgi"
+
+
+def test_on_trio_only_scenarios_are_measured_that_do_without_asyncio_or_of_which_that_is_not_known() -> None:
+    trio = replace(server("a", "h1"), event_loop="trio")
+    known = replace(SELECTION.apps[0], name="known", on_trio=frozenset({"small"}))
+    plan = make_plan(replace(SELECTION, servers=(trio,), apps=(known, SELECTION.apps[0]), protocols=("h1",)))
+    reasons = {(each.case.app, each.case.scenario, each.reason) for each in plan.exclusions}
+    assert reasons == {("known", "large", "a runs on trio, and known needs asyncio for large")}
+
+
 def test_more_workers_than_a_server_can_have_are_excluded() -> None:
-    plan = make_plan(replace(SELECTION, workers=2))
+    plan = make_plan(replace(SELECTION, workers=(2,)))
     assert "b has no more than 1 worker, asked for 2" in {each.reason for each in plan.exclusions}
 
 
@@ -84,3 +116,56 @@ def test_the_estimate_grows_with_rounds_and_with_the_window() -> None:
     assert make_plan(replace(SELECTION, rounds=6)).estimate_s == pytest.approx(2 * short)
     longer = make_plan(replace(SELECTION, duration_s=SELECTION.duration_s + 1))
     assert longer.estimate_s - short == pytest.approx(longer.trial_count)
+
+
+def test_several_worker_counts_are_cases_of_their_own() -> None:
+    plan = make_plan(replace(SELECTION, workers=(1, 2)))
+    assert {case.workers for stint in plan.rounds[0] for case in stint.cases if case.server == "a"} == {1, 2}
+    assert all(case.workers == stint.life.workers for stint in plan.rounds[0] for case in stint.cases)
+
+
+def test_a_precision_to_reach_has_further_rounds_in_store_up_to_the_limit() -> None:
+    plan = make_plan(replace(SELECTION, precision=0.05, max_rounds=7))
+    assert (len(plan.rounds), len(plan.further)) == (3, 4)
+    assert make_plan(SELECTION).further == ()
+    assert plan.rounds == make_plan(SELECTION).rounds
+
+
+def test_what_is_left_of_a_round_holds_the_wanted_cases_and_no_empty_life() -> None:
+    (stints, *_) = make_plan(SELECTION).rounds
+    wanted = {case for stint in stints for case in stint.cases if case.server == "b" and case.protocol == "ws"}
+    left = only(stints, wanted)
+    assert {case for stint in left for case in stint.cases} == wanted
+    assert [stint.life.server for stint in left] == ["b"]
+
+
+def test_a_sweep_begins_with_one_round_in_a_closed_loop() -> None:
+    plan = make_plan(replace(SELECTION, load="sweep"))
+    assert len(plan.rounds) == 1
+    assert {case.load for stint in plan.rounds[0] for case in stint.cases} == {"saturate"}
+    assert plan.estimate_s > make_plan(replace(SELECTION, rounds=1)).estimate_s
+
+
+def test_a_sweep_measures_shares_of_each_ones_own_rate_and_rates_that_all_share() -> None:
+    slow, fast = Case("a", "app", "small", "h1"), Case("b", "app", "small", "h1")
+    rounds = swept(SELECTION, {slow: 1_000.0, fast: 8_080.0})
+    assert len(rounds) == SELECTION.rounds
+    rates: dict[str, set[float]] = {"a": set(), "b": set()}
+    for stint in rounds[0]:
+        rates[stint.life.server] |= {rate.rps for case in stint.cases if (rate := rate_of(case.load))}
+    assert rates["a"] >= {100, 250, 500, 700, 800, 900, 950, 1_050}
+    assert rates["b"] >= {808, 2_020, 4_040, 5_656, 6_464, 7_272, 7_676, 8_484}
+    assert rates["a"] & rates["b"] == {100, 200, 500, 1_000}
+    assert rates["b"] >= {2_000, 5_000}
+
+
+def test_a_sweep_shares_rates_within_a_question_only() -> None:
+    here, there = Case("a", "app", "small", "h1"), Case("a", "app", "talk", "ws")
+    (stints, *_) = swept(SELECTION, {here: 10.0, there: 100_000.0})
+    own = [
+        rate.rps
+        for stint in stints
+        for case in stint.cases
+        if case.scenario == "small" and (rate := rate_of(case.load))
+    ]
+    assert max(own) <= 11

@@ -10,6 +10,7 @@ from harness.findings import Connections, Environment, Errors, LifeRecord, LoadR
 from harness.histogram import Histogram
 from harness.model import Case, Life, UsageError
 from harness.record import RunDirectory, environment
+from harness.survey import survey
 
 CASE = Case("uvicorn", "asgi", "plaintext", "h1")
 RESULT = LoadResult(
@@ -34,21 +35,22 @@ RECORD = Record(
 
 
 def info(directory: Path) -> RunInfo:
-    where: Environment = environment([0], [1], {"uvicorn": "1"}, directory)
+    where: Environment = environment(survey(look_s=0.01), [0], [1], {"uvicorn": "1"}, directory)
     return RunInfo(
-        "id", "2026-01-01T00:00:00+00:00", 3, ("harness",), where, "uvicorn", 2, 0.5, 2.0, "saturate", 32, 1, 1
+        "id", "2026-01-01T00:00:00+00:00", 3, ("harness",), where, "uvicorn", 2, 0.5, 2.0, "saturate", 32, 1, (1,)
     )
 
 
 def test_records_come_back_as_they_were_written(tmp_path: Path) -> None:
     directory = RunDirectory.create(tmp_path, "one")
-    life = LifeRecord(Life("uvicorn", "asgi", 1, tls=False), 0, ("uvicorn",), 0.1, 0.2, killed=False, log="0.log")
+    life = LifeRecord(Life("uvicorn", "asgi", 1, tls=False), 0, ("uvicorn",), 0.1, stop_s=0.2, log="0.log")
     directory.append(RECORD)
     directory.append(life)
-    directory.write_info(info(tmp_path))
+    written = info(tmp_path)
+    directory.write_info(written)
     assert directory.trials() == [RECORD]
     assert directory.lives() == [life]
-    assert directory.read_info() == info(tmp_path)
+    assert directory.read_info() == written
 
 
 def test_a_last_line_that_was_cut_off_costs_itself_alone(tmp_path: Path) -> None:

@@ -12,27 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.findings import (
-    Connections,
-    Errors,
-    Estimate,
-    Latency,
-    LifeRecord,
-    LoadResult,
-    Memory,
-    Ratio,
-    Record,
-    Sample,
-)
+from harness.findings import Connections, Errors, LifeRecord, LoadResult, Probe, Record, Sample
 from harness.histogram import Histogram
 from harness.intervals import T_97_5, _percentiles, carries, estimate, latency, paired_ratio
 from harness.model import Case, Life, Protocol, Verdict
-from harness.stats import cpu_between, summarise
+from harness.outcome import cpu_between
+from harness.stats import imprecise, summarise
+from harness.summaries import Estimate, Latency, Memory, Ratio
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.findings import CaseSummary
+    from harness.summaries import CaseSummary
 
 SECOND_NS = 1_000_000_000
 NO_ERRORS = Errors()
@@ -83,7 +74,7 @@ def records_of(speeds: Mapping[str, Sequence[int]], **options: Any) -> list[Reco
 
 
 def summaries(records: Sequence[Record], lives: Sequence[LifeRecord] = (), seed: int = 1) -> dict[str, CaseSummary]:
-    return {each.case.server: each for each in summarise(records, lives, baseline="a", seed=seed)}
+    return {each.case.server: each for each in summarise(records, lives, baseline=("a", "asgi"), seed=seed)}
 
 
 def ranks(records: Sequence[Record]) -> dict[str, int | None]:
@@ -301,7 +292,7 @@ def test_summaries_come_in_the_order_of_scenario_protocol_and_rank() -> None:
     ]
     order = [
         (each.case.scenario, each.case.protocol, each.case.server)
-        for each in summarise(records, (), baseline="a", seed=0)
+        for each in summarise(records, (), baseline=("a", "asgi"), seed=0)
     ]
     assert order == [
         ("json", "h1", "b"),
@@ -322,15 +313,17 @@ def test_the_same_records_in_any_order_and_the_same_seed_give_the_same_summaries
         for server, several in speeds.items()
         for number, requests in enumerate(several)
     ]
-    once = summarise(records, (), baseline="a", seed=seed)
+    once = summarise(records, (), baseline=("a", "asgi"), seed=seed)
     shuffler.shuffle(records)
-    assert summarise(records, (), baseline="a", seed=seed) == once
+    assert summarise(records, (), baseline=("a", "asgi"), seed=seed) == once
 
 
 def test_another_case_in_the_run_changes_no_number_of_this_one() -> None:
     chance = np.random.default_rng(1)
     own = [record("a", number, 500, service_us=chance.integers(100, 5_000, 500).tolist()) for number in range(3)]
-    assert summaries([*records_of({"b": FIVE}), *own])["a"] == replace(summaries(own)["a"], rank=2)
+    beside = summaries([*records_of({"b": FIVE}), *own])["a"]
+    # Alone, its precision is that of its own figures; beside another, that of its ratios.
+    assert replace(beside, precision=None) == replace(summaries(own)["a"], rank=2, precision=None)
 
 
 @settings(max_examples=30)
@@ -435,3 +428,113 @@ def test_a_case_without_any_result_has_a_row_without_numbers(verdict: Verdict) -
 def test_a_round_without_any_answer_is_no_throughput_of_zero() -> None:
     found = summaries([record("a", 0, 0, verdict="invalid", service_us=[])])["a"]
     assert (found.throughput_rps, found.rounds) == (None, 0)
+
+
+def contest(speeds: Mapping[tuple[str, str], Sequence[int]]) -> list[Record]:
+    """Rounds of contestants, each a server and an app."""
+    return [
+        replace(each, case=replace(each.case, app=app))
+        for (server, app), several in speeds.items()
+        for each in records_of({server: several})
+    ]
+
+
+def test_apps_under_one_server_are_compared_as_servers_are() -> None:
+    found = {
+        each.name: each
+        for each in summarise(
+            contest({("a", "small"): [1_000, 1_010], ("a", "large"): [500, 505]}), (), baseline=("a", "small"), seed=0
+        )
+    }
+    assert {name: each.rank for name, each in found.items()} == {"small": 1, "large": 2}
+    assert found["large"].ratio_to_baseline is not None
+    assert found["large"].ratio_to_baseline.throughput.value == about(0.5)
+
+
+def test_contestants_are_called_by_what_there_are_several_of() -> None:
+    several = {("a", "x"): [1_000], ("b", "x"): [900], ("a", "y"): [800]}
+    names = {each.name for each in summarise(contest(several), (), baseline=("a", "x"), seed=0)}
+    assert names == {"x on a", "x on b", "y on a"}
+    assert {
+        each.name for each in summarise(records_of({"a": FIVE, "b": FIVE}), (), baseline=("a", "asgi"), seed=0)
+    } == {
+        "a",
+        "b",
+    }
+
+
+STEADY, SHAKY = [1_000, 1_001, 999, 1_000, 1_000], [1_000, 1_400, 700, 1_200, 800]
+
+
+def test_cases_whose_intervals_are_too_wide_need_more_rounds_and_so_do_their_baselines() -> None:
+    records = records_of({"a": STEADY, "b": STEADY, "c": SHAKY}) + records_of(
+        {"a": STEADY, "b": STEADY}, scenario="echo"
+    )
+    wanted = {(case.server, case.scenario) for case in imprecise(records, ("a", "asgi"), 0.05)}
+    assert wanted == {("a", "plaintext"), ("c", "plaintext")}
+    assert imprecise(records, ("a", "asgi"), 0.9) == set()
+
+
+def test_without_a_baseline_a_case_must_be_precise_by_itself() -> None:
+    records = records_of({"b": STEADY, "c": SHAKY})
+    assert {case.server for case in imprecise(records, ("a", "asgi"), 0.05)} == {"c"}
+
+
+def test_one_round_is_not_precise() -> None:
+    assert {case.server for case in imprecise(records_of({"a": [1_000], "b": [1_000]}), ("a", "asgi"), 0.5)} == {
+        "a",
+        "b",
+    }
+
+
+def test_a_summary_says_how_precise_it_is() -> None:
+    found = summaries(records_of({"a": STEADY, "b": SHAKY}))
+    assert found["a"].precision == 0.0
+    ratios = found["b"].ratio_to_baseline
+    assert ratios is not None
+    assert found["b"].precision == about(math.sqrt(ratios.throughput.high / ratios.throughput.low) - 1)
+
+
+def test_of_a_search_only_its_end_counts() -> None:
+    def probe(each: Record, rate_rps: float, *, final: bool) -> Record:
+        case = replace(each.case, load="capacity=p99<50ms")
+        return replace(each, case=case, probe=Probe(rate_rps, "confirmation" if final else "doubling", True, final))
+
+    ends = [probe(record("a", number, 900), 910.0, final=True) for number in range(2)]
+    steps = [probe(record("a", number, 100), 100.0, final=False) for number in range(2)]
+    (found,) = summarise([*steps, *ends], (), baseline=("a", "asgi"), seed=0)
+    assert (found.rounds, found.offered_rps) == (2, 910.0)
+    assert found.throughput_rps is not None
+    assert found.throughput_rps.median == about(900)
+
+
+def test_in_a_sweep_each_rate_knows_its_share_of_what_the_server_reached() -> None:
+    rate = [replace(each, case=replace(each.case, load="rate=250")) for each in records_of({"a": [250]})]
+    found = {
+        each.case.load: each
+        for each in summarise([*records_of({"a": [1_000]}), *rate], (), baseline=("a", "asgi"), seed=0)
+    }
+    assert (found["rate=250"].own_share, found["saturate"].own_share) == (0.25, None)
+
+
+def test_context_switches_are_counted_over_the_window_only() -> None:
+    each = record("a", 0, 1_000)
+    half_ns = SECOND_NS // 2
+    seen = [(half_ns, 0), (SECOND_NS + half_ns, 3_000), (3 * SECOND_NS, 9_000)]
+    samples = tuple(Sample(at_ns, 1.0, 1, switches=switches, frequency_mhz=2_000.0) for at_ns, switches in seen)
+    (found,) = summarise([replace(each, samples=samples)], (), baseline=("a", "asgi"), seed=0)
+    assert found.context_switches_per_request is not None
+    assert found.context_switches_per_request.median == about((5_000 - 1_500) / 1_000)
+    assert found.frequency_mhz is not None
+    assert found.frequency_mhz.median == about(2_000)
+    assert summaries([each])["a"].context_switches_per_request is None
+
+
+def test_a_server_alone_must_be_precise_by_itself_for_it_has_no_other_to_be_compared_with() -> None:
+    alone = records_of({"a": SHAKY})
+    assert {case.server for case in imprecise(alone, ("a", "asgi"), 0.05)} == {"a"}
+    other = record("b", 0, 1_000)
+    unsupported = replace(other, verdict="unsupported", result=None)
+    precision = summaries([*alone, unsupported])["a"].precision
+    assert precision is not None
+    assert precision > 0.05

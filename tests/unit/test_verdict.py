@@ -44,6 +44,7 @@ SURROUNDINGS: dict[str, Any] = {
     "server_cpu_s": 1.96,
     "server_cpus": 1,
     "steal_ratio": 0.01,
+    "foreign_ratio": 0.01,
     "ceiling_rps": 20_000.0,
     "disjoint": True,
 }
@@ -58,7 +59,7 @@ def test_a_healthy_trial_is_valid_and_there_is_nothing_to_say_of_it() -> None:
 
 
 def test_what_was_not_looked_at_speaks_neither_for_nor_against() -> None:
-    assert judge(server_cpu_s=None, steal_ratio=None, ceiling_rps=None) == ("valid", ())
+    assert judge(server_cpu_s=None, steal_ratio=None, foreign_ratio=None, ceiling_rps=None) == ("valid", ())
 
 
 ERRORS = Errors(3, {"status": 2, "timeout": 1}, {"status": "GET /: 500", "timeout": "GET /: 30 s"})
@@ -147,6 +148,20 @@ REASONS: list[tuple[str, LoadResult, dict[str, Any], Verdict, str]] = [
         "88.9 % of the generator's ceiling of 5,625 requests/s; limit 80 %",
     ),
     ("some steal", HEALTHY, {"steal_ratio": 0.12}, "valid", "the host took 12 % of the CPU; noted from 5 %"),
+    (
+        "others",
+        HEALTHY,
+        {"foreign_ratio": 0.06},
+        "valid",
+        "other processes used 6 % of the server's CPUs; noted from 5 %",
+    ),
+    (
+        "many others",
+        HEALTHY,
+        {"foreign_ratio": 0.5},
+        "invalid",
+        "other processes used 50 % of the server's CPUs; limit 20 %",
+    ),
     ("much steal", HEALTHY, {"steal_ratio": 0.25}, "invalid", "the host took 25 % of the CPU; limit 20 %"),
     ("shared CPUs", HEALTHY, {"disjoint": False}, "valid", "generator and server shared CPUs; each needs 1 of its own"),
 ]
@@ -169,9 +184,10 @@ def test_each_fault_alone_is_told_with_its_figure_and_its_limit(
         (trial(users_busy=8.1), {}),
         (trial(users_busy=4.1), {}),
         (HEALTHY, {"steal_ratio": 0.05}),
+        (HEALTHY, {"foreign_ratio": 0.05}),
         (trial(connections=Connections(opened=900, reopened=892, resent=3, negotiated="http/1.1")), {}),
     ],
-    ids=["generator", "ceiling", "in flight above", "in flight below", "steal", "reopened"],
+    ids=["generator", "ceiling", "in flight above", "in flight below", "steal", "others", "reopened"],
 )
 def test_just_inside_a_limit_nothing_is_said(result: LoadResult, surroundings: dict[str, Any]) -> None:
     assert judge(result, **surroundings) == ("valid", ())

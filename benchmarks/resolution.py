@@ -1,0 +1,117 @@
+"""What the harness can tell on this machine: runs of it, one after the other, and how often each said what it should.
+
+- A server against itself (`--aa`): a difference seen is a false one.
+- uvicorn against uvicorn-h11, the same server with a slower parser and loop: no difference seen is a miss.
+- `--precision 5%` for two servers: how long until the CPU ratio is that precise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from harness.intervals import paired_ratio
+from harness.outcome import outcomes
+from harness.record import RunDirectory
+
+ONE = ("--scenarios", "plaintext", "--protocols", "h1")
+PRECISION = 0.05
+ROUND_ENDS_S = 4.0
+"""From the start of a round's last trial to its end: the trial itself."""
+QUICK = ("--warmup", "200ms", "--duration", "500ms")
+"""As `make bench-quick`."""
+
+
+def main() -> None:
+    """Run everything and print a line for each run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--times", type=int, default=10, help="runs of each kind")
+    times: int = parser.parse_args().times
+    with tempfile.TemporaryDirectory(prefix="harness-") as folder:
+        out = Path(folder)
+        same = [against_itself(out) for _ in range(times)]
+        print(f"no difference between a server and itself: throughput {sum(t for t, _ in same)} of {times}, ", end="")
+        print(f"CPU {sum(c for _, c in same)} of {times}\n", flush=True)
+        for rounds in (2, 3):
+            told = sum(separated(out, rounds) for _ in range(times))
+            print(f"separated by {rounds} rounds: {told} of {times}\n", flush=True)
+        for pair in ("uvicorn,granian", "uvicorn,uvicorn-h11", "uvicorn,hypercorn"):
+            until_precise(out, pair)
+
+
+def against_itself(out: Path) -> tuple[bool, bool]:
+    """One run with `--aa`: is 1 within the interval, of throughput and of CPU per request?"""
+    cases, elapsed_s = run(out, "--servers", "uvicorn", "--aa", *ONE)
+    ratios = cases["uvicorn-again"]["ratio_to_baseline"]
+    print(f"uvicorn ÷ itself: throughput {shown(ratios['throughput'])}, CPU {shown(ratios['cpu'])}; {elapsed_s:.0f} s")
+    return within(ratios["throughput"]), within(ratios["cpu"])
+
+
+def separated(out: Path, rounds: int) -> bool:
+    """One quick run of two servers that differ: do their ranks?"""
+    cases, elapsed_s = run(out, "--servers", "uvicorn,uvicorn-h11", *ONE, *QUICK, "--rounds", str(rounds))
+    ratios = cases["uvicorn-h11"]["ratio_to_baseline"]
+    ranks = [cases[server]["rank"] for server in ("uvicorn", "uvicorn-h11")]
+    told = ranks == [1, 2]
+    print(f"uvicorn-h11 ÷ uvicorn: {shown(ratios['throughput'])}, ranks {ranks}; {elapsed_s:.0f} s", flush=True)
+    return told
+
+
+def until_precise(out: Path, servers: str) -> None:
+    """One run until ±5 %: after how many rounds and seconds each of the two ratios was there."""
+    cases, elapsed_s = run(out, "--servers", servers, "--precision", "5%", *ONE)
+    _, server = servers.split(",")
+    case = cases[server]
+    directory = RunDirectory(out / "latest")
+    began = datetime.fromisoformat(directory.read_info().started_at)
+    reached = {}
+    for rounds in range(5, case["rounds"] + 1):
+        records = [record for record in directory.trials() if record.round < rounds]
+        ours, theirs = (
+            found for name in servers.split(",") for found in outcomes(records) if found.case.server == name
+        )
+        ended_s = (datetime.fromisoformat(records[-1].started_at) - began).total_seconds() + ROUND_ENDS_S
+        for figure in ("throughput_rps", "cpu_us_per_request"):
+            ratio = paired_ratio(getattr(theirs, figure), getattr(ours, figure))
+            if ratio is not None and math.sqrt(ratio.high / ratio.low) - 1 <= PRECISION:
+                reached.setdefault(figure, f"{rounds} rounds, {ended_s:.0f} s")
+    ratios = case["ratio_to_baseline"]
+    print(
+        f"{server} ÷ uvicorn to ±5 %: run of {case['rounds']} rounds, {elapsed_s:.0f} s; "
+        f"throughput {shown(ratios['throughput'])} after {reached.get('throughput_rps', 'none')}, "
+        f"CPU {shown(ratios['cpu'])} after {reached.get('cpu_us_per_request', 'none')}",
+        flush=True,
+    )
+
+
+def run(out: Path, *options: str) -> tuple[dict[str, Any], float]:
+    """The cases of one run by their servers, and how long it took."""
+    began = time.monotonic()
+    subprocess.run(
+        [sys.executable, "-m", "harness", "run", "--out", str(out), *options], check=True, stdout=subprocess.DEVNULL
+    )
+    elapsed_s = time.monotonic() - began
+    summary = json.loads((out / "latest" / "summary.json").read_text())
+    return {case["case"]["server"]: case for case in summary["cases"]}, elapsed_s
+
+
+def within(ratio: dict[str, float]) -> bool:
+    """Does the interval include no difference?"""
+    return ratio["low"] <= 1 <= ratio["high"]
+
+
+def shown(ratio: dict[str, float]) -> str:
+    """The ratio with its interval."""
+    return f"{ratio['value']:.3f} ({ratio['low']:.3f} – {ratio['high']:.3f})"
+
+
+if __name__ == "__main__":
+    main()

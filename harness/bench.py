@@ -1,0 +1,250 @@
+"""Carries rounds out: for each life of a server its trials, each beside the sampler, each record written at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from harness import outcome, sample, search, server, verdict
+from harness.findings import LifeRecord, Probe, Record
+from harness.load import trial
+from harness.loads import Rate, level_of
+from harness.model import TLS_PROTOCOLS, App, Case, Launch, Life, LoadError, Scenario, Server, ServerError, Stint, Tls
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.cpus import Placement
+    from harness.findings import RunInfo
+    from harness.loads import Capacity
+    from harness.model import Exclusion, Selection, Verdict
+    from harness.record import RunDirectory
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is; what the command shows."""
+
+    done: int
+    total: int
+    """Known so far: a precision to reach, or a sweep, adds to it."""
+    round: int
+    left_s: float
+    record: Record | None
+    """The trial that has just ended; None before the first."""
+
+
+Watcher = Callable[[Progress], None]
+
+
+@dataclass
+class Bench:
+    """What stays the same while rounds are carried out, and what they have found."""
+
+    selection: Selection
+    info: RunInfo
+    directory: RunDirectory
+    placement: Placement
+    token: str
+    tls: Tls
+    watch: Watcher
+    total: int
+    estimate_s: float
+    began_s: float = field(default_factory=monotonic)
+    done: int = 0
+    """Cases measured, each once for each round."""
+    records: list[Record] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.servers: Mapping[str, Server] = {entry.name: entry for entry in self.selection.servers}
+        self.apps: Mapping[str, App] = {entry.name: entry for entry in self.selection.apps}
+        self.scenarios: Mapping[str, Scenario] = {entry.name: entry for entry in self.selection.scenarios}
+
+    def exclude(self, exclusions: Iterable[Exclusion]) -> None:
+        """Write down what was asked for and cannot be measured."""
+        for exclusion in exclusions:
+            self.directory.append(Record(exclusion.case, 0, -1, "unsupported", (exclusion.reason,), _now()))
+        self._tell(0, None)
+
+    def round(self, number: int, stints: Iterable[Stint]) -> None:
+        """One round: every life once."""
+        for stint in stints:
+            self._live(number, stint)
+
+    def _live(self, number: int, stint: Stint) -> None:
+        """One life of one server, or more if it dies in between, until every case has had its trial."""
+        cases = list(stint.cases)
+        while cases:
+            try:
+                cases = self._live_once(number, stint.life, cases)
+            except ServerError as error:
+                for case in cases:
+                    self._write(self._record(case, number, "failed", (str(error),), log_tail=error.log_tail))
+                return
+
+    def _live_once(self, number: int, life: Life, cases: list[Case]) -> list[Case]:
+        """Trials until the cases or the server come to an end; the cases that are left."""
+        entry, app = self.servers[life.server], self.apps[life.app]
+        tls = self.tls if life.tls else None
+        python = entry.python or self.selection.python
+        target = entry.target(app)
+        assert target is not None  # noqa: S101 - else the plan has excluded it
+        launch = Launch(HOST, server.free_port(HOST), target, life.workers, tls, python)
+        transport = "tls" if life.tls else "clear"
+        log = self.directory.logs / f"{self.done:04}-{life.server}-{transport}.log"
+        running = server.start(
+            entry,
+            app,
+            launch,
+            cpus=self.placement.server,
+            log=log,
+            token=self.token,
+            deadline_s=self.selection.ready_within_s,
+        )
+        left = list(cases)
+        try:
+            idle_pss_bytes = sample.idle_pss(running.pid)
+            while left and running.ended is None:
+                self._take(number, left.pop(0), launch, running)
+        finally:
+            stopped = running.stop()
+        self.directory.append(
+            LifeRecord(
+                life,
+                number,
+                running.argv,
+                running.ready_s,
+                running.first_request_s,
+                running.active,
+                stopped.stop_s,
+                stopped.killed,
+                idle_pss_bytes,
+                log.name,
+            )
+        )
+        if len(left) == len(cases):
+            # It would come and go for ever.
+            tail = server.log_tail(running.log)
+            raise ServerError(f"{entry.name}: expected it to stay, found that it ended with {running.ended}", tail)
+        return left
+
+    def _take(self, number: int, case: Case, launch: Launch, running: server.Running) -> None:
+        """Measure a case once: by one trial, or by a search of several."""
+        level = level_of(case.load)
+        if level is None:
+            self._write(self._trial(number, case, case, launch, running))
+        else:
+            self._search(number, case, level, launch, running)
+
+    def _search(self, number: int, case: Case, level: Capacity, launch: Launch, running: server.Running) -> None:
+        """The highest rate that meets the level; from the second round on the search starts near the earlier ones."""
+        before = [each.probe.rate_rps for each in self.records if each.case == case and each.probe and each.probe.final]
+        first_rps = median(before) / 2 if before else search.FIRST_RPS
+        seen: list[Probe] = []
+        while (attempt := search.next_try(seen, first_rps)) is not None:
+            record = self._probe(number, case, level, attempt, seen, launch, running)
+            if record.verdict == "client-limited" and record.probe is not None:
+                # Once may be an accident of the machine's; twice is the generator.
+                self._write(replace(record, probe=replace(record.probe, final=False)))
+                record = self._probe(number, case, level, attempt, seen, launch, running)
+            self._write(record)
+            if record.probe is None or record.probe.final:
+                return
+            seen.append(record.probe)
+
+    def _probe(
+        self,
+        number: int,
+        case: Case,
+        level: Capacity,
+        attempt: search.Try,
+        seen: Sequence[Probe],
+        launch: Launch,
+        running: server.Running,
+    ) -> Record:
+        driven = replace(case, load=str(Rate(attempt.rate_rps)))
+        return search.weighed(self._trial(number, case, driven, launch, running), attempt, level, seen)
+
+    def _trial(self, number: int, case: Case, driven: Case, launch: Launch, running: server.Running) -> Record:
+        """One trial of a case; `driven` is what the generator is told, which differs while a rate is searched for."""
+        order = self._order(number, driven, launch)
+        argv = order.argv(Path("result.json"))
+        started_at, before = _now(), sample.machine_time()
+        try:
+            with sample.Sampler(running.pid, self.placement.server) as sampler:
+                result = trial.run(order)
+        except LoadError as error:
+            ended = f"the server ended with {running.ended}" if running.ended is not None else None
+            reasons = (*filter(None, [ended]), str(error))
+            tail = f"{error.log_tail}\n{server.log_tail(running.log)}".strip()
+            return self._record(case, number, "failed", reasons, started_at=started_at, load_argv=argv, log_tail=tail)
+        after = sample.machine_time()
+        steal_ratio = sample.steal_ratio(before, after)
+        own_cpu_s = sampler.samples[-1].cpu_s - sampler.samples[0].cpu_s
+        foreign_ratio = sample.foreign_ratio(before, after, self.placement.server, own_cpu_s)
+        judgement, reasons = verdict.judge(
+            case,
+            result,
+            server_cpu_s=outcome.cpu_between(sampler.samples, result.window_start_ns, result.window_end_ns),
+            server_cpus=len(self.placement.server),
+            steal_ratio=steal_ratio,
+            foreign_ratio=foreign_ratio if self.placement.disjoint else None,
+            ceiling_rps=self.info.ceilings.get(case.protocol),
+            disjoint=self.placement.disjoint,
+        )
+        return self._record(
+            case,
+            number,
+            judgement,
+            reasons,
+            started_at=started_at,
+            result=result,
+            samples=sampler.samples,
+            steal_ratio=steal_ratio,
+            foreign_ratio=foreign_ratio,
+            load_argv=argv,
+            log_tail="" if judgement == "valid" else server.log_tail(running.log),
+        )
+
+    def _order(self, number: int, case: Case, launch: Launch) -> trial.Order:
+        scheme = "https" if case.protocol in TLS_PROTOCOLS else "http"
+        name = f"{len(self.records):04}-{case.server}-{case.scenario}-{case.protocol}-load.log"
+        return trial.Order(
+            case,
+            self.scenarios[case.scenario].path,
+            f"{scheme}://{launch.address}",
+            self.tls.authority if scheme == "https" else None,
+            self.selection.warmup_s,
+            self.selection.duration_s,
+            self.placement.load,
+            self.directory.logs / name,
+            self.selection.seed + number,
+            self.selection.load_processes,
+            self.token,
+        )
+
+    def _record(self, case: Case, number: int, judgement: Verdict, reasons: tuple[str, ...], **seen: Any) -> Record:
+        return Record(case, number, len(self.records), judgement, reasons, **{"started_at": _now(), **seen})
+
+    def _write(self, record: Record) -> None:
+        """Put the record of a trial on the disk before anything else happens."""
+        self.directory.append(record)
+        self.records.append(record)
+        self.done += record.counts
+        self._tell(record.round, record)
+
+    def _tell(self, number: int, record: Record | None) -> None:
+        """Say how far the run is; the time left is what it has taken so far, per case, or at first the estimate."""
+        per_case_s = (monotonic() - self.began_s) / self.done if self.done else self.estimate_s / max(self.total, 1)
+        self.watch(Progress(self.done, self.total, number + 1, per_case_s * (self.total - self.done), record))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,166 @@
+"""What the rounds of a case say, before anything is estimated from them. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.findings import Errors
+from harness.intervals import PER_MILLE, carries
+from harness.loads import rate_of
+from harness.model import PROTOCOLS
+from harness.verdict import combine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from harness.findings import LoadResult, Record, Sample
+    from harness.model import Case, Verdict
+
+EDGE_NS = 200_000_000
+"""How much of either end of a window may lie outside the samples."""
+
+Question = tuple[str, int, str, int, int, int]
+"""What contestants are compared on: scenario, place of the protocol, load, users, streams, workers."""
+
+Contestant = tuple[str, str]
+"""What is compared: a server and the app under it."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round that counts says of its case."""
+
+    number: int
+    result: LoadResult
+    samples: tuple[Sample, ...]
+    offered_rps: float = 0.0
+    """Where a search came to, in its round."""
+
+    @property
+    def throughput_rps(self) -> float:
+        return self.result.throughput_rps
+
+    @property
+    def cpu_us_per_request(self) -> float | None:
+        cpu_s = cpu_between(self.samples, self.result.window_start_ns, self.result.window_end_ns)
+        return None if cpu_s is None else cpu_s * 1e6 / self.result.answers
+
+    @property
+    def context_switches_per_request(self) -> float | None:
+        """Of all the server's threads; None where the samples do not reach over the window."""
+        counted = [(sample.at_ns, sample.switches) for sample in self.samples if sample.switches is not None]
+        start_ns, end_ns = self.result.window_start_ns, self.result.window_end_ns
+        if not counted or counted[0][0] > start_ns or counted[-1][0] < end_ns:
+            return None
+        at_ns = [at_ns - start_ns for at_ns, _ in counted]
+        before, after = np.interp([0, end_ns - start_ns], at_ns, [switches for _, switches in counted])
+        return float(after - before) / self.result.answers
+
+    @property
+    def frequency_mhz(self) -> float | None:
+        """Mean of the server's CPUs over the trial; None where the kernel does not tell."""
+        seen = [sample.frequency_mhz for sample in self.samples if sample.frequency_mhz is not None]
+        return fmean(seen) if seen else None
+
+    @property
+    def p99_us(self) -> float | None:
+        response = self.result.response
+        return response.percentile(99) if carries(response.count, PER_MILLE["p99"]) else None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A case with its verdict and what its rounds say, by their numbers."""
+
+    case: Case
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    errors: Errors
+    rounds: tuple[Round, ...]
+    throughput_rps: Mapping[int, float]
+    cpu_us_per_request: Mapping[int, float]
+    p99_us: Mapping[int, float]
+
+    @property
+    def standing(self) -> Mapping[int, float]:
+        """What servers are ranked by, more is better: their rate; at a given rate, how soon 99 % are answered."""
+        if rate_of(self.case.load) is None:
+            return self.throughput_rps
+        return {number: 1 / p99_us for number, p99_us in self.p99_us.items() if p99_us > 0}
+
+    @property
+    def question(self) -> Question:
+        case = self.case
+        place = PROTOCOLS.index(case.protocol)
+        return case.scenario, place, case.load, case.users, case.streams, case.workers
+
+    @property
+    def contestant(self) -> Contestant:
+        return self.case.server, self.case.app
+
+
+def outcomes(records: Sequence[Record]) -> list[Outcome]:
+    """One for each case, in the order in which the cases first came; of a search for a capacity its ends count."""
+    by_case: dict[Case, list[Record]] = {}
+    for record in sorted(records, key=lambda record: (record.round, record.position)):
+        if record.counts:
+            by_case.setdefault(record.case, []).append(record)
+    return [_outcome(own) for own in by_case.values()]
+
+
+def cpu_between(samples: Iterable[Sample], start_ns: int, end_ns: int) -> float | None:
+    """CPU seconds of a process tree from `start_ns` to `end_ns`, linear between its samples.
+
+    None where the samples miss more than `EDGE_NS` at either end, or all of the window. A shorter end that they miss
+    counts at the mean rate of the rest: counting nothing there would flatter the server.
+    """
+    line = sorted(samples, key=lambda sample: sample.at_ns)
+    if not line:
+        return None
+    first_ns, last_ns = max(start_ns, line[0].at_ns), min(end_ns, line[-1].at_ns)
+    if first_ns - start_ns > EDGE_NS or end_ns - last_ns > EDGE_NS or last_ns <= first_ns:
+        return None
+    at_ns = [sample.at_ns - start_ns for sample in line]
+    cpu_s = [sample.cpu_s for sample in line]
+    before_s, after_s = np.interp([first_ns - start_ns, last_ns - start_ns], at_ns, cpu_s)
+    return float(after_s - before_s) * (end_ns - start_ns) / (last_ns - first_ns)
+
+
+def _outcome(records: Sequence[Record]) -> Outcome:
+    """The outcome of one case from its records, in the order of the rounds."""
+    verdict, reasons = combine(records)
+    rounds = tuple(
+        Round(record.round, record.result, record.samples, record.probe.rate_rps if record.probe else 0.0)
+        for record in records
+        if record.result is not None
+        and record.result.requests > 0
+        and (verdict != "valid" or record.verdict == "valid")
+    )
+    return Outcome(
+        case=records[0].case,
+        verdict=verdict,
+        reasons=reasons,
+        errors=_sum_errors([record.result.errors for record in records if record.result is not None]),
+        rounds=rounds,
+        throughput_rps=_by_round(rounds, lambda each: each.throughput_rps),
+        cpu_us_per_request=_by_round(rounds, lambda each: each.cpu_us_per_request),
+        p99_us=_by_round(rounds, lambda each: each.p99_us),
+    )
+
+
+def _by_round(rounds: Iterable[Round], figure: Callable[[Round], float | None]) -> dict[int, float]:
+    return {each.number: value for each in rounds if (value := figure(each)) is not None}
+
+
+def _sum_errors(several: Sequence[Errors]) -> Errors:
+    by_kind: Counter[str] = Counter()
+    examples: dict[str, str] = {}
+    for errors in several:
+        by_kind.update(errors.by_kind)
+        examples |= {kind: example for kind, example in errors.examples.items() if kind not in examples}
+    return Errors(sum(errors.total for errors in several), dict(by_kind), examples)

@@ -1,0 +1,95 @@
+"""The search for a capacity: which rate to try next, and whether a rate met the level. Pure.
+
+Doubling from a first rate until one is missed, bisection on the logarithmic scale until the highest rate met and the
+lowest missed are near each other, then a confirming trial at the highest rate met. If that misses, the rate goes down
+step by step: a rate that held only once is not a capacity.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from harness.findings import Probe
+from harness.loads import ANSWERED_LEAST
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.findings import LoadResult, Record, Step
+    from harness.loads import Capacity
+
+RESOLUTION = 0.05
+"""The search ends when the lowest rate missed is at most this far above the highest met."""
+FIRST_RPS = 1_000.0
+LEAST_RPS = 10.0
+"""Below, a window of seconds holds too few requests to say anything."""
+CONFIRMATIONS = 5
+
+
+class Try(NamedTuple):
+    """What to try next."""
+
+    rate_rps: float
+    step: Step
+
+
+def next_try(seen: Sequence[Probe], first_rps: float = FIRST_RPS) -> Try | None:
+    """The next rate and why it is tried; None when the search is over, with or without success."""
+    confirmations = [probe for probe in seen if probe.step == "confirmation"]
+    if confirmations:
+        last = confirmations[-1]
+        if last.met or len(confirmations) == CONFIRMATIONS or last.rate_rps / (1 + RESOLUTION) < LEAST_RPS:
+            return None
+        return Try(last.rate_rps / (1 + RESOLUTION), "confirmation")
+    met = max((probe.rate_rps for probe in seen if probe.met), default=None)
+    missed = min((probe.rate_rps for probe in seen if not probe.met), default=None)
+    if missed is None:
+        return Try(first_rps if met is None else 2 * met, "doubling")
+    if met is None:
+        return Try(missed / 2, "doubling") if missed / 2 >= LEAST_RPS else None
+    if missed > met * (1 + RESOLUTION):
+        return Try(math.sqrt(met * missed), "bisection")
+    return Try(met, "confirmation")
+
+
+def shortfall(level: Capacity, rate_rps: float, result: LoadResult) -> str | None:
+    """Why a trial at this rate did not meet the level, with figure and limit; None when it did."""
+    share = result.throughput_rps / rate_rps
+    if result.dropped or share < ANSWERED_LEAST:
+        return f"{100 * share:.3g} % of {rate_rps:,.0f} requests/s were answered; limit {100 * ANSWERED_LEAST:g} %"
+    errors = result.errors.total / max(result.finished, 1)
+    if errors > level.error_share:
+        return f"{100 * errors:.2g} % of the requests had no right answer; limit {100 * level.error_share:g} %"
+    for percent, limit_us in level.limits_us.items():
+        found_us = result.response.percentile(percent)
+        if found_us >= limit_us:
+            return f"p{percent:g} was {found_us / 1000:,.3g} ms; limit {limit_us / 1000:g} ms"
+    return None
+
+
+def weighed(trial: Record, attempt: Try, level: Capacity, seen: Sequence[Probe]) -> Record:
+    """The record of a trial of a search, as the search sees it; `seen` are the ones before it.
+
+    A trial that missed the level is a sound trial, and the search goes on; it is over, and its last trial stands for
+    the round, when a rate was confirmed, when none can be, or when a trial was not sound: the generator may have been
+    why the level was missed.
+    """
+    result = trial.result
+    why = "" if result is None else shortfall(level, attempt.rate_rps, result) or ""
+    met = result is not None and not why and trial.verdict in {"valid", "client-limited"}
+    probe = Probe(attempt.rate_rps, attempt.step, met, shortfall=why)
+    if met:
+        confirmed = attempt.step == "confirmation"
+        return replace(trial, verdict="valid", probe=replace(probe, final=confirmed))
+    if trial.verdict != "valid":
+        highest = max((each.rate_rps for each in seen if each.met), default=0.0)
+        known = f"the search ended at {attempt.rate_rps:,.0f} requests/s; the highest rate that met the level was"
+        reasons = (*trial.reasons, f"{known} {highest:,.0f}")
+        return replace(trial, reasons=reasons, probe=replace(probe, final=True))
+    if next_try([*seen, probe]) is None:
+        lowest = min(each.rate_rps for each in [*seen, probe])
+        reason = f"no rate down to {lowest:,.0f} requests/s met the level twice; the last time, {why}"
+        return replace(trial, verdict="invalid", reasons=(reason, *trial.reasons), probe=replace(probe, final=True))
+    return replace(trial, probe=probe)
