@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.charts._style import (
     FAINT,
+    FEW,
     INK,
     QUIET,
     TICKS,
@@ -15,6 +16,7 @@ from harness.charts._style import (
     colours,
     columns_for,
     compact,
+    compared,
     grid,
     panels,
     settle,
@@ -26,18 +28,21 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from harness.charts._style import Picture
-    from harness.findings import CaseSummary, Estimate, RunInfo
+    from harness.findings import RunInfo
     from harness.model import Protocol, Verdict
+    from harness.summaries import CaseSummary, Estimate
 
 ROW_IN = 0.32
 LETTER_IN = 0.068
+STRETCH = 1.4
+"""How far an interval may reach beyond all bars and dots; a longer one ends in an arrow."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One server's row in a panel; without an estimate, its verdict stands where the bar would be."""
+    """One contestant's row in a panel; without an estimate, its verdict stands where the bar would be."""
 
-    server: str
+    name: str
     colour: str
     verdict: Verdict
     estimate: Estimate | None
@@ -56,9 +61,13 @@ class Bar:
         return 0.12 + LETTER_IN * max(map(len, self.label.split("\n")))
 
     @property
-    def reach(self) -> float:
-        """Where its ink ends."""
-        return max((self.estimate.median, self.estimate.high, *self.rounds)) if self.estimate else 0.0
+    def measured(self) -> float:
+        """The largest number that was seen."""
+        return max((self.estimate.median, *self.rounds)) if self.estimate else 0.0
+
+    def reach(self, end: float) -> float:
+        """Where its ink ends, if intervals are cut at `end`."""
+        return max(self.measured, min(self.estimate.high, end)) if self.estimate else 0.0
 
 
 @dataclass(frozen=True)
@@ -81,34 +90,46 @@ class Measure:
 
 
 def bar_chart(measure: Measure, summaries: Sequence[CaseSummary], run: RunInfo) -> Picture | None:
-    """A panel for each scenario and protocol, the best server first; hatched where the number does not hold."""
+    """A panel for each question, the best contestant first; hatched where the number does not hold."""
+    summaries = compared(summaries, run)
     if not any(measure.estimate(summary) for summary in summaries):
         return None
-    colour = colours(summary.case.server for summary in summaries)
+    colour = colours(summary.name for summary in summaries)
     groups = panels(summaries)
+    rows = {title: _rows(group, measure, colour) for title, group in groups.items()}
     shape = len(groups), columns_for(len(groups), colour)
-    height_in = 0.8 + ROW_IN * max(map(len, groups.values()))
+    most = max(map(len, rows.values()))
+    height_in = 0.8 + ROW_IN * most
     figure, cells = grid(measure.title, measure.caption, run, shape, height_in)
     for axes, (title, group) in zip(cells, groups.items(), strict=True):
-        bars = [
-            Bar(each.case.server, colour[each.case.server], each.verdict, measure.estimate(each), measure.rounds(each))
-            for each in group
-        ]
-        _fill(axes, title, sorted(bars, key=measure.order), measure.unit)
+        _fill(axes, title, rows[title], measure.unit, most)
         _show_ceiling(axes, measure.ceilings.get(group[0].case.protocol))
     return settle(figure)
 
 
-def _fill(axes: Axes, title: str, bars: Sequence[Bar], unit: str) -> None:
-    """One panel, the first bar on top; its axis starts at 0 and leaves room for the labels."""
+def _rows(group: Sequence[CaseSummary], measure: Measure, colour: Mapping[str, str]) -> list[Bar]:
+    """The bars of a panel, the best first; many that are unsupported share a row."""
+    bars = [
+        Bar(each.name, colour[each.name], each.verdict, measure.estimate(each), measure.rounds(each)) for each in group
+    ]
+    unsupported = [bar for bar in bars if bar.verdict == "unsupported"]
+    if len(unsupported) > FEW:
+        bars = [bar for bar in bars if bar.verdict != "unsupported"]
+        bars.append(Bar(f"{len(unsupported)} others", QUIET, "unsupported", None, ()))
+    return sorted(bars, key=measure.order)
+
+
+def _fill(axes: Axes, title: str, bars: Sequence[Bar], unit: str, most: int) -> None:
+    """One panel, the first bar on top, with room for `most`; its axis starts at 0 and leaves room for labels."""
+    end = STRETCH * max(bar.measured for bar in bars)
     for row, bar in enumerate(bars):
-        _draw_bar(axes, row, bar)
+        _draw_bar(axes, row, bar, end)
     columns = axes.get_gridspec().ncols  # type: ignore[union-attr]  # made by subplots, so it has one
-    names_in = LETTER_IN * max(len(bar.server) for bar in bars)
+    names_in = LETTER_IN * max(len(bar.name) for bar in bars)
     room_in = max(1.6, WIDTH_IN / columns - names_in - 0.3)
-    axes.set_xlim(0, max(bar.reach / (1 - bar.label_in / room_in) for bar in bars) or 1)
-    axes.set_ylim(len(bars) - 0.4, -0.6)
-    axes.set_yticks(range(len(bars)), [bar.server for bar in bars])
+    axes.set_xlim(0, max(bar.reach(end) / (1 - bar.label_in / room_in) for bar in bars) or 1)
+    axes.set_ylim(most - 0.4, -0.6)
+    axes.set_yticks(range(len(bars)), [bar.name for bar in bars])
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", length=2)
     axes.locator_params(axis="x", nbins=4)
@@ -128,7 +149,7 @@ def _show_ceiling(axes: Axes, ceiling: float | None) -> None:
         axes.axvline(ceiling, color=QUIET, linewidth=1, linestyle="--")
 
 
-def _draw_bar(axes: Axes, row: int, bar: Bar) -> None:
+def _draw_bar(axes: Axes, row: int, bar: Bar, end: float) -> None:
     if bar.estimate is None:
         axes.annotate(bar.label, (0, row), (4, 0), textcoords="offset points", va="center", color=QUIET, style="italic")
         return
@@ -137,12 +158,15 @@ def _draw_bar(axes: Axes, row: int, bar: Bar) -> None:
         axes.barh(row, middle, height=0.62, color=bar.colour)
     else:
         axes.barh(row, middle, height=0.62, facecolor="white", edgecolor=bar.colour, hatch="////", linewidth=1)
-    axes.plot([bar.estimate.low, bar.estimate.high], [row - 0.1] * 2, color=INK, linewidth=1.6, solid_capstyle="butt")
+    high = min(bar.estimate.high, end)
+    axes.plot([min(bar.estimate.low, high), high], [row - 0.1] * 2, color=INK, linewidth=1.6, solid_capstyle="butt")
+    if high < bar.estimate.high:
+        axes.plot(high, row - 0.1, ">", markersize=4, color=INK)
     axes.plot(
         bar.rounds, [row + 0.14] * len(bar.rounds), "o", markersize=3.4, markerfacecolor="white",
         markeredgecolor=INK, markeredgewidth=0.7,
     )  # fmt: skip
     axes.annotate(
-        bar.label, (bar.reach, row), (6, 0), textcoords="offset points", va="center", fontsize=8,
+        bar.label, (bar.reach(end), row), (6, 0), textcoords="offset points", va="center", fontsize=8,
         color=INK if bar.verdict == "valid" else QUIET, linespacing=1.0,
     )  # fmt: skip

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter
 
+from harness.loads import Sweep, load_of
 from harness.model import PROTOCOL_NAMES, PROTOCOLS
 
 if TYPE_CHECKING:
@@ -20,13 +21,16 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from harness.findings import CaseSummary, RunInfo
+    from harness.findings import RunInfo
     from harness.model import Case
+    from harness.summaries import CaseSummary
 
 WIDTH_IN = 9.4
 """About 900 pixels, the width of a README."""
 DIGITS, THOUSAND = 3, 1000
 LONG_NAME = 14
+FEW = 3
+"""Unsupported contestants of a panel that are named; more are counted."""
 INK, QUIET, FAINT = "#1f2328", "#59636e", "#d1d9e0"
 
 STYLE: Any = {  # Any, because matplotlib's releases disagree on the type of its keys
@@ -60,17 +64,19 @@ PALETTE = (
     "#332288", "#882255", "#999933", "#117733", "#7F7F7F", "#AA4499",
 )  # fmt: skip
 USUAL = ("uvicorn", "granian", "hypercorn", "daphne", "gunicorn")
-"""Servers whose colour never changes; every other one takes a colour that its name chooses."""
+"""Servers whose colour never changes; others take what their name chooses, and these only when no other is left."""
 
 
-def colours(servers: Iterable[str]) -> dict[str, str]:
-    """A colour for each server: its own in every chart, and no two the same while there are enough."""
+def colours(contestants: Iterable[str]) -> dict[str, str]:
+    """A colour for each contestant: its own in every chart, and no two the same while there are enough."""
     chosen = {name: PALETTE[USUAL.index(name)] for name in USUAL}
-    names = sorted(set(servers))
+    names = sorted(set(contestants))
     for name in (name for name in names if name not in USUAL):
         wish = zlib.crc32(name.encode()) % len(PALETTE)
         in_turn = PALETTE[wish:] + PALETTE[:wish]
-        chosen[name] = next((colour for colour in in_turn if colour not in chosen.values()), in_turn[0])
+        taken = {colour for other, colour in chosen.items() if other in names}
+        free = [colour for colour in in_turn if colour not in taken]
+        chosen[name] = next((colour for colour in free if colour not in chosen.values()), [*free, in_turn[0]][0])
     return {name: chosen[name] for name in names}
 
 
@@ -107,26 +113,38 @@ def _tick(value: float, _position: object = None) -> str:
 TICKS = FuncFormatter(_tick)
 
 
-def panels(summaries: Sequence[CaseSummary]) -> dict[str, list[CaseSummary]]:
-    """The cases that differ in their server alone, under a title for each such group, protocol by protocol."""
+def compared(summaries: Sequence[CaseSummary], run: RunInfo) -> list[CaseSummary]:
+    """Those that stand for their contestant: all, or in a sweep the ones in a closed loop."""
+    sweep = isinstance(load_of(run.load), Sweep)
+    return [each for each in summaries if not sweep or each.case.load == "saturate"]
+
+
+def panels(summaries: Sequence[CaseSummary], *, by_workers: bool = True) -> dict[str, list[CaseSummary]]:
+    """The answers to one question, under a title for each, protocol by protocol; or those with any worker count."""
     groups: dict[Case, list[CaseSummary]] = {}
     for summary in summaries:
-        groups.setdefault(replace(summary.case, server=""), []).append(summary)
-    several_apps = len({case.app for case in groups}) > 1
+        question = replace(summary.case, server="", app="", load="")
+        groups.setdefault(question if by_workers else replace(question, workers=1), []).append(summary)
+    several = len({case.workers for case in groups}) > 1
     return {
-        panel_title(case, name_app=several_apps): groups[case]
+        panel_title(case, name_workers=several): groups[case]
         for case in sorted(groups, key=lambda case: PROTOCOLS.index(case.protocol))
     }
 
 
-def panel_title(case: Case, *, name_app: bool) -> str:
-    words = [case.scenario, PROTOCOL_NAMES[case.protocol], *([case.app] if name_app else [])]
+def panel_title(case: Case, *, name_workers: bool) -> str:
+    words = [case.scenario, PROTOCOL_NAMES[case.protocol], *([workers(case.workers)] if name_workers else [])]
     return " · ".join(words)
 
 
-def columns_for(count: int, servers: Iterable[str]) -> int:
+def workers(count: int) -> str:
+    """`1 worker`, `4 workers`."""
+    return f"{count} worker{'s' if count > 1 else ''}"
+
+
+def columns_for(count: int, contestants: Iterable[str]) -> int:
     """How many panels stand side by side: three at the most, and two where long names need the room."""
-    if max(map(len, servers)) > LONG_NAME:
+    if max(map(len, contestants)) > LONG_NAME:
         return min(count, 2)
     return {1: 1, 2: 2, 4: 2}.get(count, 3)
 
@@ -166,9 +184,10 @@ def settle(figure: Picture) -> Picture:
 
 
 def footer(run: RunInfo) -> list[str]:
-    """Where the numbers come from: the machine, the servers' versions, the load, the day."""
+    """Where the numbers come from: the machine, the versions of servers and frameworks, the load, the day."""
     where = run.environment
-    versions = ", ".join(f"{name}\u00a0{version}" for name, version in where.server_versions.items())
+    known = [*where.server_versions.items(), *where.app_versions.items()]
+    versions = ", ".join(f"{name}\u00a0{version}" for name, version in known)
     python = f"Python {where.python}" if where.python[:1].isdigit() else where.python
     machine = [f"{where.cpu_model} × {where.cpu_count}", f"kernel {where.kernel}", python]
     lines = [" · ".join([*machine, versions]) if versions else " · ".join(machine)]

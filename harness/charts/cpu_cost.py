@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from harness.findings import CaseSummary, RunInfo
+    from harness.findings import RunInfo
+    from harness.summaries import CaseSummary
 
 TITLE = "CPU cost"
-ORDER = 3
+ORDER = 5
 
 
 @rc_context(STYLE)
 def draw(summaries: Sequence[CaseSummary], run: RunInfo) -> Figure | None:
-    """A panel for each scenario and protocol, the cheapest server first."""
+    """A panel for each question, the cheapest first."""
     measure = Measure(
         TITLE,
         first_line(__doc__),

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import fmean
 from typing import TYPE_CHECKING
 
 from matplotlib import rc_context
-from matplotlib.ticker import LogLocator, NullLocator
-from matplotlib.transforms import ScaledTranslation
 
-from harness.charts._style import QUIET, STYLE, TICKS, colours, columns_for, first_line, grid, panels, settle
+from harness.charts._lines import End, name_lines, scale
+from harness.charts._style import FEW, QUIET, STYLE, colours, columns_for, compared, first_line, grid, panels, settle
 from harness.histogram import bucket_range
 
 if TYPE_CHECKING:
@@ -20,12 +18,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from harness.findings import CaseSummary, RunInfo
+    from harness.findings import RunInfo
     from harness.histogram import Histogram
     from harness.model import Verdict
+    from harness.summaries import CaseSummary
 
 TITLE = "Latency"
-ORDER = 2
+ORDER = 4
 BEYOND = 10
 """Requests that must lie beyond a percentile for it to be drawn."""
 LEAST = 10 * BEYOND
@@ -36,14 +35,13 @@ Curve = list[tuple[float, float]]
 """Places on the percentile axis, and milliseconds."""
 FASTEST_TENTH = -math.log10(0.9)
 """Where the vertical scale begins to count: the fastest answers would take half of it."""
-LABEL_GAP_IN = 0.13
 
 
 @dataclass(frozen=True)
 class Line:
-    """One server's percentile curve in a panel; empty when too few requests came back."""
+    """One contestant's percentile curve in a panel; empty when too few requests came back."""
 
-    server: str
+    name: str
     colour: str
     verdict: Verdict
     curve: Curve
@@ -52,25 +50,26 @@ class Line:
     def note(self) -> str | None:
         """Why its line is missing, or dashed."""
         if self.verdict != "valid":
-            return f"{self.server} {self.verdict}{' (dashed)' if self.curve else ''}"
-        return None if self.curve else f"{self.server}: too few requests"
+            return f"{self.name} {self.verdict}{' (dashed)' if self.curve else ''}"
+        return None if self.curve else f"{self.name}: too few requests"
 
 
 @rc_context(STYLE)
 def draw(summaries: Sequence[CaseSummary], run: RunInfo) -> Figure | None:
-    """A panel for each scenario and protocol, a line for each server; dashed where the number does not hold."""
+    """A panel for each question, a line for each contestant; dashed where the number does not hold."""
+    summaries = compared(summaries, run)
     curves = {each.case: tail(each.response) for each in summaries}
     groups = {title: group for title, group in panels(summaries).items() if any(curves[each.case] for each in group)}
     if not groups:
         return None
-    colour = colours(each.case.server for each in summaries)
+    colour = colours(each.name for each in summaries)
     ranges_ms = [_range_ms(curves[each.case] for each in group) for group in groups.values()]
     logarithmic = any(high > 10 * low for low, high in ranges_ms)
     shape = len(groups), columns_for(len(groups), colour)
     plot_in = max(1.3, 0.2 * max(map(len, groups.values())))
     figure, cells = grid(TITLE, first_line(__doc__), run, shape, plot_in + 0.85)
     for axes, (title, group) in zip(cells, groups.items(), strict=True):
-        lines = [Line(each.case.server, colour[each.case.server], each.verdict, curves[each.case]) for each in group]
+        lines = [Line(each.name, colour[each.name], each.verdict, curves[each.case]) for each in group]
         _fill(axes, title, lines, plot_in, logarithmic=logarithmic)
     return settle(figure)
 
@@ -96,24 +95,6 @@ def tail(histogram: Histogram) -> Curve:
     return curve
 
 
-def spread(wanted: Sequence[float], gap: float) -> list[float]:
-    """Places between 0 and 1 in the order of the `wanted` ones, at least `gap` apart, and as near to them as can be.
-
-    Once each is lowered by its rank × gap, what is left is isotonic regression: neighbours in the wrong order move to
-    their common mean (pool adjacent violators).
-    """
-    order = sorted(range(len(wanted)), key=lambda index: wanted[index])
-    pools: list[list[float]] = []
-    for rank, index in enumerate(order):
-        pools.append([wanted[index] - rank * gap])
-        while len(pools) > 1 and fmean(pools[-2]) > fmean(pools[-1]):
-            pools[-2:] = [pools[-2] + pools[-1]]
-    top = max(0.0, 1 - gap * (len(wanted) - 1))
-    levels = [min(max(0.0, fmean(pool)), top) for pool in pools for _ in pool]
-    places = {index: levels[rank] + rank * gap for rank, index in enumerate(order)}
-    return [places[index] for index in range(len(wanted))]
-
-
 def _fill(axes: Axes, title: str, lines: Sequence[Line], plot_in: float, *, logarithmic: bool) -> None:
     """One panel: curves, axes with their units, names beside the lines, and a note of who has none and why."""
     drawn = [line for line in lines if line.curve]
@@ -129,40 +110,17 @@ def _fill(axes: Axes, title: str, lines: Sequence[Line], plot_in: float, *, loga
     places = {-math.log10(1 - percent / 100): f"{percent:g}" for percent in PERCENTILES}
     axes.set_xticks([place for place in places if place <= end], [places[place] for place in places if place <= end])
     axes.set_xlim(0, end)
-    _scale(axes, *_range_ms(line.curve for line in drawn), logarithmic=logarithmic)
-    notes = [line.note for line in lines if line.note]
+    scale(axes, *_range_ms(line.curve for line in drawn), logarithmic=logarithmic)
+    notes = [line.note for line in lines if line.note and line.verdict != "unsupported"]
+    unsupported = [line.note for line in lines if line.note and line.verdict == "unsupported"]
+    notes += unsupported if len(unsupported) <= FEW else [f"{len(unsupported)} others unsupported"]
     axes.text(
         0.98, 0.04, "\n".join(notes), transform=axes.transAxes, ha="right", fontsize=7, color=QUIET, style="italic"
     )
-    _name_lines(axes, drawn, plot_in)
+    name_lines(axes, [End(line.name, line.colour, line.curve[-1]) for line in drawn], plot_in)
 
 
 def _range_ms(curves: Iterable[Curve]) -> tuple[float, float]:
     """Least and most of some curves, from where the vertical scale begins to count."""
     values = [y for curve in curves for x, y in curve if x >= FASTEST_TENTH]
     return min(values), max(values)
-
-
-def _scale(axes: Axes, low: float, high: float, *, logarithmic: bool) -> None:
-    if logarithmic:
-        axes.set_yscale("log")
-        axes.set_ylim(low / 1.2, high * 1.2)
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
-        axes.yaxis.set_minor_locator(NullLocator())
-    else:
-        axes.set_ylim(0, high * 1.1)
-        axes.locator_params(axis="y", nbins=5)
-    axes.yaxis.set_major_formatter(TICKS)
-
-
-def _name_lines(axes: Axes, lines: Sequence[Line], plot_in: float) -> None:
-    """Each line's name to the right of the panel, at the height of its end, moved apart where they would touch."""
-    beside = axes.transAxes + ScaledTranslation(0.14, 0, axes.figure.dpi_scale_trans)
-    to_axes = axes.transData + axes.transAxes.inverted()
-    heights = [float(to_axes.transform(line.curve[-1])[1]) for line in lines]
-    for line, place in zip(lines, spread(heights, LABEL_GAP_IN / plot_in), strict=True):
-        leader = {"arrowstyle": "-", "color": line.colour, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 0}
-        axes.annotate(
-            line.server, line.curve[-1], (1, place), textcoords=beside, va="center", fontsize=7.5,
-            color=line.colour, arrowprops=leader,
-        )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Requests per second: bars are medians, lines their 95 % intervals, dots the rounds. Each panel has its own scale."""
+"""Requests per second: bars are medians, lines 95 % intervals (arrow: longer), dots rounds, each panel to scale."""
 
 from __future__ import annotations
 
@@ -8,23 +8,26 @@ from matplotlib import rc_context
 
 from harness.charts._bars import Measure, bar_chart
 from harness.charts._style import STYLE, first_line
+from harness.loads import level_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.figure import Figure
 
-    from harness.findings import CaseSummary, RunInfo
+    from harness.findings import RunInfo
+    from harness.summaries import CaseSummary
 
 TITLE = "Throughput"
-ORDER = 1
+ORDER = 2
 
 
 @rc_context(STYLE)
 def draw(summaries: Sequence[CaseSummary], run: RunInfo) -> Figure | None:
-    """A panel for each scenario and protocol, the fastest server first."""
+    """A panel for each question, the fastest first; of a search for a capacity, what it found."""
+    level = run.load.removeprefix("capacity=") if level_of(run.load) else None
     measure = Measure(
-        TITLE,
+        TITLE if level is None else f"Capacity: the highest rate that meets {level}",
         first_line(__doc__),
         "requests/s",
         estimate=lambda summary: summary.throughput_rps,

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-    from harness.findings import CaseSummary, RunInfo
+    from harness.findings import LifeRecord, Record, RunInfo
+    from harness.summaries import CaseSummary
 
 __all__ = ["Chart", "draw", "write"]
 
@@ -35,15 +36,25 @@ def draw(modules: Iterable[ModuleType], run: RunInfo, summaries: Sequence[CaseSu
     return charts
 
 
-def write(directory: Path, run: RunInfo, summaries: Sequence[CaseSummary], charts: Sequence[Chart]) -> Path:
-    """Write the report into `directory`, over what an earlier one left; the path of its HTML page."""
+def write(
+    directory: Path,
+    run: RunInfo,
+    summaries: Sequence[CaseSummary],
+    charts: Sequence[Chart],
+    lives: Sequence[LifeRecord] = (),
+    trials: Sequence[Record] = (),
+) -> Path:
+    """Write the report into `directory`, over what an earlier one left; the path of its HTML page.
+
+    `lives` and `trials` are what the summaries were made from; without them, the report leaves out what only they tell.
+    """
     folder = directory / "charts"
     folder.mkdir(parents=True, exist_ok=True)
     svgs = {chart.name: folder / f"{chart.name}.svg" for chart in charts}
     for chart in charts:
         chart.figure.savefig(svgs[chart.name], metadata={"Date": None})
         chart.figure.savefig(folder / f"{chart.name}.png", dpi=PNG_DPI)
-    content = page(run, summaries, charts)
+    content = page(run, summaries, charts, lives, trials)
     (directory / "summary.json").write_bytes(summary.encode(run, summaries))
     (directory / "latency.hlog").write_text(hdr.log(run, summaries), encoding="utf-8")
     (directory / "report.md").write_text(markdown.render(content), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from hdrh.histogram import HdrHistogram
@@ -11,8 +12,9 @@ from harness.histogram import SUB_BUCKET_BITS, bucket_range
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.findings import CaseSummary, RunInfo
+    from harness.findings import RunInfo
     from harness.histogram import Histogram
+    from harness.summaries import CaseSummary
 
 _LONGEST_US = 1 << 36
 _DIGITS = 3
@@ -29,11 +31,22 @@ def log(run: RunInfo, summaries: Sequence[CaseSummary]) -> str:
     ]
     for summary in summaries:
         if summary.response.counts:
-            case = summary.case
-            tag = ":".join(part.replace(",", ".") for part in (case.server, case.scenario, case.protocol))
             length_s = run.duration_s * summary.rounds
-            lines.append(f"Tag={tag},0.000,{length_s:.3f},{summary.response.max_us},{encode(summary.response)}")
+            lines.append(
+                f"Tag={tag(run, summary)},0.000,{length_s:.3f},{summary.response.max_us},{encode(summary.response)}"
+            )
     return "\n".join([*lines, ""])
+
+
+def tag(run: RunInfo, summary: CaseSummary) -> str:
+    """What tells the cases of this run apart, without the commas and spaces that a tag must not have."""
+    case = summary.case
+    parts = [summary.name, case.scenario, case.protocol]
+    if len(run.workers) > 1:
+        parts.append(f"{case.workers}-workers")
+    if case.load != run.load:  # in a sweep
+        parts.append(case.load)
+    return ":".join(re.sub(r"[,\s]+", ".", part) for part in parts)
 
 
 def encode(histogram: Histogram) -> str:

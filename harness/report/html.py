@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from harness.report.columns import CONTESTANTS
 from harness.report.markdown import TEXT_COLUMNS
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def render(page: Page, svgs: Mapping[str, str]) -> str:
     """The page as HTML; `svgs` holds the file of each chart by its name."""
     pictures = {chart.name: inline(chart, svgs[chart.name]) for chart in page.charts}
     template = _ENVIRONMENT.get_template("template.html.j2")
-    return template.render(page=page, pictures=pictures, text_columns=TEXT_COLUMNS)
+    return template.render(page=page, pictures=pictures, text_columns=TEXT_COLUMNS, contestants=CONTESTANTS)
 
 
 def inline(chart: Chart, svg: str) -> Markup:

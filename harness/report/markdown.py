@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from harness.report.columns import CONTESTANTS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from harness.report.page import Page
-    from harness.report.rows import Group
+    from harness.report.rows import Group, Table
 
 _SPECIAL = re.compile(r"([\\`*|\[\]~$]|(?<![^\W_])_|_(?![^\W_]))")
 """What may mean something; an underscore between letters or digits does not."""
-TEXT_COLUMNS = {"Server", "Verdict"}
+TEXT_COLUMNS = CONTESTANTS | {"Verdict"}
 
 
 def escape(text: str) -> str:
@@ -43,13 +45,16 @@ def render(page: Page) -> str:
 
 
 def _answer(sentence: str, group: Group) -> list[str]:
-    marks = ["---" if column in TEXT_COLUMNS else "---:" for column in group.columns]
-    cells = [[escape(str(cell)) for cell in row.cells] for row in group.rows]
-    return [
-        f"### {escape(group.title)}",
-        escape(sentence),
-        _table([escape(name) for name in group.columns], marks, cells),
-    ]
+    blocks = [f"### {escape(group.title)}", escape(sentence), _data(group.table)]
+    if group.resources.rows:
+        blocks += ["Start, stop and resources:", _data(group.resources)]
+    return blocks
+
+
+def _data(table: Table) -> str:
+    marks = ["---" if column in TEXT_COLUMNS else "---:" for column in table.columns]
+    cells = [[escape(str(cell)) for cell in row.cells] for row in table.rows]
+    return _table([escape(name) for name in table.columns], marks, cells)
 
 
 def _charts(page: Page) -> list[str]:
@@ -63,13 +68,13 @@ def _unanswered(page: Page) -> list[str]:
     if not page.unanswered:
         return []
     cells = [
-        [escape(each.question), escape(each.server), each.verdict, "<br>".join(map(escape, each.reasons + each.errors))]
+        [escape(each.question), escape(each.name), each.verdict, "<br>".join(map(escape, each.reasons + each.errors))]
         for each in page.unanswered
     ]
     return [
         "## What could not be measured, and why",
         _list(f"**{verdict}**: {escape(meaning)}" for verdict, meaning in page.meanings.items()),
-        _table(["Comparison", "Server", "Verdict", "Why"], ["---"] * 4, cells),
+        _table(["Comparison", page.contestants, "Verdict", "Why"], ["---"] * 4, cells),
     ]
 
 

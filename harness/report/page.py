@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.report import rows, words
+from harness.report import method, rows, trust, words
+from harness.report.columns import contestants_column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from matplotlib.figure import Figure
 
-    from harness.findings import CaseSummary, RunInfo
+    from harness.findings import LifeRecord, Record, RunInfo
     from harness.model import Verdict
+    from harness.summaries import CaseSummary
 
 FILES = {
     "summary.json": "the numbers of this report, for programs",
@@ -43,7 +45,9 @@ class Page:
     lead: str
     headline: Sequence[str]
     answers: Sequence[tuple[str, rows.Group]]
-    """A sentence and the table under it, for each question."""
+    """Sentences and the tables under them, for each question."""
+    contestants: str
+    """What is compared, as the head of its column has it."""
     charts: Sequence[Chart]
     unanswered: Sequence[words.Unanswered]
     meanings: Mapping[Verdict, str]
@@ -54,22 +58,38 @@ class Page:
     files: Mapping[str, str]
 
 
-def page(run: RunInfo, summaries: Sequence[CaseSummary], charts: Sequence[Chart]) -> Page:
-    """Arrange a run's answer."""
+def page(
+    run: RunInfo,
+    summaries: Sequence[CaseSummary],
+    charts: Sequence[Chart],
+    lives: Sequence[LifeRecord] = (),
+    trials: Sequence[Record] = (),
+) -> Page:
+    """Arrange a run's answer; lives tell what servers really ran with, and trials how a search went."""
     groups = rows.groups(run, summaries)
     unanswered = words.unanswered(groups)
     occurring = {each.verdict for each in unanswered}
-    servers = list(dict.fromkeys(summary.case.server for summary in summaries))
     return Page(
-        title=f"ASGI servers compared: {', '.join(servers)}",
+        title=_title(run, summaries),
         lead=f"{run.started_at[:10]} · {run.environment.cpu_model} × {run.environment.cpu_count} · {run.conditions}",
-        headline=words.headline(run, groups),
-        answers=[(words.answer(group), group) for group in groups],
+        headline=[*words.headline(run, groups), *trust.lines(run, groups)],
+        answers=[(f"{words.answer(group)} {words.scaling(run, group, groups)}".rstrip(), group) for group in groups],
+        contestants=contestants_column(summaries),
         charts=charts,
         unanswered=unanswered,
         meanings={verdict: meaning for verdict, meaning in words.MEANING.items() if verdict in occurring},
-        method=words.method(run),
-        environment=words.environment(run),
+        method=method.method(run, trials),
+        environment=method.environment(run, summaries, lives),
         packages=run.environment.packages,
         files=FILES,
     )
+
+
+def _title(run: RunInfo, summaries: Sequence[CaseSummary]) -> str:
+    servers = dict.fromkeys(each.case.server for each in summaries if each.case.server != run.twin)
+    apps = dict.fromkeys(each.case.app for each in summaries)
+    if len(apps) <= 1:
+        return f"ASGI servers compared: {', '.join(servers)}"
+    if len(servers) == 1:
+        return f"ASGI apps compared on {', '.join(servers)}: {', '.join(apps)}"
+    return f"ASGI apps and servers compared: {', '.join(apps)} on {', '.join(servers)}"

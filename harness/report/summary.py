@@ -13,7 +13,8 @@ from harness.model import SCHEMA
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.findings import CaseSummary, RunInfo
+    from harness.findings import RunInfo
+    from harness.summaries import CaseSummary
 
 
 def to_contract(run: RunInfo, summaries: Sequence[CaseSummary]) -> dict[str, Any]:

@@ -1,21 +1,24 @@
-"""What a report says in sentences: who is first, what has no answer and why, how it was measured, and where."""
+"""What a report says in sentences: who is first, what more workers bring, what has no answer and why."""
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.model import PROTOCOL_NAMES, rate_of
-from harness.report.rows import count, rank, significant
+from harness.loads import level_of, rate_of
+from harness.report import sweep
+from harness.report.cells import count, join, percent, significant
+from harness.report.columns import rank
+from harness.report.rows import is_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.findings import CaseSummary, Errors, RunInfo
+    from harness.findings import Errors, RunInfo
     from harness.model import Verdict
     from harness.report.rows import Group
+    from harness.summaries import CaseSummary
 
 MEANING: Mapping[Verdict, str] = {
     "client-limited": "the load generator was the limit: the server may be faster than its number",
@@ -26,43 +29,50 @@ MEANING: Mapping[Verdict, str] = {
 
 
 def headline(run: RunInfo, groups: Sequence[Group]) -> list[str]:
-    """The answer in short: how often each server is first, and what the reader must know before believing it."""
-    firsts = Counter(each.case.server for group in groups for each in group.summaries if rank(each) == 1)
-    ranked = sum(any(rank(each) for each in group.summaries) for group in groups)
-    servers = {each.case.server for group in groups for each in group.summaries}
-    lines = []
-    if run.rounds == 1:
-        lines.append("One round tells no servers apart, so nothing is ranked: measure with more rounds.")
-    elif not firsts:
-        lines.append("Nothing could be ranked.")
-    elif ranked > 1 and len(servers) > 1:
-        (most, number), *others = firsts.most_common()
-        tally = "".join(f", {server} in {times}" for server, times in others)
-        lines.append(f"{most} is first or shares first place in {number} of {ranked} comparisons{tally}.")
+    """The answer in short: how often each contestant is first, and what the reader must know before believing it."""
+    lines = [] if is_sweep(run) else _tally(run, groups)
     if set(run.environment.server_cpus) & set(run.environment.load_cpus):
         lines.append("The load generator and the servers shared CPUs: each took time from the other.")
     return lines
 
 
+def _tally(run: RunInfo, groups: Sequence[Group]) -> list[str]:
+    """How often each is first; the baseline's second entry is no contestant."""
+    entered = [[each for each in group.summaries if each.case.server != run.twin] for group in groups]
+    firsts = Counter(each.name for group in entered for each in group if rank(each) == 1)
+    ranked = sum(any(rank(each) for each in group) for group in entered)
+    if run.rounds == 1 and run.precision is None:
+        return ["One round tells no servers apart, so nothing is ranked: measure with more rounds."]
+    if not firsts:
+        return ["Nothing could be ranked."]
+    if ranked == 1 or len({each.name for group in entered for each in group}) == 1:
+        return []
+    (most, number), *others = firsts.most_common()
+    tally = "".join(f", {name} in {times}" for name, times in others)
+    return [f"{most} is first or shares first place in {number} of {ranked} comparisons{tally}."]
+
+
 def answer(group: Group) -> str:
-    """Who is first on this question, in a sentence or two."""
+    """Who is first on this question, in a sentence or two; in a sweep, how far each keeps its tail short."""
+    if sweep.told_by_rate(group):
+        return sweep.sentence(group)
     ranked = [each for each in group.summaries if rank(each)]
     limited = [each for each in group.summaries if each.verdict == "client-limited" and each.measured]
     once = [each for each in group.summaries if each.verdict == "valid" and each.rounds == 1]
     if not ranked and once:
-        return f"Measured once on {group.title}: {_and([_name_and_speed(each) for each in once])} {_unit(group)}."
+        return f"Measured once on {group.title}: {join([_name_and_speed(each) for each in once])} {_unit(group)}."
     if not ranked:
         return f"No number on {group.title} can be ranked.{_aside(limited)}"
     leaders = [each for each in ranked if rank(each) == 1]
     followers = [each for each in ranked if rank(each) == rank(ranked[len(leaders)])] if ranked != leaders else []
-    names = _and([each.case.server for each in leaders])
-    speeds = f"{_and([_speed(each) for each in leaders])} {_unit(group)}"
+    names = join([each.name for each in leaders])
+    speeds = f"{join([_speed(each) for each in leaders])} {_unit(group)}"
     if len(group.summaries) == 1:
         return f"{names} answers {speeds} on {group.title}."
     if len(ranked) == 1:
         return f"{names} alone has a number that holds on {group.title}: {speeds}.{_aside(limited)}"
     place = "share first place" if len(leaders) > 1 else "is first"
-    before = f", before {_and([_name_and_speed(each) for each in followers])}" if followers else ""
+    before = f", before {join([_name_and_speed(each) for each in followers])}" if followers else ""
     among = "Of those with a rank, " if limited else ""
     return f"{among}{names} {place} on {group.title} with {speeds}{before}.{_aside(limited)}"
 
@@ -72,7 +82,7 @@ def _aside(limited: Sequence[CaseSummary]) -> str:
     if not limited:
         return ""
     verb = "is" if len(limited) == 1 else "are"
-    return f" {_and([_name_and_speed(each) for each in limited])} {verb} not ranked: the load generator was the limit."
+    return f" {join([_name_and_speed(each) for each in limited])} {verb} not ranked: the load generator was the limit."
 
 
 @dataclass(frozen=True)
@@ -80,7 +90,7 @@ class Unanswered:
     """A case without a number that holds, and why."""
 
     question: str
-    server: str
+    name: str
     verdict: Verdict
     reasons: tuple[str, ...]
     errors: tuple[str, ...]
@@ -89,53 +99,39 @@ class Unanswered:
 def unanswered(groups: Sequence[Group]) -> list[Unanswered]:
     """Every case whose verdict is not `valid`, in the order of the tables."""
     return [
-        Unanswered(group.title, each.case.server, each.verdict, each.reasons, _error_lines(each.errors))
+        Unanswered(_question(group, each), each.name, each.verdict, each.reasons, _error_lines(each.errors))
         for group in groups
         for each in group.summaries
         if each.verdict != "valid"
     ]
 
 
-def method(run: RunInfo) -> list[str]:
-    """How it was measured, a sentence or two per line."""
-    where = run.environment
-    rounds = "1 round" if run.rounds == 1 else f"{run.rounds} rounds"
-    lines = [
-        f"{rounds}: each starts every server afresh, in an order shuffled with seed {run.seed}.",
-        f"Each trial: one unmeasured pass, {run.warmup_s:g} s of warm-up, then a window of {run.duration_s:g} s.",
-        "Every answer is checked. Only requests that begin and end inside the window count.",
-        f"Load: {run.conditions}. A user is one request in flight, on every protocol alike.",
-        "Response time runs from when a request was due to be sent to the last byte of its answer.",
-        "Percentiles come from all rounds' histograms, merged. One that fewer than ten requests exceed is left out.",
-        "Medians over rounds with 95 % intervals, ratios paired by round. Only valid numbers are ranked.",
-        "Servers share a rank unless the interval of their ratio excludes 1.",
-        "CPU is user and system time of all of a server's processes. Memory is their proportional set size.",
-        f"Servers ran on {_cpus(where.server_cpus)}, the load generator on {_cpus(where.load_cpus)}.",
-    ]
-    if run.ceilings:
-        ceilings = [f"{count(rate)} on {_protocol_name(protocol)}" for protocol, rate in run.ceilings.items()]
-        lines.append(
-            f"Requests/s that the load generator reaches against a server that does nothing: {_and(ceilings)}."
-        )
-    return lines
+def scaling(run: RunInfo, group: Group, groups: Sequence[Group]) -> str:
+    """What the most workers bring over the fewest on this question; nothing for any other number of workers."""
+    alike = [each for each in groups if (each.scenario, each.protocol) == (group.scenario, group.protocol)]
+    fewest = min(alike, key=lambda each: each.workers)
+    if group.workers == fewest.workers or group.workers < max(each.workers for each in alike):
+        return ""
+    alone = _speeds(fewest)
+    growth = {name: speed / alone[name] for name, speed in _speeds(group).items() if name in alone}
+    if not growth:
+        return ""
+    ideal = group.workers / fewest.workers
+    told = [f"{name} answers {more:.2f}× as many ({percent(more / ideal)} of ideal)" for name, more in growth.items()]
+    cpus = len(run.environment.server_cpus)
+    limit = f" The servers had {cpus} CPU{'s' if cpus > 1 else ''}: beyond that nothing can scale." if cpus else ""
+    return f"With {group.workers} workers instead of {fewest.workers}, {join(told)}.{limit}"
 
 
-def environment(run: RunInfo) -> list[tuple[str, str]]:
-    """Names and values of what the numbers depend on."""
-    where = run.environment
-    versions = where.server_versions.items()
-    return [
-        ("Command", shlex.join(run.argv)),
-        ("Run", run.id),
-        ("Started", run.started_at),
-        ("Host", where.host),
-        ("CPU", f"{where.cpu_model} × {where.cpu_count}"),
-        ("Memory", f"{where.memory_bytes / 1e9:.1f} GB"),
-        ("System", f"{where.system}, kernel {where.kernel}"),
-        ("Python", where.python),
-        ("Servers", ", ".join(f"{server} {version}" for server, version in versions) or "versions unknown"),
-        ("Commit", where.git_commit or "none"),
-    ]
+def _speeds(group: Group) -> dict[str, float]:
+    """The valid rates that were not given."""
+    valid = [each for each in group.summaries if each.verdict == "valid" and rate_of(each.case.load) is None]
+    return {each.name: each.throughput_rps.median for each in valid if each.throughput_rps}
+
+
+def _question(group: Group, summary: CaseSummary) -> str:
+    at = f" at {count(summary.offered_rps)} requests/s" if summary.own_share and summary.offered_rps else ""
+    return group.title + at
 
 
 def _error_lines(errors: Errors) -> tuple[str, ...]:
@@ -145,17 +141,12 @@ def _error_lines(errors: Errors) -> tuple[str, ...]:
     )
 
 
-def _protocol_name(protocol: str) -> str:
-    return next((name for key, name in PROTOCOL_NAMES.items() if key == protocol), protocol)
-
-
-def _cpus(numbers: Sequence[int]) -> str:
-    return f"CPU{'s' if len(numbers) > 1 else ''} {_and([str(number) for number in numbers])}" if numbers else "any CPU"
-
-
 def _unit(group: Group) -> str:
-    """What servers are ranked by: at a given rate, all answer as many, and the later ones are behind."""
-    return "requests/s" if rate_of(group.summaries[0].case.load) is None else "ms at p99"
+    """What they are ranked by: at a given rate, all answer as many, and the later ones are behind."""
+    load = group.summaries[0].case.load
+    if level_of(load) is not None:
+        return f"requests/s, the most that meets {load.removeprefix('capacity=')}"
+    return "requests/s" if rate_of(load) is None else "ms at p99"
 
 
 def _speed(summary: CaseSummary) -> str:
@@ -166,8 +157,4 @@ def _speed(summary: CaseSummary) -> str:
 
 
 def _name_and_speed(summary: CaseSummary) -> str:
-    return f"{summary.case.server} ({_speed(summary)})"
-
-
-def _and(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
+    return f"{summary.name} ({_speed(summary)})"

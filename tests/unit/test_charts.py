@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from dataclasses import replace
 from itertools import pairwise
@@ -13,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import catalog
+from harness.charts import rate, scaling
+from harness.charts._lines import spread
 from harness.charts._style import PALETTE, USUAL, colours, compact, panels
-from harness.charts.latency import BEYOND, LEAST, spread, tail
-from harness.findings import Latency, Memory
+from harness.charts.latency import BEYOND, LEAST, tail
 from harness.histogram import Histogram
+from harness.summaries import Latency, Memory
 from tests import synthetic
 from tests.synthetic import Spoiled
 
@@ -29,8 +32,16 @@ CHARTS = catalog.charts()
 QUESTIONS = (("plaintext", "h1"), ("json", "h2"), ("echo", "h2"), ("ws_echo", "ws"))
 SUMMARIES = synthetic.summaries(questions=QUESTIONS, requests_per_case=1_200)
 RUN = synthetic.run_info()
+SWEEP = replace(RUN, load="sweep")
 
-each_chart = pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.__name__.rpartition(".")[2])
+COMPARING = [chart for chart in CHARTS if chart not in {rate, scaling}]
+"""Those that every run has."""
+
+each_chart = pytest.mark.parametrize("chart", COMPARING, ids=lambda chart: chart.__name__.rpartition(".")[2])
+
+
+def chart_of(name: str) -> ModuleType:
+    return next(chart for chart in CHARTS if chart.__name__.endswith(f".{name}"))
 
 
 def svg_of(figure: Figure) -> bytes:
@@ -46,7 +57,7 @@ def words_in(figure: Figure) -> list[str]:
 
 
 def test_every_chart_names_itself_and_has_a_caption() -> None:
-    assert len(CHARTS) == len({chart.TITLE for chart in CHARTS}) == 4
+    assert len(CHARTS) == len({chart.TITLE for chart in CHARTS}) == 6
     assert all(chart.__doc__.partition("\n")[0].endswith(".") for chart in CHARTS)
 
 
@@ -67,6 +78,22 @@ def test_a_chart_without_summaries_or_without_numbers_is_none(chart: ModuleType)
     ]
     assert chart.draw([], RUN) is None
     assert chart.draw(silent, RUN) is None
+
+
+@pytest.mark.parametrize("chart", [rate, scaling])
+def test_a_chart_of_several_rates_or_worker_counts_gives_the_same_bytes_and_keeps_its_words_inside(
+    chart: ModuleType,
+) -> None:
+    names = ("uvicorn", "a-very-long-server-name", "$x_1$ <script>&|", "daphne")
+    run, summaries = (
+        (SWEEP, synthetic.sweep(names)) if chart is rate else (RUN, synthetic.with_workers((1, 4), 1, names))
+    )
+    figure = chart.draw(summaries, run)
+    assert set(names) <= set(words_in(figure))
+    assert svg_of(figure) == svg_of(chart.draw(summaries, run))
+    box, (width_in, height_in) = figure.get_tightbbox(), figure.get_size_inches()
+    assert 0 <= box.x0 < box.x1 <= width_in
+    assert 0 <= box.y0 < box.y1 <= height_in
 
 
 @each_chart
@@ -156,13 +183,88 @@ def test_memory_leaves_out_numbers_that_do_not_hold() -> None:
     assert "daphne" not in said
 
 
-def test_a_chart_with_several_apps_names_them() -> None:
-    summaries = [
-        replace(each, case=replace(each.case, app=app))
-        for app in ("asgi", "starlette")
-        for each in synthetic.summaries(("uvicorn",), QUESTIONS[:1], synthetic.never_spoiled, 200)
-    ]
-    assert list(panels(summaries)) == ["plaintext · HTTP/1.1 · asgi", "plaintext · HTTP/1.1 · starlette"]
+@pytest.mark.parametrize("name", ["throughput", "latency", "cpu_cost", "memory"])
+def test_apps_on_servers_stand_side_by_side_in_one_panel(name: str) -> None:
+    summaries = synthetic.with_apps(("uvicorn", "granian"), ("asgi", "fastapi"))
+    figure = chart_of(name).draw(summaries, RUN)
+    assert len(figure.axes) == 1
+    assert {"asgi on uvicorn", "fastapi on uvicorn", "asgi on granian", "fastapi on granian"} <= set(words_in(figure))
+
+
+def test_several_worker_counts_have_panels_of_their_own() -> None:
+    summaries = synthetic.with_workers((1, 2), 0.8)
+    assert list(panels(summaries)) == ["plaintext · HTTP/1.1 · 1 worker", "plaintext · HTTP/1.1 · 2 workers"]
+    said = words_in(chart_of("memory").draw(summaries, RUN))
+    assert {"1 worker", "2 workers"} <= set(said)
+
+
+@pytest.mark.parametrize("name", ["throughput", "latency", "cpu_cost", "memory"])
+def test_in_a_sweep_bars_and_curves_are_those_of_the_closed_loop(name: str) -> None:
+    swept = synthetic.sweep()
+    closed = [each for each in swept if each.case.load == "saturate"]
+    assert svg_of(chart_of(name).draw(swept, SWEEP)) == svg_of(chart_of(name).draw(closed, SWEEP))
+
+
+def test_a_rate_that_was_not_kept_is_a_cross_and_no_latency() -> None:
+    swept = synthetic.sweep(("uvicorn",))
+    kept = [each for each in swept if each.own_share is not None and each.own_share < 1]
+    for axes, where in zip(rate.draw(swept, SWEEP).axes, ("offered_rps", "own_share"), strict=True):
+        crosses = [line for line in axes.lines if line.get_marker() == "x"]
+        (overload,) = [each for each in swept if each.own_share and each.own_share > 1]
+        assert [line.get_xdata()[0] for line in crosses] == [getattr(overload, where)]
+        assert all(0 < line.get_ydata()[0] <= 1 for line in crosses), "in shares of the height, not in ms"
+        p99 = next(line for line in axes.lines if line.get_linewidth() > 1)
+        drawn = [(x, y) for x, y in zip(p99.get_xdata(), p99.get_ydata(), strict=True) if not math.isnan(y)]
+        assert drawn == [(getattr(each, where), each.latency_us.p99.median / 1000) for each in kept]
+
+
+def test_no_line_is_drawn_across_an_overload_and_who_has_no_p99_is_named() -> None:
+    swept = synthetic.sweep()
+    lost = {"verdict": "invalid", "achieved_ratio": 0.9}
+    mixed = [replace(each, **lost) if (each.name, each.own_share) == ("uvicorn", 0.5) else each for each in swept]
+    silent = [replace(each, latency_us=Latency()) if each.name == "daphne" else each for each in mixed]
+    figure = rate.draw(silent, SWEEP)
+    p99 = next(line for line in figure.axes[0].lines if line.get_linewidth() > 1 and len(line.get_xdata()) > 1)
+    assert [math.isnan(y) for y in p99.get_ydata()] == [share in {0.5, 1.05} for share in synthetic.SHARES]
+    assert "daphne: no p99, too few requests" in words_in(figure)
+
+
+def test_a_point_that_does_not_hold_is_hollow() -> None:
+    swept = [replace(each, verdict="client-limited") if each.own_share == 0.5 else each for each in synthetic.sweep()]
+    for axes in rate.draw(swept, SWEEP).axes:
+        dots = [line for line in axes.lines if line.get_marker() == "o"]
+        assert sum(dot.get_markerfacecolor() == "white" for dot in dots) == 2
+        assert len(dots) == 2 * (len(synthetic.SHARES) - 1)
+
+
+def test_latency_has_a_logarithmic_scale_when_it_spans_more_than_a_decade() -> None:
+    swept = synthetic.sweep()
+    low = [each for each in swept if each.own_share is None or each.own_share <= 0.25]
+    assert {axes.get_yscale() for axes in rate.draw(swept, SWEEP).axes} == {"log"}
+    assert {axes.get_yscale() for axes in rate.draw(low, SWEEP).axes} == {"linear"}
+
+
+def test_without_a_sweep_there_is_no_latency_against_rate() -> None:
+    assert rate.draw(SUMMARIES, RUN) is None
+
+
+def test_scaling_sets_the_medians_against_as_many_times_the_fewest() -> None:
+    summaries = synthetic.with_workers((1, 2, 4), 0.5, ("daphne", "uvicorn"))
+    (axes,) = scaling.draw(summaries, RUN).axes
+    measured = [line for line in axes.lines if len(line.get_xdata()) == 3]
+    ideals = [line for line in axes.lines if line.get_linestyle() == "--"]
+    for name, line, ideal in zip(("daphne", "uvicorn"), measured, ideals, strict=True):
+        medians = [each.throughput_rps.median for each in summaries if each.name == name]
+        assert [round(each) for each in line.get_xdata()] == [1, 2, 4]
+        assert list(line.get_ydata()) == medians
+        assert list(ideal.get_ydata()) == pytest.approx([medians[0], 4 * medians[0]])
+
+
+def test_scaling_says_how_many_cpus_there_were_and_needs_two_worker_counts() -> None:
+    run = replace(RUN, environment=replace(RUN.environment, server_cpus=(0, 1, 2)))
+    said = " ".join(words_in(scaling.draw(synthetic.with_workers((1, 2), 0.9), run)))
+    assert "The servers had 3 CPUs: beyond that nothing can scale." in said
+    assert scaling.draw(synthetic.with_workers((2,), 0.9), run) is None
 
 
 @given(st.sets(st.text(min_size=1, max_size=8), max_size=len(PALETTE) - len(USUAL)), st.sets(st.sampled_from(USUAL)))
@@ -172,6 +274,10 @@ def test_colours_differ_within_a_chart_and_the_usual_servers_keep_theirs(others:
     assert len(set(chosen.values())) == len(chosen)
     assert all(chosen[name] == PALETTE[USUAL.index(name)] for name in usual)
     assert colours(sorted([*usual, *others], reverse=True)) == chosen
+
+
+def test_as_many_apps_as_there_are_colours_all_differ() -> None:
+    assert len(set(colours(f"app{number}" for number in range(len(PALETTE))).values())) == len(PALETTE)
 
 
 @given(st.lists(st.integers(1, 5_000_000), min_size=LEAST, max_size=400))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
@@ -10,18 +10,20 @@ import msgspec
 import pytest
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from harness import catalog, report
-from harness.findings import Latency
+from harness.findings import Active, LifeRecord, Probe, Record
 from harness.histogram import Histogram, bucket
-from harness.model import PROTOCOLS
-from harness.report import hdr, html, markdown, words
+from harness.model import PROTOCOLS, Life
+from harness.report import hdr, html, markdown, method, sweep, trust, words
+from harness.report.cells import significant
 from harness.report.page import page
-from harness.report.rows import groups, significant
+from harness.report.rows import groups
 from harness.report.summary import to_contract
+from harness.summaries import Estimate, Latency, Ratio, Ratios
 from tests import synthetic
 from tests.synthetic import Spoiled
 
@@ -29,12 +31,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from harness.findings import CaseSummary, RunInfo
+    from harness.findings import RunInfo
     from harness.model import Verdict
+    from harness.summaries import CaseSummary
 
     Answer = tuple[RunInfo, list[CaseSummary]]
 
 RUN = synthetic.run_info()
+SWEEP = replace(RUN, load="sweep")
 QUESTIONS = (("plaintext", "h1"), ("json", "h2"), ("echo", "h2"), ("ws_echo", "ws"))
 SUMMARIES = synthetic.summaries(questions=QUESTIONS, requests_per_case=1_200)
 ODD = "a|b <script>alert(1)</script> *x* `y` [z](javascript:0)"
@@ -133,8 +137,8 @@ def test_every_case_stands_in_the_report_and_every_bad_one_with_its_reasons(writ
     said = Reader(source if name.endswith("html") else MarkdownIt("commonmark").enable("table").render(source)).text
     for group in groups(RUN, SUMMARIES):
         assert group.title in said
-        for row in group.rows:
-            assert row.server in said
+        for row in group.table.rows:
+            assert row.name in said
     for each in SUMMARIES:
         for reason in each.reasons:
             assert reason in said
@@ -200,8 +204,10 @@ def test_odd_names_stay_text_and_in_their_cell_in_markdown(odd: Answer) -> None:
     assert not {"em", "code"} & {tag for tag, _ in page_read.tags}
     assert ODD in page_read.text
     assert f"{ODD} second line" in page_read.text
-    columns, rows = len(groups(run, summaries)[0].columns), len(summaries)
-    assert sum(tag == "td" for tag, _ in page_read.tags) == columns * rows + 4 + 2 * len(words.environment(run))
+    (group,) = groups(run, summaries)
+    columns = len(group.table.columns) + len(group.resources.columns)
+    lines = len(method.environment(run, summaries))
+    assert sum(tag == "td" for tag, _ in page_read.tags) == columns * len(summaries) + 4 + 2 * lines
 
 
 @given(st.text(max_size=30) | st.text("_*~`|[]()<>!&#\\a0 ", max_size=12))
@@ -220,7 +226,7 @@ def test_only_valid_cases_are_ranked_whatever_rank_they_carry(verdicts: list[Ver
     case_of = dict(zip(("uvicorn", "hypercorn", "daphne", "granian"), verdicts, strict=True))
     summaries = [replace(each, verdict=case_of[each.case.server], rank=1) for each in SUMMARIES[-4:]]
     (group,) = groups(RUN, summaries)
-    ranks = {row.server: str(row.cells[0]) for row in group.rows}
+    ranks = {row.name: str(row.cells[0]) for row in group.table.rows}
     valid = {server for server, verdict in case_of.items() if verdict == "valid"}
     assert {server for server, rank in ranks.items() if rank == "1"} == valid
     praised, praise, _ = re.split(r" (share|is first|alone)|$", words.answer(group), maxsplit=1)
@@ -235,7 +241,7 @@ def test_groups_hold_every_case_once_in_the_order_of_protocols_and_ranks() -> No
     places = [PROTOCOLS.index(group.protocol) for group in found]
     assert places == sorted(places)
     for group in found:
-        assert all(len(row.cells) == len(group.columns) for row in group.rows)
+        assert all(len(row.cells) == len(group.table.columns) for row in group.table.rows)
         ranks = [each.rank for each in group.summaries if each.verdict == "valid"]
         assert ranks == sorted(ranks)
         assert [each.verdict == "valid" for each in group.summaries] == sorted(
@@ -245,18 +251,16 @@ def test_groups_hold_every_case_once_in_the_order_of_protocols_and_ranks() -> No
 
 def test_a_row_says_what_the_summary_says() -> None:
     (group,) = groups(RUN, SUMMARIES[-4:])
-    for row, summary in zip(group.rows, group.summaries, strict=True):
-        cells = dict(zip(group.columns, row.cells, strict=True))
+    for row, summary in zip(group.table.rows, group.summaries, strict=True):
+        cells = dict(zip(group.table.columns, row.cells, strict=True))
         assert float(cells["Requests/s"].value.replace(",", "")) == pytest.approx(
             summary.throughput_rps.median, abs=0.5
         )
         assert float(cells["p50 ms"].value) == pytest.approx(summary.latency_us.p50.median / 1000, rel=0.005)
         assert cells["p99.9 ms"].value == "–"
-        assert cells["Server"].detail == RUN.environment.server_versions[row.server]
+        assert cells["Server"].detail == RUN.environment.server_versions[row.name]
         ratio = cells["÷ uvicorn"].value
-        assert ratio == (
-            "baseline" if row.server == "uvicorn" else f"{summary.ratio_to_baseline.throughput.value:.2f}×"
-        )
+        assert ratio == ("baseline" if row.name == "uvicorn" else f"{summary.ratio_to_baseline.throughput.value:.2f}×")
 
 
 def test_servers_that_share_first_place_are_named_together() -> None:
@@ -298,14 +302,13 @@ def test_one_round_and_shared_cpus_are_told_before_any_number() -> None:
 
 def test_percentiles_that_too_few_requests_carry_are_dashes() -> None:
     (group,) = groups(RUN, [replace(SUMMARIES[-1], latency_us=Latency())])
-    assert [str(cell) for cell, name in zip(group.rows[0].cells, group.columns, strict=True) if "ms" in name] == [
-        "–"
-    ] * 3
+    cells = zip(group.table.columns, map(str, group.table.rows[0].cells), strict=True)
+    assert [cell for name, cell in cells if "ms" in name] == ["–"] * 3
 
 
 def test_the_conditions_of_a_run_are_told_in_words() -> None:
     assert RUN.conditions == "closed loop, 32 users, 1 worker, 5 rounds × 2 s, seed 7"
-    opened = replace(RUN, load="rate=5000", streams=8, workers=2, rounds=1, duration_s=0.5)
+    opened = replace(RUN, load="rate=5000", streams=8, workers=(2,), rounds=1, duration_s=0.5)
     assert opened.conditions == (
         "open loop at 5000 requests/s, 32 users (8 streams a connection on HTTP/2), 2 workers, 1 round × 0.5 s, seed 7"
     )
@@ -317,16 +320,17 @@ def test_significant_numbers_lose_less_than_their_third_digit(value: float) -> N
     assert float(significant(value).replace(",", "")) == pytest.approx(value, rel=0.00501)
 
 
+@settings(max_examples=25, deadline=None)  # hdrh takes its time
 @given(st.dictionaries(st.integers(0, 2**35), st.integers(1, 10**6), max_size=50))
 def test_an_exported_histogram_is_read_by_hdrhistogram_as_it_was(counts: dict[int, int]) -> None:
     histogram = Histogram.merge(
         Histogram({bucket(value): count}, value * count, value) for value, count in counts.items()
     )
     read = HdrHistogram.decode(hdr.encode(histogram))
-    assert read.get_total_count() == histogram.count
-    for percent in (1, 50, 90, 99, 99.9):
-        if histogram.count:
-            assert bucket(read.get_value_at_percentile(percent)) == bucket(histogram.percentile(percent))
+    counts_read = {
+        bucket(step.value_iterated_to): step.count_added_in_this_iter_step for step in read.get_recorded_iterator()
+    }
+    assert counts_read == histogram.counts
 
 
 def test_the_log_has_a_tagged_line_for_each_case_with_answers(tmp_path: Path) -> None:
@@ -349,8 +353,254 @@ def test_at_a_given_rate_the_report_tells_of_lateness_and_not_of_speed() -> None
         replace(each, case=replace(each.case, load=load), offered_rps=500.0, achieved_ratio=0.998) for each in SUMMARIES
     ]
     for group in groups(run, opened):
-        assert {"Answered", "Send lag p99 ms", "Service p99 ms"} <= set(group.columns)
+        assert {"Answered", "Send lag p99 ms", "Service p99 ms"} <= set(group.table.columns)
         ranked = [each for each in group.summaries if each.rank]
         assert "requests/s" not in words.answer(group)
         assert not ranked or "ms at p99" in words.answer(group)
     assert "99.8 %" in markdown.render(page(run, opened, []))
+
+
+def test_apps_on_one_server_are_compared_as_apps_with_the_versions_of_their_frameworks() -> None:
+    run = replace(RUN, environment=replace(RUN.environment, app_versions={"fastapi": "0.163.0"}))
+    summaries = synthetic.with_apps(("uvicorn",), ("asgi", "fastapi"))
+    (group,) = groups(run, summaries)
+    assert group.title == "plaintext over HTTP/1.1"
+    assert group.table.columns[:2] == ("Rank", "App")
+    assert {str(row.cells[1]) for row in group.table.rows} == {"asgi", "fastapi (0.163.0)"}
+    assert "÷ asgi" in group.table.columns
+    assert page(run, summaries, []).title == "ASGI apps compared on uvicorn: asgi, fastapi"
+    assert ("Apps", "fastapi 0.163.0") in method.environment(run)
+
+
+def test_apps_on_several_servers_are_called_by_both_and_one_pair_is_the_baseline() -> None:
+    summaries = synthetic.with_apps(("uvicorn", "granian"), ("asgi", "fastapi"))
+    (group,) = groups(replace(RUN, baseline_app="fastapi"), summaries)
+    assert group.table.columns[1] == "App on server"
+    assert "÷ fastapi on uvicorn" in group.table.columns
+    told = {row.name: dict(zip(group.table.columns, row.cells, strict=True)) for row in group.table.rows}
+    assert [name for name, cells in told.items() if cells["÷ fastapi on uvicorn"].value == "baseline"] == [
+        "fastapi on uvicorn"
+    ]
+    assert told["asgi on granian"]["App on server"].detail == "granian 2.8.7"
+
+
+def test_worker_counts_are_questions_of_their_own_and_the_most_are_set_against_the_fewest() -> None:
+    found = groups(RUN, synthetic.with_workers((1, 2, 4), 0.5))
+    assert [group.title for group in found] == [
+        f"plaintext over HTTP/1.1 with {count}" for count in ("1 worker", "2 workers", "4 workers")
+    ]
+    told = [words.scaling(RUN, group, found) for group in found]
+    assert told[:2] == ["", ""]
+    assert told[2].startswith("With 4 workers instead of 1, uvicorn answers 2.50× as many (62 % of ideal). The servers")
+    assert told[2].endswith("The servers had 1 CPU: beyond that nothing can scale.")
+
+
+def test_all_rates_of_a_sweep_are_one_table_by_contestant_and_rate() -> None:
+    swept = synthetic.sweep()
+    (group,) = groups(SWEEP, list(reversed(swept)))
+    cells = [dict(zip(group.table.columns, row.cells, strict=True)) for row in group.table.rows]
+    assert [each["Server"].value for each in cells] == ["uvicorn"] * 7 + ["daphne"] * 7, "the faster one first"
+    assert [each["Of its own rate"].value for each in cells[:7]] == [
+        "closed loop", "10 %", "25 %", "50 %", "70 %", "90 %", "105 %",
+    ]  # fmt: skip
+    offered = [each["Offered/s"].value for each in cells]
+    assert offered == [f"{each.offered_rps:,.0f}" if each.offered_rps else "–" for each in group.summaries]
+    assert cells[6]["Answered"].value == "88.0 %"
+    assert len(group.resources.rows) == 2, "one for each contestant"
+    assert {each.question for each in words.unanswered([group])} == {
+        f"plaintext over HTTP/1.1 at {each.offered_rps:,.0f} requests/s" for each in swept if each.own_share == 1.05
+    }
+
+
+def test_a_sweep_is_summed_up_by_how_far_the_tail_stays_short() -> None:
+    swept = synthetic.sweep(("uvicorn",))
+    rate_at = {each.own_share: f"{each.offered_rps:,.0f}" for each in swept if each.own_share}
+    within = "uvicorn keeps p99 within 10 ms up to"
+    (group,) = groups(SWEEP, swept)
+    assert words.answer(group) == (
+        f"{within} {rate_at[0.9]} requests/s (90 % of its own rate) and is overloaded at {rate_at[1.05]}."
+    )
+    (group,) = groups(SWEEP, [each for each in swept if (each.own_share or 0) < 1])
+    assert words.answer(group) == f"{within} {rate_at[0.9]} requests/s (90 % of its own rate)."
+    assert "Nothing could be ranked." not in page(SWEEP, swept, []).headline
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["valid", "client-limited", "overloaded"]), st.none() | st.integers(1, 20)),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_a_rate_counts_as_kept_only_below_every_one_that_was_lost(points: list[tuple[str, int | None]]) -> None:
+    one = synthetic.sweep(("uvicorn",))[1]
+    rates = []
+    for number, (verdict, p99_ms) in enumerate(points, 1):
+        p99 = None if p99_ms is None else Estimate(p99_ms * 1000.0, p99_ms * 900.0, p99_ms * 1100.0)
+        overloaded = verdict == "overloaded"
+        rates.append(
+            replace(
+                one,
+                offered_rps=float(number),
+                verdict="invalid" if overloaded else verdict,
+                achieved_ratio=0.5 if overloaded else 1.0,
+                latency_us=Latency(p99=p99),
+            )
+        )
+    kept, lost = sweep.reach(rates)
+    tells = [each for each in rates if each.verdict == "valid" and each.latency_us.p99]
+    bad = [each for each in rates if each.verdict == "invalid"] + [
+        each for each in tells if each.latency_us.p99.median > sweep.TAIL_US
+    ]
+    assert lost == min(bad, key=lambda each: each.offered_rps, default=None)
+    good = [each for each in tells if each not in bad and (lost is None or each.offered_rps < lost.offered_rps)]
+    assert kept == max(good, key=lambda each: each.offered_rps, default=None)
+
+
+FALSE_SIX = "a false difference of 6.0 %; differences of that size between others are not to be believed here."
+
+
+def twin_run(throughput: Ratio, *, questions: int = 1, rounds: int = 5) -> Answer:
+    """A run whose baseline runs a second time, with this ratio of throughput on its first question."""
+    run = replace(synthetic.run_info(("uvicorn", "granian")), twin="uvicorn-again")
+    asked = [("plaintext", "h1"), ("json", "h1"), ("echo", "h1"), ("items", "h1")][:questions]
+    summaries = synthetic.summaries(("uvicorn", "uvicorn-again"), asked, synthetic.never_spoiled, 200)
+    even = Ratio(1.0, 0.99, 1.01)
+    found = []
+    for number, each in enumerate(summaries):
+        ratios = Ratios(throughput if number < 2 else even, even, None)
+        found.append(replace(each, ratio_to_baseline=ratios, rounds=rounds))
+    return run, found
+
+
+@pytest.mark.parametrize(
+    ("throughput", "outcome"),
+    [
+        (Ratio(1.01, 0.98, 1.04), "throughput 1.01× (0.98 – 1.04), CPU 1.00× (0.99 – 1.01): no difference seen."),
+        (Ratio(1.03, 1.0, 1.06), "throughput 1.03× (1.00 – 1.06), CPU 1.00× (0.99 – 1.01): no difference seen."),
+        (
+            Ratio(0.94, 0.92, 0.97),
+            "throughput 0.94× (0.92 – 0.97), CPU 1.00× (0.99 – 1.01): " + FALSE_SIX,
+        ),
+    ],
+)
+def test_the_baseline_against_itself_is_told_with_its_false_difference(throughput: Ratio, outcome: str) -> None:
+    run, summaries = twin_run(throughput)
+    told = page(run, summaries, []).headline
+    assert f"A/A: uvicorn against itself on plaintext over HTTP/1.1: {outcome}" in told
+
+
+def test_one_round_of_the_baseline_against_itself_says_nothing() -> None:
+    run, summaries = twin_run(Ratio(1.2, 1.2, 1.2), rounds=1)
+    (line,) = trust.lines(run, groups(run, summaries))
+    assert line.startswith("A/A: uvicorn against itself on plaintext over HTTP/1.1: nothing can be said")
+
+
+def test_many_comparisons_of_the_baseline_with_itself_are_summed_up() -> None:
+    run, summaries = twin_run(Ratio(1.2, 1.1, 1.3), questions=4)
+    total, one = trust.lines(run, groups(run, summaries))
+    assert total.startswith("A/A: uvicorn against itself in 4 comparisons: no difference seen in 3.")
+    assert one.startswith("A/A: uvicorn against itself on plaintext over HTTP/1.1: throughput 1.20× (1.10 – 1.30)")
+
+
+def test_the_second_entry_of_the_baseline_wins_nothing() -> None:
+    run, summaries = twin_run(Ratio(1.0, 0.9, 1.1), questions=2)
+    summaries = [replace(each, rank=1) for each in summaries]
+    assert not any("first" in line for line in words.headline(run, groups(run, summaries)))
+
+
+def test_what_came_within_the_precision_is_told_apart_from_what_did_not() -> None:
+    run = replace(RUN, precision=0.05, max_rounds=20)
+    summaries = [
+        replace(each, precision=precision, rounds=rounds)
+        for each, precision, rounds in zip(SUMMARIES[-4:], (0.0, 0.031, 0.05, 0.071), (20, 6, 9, 20), strict=True)
+    ]
+    baseline, *others = summaries
+    assert baseline.name == RUN.baseline
+    within, missed = trust.lines(run, groups(run, summaries))
+    assert within == "±5 % was reached by 2 of 3 cases, after 6 to 9 rounds that count."
+    last = others[-1].name
+    assert missed == (
+        f"±5 % was not reached by {last} on ws_echo over WebSocket (±7.1 % after 20 rounds); the limit is 20 rounds."
+    )
+    (group,) = groups(run, summaries)
+    told = {row.name: str(row.cells[group.table.columns.index("±")]) for row in group.table.rows}
+    assert told[baseline.name] == "– (20 rounds)"
+    assert told[last] == "7.1 % (20 rounds)"
+    assert "±" not in groups(RUN, summaries)[0].table.columns
+
+
+def test_of_many_that_missed_the_precision_the_widest_are_named() -> None:
+    run = replace(RUN, precision=0.05, max_rounds=20)
+    summaries = [replace(each, precision=number / 10, rounds=20) for number, each in enumerate(SUMMARIES[-4:] * 2)]
+    (line,) = trust.lines(run, groups(run, summaries))
+    assert line.startswith("±5 % was not reached by 7 of 7 cases, the widest ")
+    assert line.count("after 20 rounds") == 3
+    assert "(±70 % after 20 rounds)" in line
+
+
+def test_a_capacity_is_told_with_its_level_and_how_it_was_searched_for() -> None:
+    load = "capacity=p99<50ms"
+    run = replace(RUN, load=load)
+    summaries = [replace(each, case=replace(each.case, load=load), offered_rps=500.0) for each in SUMMARIES[-4:]]
+    (group,) = groups(run, summaries)
+    assert "requests/s, the most that meets p99<50ms" in words.answer(group)
+    assert "Capacity, requests/s" in group.table.columns
+    probes = [Probe(1000, "doubling", met=True), Probe(1000, "confirmation", met=True, final=True)]
+    trials = [Record(summaries[0].case, 0, number, "valid", probe=probe) for number, probe in enumerate(probes * 3)]
+    told = method.method(run, trials)
+    assert "6 trials were made in 3 searches." in told
+    assert any("at most 5 % above the highest that met" in line for line in told)
+    assert not any("Capacity" in line for line in method.method(RUN, trials[:0]))
+
+
+def test_resources_leave_out_what_nobody_has_and_who_never_came_up() -> None:
+    switches = Estimate(2.5, 2.4, 2.6)
+    some, other, *_ = SUMMARIES[-4:]
+    dead = replace(other, throughput_rps=None, ready_s=None, verdict="failed")
+    (group,) = groups(RUN, [replace(some, context_switches_per_request=switches), dead])
+    (row,) = group.resources.rows
+    cells = dict(zip(group.resources.columns, map(str, row.cells), strict=True))
+    assert cells["Context switches/request"] == "2.50 (2.40 – 2.60)"
+    assert cells["Ready s"] == "0.210 (0.190 – 0.240)"
+    assert cells["First answer ms"] == "1.20 (1.00 – 1.50)"
+    assert "CPU MHz" not in cells
+
+
+def test_the_environment_says_what_the_apps_saw_themselves_run_with() -> None:
+    life = Life("uvicorn", "asgi", 1, tls=False)
+    lives = [
+        LifeRecord(life, 0, (), active=Active("uvloop.Loop", ("uvloop", "httptools"))),
+        LifeRecord(replace(life, server="granian"), 0, (), active=Active("asyncio.Loop", ())),
+        LifeRecord(replace(life, server="daphne"), 0, (), active=None),
+    ]
+    told = dict(method.environment(RUN, SUMMARIES, lives))
+    assert told["Event loops"] == "granian: asyncio.Loop; uvicorn: uvloop.Loop"
+    assert told["Loaded modules"] == "uvicorn: httptools, uvloop"
+    assert "Event loops" not in dict(method.environment(RUN, SUMMARIES))
+
+
+def test_every_field_of_run_and_summary_but_the_histogram_is_in_the_contract() -> None:
+    contract = to_contract(replace(RUN, workers=(1, 2)), SUMMARIES)
+    assert contract["run"].keys() == {field.name for field in fields(RUN)} - {"schema"}
+    assert contract["cases"][0].keys() == {field.name for field in fields(SUMMARIES[0])} - {"response"}
+    assert json.loads(msgspec.json.encode(contract))["run"]["workers"] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("run", "summaries"),
+    [
+        (SWEEP, synthetic.sweep()),
+        (replace(RUN, workers=(1, 2)), synthetic.with_workers((1, 2), 1.0, ("uvicorn", "a, b"))),
+        (RUN, synthetic.with_apps(("uvicorn", "granian"), ("asgi", "fastapi"))),
+    ],
+)
+def test_every_line_of_the_log_has_a_tag_of_its_own(run: RunInfo, summaries: list[CaseSummary], tmp_path: Path) -> None:
+    path = tmp_path / "latency.hlog"
+    path.write_text(hdr.log(run, summaries))
+    reader = HistogramLogReader(str(path), HdrHistogram(1, 2**36, 3))
+    tags = []
+    while (histogram := reader.get_next_interval_histogram()) is not None:
+        tags.append(histogram.get_tag())
+    assert len(set(tags)) == len(tags) == len(summaries)
+    assert not any(re.search(r"[\s,]", tag) for tag in tags)

@@ -1,0 +1,81 @@
+"""Lines with their names beside them, and the scale that they stand on."""
+
+from __future__ import annotations
+
+from statistics import fmean
+from typing import TYPE_CHECKING, NamedTuple
+
+from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.transforms import ScaledTranslation
+
+from harness.charts._style import TICKS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+LABEL_GAP_IN = 0.13
+DECADE = 10
+
+
+class End(NamedTuple):
+    """Where a line ends, and what is to stand there."""
+
+    name: str
+    colour: str
+    point: tuple[float, float]
+
+
+def spread(wanted: Sequence[float], gap: float) -> list[float]:
+    """Places between 0 and 1 in the order of the `wanted` ones, at least `gap` apart, and as near to them as can be.
+
+    Once each is lowered by its rank × gap, what is left is isotonic regression: neighbours in the wrong order move to
+    their common mean (pool adjacent violators).
+    """
+    order = sorted(range(len(wanted)), key=lambda index: wanted[index])
+    pools: list[list[float]] = []
+    for rank, index in enumerate(order):
+        pools.append([wanted[index] - rank * gap])
+        while len(pools) > 1 and fmean(pools[-2]) > fmean(pools[-1]):
+            pools[-2:] = [pools[-2] + pools[-1]]
+    top = max(0.0, 1 - gap * (len(wanted) - 1))
+    levels = [min(max(0.0, fmean(pool)), top) for pool in pools for _ in pool]
+    places = {index: levels[rank] + rank * gap for rank, index in enumerate(order)}
+    return [places[index] for index in range(len(wanted))]
+
+
+def scale(axes: Axes, low: float, high: float, *, logarithmic: bool) -> None:
+    """The vertical scale for values from `low` to `high`; a linear one begins at 0."""
+    if logarithmic:
+        axes.set_yscale("log")
+        axes.set_ylim(low / 1.2, high * 1.2)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < DECADE**2 * low else (1,)))
+        axes.yaxis.set_minor_locator(NullLocator())
+    else:
+        axes.set_ylim(0, high * 1.1)
+        axes.locator_params(axis="y", nbins=5)
+    axes.yaxis.set_major_formatter(TICKS)
+
+
+def name_lines(axes: Axes, ends: Sequence[End], plot_in: float) -> None:
+    """Each line's name to the right of the panel, at the height of its end, moved apart where they would touch.
+
+    `plot_in` is the height of the panel in inches. The scales must be set before.
+    """
+    beside = axes.transAxes + ScaledTranslation(0.14, 0, axes.figure.dpi_scale_trans)
+    to_axes = axes.transData + axes.transAxes.inverted()
+    heights = [float(to_axes.transform(end.point)[1]) for end in ends]
+    for end, place in zip(ends, spread(heights, LABEL_GAP_IN / plot_in), strict=True):
+        leader = {
+            "arrowstyle": "-",
+            "color": end.colour,
+            "linewidth": 0.8,
+            "linestyle": ":",
+            "shrinkA": 1,
+            "shrinkB": 0,
+        }
+        axes.annotate(
+            end.name, end.point, (1, place), textcoords=beside, va="center", fontsize=7.5,
+            color=end.colour, arrowprops=leader,
+        )  # fmt: skip

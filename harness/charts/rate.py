@@ -1,0 +1,156 @@
+"""p99 against the offered rate with its 95 % interval; thin lines: p50. Hollow where the number does not hold."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from matplotlib import rc_context
+from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter
+
+from harness.charts._lines import DECADE, End, name_lines, scale
+from harness.charts._style import QUIET, STYLE, TICKS, colours, first_line, grid, panels, settle
+from harness.loads import ANSWERED_LEAST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from harness.findings import RunInfo
+    from harness.summaries import CaseSummary
+
+TITLE = "Latency against rate"
+ORDER = 1
+CAPTION = "A cross at the top is a rate that was not kept: there, latency would only say how long the window was."
+PLOT_IN = 2.3
+CROSSES_AT = 0.95
+"""Of the panel's height."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One contestant's rates from the lowest: those that overload it, and those that have a p50 and a p99."""
+
+    name: str
+    colour: str
+    rates: Sequence[CaseSummary]
+
+    @property
+    def points(self) -> list[CaseSummary]:
+        return [each for each in self.rates if not _overloaded(each)]
+
+    @property
+    def range_ms(self) -> tuple[float, float]:
+        bounds = [bound for each in self.points for bound in (each.latency_us.p99, each.latency_us.p50) if bound]
+        return min(each.low for each in bounds) / 1000, max(each.high for each in bounds) / 1000
+
+
+@rc_context(STYLE)
+def draw(summaries: Sequence[CaseSummary], run: RunInfo) -> Figure | None:
+    """Two panels for each question of a sweep: by requests per second, and by share of each one's own rate."""
+    colour = colours(each.name for each in summaries)
+    swept = [each for each in summaries if each.own_share is not None and each.offered_rps]
+    lines = {title: _lines(group, colour) for title, group in panels(swept).items()}
+    groups = {title: group for title, group in lines.items() if any(line.points for line in group)}
+    if not groups:
+        return None
+    caption = f"{first_line(__doc__)} {CAPTION}"
+    figure, cells = grid(TITLE, caption, run, (2 * len(groups), 2), PLOT_IN + 0.85)
+    for number, (title, group) in enumerate(groups.items()):
+        by_rate, by_share = cells[2 * number : 2 * number + 2]
+        _fill(by_rate, title, group, _rate)
+        _by_rate(by_rate, [_rate(each) for line in group for each in line.rates])
+        _fill(by_share, f"{title} · by share of its own rate", group, _share)
+        _by_share(by_share)
+        for axes, place in ((by_rate, _rate), (by_share, _share)):
+            ends = [(line, line.points[-1]) for line in group if line.points]
+            points = [End(line.name, line.colour, (place(last), _p99_ms(last))) for line, last in ends]
+            name_lines(axes, points, PLOT_IN)
+    return settle(figure)
+
+
+def _lines(group: Sequence[CaseSummary], colour: Mapping[str, str]) -> list[Line]:
+    lines = []
+    for name in sorted({each.name for each in group}):
+        own = sorted((each for each in group if each.name == name), key=_rate)
+        told = [each for each in own if _overloaded(each) or (each.latency_us.p99 and each.latency_us.p50)]
+        lines.append(Line(name, colour[name], told))
+    return lines
+
+
+def _overloaded(summary: CaseSummary) -> bool:
+    return (
+        summary.verdict == "invalid" and summary.achieved_ratio is not None and summary.achieved_ratio < ANSWERED_LEAST
+    )
+
+
+def _p99_ms(summary: CaseSummary) -> float:
+    """Not a number where it is none, so that a line breaks there."""
+    return summary.latency_us.p99.median / 1000 if summary.latency_us.p99 and not _overloaded(summary) else math.nan
+
+
+def _p50_ms(summary: CaseSummary) -> float:
+    return summary.latency_us.p50.median / 1000 if summary.latency_us.p50 and not _overloaded(summary) else math.nan
+
+
+def _rate(summary: CaseSummary) -> float:
+    return summary.offered_rps or 0.0
+
+
+def _share(summary: CaseSummary) -> float:
+    return summary.own_share or 0.0
+
+
+def _fill(axes: Axes, title: str, lines: Sequence[Line], place: Callable[[CaseSummary], float]) -> None:
+    """One panel, without its horizontal scale."""
+    for line in lines:
+        _draw(axes, line, place)
+    ranges_ms = [line.range_ms for line in lines if line.points]
+    low, high = min(low for low, _ in ranges_ms), max(high for _, high in ranges_ms)
+    logarithmic = high > DECADE * low > 0
+    room = (1.7 if logarithmic else 1.12) if any(_overloaded(each) for line in lines for each in line.rates) else 1
+    scale(axes, low, high * room, logarithmic=logarithmic)
+    axes.set_title(title, loc="left", fontsize=9, fontweight="bold")
+    axes.set_ylabel("response time, ms")
+    axes.tick_params(length=2)
+    axes.tick_params(axis="y", labelsize=7.5, labelcolor=QUIET)
+    axes.grid(visible=True)
+    missing = "\n".join(f"{line.name}: no p99, too few requests" for line in lines if not line.points)
+    axes.text(0.02, 0.04, missing, transform=axes.transAxes, fontsize=7, color=QUIET, style="italic")
+
+
+def _draw(axes: Axes, line: Line, place: Callable[[CaseSummary], float]) -> None:
+    across = [place(each) for each in line.rates]
+    axes.plot(across, [_p99_ms(each) for each in line.rates], color=line.colour, linewidth=1.6)
+    axes.plot(across, [_p50_ms(each) for each in line.rates], color=line.colour, linewidth=0.7)
+    for at, each in zip(across, line.rates, strict=True):
+        if _overloaded(each):
+            axes.plot(
+                at, CROSSES_AT, "x", transform=axes.get_xaxis_transform(), color=line.colour, markersize=6,
+                markeredgewidth=1.6,
+            )  # fmt: skip
+        elif each.latency_us.p99:
+            axes.vlines(at, each.latency_us.p99.low / 1000, each.latency_us.p99.high / 1000, line.colour, linewidth=1)
+            fill = line.colour if each.verdict == "valid" else "white"
+            axes.plot(at, _p99_ms(each), "o", markersize=4.5, markeredgecolor=line.colour, markerfacecolor=fill)
+
+
+def _by_rate(axes: Axes, rates: Sequence[float]) -> None:
+    axes.set_xlabel("offered requests/s")
+    if max(rates) > DECADE * min(rates):
+        axes.set_xscale("log")
+        axes.set_xlim(min(rates) / 1.15, max(rates) * 1.15)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_minor_locator(NullLocator())
+    else:
+        axes.set_xlim(0, max(rates) * 1.05)
+    axes.xaxis.set_major_formatter(TICKS)
+
+
+def _by_share(axes: Axes) -> None:
+    axes.set_xlabel("of the rate that it reached in a closed loop")
+    axes.set_xlim(0, 1.1)
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))

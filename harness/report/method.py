@@ -1,0 +1,136 @@
+"""How a run was measured, and where, in words."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from harness import search
+from harness.loads import ANSWERED_LEAST, level_of
+from harness.model import PROTOCOL_NAMES
+from harness.plan import OWN_SHARES
+from harness.report.cells import count, join, percent
+from harness.report.rows import is_sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from harness.findings import LifeRecord, Record, RunInfo
+    from harness.summaries import CaseSummary
+
+
+def method(run: RunInfo, trials: Sequence[Record] = ()) -> list[str]:
+    """How it was measured, a sentence or two per line."""
+    where = run.environment
+    lines = [
+        f"{_rounds(run)}: each starts every server afresh, in an order shuffled with seed {run.seed}.",
+        f"Each trial: one unmeasured pass, {run.warmup_s:g} s of warm-up, then a window of {run.duration_s:g} s.",
+        "Every answer is checked. Only requests that begin and end inside the window count.",
+        f"Load: {run.conditions}. A user is one request in flight, on every protocol alike.",
+        "Response time runs from when a request was due to be sent to the last byte of its answer.",
+        *_further(run, trials),
+        "Percentiles come from all rounds' histograms, merged. One that fewer than ten requests exceed is left out.",
+        "Medians over rounds with 95 % intervals, ratios paired by round. Only valid numbers are ranked.",
+        "Contestants share a rank unless the interval of their ratio excludes 1.",
+        "CPU is user and system time of all of a server's processes. Memory is their proportional set size.",
+        f"Servers ran on {_cpus(where.server_cpus)}, the load generator on {_cpus(where.load_cpus)}.",
+    ]
+    if run.ceilings:
+        ceilings = [f"{count(rate)} on {PROTOCOL_NAMES[protocol]}" for protocol, rate in run.ceilings.items()]
+        lines.append(
+            f"Requests/s that the load generator reaches against a server that does nothing: {join(ceilings)}."
+        )
+    return lines
+
+
+def environment(
+    run: RunInfo, summaries: Sequence[CaseSummary] = (), lives: Sequence[LifeRecord] = ()
+) -> list[tuple[str, str]]:
+    """Names and values of what the numbers depend on."""
+    where = run.environment
+    return [
+        ("Command", shlex.join(run.argv)),
+        ("Run", run.id),
+        ("Started", run.started_at),
+        ("Host", where.host),
+        ("CPU", f"{where.cpu_model} × {where.cpu_count}"),
+        ("Memory", f"{where.memory_bytes / 1e9:.1f} GB"),
+        ("System", f"{where.system}, kernel {where.kernel}"),
+        ("Python", where.python),
+        ("Servers", _versions(where.server_versions) or "versions unknown"),
+        *([("Apps", _versions(where.app_versions))] if where.app_versions else []),
+        *_active(summaries, lives),
+        ("Commit", where.git_commit or "none"),
+    ]
+
+
+def _rounds(run: RunInfo) -> str:
+    rounds = "1 round" if run.rounds == 1 else f"{run.rounds} rounds"
+    if is_sweep(run):
+        return f"1 round in a closed loop, then {rounds} in open loops"
+    if run.precision is not None:
+        return f"{run.rounds} rounds, then up to {run.max_rounds} for what has not reached ±{100 * run.precision:g} %"
+    return rounds
+
+
+def _further(run: RunInfo, trials: Sequence[Record]) -> list[str]:
+    """What is particular to the load, to a precision and to a second entry of the baseline."""
+    lines = []
+    if level_of(run.load) is not None:
+        lines += _of_a_search(run, trials)
+    if is_sweep(run):
+        shares = join([percent(share) for share in OWN_SHARES])
+        lines.append(
+            f"Sweep: each is offered {shares} of the rate that it reached in a closed loop, and rates that all share "
+            "as far as they do not overload it. An offered rate that is not answered has no latency to speak of."
+        )
+    if run.precision is not None:
+        lines.append("± is half the width of the widest interval of its ratios of throughput and CPU to the baseline.")
+    if run.twin is not None:
+        lines.append(f"A/A: {run.twin} is {run.baseline} once more; what differs between them is the harness's error.")
+    return lines
+
+
+def _of_a_search(run: RunInfo, trials: Sequence[Record]) -> list[str]:
+    """How `harness.search` finds a capacity, and what it took."""
+    level = run.load.removeprefix("capacity=")
+    step = percent(search.RESOLUTION)
+    lines = [
+        f"Capacity: the highest offered rate that meets {level}, at least {percent(ANSWERED_LEAST)} answered.",
+        f"A search doubles the rate from {count(search.FIRST_RPS)} requests/s until one misses the level.",
+        "In later rounds it begins at half of what the earlier ones found. Where the first rate misses, it halves.",
+        f"Then it bisects, until the lowest rate that missed is at most {step} above the highest that met.",
+        f"A further trial confirms that rate or lowers it by {step}, {search.CONFIRMATIONS} times at the most.",
+    ]
+    probes = [trial.probe for trial in trials if trial.probe is not None]
+    if probes:
+        lines.append(f"{len(probes)} trials were made in {sum(probe.final for probe in probes)} searches.")
+    return lines
+
+
+def _versions(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _active(summaries: Sequence[CaseSummary], lives: Sequence[LifeRecord]) -> list[tuple[str, str]]:
+    """What each contestant really ran with, as its app saw it from within."""
+    names = {(each.case.server, each.case.app): each.name for each in summaries}
+    loops: dict[str, set[str]] = {}
+    modules: dict[str, set[str]] = {}
+    for each in lives:
+        name = names.get((each.life.server, each.life.app))
+        if name is None or each.active is None:
+            continue
+        if each.active.loop is not None:
+            loops.setdefault(name, set()).add(each.active.loop)
+        if each.active.modules:
+            modules.setdefault(name, set()).update(each.active.modules)
+    return [(title, _listed(seen)) for title, seen in (("Event loops", loops), ("Loaded modules", modules)) if seen]
+
+
+def _listed(seen: Mapping[str, Iterable[str]]) -> str:
+    return "; ".join(f"{name}: {', '.join(sorted(seen[name]))}" for name in sorted(seen))
+
+
+def _cpus(numbers: Sequence[int]) -> str:
+    return f"CPU{'s' if len(numbers) > 1 else ''} {join([str(number) for number in numbers])}" if numbers else "any CPU"
