@@ -1,0 +1,194 @@
+"""What two runs stand on: what must be alike for their numbers to be compared, and what changed between them. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from harness.findings import Environment, LifeRecord, RunInfo
+
+GENERATOR = ("asgi-harness", "locust", "gevent")
+"""Packages that make the load: at another version they are another instrument."""
+MEMORY_LEEWAY = 0.01
+"""Kernels keep different amounts of a machine's memory for themselves."""
+
+_MEMORY = "memory in bytes"
+_ELSEWHERE = {
+    "machine processor model",
+    "machine system kernel",
+    "machine system os",
+    "machine ram total_bytes",
+    "machine python implementation",
+    "machine python version",
+}
+"""Facts about the machine that the environment has a name of its own for."""
+_PASSING = {
+    "machine activity",
+    "machine processor current_mhz",
+    "machine ram available_bytes",
+    "machine ram swap_used_bytes",
+    "machine network time_wait",
+    "machine power battery_ratio",
+}
+"""What changes by itself, from one minute to the next."""
+
+
+Kind = Literal["condition", "server", "app", "package", "event loop", "module", "harness"]
+"""What is to be alike · versions of what is measured and of what it needs · what it runs an app with · a commit."""
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Something that the two sides do not have in common; None where a side has none."""
+
+    kind: Kind
+    name: str
+    a: str | None
+    b: str | None
+
+
+def conditions(info: RunInfo) -> dict[str, object]:
+    """All that has to be alike in two runs for their numbers to be compared, by name."""
+    environment = info.environment
+    return {
+        "CPU model": environment.cpu_model,
+        "CPUs": environment.cpu_count,
+        _MEMORY: environment.memory_bytes,
+        "kernel": environment.kernel,
+        "Python": environment.python,
+        "CPUs of the server": _text(environment.server_cpus),
+        "CPUs of the load": _text(environment.load_cpus),
+        **{name: environment.packages.get(name) for name in GENERATOR},
+        "schema": info.schema,
+        "load": info.load,
+        "users": info.users,
+        "streams": info.streams,
+        "workers": _text(info.workers),
+        "warm-up in s": info.warmup_s,
+        "duration in s": info.duration_s,
+        "load processes": info.load_processes,
+        **{name: value for name, value in _leaves("machine", environment.machine) if name not in _ELSEWHERE},
+    }
+
+
+def unlike(a: RunInfo, b: RunInfo) -> tuple[Contrast, ...]:
+    """What stands in the way of comparing two runs; what only one of them has recorded does not."""
+    ours, theirs = conditions(a), conditions(b)
+    return tuple(
+        Contrast("condition", name, str(ours[name]), str(theirs[name]))
+        for name in ours
+        if name in theirs and not _alike(name, ours[name], theirs[name])
+    )
+
+
+def changes(
+    a: RunInfo,
+    b: RunInfo,
+    servers: Iterable[tuple[str, str]],
+    lives: tuple[Sequence[LifeRecord], Sequence[LifeRecord]],
+) -> tuple[Contrast, ...]:
+    """What may be behind a difference: versions of servers, apps and packages, event loops, the harness's own commit.
+
+    `servers` are the names that the compared go by, on either side; `lives` those of the two runs.
+    """
+    ones, others = a.environment, b.environment
+    pairs = sorted(set(servers))
+    found = [
+        _contrast("server", pair, versions)
+        for pair in pairs
+        if _differ(versions := (ones.server_versions.get(pair[0]), others.server_versions.get(pair[1])))
+    ]
+    apps = ones.app_versions.keys() & others.app_versions.keys()
+    found += _contrasts("app", ones.app_versions, others.app_versions, apps)
+    for pair in pairs:
+        found += _packages(pair, ones, others)
+        found += _active(pair, lives)
+    commits = Contrast("harness", "commit", ones.git_commit, others.git_commit)
+    return (*dict.fromkeys(found), *([commits] if commits.a != commits.b else []))
+
+
+def _packages(pair: tuple[str, str], ones: Environment, others: Environment) -> list[Contrast]:
+    """Packages that differ where the server runs, but those that make the load, and the server itself.
+
+    Set against the harness's own environment, one that was made for a server lacks much that it does not need: then
+    only what it has is looked at.
+    """
+    own = ones.other_packages.get(pair[0]), others.other_packages.get(pair[1])
+    apart = [packages.keys() for packages in own if packages is not None]
+    found = _contrasts(
+        "package",
+        ones.packages if own[0] is None else own[0],
+        others.packages if own[1] is None else own[1],
+        apart[0] if len(apart) == 1 else None,
+    )
+    return [each for each in found if each.name not in {*GENERATOR, *map(_base, pair)}]
+
+
+def _active(pair: tuple[str, str], lives: tuple[Sequence[LifeRecord], Sequence[LifeRecord]]) -> list[Contrast]:
+    """Event loops that differ, and for two entries of one server the modules that only one of them has loaded."""
+    seen = [
+        [each.active for each in several if each.life.server == server and each.active is not None]
+        for server, several in zip(pair, lives, strict=True)
+    ]
+    if not all(seen):
+        return []
+    loops = [", ".join(sorted({each.loop or "none" for each in several})) for several in seen]
+    found = [_contrast("event loop", pair, loops)] if _differ(loops) else []
+    if _base(pair[0]) == _base(pair[1]):
+        loaded = [{name for each in several for name in each.modules} for several in seen]
+        found += [Contrast("module", _base(pair[0]), name, None) for name in sorted(loaded[0] - loaded[1])]
+        found += [Contrast("module", _base(pair[0]), None, name) for name in sorted(loaded[1] - loaded[0])]
+    return found
+
+
+def _contrast(kind: Kind, pair: tuple[str, str], values: Sequence[str | None]) -> Contrast:
+    """Named after the server, or with the server on each side where they are two."""
+    if pair[0] == pair[1]:
+        return Contrast(kind, pair[0], *values)
+    return Contrast(
+        kind, "", *(f"{_base(name)} {value or ''}".strip() for name, value in zip(pair, values, strict=True))
+    )
+
+
+def _base(server: str) -> str:
+    return server.partition("@")[0]
+
+
+def _contrasts(
+    kind: Kind, ours: Mapping[str, str], theirs: Mapping[str, str], names: Iterable[str] | None
+) -> list[Contrast]:
+    """Entries that are not the same on both sides, of these names or of all."""
+    asked = ours.keys() | theirs.keys() if names is None else names
+    pairs = {name: (ours.get(name), theirs.get(name)) for name in sorted(asked)}
+    return [Contrast(kind, name, *pair) for name, pair in pairs.items() if _differ(pair)]
+
+
+def _differ(pair: Sequence[str | None]) -> bool:
+    return pair[0] != pair[1]
+
+
+def _alike(name: str, ours: object, theirs: object) -> bool:
+    if name == _MEMORY and isinstance(ours, int) and isinstance(theirs, int):
+        return abs(ours - theirs) <= MEMORY_LEEWAY * max(ours, theirs)
+    return ours == theirs
+
+
+def _leaves(name: str, value: object) -> Iterator[tuple[str, object]]:
+    """The plain values in a tree of dataclasses, each by its way through the tree, without those that pass."""
+    if name in _PASSING or (value is None and name == "machine"):
+        return
+    if is_dataclass(value):
+        for field in fields(value):
+            yield from _leaves(f"{name} {field.name}", getattr(value, field.name))
+    elif isinstance(value, tuple) and any(map(is_dataclass, value)):
+        for number, each in enumerate(value):
+            yield from _leaves(f"{name} {number}", each)
+    else:
+        yield name, _text(value) if isinstance(value, tuple) else value
+
+
+def _text(values: Iterable[object]) -> str:
+    return ", ".join(map(str, values))

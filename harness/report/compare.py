@@ -1,0 +1,280 @@
+"""A comparison in words, ready to be laid out, and as JSON for programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from harness.model import Case
+from harness.report.cells import NOTHING, count, significant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from harness.comparison import CasePair, Comparison, Difference, Finding, Judgement, Origin
+    from harness.conditions import Contrast
+    from harness.gates import Metric, Outcome
+    from harness.model import Life
+    from harness.summaries import Estimate, Ratio
+
+COLUMNS = ("Case", "Figure", "A", "B", "B against A", "Told from", "Finding")
+MARKS: Mapping[Outcome, str] = {"missed": "✗", "not checked": "?", "not clear": "?", "met": "✓"}
+"""The gravest first: a gate has the mark of the gravest of its outcomes."""
+
+_FIGURES: Mapping[Metric, tuple[str, float, Callable[[float], str]]] = {
+    "throughput": ("requests/s", 1, count),
+    "p50": ("p50 ms", 1e3, significant),
+    "p99": ("p99 ms", 1e3, significant),
+    "cpu": ("CPU µs/request", 1, significant),
+    "memory": ("peak MB", 1e6, significant),
+    "ready": ("start-up s", 1, significant),
+}
+"""What a figure is called, how many of the metric's units are one of its own, and how it is written."""
+
+
+_WHOLE_PERCENT = 99.95
+"""From here on tenths say nothing."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure of one case."""
+
+    cells: tuple[str, ...]
+    """One for each of `COLUMNS`."""
+    finding: Finding
+    first: bool
+    """Is it the first of its case?"""
+
+
+@dataclass(frozen=True)
+class GateLine:
+    """What became of a gate over all cases."""
+
+    mark: str
+    gate: str
+    summary: str
+    details: tuple[str, ...]
+    """Where it was not met, and why."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything that is shown, in its order."""
+
+    title: str
+    headline: tuple[str, ...]
+    sides: tuple[str, str]
+    gates: tuple[GateLine, ...]
+    rows: tuple[Row, ...]
+    uncompared: tuple[str, ...]
+    changes: tuple[str, ...]
+    notes: tuple[str, ...]
+    environment: tuple[tuple[str, str, str], ...]
+
+
+def page(comparison: Comparison) -> Page:
+    """What a comparison says."""
+    name = _Names(comparison)
+    return Page(
+        title=_title(comparison),
+        headline=tuple(_headline(comparison)),
+        sides=(_side("A", comparison.a), _side("B", comparison.b)),
+        gates=tuple(_gate_lines(comparison.gates, name)),
+        rows=tuple(_rows(comparison, name)),
+        uncompared=tuple(_uncompared(comparison, name)),
+        changes=tuple(_changes(comparison.changes)),
+        notes=tuple(_notes(comparison)),
+        environment=tuple(_environment(comparison)),
+    )
+
+
+def encode(comparison: Comparison) -> bytes:
+    """All of it as JSON; `schema` goes up on an incompatible change."""
+    return msgspec.json.format(msgspec.json.encode(comparison), indent=2)
+
+
+def contrast(each: Contrast) -> str:
+    """`granian 2.8.6 → 2.8.7`."""
+    return f"{each.name} {each.a or 'none'} → {each.b or 'none'}".lstrip()
+
+
+def change(ratio: Ratio) -> str:
+    """`−7.1 % (−9.0 … −5.2)`; without brackets where there is no interval."""
+    interval = f" ({_percent(ratio.low)} … {_percent(ratio.high)})" if ratio.low < ratio.high else ""
+    return f"{_percent(ratio.value)} %{interval}"
+
+
+def _percent(ratio: float) -> str:
+    share = 100 * (ratio - 1)
+    text = f"{share:+,.{0 if abs(share) >= _WHOLE_PERCENT else 1}f}".replace("-", "−")
+    return "0.0" if text in {"+0.0", "−0.0"} else text
+
+
+class _Names:
+    """What cases and starts are called here: by all in which those compared differ, and no more."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        entries = [*(pair.a for pair in comparison.cases), *comparison.only_a, *comparison.only_b]
+        cases = [each.case for each in entries]
+        self._server = comparison.a.server is None
+        self._apps = len({case.app for case in cases}) > 1
+        self._loads = len({case.load for case in cases}) > 1
+        self._workers = len({case.workers for case in cases}) > 1
+
+    def __call__(self, about: Case | Life) -> str:
+        parts = [about.scenario, about.protocol] if isinstance(about, Case) else ["start"]
+        parts += [about.server] if self._server else []
+        parts += [about.app] if self._apps else []
+        parts += [f"{about.workers} worker{'s' if about.workers > 1 else ''}"] if self._workers else []
+        if isinstance(about, Case):
+            parts += [about.load] if self._loads else []
+        elif about.tls:
+            parts += ["TLS"]
+        return " · ".join(parts)
+
+
+def _title(comparison: Comparison) -> str:
+    outcomes = {each.gate: _gravest(_of(comparison.gates, each.gate)) for each in comparison.gates}
+    of_all = f"{len(outcomes)} gate{'s' if len(outcomes) > 1 else ''}"
+    for outcome, mark in MARKS.items():
+        if number := sum(each == outcome for each in outcomes.values()):
+            return f"{mark} {number} of {of_all} {outcome}"
+    findings = [each.finding for each in comparison.differences]
+    if not any(each != "not compared" for each in findings):
+        return "Nothing could be compared"
+    worse, better = findings.count("worse"), findings.count("better")
+    found = f"{worse} worse, {better} better" if worse or better else "no difference seen"
+    servers = comparison.b.server, comparison.a.server
+    named = None not in servers and len(set(servers)) > 1
+    return f"{servers[0]} against {servers[1]}: {found}" if named else f"B against A: {found}"
+
+
+def _headline(comparison: Comparison) -> Iterable[str]:
+    findings = [each.finding for each in comparison.differences if each.finding != "not compared"]
+    if findings:
+        worse, better, none = (findings.count(each) for each in ("worse", "better", "no difference seen"))
+        figures = f"{len(findings)} figure{'s' if len(findings) > 1 else ''}"
+        yield f"{figures} compared: {worse} worse, {better} better, {none} with no difference seen."
+    if comparison.unlike:
+        yield f"The runs were not made alike: {'; '.join(map(contrast, comparison.unlike))}."
+
+
+def _side(name: str, origin: Origin) -> str:
+    server = f"{origin.server} in " if origin.server else ""
+    return f"{name}: {server}run {origin.run}, begun {origin.started_at} ({origin.label})"
+
+
+def _of(gates: Iterable[Judgement], gate: str) -> list[Judgement]:
+    return [each for each in gates if each.gate == gate]
+
+
+def _gravest(judgements: Sequence[Judgement]) -> Outcome:
+    return next(outcome for outcome in MARKS if any(each.outcome == outcome for each in judgements))
+
+
+def _gate_lines(gates: Sequence[Judgement], name: _Names) -> Iterable[GateLine]:
+    """One for each gate: what was not met is told one by one, what was is counted."""
+    for gate in dict.fromkeys(each.gate for each in gates):
+        own = _of(gates, gate)
+        counts = [(outcome, sum(each.outcome == outcome for each in own)) for outcome in MARKS]
+        summary = ", ".join(f"{outcome} in {number}" for outcome, number in counts if number)
+        details = (_detail(each, name) for outcome in MARKS for each in own if each.outcome == outcome != "met")
+        yield GateLine(MARKS[_gravest(own)], gate, summary, tuple(details))
+
+
+def _detail(each: Judgement, name: _Names) -> str:
+    where = f"{name(each.about)}: " if each.about else ""
+    return f"{where}{each.outcome}: {each.reason or (change(each.ratio) if each.ratio else '')}"
+
+
+def _rows(comparison: Comparison, name: _Names) -> Iterable[Row]:
+    for pair in comparison.cases:
+        for number, each in enumerate(pair.differences):
+            yield _row(name(pair.a.case), each, first=number == 0)
+    for start in comparison.starts:
+        yield _row(name(start.a), start.difference, first=True)
+
+
+def _row(title: str, each: Difference, *, first: bool) -> Row:
+    figure, unit, form = _FIGURES[each.metric]
+    a, b = (_figure(side, unit, form) for side in (each.a, each.b))
+    told_from = NOTHING
+    if each.told_from is not None:
+        told_from = f"{_percent(1 / (1 + each.told_from))} / {_percent(1 + each.told_from)} %"
+    finding = f"not compared: {each.reason}" if each.reason else each.finding
+    cells = (title, figure, a, b, change(each.ratio) if each.ratio else NOTHING, told_from, finding)
+    return Row(cells, each.finding, first)
+
+
+def _figure(estimate: Estimate | None, unit: float, form: Callable[[float], str]) -> str:
+    return form(estimate.median / unit) if estimate else NOTHING
+
+
+def _uncompared(comparison: Comparison, name: _Names) -> Iterable[str]:
+    for pair in comparison.cases:
+        if not pair.differences:
+            yield f"{name(pair.a.case)}: {_verdicts(pair)}"
+    for side, entries in (("A", comparison.only_a), ("B", comparison.only_b)):
+        for entry in entries:
+            yield f"{name(entry.case)}: only in {side} ({entry.verdict})"
+
+
+def _verdicts(pair: CasePair) -> str:
+    if (pair.a.verdict, pair.a.reasons) == (pair.b.verdict, pair.b.reasons):
+        return f"{pair.a.verdict} on both sides: {', '.join(pair.a.reasons)}"
+    doubts = ((side, entry) for side, entry in (("A", pair.a), ("B", pair.b)) if entry.verdict != "valid")
+    return "; ".join(f"{side} is {entry.verdict}: {', '.join(entry.reasons)}" for side, entry in doubts)
+
+
+def _changes(changes: Sequence[Contrast]) -> Iterable[str]:
+    """A line for each kind of change."""
+    for kind in dict.fromkeys(each.kind for each in changes):
+        yield f"{kind}: {', '.join(contrast(each) for each in changes if each.kind == kind)}"
+
+
+def _notes(comparison: Comparison) -> Iterable[str]:
+    if compared := sum(each.finding != "not compared" for each in comparison.differences):
+        yield (
+            "Brackets hold 95 % intervals in percent; a difference is seen where they leave out 0. "
+            "Told from: the smallest differences that this comparison could have told. "
+            f"Where nothing differs, chance alone shows a difference in one figure of 20: in {compared}, "
+            f"about {compared / 20:.1g}."
+        )
+    if comparison.paired:
+        yield (
+            "Both sides come from one run: rounds are paired, and what a round did to both falls out. "
+            "B against A is the median of the rounds' own ratios, which need not be that of the two medians."
+        )
+        return
+    yield (
+        f"The runs were made at different times, {comparison.a.started_at} and {comparison.b.started_at}: what changed "
+        "on the machine between them is part of every difference, and no interval knows of it. Only a run that has "
+        f"both can pair its rounds; two versions of one server: {_one_run(comparison.changes)}"
+    )
+
+
+def _one_run(changes: Iterable[Contrast]) -> str:
+    """The command that measures two versions at once: of the server whose version changed, if one did."""
+    versions = ((each.name.partition("@")[0], each.a, each.b) for each in changes if each.kind == "server")
+    name, a, b = next((each for each in versions if all(each)), ("NAME", "OLD", "NEW"))
+    return f"harness run --servers {name}@{a},{name}@{b}"
+
+
+def _environment(comparison: Comparison) -> Iterable[tuple[str, str, str]]:
+    """What both stand on; of the machine's own facts, which are many, those that differ."""
+    apart = {each.name for each in comparison.unlike}
+    a, b = comparison.a, comparison.b
+    yield "command", a.command, b.command
+    yield "commit of the harness", _fact(a.git_commit), _fact(b.git_commit)
+    yield "host", a.host, b.host
+    yield "system", a.system, b.system
+    for name in {**comparison.conditions_a, **comparison.conditions_b}:
+        if name in apart or not name.startswith("machine "):
+            yield name, _fact(comparison.conditions_a.get(name)), _fact(comparison.conditions_b.get(name))
+
+
+def _fact(value: object) -> str:
+    return NOTHING if value is None else str(value)

@@ -1,0 +1,126 @@
+"""`harness compare` on runs that took place: what it says, and with which exit status."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness.__main__ import main
+
+HARNESS = (sys.executable, "-m", "harness")
+QUICK = ("--warmup", "50ms", "--duration", "200ms", "--users", "4", "--scenarios", "plaintext", "--protocols", "h1")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs in `before` and `after`, the second with a longer warm-up, one round and one server of two.
+
+    They are made at the same time, which is no way to measure, but no figure of theirs is looked at.
+    """
+    where = tmp_path_factory.mktemp("compare")
+    runs = [
+        subprocess.Popen([*HARNESS, "run", *QUICK, *options], cwd=where, stdout=subprocess.DEVNULL)
+        for options in (
+            ("--out", "before", "--servers", "uvicorn,granian", "--rounds", "2"),
+            ("--out", "after", "--servers", "uvicorn", "--rounds", "1", "--warmup", "60ms"),
+        )
+    ]
+    assert [run.wait(timeout=110) for run in runs] == [0, 0]
+    return where
+
+
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Command = Callable[..., Done]
+
+
+@pytest.fixture
+def harness(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+    """The command where the runs are, within this process: it starts none of its own here, and none has to start."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["harness", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return Done(int(end.value.code or 0), *capsys.readouterr())
+
+    monkeypatch.chdir(folder)
+    yield run
+    signal.signal(signal.SIGTERM, before)
+
+
+# Start-up times hold whatever the verdict on a window of 200 ms on a busy machine is, and a run differs from itself by
+# nothing: what these gates come to does not depend on the machine.
+
+
+def test_a_run_set_against_itself_differs_by_nothing_and_meets_its_gates(harness: Command) -> None:
+    done = harness("compare", "before/latest", "before/latest", "--fail-if", "ready>10%")
+    assert done.returncode == 0, done.stderr
+    assert "✓ ready>10%: met in 2" in done.stdout
+    assert "0 worse, 0 better" in done.stdout
+
+
+def test_a_missed_gate_is_exit_status_1(harness: Command) -> None:
+    done = harness("compare", "before/latest", "before/latest", "--fail-if", "ready>-10%")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "✗ ready>-10%: missed in 2" in done.stdout
+
+
+def test_runs_that_were_not_made_alike_are_refused_with_both_values(harness: Command) -> None:
+    done = harness("compare", "before/latest", "after/latest")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "harness: expected runs that were made alike, found A → B: warm-up in s 0.05 → 0.06; "
+        "--anyway compares them all the same\n"
+    )
+
+
+def test_a_gate_that_could_not_be_checked_is_exit_status_3_with_the_reason(harness: Command) -> None:
+    options = ("--anyway", "--fail-if", "ready>100000%", "--format", "json")
+    done = harness("compare", "before/latest", "after/latest", *options)
+    assert done.returncode == 3
+    told = json.loads(done.stdout)
+    assert {gate["about"]["server"]: (gate["outcome"], gate["reason"]) for gate in told["gates"]} == {
+        "granian": ("not checked", "B has no such start"),
+        "uvicorn": ("not checked", "a single round has no interval"),
+    }
+    assert [entry["case"]["server"] for entry in told["only_a"]] == ["granian"]
+    assert (told["paired"], told["unlike"][0]["name"]) == (False, "warm-up in s")
+
+
+def test_two_servers_of_one_run_are_paired_and_the_comment_has_a_table(harness: Command) -> None:
+    done = harness("compare", "before/latest:uvicorn", "before/latest:granian", "--format", "markdown")
+    assert done.returncode == 0, done.stderr
+    assert "| start | start-up s | " in done.stdout
+    assert "rounds are paired" in done.stdout
+    assert "server: uvicorn " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("before/latest", "nowhere"), "expected a run's folder, found no run.json in nowhere"),
+        (("before/latest:cherokee", "before/latest:granian"), "A: expected any of granian, uvicorn after the colon"),
+        (("before/latest:granian", "before/latest"), "A and B: expected a server after the colon on both sides or on"),
+        (("before/latest", "before/latest", "--format", "xml"), "--format: expected text, markdown, json, found xml"),
+        (("before/latest", "before/latest", "--fail-if", "speed<-5%"), "--fail-if: expected METRIC<-5%"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_status_2(harness: Command, arguments: tuple[str, ...], message: str) -> None:
+    done = harness("compare", *arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"harness: {message}")
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,183 @@
+"""What must be alike in two runs, and what is told to have changed between them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from harness.conditions import Contrast, changes, unlike
+from harness.findings import Active, Environment, LifeRecord, RunInfo
+from harness.machine import (
+    Activity,
+    Busy,
+    Cpu,
+    Limits,
+    Machine,
+    Network,
+    Power,
+    Processor,
+    Python,
+    Ram,
+    System,
+)
+from harness.model import Life
+
+MACHINE = Machine(
+    Processor("EPYC", (Cpu(0), Cpu(1)), True, "acpi-cpufreq", ("performance",), True, 2_450.0, 1_500.0, 3_500.0),
+    System("6.1.0", "Debian 12", True, None),
+    Ram(8 * 1024**3, 6 * 1024**3, 0, 0),
+    Limits((0, 1), True, 2, 2.0, None, 4 * 1024**3, 1024, 4096),
+    Network(32768, 60999, 5, 2, 4096),
+    Power(None, None),
+    Activity((0.1, 0.1, 0.1), 0.0, 1.0, 0.0, 0.1, (Busy(1, "init", 0.1),)),
+    Python("CPython", "3.11.2", "GCC", True, True, False, True),
+)
+ENVIRONMENT = Environment(
+    host="bench-1",
+    cpu_model="EPYC",
+    cpu_count=2,
+    memory_bytes=8 * 1024**3,
+    kernel="6.1.0",
+    system="Debian 12",
+    python="CPython 3.11.2",
+    packages={"asgi-harness": "0.1.0", "locust": "2.47.0", "gevent": "26.9.0", "uvloop": "0.22.0"},
+    server_cpus=(0,),
+    load_cpus=(1,),
+    git_commit="3f2c1d0",
+    server_versions={"uvicorn": "0.53.0", "granian": "2.8.5"},
+    machine=MACHINE,
+)
+INFO = RunInfo("one", "2026-11-20T10:00:00+00:00", 7, (), ENVIRONMENT, "a", 5, 0.5, 2.0, "saturate", 32, 1, (1,))
+
+
+def elsewhere(**changed: Any) -> RunInfo:
+    return replace(INFO, environment=replace(ENVIRONMENT, **changed))
+
+
+def with_limits(**changed: Any) -> RunInfo:
+    return elsewhere(machine=replace(MACHINE, limits=replace(MACHINE.limits, **changed)))
+
+
+@pytest.mark.parametrize(
+    ("other", "name", "ours", "theirs"),
+    [
+        (elsewhere(cpu_model="Xeon"), "CPU model", "EPYC", "Xeon"),
+        (elsewhere(cpu_count=4), "CPUs", "2", "4"),
+        (elsewhere(memory_bytes=16 * 1024**3), "memory in bytes", str(8 * 1024**3), str(16 * 1024**3)),
+        (elsewhere(kernel="6.2.0"), "kernel", "6.1.0", "6.2.0"),
+        (elsewhere(python="PyPy 3.11.2"), "Python", "CPython 3.11.2", "PyPy 3.11.2"),
+        (elsewhere(server_cpus=(0, 2)), "CPUs of the server", "0", "0, 2"),
+        (elsewhere(load_cpus=(0,)), "CPUs of the load", "1", "0"),
+        (elsewhere(packages={**ENVIRONMENT.packages, "locust": "2.48.0"}), "locust", "2.47.0", "2.48.0"),
+        (elsewhere(packages={**ENVIRONMENT.packages, "gevent": "27.1.0"}), "gevent", "26.9.0", "27.1.0"),
+        (elsewhere(packages={**ENVIRONMENT.packages, "asgi-harness": "0.2.0"}), "asgi-harness", "0.1.0", "0.2.0"),
+        (replace(INFO, schema=2), "schema", "1", "2"),
+        (replace(INFO, load="rate=500"), "load", "saturate", "rate=500"),
+        (replace(INFO, users=64), "users", "32", "64"),
+        (replace(INFO, streams=8), "streams", "1", "8"),
+        (replace(INFO, workers=(1, 2)), "workers", "1", "1, 2"),
+        (replace(INFO, warmup_s=1.0), "warm-up in s", "0.5", "1.0"),
+        (replace(INFO, duration_s=1.0), "duration in s", "2.0", "1.0"),
+        (replace(INFO, load_processes=2), "load processes", "1", "2"),
+        (with_limits(quota_cpus=1.5), "machine limits quota_cpus", "2.0", "1.5"),
+        (with_limits(quota_cpus=None), "machine limits quota_cpus", "2.0", "None"),
+        (with_limits(memory_bytes=2**30), "machine limits memory_bytes", str(4 * 2**30), str(2**30)),
+        (
+            elsewhere(machine=replace(MACHINE, processor=replace(MACHINE.processor, governors=("powersave",)))),
+            "machine processor governors",
+            "performance",
+            "powersave",
+        ),
+    ],
+)
+def test_what_must_be_alike_is_named_with_both_values(other: RunInfo, name: str, ours: str, theirs: str) -> None:
+    assert unlike(INFO, other) == (Contrast("condition", name, ours, theirs),)
+    assert unlike(other, INFO) == (Contrast("condition", name, theirs, ours),)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        INFO,
+        replace(INFO, id="other", seed=8, rounds=10, started_at="2026-11-21T10:00:00+00:00", argv=("x",)),
+        elsewhere(host="bench-2", git_commit="0000000", server_versions={"uvicorn": "0.54.0"}),
+        elsewhere(packages={**ENVIRONMENT.packages, "uvloop": "0.23.0"}),
+        elsewhere(memory_bytes=round(8 * 1024**3 * 0.9901)),
+        elsewhere(machine=None),
+        elsewhere(machine=replace(MACHINE, activity=replace(MACHINE.activity, busy_cpus=1.5, busiest=()))),
+        elsewhere(machine=replace(MACHINE, ram=replace(MACHINE.ram, available_bytes=1))),
+        elsewhere(machine=replace(MACHINE, processor=replace(MACHINE.processor, current_mhz=1_800.0))),
+        elsewhere(machine=replace(MACHINE, network=replace(MACHINE.network, time_wait=900))),
+    ],
+)
+def test_what_may_differ_stands_in_no_ones_way(other: RunInfo) -> None:
+    assert unlike(INFO, other) == unlike(other, INFO) == ()
+
+
+def test_several_differences_are_all_named() -> None:
+    assert [each.name for each in unlike(INFO, replace(elsewhere(cpu_count=8), users=8))] == ["CPUs", "users"]
+
+
+BOTH = [("uvicorn", "uvicorn"), ("granian", "granian")]
+
+
+def test_versions_of_servers_apps_and_packages_and_the_commit_are_told() -> None:
+    before = elsewhere(app_versions={"starlette": "0.50", "quart": "0.20"})
+    after = elsewhere(
+        server_versions={"uvicorn": "0.54.0", "granian": "2.8.5"},
+        packages={"asgi-harness": "0.1.0", "locust": "2.48.0", "gevent": "26.9.0", "h11": "0.16.0"},
+        app_versions={"starlette": "0.51"},
+        git_commit="9999999",
+    )
+    assert changes(before, after, BOTH, ([], [])) == (
+        Contrast("server", "uvicorn", "0.53.0", "0.54.0"),
+        Contrast("app", "starlette", "0.50", "0.51"),
+        Contrast("package", "h11", None, "0.16.0"),
+        Contrast("package", "uvloop", "0.22.0", None),
+        Contrast("harness", "commit", "3f2c1d0", "9999999"),
+    )
+
+
+def test_nothing_that_changed_is_nothing_told() -> None:
+    assert changes(INFO, INFO, BOTH, ([], [])) == ()
+
+
+def test_two_contestants_of_one_run_differ_in_their_servers_and_in_what_their_own_environments_hold() -> None:
+    info = elsewhere(
+        server_versions={"granian@2.8.5": "2.8.5", "granian@2.8.7": "2.8.7"},
+        other_packages={
+            "granian@2.8.5": {"granian": "2.8.5", "click": "8.1"},
+            "granian@2.8.7": {"granian": "2.8.7", "click": "8.2"},
+        },
+    )
+    assert changes(info, info, [("granian@2.8.5", "granian@2.8.7")], ([], [])) == (
+        Contrast("server", "", "granian 2.8.5", "granian 2.8.7"),
+        Contrast("package", "click", "8.1", "8.2"),
+    )
+
+
+def test_set_against_the_harness_itself_an_environment_is_not_blamed_for_what_it_does_not_need() -> None:
+    packages = {**ENVIRONMENT.packages, "pytest": "9.2.0"}
+    own = {"granian": {"granian": "2.8.5", "uvloop": "0.21.0", "click": "8.1"}}
+    before, other = elsewhere(packages=packages), elsewhere(packages=packages, other_packages=own)
+    assert changes(before, other, [("granian", "granian")], ([], [])) == (
+        Contrast("package", "click", None, "8.1"),
+        Contrast("package", "uvloop", "0.22.0", "0.21.0"),
+    )
+
+
+def test_an_event_loop_and_modules_that_are_not_the_same_are_told() -> None:
+    def seen(server: str, loop: str, *modules: str) -> list[LifeRecord]:
+        return [LifeRecord(Life(server, "asgi", 1, False), 0, (), active=Active(loop, modules))]
+
+    before, after = seen("uvicorn", "uvloop.Loop", "h11", "uvloop"), seen("uvicorn", "asyncio.Loop", "h11")
+    assert changes(INFO, INFO, [("uvicorn", "uvicorn")], (before, after)) == (
+        Contrast("event loop", "uvicorn", "uvloop.Loop", "asyncio.Loop"),
+        Contrast("module", "uvicorn", "uvloop", None),
+    )
+    other = seen("granian", "rloop.Loop", "granian")
+    assert changes(INFO, INFO, [("uvicorn", "granian")], (before, other))[1:] == (
+        Contrast("event loop", "", "uvicorn uvloop.Loop", "granian rloop.Loop"),
+    )

@@ -1,0 +1,388 @@
+"""Two runs set against each other: what is compared with what, what is seen, and what becomes of gates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.compare import compare
+from harness.comparison import Side
+from harness.findings import Connections, Environment, Errors, LifeRecord, LoadResult, Record, RunInfo, Sample
+from harness.gates import METRICS, gates_of
+from harness.histogram import Histogram
+from harness.model import Case, Life, UsageError
+from harness.summaries import Ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harness.comparison import Comparison, Difference
+    from harness.gates import Metric
+    from harness.model import Verdict
+
+SECOND_NS = 1_000_000_000
+ENVIRONMENT = Environment(
+    host="bench-1",
+    cpu_model="EPYC",
+    cpu_count=2,
+    memory_bytes=8 * 1024**3,
+    kernel="6.1.0",
+    system="Debian 12",
+    python="CPython 3.11.2",
+    packages={"locust": "2.47.0", "gevent": "26.9.0"},
+    server_cpus=(0,),
+    load_cpus=(1,),
+)
+INFO = RunInfo("one", "2026-11-20T10:00:00+00:00", 7, (), ENVIRONMENT, "a", 5, 0.5, 2.0, "saturate", 32, 1, (1,))
+OTHER = replace(INFO, id="other", started_at="2026-11-21T10:00:00+00:00")
+CASE = Case("a", "asgi", "plaintext", "h1")
+FIVE = (1_000, 1_040, 960, 1_020, 990)
+SLOWER = tuple(round(each * 0.8) for each in FIVE)
+
+
+def record(
+    case: Case,
+    number: int,
+    requests: int,
+    *,
+    verdict: Verdict = "valid",
+    response_us: int = 1_000,
+    cpu_s: float = 0.5,
+    peak_bytes: int = 40_000_000,
+) -> Record:
+    """A round of one second, sampled from its start to its end."""
+    response = Histogram.of([response_us] * requests)
+    result = LoadResult(
+        window_start_ns=SECOND_NS,
+        window_end_ns=2 * SECOND_NS,
+        answers=requests,
+        requests=requests,
+        started=requests,
+        finished=requests,
+        abandoned=0,
+        errors=Errors(),
+        response=response,
+        service=response,
+        send_lag=Histogram.of([0] * requests),
+        by_name={},
+        connections=Connections(opened=32, negotiated="http/1.1"),
+        cpu_ratio=0.5,
+    )
+    samples = (Sample(SECOND_NS, 1.0, 1, peak_bytes), Sample(2 * SECOND_NS, 1.0 + cpu_s, 1))
+    reasons = () if verdict == "valid" else (f"{verdict} for a reason",)
+    return Record(case, number, number, verdict, reasons, "", result, samples)
+
+
+def rounds(several: Sequence[int], case: Case = CASE, **options: Any) -> list[Record]:
+    return [record(case, number, requests, **options) for number, requests in enumerate(several)]
+
+
+def lives(times_s: Sequence[float], life: Life = CASE.life) -> list[LifeRecord]:
+    return [LifeRecord(life, number, (), ready_s) for number, ready_s in enumerate(times_s)]
+
+
+def side(
+    records: Sequence[Record],
+    started: Sequence[LifeRecord] = (),
+    *,
+    info: RunInfo = INFO,
+    server: str | None = None,
+) -> Side:
+    return Side("a folder", info, records, started, server)
+
+
+def figures(comparison: Comparison) -> Mapping[Metric, Difference]:
+    """The differences of the one pair that there is, and of its starts."""
+    return {each.metric: each for each in comparison.differences}
+
+
+def outcomes(comparison: Comparison) -> list[str]:
+    return [each.outcome for each in comparison.gates]
+
+
+# What is seen
+
+
+@pytest.mark.parametrize("info", [INFO, OTHER], ids=["one run", "two runs"])
+def test_identical_records_differ_by_exactly_nothing(info: RunInfo) -> None:
+    records, started = rounds(FIVE), lives([0.2, 0.3, 0.25])
+    comparison = compare(side(records, started), side(records, started, info=info))
+    assert set(figures(comparison)) == set(METRICS)
+    for each in figures(comparison).values():
+        assert each.ratio is not None
+        assert each.ratio.value == 1.0
+        assert each.finding == "no difference seen"
+    throughput = figures(comparison)["throughput"]
+    assert throughput.ratio is not None
+    assert (throughput.ratio.low < 1 < throughput.ratio.high) == (info is OTHER)
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(st.integers(200, 2_000), min_size=2, max_size=5),
+    st.lists(st.integers(200, 2_000), min_size=2, max_size=5),
+    st.sampled_from([INFO, OTHER]),
+)
+def test_swapping_the_sides_inverts_every_ratio_and_every_finding(
+    ours: list[int], theirs: list[int], info: RunInfo
+) -> None:
+    a = side([record(CASE, n, each, response_us=each, cpu_s=each / 900) for n, each in enumerate(ours)], lives(ours))
+    b = side([record(CASE, n, each) for n, each in enumerate(theirs)], lives(theirs), info=info)
+    there, back = figures(compare(a, b)), figures(compare(b, a))
+    swapped = {"better": "worse", "worse": "better"}
+    for metric, one in there.items():
+        other = back[metric]
+        assert other.finding == swapped.get(one.finding, one.finding)
+        assert (one.ratio is None) == (other.ratio is None)
+        if one.ratio is not None and other.ratio is not None:
+            for bound, inverse in (("value", "value"), ("low", "high"), ("high", "low")):
+                assert getattr(one.ratio, bound) == pytest.approx(1 / getattr(other.ratio, inverse))
+
+
+def test_every_figure_is_that_of_the_rounds() -> None:
+    a = side(rounds([1_000] * 3, response_us=500, cpu_s=0.25, peak_bytes=30_000_000), lives([0.2] * 3))
+    b = side(rounds([2_000] * 3, response_us=750, cpu_s=1.0, peak_bytes=45_000_000), lives([0.3] * 3), info=OTHER)
+    found = {metric: each.ratio for metric, each in figures(compare(a, b)).items()}
+    expected = {"throughput": 2.0, "p50": 1.5, "p99": 1.5, "cpu": 2.0, "memory": 1.5, "ready": 1.5}
+    assert found == {
+        metric: Ratio(pytest.approx(each), pytest.approx(each), pytest.approx(each))
+        for metric, each in expected.items()
+    }
+    medians = {metric: each.b.median for metric, each in figures(compare(a, b)).items() if each.b}
+    assert medians == pytest.approx(
+        {"throughput": 2_000, "p50": 750, "p99": 750, "cpu": 500, "memory": 45_000_000, "ready": 0.3}
+    )
+
+
+def test_more_throughput_is_better_and_more_of_anything_else_is_worse() -> None:
+    a = side(rounds(FIVE * 2), lives([0.2, 0.21] * 3))
+    more = [
+        record(CASE, n, 2 * each, response_us=2_000, cpu_s=2.0, peak_bytes=90_000_000)
+        for n, each in enumerate(FIVE * 2)
+    ]
+    found = figures(compare(a, side(more, lives([0.9, 0.91] * 3), info=OTHER)))
+    assert {metric: each.finding for metric, each in found.items()} == {
+        "throughput": "better",
+        **dict.fromkeys(("p50", "p99", "cpu", "memory", "ready"), "worse"),
+    }
+
+
+def test_rounds_of_one_run_are_paired_and_what_a_round_did_to_both_falls_out() -> None:
+    noisy = (1_000, 3_000, 500, 2_000)
+    half = rounds([each // 2 for each in noisy], replace(CASE, server="b"))
+    one = compare(side(rounds(noisy), server="a"), side(half, server="b"))
+    two = compare(side(rounds(noisy), server="a"), side(half, info=OTHER, server="b"))
+    assert (one.paired, two.paired) == (True, False)
+    assert figures(one)["throughput"].finding == "worse"
+    assert figures(two)["throughput"].finding == "no difference seen"
+    assert figures(one)["throughput"].told_from == pytest.approx(0.0)
+    told_from = figures(two)["throughput"].told_from
+    assert told_from is not None
+    assert told_from > 1
+
+
+def test_the_smallest_difference_that_could_have_been_told_is_one_that_would_have_been() -> None:
+    a, b = rounds(FIVE), rounds(FIVE)
+    told_from = figures(compare(side(a), side(b, info=OTHER)))["throughput"].told_from
+    assert told_from is not None
+    faster, barely = (
+        figures(compare(side(a), side([stretched(each, factor) for each in b], info=OTHER)))["throughput"].finding
+        for factor in (1 + told_from * 1.01, 1 + told_from * 0.99)
+    )
+    assert (faster, barely) == ("better", "no difference seen")
+
+
+def stretched(each: Record, factor: float) -> Record:
+    """The same answers in less time."""
+    assert each.result is not None
+    end_ns = each.result.window_start_ns + round(SECOND_NS / factor)
+    return replace(each, result=replace(each.result, window_end_ns=end_ns))
+
+
+def test_a_single_round_is_not_compared_whatever_it_shows() -> None:
+    comparison = compare(side(rounds(FIVE)), side(rounds([10]), info=OTHER))
+    throughput = figures(comparison)["throughput"]
+    assert (throughput.finding, throughput.reason) == ("not compared", "a single round has no interval")
+    assert (throughput.told_from, throughput.rounds_b) == (None, 1)
+
+
+def test_rounds_of_one_run_that_do_not_meet_are_not_compared() -> None:
+    late = [replace(each, round=each.round + 9) for each in rounds(FIVE, replace(CASE, server="b"))]
+    comparison = compare(side(rounds(FIVE), server="a"), side(late, server="b"))
+    assert figures(comparison)["throughput"].reason == "no round has it on both sides"
+
+
+def test_a_figure_that_a_side_lacks_is_named_with_the_reason() -> None:
+    unsampled = [replace(each, samples=()) for each in rounds([400, 400])]
+    found = figures(compare(side(rounds([2_000, 2_000])), side(unsampled, info=OTHER)))
+    assert found["cpu"].reason == "B does not have it: the server's CPU time was not sampled"
+    assert found["p99"].reason == "B does not have it: too few requests to carry it"
+    assert found["p50"].finding == "no difference seen"
+
+
+def test_a_round_without_requests_enough_does_not_count_for_p99() -> None:
+    found = figures(compare(side(rounds(FIVE)), side(rounds(FIVE), info=OTHER)))
+    assert (found["p99"].rounds_a, found["p50"].rounds_a) == (3, 5)
+
+
+# What is compared with what
+
+
+def test_cases_that_only_one_side_has_are_listed_and_the_others_compared() -> None:
+    echo, json = replace(CASE, scenario="echo"), replace(CASE, scenario="json")
+    comparison = compare(
+        side([*rounds(FIVE), *rounds(FIVE, echo)]), side([*rounds(FIVE), *rounds(FIVE, json)], info=OTHER)
+    )
+    assert [pair.a.case for pair in comparison.cases] == [CASE]
+    assert [each.case for each in comparison.only_a] == [echo]
+    assert [each.case for each in comparison.only_b] == [json]
+
+
+def test_two_contestants_meet_in_the_cases_that_agree_in_all_but_the_server() -> None:
+    b, over_h2 = replace(CASE, server="b"), replace(CASE, server="b", protocol="h2")
+    records = [*rounds(FIVE), *rounds(FIVE, b), *rounds(FIVE, over_h2), *rounds(FIVE, replace(CASE, server="c"))]
+    comparison = compare(side(records, server="a"), side(records, server="b"))
+    assert [(pair.a.case, pair.b.case) for pair in comparison.cases] == [(CASE, b)]
+    assert (comparison.only_a, [each.case for each in comparison.only_b]) == ((), [over_h2])
+
+
+@pytest.mark.parametrize("bad", ["A", "B"])
+def test_a_case_that_is_not_valid_on_either_side_is_not_compared_and_says_why(bad: str) -> None:
+    good, limited = rounds(FIVE), rounds(FIVE, verdict="client-limited")
+    a, b = (limited, good) if bad == "A" else (good, limited)
+    (pair,) = compare(side(a), side(b, info=OTHER)).cases
+    assert pair.differences == ()
+    entry = pair.a if bad == "A" else pair.b
+    assert (entry.verdict, entry.reasons) == ("client-limited", ("client-limited for a reason",))
+
+
+def test_starts_are_compared_once_however_many_cases_they_served() -> None:
+    cases = [replace(CASE, scenario=name) for name in ("echo", "json")] + [replace(CASE, protocol="h1-tls")]
+    records = [each for case in cases for each in rounds(FIVE, case)]
+    started = [*lives([0.2, 0.3]), *lives([0.4, 0.5], cases[2].life)]
+    comparison = compare(side(records, started), side(records, started, info=OTHER))
+    assert [pair.a for pair in comparison.starts] == [cases[0].life, cases[2].life]
+
+
+def test_of_a_server_started_again_in_its_round_the_median_counts() -> None:
+    again = [*lives([0.2, 0.2]), *lives([0.4, 0.4]), *lives([0.9, 0.9])]
+    comparison = compare(side(rounds(FIVE), lives([0.2, 0.2])), side(rounds(FIVE), again, info=OTHER))
+    ratio = figures(comparison)["ready"].ratio
+    assert ratio is not None
+    assert ratio.value == pytest.approx(2)
+
+
+# Gates
+
+
+@pytest.mark.parametrize(
+    ("gate", "ratio", "outcome"),
+    [
+        ("throughput<-5%", Ratio(0.93, 0.90, 0.949), "missed"),
+        ("throughput<-5%", Ratio(0.93, 0.90, 0.95), "not clear"),
+        ("throughput<-5%", Ratio(0.93, 0.88, 0.98), "not clear"),
+        ("throughput<-5%", Ratio(0.93, 0.949, 1.0), "not clear"),
+        ("throughput<-5%", Ratio(0.97, 0.95, 1.0), "met"),
+        ("throughput<-5%", Ratio(1.4, 1.2, 1.6), "met"),
+        ("p99>10%", Ratio(1.2, 1.101, 1.3), "missed"),
+        ("p99>10%", Ratio(1.2, 1.1, 1.3), "not clear"),
+        ("p99>10%", Ratio(1.05, 1.0, 1.1), "met"),
+        ("p99>10%", Ratio(1.05, 1.0, 1.101), "not clear"),
+        ("p99>10%", Ratio(0.5, 0.4, 0.6), "met"),
+        ("memory>0%", Ratio(1.0, 1.0, 1.0), "met"),
+    ],
+)
+def test_a_gate_is_missed_only_when_the_whole_interval_lies_beyond_it(gate: str, ratio: Ratio, outcome: str) -> None:
+    assert gates_of(gate)[0].judge(ratio) == outcome
+
+
+@given(st.floats(0.01, 100), st.floats(1, 10), st.floats(1, 10), st.floats(-90, 200))
+def test_a_gate_is_met_missed_or_not_clear_as_its_opposite_is_missed_met_or_not_clear(
+    value: float, down: float, up: float, limit: float
+) -> None:
+    ratio = Ratio(value, value / down, value * up)
+    below, above = gates_of(f"p99<{limit:.3f}%,p99>{limit:.3f}%")
+    opposite = {"met": "missed", "missed": "met", "not clear": "not clear"}
+    if below.limit not in (ratio.low, ratio.high):
+        assert above.judge(ratio) == opposite[below.judge(ratio)]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("speed<-5%", "speed<-5%"),
+        ("throughput<-5", "throughput<-5"),
+        ("throughput=5%", "throughput=5%"),
+        ("p99>10%,", "nothing between two commas"),
+        ("p99>ten%", "p99>ten%"),
+    ],
+)
+def test_a_gate_that_cannot_be_read_is_named_with_what_was_expected(text: str, found: str) -> None:
+    with pytest.raises(UsageError) as error:
+        gates_of(text)
+    assert str(error.value).startswith("--fail-if: expected METRIC<-5% or METRIC>10%")
+    assert str(error.value).endswith(f"found {found}")
+
+
+def test_a_gate_that_nothing_could_miss_is_refused() -> None:
+    with pytest.raises(UsageError, match="expected a limit above -100%"):
+        gates_of("throughput<-100%")
+
+
+def test_no_text_is_no_gate_and_several_have_commas_and_spaces_between_them() -> None:
+    assert gates_of("") == ()
+    assert [(each.metric, each.above, each.limit) for each in gates_of("cpu > +2.5%, ready<-50%")] == [
+        ("cpu", True, pytest.approx(1.025)),
+        ("ready", False, 0.5),
+    ]
+
+
+def test_gates_are_judged_on_every_case_and_on_every_way_of_starting() -> None:
+    echo = replace(CASE, scenario="echo")
+    a = side([*rounds(FIVE * 2), *rounds(FIVE * 2, echo)], lives([0.2, 0.21, 0.2]))
+    b = side([*rounds(FIVE * 2, echo), *rounds(SLOWER * 2)], lives([0.4, 0.41, 0.4]), info=OTHER)
+    comparison = compare(a, b, gates_of("throughput<-5%,ready>50%"))
+    assert [(each.gate, each.about, each.outcome) for each in comparison.gates] == [
+        ("throughput<-5%", echo, "met"),
+        ("throughput<-5%", CASE, "missed"),
+        ("ready>50%", CASE.life, "missed"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "reason"),
+    [
+        (rounds(FIVE, replace(CASE, scenario="echo")), "B has no such case"),
+        (rounds(FIVE, verdict="invalid"), "B is invalid"),
+        ([Record(CASE, 0, -1, "unsupported", ("no longer",))], "B is unsupported"),
+        (rounds([900]), "a single round has no interval"),
+    ],
+)
+def test_a_gate_whose_figure_is_missing_is_not_checked_and_says_why(theirs: list[Record], reason: str) -> None:
+    (judgement,) = compare(side(rounds(FIVE)), side(theirs, info=OTHER), gates_of("throughput<-5%")).gates
+    assert (judgement.about, judgement.outcome, judgement.reason) == (CASE, "not checked", reason)
+
+
+def test_a_gate_on_starts_that_never_came_is_not_checked() -> None:
+    comparison = compare(side(rounds(FIVE), lives([0.2, 0.2])), side(rounds(FIVE), info=OTHER), gates_of("ready>5%"))
+    assert comparison.gates[0].reason == "B does not have it: no start came to a right answer"
+    elsewhere = side(rounds(FIVE, replace(CASE, app="mine")), info=OTHER)
+    comparison = compare(side(rounds(FIVE), lives([0.2, 0.2])), elsewhere, gates_of("ready>5%"))
+    assert comparison.gates[0].reason == "B has no such start"
+
+
+def test_what_a_does_not_support_or_does_not_have_is_nothing_to_hold_b_to() -> None:
+    h2, ws = replace(CASE, protocol="h2"), replace(CASE, protocol="ws", scenario="ws_echo")
+    json = replace(CASE, scenario="json", protocol="h2")
+    a = side([*rounds(FIVE), *(Record(each, 0, -1, "unsupported", ("no h2",)) for each in (h2, json))])
+    b = side([*rounds(FIVE), *rounds(FIVE, ws), *rounds(FIVE, h2)], info=OTHER)
+    assert outcomes(compare(a, b, gates_of("throughput<-50%"))) == ["met"]
+
+
+def test_a_gate_with_nothing_to_check_it_on_is_not_checked() -> None:
+    nothing = side([Record(CASE, 0, -1, "unsupported", ("no",))])
+    assert outcomes(compare(nothing, side(rounds(FIVE), info=OTHER), gates_of("cpu>5%"))) == ["not checked"]
