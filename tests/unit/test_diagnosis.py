@@ -1,0 +1,246 @@
+"""What is said of a machine: one change to a sound one at a time, and whole machines."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import noise
+from harness.cpus import Placement, place
+from harness.doctor import Check, diagnose, worst
+from harness.findings import Connections, Errors, LoadResult, Record, Sample
+from harness.histogram import Histogram
+from harness.machine import Activity, Busy, Cpu, Limits, Machine, Network, Power, Processor, Python, Ram, System
+from harness.model import Case
+from harness.survey import survey
+from tests import fake_machines as fake
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SOUND = Machine(
+    processor=Processor(
+        model="Example 9000",
+        cpus=tuple(Cpu(n, n, 0, 0, (n,), 4000.0) for n in range(8)),
+        smt=False,
+        driver="intel_pstate",
+        governors=("performance",),
+        turbo=False,
+        current_mhz=3000.0,
+        min_mhz=400.0,
+        max_mhz=4000.0,
+    ),
+    system=System("6.8.0", "Debian", hypervisor=False, product="Example"),
+    ram=Ram(32 << 30, 30 << 30, 0, 0),
+    limits=Limits(tuple(range(8)), True, 2, None, None, None, 65536, 524288),
+    network=Network(32768, 60999, 10, 2, 4096),
+    power=Power(None, None),
+    activity=Activity((0.0, 0.0, 0.0), 0.0, 1.0, 0.0, 0.01, ()),
+    python=Python("CPython", "3.13.1", "GCC 14", optimised=True, lto=True, debug=False, gil=True),
+)
+APART = Placement(frozenset(range(7)), frozenset({7}))
+
+
+def changed(part: str, **facts: Any) -> Machine:
+    return replace(SOUND, **{part: replace(getattr(SOUND, part), **facts)})
+
+
+def not_ok(checks: tuple[Check, ...]) -> dict[str, str]:
+    return {check.name: check.level for check in checks if check.level != "ok"}
+
+
+def test_a_sound_machine_has_nothing_to_mend() -> None:
+    assert not_ok(diagnose(SOUND, APART)) == {}
+    assert worst(diagnose(SOUND, APART)) == "ok"
+
+
+@pytest.mark.parametrize(
+    ("part", "facts", "name", "level"),
+    [
+        ("activity", {"busy_cpus": 0.08}, "other load", "note"),
+        ("activity", {"busy_cpus": 0.4}, "other load", "problem"),
+        ("limits", {"may_pin": False}, "affinity", "problem"),
+        ("limits", {"affinity": (0, 1, 2, 3)}, "affinity", "note"),
+        ("processor", {"governors": ("powersave",)}, "governor", "note"),
+        ("processor", {"governors": ("powersave",), "driver": "acpi-cpufreq"}, "governor", "problem"),
+        ("processor", {"governors": ("ondemand", "performance")}, "governor", "note"),
+        ("processor", {"turbo": True}, "turbo", "note"),
+        ("processor", {"cpus": (Cpu(0, max_mhz=5000), Cpu(1, max_mhz=3800))}, "kinds of core", "note"),
+        ("system", {"hypervisor": True}, "virtual machine", "note"),
+        ("activity", {"steal_ratio": 0.02, "steal_ratio_since_boot": 0.02}, "virtual machine", "note"),
+        ("activity", {"steal_ratio": 0.05, "steal_ratio_since_boot": 0.02}, "virtual machine", "problem"),
+        ("limits", {"quota_cpus": 7.5}, "CPU quota", "problem"),
+        ("limits", {"memory_bytes": 512 << 20}, "memory", "problem"),
+        ("ram", {"available_bytes": 1500 << 20}, "memory", "note"),
+        ("ram", {"swap_used_bytes": 1 << 30}, "memory", "note"),
+        ("power", {"on_battery": True, "battery_ratio": 0.5}, "power", "problem"),
+        ("limits", {"open_files": 1024}, "open files", "note"),
+        ("limits", {"open_files": 256}, "open files", "problem"),
+        ("network", {"first_port": 60000}, "local ports", "note"),
+        ("network", {"time_wait": 10_000, "tcp_tw_reuse": 0}, "local ports", "note"),
+        ("network", {"time_wait": 28_000, "tcp_tw_reuse": 0}, "local ports", "problem"),
+        ("network", {"somaxconn": 128}, "backlog", "note"),
+        ("python", {"debug": True}, "Python", "problem"),
+        ("python", {"optimised": False}, "Python", "note"),
+        ("python", {"gil": False}, "Python", "note"),
+    ],
+)
+def test_one_thing_amiss_is_told_with_what_is_right_and_what_to_do(
+    part: str, facts: dict[str, Any], name: str, level: str
+) -> None:
+    checks = diagnose(changed(part, **facts), APART)
+    assert not_ok(checks).get(name) == level
+    (check,) = (check for check in checks if check.name == name)
+    assert check.found
+    assert check.wanted
+    assert check.fix
+
+
+@pytest.mark.parametrize(
+    ("part", "facts"),
+    [
+        ("limits", {"quota_cpus": 8.0}),
+        ("network", {"time_wait": 28_000, "tcp_tw_reuse": 2}),
+        ("power", {"on_battery": False}),
+        ("processor", {"governors": (), "turbo": None, "driver": None}),
+        ("limits", {"open_files": None}),
+        ("python", {"optimised": None}),
+    ],
+)
+def test_what_does_no_harm_or_is_not_told_is_no_fault(part: str, facts: dict[str, Any]) -> None:
+    assert not_ok(diagnose(changed(part, **facts), APART)) == {}
+
+
+@pytest.mark.parametrize(
+    ("placement", "name"),
+    [
+        (Placement(frozenset({0}), frozenset({0})), "CPUs"),
+        (Placement(frozenset({0, 1}), frozenset({1})), "CPUs"),
+        (Placement(frozenset({0}), frozenset({4}), shares_cores=True), "hyper-threads"),
+    ],
+)
+def test_a_placement_in_which_load_and_server_meet_is_a_problem(placement: Placement, name: str) -> None:
+    assert not_ok(diagnose(SOUND, placement)) == {name: "problem"}
+
+
+def test_a_large_machine_has_room_for_some_load_of_others() -> None:
+    cpus = tuple(Cpu(n) for n in range(64))
+    small, large = changed("activity", busy_cpus=0.5), changed("activity", busy_cpus=0.5)
+    large = replace(large, processor=replace(large.processor, cpus=cpus), limits=replace(large.limits, affinity=()))
+    assert not_ok(diagnose(small, APART))["other load"] == "problem"
+    assert "other load" not in not_ok(diagnose(large, APART))
+
+
+def test_who_keeps_the_machine_busy_is_named() -> None:
+    machine = changed("activity", busy_cpus=0.9, busiest=(Busy(5, "updatedb", 0.8),))
+    (check,) = (check for check in diagnose(machine, APART) if check.name == "other load")
+    assert "updatedb (5) 0.80" in check.found
+
+
+def whole(tmp_path: Path, files: fake.Files, meanwhile: fake.Files | None = None) -> tuple[Check, ...]:
+    fake.write(tmp_path, files)
+    machine = survey(tmp_path, wait=fake.later(tmp_path, meanwhile or {}))
+    machine = replace(machine, python=SOUND.python, limits=replace(machine.limits, may_pin=True))
+    return diagnose(machine, place(machine.limits.affinity, 1, machine.processor.cpus))
+
+
+def test_a_laptop_is_told_of_battery_governor_and_turbo(tmp_path: Path) -> None:
+    assert not_ok(whole(tmp_path, fake.laptop())) == {
+        "governor": "problem",
+        "turbo": "note",
+        "power": "problem",
+        "open files": "note",
+    }
+
+
+def test_a_virtual_machine_is_told_of_steal_and_few_cpus(tmp_path: Path) -> None:
+    before, after = fake.stat(user=1000, idle=9000), fake.stat(user=1000, idle=9090, steal=10)
+    checks = whole(tmp_path, fake.cloud() | {"proc/stat": before}, {"proc/stat": after})
+    assert not_ok(checks) == {"CPUs": "note", "virtual machine": "problem", "open files": "note"}
+    assert any("m5.large" in check.found and "10.0%" in check.found for check in checks)
+
+
+def test_a_container_is_told_of_its_quota_and_its_cpus(tmp_path: Path) -> None:
+    checks = whole(tmp_path, fake.container())
+    assert not_ok(checks) == {"affinity": "note", "CPU quota": "problem", "memory": "note", "open files": "note"}
+    assert any(check.found.startswith("2.5 CPUs over 4 CPUs") for check in checks)
+
+
+def test_a_machine_that_tells_nothing_is_not_accused(tmp_path: Path) -> None:
+    fake.write(tmp_path, {})
+    machine = survey(tmp_path, look_s=1.0, wait=lambda _: None)
+    machine = replace(machine, python=SOUND.python, limits=replace(machine.limits, may_pin=True))
+    assert worst(diagnose(machine, APART)) == "note"  # of the CPUs alone: there are none
+
+
+def trial(server: str, number: int, rate_rps: float, cost_us: float = 100.0, reasons: tuple[str, ...] = ()) -> Record:
+    """A window of one second that answered so many requests."""
+    answers, second = round(rate_rps), 1_000_000_000
+    none = Histogram()
+    result = LoadResult(
+        0, second, answers, answers, answers, answers, 0, Errors(), none, none, none, {}, Connections(), 0.5
+    )
+    samples = (Sample(0, 0.0, 1), Sample(second, answers * cost_us / 1e6, 1))
+    return Record(Case(server, "asgi", "plaintext", "h1"), number, 0, "valid", reasons, "", result, samples)
+
+
+def aa(pairs: list[tuple[float, float]]) -> list[Record]:
+    return [
+        trial(name, number, rate)
+        for number, pair in enumerate(pairs)
+        for name, rate in zip(("a", "a-again"), pair, strict=True)
+    ]
+
+
+def test_noise_is_the_spread_and_the_false_difference() -> None:
+    found = noise.measured(aa([(1000, 1100), (1000, 1100), (800, 880)]), "a", "a-again")
+    assert (found.rounds, len(found.samples_rps), found.window_s) == (3, 6, 1.0)
+    assert found.spread == pytest.approx(0.375)
+    assert found.throughput is not None
+    assert found.throughput.value == pytest.approx(1.1)
+    assert found.resolves_throughput == pytest.approx(0, abs=1e-9)
+    assert found.cpu is not None
+    assert found.cpu.value == pytest.approx(1.0)
+    assert noise.judge(found).level == "ok"
+
+
+def test_what_can_be_resolved_follows_from_how_pairs_vary() -> None:
+    found = noise.measured(aa([(1000, 1000 * math.exp(0.1)), (1000, 1000 * math.exp(-0.1))]), "a", "a-again")
+    deviation = 0.1 * math.sqrt(2)
+    assert found.resolves_throughput == pytest.approx(math.expm1(1.68 * deviation), rel=0.02)
+    assert noise.judge(found).level == "problem"
+
+
+@given(st.lists(st.tuples(st.integers(100, 10_000), st.integers(100, 10_000)), min_size=2, max_size=8))
+def test_names_can_be_swapped(pairs: list[tuple[float, float]]) -> None:
+    records = aa(pairs)
+    one, other = noise.measured(records, "a", "a-again"), noise.measured(records, "a-again", "a")
+    assert one.resolves_throughput == pytest.approx(other.resolves_throughput)
+    assert one.spread == other.spread
+    assert one.throughput is not None
+    assert other.throughput is not None
+    assert one.throughput.value == pytest.approx(1 / other.throughput.value)
+
+
+def test_a_round_that_failed_on_one_side_is_left_out_and_its_reason_is_told() -> None:
+    records = [*aa([(1000, 1000), (1000, 1000)]), trial("a", 2, 1000)]
+    failed = Record(Case("a-again", "asgi", "plaintext", "h1"), 2, 0, "failed", ("it ended",))
+    found = noise.measured([*records, failed], "a", "a-again")
+    assert (found.rounds, len(found.samples_rps)) == (2, 5)
+    assert found.reasons == ("it ended",)
+
+
+def test_without_numbers_noise_is_a_problem_with_its_reason() -> None:
+    failed = [Record(Case(name, "asgi", "plaintext", "h1"), 0, 0, "failed", ("no port",)) for name in ("a", "a-again")]
+    for records in ([], failed, aa([(1000, 1000)])):
+        found = noise.measured(records, "a", "a-again")
+        check = noise.judge(found)
+        assert check.level == "problem"
+        assert msgspec.json.encode(found)
+    assert "no port" in noise.judge(noise.measured(failed, "a", "a-again")).found
