@@ -27,7 +27,7 @@ def main() -> None:
     except UsageError as error:
         status = _complain(str(error), BAD_USAGE)
     except typer.TyperException as error:
-        status = _complain(str(error), BAD_USAGE)
+        status = _complain(error.format_message(), BAD_USAGE)
     except HarnessError as error:
         status = _complain(str(error), FAULT)
     except (KeyboardInterrupt, typer.Abort):

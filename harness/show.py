@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import contextmanager
+from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -14,18 +15,26 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.catalog import version_of
-from harness.model import PROTOCOLS, App, Plan, Scenario, Selection, Server
-from harness.report.rows import Cell, groups
+from harness.loads import Sweep, level_of, load_of, rate_of
+from harness.model import PROTOCOLS, App, Case, Life, Plan, Scenario, Selection, Server
+from harness.plan import OWN_SHARES
+from harness.report import trust
+from harness.report.columns import CONTESTANTS
+from harness.report.rows import groups, is_sweep
+from harness.report.words import answer, scaling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from harness.findings import CaseSummary, Record, RunInfo
+    from harness.bench import Progress, Watcher
+    from harness.findings import Record, RunInfo
     from harness.peers import Outcome
-    from harness.run import Progress, Watcher
+    from harness.report.cells import Cell
+    from harness.report.rows import Group
+    from harness.summaries import CaseSummary
 
 _COLOURS = {"valid": "green", "client-limited": "yellow", "invalid": "red", "unsupported": "dim", "failed": "red"}
-_WORDS = ("Server", "Verdict")
+_WORDS = CONTESTANTS | {"Verdict"}
 _ON_PAPER_ONLY = ("p99.9 ms", "Peak MB", "Errors", "Service p99 ms")
 """Columns that a terminal has no room for."""
 _FILE_WIDTH = 120
@@ -46,17 +55,17 @@ class Screen:
 
     def plan(self, plan: Plan, selection: Selection, *, every_stint: bool = False) -> None:
         """What will be done."""
-        rounds = len(plan.rounds)
         self.say(
-            f"{plan.trial_count} trials in {rounds} round{'s' if rounds > 1 else ''}, "
-            f"about {duration(plan.estimate_s)}; seed {selection.seed}, baseline {selection.baseline}"
+            f"{_extent(plan, selection)}, about {duration(plan.estimate_s)}; "
+            f"seed {selection.seed}, baseline {selection.baseline}"
         )
         if every_stint:
+            several = Several.of(plan)
             for number, stints in enumerate(plan.rounds, 1):
                 for stint in stints:
                     transport = "TLS" if stint.life.tls else "clear"
                     trials = ", ".join(f"{case.scenario} {case.protocol}" for case in stint.cases)
-                    self.say(f"  round {number}  {stint.life.server} ({transport}): {trials}")
+                    self.say(f"  round {number}  {several.name(stint.life)} ({transport}): {trials}")
         alike = Counter((each.case.server, each.case.protocol, each.reason) for each in plan.exclusions)
         for (name, protocol, reason), count in alike.items():
             self.say(f"  unsupported: {name} over {protocol} ({count} case{'s' if count > 1 else ''}): {reason}")
@@ -64,8 +73,9 @@ class Screen:
     @contextmanager
     def progress(self, plan: Plan) -> Iterator[Watcher]:
         """A bar on a terminal, a line for each trial elsewhere."""
+        several = Several.of(plan)
         if not self._console.is_terminal:
-            yield self._line
+            yield lambda progress: self._line(progress, several)
             return
         columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
         with Bar(*columns, console=self._console) as bar:
@@ -73,35 +83,50 @@ class Screen:
 
             def watch(progress: Progress) -> None:
                 if progress.record is not None and progress.record.verdict != "valid":
-                    bar.print(_sentence(progress.record), markup=False)
-                where = f"round {progress.round}/{progress.rounds} · {duration(progress.left_s)} left"
-                last = f" · {_sentence(progress.record)}" if progress.record is not None else ""
-                bar.update(task, completed=progress.done, description=where + last[:100])
+                    bar.print(sentence(progress.record, several), markup=False)
+                where = f"round {progress.round} · {duration(progress.left_s)} left"
+                last = f" · {sentence(progress.record, several)}" if progress.record is not None else ""
+                bar.update(task, completed=progress.done, total=progress.total, description=where + last[:100])
 
             yield watch
 
-    def _line(self, progress: Progress) -> None:
+    def _line(self, progress: Progress, several: Several) -> None:
         if progress.record is not None:
             self.say(
-                f"[{progress.done}/{progress.total}] round {progress.round}/{progress.rounds} · "
-                f"{duration(progress.left_s)} left · {_sentence(progress.record)}"
+                f"[{progress.done}/{progress.total}] round {progress.round} · "
+                f"{duration(progress.left_s)} left · {sentence(progress.record, several)}"
             )
 
     def ranking(self, run: RunInfo, summaries: Sequence[CaseSummary]) -> None:
-        """A table for each scenario and protocol, best first."""
-        for group in groups(run, summaries):
-            shown = [number for number, name in enumerate(group.columns) if name not in _ON_PAPER_ONLY]
+        """A table for each question, best first, and how far the differences may be believed."""
+        questions = groups(run, summaries)
+        for group in questions:
+            columns = group.table.columns
+            shown = [number for number, name in enumerate(columns) if name not in _ON_PAPER_ONLY]
             table = Table(title=f"\n{group.title}", title_justify="left", box=None, pad_edge=False)
             for number in shown:
-                name = group.columns[number]
+                name = columns[number]
                 table.add_column(name, justify="left" if name in _WORDS else "right", no_wrap=True)
-            for row in group.rows:
-                cells = [self._cell(group.columns[number], row.cells[number]) for number in shown]
+            for row in group.table.rows:
+                cells = [self._cell(columns[number], row.cells[number]) for number in shown]
                 table.add_row(*cells, style=_COLOURS[row.verdict])
             self._console.print(table)
-            for row, summary in zip(group.rows, group.summaries, strict=True):
-                for reason in summary.reasons:
-                    self.say(f"{row.server}: {reason}")
+            self._notes(run, group)
+            if grown := scaling(run, group, questions):
+                self.say(grown)
+        for line in trust.lines(run, questions):
+            self.say(line)
+
+    def _notes(self, run: RunInfo, group: Group) -> None:
+        """What is to be said of single rows; of a sweep's many, those that do not hold, and then their sum."""
+        for summary in group.summaries:
+            if is_sweep(run) and summary.verdict == "valid":
+                continue
+            at = f" at {summary.offered_rps:,.0f}/s" if summary.own_share and summary.offered_rps else ""
+            for reason in summary.reasons:
+                self.say(f"{summary.name}{at}: {reason}")
+        if is_sweep(run):
+            self.say(answer(group))
 
     def comparisons(self, outcomes: Iterable[Outcome], pairs: int) -> None:
         """Our generator beside others, a line as each is known."""
@@ -126,30 +151,30 @@ class Screen:
         not_installed: Mapping[str, str],
     ) -> None:
         """What there is to choose from."""
-        table = Table("server", "version", *PROTOCOLS, title="Servers", title_justify="left", box=None, pad_edge=False)
+        table = _plain_table("Servers", "server", "version", "runs", *PROTOCOLS)
         for server in servers:
             marks = ["yes" if protocol in server.protocols else "–" for protocol in PROTOCOLS]
-            table.add_row(server.name, version_of(server) or "not installed", *marks)
+            version = "–" if server.name in not_installed else version_of(server) or "–"
+            table.add_row(server.name, version, server.interface.upper(), *marks)
         self._console.print(table)
-        for text in not_installed.values():
-            self.say(text)
-        table = Table("app", "callable", title="\nApps", title_justify="left", box=None, pad_edge=False)
+        table = _plain_table("\nApps", "app", "version", "runs", "answers")
         for app in apps:
-            table.add_row(app.name, app.target)
+            interfaces = "ASGI" if app.wsgi_target is None else "ASGI, WSGI"
+            answers = "all" if app.scenarios is None else ", ".join(sorted(app.scenarios))
+            version = "–" if app.name in not_installed else version_of(app) or "–"
+            table.add_row(app.name, version, interfaces, answers)
         self._console.print(table)
-        table = Table(
-            "scenario",
-            "protocols",
-            "what its users do",
-            title="\nScenarios",
-            title_justify="left",
-            box=None,
-            pad_edge=False,
-        )
+        for name, text in not_installed.items():
+            self.say(f"{name}: {text}")
+        table = _plain_table("\nScenarios", "scenario", "protocols", "what its users do")
         for scenario in scenarios:
             spoken = ",".join(protocol for protocol in PROTOCOLS if protocol in scenario.protocols)
             table.add_row(scenario.name, spoken, scenario.summary)
         self._console.print(table)
+
+
+def _plain_table(title: str, *columns: str) -> Table:
+    return Table(*columns, title=title, title_justify="left", box=None, pad_edge=False)
 
 
 def duration(seconds: float) -> str:
@@ -158,8 +183,61 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
-def _sentence(record: Record) -> str:
+def _extent(plan: Plan, selection: Selection) -> str:
+    """How many trials in how many rounds, as far as it is known before."""
+    kind = "searches of several trials each" if level_of(selection.load) else "trials"
+    known = f"{plan.trial_count} {kind} in {_rounds(len(plan.rounds))}"
+    if isinstance(load_of(selection.load), Sweep):
+        shares = f"each at {len(OWN_SHARES)} shares of what it reached, and at the rates that all share"
+        return f"{known} in a closed loop, then {_rounds(selection.rounds)}, {shares}"
+    if plan.further and selection.precision is not None:
+        known += f", up to {len(plan.rounds) + len(plan.further)} rounds until ±{100 * selection.precision:g} %"
+    return known
+
+
+def _rounds(count: int) -> str:
+    return f"{count} round{'s' if count > 1 else ''}"
+
+
+@dataclass(frozen=True)
+class Several:
+    """What a plan has several of, and a line about one of them has to name."""
+
+    servers: bool
+    apps: bool
+    workers: bool
+
+    @classmethod
+    def of(cls, plan: Plan) -> Several:
+        """Looked up in the first round, which has them all."""
+        lives = [stint.life for stints in plan.rounds[:1] for stint in stints]
+        return cls(
+            len({life.server for life in lives}) > 1,
+            len({life.app for life in lives}) > 1,
+            len({life.workers for life in lives}) > 1,
+        )
+
+    def name(self, life: Life | Case) -> str:
+        """`uvicorn`, `starlette on uvicorn, 2 workers`."""
+        name = f"{life.app} on {life.server}" if self.apps and self.servers else life.app if self.apps else life.server
+        return f"{name}, {life.workers} worker{'s' if life.workers > 1 else ''}" if self.workers else name
+
+    def case(self, case: Case) -> str:
+        """`plaintext · h1 · uvicorn`, with the rate where it was given."""
+        rate = rate_of(case.load)
+        at = f" at {rate.rps:,.0f}/s" if rate else ""
+        return f"{case.scenario} · {case.protocol} · {self.name(case)}{at}"
+
+
+def sentence(record: Record, several: Several) -> str:
+    """What a trial came to."""
+    case = several.case(record.case)
     if record.result is None or record.verdict != "valid":
-        return f"{record.case}: {record.verdict}: {'; '.join(record.reasons)}"
+        return f"{case}: {record.verdict}: {'; '.join(record.reasons)}"
     p99_ms = record.result.response.percentile(99) / 1000
-    return f"{record.case}: {record.result.throughput_rps:,.0f} requests/s, p99 {p99_ms:.2f} ms"
+    if record.probe is None:
+        return f"{case}: {record.result.throughput_rps:,.0f} requests/s, p99 {p99_ms:.2f} ms"
+    tried = f"{case}: {record.probe.rate_rps:,.0f} requests/s"
+    if not record.probe.met:
+        return f"{tried} missed: {record.probe.shortfall}"
+    return f"{tried} confirmed, p99 {p99_ms:.2f} ms" if record.probe.final else f"{tried} met"

@@ -69,13 +69,11 @@ def test_a_run_leaves_its_files_and_says_where(finished: tuple[Path, subprocess.
         "throughput",
         "latency",
         "cpu_cost",
-        "memory",
     }
     assert {path.stem for path in (directory / "charts").glob("*.png")} >= {
         "throughput",
         "latency",
         "cpu_cost",
-        "memory",
     }
     assert f"Report: {Path('results') / directory.resolve().name / 'report.html'}" in done.stdout
     assert "left" in done.stdout
@@ -152,6 +150,52 @@ def test_an_open_loop_keeps_its_rate_over_two_load_processes(tmp_path: Path) -> 
         assert 70 <= case["requests"] <= 130
 
 
+ONE = ("--servers", "uvicorn", "--scenarios", "plaintext", "--protocols", "h1")
+
+
+def test_a_server_against_itself_has_its_difference_told_and_rounds_are_added_for_precision(tmp_path: Path) -> None:
+    precise = ("--rounds", "2", "--precision", "0.01%", "--max-rounds", "3")
+    done = harness("run", *QUICK, *ONE, "--aa", *precise, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    run = json.loads((tmp_path / "results" / "latest" / "run.json").read_text())
+    assert (run["twin"], run["precision"], run["max_rounds"]) == ("uvicorn-again", 0.0001, 3)
+    rounds = [json.loads(line)["round"] for line in (tmp_path / "results/latest/trials.jsonl").read_text().splitlines()]
+    assert sorted(rounds) == [0, 0, 1, 1, 2, 2]
+
+
+def test_a_capacity_is_searched_for_and_every_step_is_a_record(tmp_path: Path) -> None:
+    done = harness("run", *QUICK, *ONE, "--load", "capacity=p99<200ms", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    records = [json.loads(line) for line in (tmp_path / "results/latest/trials.jsonl").read_text().splitlines()]
+    assert records[0]["probe"]["step"] == "doubling"
+    assert [record["probe"]["final"] for record in records] == [False] * (len(records) - 1) + [True]
+    (case,) = json.loads((tmp_path / "results" / "latest" / "summary.json").read_text())["cases"]
+    assert case["offered_rps"] == records[-1]["probe"]["rate_rps"]
+
+
+def test_a_sweep_measures_shares_of_the_rate_that_was_reached(tmp_path: Path) -> None:
+    done = harness("run", *QUICK, *ONE, "--load", "sweep", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    cases = json.loads((tmp_path / "results" / "latest" / "summary.json").read_text())["cases"]
+    shares = {round(case["own_share"], 2) for case in cases if case["own_share"] is not None}
+    assert shares >= {0.1, 0.25, 0.5, 0.7, 0.8, 0.9, 0.95, 1.05}
+    assert "closed loop" in (tmp_path / "results/latest/report.md").read_text()
+
+
+def test_worker_counts_and_apps_are_compared_in_one_run(tmp_path: Path) -> None:
+    several = ("--apps", "asgi,starlette", "--workers", "1,2", "--server-cpus", "0", "--load-cpus", "1")
+    done = harness("run", *QUICK, *ONE, *several, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    cases = json.loads((tmp_path / "results" / "latest" / "summary.json").read_text())["cases"]
+    assert {(case["name"], case["case"]["workers"]) for case in cases} == {
+        ("asgi", 1),
+        ("asgi", 2),
+        ("starlette", 1),
+        ("starlette", 2),
+    }
+    assert all(case["errors"]["total"] == 0 for case in cases)
+
+
 def test_a_wrong_answer_is_told_and_nothing_is_measured(tmp_path: Path) -> None:
     (tmp_path / "wrong.py").write_text(
         """async def app(scope, receive, send):
@@ -203,11 +247,14 @@ async def app(scope, receive, send):
     ("arguments", "message"),
     [
         (("run", "--users", "many"), "harness: --users: expected int, found many"),
-        (("run", "--servers", "cherokee"), "harness: --servers: expected any of daphne, "),
-        (("run", "--baseline", "granian", "--servers", "uvicorn"), "harness: --baseline: expected one of"),
+        (("run", "--servers", "cherokee"), "harness: --servers: expected any of anycorn, daphne, "),
+        (
+            ("run", "--baseline", "granian", "--servers", "uvicorn"),
+            "harness: --baseline: expected any of uvicorn, asgi, found granian",
+        ),
         (("plan", "--colour"), "harness: No such option: --colour"),
         (("report", "nowhere"), "harness: expected a run's folder, found no run.json in nowhere"),
-        (("serve", "cherokee"), "harness: --server: expected any of daphne, "),
+        (("serve", "cherokee"), "harness: --server: expected any of anycorn, daphne, "),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_status_2(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:

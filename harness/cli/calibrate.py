@@ -1,0 +1,47 @@
+"""`harness calibrate`: what the generator itself can do."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from harness import calibrate, cpus, guard, peers, run
+from harness.cli.app import app
+from harness.model import PROTOCOLS, UsageError
+from harness.show import Screen
+
+
+@app.command("calibrate")
+def calibrate_(
+    against: Annotated[
+        str, typer.Option(help="Other generators to run in turn with ours: wrk,h2load.", metavar="A,B")
+    ] = "",
+    pairs: Annotated[int, typer.Option(help="How often each comparison is made.", min=1)] = 5,
+) -> None:
+    """Find what the generator itself can do: its ceiling on each protocol, and beside other generators.
+
+    The target is a server that does nothing, and nginx too where it is installed. A test of the generator, not of a
+    server: run it on an idle machine.
+    """
+    screen = Screen()
+    tools = {name for name in against.split(",") if name}
+    if unknown := tools - {"wrk", "h2load"}:
+        raise UsageError(f"--against: expected wrk, h2load or both, found {', '.join(sorted(unknown))}")
+    if absent := peers.missing(tools):
+        raise UsageError(f"--against: expected {', '.join(sorted(absent))} to be installed, found no such command")
+    placement = cpus.place(cpus.available())
+    with guard.guard() as token, run.certificates() as tls:
+        generator = calibrate.Generator(sys.executable, placement, tls, token, window_s=peers.WINDOW_S)
+        screen.say("Ceilings against the null server, best of three, 32 users:")
+        for protocol in PROTOCOLS:
+            rate_rps = calibrate.ceilings(generator, [protocol], tries=3).get(protocol)
+            none = "none came" if protocol in calibrate.NULL.protocols else "the null server does not speak it"
+            screen.say(f"  {protocol:7} {none if rate_rps is None else f'{rate_rps:10,.0f} requests/s'}")
+        targets = [peers.null_target] + ([peers.nginx_target] if not peers.missing({"nginx"}) else [])
+        for target in targets if tools else []:
+            screen.comparisons(peers.all_comparisons(target, tools, generator, pairs), pairs)
+        with peers.null_target(generator) as null:
+            result = peers.ours(peers.Side(users=1000), "h1", null.url("h1"), generator)
+        screen.say(f"Memory of one load process with 1,000 connections: {result.memory_bytes / 1e6:,.0f} MB")

@@ -1,0 +1,84 @@
+"""`harness run`, `plan`, `list` and `report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness import catalog, report, run, stats
+from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, with_settings
+from harness.cli.selection import describe, placed, select
+from harness.plan import make_plan
+from harness.record import RunDirectory
+from harness.show import Screen
+
+if TYPE_CHECKING:
+    from harness.config import Settings
+
+
+@app.command("run")
+@with_settings
+def measure(settings: Settings) -> None:
+    """Measure, write the results, and report them.
+
+    Every server starts afresh in every round, every answer is verified, and the report says which numbers hold.
+    """
+    screen = Screen()
+    selection = select(settings, screen.say)
+    plan = make_plan(selection)
+    screen.plan(plan, selection)
+    placement = placed(settings, selection)
+    info = describe(selection, placement)
+    directory = RunDirectory.create(Path(settings.out), info.id)
+    directory.write_info(info)
+    screen.say("First a few seconds for each protocol to find the load generator's own ceiling.")
+    interrupted = False
+    try:
+        with screen.progress(plan) as watch:
+            run.measure(selection, plan, info, directory, placement, watch)
+    except KeyboardInterrupt:
+        interrupted = True
+        screen.say("Interrupted; what was measured is kept.")
+    measured = publish(directory, screen)
+    if interrupted:
+        raise typer.Exit(INTERRUPTED)
+    if not measured:
+        raise typer.Exit(NOTHING_MEASURED)
+
+
+@app.command("plan")
+@with_settings
+def plan_(settings: Settings) -> None:
+    """Show what a run would do, and how long it would take, without doing it."""
+    screen = Screen()
+    selection = select(settings, screen.say)
+    screen.plan(make_plan(selection), selection, every_stint=True)
+
+
+@app.command("list")
+def list_() -> None:
+    """List the servers, apps and scenarios there are, with what they can do."""
+    servers, apps = catalog.servers(), catalog.apps()
+    Screen().catalogue(servers, apps, catalog.scenarios(), catalog.not_installed([*servers, *apps]))
+
+
+@app.command("report")
+def report_(
+    directory: Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")] = Path("results/latest"),
+) -> None:
+    """Draw the charts and write the report of a run again, from its files."""
+    if not publish(RunDirectory(directory), Screen()):
+        raise typer.Exit(NOTHING_MEASURED)
+
+
+def publish(directory: RunDirectory, screen: Screen) -> bool:
+    """Statistics, charts and report from the files of a run; True when anything was measured."""
+    info, trials, lives = directory.read_info(), directory.trials(), directory.lives()
+    summaries = stats.summarise(trials, lives, baseline=(info.baseline, info.baseline_app), seed=info.seed)
+    charts = report.draw(catalog.charts(), info, summaries)
+    page = report.write(directory.path, info, summaries, charts, lives, trials)
+    screen.ranking(info, summaries)
+    screen.say(f"Report: {page}")
+    return any(summary.measured for summary in summaries)

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness import catalog
+from harness.bench import Progress
+from harness.findings import Connections, Errors, LoadResult, Probe, Record
+from harness.histogram import Histogram
+from harness.model import Case, Selection
+from harness.plan import make_plan
+from harness.show import Screen, Several, sentence
+from harness.summaries import Ratio, Ratios
+from tests import synthetic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CASE = Case("uvicorn", "asgi", "plaintext", "h1")
+ALONE = Several(servers=True, apps=False, workers=False)
+
+
+def result(response_us: int) -> LoadResult:
+    times = Histogram.of([response_us] * 4_000)
+    return LoadResult(
+        0, 10**9, 4_000, 4_000, 4_000, 4_000, 0, Errors(), times, times, Histogram(), {}, Connections(), 0.5
+    )
+
+
+def searched(probe: Probe, case: Case = CASE) -> Record:
+    return Record(replace(case, load="capacity=p99<50ms"), 0, 3, "valid", result=result(12_000), probe=probe)
+
+
+def selection(*apps: str, load: str = "saturate", **others: object) -> Selection:
+    chosen = catalog.choose("servers", catalog.servers(), ["uvicorn", "granian"])
+    scenarios = catalog.choose("scenarios", catalog.scenarios(), ["plaintext"])
+    given = Selection(chosen, catalog.choose("apps", catalog.apps(), apps or ("asgi",)), scenarios, ("h1",), load)
+    return replace(given, baseline="uvicorn", seed=1, **others)
+
+
+def said(capsys: pytest.CaptureFixture[str], act: Callable[[Screen], None]) -> str:
+    act(Screen())
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("probe", "told"),
+    [
+        (Probe(4_000, "doubling", met=True), "4,000 requests/s met"),
+        (
+            Probe(8_000, "bisection", met=False, shortfall="p99 was 71.9 ms; limit 50 ms"),
+            "8,000 requests/s missed: p99 was 71.9 ms; limit 50 ms",
+        ),
+        (Probe(4_000, "confirmation", met=True, final=True), "4,000 requests/s confirmed, p99 12.00 ms"),
+    ],
+)
+def test_a_step_of_a_search_says_what_came_of_its_rate(probe: Probe, told: str) -> None:
+    assert sentence(searched(probe), ALONE) == f"plaintext · h1 · uvicorn: {told}"
+
+
+def test_a_trial_says_its_rate_and_one_without_a_number_why() -> None:
+    measured = Record(CASE, 0, 0, "valid", result=result(2_000))
+    assert sentence(measured, ALONE) == "plaintext · h1 · uvicorn: 4,000 requests/s, p99 2.00 ms"
+    swept = replace(measured, case=replace(CASE, load="rate=4000"))
+    assert sentence(swept, ALONE).startswith("plaintext · h1 · uvicorn at 4,000/s: 4,000 requests/s")
+    failed = Record(CASE, 0, 0, "failed", ("it ended with 3",))
+    assert sentence(failed, ALONE) == "plaintext · h1 · uvicorn: failed: it ended with 3"
+
+
+def test_what_there_are_several_of_is_named_in_every_line(capsys: pytest.CaptureFixture[str]) -> None:
+    plan = make_plan(selection("asgi", "starlette", workers=(1, 2)))
+    record = Record(replace(CASE, app="starlette", workers=2), 0, 0, "valid", result=result(2_000))
+
+    def show(screen: Screen) -> None:
+        with screen.progress(plan) as watch:
+            watch(Progress(1, 8, 1, 7.0, record))
+
+    assert "plaintext · h1 · starlette on uvicorn, 2 workers: 4,000 requests/s" in said(capsys, show)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"rounds": 3}, "6 trials in 3 rounds, about"),
+        (
+            {"rounds": 2, "precision": 0.05, "max_rounds": 20},
+            "4 trials in 2 rounds, up to 20 rounds until ±5 %, about",
+        ),
+        (
+            {"rounds": 5, "load": "sweep"},
+            "2 trials in 1 round in a closed loop, then 5 rounds, each at 8 shares of what it reached, and at",
+        ),
+        ({"rounds": 2, "load": "capacity=p99<50ms"}, "4 searches of several trials each in 2 rounds, about"),
+    ],
+    ids=["rounds", "precision", "sweep", "capacity"],
+)
+def test_the_plan_says_as_much_as_is_known_before(
+    capsys: pytest.CaptureFixture[str], asked: dict[str, object], told: str
+) -> None:
+    asked_for = selection(**asked)
+    assert said(capsys, lambda screen: screen.plan(make_plan(asked_for), asked_for)).startswith(told)
+
+
+def test_the_ranking_ends_with_how_far_it_may_be_believed(capsys: pytest.CaptureFixture[str]) -> None:
+    run = replace(synthetic.run_info(("uvicorn", "granian")), twin="uvicorn-again", precision=0.01, max_rounds=9)
+    found = synthetic.summaries(("uvicorn", "uvicorn-again"), synthetic.DEFAULT_QUESTIONS[:1], requests_per_case=200)
+    even = Ratio(1.0, 0.98, 1.02)
+    summaries = [replace(each, ratio_to_baseline=Ratios(even, even, None)) for each in found]
+    told = said(capsys, lambda screen: screen.ranking(run, summaries)).splitlines()
+    assert told[-2].startswith("A/A: uvicorn against itself on plaintext over HTTP/1.1: throughput 1.00× (0.98 – 1.02)")
+    assert told[-1].startswith("±1 % was not reached by uvicorn-again on plaintext over HTTP/1.1 (±3.1 %")
+
+
+def test_a_sweep_is_told_by_rate_with_its_sum_and_without_the_notes_of_valid_rows(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = replace(synthetic.run_info(("uvicorn", "daphne")), load="sweep")
+    noted = [replace(each, reasons=each.reasons or ("worth a note",)) for each in synthetic.sweep()]
+    told = said(capsys, lambda screen: screen.ranking(run, noted))
+    assert "uvicorn keeps p99 within 10 ms up to" in told
+    assert "requests/s were answered; limit 99 %" in told
+    assert "worth a note" not in told
