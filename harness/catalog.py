@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import ast
 import importlib
-import importlib.metadata
 import importlib.util
 import pkgutil
 import shlex
+import sys
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from packaging.requirements import Requirement
-
 import harness.charts
 import harness.servers
+from harness import packages
 from harness.model import PROTOCOLS, WEBSOCKET_PROTOCOLS, App, Protocol, Scenario, Server, UsageError
 
 if TYPE_CHECKING:
@@ -47,18 +46,7 @@ def servers() -> tuple[Server, ...]:
 @cache
 def apps() -> tuple[App, ...]:
     """All files of `apps/`."""
-    directory = folder("apps")
-    return tuple(
-        App(
-            path.stem,
-            f"{directory.name}.{path.stem}:app",
-            directory.parent,
-            _READY_PATH,
-            _READY_BODY,
-            counts_workers=True,
-        )
-        for path in _python_files(directory)
-    )
+    return tuple(read_app(path) for path in _python_files(folder("apps")))
 
 
 @cache
@@ -72,23 +60,76 @@ def charts() -> tuple[ModuleType, ...]:
     return tuple(_modules(harness.charts))
 
 
+def read_app(path: Path) -> App:
+    """A file with an ASGI callable `app`, read but not run.
+
+    It may have four constants: `SCENARIOS`, the names of those that it answers where these are not all; `REQUIRES`,
+    the distributions that it imports; `WSGI_TWIN`, the same app as a WSGI callable, `module:attribute`; `ON_TRIO`, the
+    names of the scenarios for which it does without asyncio.
+    Raises `UsageError` for a file that cannot be such a one.
+    """
+    constants = _constants(_parsed(path, "an app"))
+    scenarios = constants.get("SCENARIOS")
+    twin = constants.get("WSGI_TWIN")
+    return App(
+        path.stem,
+        f"{path.parent.name}.{path.stem}:app",
+        path.parent.parent,
+        _READY_PATH,
+        _READY_BODY,
+        counts_workers=True,
+        wsgi_target=None if twin is None else _target(twin, path),
+        scenarios=None if scenarios is None else frozenset(_strings("SCENARIOS", scenarios, path)),
+        requires=_strings("REQUIRES", constants.get("REQUIRES", ast.Tuple([])), path),
+        on_trio=frozenset(_strings("ON_TRIO", constants.get("ON_TRIO", ast.Tuple([])), path)),
+    )
+
+
 def read_scenario(path: Path) -> Scenario:
     """A Locust file, read but not run: its docstring, and `PROTOCOLS` where it speaks others than HTTP's.
 
     A file that does without our users speaks HTTP/1.1 in clear, as Locust's own do: HttpUser trusts no authority of
     ours. Raises `UsageError` for a file that cannot be a Locust file.
     """
-    try:
-        tree = ast.parse(path.read_text(), str(path))
-    except (OSError, SyntaxError) as error:
-        raise UsageError(f"{path}: expected a Locust file, found {error}") from error
+    tree = _parsed(path, "a Locust file")
     ours = any(isinstance(node, ast.ImportFrom) and (node.module or "") == _USERS for node in ast.walk(tree))
     protocols: frozenset[Protocol] = frozenset(PROTOCOLS) - WEBSOCKET_PROTOCOLS if ours else frozenset({"h1"})
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["PROTOCOLS"]:
-            protocols = _protocols(node.value, path)
+    if (value := _constants(tree).get("PROTOCOLS")) is not None:
+        protocols = _protocols(value, path)
     summary = (ast.get_docstring(tree) or path.stem).partition("\n")[0]
     return Scenario(path.stem, path.resolve(), protocols, summary, ours)
+
+
+def _parsed(path: Path, kind: str) -> ast.Module:
+    try:
+        return ast.parse(path.read_text(), str(path))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UsageError(f"{path}: expected {kind}, found {error}") from error
+
+
+def _constants(tree: ast.Module) -> dict[str, ast.expr]:
+    """What a file assigns to single names at its top level."""
+    found = {}
+    for node in tree.body:
+        match node:
+            case ast.Assign([ast.Name(name)], value) | ast.AnnAssign(ast.Name(name), _, ast.expr() as value):
+                found[name] = value
+    return found
+
+
+def _strings(name: str, value: ast.expr, path: Path) -> tuple[str, ...]:
+    with suppress(ValueError, TypeError):
+        strings = ast.literal_eval(value)
+        if isinstance(strings, tuple) and all(isinstance(each, str) for each in strings):
+            return strings
+    raise UsageError(f'{path}: expected {name} like ("one", "two"), found {ast.unparse(value)}')
+
+
+def _target(value: ast.expr, path: Path) -> str:
+    match value:
+        case ast.Constant(str(target)) if all(target.partition(":")):
+            return target
+    raise UsageError(f'{path}: expected WSGI_TWIN like "module:attribute", found {ast.unparse(value)}')
 
 
 def _protocols(value: ast.expr, path: Path) -> frozenset[Protocol]:
@@ -119,32 +160,20 @@ def choose(kind: str, entries: Sequence[Named], names: Iterable[str]) -> tuple[N
     return tuple(by_name[name] for name in dict.fromkeys(names))
 
 
-def version_of(server: Server) -> str | None:
-    """The installed version of the server's own distribution; None when it is not installed."""
-    return _installed(server.requires[0])
+def version_of(entry: Server | App, python: str = sys.executable) -> str | None:
+    """The version of the first distribution that it requires: the server itself, or an app's framework."""
+    return packages.version(entry.requires[0], python) if entry.requires else None
 
 
-def not_installed(chosen: Iterable[Server]) -> dict[str, str]:
-    """For each server that cannot run here, what is missing and how to get it."""
-    missing = {}
-    for server in chosen:
-        lacking = [name for name in server.requires if _installed(name) is None]
-        if lacking:
-            missing[server.name] = f"not installed: {', '.join(lacking)}; pip install {shlex.join(server.requires)}"
-    return missing
-
-
-def versions(names: Iterable[str]) -> dict[str, str]:
-    """Installed versions of distributions; those not installed are left out."""
-    return {name: version for name in names if (version := _installed(name)) is not None}
-
-
-def _installed(requirement: str) -> str | None:
-    parsed = Requirement(requirement)
-    try:
-        return importlib.metadata.version(parsed.name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+def not_installed(chosen: Iterable[Server | App], python: str = sys.executable) -> dict[str, str]:
+    """For each server and app that cannot run with this interpreter, what is missing and how to get it."""
+    beside, pip = ("", "pip") if python == sys.executable else (f" beside {python}", f"{python} -m pip")
+    missing = {entry.name: packages.lacking(entry.requires, python) for entry in chosen}
+    return {
+        name: f"not installed{beside}: {', '.join(lacking)}; {pip} install {shlex.join(lacking)}"
+        for name, lacking in missing.items()
+        if lacking
+    }
 
 
 def _modules(package: ModuleType) -> Iterable[ModuleType]:

@@ -33,7 +33,10 @@ SERVERS = (
         requires=("daphne", "twisted", "h2", "priority"),
         protocols=frozenset({"h1", "h1-tls", "h2", "ws", "ws-tls"}),
         command=_command,
-        unsupported={"h2c": "daphne speaks HTTP/2 only where TLS negotiates it"},
+        unsupported={
+            "h2c": "daphne speaks HTTP/2 only where TLS negotiates it",
+            "h3": "daphne does not speak HTTP/3",
+        },
         max_workers=1,
     ),
 )

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
+import asyncio
 import os
-import pkgutil
 import socket
 import ssl
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 import trustme
+from aioquic.asyncio import connect as connect_quic
+from aioquic.h3.connection import H3_ALPN
+from aioquic.quic.configuration import QuicConfiguration
+from packaging.requirements import Requirement
 
-import harness.servers
-from harness import server
+from harness import catalog, server
 from harness.guard import guard, processes_of
 from harness.model import PROTOCOLS, TLS_PROTOCOLS, App, Launch, Protocol, Server, Tls
 
@@ -26,12 +28,20 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 MARK = "unmistakable"
 """Stands in the path of requests, and so in the line that an access log would hold."""
-APP = App("hello", "hello:app", Path(__file__).parent.parent / "apps", ready_body=b"hello", counts_workers=True)
-SERVERS: tuple[Server, ...] = tuple(
-    entry
-    for module in pkgutil.iter_modules(harness.servers.__path__)
-    for entry in importlib.import_module(f"harness.servers.{module.name}").SERVERS
+APP = App(
+    "hello",
+    "hello:app",
+    Path(__file__).parent.parent / "apps",
+    ready_body=b"hello",
+    counts_workers=True,
+    wsgi_target="hello:wsgi",
 )
+SERVERS = catalog.servers()
+ELSEWHERE = "measured as "
+UNMEASURED = (ELSEWHERE, "not measured: ")
+"""How the reason begins where an entry leaves out a protocol that it speaks."""
+PATIENCE_S = 0.5
+"""Some take seconds to stop; where not that is tested, they are killed instead."""
 PATHS = Tls(Path("/run/chain.pem"), Path("/run/key.pem"), Path("/run/authority.pem"))
 LAUNCHES = [
     Launch(HOST, 8123, "hello:app"),
@@ -64,12 +74,11 @@ def token() -> Iterator[str]:
 @pytest.fixture
 def start(token: str, tmp_path: Path) -> Callable[..., tuple[Launch, server.Running]]:
     def start(entry: Server, tls: Tls | None, workers: int = 1) -> tuple[Launch, server.Running]:
-        for package in entry.requires:
-            try:
-                metadata.version(package)
-            except metadata.PackageNotFoundError:
-                pytest.skip(f"{package} is not installed")
-        launch = Launch(HOST, server.free_port(HOST), APP.target, workers, tls, sys.executable)
+        if missing := catalog.not_installed([entry]):
+            pytest.skip(missing[entry.name])
+        target = entry.target(APP)
+        assert target is not None
+        launch = Launch(HOST, server.free_port(HOST), target, workers, tls, sys.executable)
         cpus = frozenset(os.sched_getaffinity(0))
         return launch, server.start(entry, APP, launch, cpus=cpus, log=tmp_path / "log", token=token, deadline_s=30)
 
@@ -81,19 +90,27 @@ def test_names_are_unique() -> None:
     assert len(set(names)) == len(names)
 
 
+def test_what_is_measured_elsewhere_is_an_entry_that_speaks_it() -> None:
+    entries = {entry.name: entry for entry in SERVERS}
+    for entry in SERVERS:
+        for protocol, reason in entry.unsupported.items():
+            if reason.startswith(ELSEWHERE):
+                assert protocol in entries[reason.removeprefix(ELSEWHERE)].protocols
+
+
 @each_server
 @each_launch
 def test_a_command_is_pure_and_names_what_it_was_given(entry: Server, launch: Launch) -> None:
     argv = entry.command(launch)
     text = " ".join(argv)
     assert entry.command(launch) == argv
-    assert argv[:2] == [launch.python, "-m"]
+    assert argv[0] == launch.python
     assert launch.target in argv
     assert str(launch.port) in text
     assert launch.host in text
     if entry.max_workers is None and launch.workers > 1:
         assert str(launch.workers) in argv
-    if launch.tls:
+    if launch.tls and entry.protocols & TLS_PROTOCOLS:
         assert str(launch.tls.certificate) in text
         assert str(launch.tls.key) in text
 
@@ -106,21 +123,38 @@ def test_every_protocol_is_spoken_or_its_absence_explained(entry: Server) -> Non
     assert all(entry.unsupported.values())
 
 
-@each_server
-@pytest.mark.parametrize("encrypted", [False, True], ids=["clear", "tls"])
+@pytest.mark.parametrize(
+    ("entry", "encrypted"),
+    [
+        pytest.param(entry, encrypted, id=f"{entry.name}-{'tls' if encrypted else 'clear'}")
+        for entry in SERVERS
+        for encrypted in (False, True)
+        if any((protocol in TLS_PROTOCOLS) == encrypted for protocol in entry.protocols)
+    ],
+)
 def test_a_server_speaks_what_its_entry_says_and_writes_no_line_for_a_request(
     entry: Server, tls: Tls, token: str, start: Callable[..., tuple[Launch, server.Running]], *, encrypted: bool
 ) -> None:
     launch, running = start(entry, tls if encrypted else None)
     with running:
         spoken: set[Protocol] = {protocol for protocol, speaks in TALKS[encrypted].items() if speaks(launch)}
-    assert spoken == {protocol for protocol in entry.protocols if (protocol in TLS_PROTOCOLS) == encrypted}
+        running.stop(PATIENCE_S)
+    claimed = {protocol for protocol in entry.protocols if (protocol in TLS_PROTOCOLS) == encrypted}
+    unmeasured = {protocol for protocol, reason in entry.unsupported.items() if reason.startswith(UNMEASURED)}
+    assert spoken - unmeasured == claimed
     assert MARK not in running.log.read_text()
     assert processes_of(token) == []
 
 
 @pytest.mark.parametrize(
-    "entry", [entry for entry in SERVERS if entry.max_workers is None], ids=lambda entry: entry.name
+    "entry",
+    # One of each program, for its other entries start their workers in the same way.
+    {
+        (Requirement(entry.requires[0]).name, entry.interface): entry
+        for entry in reversed(SERVERS)
+        if entry.max_workers is None
+    }.values(),
+    ids=lambda entry: entry.name,
 )
 def test_two_workers_answer_and_stop(
     entry: Server, token: str, start: Callable[..., tuple[Launch, server.Running]]
@@ -176,7 +210,22 @@ def chooses_http2(launch: Launch) -> bool:
         return connection.selected_alpn_protocol() == "h2"
 
 
+def speaks_http3(launch: Launch) -> bool:
+    """RFC 9114, section 3.1: the handshake of QUIC settles on HTTP/3, on the UDP port of the TCP port's number."""
+    if all(each.laddr.port != launch.port for each in psutil.net_connections("udp")):
+        return False
+    assert launch.tls is not None
+    configuration = QuicConfiguration(alpn_protocols=H3_ALPN, cafile=str(launch.tls.authority), server_name=launch.host)
+
+    async def connected() -> None:
+        async with asyncio.timeout(10), connect_quic(launch.host, launch.port, configuration=configuration):
+            pass
+
+    asyncio.run(connected())
+    return True
+
+
 TALKS: dict[bool, dict[Protocol, Callable[[Launch], bool]]] = {
     False: {"h1": speaks_http1, "h2c": speaks_http2_in_clear, "ws": speaks_websocket},
-    True: {"h1-tls": speaks_http1, "h2": chooses_http2, "ws-tls": speaks_websocket},
+    True: {"h1-tls": speaks_http1, "h2": chooses_http2, "ws-tls": speaks_websocket, "h3": speaks_http3},
 }

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from harness import catalog
-from harness.model import PROTOCOLS, WEBSOCKET_PROTOCOLS, Server, UsageError
+from harness.model import PROTOCOLS, WEBSOCKET_PROTOCOLS, App, Server, UsageError
 
 SCENARIO = '''"""GET /: one line.
 
@@ -20,9 +21,9 @@ from harness.load.users import HttpScenario
 
 
 def test_every_file_of_a_folder_is_an_entry() -> None:
-    assert {app.name for app in catalog.apps()} == {path.stem for path in catalog.folder("apps").glob("*.py")}
+    assert {app.name for app in catalog.apps()} == {path.stem for path in catalog.folder("apps").glob("[!_]*.py")}
     named = {scenario.name for scenario in catalog.scenarios()}
-    assert named == {path.stem for path in catalog.folder("scenarios").glob("*.py")}
+    assert named == {path.stem for path in catalog.folder("scenarios").glob("[!_]*.py")}
 
 
 def test_names_of_servers_are_unique() -> None:
@@ -69,21 +70,78 @@ def test_what_cannot_be_a_scenario_is_a_usage_error(tmp_path: Path, text: str) -
         catalog.read_scenario(path)
 
 
+def test_an_app_without_constants_answers_all_and_needs_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "apps" / "mine.py"
+    path.parent.mkdir()
+    path.write_text("raise SystemExit('was run')\n")
+    app = catalog.read_app(path)
+    assert (app.name, app.target, app.directory) == ("mine", "apps.mine:app", tmp_path)
+    assert (app.scenarios, app.requires, app.wsgi_target, app.on_trio) == (None, (), None, frozenset())
+
+
+def test_an_app_says_what_it_answers_what_it_needs_and_where_its_twin_is(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text('SCENARIOS = ("json",)\nREQUIRES: tuple[str, ...] = ("web>=2", "asgiref")\nWSGI_TWIN = "a.b:c"\n')
+    app = catalog.read_app(path)
+    assert (app.scenarios, app.requires, app.wsgi_target) == ({"json"}, ("web>=2", "asgiref"), "a.b:c")
+
+
+def test_an_app_says_for_which_scenarios_it_does_without_asyncio(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text('ON_TRIO = ("json", "echo")\n')
+    assert catalog.read_app(path).on_trio == {"json", "echo"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def (",
+        "\0",
+        'SCENARIOS = ("json")',
+        "SCENARIOS = (1,)",
+        "SCENARIOS = tuple(names)",
+        'REQUIRES = "flask"',
+        'REQUIRES = ["flask"]',
+        'WSGI_TWIN = "apps.flask"',
+        'WSGI_TWIN = ":app"',
+        "WSGI_TWIN = app",
+    ],
+)
+def test_what_cannot_be_an_app_is_a_usage_error(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"mine\.py: expected"):
+        catalog.read_app(path)
+
+
+def test_apps_name_scenarios_that_there_are_and_requirements_that_pip_can_read() -> None:
+    named = {scenario.name for scenario in catalog.scenarios()}
+    for app in catalog.apps():
+        assert app.scenarios is None or app.scenarios <= named
+        assert app.on_trio is not None
+        assert app.on_trio <= named
+        for requirement in app.requires:
+            Requirement(requirement)
+
+
 def test_names_are_chosen_in_their_order_and_once() -> None:
     chosen = catalog.choose("servers", catalog.servers(), ["granian", "uvicorn", "granian"])
     assert [server.name for server in chosen] == ["granian", "uvicorn"]
 
 
 def test_a_wrong_name_is_told_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match=r"--servers: expected any of daphne, granian, .*, found 'cherokee'"):
+    with pytest.raises(UsageError, match=r"--servers: expected any of .*daphne, granian, .*, found 'cherokee'"):
         catalog.choose("servers", catalog.servers(), ["cherokee"])
 
 
 def test_what_is_not_installed_is_told_with_the_command_that_installs_it() -> None:
     absent = Server("absent", ("absent-server>=2", "pytest"), frozenset(), lambda _: [])
     present = Server("present", ("pytest",), frozenset(), lambda _: [])
-    missing = catalog.not_installed([absent, present])
-    assert missing == {"absent": "not installed: absent-server>=2; pip install 'absent-server>=2' pytest"}
+    app = App("shop", "shop:app", Path(), requires=("absent-framework>=3",))
+    assert catalog.not_installed([absent, present, app]) == {
+        "absent": "not installed: absent-server>=2; pip install 'absent-server>=2'",
+        "shop": "not installed: absent-framework>=3; pip install 'absent-framework>=3'",
+    }
 
 
 def test_an_own_app_is_named_and_found(tmp_path: Path) -> None:

@@ -1,0 +1,90 @@
+"""gunicorn: its own ASGI worker, uvicorn's worker under it, and the WSGI workers it is known for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.model import Launch, Protocol, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_GUNICORN = "gunicorn>=25.1"
+_HTTP1: frozenset[Protocol] = frozenset({"h1", "h1-tls"})
+_HTTP2: frozenset[Protocol] = frozenset({"h2", "h2c"})
+_WEBSOCKET: frozenset[Protocol] = frozenset({"ws", "ws-tls"})
+_OFF = "HTTP/2 is off in stock gunicorn"
+_SEE_H2 = f"{_OFF}: see gunicorn-h2"
+_UVICORN = "uvicorn's worker speaks HTTP/1.1 only"
+_SYNC = "gunicorn's sync worker speaks HTTP/1.1 only"
+_TLS_HOLDS_THREADS = (
+    "not measured: a thread of gunicorn's waits for the first request of each TLS connection, "
+    "and connections that are open ahead of it keep the others out"
+)
+_NO_HTTP3 = "gunicorn does not speak HTTP/3"
+_NO_WEBSOCKET = "WSGI has no WebSocket"
+_THREADS = 4
+"""Of the two to four for each core that gunicorn's documentation recommends."""
+
+# `auto` would take other packages' parser and event loop where they happen to be installed.
+_PYTHON = ("--http-parser", "python")
+_ASGI = ("--worker-class", "asgi", "--asgi-loop", "asyncio", *_PYTHON)
+
+
+def _command(*options: str) -> Callable[[Launch], list[str]]:
+    def command(launch: Launch) -> list[str]:
+        tls = launch.tls
+        return [
+            *launch.module,
+            "gunicorn",
+            *("--bind", launch.address),
+            *("--workers", str(launch.workers)),
+            *options,
+            "--no-control-socket",  # it would lie in the user's home, one for all servers
+            *("--log-level", "warning"),  # the access log is off unless a file is named for it
+            *(("--certfile", str(tls.certificate), "--keyfile", str(tls.key)) if tls else ()),
+            launch.target,
+        ]
+
+    return command
+
+
+def _http1(name: str, command: Callable[[Launch], list[str]], *packages: str, no_http2: str = _SEE_H2) -> Server:
+    unsupported: dict[Protocol, str] = {"h2": no_http2, "h2c": no_http2, "h3": _NO_HTTP3}
+    return Server(name, (_GUNICORN, *packages), _HTTP1 | _WEBSOCKET, command, unsupported)
+
+
+def _wsgi(name: str, command: Callable[[Launch], list[str]], unsupported: dict[Protocol, str]) -> Server:
+    unsupported = {"ws": _NO_WEBSOCKET, "ws-tls": _NO_WEBSOCKET, "h3": _NO_HTTP3, **unsupported}
+    return Server(name, (_GUNICORN,), _HTTP1 - unsupported.keys(), command, unsupported, interface="wsgi")
+
+
+SERVERS = (
+    _http1("gunicorn", _command(*_ASGI)),
+    _http1("gunicorn-uvloop", _command("--worker-class", "asgi", "--asgi-loop", "uvloop", *_PYTHON), "uvloop"),
+    _http1(
+        "gunicorn-fast",
+        _command("--worker-class", "asgi", "--asgi-loop", "asyncio", "--http-parser", "fast"),
+        "gunicorn_h1c",
+    ),
+    Server(
+        name="gunicorn-h2",
+        requires=("gunicorn>=26.2", "h2>=4.4"),
+        protocols=_HTTP1 | _HTTP2 | _WEBSOCKET,
+        # With `prior-knowledge` in place of `both`, it would answer 400 to HTTP/1.1, in which readiness is asked for.
+        command=_command(*_ASGI, "--http-protocols", "h2,h1", "--http2-cleartext", "both"),
+        unsupported={"h3": _NO_HTTP3},
+    ),
+    _http1(
+        "gunicorn-uvicorn",
+        _command("--worker-class", "uvicorn_worker.UvicornWorker"),
+        *("uvicorn-worker", "uvicorn", "uvloop", "httptools", "websockets"),
+        no_http2=_UVICORN,
+    ),
+    _wsgi("gunicorn-sync", _command("--worker-class", "sync", *_PYTHON), {"h2": _SYNC, "h2c": _SYNC}),
+    _wsgi(
+        "gunicorn-gthread",
+        _command("--worker-class", "gthread", "--threads", str(_THREADS), *_PYTHON),
+        {"h1-tls": _TLS_HOLDS_THREADS, "h2": _OFF, "h2c": _OFF},
+    ),
+)
