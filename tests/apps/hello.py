@@ -1,10 +1,13 @@
-"""The smallest app that shows a server at work: a greeting, the process that answers, an echo over WebSocket."""
+"""The smallest app that shows a server at work: a greeting, the process that answers, an echo over WebSocket.
+
+`wsgi` is the same as far as WSGI goes.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 Message = Mapping[str, Any]
@@ -23,9 +26,19 @@ async def _live(_: Message, receive: Receive, send: Send) -> None:
 
 
 async def _answer(scope: Message, _: Receive, send: Send) -> None:
-    body = json.dumps({"pid": os.getpid()}).encode() if scope["path"] == "/scope" else b"hello"
+    body = _body(scope["path"])
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
     await send({"type": "http.response.body", "body": body})
+
+
+def _body(path: str) -> bytes:
+    return json.dumps({"pid": os.getpid()}).encode() if path == "/scope" else b"hello"
+
+
+def wsgi(environ: Mapping[str, Any], start_response: Callable[[str, list[tuple[str, str]]], object]) -> Iterable[bytes]:
+    body = _body(environ["PATH_INFO"])
+    start_response("200 OK", [("content-type", "text/plain"), ("content-length", str(len(body)))])
+    return [body]
 
 
 async def _echo(_: Message, receive: Receive, send: Send) -> None:

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apps import _answers as answers
 from apps import asgi
 from tests.asgi_driver import Driver, Exchange, StartupFailedError
 
@@ -59,7 +60,7 @@ def test_a_message_is_json_with_its_length(client: Driver, path: str) -> None:
     assert answer.headers["content-length"] == str(len(answer.body))
 
 
-@pytest.mark.parametrize("size", [0, 1, 250, 251, 252, 100_000, asgi.MAX_BODY_BYTES])
+@pytest.mark.parametrize("size", [0, 1, 250, 251, 252, 100_000, answers.MAX_BODY_BYTES])
 def test_bytes_are_as_many_as_asked_for_and_each_is_its_place_mod_251(client: Driver, size: int) -> None:
     answer = client.get(f"/bytes/{size}")
     assert answer.status == 200
@@ -214,11 +215,11 @@ def test_an_item_that_is_no_json_object_is_refused_and_nothing_is_kept(client: D
 
 
 def test_an_item_that_is_too_large_is_refused(client: Driver) -> None:
-    assert post_item(client, {"a": "x" * asgi.MAX_ITEM_BYTES}).status == 413
+    assert post_item(client, {"a": "x" * answers.MAX_ITEM_BYTES}).status == 413
 
 
 def test_a_full_store_lets_the_oldest_item_go(client: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asgi, "MAX_ITEMS", 3)
+    monkeypatch.setattr(answers, "MAX_ITEMS", 3)
     for number in range(5):
         post_item(client, {"number": number})
     client.request("PUT", "/items/3", body=[b'{"number": "replaced"}'])
@@ -227,10 +228,10 @@ def test_a_full_store_lets_the_oldest_item_go(client: Driver, monkeypatch: pytes
 
 
 def test_the_list_ends_at_its_bound_newest_first(client: Driver) -> None:
-    for _ in range(asgi.LISTED_ITEMS + 5):
+    for _ in range(answers.LISTED_ITEMS + 5):
         post_item(client, {})
     listed = [item["id"] for item in client.get("/items").json()]
-    assert listed == list(range(asgi.LISTED_ITEMS + 5, 5, -1))
+    assert listed == list(range(answers.LISTED_ITEMS + 5, 5, -1))
 
 
 OPERATIONS = st.tuples(st.sampled_from(["GET", "PUT", "DELETE", "POST"]), st.integers(1, 4), st.integers())
@@ -416,8 +417,9 @@ def test_other_websockets_are_closed_before_they_are_accepted(client: Driver, pa
     assert client.websocket(path) == [{"type": "websocket.close"}]
 
 
-def test_the_app_needs_nothing_but_the_standard_library() -> None:
-    tree = ast.parse(Path(asgi.__file__).read_text())
+@pytest.mark.parametrize("name", ["asgi", "_wsgi", "_answers"])
+def test_the_app_needs_nothing_but_itself_and_the_standard_library(name: str) -> None:
+    tree = ast.parse(Path(asgi.__file__).with_stem(name).read_text())
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     names = [getattr(node, "module", None) or alias.name for node in imports for alias in node.names]
-    assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
+    assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names | {"apps"}

@@ -1,0 +1,101 @@
+"""Flask, a WSGI framework, through a2wsgi's bridge: the reference app's routes as Flask's documentation writes them.
+
+It has no WebSocket. The bridge runs the views on ten threads, and takes what `receive()` gives for a coroutine; that of
+granian is another awaitable, with which each POST would be a 500. The other bridge, `asgiref.wsgi.WsgiToAsgi`, is none:
+since asgiref 3.9 it answers 500 to requests on a connection that is kept alive under uvicorn and daphne
+(https://github.com/django/asgiref/issues/491), and it has one thread.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from a2wsgi import WSGIMiddleware
+from flask import Flask, Response, abort, request
+
+from apps._common import Items, chunk, process
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    Receive = Callable[[], Awaitable[Any]]
+
+REQUIRES = ("flask>=3", "a2wsgi>=1.10")
+SCENARIOS = ("plaintext", "json", "echo", "stream", "items")
+WSGI_TWIN = "apps.flask:wsgi_app"
+
+wsgi_app = Flask(__name__)
+items: Items[dict[str, Any]] = Items()
+
+
+@wsgi_app.get("/plaintext")
+def plaintext() -> Response:
+    return Response("Hello, World!", content_type="text/plain")
+
+
+@wsgi_app.get("/json")
+def message() -> dict[str, str]:
+    return {"message": "Hello, World!"}
+
+
+@wsgi_app.post("/echo")
+def echo() -> Response:
+    return Response(request.get_data(), content_type=request.content_type)
+
+
+@wsgi_app.get("/stream/<int:count>")
+def stream(count: int) -> tuple[Iterator[bytes], dict[str, str]]:
+    return map(chunk, range(count)), {"content-type": "text/plain"}
+
+
+@wsgi_app.get("/scope")
+def scope() -> dict[str, Any]:
+    return process()
+
+
+@wsgi_app.get("/items")
+def list_items() -> list[dict[str, Any]]:
+    return items.newest()
+
+
+@wsgi_app.post("/items")
+def create_item() -> tuple[dict[str, Any], int, dict[str, str]]:
+    fields = request.get_json()
+    item_id = items.new_id()
+    items[item_id] = {**fields, "id": item_id}
+    return items[item_id], 201, {"location": f"/items/{item_id}"}
+
+
+@wsgi_app.get("/items/<int:item_id>")
+def get_item(item_id: int) -> dict[str, Any]:
+    item = items.get(item_id)
+    if item is None:
+        abort(404)
+    return item
+
+
+@wsgi_app.put("/items/<int:item_id>")
+def put_item(item_id: int) -> tuple[dict[str, Any], int]:
+    item = {**request.get_json(), "id": item_id}
+    status = 200 if item_id in items else 201
+    items[item_id] = item
+    return item, status
+
+
+@wsgi_app.delete("/items/<int:item_id>")
+def delete_item(item_id: int) -> tuple[str, int]:
+    if items.pop(item_id, None) is None:
+        abort(404)
+    return "", 204
+
+
+bridge = WSGIMiddleware(wsgi_app)
+
+
+async def app(scope: Any, receive: Receive, send: Any) -> None:
+    """The bridge, with a coroutine for whatever awaitable `receive()` gives."""
+
+    async def received() -> Any:
+        return await receive()
+
+    await bridge(scope, received, send)
