@@ -1,0 +1,124 @@
+"""HTTP/1.1: requests whose end two servers may see in different places, so that one hides a request from the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.check.forms import BAD_REQUEST, OK, SILENCE, Outcome, all_refused, post, try_form, verdict
+from harness.check.http1 import ANY_APP, CLEAR
+from harness.check.model import Check, Finding, failed, passed
+from harness.check.wire import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.check.target import Target
+
+
+def _chunked(body: bytes) -> bytes:
+    return post(b"Transfer-Encoding: chunked", body=body)
+
+
+LENGTHS = {
+    f"Content-Length: {shown(value)}": post(b"Content-Length: " + value, body=b"hello")
+    for value in (b"+5", b"-5", b"5 5", b"0x5", b"5.0", b"5_0", b"five", b"")
+}
+CODINGS = {
+    f"Transfer-Encoding: {shown(value)}": post(b"Transfer-Encoding: " + value, body=b"5\r\nhello\r\n0\r\n\r\n")
+    for value in (b"chunked, identity", b"identity", b"xchunked", b"\x0bchunked", b"gzip")
+}
+OVERFLOW = "size beyond 64 bits"
+CHUNKS = {
+    "size with garbage": _chunked(b"5x\r\nhello\r\n0\r\n\r\n"),
+    "size with a sign": _chunked(b"+5\r\nhello\r\n0\r\n\r\n"),
+    "size with 0x": _chunked(b"0x5\r\nhello\r\n0\r\n\r\n"),
+    "size with _": _chunked(b"0_5\r\nhello\r\n0\r\n\r\n"),
+    OVERFLOW: _chunked(b"10000000000000005\r\nhello\r\n0\r\n\r\n"),
+    "empty size": _chunked(b"\r\nhello\r\n0\r\n\r\n"),
+    "size ended by LF": _chunked(b"5\nhello\r\n0\r\n\r\n"),
+    "data longer than its size": _chunked(b"3\r\nhello\r\n0\r\n\r\n"),
+}
+
+
+def _length_and_chunked(target: Target) -> Finding:
+    smuggled = b"GET /hello?marker=MARKER HTTP/1.1\r\nHost: a\r\n\r\n"
+    body = b"0\r\n\r\n" + smuggled
+    sent = post(b"Content-Length: %d" % len(body), b"Transfer-Encoding: chunked", body=body)
+    outcome = try_form(target, "Content-Length with Transfer-Encoding", sent, closing=SILENCE)
+    if outcome.refused:
+        return passed(f"refused: {outcome.words}\n{outcome.story}")
+    if outcome.answer is None or outcome.answer.status != OK:
+        return failed(f"expected a refusal or the chunked reading, found {outcome.words}\n{outcome.story}")
+    if outcome.answer.body:
+        return failed(f"expected Transfer-Encoding to override, found that Content-Length did\n{outcome.story}")
+    if outcome.reached > 1:
+        return failed(f"expected the connection closed, found what followed served as a request\n{outcome.story}")
+    if not outcome.closed:
+        return failed(f"expected the connection closed after the answer, found it open\n{outcome.story}")
+    return passed(f"read as chunked, and the connection closed\n{outcome.story}")
+
+
+def _chunks(target: Target) -> Finding:
+    outcomes = [try_form(target, form, sent) for form, sent in CHUNKS.items()]
+    return verdict(outcomes, [each for each in outcomes if not _is_safe(each)], "a refusal")
+
+
+def _is_safe(outcome: Outcome) -> bool:
+    """The app has been called by then, so that an error of its own may be the answer."""
+    if outcome.form == OVERFLOW and outcome.silent:  # who can count that far may wait for so many bytes
+        return True
+    ended_by_error = outcome.answer is not None and outcome.answer.status >= BAD_REQUEST and outcome.closed
+    return outcome.refused or (ended_by_error and not outcome.reached)
+
+
+def _check(name: str, title: str, expectation: str, source: str, run: Callable[[Target], Finding]) -> Check:
+    return Check(name, title, CLEAR, expectation, source, run, ANY_APP)
+
+
+CHECKS = (
+    _check(
+        "smuggling-cl-te",
+        "Content-Length with Transfer-Encoding",
+        "A server MAY reject it or go by Transfer-Encoding alone, and MUST close the connection after its answer.",
+        "RFC 9112 §6.1, §6.3",
+        _length_and_chunked,
+    ),
+    _check(
+        "smuggling-two-lengths",
+        "Two Content-Lengths",
+        "Content-Length with different values is an unrecoverable error: a server MUST answer 400 and close.",
+        "RFC 9112 §6.3",
+        all_refused(
+            {
+                "two headers": post(b"Content-Length: 5", b"Content-Length: 6", body=b"hello!"),
+                "one header": post(b"Content-Length: 5, 6", body=b"hello!"),
+            },
+            BAD_REQUEST,
+            closing=True,
+        ),
+    ),
+    _check(
+        "content-length-malformed",
+        "Malformed Content-Length",
+        "An invalid Content-Length is an unrecoverable error: a server MUST answer 400 and close.",
+        "RFC 9112 §6.3, RFC 9110 §8.6",
+        all_refused(LENGTHS, BAD_REQUEST, closing=True),
+    ),
+    _check(
+        "smuggling-codings",
+        "Transfer-Encoding that does not end with chunked",
+        "Where chunked is not the final coding a server MUST answer 400 and close; to a coding that it does not know"
+        " it SHOULD answer 501.",
+        "RFC 9112 §6.3, §6.1",
+        all_refused(CODINGS, closing=True),
+    ),
+    _check(
+        "chunk-malformed",
+        "Malformed chunk",
+        "A server that receives octets that do not match the grammar SHOULD answer 400 and close; a recipient MUST "
+        "prevent overflow of the chunk size. The app, which may have been called by then, never gets such a body "
+        "whole.",
+        "RFC 9112 §7.1, §2.2",
+        _chunks,
+    ),
+)

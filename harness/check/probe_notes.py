@@ -1,0 +1,55 @@
+"""What the probe app writes down, and the gates at which it waits until a check lets it go on.
+
+The probe's files run in the server's process, on any interpreter: standard library only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GATE_S = 20.0
+"""After it a gate opens by itself, so that no handler stays for ever."""
+_LOOK_S = 0.005
+
+
+class Notes:
+    """A file of JSON lines, and a folder of gates."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file = os.open(folder / "events.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+    def record(self, marker: str, event: str, **details: Any) -> None:
+        """Append one line: which request it is about, what happened, and what goes with it."""
+        line = json.dumps({"marker": marker, "event": event, "at": time.monotonic(), **details}, default=repr)
+        os.write(self._file, line.encode() + b"\n")
+
+    async def gate(self, name: str) -> None:
+        """Wait until a file of this name is in the folder of gates."""
+        path, deadline = self._folder / "gates" / name, time.monotonic() + GATE_S
+        while not path.exists() and time.monotonic() < deadline:
+            await pause(_LOOK_S)
+
+    def wait(self, name: str) -> None:
+        """The same for an app that is not asynchronous."""
+        path, deadline = self._folder / "gates" / name, time.monotonic() + GATE_S
+        while not path.exists() and time.monotonic() < deadline:
+            time.sleep(_LOOK_S)
+
+
+async def pause(seconds: float) -> None:
+    """Sleep on whichever event loop runs this: asyncio's, or trio's."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        await importlib.import_module("trio").sleep(seconds)
+    else:
+        await asyncio.sleep(seconds)

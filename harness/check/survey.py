@@ -1,0 +1,147 @@
+"""Every check on every server, in turn: what was found, and what went wrong with the checks themselves."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import ssl
+import threading
+import traceback
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import harness.check
+from harness.check.model import Check, Entry, Outcome, ProtocolFault, bounded, failed
+from harness.model import TLS_PROTOCOLS, ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from harness.check.target import Bench, OwnTarget, Target
+    from harness.model import Protocol, Server
+
+LIMIT_S = 60.0
+"""No check takes so long but for a fault of its own."""
+AT_ONCE = 3
+"""Servers that are checked side by side: most of the time is spent waiting for what must not come."""
+
+Job = tuple["Protocol", Check]
+
+
+@cache
+def checks() -> tuple[Check, ...]:
+    """All checks of the modules of this folder that export `CHECKS`, in the order of the files' names."""
+    names = sorted(info.name for info in pkgutil.iter_modules(harness.check.__path__))
+    # The probe is an app for a server's process.
+    modules = [
+        importlib.import_module(f"harness.check.{name}") for name in names if not name.startswith(("_", "probe"))
+    ]
+    return tuple(check for module in modules for check in getattr(module, "CHECKS", ()))
+
+
+@dataclass
+class Survey:
+    """Which servers are asked what, over which protocols, and who is told of each answer."""
+
+    servers: Sequence[Server]
+    protocols: Sequence[Protocol]
+    checks: Sequence[Check]
+    not_installed: Mapping[str, str]
+    watch: Callable[[Entry], None]
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def jobs(self, *, tls: bool) -> list[Job]:
+        """What is tried in one life of a server: everything over one transport."""
+        spoken = [protocol for protocol in self.protocols if (protocol in TLS_PROTOCOLS) is tls]
+        return [(protocol, check) for protocol in spoken for check in self.checks if protocol in check.protocols]
+
+    def run(self, bench: Bench) -> list[Entry]:
+        """All entries, in the order of the servers."""
+        lives = [(server, self.jobs(tls=tls)) for server in self.servers for tls in (False, True)]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            try:
+                found = list(chain.from_iterable(pool.map(lambda life: self._life(bench, *life), lives)))
+            finally:
+                self.stopped.set()
+        return found
+
+    def _life(self, bench: Bench, server: Server, jobs: list[Job]) -> list[Entry]:
+        """The jobs of one server over one transport; it is started again when a check has brought it down."""
+        left: deque[Job] = deque()
+        entries: list[Entry] = []
+
+        def add(entry: Entry) -> None:
+            entries.append(entry)
+            self.watch(entry)
+
+        for protocol, check in jobs:
+            if reason := self._untriable(server, protocol, check):
+                add(Entry(server.name, protocol, check.name, "n/a", reason))
+            else:
+                left.append((protocol, check))
+        while left and not self.stopped.is_set():
+            try:
+                with bench.serving(server, left[0][0]) as own:
+                    add(attempt(*left.popleft(), own))
+                    while left and own.ended is None and not self.stopped.is_set():
+                        add(attempt(*left.popleft(), own))
+            except ServerError as error:
+                why = f"could not be tried: {error}\n{error.log_tail}"
+                while left:
+                    protocol, check = left.popleft()
+                    add(Entry(server.name, protocol, check.name, "n/a", bounded(why)))
+        return entries
+
+    def _untriable(self, server: Server, protocol: Protocol, check: Check) -> str | None:
+        """Why nothing can be tried, if so."""
+        if server.name in self.not_installed:
+            return self.not_installed[server.name]
+        if protocol not in server.protocols:
+            return server.unsupported.get(protocol, f"{server.name} does not speak {protocol}")
+        if server.interface not in check.interfaces:
+            return f"{server.name} serves {server.interface.upper()} apps, and the check is about {_others(check)}"
+        return None
+
+
+def _others(check: Check) -> str:
+    return " and ".join(sorted(interface.upper() for interface in check.interfaces))
+
+
+def attempt(protocol: Protocol, check: Check, own: OwnTarget) -> Entry:
+    """One check on one server; a server that does not outlive it has failed."""
+    target = own.on(protocol)
+    try:
+        outcome, evidence = _in_time(check, target)
+    finally:
+        target.disconnect()
+    if own.ended is not None and outcome != "error":
+        outcome, evidence = "fail", bounded(f"the server ended with {own.ended}; {evidence}\n{own.log}")
+    return Entry(own.server.name, protocol, check.name, outcome, evidence)
+
+
+def _in_time(check: Check, target: Target) -> tuple[Outcome, str]:
+    """Run it in a thread of its own, whose sockets are closed when it takes too long."""
+    found: list[tuple[Outcome, str]] = []
+    thread = threading.Thread(target=lambda: found.append(_outcome(check, target)), daemon=True)
+    thread.start()
+    thread.join(LIMIT_S)
+    if found:
+        return found[0]
+    return "error", f"the check has not come to an end within {LIMIT_S:g} s"
+
+
+def _outcome(check: Check, target: Target) -> tuple[Outcome, str]:
+    """The finding; faults of the server's are findings too, and any other exception is a fault of the check."""
+    try:
+        finding = check.run(target)
+    except (ProtocolFault, ServerError) as fault:
+        finding = failed(str(fault))
+    except (ConnectionError, TimeoutError, ssl.SSLError) as fault:
+        finding = failed(f"{type(fault).__name__}: {fault}")
+    except Exception:  # noqa: BLE001 - other checks go on, and the command tells of it
+        return "error", traceback.format_exc()
+    return finding.result, finding.evidence

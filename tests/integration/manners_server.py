@@ -1,0 +1,443 @@
+"""A small ASGI server that does all as it should, but for the faults that a file names.
+
+    python manners_server.py HOST PORT MODULE:APP FILE
+
+The file is read for every connection, and at the start for what happens there, so that one process serves many tests.
+It is written to be read beside the checks: no parser library, one request at a time, nothing fast.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import re
+import signal
+import sys
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+LINE_LIMIT, HEAD_LIMIT = 16_384, 65_536
+EXTENSIONS = ("http.response.trailers", "http.response.early_hint", "http.response.pathsend")
+
+
+class Refused(Exception):  # noqa: N818 - a word of the protocol
+    """The request gets this status, and the connection ends."""
+
+
+class Left(Exception):  # noqa: N818 - an event
+    """The client is gone."""
+
+
+def read(path: str) -> bytes:
+    return Path(path).read_bytes()
+
+
+class Server:
+    def __init__(self, app: Any, file: Path) -> None:
+        self.app, self.file = app, file
+        self.state: dict[str, Any] = {}
+        self.stopping = asyncio.Event()
+        self.connections: set[Connection] = set()
+        self.events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.told: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    def faults(self) -> set[str]:
+        return set(self.file.read_text().split())
+
+    async def lifespan(self) -> None:
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
+        if "lifespan-bare" in self.faults():
+            del scope["asgi"]
+        try:
+            await self.app(scope, self.events.get, self.told.put)
+        except Exception:  # noqa: BLE001 - an app may raise what it likes
+            await self.told.put({"type": "raised"})
+
+    async def run(self, host: str, port: int) -> None:  # noqa: C901 - the faults are why
+        faults, loop = self.faults(), asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self.stopping.set)
+        answer, listener = "none", None
+        if "no-lifespan" not in faults:
+            task = asyncio.create_task(self.lifespan())
+            if "serves-at-once" in faults:
+                listener = await asyncio.start_server(self.connected, host, port)
+            await self.events.put({"type": "lifespan.startup"})
+            told = await self.told.get()
+            answer = told["type"]
+            if answer == "lifespan.startup.failed" and "serves-after-failure" not in faults:
+                print(told["message"] if "hides-message" not in faults else "failed", flush=True)
+                sys.exit(0 if "exits-0" in faults else 3)
+            if answer == "raised" and "needs-lifespan" in faults:
+                sys.exit(1)
+        listener = listener or await asyncio.start_server(self.connected, host, port)
+        await self.stopping.wait()
+        if "deaf-to-term" in faults:
+            await asyncio.sleep(60)
+        if "accepts-while-stopping" not in faults:
+            listener.close()
+        for connection in list(self.connections):
+            if "aborts" in faults or (connection.idle and "keeps-idle" not in faults):
+                connection.writer.transport.abort()
+        while self.connections:
+            await next(iter(self.connections)).over.wait()
+        if answer == "lifespan.startup.complete" and "no-shutdown" not in faults:
+            await self.events.put({"type": "lifespan.shutdown"})
+            await task
+
+    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = Connection(self, reader, writer)
+        self.connections.add(connection)
+        with contextlib.suppress(Left, ConnectionError):
+            await connection.serve()
+        writer.close()
+        self.connections.discard(connection)
+        connection.over.set()
+
+
+class Connection:
+    def __init__(self, server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.server, self.reader, self.writer = server, reader, writer
+        self.faults = server.faults()
+        self.data = bytearray()
+        self.idle = True
+        self.over = asyncio.Event()
+        writer.transport.set_write_buffer_limits(65_536)
+
+    async def more(self) -> None:
+        data = await self.reader.read(65_536)
+        if not data:
+            raise Left
+        self.data += data
+
+    def take(self, length: int) -> bytes:
+        data = bytes(self.data[:length])
+        del self.data[:length]
+        return data
+
+    async def line(self) -> bytes:
+        end = b"\n" if "lenient-chunk" in self.faults else b"\r\n"
+        while (at := self.data.find(end)) < 0:
+            await self.more()
+        return self.take(at + len(end)).removesuffix(b"\n").removesuffix(b"\r")
+
+    async def serve(self) -> None:
+        again = True
+        while again and not (
+            self.server.stopping.is_set() and self.idle and "accepts-while-stopping" not in self.faults
+        ):
+            self.idle = True
+            try:
+                head = await self.head()
+                self.idle = False
+                again = await Request(self, *self.parsed(head)).serve() and not self.server.stopping.is_set()
+            except Refused as refused:
+                if "wordless" in self.faults:
+                    return
+                again = "stays-after-refusal" in self.faults
+                await self.refuse(int(str(refused)), b"" if again else b"Connection: close\r\n")
+                if again:
+                    self.data.clear()
+
+    async def refuse(self, status: int, last: bytes = b"Connection: close\r\n") -> None:
+        self.writer.write(b"HTTP/1.1 %d \r\nContent-Length: 0\r\n" % status + last + b"\r\n")
+        await self.writer.drain()
+
+    async def head(self) -> bytes:
+        while True:
+            if "no-empty-line" not in self.faults:
+                while self.data.startswith(b"\r\n"):
+                    self.take(2)
+            if (at := self.data.find(b"\r\n\r\n")) >= 0:
+                head = self.take(at + 4)[:-2]
+                self.measured(head)
+                return head
+            self.measured(bytes(self.data))
+            if "impatient" in self.faults and self.data:
+                raise Refused(400)
+            await self.more()
+
+    def measured(self, head: bytes) -> None:
+        if "no-limits" in self.faults:
+            return
+        line = head.partition(b"\r\n")[0]
+        if len(line) > LINE_LIMIT:
+            raise Refused(414)
+        if len(head) > HEAD_LIMIT:
+            raise Refused(431)
+
+    def parsed(self, head: bytes) -> tuple[bytes, bytes, bytes, list[tuple[bytes, bytes]]]:
+        first, _, rest = head.partition(b"\r\n")
+        words = first.split(b" ")
+        if "lenient-request-line" in self.faults:
+            words = [b"GET", next((word for word in words if word.startswith(b"/")), b"/"), b"HTTP/1.1"]
+        if len(words) != 3 or not TOKEN.fullmatch(words[0]) or words[2] not in (b"HTTP/1.0", b"HTTP/1.1"):
+            raise Refused(400)
+        return words[0], words[1], words[2][5:], self.fields(rest)
+
+    def fields(self, text: bytes) -> list[tuple[bytes, bytes]]:
+        found: list[tuple[bytes, bytes]] = []
+        for line in text.split(b"\r\n")[:-1]:
+            name, colon, value = line.partition(b":")
+            if line.startswith((b" ", b"\t")) and "keeps-fold" in self.faults:
+                found[-1] = (found[-1][0], found[-1][1] + b"\r\n" + line)
+                continue
+            if "space-before-colon" in self.faults:
+                name = name.rstrip()
+            if "lenient-field" not in self.faults and not (colon and TOKEN.fullmatch(name)):
+                raise Refused(400)
+            if any(octet in value and f"keeps-{octet}" not in self.faults for octet in (0, 10, 13)):
+                raise Refused(400)
+            found.append((name.lower(), value.strip(b" \t")))
+        return found
+
+
+class Request:
+    def __init__(
+        self, connection: Connection, method: bytes, target: bytes, version: bytes, fields: list[tuple[bytes, bytes]]
+    ) -> None:
+        self.connection, self.faults = connection, connection.faults
+        self.method, self.target, self.version, self.fields = method, target, version, fields
+        hosts = self.all(b"host")
+        if version == b"1.1" and len(hosts) != 1 and "no-host-check" not in self.faults:
+            raise Refused(400)
+        self.keeps = version == b"1.1" and b"close" not in self.all(b"connection")
+        self.keeps = self.keeps or "never-closes" in self.faults
+        self.keeps = self.keeps and "always-closes" not in self.faults
+        self.length, self.chunked = self.framing()
+        self.expects = b"100-continue" in self.all(b"expect")
+        self.read = 0
+        self.whole = not self.chunked and not self.length
+        self.given = False
+        self.started: dict[str, Any] | None = None
+        self.head_sent = self.done = self.response_chunked = False
+        self.sent = 0
+        self.held = b""
+
+    def all(self, name: bytes) -> list[bytes]:
+        return [value for found, value in self.fields if found == name]
+
+    def framing(self) -> tuple[int, bool]:
+        lengths, codings = set(self.all(b"content-length")), self.all(b"transfer-encoding")
+        if codings and "length-wins" not in self.faults:
+            if codings != [b"chunked"] and "lenient-coding" not in self.faults:
+                raise Refused(501)
+            if lengths and "goes-on" not in self.faults:
+                self.keeps = False
+            return 0, "no-chunks" not in self.faults
+        if "first-length" in self.faults:
+            lengths = set(re.split(rb", ", self.all(b"content-length")[0])[:1]) if lengths else lengths
+        if "lenient-length" in self.faults:
+            lengths = {b"5"} if lengths else lengths
+        if len(lengths) > 1 or not all(re.fullmatch(rb"[0-9]+", value) for value in lengths):
+            raise Refused(400)
+        return int(lengths.pop()) if lengths else 0, False
+
+    def scope(self) -> dict[str, Any]:
+        faults = self.faults
+        path, _, query = self.target.partition(b"?")
+        sockets = self.connection.writer.get_extra_info
+        ports: Any = str if "text-ports" in faults else int
+        scope: dict[str, Any] = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.5"} if "no-versions" not in faults else {},
+            "http_version": self.version.decode() if "bare-version" not in faults else "1",
+            "method": self.method.decode(),
+            "scheme": "http" if "other-scheme" not in faults else "https",
+            "path": unquote(path.decode()) if "raw-path" not in faults else path.decode(),
+            "raw_path": path,
+            "query_string": query.decode() if "text-query" in faults else query,
+            "root_path": "" if "rooted" not in faults else "/root",
+            "headers": [
+                (name if "text-headers" not in faults else name.decode(), value) for name, value in self.fields
+            ],
+            "client": (sockets("peername")[0], ports(sockets("peername")[1])),
+            "server": (sockets("sockname")[0], ports(sockets("sockname")[1])),
+            "extensions": {name: {} for name in EXTENSIONS}
+            if "odd-extensions" not in faults
+            else ["http.response.trailers"],
+            "state": self.connection.server.state if "one-state" in faults else dict(self.connection.server.state),
+        }
+        if "decoded-query" in faults:
+            scope["query_string"] = unquote(query.decode()).encode()
+        return scope
+
+    async def serve(self) -> bool:  # noqa: C901, PLR0911 - the faults are why
+        """Answer it; False when the connection has to end."""
+        if self.expects and "no-expect" in self.faults:
+            raise Refused(417)
+        if "reads-ahead" in self.faults:
+            while len(self.connection.data) < self.length:
+                await self.connection.more()
+        try:
+            await self.connection.server.app(self.scope(), self.receive, self.send)
+        except Refused:
+            raise
+        except Left:
+            return False
+        except Exception as error:  # noqa: BLE001 - an app may raise what it likes
+            print(repr(error), flush=True)
+        if self.started and "pads" in self.faults and not self.done:
+            await self.write(b"")
+            await self.finish()
+            return False
+        if self.started is None or not self.head_sent:
+            if "wordless-500" in self.faults:
+                return False
+            await self.connection.refuse(500)
+            return False
+        if not self.done:
+            return False
+        if "drops-pipelined" in self.faults and self.connection.data:
+            return False
+        return self.keeps and (self.whole or "reparses-body" in self.faults)
+
+    async def receive(self) -> dict[str, Any]:
+        if self.done:
+            if "request-after-answer" in self.faults:
+                return {"type": "http.request", "body": b"", "more_body": False}
+            return {"type": "http.disconnect"}
+        if self.whole and self.given:
+            return await self.left()
+        if self.expects and not self.read:
+            self.connection.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        try:
+            body = b"" if self.whole else await (self.chunk() if self.chunked else self.part())
+        except Left:
+            if "half-is-whole" not in self.faults:
+                return {"type": "http.disconnect"}
+            body, self.whole = b"", True
+        self.read += len(body)
+        self.whole = self.whole or (not self.chunked and self.read == self.length)
+        self.given = self.whole
+        return {"type": "http.request", "body": body, "more_body": not self.whole}
+
+    async def left(self) -> dict[str, Any]:
+        with contextlib.suppress(Left, ConnectionError):
+            while True:
+                await self.connection.more()
+        if "deaf" in self.faults:
+            await asyncio.sleep(2)
+        return {"type": "http.disconnect"}
+
+    async def part(self) -> bytes:
+        if not self.connection.data:
+            await self.connection.more()
+        return self.connection.take(min(len(self.connection.data), self.length - self.read))
+
+    async def chunk(self) -> bytes:
+        line = (await self.connection.line()).partition(b";")[0]
+        if "lenient-chunk" in self.faults:
+            size = int((re.findall(rb"[0-9]", line) or [b"5"])[-1])
+        elif re.fullmatch(rb"[0-9a-fA-F]{1,16}", line):
+            size = int(line, 16)
+        else:
+            raise Refused(400)
+        if not size:
+            while await self.connection.line():
+                pass
+            self.whole = True
+            return b""
+        while len(self.connection.data) < size:
+            await self.connection.more()
+        body = self.connection.take(size)
+        if await self.connection.line() and "lenient-chunk" not in self.faults:
+            raise Refused(400)
+        return body
+
+    async def send(self, message: dict[str, Any]) -> None:
+        if self.connection.reader.at_eof():
+            raise ValueError("gone") if "odd-error" in self.faults else BrokenPipeError("the client has left")
+        kind = message["type"]
+        if kind == "http.response.start":
+            self.started = message
+        elif kind == "http.response.early_hint":
+            if "no-hints" not in self.faults:
+                links = b"".join(b"Link: " + link + b"\r\n" for link in message["links"])
+                self.connection.writer.write(b"HTTP/1.1 103 Early Hints\r\n" + links + b"\r\n")
+        elif kind == "http.response.pathsend":
+            await self.write(read(message["path"]) if "no-file" not in self.faults else b"")
+            await self.finish()
+        elif kind == "http.response.trailers":
+            await self.finish(message["headers"] if "no-trailers" not in self.faults else [])
+        else:
+            await self.write(message.get("body", b""))
+            if not message.get("more_body") and not (self.started or {}).get("trailers"):
+                await self.finish()
+
+    def head(self) -> bytes:
+        assert self.started is not None
+        status, faults = self.started["status"], self.faults
+        lines = [b"HTTP/1.1 %d " % status] + [b"Date: " + formatdate(usegmt=True).encode()] * ("no-date" not in faults)
+        named = set()
+        for name, value in self.started["headers"]:
+            named.add(name.lower())
+            if name.lower() == b"transfer-encoding" and "doubles-chunks" not in faults:
+                continue
+            if b"\r" in value and "injects" not in faults:
+                raise ValueError("a line within a header")
+            lines.append(name + b": " + value)
+        bodiless = status in (204, 304)
+        self.response_chunked = b"content-length" not in named and self.version == b"1.1" and not bodiless
+        if "chunks-for-all" in faults and not bodiless:
+            self.response_chunked = True
+        if self.response_chunked:
+            lines.append(b"Transfer-Encoding: chunked")
+        elif b"content-length" not in named and not bodiless:
+            self.keeps = False
+        if bodiless and "length-for-204" in faults:
+            lines.append(b"Content-Length: 0")
+        if not self.keeps:
+            lines.append(b"Connection: close")
+        return b"\r\n".join(lines) + b"\r\n\r\n" + b"oops" * (bodiless and "body-for-304" in faults)
+
+    @property
+    def says(self) -> int | None:
+        assert self.started is not None
+        return next((int(value) for name, value in self.started["headers"] if name == b"content-length"), None)
+
+    async def write(self, body: bytes) -> None:
+        if not self.head_sent:
+            self.held = self.head() if self.started else b""
+            self.head_sent = True
+        if self.says is not None and "no-length-check" not in self.faults:
+            body = body[: self.says - self.sent]
+        self.sent += len(body)
+        if self.method == b"HEAD" and "body-for-head" not in self.faults:
+            body = b""
+        if self.response_chunked and body:
+            wrong = "wrong-size" in self.faults
+            body = b"%x\r\n" % (len(body) + wrong) + body + b"\r\n"
+        self.held += body
+        if "holds-back" not in self.faults:
+            await self.flush()
+
+    async def flush(self) -> None:
+        self.connection.writer.write(self.held)
+        self.held = b""
+        if "no-drain" not in self.faults:
+            await self.connection.writer.drain()
+
+    async def finish(self, trailers: list[tuple[bytes, bytes]] | None = None) -> None:
+        if self.response_chunked:
+            self.held += b"0\r\n" + b"".join(b": ".join(pair) + b"\r\n" for pair in trailers or []) + b"\r\n"
+        elif self.says is not None and self.sent < self.says and self.method != b"HEAD":
+            if "pads" not in self.faults:
+                return
+            self.held += b"x" * (self.says - self.sent)
+        await self.flush()
+        self.done = True
+
+
+async def main() -> None:
+    host, port, target, file = sys.argv[1:]
+    module, _, name = target.partition(":")
+    sys.path.insert(0, str(Path.cwd()))
+    await Server(getattr(importlib.import_module(module), name), Path(file)).run(host, int(port))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

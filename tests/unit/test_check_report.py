@@ -1,0 +1,91 @@
+"""What a survey found, as others read it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from markdown_it import MarkdownIt
+
+from harness.check import report
+from harness.check.model import Entry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOSTILE = "expected 400, found <script>alert(1)</script> | `x`\nmore"
+SETTING = report.Setting("CPython 3.11", "Linux", {"a": "1.0"}, {"h11": "0.14"})
+CHECKS = (
+    report.Question("one", "One thing", frozenset({"h1", "h2"}), "It MUST.", "RFC 1 §1"),
+    report.Question("two", "Two things", frozenset({"h1"}), "It SHOULD.", "RFC 1 §2"),
+)
+FOUND = report.Findings(
+    report.CHECK_SCHEMA,
+    "now",
+    "2026-01-02T03:04:05+00:00",
+    ("harness", "check"),
+    SETTING,
+    CHECKS,
+    (
+        Entry("a", "h1", "one", "pass", "fine\n→ sent"),
+        Entry("a", "h1", "two", "fail", HOSTILE),
+        Entry("b", "h1", "one", "error", "Traceback"),
+        Entry("b", "h1", "two", "pass", "fine"),
+        Entry("a", "h2", "one", "n/a", "a does not speak h2"),
+        Entry("b", "h2", "one", "pass", "fine"),
+    ),
+)
+
+
+def test_there_is_a_table_for_each_protocol_with_a_mark_in_each_cell() -> None:
+    first, second = report.tables(FOUND)
+    assert [first.protocol, second.protocol] == ["h1", "h2"]
+    assert first.servers == ("a", "b")
+    assert [row.marks for row in first.rows] == [["✓", "!"], ["✗", "✓"]]
+    assert [row.marks for row in second.rows] == [["–", "✓"]]
+
+
+def test_what_did_not_pass_is_listed_by_server_and_what_was_not_tried_with_its_reason() -> None:
+    first, second = report.tables(FOUND)
+    assert [(entry.server, check.name) for check, entry in first.failures] == [("a", "two"), ("b", "one")]
+    assert second.not_tried == [("a", "a does not speak h2", 1)]
+    assert (first.passed("a"), second.passed("a"), second.passed("b")) == ("1 of 2", "–", "1 of 1")
+
+
+def test_programs_get_everything(tmp_path: Path) -> None:
+    report.write(FOUND, tmp_path)
+    data = json.loads((tmp_path / "check.json").read_text())
+    assert data["schema"] == report.CHECK_SCHEMA
+    assert data["setting"]["servers"] == {"a": "1.0"}
+    assert data["results"][1] == {
+        "server": "a",
+        "protocol": "h1",
+        "check": "two",
+        "outcome": "fail",
+        "evidence": HOSTILE,
+    }
+    assert {check["name"]: check["source"] for check in data["checks"]} == {"one": "RFC 1 §1", "two": "RFC 1 §2"}
+
+
+@pytest.mark.parametrize("name", ["check.md", "check.html"])
+def test_text_of_a_server_does_nothing_in_a_page(name: str, tmp_path: Path) -> None:
+    report.write(FOUND, tmp_path)
+    text = (tmp_path / name).read_text()
+    rendered = MarkdownIt().render(text) if name == "check.md" else text
+    assert "<script" not in rendered
+    assert "&lt;script&gt;" in rendered
+
+
+def test_a_cross_leads_to_its_evidence(tmp_path: Path) -> None:
+    text = report.write(FOUND, tmp_path).read_text()
+    links = set(re.findall(r'href="#([^"]+)"', text))
+    assert links == {"h1-a-two", "h1-b-one"}
+    assert links <= set(re.findall(r'id="([^"]+)"', text))
+
+
+def test_the_page_asks_nobody_for_anything(tmp_path: Path) -> None:
+    text = report.write(FOUND, tmp_path).read_text()
+    assert "http://" not in text
+    assert "https://" not in text
