@@ -1,11 +1,15 @@
-# What people type. Everything runs in .venv, which is made from requirements.lock on first use.
+# What people type. Everything runs in .venv, which is made from requirements.lock on first use; tests and bench-full add
+# every other server and framework, from requirements-all.lock.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+ALL_INSTALLED := $(VENV)/.all-installed
+COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-annotate \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --no-header
 
-.PHONY: help install bench bench-quick report test lint format lock clean
+.PHONY: help install install-all bench bench-quick bench-full check report test lint format lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -15,24 +19,36 @@ install: $(INSTALLED) ## Make the virtual environment .venv
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "expected Python 3.11 or later, found $$($(PYTHON) --version); name another one: make PYTHON=python3.12" >&2; exit 2; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --require-hashes --no-deps -r requirements.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+install-all: $(ALL_INSTALLED) ## Add every server and framework of the catalogue to it
+
+$(ALL_INSTALLED): requirements-all.lock $(INSTALLED)
+	$(BIN)/pip install --quiet --require-hashes --no-deps -r requirements-all.lock
 	@touch $@
 
 bench: install ## Compare four servers over HTTP/1.1, HTTP/2 and WebSocket (about 5 minutes)
 	$(BIN)/harness run --duration 1500ms
 
-bench-quick: install ## The same in under a minute, for a first look
-	$(BIN)/harness run --rounds 2 --scenarios plaintext,ws_echo --warmup 200ms --duration 500ms
+bench-quick: install ## A first look, in a little over a minute: three short rounds
+	$(BIN)/harness run --rounds 3 --scenarios plaintext,ws_echo --warmup 150ms --duration 400ms
+
+bench-full: install-all ## Every server and variant on plaintext, json and echo over HTTP/1.1, 2 and 3 (about 10 minutes)
+	$(BIN)/harness run --servers all --scenarios plaintext,json,echo --protocols h1,h2,h3 --rounds 2 --warmup 300ms --duration 1s
+
+check: install-all ## What each server can do, found by trying
+	$(BIN)/harness check --servers all
 
 report: install ## Draw the latest run again from its files
 	$(BIN)/harness report results/latest
 
-test: install ## Run all tests
-	$(BIN)/python -m pytest
+test: install-all ## Run all tests
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-lint: install ## Check style and types
+lint: install-all ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -41,10 +57,11 @@ format: install ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: install ## Pin the newest versions that pyproject.toml allows
-	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --extra servers --extra dev \
-		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --no-header \
-		--output-file requirements.lock pyproject.toml
+UPGRADE ?= --upgrade
+lock: install ## Pin the newest versions that pyproject.toml allows (UPGRADE= keeps those there are)
+	$(COMPILE) $(UPGRADE) --extra servers --extra dev --output-file requirements.lock pyproject.toml
+	$(COMPILE) $(UPGRADE) --extra servers --extra more-servers --extra frameworks --extra dev \
+		--constraint requirements.lock --output-file requirements-all.lock pyproject.toml
 
 clean: ## Remove what was made, but the results
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -3,35 +3,65 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "harness"
-MODEL = {"harness.model", "harness.findings", "harness.histogram"}
+MODEL = {
+    "harness.model",
+    "harness.loads",
+    "harness.machine",
+    "harness.findings",
+    "harness.summaries",
+    "harness.histogram",
+}
 """What every module may import."""
 
 ALLOWED = {
     "histogram": set(),
     "model": set(),
-    "findings": {"harness.model", "harness.histogram"},
+    "loads": set(),
+    "machine": set(),
+    "findings": {"harness.model", "harness.loads", "harness.machine", "harness.histogram"},
+    "summaries": {"harness.model", "harness.findings", "harness.histogram"},
     "plan": MODEL,
+    "search": MODEL,
     "intervals": MODEL,
     "verdict": MODEL,
-    "stats": {*MODEL, "harness.intervals", "harness.verdict"},
-    "catalog": {*MODEL, "harness.charts", "harness.servers"},
+    "outcome": {*MODEL, "harness.intervals", "harness.verdict"},
+    "stats": {*MODEL, "harness.intervals", "harness.outcome"},
+    "gates": MODEL,
+    "conditions": MODEL,
+    "comparison": {*MODEL, "harness.conditions", "harness.gates"},
+    "compare": {
+        *MODEL,
+        *("harness.comparison", "harness.conditions", "harness.gates", "harness.intervals", "harness.outcome"),
+    },
+    "packages": set(),
+    "catalog": {*MODEL, "harness.charts", "harness.packages", "harness.servers"},
     "config": MODEL,
     "guard": set(),
     "cpus": MODEL,
+    "cgroups": {*MODEL, "harness.cpus"},
+    "survey": {*MODEL, "harness.cgroups", "harness.cpus"},
+    "doctor": {*MODEL, "harness.cpus", "harness.verdict"},
+    "noise": {*MODEL, "harness.doctor", "harness.intervals", "harness.outcome"},
     "readiness": MODEL,
     "sample": MODEL,
-    "record": MODEL,
+    "record": {*MODEL, "harness.packages"},
     "server": {*MODEL, "harness.cpus", "harness.guard", "harness.readiness"},
     "load/trial": {*MODEL, "harness.cpus", "harness.guard"},
 }
 """Of the package itself; modules not named here are held by the rules for their folder."""
-PURE = ("findings", "plan", "intervals", "verdict", "stats", "histogram", "model")
+INSIDE = {"harness.load.trial"}
+"""What is seen of the load engine from outside."""
+PURE = (
+    *("findings", "loads", "plan", "search", "intervals", "verdict", "outcome", "stats", "histogram", "model"),
+    *("machine", "doctor", "noise", "gates", "conditions", "comparison", "compare"),
+)
 IMPURE = {"time", "datetime", "os", "io", "subprocess", "threading", "socket", "psutil", "tempfile", "shutil"}
 
 
@@ -102,8 +132,21 @@ def test_the_load_engine_knows_itself_and_the_model(module: str) -> None:
 @pytest.mark.parametrize("module", [name for name in modules() if not name.startswith("load/")])
 def test_nobody_else_looks_inside_the_load_engine(module: str) -> None:
     names = imports(PACKAGE / f"{module}.py")
-    assert {name for name in names if name.startswith("harness.load")} <= {"harness.load.trial"}
+    assert {name for name in names if name == "harness.load" or name.startswith("harness.load.")} <= INSIDE
     assert not outside(names) & {"locust", "gevent"}
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if name.startswith("check/")])
+def test_checks_know_the_model_and_each_other_and_their_target_starts_servers(module: str) -> None:
+    allowed = MODEL | ({"harness.server"} if module == "check/target" else set())
+    assert all(name in allowed or name.startswith("harness.check") for name in own(imports(PACKAGE / f"{module}.py")))
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if name.startswith("check/probe")])
+def test_the_probe_runs_where_nothing_is_installed(module: str) -> None:
+    names = imports(PACKAGE / f"{module}.py")
+    assert own(names) == set()
+    assert {name for name in outside(names) if not name.startswith("probe")} <= sys.stdlib_module_names
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "apps").glob("*.py")), ids=lambda path: path.stem)
