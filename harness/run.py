@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from harness.bench import Watcher
     from harness.cpus import Placement
     from harness.findings import RunInfo
-    from harness.model import Case, Plan, Protocol, Selection
+    from harness.model import Plan, Protocol, Selection
     from harness.record import RunDirectory
 
 CEILING_TRIES = 3
@@ -84,12 +84,7 @@ def _ceilings(selection: Selection, plan: Plan, placement: Placement, tls: Tls, 
 
 def _sweep(bench: Bench) -> None:
     """The rounds in open loops, at shares of what each case reached in the first, closed one."""
-    reached: dict[Case, float] = {
-        record.case: record.result.throughput_rps
-        for record in bench.records
-        if record.result is not None and record.verdict in {"valid", "client-limited"}
-    }
-    rounds = swept(bench.selection, reached)
+    rounds = swept(bench.selection, stats.reached_rps(bench.records))
     bench.total += sum(len(stint.cases) for stints in rounds for stint in stints)
     for number, stints in enumerate(rounds, 1):
         bench.round(number, stints)

@@ -38,12 +38,7 @@ def summarise(
     """
     answers = _answers(records)
     names = _names([row.contestant for rows in answers for row in rows])
-    reached = {
-        replace(row.case, load=""): _standing(row)
-        for rows in answers
-        for row in rows
-        if row.case.load == "saturate" and row.rounds
-    }
+    reached = {replace(case, load=""): rps for case, rps in reached_rps(records).items()}
     summaries = []
     for rows in answers:
         places = _ranks(rows)
@@ -63,6 +58,14 @@ def summarise(
                 )
             )
     return summaries
+
+
+def reached_rps(records: Sequence[Record]) -> dict[Case, float]:
+    """The rate of each case in a closed loop: what the rates of a sweep are shares of.
+
+    A rate that is not to be ranked, as the machine was busy or the generator at its limit, is good enough for that.
+    """
+    return {row.case: _standing(row) for row in outcomes(records) if row.case.load == "saturate" and row.rounds}
 
 
 def imprecise(records: Sequence[Record], baseline: Contestant, precision: float) -> set[Case]:

@@ -65,7 +65,7 @@ SERVERS = (
     _http1(
         "gunicorn-fast",
         _command("--worker-class", "asgi", "--asgi-loop", "asyncio", "--http-parser", "fast"),
-        "gunicorn_h1c",
+        "gunicorn_h1c>=0.6.14",
     ),
     Server(
         name="gunicorn-h2",

@@ -17,7 +17,7 @@ from harness.histogram import Histogram
 from harness.intervals import T_97_5, _percentiles, carries, estimate, latency, paired_ratio
 from harness.model import Case, Life, Protocol, Verdict
 from harness.outcome import cpu_between
-from harness.stats import imprecise, summarise
+from harness.stats import imprecise, reached_rps, summarise
 from harness.summaries import Estimate, Latency, Memory, Ratio
 
 if TYPE_CHECKING:
@@ -428,6 +428,18 @@ def test_a_case_without_any_result_has_a_row_without_numbers(verdict: Verdict) -
 def test_a_round_without_any_answer_is_no_throughput_of_zero() -> None:
     found = summaries([record("a", 0, 0, verdict="invalid", service_us=[])])["a"]
     assert (found.throughput_rps, found.rounds) == (None, 0)
+
+
+@pytest.mark.parametrize("verdict", ["valid", "client-limited", "invalid"])
+def test_the_rate_reached_in_a_closed_loop_is_known_on_a_busy_machine_too(verdict: Verdict) -> None:
+    (record,) = records_of({"a": [900]}, verdict=verdict)
+    assert reached_rps([record]) == {record.case: 900}
+
+
+def test_no_rate_was_reached_where_nothing_was_answered_or_the_rate_was_given() -> None:
+    silent, given = records_of({"a": [0], "b": [500]})
+    silent, given = replace(silent, verdict="invalid"), replace(given, case=replace(given.case, load="rate=500"))
+    assert reached_rps([silent, given]) == {}
 
 
 def contest(speeds: Mapping[tuple[str, str], Sequence[int]]) -> list[Record]:
