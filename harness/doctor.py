@@ -223,7 +223,7 @@ def _ports(machine: Machine) -> Check:
         return Check(name, "ok", _NOT_TOLD)
     waiting = network.time_wait or 0
     found = f"{network.ports:,}, {waiting:,} of them in TIME_WAIT"
-    wide = 'sudo sysctl net.ipv4.ip_local_port_range="1024 65535"'
+    wide = 'sudo sysctl net.ipv4.ip_local_port_range="16384 65535"'
     if network.tcp_tw_reuse == 0:
         # Elsewhere the loopback takes them again after a second.
         level = _above(waiting / network.ports, TIME_WAIT_NOTED, TIME_WAIT_LIMIT)

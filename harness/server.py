@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import psutil
@@ -19,12 +22,15 @@ from harness.model import App, Launch, Server, ServerError
 from harness.readiness import Readiness
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
 POLL_S = 0.01
 GRACE_S = 5.0
 """How long a server may take to stop before it is killed."""
+
+_CLIENT_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_ABOVE_SERVICES = 10_000
+_PORT_TRIES = 20
 
 _OPTIONS = ("WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "ASGI_THREADS")
 _OPTION_PREFIXES = ("UVICORN_", "GRANIAN_", "HYPERCORN_", "GUNICORN_")
@@ -122,10 +128,35 @@ def start(
 
 
 def free_port(host: str) -> int:
-    """A TCP port on which nothing listens now."""
-    with socket.create_server((host, 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """A TCP port that is free now and, where there are such ports, that the kernel gives to no client.
+
+    A port from its own range might be a connecting client's by the time the server asks for it; clients that wait for
+    servers to answer make hundreds of connections in a second.
+    """
+    candidates = _ports_of_no_client()
+    for port in random.sample(candidates, k=min(_PORT_TRIES, len(candidates))):
+        with suppress(OSError):
+            return _bound(host, port)
+    return _bound(host, 0)
+
+
+def _ports_of_no_client() -> Sequence[int]:
+    """What lies below the range that connecting clients get their ports from, and above the ports of known services."""
+    first_of_clients = int(_CLIENT_PORTS.read_text().split()[0])
+    return range(min(_ABOVE_SERVICES, first_of_clients), first_of_clients)
+
+
+def _bound(host: str, port: int) -> int:
+    """The port, having been bound for a moment; raises `OSError` where somebody else has it.
+
+    Nothing listens on it meanwhile: a process that another thread forks would do so too, until it is the program that
+    it shall be, and the port would not be free.
+    """
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind((host, port))
+        bound: int = held.getsockname()[1]
+        return bound
 
 
 def log_tail(path: Path, lines: int = 20) -> str:
@@ -193,7 +224,7 @@ _GONE = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 def _claim(server: Server, launch: Launch) -> None:
     """Some servers share an occupied port silently (SO_REUSEPORT), and a stranger would be measured along."""
     try:
-        socket.create_server((launch.host, launch.port)).close()
+        _bound(launch.host, launch.port)
     except OSError as error:
         holders = ", ".join(f"process {pid}" for pid in _listeners(launch)) or error.strerror
         raise ServerError(

@@ -23,7 +23,7 @@ def test_servers_are_tried_in_clear_and_over_tls_and_the_results_are_kept(tmp_pa
     assert {path.name for path in folder.iterdir()} == {"check.json", "check.md", "check.html"}
     results = json.loads((folder / "check.json").read_text())["results"]
     assert len(results) == 2 * 2 * 4
-    assert {result["outcome"] for result in results} == {"pass"}
+    assert [result for result in results if result["outcome"] != "pass"] == []
 
 
 def test_a_gate_fails_the_command_when_its_check_fails(tmp_path: Path) -> None:

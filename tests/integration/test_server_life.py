@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -182,6 +183,21 @@ def test_stopping_one_server_leaves_the_others_of_the_run_alone(
     with start("prompt") as first:
         start("escapes").stop(grace_s=0)
         assert processes_of(token) == [first.pid]
+
+
+def test_a_port_for_a_server_is_none_that_a_client_could_be_given() -> None:
+    first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    ports = {server.free_port(HOST) for _ in range(50)}
+    assert not ports.intersection(range(first, last + 1))
+    assert len(ports) > 40
+
+
+def test_a_port_stays_free_while_other_threads_start_processes(start: Callable[..., server.Running]) -> None:
+    def start_and_stop(_: int) -> None:
+        start("prompt").stop(grace_s=0)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(start_and_stop, range(40)))
 
 
 @pytest.mark.parametrize("reuse", [False, True])
