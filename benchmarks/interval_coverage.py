@@ -7,8 +7,8 @@ Takes the folder of a long run with `--aa`, such as
 and takes its rounds for the world: the ratio of two contestants over all of them is the truth. Short runs are drawn
 from it, by chance with replacement or as rounds in succession (which keeps the machine's drift), and for each the
 interval is made as a report makes it. Wanted: it covers the truth in at least 93 % of runs, and the baseline against
-itself, where the truth is 1, is called different in at most 5 %. (A round drawn twice makes an interval of no width:
-with 60 rounds to draw from, one run of two rounds in sixty misses for that alone.)
+itself, where the truth is 1, is called different in at most 5 %. (Draws of the same round alone are drawn again: no
+run measures one number twice, and an interval of no width misses for that.)
 """
 
 from __future__ import annotations
@@ -25,9 +25,12 @@ import numpy as np
 from harness.intervals import paired_ratio
 from harness.outcome import outcomes
 from harness.record import RunDirectory
+from harness.stats import PRECISE_FROM_ROUNDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from harness.outcome import Outcome
     from harness.summaries import Ratio
@@ -36,7 +39,8 @@ ROUNDS = (2, 3, 5, 10, 20)
 RUNS = 4_000
 RESAMPLES = 2_000
 PRECISION = 0.05
-LEAST, MOST = 5, 20
+LEASTS, MOST = (5, PRECISE_FROM_ROUNDS), 20
+"""Rounds before the first look at whether a precision is reached, and when it is given up."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,14 @@ def interval(logs: Sequence[float]) -> Ratio:
     return ratio
 
 
+def draw(world: Pair, rounds: int, chance: np.random.Generator) -> NDArray[np.float64]:
+    """Rounds of a short run, by chance with replacement, not all of them the same one."""
+    while True:
+        drawn = chance.choice(world.logs, rounds)
+        if np.ptp(drawn) > 0:
+            return drawn
+
+
 def bootstrap(logs: Sequence[float], chance: np.random.Generator) -> tuple[float, float]:
     """What a percentile bootstrap over rounds would give."""
     draws = chance.choice(np.asarray(logs), size=(RESAMPLES, len(logs))).mean(axis=1)
@@ -106,28 +118,29 @@ def report_coverage(world: Pair, chance: np.random.Generator) -> None:
     print(f"\n{world.title}: {truth:.3f} over {world.logs.size} rounds, a round varies by ±{100 * spread:.1f} %")
     print("  rounds  covered  in succession  bootstrap  half width, median")
     for rounds in (each for each in ROUNDS if each <= world.logs.size):
-        drawn = [interval(chance.choice(world.logs, rounds)) for _ in range(RUNS)]
+        drawn = [interval(draw(world, rounds, chance)) for _ in range(RUNS)]
         in_turn = [interval(world.logs[at : at + rounds]) for at in range(world.logs.size - rounds + 1)]
-        poorer = [bootstrap(chance.choice(world.logs, rounds), chance) for _ in range(RUNS // 10)]
+        poorer = [bootstrap(draw(world, rounds, chance), chance) for _ in range(RUNS // 10)]
         covered = share(ratio.low <= truth <= ratio.high for ratio in drawn)
         succession = share(ratio.low <= truth <= ratio.high for ratio in in_turn)
         percentile = share(low <= truth <= high for low, high in poorer)
         width = statistics.median(math.sqrt(ratio.high / ratio.low) - 1 for ratio in drawn)
         print(f"  {rounds:6}  {covered:7}  {succession:>13}  {percentile:>9}  ±{100 * width:.1f} %")
-    stopped = [until_precise(world, chance) for _ in range(RUNS // 4)]
-    covered = share(ratio.low <= truth <= ratio.high for ratio, _ in stopped)
-    needed = statistics.median(rounds for _, rounds in stopped)
-    reached = share(rounds < MOST for _, rounds in stopped)
-    print(
-        f"  until ±{100 * PRECISION:g} %, {LEAST} to {MOST} rounds: covered {covered}, "
-        f"{needed:g} rounds in the median, reached before {MOST} in {reached}"
-    )
+    for least in LEASTS:
+        stopped = [until_precise(world, least, chance) for _ in range(RUNS)]
+        covered = share(ratio.low <= truth <= ratio.high for ratio, _ in stopped)
+        needed = statistics.median(rounds for _, rounds in stopped)
+        reached = share(rounds < MOST for _, rounds in stopped)
+        print(
+            f"  until ±{100 * PRECISION:g} %, {least} to {MOST} rounds: covered {covered}, "
+            f"{needed:g} rounds in the median, reached before {MOST} in {reached}"
+        )
 
 
-def until_precise(world: Pair, chance: np.random.Generator) -> tuple[Ratio, int]:
+def until_precise(world: Pair, least: int, chance: np.random.Generator) -> tuple[Ratio, int]:
     """Rounds added one by one until the interval is narrow enough, as `--precision` does."""
-    logs = chance.choice(world.logs, MOST)
-    for rounds in range(LEAST, MOST):
+    logs = draw(world, MOST, chance)
+    for rounds in range(least, MOST):
         ratio = interval(logs[:rounds])
         if math.sqrt(ratio.high / ratio.low) - 1 <= PRECISION:
             return ratio, rounds
@@ -139,7 +152,7 @@ def report_false_differences(world: Pair, chance: np.random.Generator) -> None:
     print(f"\n{world.title}: called different though it is the same")
     for rounds in (each for each in ROUNDS if each <= world.logs.size):
         signs = chance.choice([-1, 1], size=(RUNS, rounds))
-        drawn = [interval(chance.choice(world.logs, rounds) * sign) for sign in signs]
+        drawn = [interval(draw(world, rounds, chance) * sign) for sign in signs]
         in_turn = [interval(world.logs[at : at + rounds]) for at in range(world.logs.size - rounds + 1)]
         false = share(not ratio.low <= 1 <= ratio.high for ratio in drawn)
         succession = share(not ratio.low <= 1 <= ratio.high for ratio in in_turn)

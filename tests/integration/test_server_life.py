@@ -197,7 +197,7 @@ def test_a_port_stays_free_while_other_threads_start_processes(start: Callable[.
         start("prompt").stop(grace_s=0)
 
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(start_and_stop, range(40)))
+        list(pool.map(start_and_stop, range(24)))
 
 
 @pytest.mark.parametrize("reuse", [False, True])

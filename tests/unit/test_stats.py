@@ -475,7 +475,7 @@ def test_contestants_are_called_by_what_there_are_several_of() -> None:
     }
 
 
-STEADY, SHAKY = [1_000, 1_001, 999, 1_000, 1_000], [1_000, 1_400, 700, 1_200, 800]
+STEADY, SHAKY = [1_000, 1_001, 999, 1_000] * 2, [1_000, 1_400, 700, 1_200] * 2
 
 
 def test_cases_whose_intervals_are_too_wide_need_more_rounds_and_so_do_their_baselines() -> None:
@@ -490,6 +490,12 @@ def test_cases_whose_intervals_are_too_wide_need_more_rounds_and_so_do_their_bas
 def test_without_a_baseline_a_case_must_be_precise_by_itself() -> None:
     records = records_of({"b": STEADY, "c": SHAKY})
     assert {case.server for case in imprecise(records, ("a", "asgi"), 0.05)} == {"c"}
+
+
+def test_an_interval_that_is_narrow_early_is_not_yet_taken_for_precise() -> None:
+    early, later = ({"a": STEADY[:rounds], "b": STEADY[:rounds]} for rounds in (7, 8))
+    assert {case.server for case in imprecise(records_of(early), ("a", "asgi"), 0.05)} == {"a", "b"}
+    assert imprecise(records_of(later), ("a", "asgi"), 0.05) == set()
 
 
 def test_one_round_is_not_precise() -> None:
