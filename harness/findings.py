@@ -231,6 +231,10 @@ class RunInfo:
     twin: str | None = None
     """The name under which the baseline ran a second time."""
     load_processes: int = 1
+    planned: tuple[Case, ...] = ()
+    """What was to be measured in each round; of a sweep, in its first."""
+    complete: bool | None = None
+    """Has the run come to its end? None where an earlier version did not say."""
     schema: int = SCHEMA
 
     @property

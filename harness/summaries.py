@@ -94,6 +94,8 @@ class CaseSummary:
     """What it is called in this run: its server, its app, or both, whichever there are several of."""
     own_share: float | None = None
     """In a sweep: the offered rate ÷ the rate that this server reached in a closed loop."""
+    overloaded: bool = False
+    """Was more offered than the server answers? Not so where the machine or the generator may have been the reason."""
     context_switches_per_request: Estimate | None = None
     frequency_mhz: Estimate | None = None
     """Mean frequency of the server's CPUs, where the kernel tells."""
