@@ -17,7 +17,6 @@ from harness.loads import Rate, level_of
 from harness.model import TLS_PROTOCOLS, App, Case, Launch, Life, LoadError, Scenario, Server, ServerError, Stint, Tls
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
 
     from harness.cpus import Placement
     from harness.findings import RunInfo
@@ -99,84 +98,93 @@ class Bench:
         launch = Launch(HOST, server.free_port(HOST), target, life.workers, tls, python)
         transport = "tls" if life.tls else "clear"
         log = self.directory.logs / f"{self.done:04}-{life.server}-{transport}.log"
-        running = server.start(
-            entry,
-            app,
-            launch,
-            cpus=self.placement.server,
-            log=log,
-            token=self.token,
-            deadline_s=self.selection.ready_within_s,
-        )
+        lived = LifeRecord(life, number, tuple(entry.command(launch)), log=log.name)
+        try:
+            running = server.start(
+                entry,
+                app,
+                launch,
+                cpus=self.placement.server,
+                log=log,
+                token=self.token,
+                deadline_s=self.selection.ready_within_s,
+            )
+        except ServerError:
+            self.directory.append(lived)
+            raise
         left = list(cases)
+        idle_pss_bytes = None
         try:
             idle_pss_bytes = sample.idle_pss(running.pid)
             while left and running.ended is None:
                 self._take(number, left.pop(0), launch, running)
         finally:
-            stopped = running.stop()
-        self.directory.append(
-            LifeRecord(
-                life,
-                number,
-                running.argv,
-                running.ready_s,
-                running.first_request_s,
-                running.active,
-                stopped.stop_s,
-                stopped.killed,
-                idle_pss_bytes,
-                log.name,
+            ended, stopped = running.ended, running.stop()
+            self.directory.append(
+                replace(
+                    lived,
+                    ready_s=running.ready_s,
+                    first_request_s=running.first_request_s,
+                    active=running.active,
+                    stop_s=stopped.stop_s,
+                    killed=stopped.killed,
+                    idle_pss_bytes=idle_pss_bytes,
+                    ended=ended,
+                )
             )
-        )
         if len(left) == len(cases):
             # It would come and go for ever.
             tail = server.log_tail(running.log)
-            raise ServerError(f"{entry.name}: expected it to stay, found that it ended with {running.ended}", tail)
+            raise ServerError(f"{entry.name}: expected it to stay, found that it ended with {ended}", tail)
         return left
 
     def _take(self, number: int, case: Case, launch: Launch, running: server.Running) -> None:
         """Measure a case once: by one trial, or by a search of several."""
         level = level_of(case.load)
         if level is None:
-            self._write(self._trial(number, case, case, launch, running))
+            self._write(self._trial(number, case, case, launch, running, self.selection.duration_s))
         else:
             self._search(number, case, level, launch, running)
 
     def _search(self, number: int, case: Case, level: Capacity, launch: Launch, running: server.Running) -> None:
         """The highest rate that meets the level; from the second round on the search starts near the earlier ones."""
         before = [each.probe.rate_rps for each in self.records if each.case == case and each.probe and each.probe.final]
-        first_rps = median(before) / 2 if before else search.FIRST_RPS
+        least_rps = search.least_rps(level)
+        first_rps = max(median(before) / 2 if before else search.FIRST_RPS, least_rps)
         seen: list[Probe] = []
-        while (attempt := search.next_try(seen, first_rps)) is not None:
-            record = self._probe(number, case, level, attempt, seen, launch, running)
-            if record.verdict == "client-limited" and record.probe is not None:
-                # Once may be an accident of the machine's; twice is the generator.
-                self._write(replace(record, probe=replace(record.probe, final=False)))
-                record = self._probe(number, case, level, attempt, seen, launch, running)
+        while (attempt := search.next_try(seen, first_rps, least_rps)) is not None:
+            trial = self._attempt(number, case, level, attempt, launch, running)
+            record, probe = search.weighed(trial, attempt, level, seen)
+            if trial.verdict in search.MAYBE_ACCIDENTS and not probe.met:
+                # Once may be an accident of the machine's, or of the generator's; twice is not.
+                self._write(replace(record, probe=replace(probe, final=False)))
+                trial = self._attempt(number, case, level, attempt, launch, running)
+                record, probe = search.weighed(trial, attempt, level, seen)
             self._write(record)
-            if record.probe is None or record.probe.final:
+            if probe.final:
                 return
-            seen.append(record.probe)
+            seen.append(probe)
 
-    def _probe(
+    def _attempt(
         self,
         number: int,
         case: Case,
         level: Capacity,
         attempt: search.Try,
-        seen: Sequence[Probe],
         launch: Launch,
         running: server.Running,
     ) -> Record:
         driven = replace(case, load=str(Rate(attempt.rate_rps)))
-        return search.weighed(self._trial(number, case, driven, launch, running), attempt, level, seen)
+        window_s = search.window_s(level, attempt.rate_rps, self.selection.duration_s)
+        return self._trial(number, case, driven, launch, running, window_s)
 
-    def _trial(self, number: int, case: Case, driven: Case, launch: Launch, running: server.Running) -> Record:
+    def _trial(
+        self, number: int, case: Case, driven: Case, launch: Launch, running: server.Running, window_s: float
+    ) -> Record:
         """One trial of a case; `driven` is what the generator is told, which differs while a rate is searched for."""
-        order = self._order(number, driven, launch)
+        order = self._order(number, driven, launch, window_s)
         argv = order.argv(Path("result.json"))
-        started_at, before = _now(), sample.machine_time()
+        started_at = _now()
         try:
             with sample.Sampler(running.pid, self.placement.server) as sampler:
                 result = trial.run(order)
@@ -185,20 +193,20 @@ class Bench:
             reasons = (*filter(None, [ended]), str(error))
             tail = f"{error.log_tail}\n{server.log_tail(running.log)}".strip()
             return self._record(case, number, "failed", reasons, started_at=started_at, load_argv=argv, log_tail=tail)
-        after = sample.machine_time()
-        steal_ratio = sample.steal_ratio(before, after)
-        own_cpu_s = sampler.samples[-1].cpu_s - sampler.samples[0].cpu_s
-        foreign_ratio = sample.foreign_ratio(before, after, self.placement.server, own_cpu_s)
-        judgement, reasons = verdict.judge(
-            case,
-            result,
-            server_cpu_s=outcome.cpu_between(sampler.samples, result.window_start_ns, result.window_end_ns),
-            server_cpus=len(self.placement.server),
-            steal_ratio=steal_ratio,
-            foreign_ratio=foreign_ratio if self.placement.disjoint else None,
-            ceiling_rps=self.info.ceilings.get(case.protocol),
-            disjoint=self.placement.disjoint,
+        window = result.window_start_ns, result.window_end_ns
+        steal_ratio = outcome.steal_between(sampler.samples, *window)
+        foreign_ratio = outcome.foreign_between(sampler.samples, *window)
+        around = verdict.Surroundings(
+            outcome.cpu_between(sampler.samples, *window),
+            len(self.placement.server),
+            steal_ratio,
+            foreign_ratio if self.placement.disjoint else None,
+            self.info.ceilings.get(case.protocol),
+            self.placement.disjoint,
         )
+        judgement, reasons = verdict.judge(case, result, around)
+        if running.ended is not None:
+            judgement, reasons = "failed", (f"the server ended with {running.ended}", *reasons)
         return self._record(
             case,
             number,
@@ -209,11 +217,12 @@ class Bench:
             samples=sampler.samples,
             steal_ratio=steal_ratio,
             foreign_ratio=foreign_ratio,
+            overloaded=verdict.overloaded(case, result, around),
             load_argv=argv,
             log_tail="" if judgement == "valid" else server.log_tail(running.log),
         )
 
-    def _order(self, number: int, case: Case, launch: Launch) -> trial.Order:
+    def _order(self, number: int, case: Case, launch: Launch, window_s: float) -> trial.Order:
         scheme = "https" if case.protocol in TLS_PROTOCOLS else "http"
         name = f"{len(self.records):04}-{case.server}-{case.scenario}-{case.protocol}-load.log"
         return trial.Order(
@@ -222,7 +231,7 @@ class Bench:
             f"{scheme}://{launch.address}",
             self.tls.authority if scheme == "https" else None,
             self.selection.warmup_s,
-            self.selection.duration_s,
+            window_s,
             self.placement.load,
             self.directory.logs / name,
             self.selection.seed + number,

@@ -90,6 +90,20 @@ class LoadResult:
 
 
 @dataclass(frozen=True)
+class MachineTime:
+    """CPU seconds of the machine since it started; the kernel counts them in hundredths."""
+
+    total_s: float
+    """Of all CPUs."""
+    stolen_s: float
+    """Of these, what its host gave to others."""
+    server_s: float
+    """Of the CPUs that the server may run on."""
+    used_s: float
+    """Of these, what processes used, with all that is counted as theirs."""
+
+
+@dataclass(frozen=True)
 class Sample:
     """One look at a process tree: CPU seconds since it started, user and system, the dead included."""
 
@@ -102,6 +116,8 @@ class Sample:
     """Context switches since it started, voluntary or not; of threads that ended, as far as they had been seen."""
     frequency_mhz: float | None = None
     """Mean of the server's CPUs; None where it was not looked at, or the kernel does not tell."""
+    machine: MachineTime | None = None
+    """None where it was not looked at."""
 
 
 @dataclass(frozen=True)
@@ -132,9 +148,11 @@ class Record:
     result: LoadResult | None = None
     samples: tuple[Sample, ...] = ()
     steal_ratio: float | None = None
-    """Share of the machine's CPU time that its host gave to others."""
+    """Share of the machine's CPU time in the window that its host gave to others."""
     foreign_ratio: float | None = None
-    """Share of the server's CPUs that processes other than its own used."""
+    """Share of the server's CPUs in the window that processes other than its own used."""
+    overloaded: bool = False
+    """Was the given rate more than the server answers? Not so where anything else may have been the reason."""
     load_argv: tuple[str, ...] = ()
     log_tail: str = ""
     probe: Probe | None = None
@@ -177,6 +195,8 @@ class LifeRecord:
     idle_pss_bytes: int | None = None
     log: str = ""
     """The log's name under `logs/`."""
+    ended: str | None = None
+    """How it ended by itself; None where it ran until it was told to stop, and where it never came to an answer."""
     schema: int = SCHEMA
 
 
@@ -201,6 +221,10 @@ class Environment:
     """App name to the version of its framework, the first of `App.requires`."""
     other_packages: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Server name to the packages of its own environment, where it has one."""
+    interpreters: Mapping[str, str] = field(default_factory=dict)
+    """Server name to the version and build of the Python that runs it; `python` is that of the harness."""
+    app_commit: str | None = None
+    """Commit of an app of one's own, where its files are under git."""
     machine: Machine | None = None
 
 

@@ -92,14 +92,13 @@ def _rate(details: str) -> Rate | None:
 
 def _capacity(details: str) -> Capacity | None:
     limits_us: dict[float, int] = {}
-    error_share = 0.0
-    for part in details.split(","):
+    shares: list[float] = []
+    parts = details.split(",")
+    for part in parts:
         if found := re.fullmatch(r"errors<(\d+(?:\.\d+)?)%", part):
-            error_share = float(found[1]) / 100
-        elif (found := re.fullmatch(r"p(\d+(?:\.\d+)?)<(\d+(?:\.\d+)?)(us|ms|s)", part)) and (
-            float(found[1]) in _PERCENTILES and float(found[2]) > 0
-        ):
+            shares.append(float(found[1]) / 100)
+        elif found := re.fullmatch(r"p(\d+(?:\.\d+)?)<(\d+(?:\.\d+)?)(us|ms|s)", part):
             limits_us[float(found[1])] = round(float(found[2]) * _UNITS_US[found[3]])
-        else:
-            return None
-    return Capacity(limits_us, error_share) if limits_us else None
+    sound = limits_us.keys() <= set(_PERCENTILES) and all(limits_us.values()) and all(share < 1 for share in shares)
+    once = len(limits_us) + len(shares) == len(parts) and len(shares) <= 1
+    return Capacity(limits_us, *shares) if limits_us and sound and once else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from statistics import fmean
@@ -13,7 +14,7 @@ from harness.findings import Errors
 from harness.intervals import PER_MILLE, carries
 from harness.loads import rate_of
 from harness.model import PROTOCOLS
-from harness.verdict import combine
+from harness.verdict import GRAVITY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from harness.findings import LoadResult, Record, Sample
     from harness.model import Case, Verdict
 
+LEFT_OUT_LIMIT = 0.20
+"""Of the rounds: a case stays valid without one round in five."""
 EDGE_NS = 200_000_000
 """How much of either end of a window may lie outside the samples."""
 
@@ -85,6 +88,8 @@ class Outcome:
     throughput_rps: Mapping[int, float]
     cpu_us_per_request: Mapping[int, float]
     p99_us: Mapping[int, float]
+    overloaded: bool
+    """Was more offered than the server answers, in most of its rounds?"""
 
     @property
     def standing(self) -> Mapping[int, float]:
@@ -113,22 +118,66 @@ def outcomes(records: Sequence[Record]) -> list[Outcome]:
     return [_outcome(own) for own in by_case.values()]
 
 
-def cpu_between(samples: Iterable[Sample], start_ns: int, end_ns: int) -> float | None:
-    """CPU seconds of a process tree from `start_ns` to `end_ns`, linear between its samples.
+def combine(records: Sequence[Record]) -> tuple[Verdict, tuple[str, ...]]:
+    """Verdict on a case from the records of its rounds (at least one), and the reasons.
 
-    None where the samples miss more than `EDGE_NS` at either end, or all of the window. A shorter end that they miss
+    Valid when at least four rounds in five are: the others are left out, and a reason says so. Otherwise the commonest
+    verdict among the bad rounds, of two equally common ones the graver. Reasons that differ in their figures alone are
+    told once, with the figure of the first round.
+    """
+    records = sorted(records, key=lambda record: record.round)
+    rounds = len(records)
+    by_verdict: dict[Verdict, list[Record]] = {}
+    for record in records:
+        by_verdict.setdefault(record.verdict, []).append(record)
+    valid = by_verdict.pop("valid", [])
+    if valid and rounds - len(valid) <= LEFT_OUT_LIMIT * rounds:
+        omissions = (
+            f"{len(bad)} of {rounds} rounds left out as {verdict}: {', '.join(_told_once(bad, len(bad)))}"
+            for verdict, bad in sorted(by_verdict.items())
+        )
+        return "valid", (*omissions, *_told_once(valid, len(valid)))
+    commonest = max(by_verdict, key=lambda verdict: (len(by_verdict[verdict]), GRAVITY.index(verdict)))
+    return commonest, _told_once(by_verdict[commonest], rounds)
+
+
+def cpu_between(samples: Iterable[Sample], start_ns: int, end_ns: int) -> float | None:
+    """CPU seconds of a process tree from `start_ns` to `end_ns`; None where the samples do not tell."""
+    return _gained(((sample.at_ns, sample.cpu_s) for sample in samples), start_ns, end_ns)
+
+
+def steal_between(samples: Iterable[Sample], start_ns: int, end_ns: int) -> float | None:
+    """Share of the machine's CPU time in that time that its host gave to others; None where the samples do not tell."""
+    seen = [(sample.at_ns, sample.machine) for sample in samples if sample.machine is not None]
+    stolen_s = _gained(((at_ns, machine.stolen_s) for at_ns, machine in seen), start_ns, end_ns)
+    total_s = _gained(((at_ns, machine.total_s) for at_ns, machine in seen), start_ns, end_ns)
+    return stolen_s / total_s if stolen_s is not None and total_s else None
+
+
+def foreign_between(samples: Sequence[Sample], start_ns: int, end_ns: int) -> float | None:
+    """Share of the server's CPUs in that time that others used; None where the samples do not tell."""
+    seen = [(sample.at_ns, sample.machine) for sample in samples if sample.machine is not None]
+    used_s = _gained(((at_ns, machine.used_s) for at_ns, machine in seen), start_ns, end_ns)
+    server_s = _gained(((at_ns, machine.server_s) for at_ns, machine in seen), start_ns, end_ns)
+    own_s = cpu_between(samples, start_ns, end_ns)
+    return max(0.0, used_s - own_s) / server_s if used_s is not None and own_s is not None and server_s else None
+
+
+def _gained(seen: Iterable[tuple[int, float]], start_ns: int, end_ns: int) -> float | None:
+    """How much a count grew from `start_ns` to `end_ns`, linear between the looks at it.
+
+    None where the looks miss more than `EDGE_NS` at either end, or all of the time. A shorter end that they miss
     counts at the mean rate of the rest: counting nothing there would flatter the server.
     """
-    line = sorted(samples, key=lambda sample: sample.at_ns)
+    line = sorted(seen)
     if not line:
         return None
-    first_ns, last_ns = max(start_ns, line[0].at_ns), min(end_ns, line[-1].at_ns)
+    first_ns, last_ns = max(start_ns, line[0][0]), min(end_ns, line[-1][0])
     if first_ns - start_ns > EDGE_NS or end_ns - last_ns > EDGE_NS or last_ns <= first_ns:
         return None
-    at_ns = [sample.at_ns - start_ns for sample in line]
-    cpu_s = [sample.cpu_s for sample in line]
-    before_s, after_s = np.interp([first_ns - start_ns, last_ns - start_ns], at_ns, cpu_s)
-    return float(after_s - before_s) * (end_ns - start_ns) / (last_ns - first_ns)
+    at_ns = [each_ns - start_ns for each_ns, _ in line]
+    before, after = np.interp([first_ns - start_ns, last_ns - start_ns], at_ns, [count for _, count in line])
+    return float(after - before) * (end_ns - start_ns) / (last_ns - first_ns)
 
 
 def _outcome(records: Sequence[Record]) -> Outcome:
@@ -150,6 +199,7 @@ def _outcome(records: Sequence[Record]) -> Outcome:
         throughput_rps=_by_round(rounds, lambda each: each.throughput_rps),
         cpu_us_per_request=_by_round(rounds, lambda each: each.cpu_us_per_request),
         p99_us=_by_round(rounds, lambda each: each.p99_us),
+        overloaded=sum(record.overloaded for record in records) > len(records) / 2,
     )
 
 
@@ -164,3 +214,21 @@ def _sum_errors(several: Sequence[Errors]) -> Errors:
         by_kind.update(errors.by_kind)
         examples |= {kind: example for kind, example in errors.examples.items() if kind not in examples}
     return Errors(sum(errors.total for errors in several), dict(by_kind), examples)
+
+
+def _told_once(records: Sequence[Record], rounds: int) -> tuple[str, ...]:
+    """The reasons of these records, alike ones once; if not in all of the rounds, it is said in how many."""
+    first: dict[str, str] = {}
+    seen: Counter[str] = Counter()
+    for record in records:
+        own = {_without_figures(reason): reason for reason in record.reasons}
+        first = own | first
+        seen.update(own.keys())
+    return tuple(
+        first[kind] if count == rounds else f"{first[kind]} ({count} of {rounds} rounds)"
+        for kind, count in seen.items()
+    )
+
+
+def _without_figures(reason: str) -> str:
+    return re.sub(r"\d[\d.,]*", "#", reason)

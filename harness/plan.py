@@ -34,7 +34,7 @@ COMMON_LEAST = 0.10
 def make_plan(selection: Selection) -> Plan:
     """The same selection gives the same plan; the seed orders it.
 
-    A sweep is planned in two steps, as its rates depend on what the servers reach: its plan is that of one round in a
+    A sweep is planned in two steps, as its rates depend on what the servers reach: its plan is that of rounds in a
     closed loop, and `swept` makes the rounds that follow. The estimate is that of both.
     """
     possible: list[Case] = []
@@ -49,14 +49,14 @@ def make_plan(selection: Selection) -> Plan:
         else:
             exclusions.append(Exclusion(case, reason))
     shuffle = random.Random(selection.seed)  # noqa: S311 - an order to be repeated, no secret
-    rounds = tuple(one_round(possible, shuffle) for _ in range(1 if sweep else selection.rounds))
+    rounds = tuple(one_round(possible, shuffle) for _ in range(selection.rounds))
     more = range(selection.rounds, selection.max_rounds) if selection.precision is not None and not sweep else ()
     further = tuple(one_round(possible, shuffle) for _ in more)
     return Plan(rounds, tuple(exclusions), estimate_s(rounds, selection), further)
 
 
 def swept(selection: Selection, reached_rps: Mapping[Case, float]) -> tuple[tuple[Stint, ...], ...]:
-    """The rounds of a sweep, given the rate that each case of its first round reached in a closed loop."""
+    """The rounds of a sweep, given the rate that each case reached in a closed loop."""
     rates = {case: _own_rates(rps) | _common_rates(case, rps, reached_rps) for case, rps in reached_rps.items()}
     possible = [replace(case, load=str(Rate(rps))) for case, own in rates.items() for rps in sorted(own)]
     shuffle = random.Random(selection.seed)  # noqa: S311 - an order to be repeated, no secret
@@ -123,11 +123,9 @@ def estimate_s(rounds: tuple[tuple[Stint, ...], ...], selection: Selection) -> f
     """How long a run will take, in seconds; with a precision to reach, the least."""
     trial_s = _TRIAL_S + selection.warmup_s + selection.duration_s
     trials = _SEARCH_TRIALS if level_of(selection.load) else 1
-    first_s = sum(_LIFE_S + len(stint.cases) * trials * trial_s for stints in rounds for stint in stints)
-    if not isinstance(load_of(selection.load), Sweep):
-        return first_s
-    swept_s = sum(_LIFE_S + len(stint.cases) * _SWEEP_TRIALS * trial_s for stints in rounds for stint in stints)
-    return first_s + selection.rounds * swept_s
+    if isinstance(load_of(selection.load), Sweep):
+        trials += _SWEEP_TRIALS
+    return sum(_LIFE_S + len(stint.cases) * trials * trial_s for stints in rounds for stint in stints)
 
 
 def _own_rates(reached_rps: float) -> set[float]:

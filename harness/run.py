@@ -42,6 +42,9 @@ def measure(
 
     A server or a generator that fails costs its trials a number, not the run its others.
     """
+    planned = dict.fromkeys(case for stints in plan.rounds for stint in stints for case in stint.cases)
+    info = replace(info, planned=tuple(planned), complete=False)
+    directory.write_info(info)
     with guard.guard() as token, certificates() as tls:
         info = replace(info, ceilings=_ceilings(selection, plan, placement, tls, token))
         directory.write_info(info)
@@ -50,9 +53,10 @@ def measure(
         for number, stints in enumerate(plan.rounds):
             bench.round(number, stints)
         if isinstance(load_of(selection.load), Sweep):
-            _sweep(bench)
+            _sweep(bench, plan)
         elif selection.precision is not None:
             _until_precise(bench, plan, selection.precision)
+        directory.write_info(replace(info, complete=True))
 
 
 @contextmanager
@@ -82,11 +86,11 @@ def _ceilings(selection: Selection, plan: Plan, placement: Placement, tls: Tls, 
     return ceilings(generator, list(spoken), min(CEILING_TRIES, selection.rounds), own)
 
 
-def _sweep(bench: Bench) -> None:
-    """The rounds in open loops, at shares of what each case reached in the first, closed one."""
+def _sweep(bench: Bench, plan: Plan) -> None:
+    """The rounds in open loops, at shares of what each case reached in the closed ones."""
     rounds = swept(bench.selection, stats.reached_rps(bench.records))
     bench.total += sum(len(stint.cases) for stints in rounds for stint in stints)
-    for number, stints in enumerate(rounds, 1):
+    for number, stints in enumerate(rounds, len(plan.rounds)):
         bench.round(number, stints)
 
 

@@ -7,26 +7,28 @@ import ctypes
 import os
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
-from harness.findings import Sample
+from harness.findings import MachineTime, Sample
 from harness.model import HarnessError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 INTERVAL_S = 0.1
 _WIDE_EVERY = 5
 """New processes, context switches and frequency are looked for in every fifth sample: every thread is asked."""
-_MEMORY_SHARE = 0.0025
-"""Of one CPU, at most, goes into looking at memory, for which the kernel walks all pages and halts their owner."""
+_SHARE = 0.0025
+"""Of one CPU, at most, goes into looking at memory, for which the kernel walks all pages and halts their owner, and as
+much into the machine's own time, for which it asks every CPU and counts every interrupt."""
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PROC = Path("/proc")
 _FREQUENCY = "/sys/devices/system/cpu/cpu{}/cpufreq/scaling_cur_freq"
 _LIBC = ctypes.CDLL(None)
 
+Seen = TypeVar("Seen")
 Thread = tuple[int, str]
 """A process and a thread of it, by their numbers."""
 
@@ -47,8 +49,8 @@ class Usage:
 class Sampler:
     """Looks at the tree of `pid` ten times a second while its block runs, and once at either end.
 
-    `cpus` are those whose frequency is looked at. A child that a process of the tree starts is known by the next fifth
-    sample; what it used until then counts from there on.
+    `cpus` are the server's: their frequency is looked at, and who used them. A child that a process of the tree starts
+    is known by the next fifth sample; what it used until then counts from there on.
     """
 
     def __init__(self, pid: int, cpus: Collection[int] = ()) -> None:
@@ -59,7 +61,8 @@ class Sampler:
         self._lost_s = 0.0
         self._switches: Mapping[Thread, int] = {}
         self._lost_switches = 0
-        self._memory_due_s = 0.0
+        self._cpus = frozenset(cpus)
+        self._memory, self._machine = _Seldom(lambda: _pss(self._alive)), _Seldom(lambda: machine_time(self._cpus))
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
 
@@ -69,21 +72,20 @@ class Sampler:
 
     def __enter__(self) -> Self:
         _require_children()
-        self._look(wide=True, memory=True)
+        self._look(wide=True, edge=True)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
         self._thread.join()
-        self._look(wide=True, memory=True)
+        self._look(wide=True, edge=True)
 
     def _run(self) -> None:
         while not self._done.wait(INTERVAL_S):
-            wide = len(self._samples) % _WIDE_EVERY == 0
-            self._look(wide=wide, memory=wide and time.monotonic() >= self._memory_due_s)
+            self._look(wide=len(self._samples) % _WIDE_EVERY == 0)
 
-    def _look(self, *, wide: bool, memory: bool) -> None:
+    def _look(self, *, wide: bool, edge: bool = False) -> None:
         at_ns, alive = time.perf_counter_ns(), _again(self._alive)
         if wide or len(alive) < len(self._alive):
             # A worker whose parent died is no longer below `pid`, and works on.
@@ -98,23 +100,35 @@ class Sampler:
                 at_ns,
                 cpu_s,
                 len(alive),
-                self._memory() if memory else None,
+                self._memory.look(anyway=edge) if wide else None,
                 switches=self._count_switches() if wide else None,
                 frequency_mhz=_mean_mhz(self._frequencies) if wide else None,
+                machine=self._machine.look(anyway=edge),
             )
         )
-
-    def _memory(self) -> int:
-        before_s = time.thread_time()
-        pss_bytes = _pss(self._alive)
-        self._memory_due_s = time.monotonic() + (time.thread_time() - before_s) / _MEMORY_SHARE
-        return pss_bytes
 
     def _count_switches(self) -> int:
         switches = _switches(self._alive)
         self._lost_switches += lost_switches(self._switches, switches)
         self._switches = switches
         return self._lost_switches + sum(switches.values())
+
+
+class _Seldom(Generic[Seen]):
+    """Something to look at so seldom that it takes no more than `_SHARE` of a CPU."""
+
+    def __init__(self, at: Callable[[], Seen]) -> None:
+        self._at = at
+        self._due_s = 0.0
+
+    def look(self, *, anyway: bool) -> Seen | None:
+        """None where it is not due yet."""
+        if not anyway and time.monotonic() < self._due_s:
+            return None
+        before_s = time.thread_time()
+        seen = self._at()
+        self._due_s = time.monotonic() + (time.thread_time() - before_s) / _SHARE
+        return seen
 
 
 def lost(before: Mapping[int, Usage], now: Mapping[int, Usage]) -> float:
@@ -140,26 +154,8 @@ def idle_pss(pid: int) -> int:
     return _pss(tree(pid))
 
 
-@dataclass(frozen=True)
-class CpuTime:
-    """Ticks of one CPU since the machine started."""
-
-    total: int
-    used: int
-    """By processes, with all that is counted as theirs."""
-
-
-@dataclass(frozen=True)
-class MachineTime:
-    """Ticks of all CPUs together since the machine started, and of each; `man 5 proc_stat`."""
-
-    total: int
-    stolen: int
-    by_cpu: Mapping[int, CpuTime] = field(default_factory=dict)
-
-
-def machine_time() -> MachineTime:
-    """The machine's CPU time so far."""
+def machine_time(cpus: Collection[int]) -> MachineTime:
+    """The machine's CPU time so far, and that of these CPUs; `man 5 proc_stat`."""
     # user nice system idle iowait irq softirq steal; what follows is part of user and nice.
     ticks: dict[bytes, list[int]] = {}
     for line in _read("/proc/stat").splitlines():
@@ -171,31 +167,10 @@ def machine_time() -> MachineTime:
     # Where the time of interrupts is measured (CONFIG_IRQ_TIME_ACCOUNTING), hard ones have some, and it is nobody's.
     # Elsewhere they have none, and softirqs are a process's time too: of the one that they interrupt.
     interrupts_count = every[5] == 0
-    return MachineTime(
-        sum(every),
-        every[7],
-        {
-            int(number): CpuTime(sum(own), sum(own[:3]) + (own[5] + own[6] if interrupts_count else 0))
-            for number, own in ticks.items()
-        },
-    )
-
-
-def steal_ratio(before: MachineTime, after: MachineTime) -> float:
-    """Share of the machine's CPU time between two looks that its host gave to others; 0 for no time at all."""
-    total = after.total - before.total
-    return (after.stolen - before.stolen) / total if total > 0 else 0.0
-
-
-def foreign_ratio(before: MachineTime, after: MachineTime, cpus: Iterable[int], own_cpu_s: float) -> float:
-    """Share of the time of `cpus` between two looks that processes used beside those that used `own_cpu_s` seconds.
-
-    0 for no time at all. Ticks are hundredths of a second: over 2 s it is right to about 1 %.
-    """
-    pairs = [(before.by_cpu[cpu], after.by_cpu[cpu]) for cpu in cpus if cpu in before.by_cpu and cpu in after.by_cpu]
-    total = sum(later.total - earlier.total for earlier, later in pairs)
-    used = sum(later.used - earlier.used for earlier, later in pairs)
-    return max(0.0, used - own_cpu_s * _TICKS_PER_S) / total if total > 0 else 0.0
+    own = [each for number, each in ticks.items() if int(number) in cpus]
+    used = sum(sum(each[:3]) + (each[5] + each[6] if interrupts_count else 0) for each in own)
+    seconds = (count / _TICKS_PER_S for count in (sum(every), every[7], sum(map(sum, own)), used))
+    return MachineTime(*seconds)
 
 
 def tree(*roots: int) -> list[int]:

@@ -12,20 +12,28 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.findings import Probe
+from harness.intervals import TAIL
 from harness.loads import ANSWERED_LEAST
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from harness.findings import LoadResult, Record, Step
     from harness.loads import Capacity
+    from harness.model import Verdict
 
 RESOLUTION = 0.05
 """The search ends when the lowest rate missed is at most this far above the highest met."""
 FIRST_RPS = 1_000.0
 LEAST_RPS = 10.0
-"""Below, a window of seconds holds too few requests to say anything."""
+"""Below, no window holds requests enough to say anything."""
+LONGEST_S = 20.0
+"""No window is longer, however few requests a rate has in it."""
+SPARE = 1.05
+"""Not every request that is due in a window lies wholly inside."""
 CONFIRMATIONS = 5
+MAYBE_ACCIDENTS: Collection[Verdict] = frozenset({"client-limited", "invalid"})
+"""Verdicts on a trial after which a rate is tried once more."""
 
 
 class Try(NamedTuple):
@@ -35,12 +43,27 @@ class Try(NamedTuple):
     step: Step
 
 
-def next_try(seen: Sequence[Probe], first_rps: float = FIRST_RPS) -> Try | None:
+def window_s(level: Capacity, rate_rps: float, duration_s: float) -> float:
+    """How long a trial at this rate has to look, `duration_s` at least, until its requests carry the percentiles."""
+    return max(duration_s, min(LONGEST_S, SPARE * _requests(level) / rate_rps))
+
+
+def least_rps(level: Capacity) -> float:
+    """The lowest rate at which the longest window carries the percentiles."""
+    return max(LEAST_RPS, SPARE * _requests(level) / LONGEST_S)
+
+
+def _requests(level: Capacity) -> float:
+    """How many are needed for the farthest percentile."""
+    return TAIL / (1 - max(level.limits_us) / 100)
+
+
+def next_try(seen: Sequence[Probe], first_rps: float = FIRST_RPS, lowest_rps: float = LEAST_RPS) -> Try | None:
     """The next rate and why it is tried; None when the search is over, with or without success."""
     confirmations = [probe for probe in seen if probe.step == "confirmation"]
     if confirmations:
         last = confirmations[-1]
-        if last.met or len(confirmations) == CONFIRMATIONS or last.rate_rps / (1 + RESOLUTION) < LEAST_RPS:
+        if last.met or len(confirmations) == CONFIRMATIONS or last.rate_rps / (1 + RESOLUTION) < lowest_rps:
             return None
         return Try(last.rate_rps / (1 + RESOLUTION), "confirmation")
     met = max((probe.rate_rps for probe in seen if probe.met), default=None)
@@ -48,7 +71,7 @@ def next_try(seen: Sequence[Probe], first_rps: float = FIRST_RPS) -> Try | None:
     if missed is None:
         return Try(first_rps if met is None else 2 * met, "doubling")
     if met is None:
-        return Try(missed / 2, "doubling") if missed / 2 >= LEAST_RPS else None
+        return Try(missed / 2, "doubling") if missed / 2 >= lowest_rps else None
     if missed > met * (1 + RESOLUTION):
         return Try(math.sqrt(met * missed), "bisection")
     return Try(met, "confirmation")
@@ -69,27 +92,32 @@ def shortfall(level: Capacity, rate_rps: float, result: LoadResult) -> str | Non
     return None
 
 
-def weighed(trial: Record, attempt: Try, level: Capacity, seen: Sequence[Probe]) -> Record:
-    """The record of a trial of a search, as the search sees it; `seen` are the ones before it.
+def weighed(trial: Record, attempt: Try, level: Capacity, seen: Sequence[Probe]) -> tuple[Record, Probe]:
+    """The record of a trial of a search, as the search sees it, and the probe in it; `seen` are the ones before it.
 
     A trial that missed the level is a sound trial, and the search goes on; it is over, and its last trial stands for
-    the round, when a rate was confirmed, when none can be, or when a trial was not sound: the generator may have been
-    why the level was missed.
+    the round, when a rate was confirmed, when none can be, or when a trial was not sound: the generator or the machine
+    may have been why the level was missed.
     """
     result = trial.result
     why = "" if result is None else shortfall(level, attempt.rate_rps, result) or ""
     met = result is not None and not why and trial.verdict in {"valid", "client-limited"}
     probe = Probe(attempt.rate_rps, attempt.step, met, shortfall=why)
+    verdict, reasons = trial.verdict, trial.reasons
     if met:
-        confirmed = attempt.step == "confirmation"
-        return replace(trial, verdict="valid", probe=replace(probe, final=confirmed))
-    if trial.verdict != "valid":
-        highest = max((each.rate_rps for each in seen if each.met), default=0.0)
-        known = f"the search ended at {attempt.rate_rps:,.0f} requests/s; the highest rate that met the level was"
-        reasons = (*trial.reasons, f"{known} {highest:,.0f}")
-        return replace(trial, reasons=reasons, probe=replace(probe, final=True))
-    if next_try([*seen, probe]) is None:
+        verdict, probe = "valid", replace(probe, final=attempt.step == "confirmation")
+    elif trial.verdict != "valid":
+        probe = replace(probe, final=True)
+        reasons = (*reasons, f"the search ended at {attempt.rate_rps:,.0f} requests/s; {_known(seen)}")
+    elif next_try([*seen, probe], lowest_rps=least_rps(level)) is None:
         lowest = min(each.rate_rps for each in [*seen, probe])
-        reason = f"no rate down to {lowest:,.0f} requests/s met the level twice; the last time, {why}"
-        return replace(trial, verdict="invalid", reasons=(reason, *trial.reasons), probe=replace(probe, final=True))
-    return replace(trial, probe=probe)
+        verdict, probe = "invalid", replace(probe, final=True)
+        reasons = (f"no rate down to {lowest:,.0f} requests/s met the level twice; the last time, {why}", *reasons)
+    return replace(trial, verdict=verdict, reasons=reasons, probe=probe), probe
+
+
+def _known(seen: Iterable[Probe]) -> str:
+    highest_rps = max((each.rate_rps for each in seen if each.met), default=None)
+    if highest_rps is None:
+        return "no rate had met the level yet"
+    return f"the highest rate that met the level was {highest_rps:,.0f}"

@@ -34,7 +34,7 @@ Begun after five rounds, with log-normal noise of 10 %, they held the truth in 9
 
 
 def summarise(
-    records: Sequence[Record], lives: Sequence[LifeRecord], *, baseline: Contestant, seed: int
+    records: Sequence[Record], lives: Sequence[LifeRecord], *, baseline: Contestant, seed: int, twin: str | None = None
 ) -> list[CaseSummary]:
     """One summary per case, in the order of scenario, protocol and rank; the same for the same records and seed.
 
@@ -42,14 +42,15 @@ def summarise(
     they are, and never ranked. `errors` are those of all rounds, counted or not.
 
     `ratio_to_baseline` is None where the `baseline` has no valid number for the same question, because it does not
-    speak the protocol or because its number is the generator's; nothing takes its place. Ranks do without.
+    speak the protocol or because its number is the generator's; nothing takes its place. Ranks do without. `twin` is
+    the name of a baseline that was entered again; it takes no rank from others.
     """
     answers = _answers(records)
     names = _names([row.contestant for rows in answers for row in rows])
     reached = {replace(case, load=""): rps for case, rps in reached_rps(records).items()}
     summaries = []
     for rows in answers:
-        places = _ranks(rows)
+        places = _ranks([row for row in rows if row.case.server != twin])
         reference = _reference(rows, baseline)
         precisions = _precisions(rows, reference)
         rows.sort(key=lambda row: (places.get(row.contestant, len(rows) + 1), -_standing(row), row.contestant))
@@ -80,17 +81,19 @@ def imprecise(records: Sequence[Record], baseline: Contestant, precision: float)
     """The cases not yet known to ±`precision`, with the baselines that more rounds of them need.
 
     They are those whose intervals are wider, or have too few rounds to be trusted with when to stop. A case that is
-    not valid is among them as long as it may become so: with more rounds, a bad one counts for less.
+    not valid, but was in some rounds, is among them: with more of them, a bad one counts for less.
     """
+    sometimes_valid = {record.case for record in records if record.verdict == "valid"}
     wanted: set[Case] = set()
     for rows in _answers(records):
+        undecided = {row.case for row in rows if row.verdict != "valid"} & sometimes_valid
         reference = _reference(rows, baseline)
         widths = _precisions(rows, reference)
         rounds = {row.case: len(row.rounds) for row in rows}
         own = {
             case
             for case, width in widths.items()
-            if width is None or width > precision or rounds[case] < PRECISE_FROM_ROUNDS
+            if width is None or width > precision or rounds[case] < PRECISE_FROM_ROUNDS or case in undecided
         }
         if own and reference is not None:
             own.add(reference.case)
@@ -204,6 +207,7 @@ def _summary(row: Outcome, lives: Sequence[LifeRecord], reference: Outcome | Non
         achieved_ratio=median(row.throughput_rps.values()) / offered_rps
         if offered_rps and row.throughput_rps
         else None,
+        overloaded=row.overloaded,
         ratio_to_baseline=None if reference is None else _ratios(row, reference),
     )
 

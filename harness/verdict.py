@@ -1,21 +1,20 @@
-"""May a number be believed: of one trial, and of a case over its rounds.
+"""May the number of one trial be believed? Pure.
 
 Every limit has a name here, and every reason states its figure and its limit.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from harness.loads import ANSWERED_LEAST, Capacity, Rate, Saturate, load_of
 from harness.model import TLS_PROTOCOLS, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
-    from harness.findings import LoadResult, Record
+    from harness.findings import LoadResult
     from harness.loads import Load
     from harness.model import Case, Protocol
 
@@ -41,9 +40,8 @@ FOREIGN_NOTED = 0.05
 """Of the server's CPUs, used by processes other than its own: what the kernel gives them the server waits for."""
 FOREIGN_LIMIT = 0.20
 """Of the server's CPUs."""
-LEFT_OUT_LIMIT = 0.20
-"""Of the rounds: a case stays valid without one round in five."""
-
+KNOWN_TO_S = 0.04
+"""What the kernel says of a CPU's time is right to a hundredth of a second, at either end, of each of two figures."""
 AGREED: Mapping[Protocol, str] = {
     "h1": "http/1.1",
     "h1-tls": "http/1.1",
@@ -58,26 +56,29 @@ AGREED: Mapping[Protocol, str] = {
 Finding = tuple[Verdict, str]
 """What one check found: the verdict that it alone would give (`valid`: to be told, no more), and the words."""
 
-_GRAVITY: tuple[Verdict, ...] = get_args(Verdict)
+GRAVITY: tuple[Verdict, ...] = get_args(Verdict)
+"""Verdicts from the one that is hoped for to the gravest."""
 
 
-def judge(
-    case: Case,
-    result: LoadResult,
-    *,
-    server_cpu_s: float | None,
-    server_cpus: int,
-    steal_ratio: float | None,
-    foreign_ratio: float | None,
-    ceiling_rps: float | None,
-    disjoint: bool,
-) -> tuple[Verdict, tuple[str, ...]]:
-    """Verdict on one trial that gave a result, and the reasons, the gravest first.
+@dataclass(frozen=True)
+class Surroundings:
+    """What is known of a trial beside its result; None where it is not known."""
 
-    `server_cpu_s` are CPU seconds of the server's processes inside the window, `server_cpus` the CPUs it may run on,
-    `foreign_ratio` the share of these that other processes used, `ceiling_rps` the generator's calibrated rate for this
-    protocol; None where unknown. `disjoint` says that generator and server had CPUs of their own. The gravest finding
-    decides.
+    server_cpu_s: float | None
+    """CPU seconds of the server's processes inside the window."""
+    server_cpus: int
+    """How many CPUs the server may run on."""
+    steal_ratio: float | None
+    foreign_ratio: float | None
+    """Share of the server's CPUs that other processes used."""
+    ceiling_rps: float | None
+    """The generator's calibrated rate for the protocol."""
+    disjoint: bool
+    """Had generator and server CPUs of their own?"""
+
+
+def judge(case: Case, result: LoadResult, around: Surroundings) -> tuple[Verdict, tuple[str, ...]]:
+    """Verdict on one trial that gave a result, and the reasons, the gravest first; the gravest finding decides.
 
     A trial of a search for a capacity is judged as a trial: whether it met the level is the search's to say, so errors
     and a rate that was not kept are no faults of it.
@@ -87,41 +88,31 @@ def judge(
     load = load_of(case.load)
     if result.requests == 0 and not isinstance(load, Capacity):
         return "invalid", ("0 requests came back right in the window; limit 1", *_texts(_errors(load, result)))
-    server_share = _server_share(case, result, server_cpu_s, server_cpus)
     findings = [
         *_errors(load, result),
         *_account(result),
         *_of_our_users(case, result),
         *_kept(load, result),
-        *_in_time(case, result),
-        *_bottleneck(result, server_share, ceiling_rps),
-        *_machine(steal_ratio, foreign_ratio, disjoint),
+        *_not_the_servers(case, result, around),
     ]
-    findings.sort(key=lambda finding: -_GRAVITY.index(finding[0]))
+    findings.sort(key=lambda finding: -GRAVITY.index(finding[0]))
     return findings[0][0] if findings else "valid", _texts(findings)
 
 
-def combine(records: Sequence[Record]) -> tuple[Verdict, tuple[str, ...]]:
-    """Verdict on a case from the records of its rounds (at least one), and the reasons.
+def overloaded(case: Case, result: LoadResult, around: Surroundings) -> bool:
+    """Was a given rate more than the server answers? Not so where generator or machine may have been the reason."""
+    others = any(verdict != "valid" for verdict, _ in _not_the_servers(case, result, around))
+    return result.checked and bool(_kept(load_of(case.load), result)) and not others
 
-    Valid when at least four rounds in five are: the others are left out, and a reason says so. Otherwise the commonest
-    verdict among the bad rounds, of two equally common ones the graver. Reasons that differ in their figures alone are
-    told once, with the figure of the first round.
-    """
-    records = sorted(records, key=lambda record: record.round)
-    rounds = len(records)
-    by_verdict: dict[Verdict, list[Record]] = {}
-    for record in records:
-        by_verdict.setdefault(record.verdict, []).append(record)
-    valid = by_verdict.pop("valid", [])
-    if valid and rounds - len(valid) <= LEFT_OUT_LIMIT * rounds:
-        omissions = (
-            f"{len(bad)} of {rounds} rounds left out as {verdict}: {', '.join(_told_once(bad, len(bad)))}"
-            for verdict, bad in sorted(by_verdict.items())
-        )
-        return "valid", (*omissions, *_told_once(valid, len(valid)))
-    commonest = max(by_verdict, key=lambda verdict: (len(by_verdict[verdict]), _GRAVITY.index(verdict)))
-    return commonest, _told_once(by_verdict[commonest], rounds)
+
+def _not_the_servers(case: Case, result: LoadResult, around: Surroundings) -> list[Finding]:
+    """What is found of the generator and of the machine."""
+    server_share = _server_share(case, result, around.server_cpu_s, around.server_cpus)
+    return [
+        *_in_time(case, result),
+        *_bottleneck(result, server_share, around.ceiling_rps),
+        *_machine(result.window_s, around),
+    ]
 
 
 def _errors(load: Load, result: LoadResult) -> list[Finding]:
@@ -152,7 +143,8 @@ def _account(result: LoadResult) -> list[Finding]:
 def _of_our_users(case: Case, result: LoadResult) -> list[Finding]:
     """What is known only where the users were ours; of others their word is taken, and that is told."""
     if not result.verified:
-        return [("valid", "users of a Locust file of its own: what it does not check, nobody did")]
+        unchecked = "users of a Locust file of its own: what it does not check, nobody did"
+        return [("valid", unchecked), *_pace(case, result)]
     return [*_negotiated(case.protocol, result.connections.negotiated), *_in_flight(case, result)]
 
 
@@ -182,6 +174,15 @@ def _in_flight(case: Case, result: LoadResult) -> list[Finding]:
     if in_flight < case.users * (1 - edges) * IN_FLIGHT_LEAST:
         return [("client-limited", f"{seen}; limit {_percent(IN_FLIGHT_LEAST)} of them")]
     return []
+
+
+def _pace(case: Case, result: LoadResult) -> list[Finding]:
+    """Whether users of a Locust file of its own spend their time on requests, or wait between them."""
+    in_flight = result.throughput_rps * result.service.mean_us / 1e6
+    if in_flight >= case.users * IN_FLIGHT_LEAST:
+        return []
+    seen = f"{in_flight:.2g} requests in flight (rate × mean time) with {case.users} users, who wait between requests"
+    return [("client-limited", f"{seen}: the rate is their pace; limit {_percent(IN_FLIGHT_LEAST)} of them")]
 
 
 def _kept(load: Load, result: LoadResult) -> list[Finding]:
@@ -243,18 +244,23 @@ def _bottleneck(result: LoadResult, server_share: float | None, ceiling_rps: flo
     return findings
 
 
-def _machine(steal_ratio: float | None, foreign_ratio: float | None, disjoint: bool) -> list[Finding]:
+def _machine(window_s: float, around: Surroundings) -> list[Finding]:
+    foreign = "other processes used {} of the server's CPUs"
     findings = [
-        *_taken(steal_ratio, "the host took {} of the CPU", STEAL_NOTED, STEAL_LIMIT),
-        *_taken(foreign_ratio, "other processes used {} of the server's CPUs", FOREIGN_NOTED, FOREIGN_LIMIT),
+        *_taken(around.steal_ratio, "the host took {} of the CPU", window_s, STEAL_NOTED, STEAL_LIMIT),
+        *_taken(around.foreign_ratio, foreign, window_s, FOREIGN_NOTED, FOREIGN_LIMIT),
     ]
-    if not disjoint:
+    if not around.disjoint:
         findings.append(("valid", "generator and server shared CPUs; each needs 1 of its own"))
     return findings
 
 
-def _taken(share: float | None, words: str, noted: float, limit: float) -> list[Finding]:
-    """CPU time that went to others: told from one share on, and too much from another."""
+def _taken(share: float | None, words: str, window_s: float, noted: float, limit: float) -> list[Finding]:
+    """CPU time that went to others: told from one share on, and too much from another.
+
+    In a short window the kernel's hundredths of a second are a share of their own, which is nobody's.
+    """
+    noted, limit = (max(each, KNOWN_TO_S / window_s) for each in (noted, limit))
     if share is None or share <= noted:
         return []
     text = words.format(_percent(share))
@@ -267,24 +273,6 @@ def _taken(share: float | None, words: str, noted: float, limit: float) -> list[
 
 def _texts(findings: Iterable[Finding]) -> tuple[str, ...]:
     return tuple(text for _, text in findings)
-
-
-def _told_once(records: Sequence[Record], rounds: int) -> tuple[str, ...]:
-    """The reasons of these records, alike ones once; if not in all of the rounds, it is said in how many."""
-    first: dict[str, str] = {}
-    seen: Counter[str] = Counter()
-    for record in records:
-        own = {_without_figures(reason): reason for reason in record.reasons}
-        first = own | first
-        seen.update(own.keys())
-    return tuple(
-        first[kind] if count == rounds else f"{first[kind]} ({count} of {rounds} rounds)"
-        for kind, count in seen.items()
-    )
-
-
-def _without_figures(reason: str) -> str:
-    return re.sub(r"\d[\d.,]*", "#", reason)
 
 
 def _percent(share: float) -> str:

@@ -32,7 +32,6 @@ def measure(settings: Settings) -> None:
     placement = placed(settings, selection)
     info = describe(selection, placement)
     directory = RunDirectory.create(Path(settings.out), info.id)
-    directory.write_info(info)
     screen.say("First a few seconds for each protocol to find the load generator's own ceiling.")
     interrupted = False
     try:
@@ -76,7 +75,8 @@ def report_(
 def publish(directory: RunDirectory, screen: Screen) -> bool:
     """Statistics, charts and report from the files of a run; True when anything was measured."""
     info, trials, lives = directory.read_info(), directory.trials(), directory.lives()
-    summaries = stats.summarise(trials, lives, baseline=(info.baseline, info.baseline_app), seed=info.seed)
+    baseline = (info.baseline, info.baseline_app)
+    summaries = stats.summarise(trials, lives, baseline=baseline, seed=info.seed, twin=info.twin)
     charts = report.draw(catalog.charts(), info, summaries)
     page = report.write(directory.path, info, summaries, charts, lives, trials)
     screen.ranking(info, summaries)

@@ -28,7 +28,7 @@ ALLOWED = {
     "findings": {"harness.model", "harness.loads", "harness.machine", "harness.histogram"},
     "summaries": {"harness.model", "harness.findings", "harness.histogram"},
     "plan": MODEL,
-    "search": MODEL,
+    "search": {*MODEL, "harness.intervals"},
     "intervals": MODEL,
     "verdict": MODEL,
     "outcome": {*MODEL, "harness.intervals", "harness.verdict"},

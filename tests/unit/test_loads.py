@@ -32,7 +32,8 @@ def test_a_load_is_read(text: str, load: Load) -> None:
     [
         *("", "rate", "rate=0", "rate=-1", "rate=5,arrivals=burst", "saturate=1", "sweep=1"),
         *("capacity", "capacity=", "capacity=errors<1%", "capacity=p95<1ms", "capacity=p99<0ms", "capacity=p99>1ms"),
-        *("capacity=p99<50", "capacity=p99<50ms,", "capacity=p99<50ms,errors<1"),
+        *("capacity=p99<50", "capacity=p99<50ms,", "capacity=p99<50ms,errors<1", "capacity=p99<50ms,errors<100%"),
+        *("capacity=p99<50ms,p99<60ms", "capacity=p99<0.1us", "capacity=p99<50ms,errors<1%,errors<2%"),
     ],
 )
 def test_anything_else_is_refused_with_what_was_expected(text: str) -> None:

@@ -15,7 +15,7 @@ from harness.findings import Connections, Errors, LoadResult, Probe, Record
 from harness.histogram import Histogram
 from harness.loads import Capacity
 from harness.model import Case
-from harness.search import CONFIRMATIONS, LEAST_RPS, RESOLUTION, Try, next_try, shortfall, weighed
+from harness.search import CONFIRMATIONS, LEAST_RPS, RESOLUTION, Try, least_rps, next_try, shortfall, weighed, window_s
 
 LEVEL = Capacity({99.0: 50_000}, error_share=0.01)
 CASE = Case("uvicorn", "asgi", "plaintext", "h1", load="capacity=p99<50ms,errors<1%")
@@ -114,31 +114,51 @@ SEEN = [Probe(500, "doubling", met=True), Probe(1_040, "bisection", met=False)]
 
 
 def test_a_step_on_the_way_does_not_stand_for_the_round_and_a_confirmation_does() -> None:
-    step, end = weighed(TRIAL, DOUBLING, LEVEL, []), weighed(TRIAL, CONFIRMATION, LEVEL, SEEN)
+    step, end = weighed(TRIAL, DOUBLING, LEVEL, [])[0], weighed(TRIAL, CONFIRMATION, LEVEL, SEEN)[0]
     assert (step.counts, step.verdict, end.counts, end.verdict) == (False, "valid", True, "valid")
 
 
 def test_a_level_that_was_met_was_met_however_busy_the_generator() -> None:
     busy = replace(TRIAL, verdict="client-limited", reasons=("busy",))
-    assert weighed(busy, CONFIRMATION, LEVEL, SEEN).verdict == "valid"
+    assert weighed(busy, CONFIRMATION, LEVEL, SEEN)[0].verdict == "valid"
 
 
 def test_a_level_missed_by_a_generator_at_its_limit_ends_the_search() -> None:
     slow = replace(TRIAL, verdict="client-limited", reasons=("busy",), result=result(response_us=90_000))
-    found = weighed(slow, DOUBLING, LEVEL, SEEN[:1])
+    found, _ = weighed(slow, DOUBLING, LEVEL, SEEN[:1])
     assert (found.counts, found.verdict) == (True, "client-limited")
     known = "the search ended at 1,000 requests/s; the highest rate that met the level was 500"
     assert found.reasons == ("busy", known)
 
 
 def test_a_trial_that_failed_ends_the_search() -> None:
-    found = weighed(replace(TRIAL, verdict="failed", reasons=("gone",), result=None), DOUBLING, LEVEL, [])
+    found = weighed(replace(TRIAL, verdict="failed", reasons=("gone",), result=None), DOUBLING, LEVEL, [])[0]
     assert (found.counts, found.verdict, found.reasons[0]) == (True, "failed", "gone")
+    assert found.reasons[1] == "the search ended at 1,000 requests/s; no rate had met the level yet"
+
+
+@pytest.mark.parametrize(
+    ("limits_us", "rate_rps", "looks_s", "lowest_rps"),
+    [
+        ({50.0: 1}, 1_000, 2.0, 10.0),
+        ({99.0: 1}, 1_000, 2.0, 52.5),
+        ({99.0: 1}, 100, 10.5, 52.5),
+        ({99.0: 1}, 1, 20.0, 52.5),
+        ({50.0: 1, 99.9: 1}, 1_000, 10.5, 525.0),
+    ],
+)
+def test_a_trial_looks_so_long_that_its_requests_carry_the_percentiles(
+    limits_us: dict[float, int], rate_rps: float, looks_s: float, lowest_rps: float
+) -> None:
+    level = Capacity(limits_us)
+    assert window_s(level, rate_rps, 2.0) == pytest.approx(looks_s)
+    assert least_rps(level) == pytest.approx(lowest_rps)
 
 
 def test_a_search_without_success_says_how_low_it_went_and_why() -> None:
     slow = replace(TRIAL, result=result(response_us=90_000))
-    found = weighed(slow, Try(15, "doubling"), LEVEL, [Probe(30, "doubling", met=False)])
+    found, probe = weighed(slow, Try(60, "doubling"), LEVEL, [Probe(120, "doubling", met=False)])
     assert (found.counts, found.verdict) == (True, "invalid")
-    assert found.reasons[0].startswith("no rate down to 15 requests/s met the level twice; the last time, ")
-    assert math.isclose(found.probe.rate_rps if found.probe else 0, 15)
+    assert found.reasons[0].startswith("no rate down to 60 requests/s met the level twice; the last time, ")
+    assert probe == found.probe
+    assert math.isclose(probe.rate_rps, 60)

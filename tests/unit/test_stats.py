@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.findings import Connections, Errors, LifeRecord, LoadResult, Probe, Record, Sample
+from harness.findings import Connections, Errors, LifeRecord, LoadResult, MachineTime, Probe, Record, Sample
 from harness.histogram import Histogram
 from harness.intervals import T_97_5, _percentiles, carries, estimate, latency, paired_ratio
 from harness.model import Case, Life, Protocol, Verdict
-from harness.outcome import cpu_between
+from harness.outcome import cpu_between, foreign_between, steal_between
 from harness.stats import imprecise, reached_rps, summarise
 from harness.summaries import Estimate, Latency, Memory, Ratio
 
@@ -257,6 +257,24 @@ def test_less_than_two_samples_tell_no_cpu_time(samples: list[Sample]) -> None:
     assert cpu_between(samples, 0, SECOND_NS // 10) is None
 
 
+def machine(at_s: float, *, stolen_s: float, used_s: float) -> Sample:
+    """Two CPUs, of which the server has one and used half."""
+    time = MachineTime(total_s=2 * at_s, stolen_s=stolen_s, server_s=at_s, used_s=used_s)
+    return Sample(round(at_s * SECOND_NS), at_s / 2, 1, machine=time)
+
+
+def test_what_host_and_others_took_is_counted_in_the_window_only() -> None:
+    quiet, busy = machine(10, stolen_s=1, used_s=5), machine(12, stolen_s=1, used_s=6)
+    after = machine(14, stolen_s=2, used_s=8)
+    samples = [quiet, Sample(11 * SECOND_NS, 5.5, 1), busy, after]
+    before_window, window = (10 * SECOND_NS, 12 * SECOND_NS), (12 * SECOND_NS, 14 * SECOND_NS)
+    assert (steal_between(samples, *before_window), foreign_between(samples, *before_window)) == (0, 0)
+    assert steal_between(samples, *window) == pytest.approx(0.25)
+    assert foreign_between(samples, *window) == pytest.approx(0.5)
+    assert steal_between(samples[:1], *window) is None
+    assert foreign_between([replace(each, machine=None) for each in samples], *window) is None
+
+
 # Summaries
 
 
@@ -478,6 +496,21 @@ def test_contestants_are_called_by_what_there_are_several_of() -> None:
 STEADY, SHAKY = [1_000, 1_001, 999, 1_000] * 2, [1_000, 1_400, 700, 1_200] * 2
 
 
+def test_the_baseline_entered_again_takes_no_rank_from_others() -> None:
+    records = records_of({"a": STEADY, "a-again": STEADY, "b": [500, 501, 499, 500] * 2})
+    found = summarise(records, (), baseline=("a", "asgi"), seed=1, twin="a-again")
+    assert {each.case.server: each.rank for each in found} == {"a": 1, "b": 2, "a-again": None}
+
+
+def test_a_case_is_overloaded_when_most_of_its_rounds_were() -> None:
+    def rounds(*overloaded: bool) -> CaseSummary:
+        records = [replace(record("a", number, 900), overloaded=each) for number, each in enumerate(overloaded)]
+        return summaries(records)["a"]
+
+    assert rounds(True, True, False).overloaded
+    assert not rounds(True, False).overloaded
+
+
 def test_cases_whose_intervals_are_too_wide_need_more_rounds_and_so_do_their_baselines() -> None:
     records = records_of({"a": STEADY, "b": STEADY, "c": SHAKY}) + records_of(
         {"a": STEADY, "b": STEADY}, scenario="echo"
@@ -496,6 +529,17 @@ def test_an_interval_that_is_narrow_early_is_not_yet_taken_for_precise() -> None
     early, later = ({"a": STEADY[:rounds], "b": STEADY[:rounds]} for rounds in (7, 8))
     assert {case.server for case in imprecise(records_of(early), ("a", "asgi"), 0.05)} == {"a", "b"}
     assert imprecise(records_of(later), ("a", "asgi"), 0.05) == set()
+
+
+def test_a_case_that_is_valid_in_some_rounds_only_is_not_yet_known_and_one_that_never_is_never_will_be() -> None:
+    good = records_of({"a": STEADY, "b": STEADY, "c": STEADY})
+    spoiled = [
+        replace(each, verdict="invalid")
+        if (each.case.server == "b" and each.round < 4) or each.case.server == "c"
+        else each
+        for each in good
+    ]
+    assert {case.server for case in imprecise(spoiled, ("a", "asgi"), 0.5)} == {"a", "b"}
 
 
 def test_one_round_is_not_precise() -> None:

@@ -11,6 +11,7 @@ from harness import verdict
 from harness.findings import Connections, Errors, LoadResult, Record
 from harness.histogram import Histogram
 from harness.model import PROTOCOLS, Case, Protocol, Verdict
+from harness.outcome import combine
 
 WINDOW_NS = 2_000_000_000
 CASE = Case("uvicorn", "asgi", "plaintext", "h1", users=8)
@@ -51,7 +52,7 @@ SURROUNDINGS: dict[str, Any] = {
 
 
 def judge(result: LoadResult = HEALTHY, case: Case = CASE, **surroundings: Any) -> tuple[Verdict, tuple[str, ...]]:
-    return verdict.judge(case, result, **{**SURROUNDINGS, **surroundings})
+    return verdict.judge(case, result, verdict.Surroundings(**{**SURROUNDINGS, **surroundings}))
 
 
 def test_a_healthy_trial_is_valid_and_there_is_nothing_to_say_of_it() -> None:
@@ -247,6 +248,42 @@ def test_every_protocol_takes_its_own_agreement_and_no_other(protocol: Protocol,
     assert takers == {protocol}
 
 
+def test_in_a_short_window_the_hundredths_that_the_kernel_counts_in_are_nobodys() -> None:
+    short = trial(1_500, 7.9 * 0.15, window_end_ns=1_000 + WINDOW_NS * 3 // 20)
+    assert judge(short, foreign_ratio=0.1, server_cpu_s=0.29)[1] == ()
+    noted = judge(short, foreign_ratio=0.15, server_cpu_s=0.29)
+    assert noted == ("valid", ("other processes used 15 % of the server's CPUs; noted from 13.3 %",))
+
+
+OVERLOAD = trial(7_000)
+
+
+@pytest.mark.parametrize(
+    ("load", "result", "surroundings", "overloaded"),
+    [
+        ("rate=5000", OVERLOAD, {}, True),
+        ("rate=3500", OVERLOAD, {}, False),
+        ("rate=5000", OVERLOAD, {"foreign_ratio": 0.5}, False),
+        ("rate=5000", OVERLOAD, {"steal_ratio": 0.5}, False),
+        ("rate=5000", replace(OVERLOAD, cpu_ratio=0.99), {"server_cpu_s": 1.0}, False),
+        ("rate=5000", replace(OVERLOAD, checked=False), {}, False),
+        ("saturate", OVERLOAD, {}, False),
+    ],
+)
+def test_a_server_is_overloaded_only_where_nothing_else_can_be_the_reason(
+    load: str, result: LoadResult, surroundings: dict[str, Any], *, overloaded: bool
+) -> None:
+    around = verdict.Surroundings(**{**SURROUNDINGS, **surroundings})
+    assert verdict.overloaded(replace(CASE, load=load), result, around) is overloaded
+
+
+def test_users_of_another_file_who_wait_between_requests_set_their_own_pace() -> None:
+    waiting = replace(trial(60, users_busy=0.02), verified=False, connections=Connections())
+    found, reasons = judge(waiting)
+    assert found == "client-limited"
+    assert "0.02 requests in flight (rate × mean time) with 8 users, who wait between requests" in reasons[0]
+
+
 def test_the_gravest_fault_decides_and_comes_first_and_the_others_are_told_too() -> None:
     found, reasons = judge(trial(users_busy=2), disjoint=False, steal_ratio=0.3)
     assert found == "invalid"
@@ -270,47 +307,47 @@ LIMITED: tuple[Verdict, tuple[str, ...]] = ("client-limited", ("generator used 9
 
 
 def test_a_case_is_valid_when_all_its_rounds_are() -> None:
-    assert verdict.combine(rounds(VALID, VALID)) == ("valid", ())
+    assert combine(rounds(VALID, VALID)) == ("valid", ())
 
 
 def test_one_round_in_five_may_be_left_out_and_that_is_told() -> None:
-    found, reasons = verdict.combine(rounds(VALID, LIMITED, VALID, VALID, VALID))
+    found, reasons = combine(rounds(VALID, LIMITED, VALID, VALID, VALID))
     assert found == "valid"
     assert reasons == ("1 of 5 rounds left out as client-limited: generator used 97 % of its core; limit 90 %",)
 
 
 def test_one_round_in_four_may_not() -> None:
-    found, reasons = verdict.combine(rounds(VALID, LIMITED, VALID, VALID))
+    found, reasons = combine(rounds(VALID, LIMITED, VALID, VALID))
     assert found == "client-limited"
     assert reasons == ("generator used 97 % of its core; limit 90 % (1 of 4 rounds)",)
 
 
 def test_the_commonest_bad_verdict_is_the_cases() -> None:
     invalid: tuple[Verdict, tuple[str, ...]] = ("invalid", ("lost",))
-    assert verdict.combine(rounds(LIMITED, invalid, LIMITED, VALID, VALID))[0] == "client-limited"
+    assert combine(rounds(LIMITED, invalid, LIMITED, VALID, VALID))[0] == "client-limited"
 
 
 def test_of_two_equally_common_bad_verdicts_the_graver_is_the_cases() -> None:
     failed: tuple[Verdict, tuple[str, ...]] = ("failed", ("no start",))
-    assert verdict.combine(rounds(LIMITED, failed, VALID)) == ("failed", ("no start (1 of 3 rounds)",))
+    assert combine(rounds(LIMITED, failed, VALID)) == ("failed", ("no start (1 of 3 rounds)",))
 
 
 def test_reasons_that_differ_in_their_figures_alone_are_told_once_with_those_of_the_first_round() -> None:
     later: tuple[Verdict, tuple[str, ...]] = ("client-limited", ("generator used 99.3 % of its core; limit 90 %",))
     records = rounds(LIMITED, later, later)
     expected = ("client-limited", ("generator used 97 % of its core; limit 90 %",))
-    assert verdict.combine(records) == expected
-    assert verdict.combine(records[::-1]) == expected
+    assert combine(records) == expected
+    assert combine(records[::-1]) == expected
 
 
 def test_what_is_noted_of_valid_rounds_stays_with_a_valid_case() -> None:
     noted: tuple[Verdict, tuple[str, ...]] = ("valid", ("generator and server shared CPUs",))
-    assert verdict.combine(rounds(noted, VALID)) == ("valid", ("generator and server shared CPUs (1 of 2 rounds)",))
+    assert combine(rounds(noted, VALID)) == ("valid", ("generator and server shared CPUs (1 of 2 rounds)",))
 
 
 @pytest.mark.parametrize("found", ["unsupported", "failed"])
 def test_a_case_with_a_single_record_is_what_the_record_says(found: Verdict) -> None:
-    assert verdict.combine(rounds((found, ("in these words",)))) == (found, ("in these words",))
+    assert combine(rounds((found, ("in these words",)))) == (found, ("in these words",))
 
 
 OPEN = replace(CASE, load="rate=5000")
