@@ -159,6 +159,8 @@ def test_a_server_against_itself_has_its_difference_told_and_rounds_are_added_fo
     assert done.returncode == 0, done.stderr
     run = json.loads((tmp_path / "results" / "latest" / "run.json").read_text())
     assert (run["twin"], run["precision"], run["max_rounds"]) == ("uvicorn-again", 0.0001, 3)
+    assert run["complete"]
+    assert {case["server"] for case in run["planned"]} == {"uvicorn", "uvicorn-again"}
     rounds = [json.loads(line)["round"] for line in (tmp_path / "results/latest/trials.jsonl").read_text().splitlines()]
     assert sorted(rounds) == [0, 0, 1, 1, 2, 2]
 
@@ -243,6 +245,30 @@ async def app(scope, receive, send):
     assert {record["verdict"] for record in records} <= {"failed", "invalid"}
 
 
+def test_a_server_that_is_killed_in_its_window_is_told_to_have_ended(tmp_path: Path) -> None:
+    (tmp_path / "doomed.py").write_text(
+        """import os
+
+answers = 0
+
+async def app(scope, receive, send):
+    global answers
+    answers += 1
+    if answers == 300:
+        os.kill(os.getpid(), 9)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": b"Hello, World!"})
+"""
+    )
+    done = harness("run", *QUICK, *ONE, "--app", "doomed:app", "--app-dir", str(tmp_path), cwd=tmp_path)
+    assert done.returncode in {0, 3}, done.stderr
+    folder = tmp_path / "results" / "latest"
+    (record,) = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
+    assert (record["verdict"], record["reasons"][0]) == ("failed", "the server ended with SIGKILL")
+    (life,) = [json.loads(line) for line in (folder / "lives.jsonl").read_text().splitlines()]
+    assert life["ended"] == "SIGKILL"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -300,3 +326,4 @@ def test_an_interrupted_run_keeps_what_was_measured_and_leaves_nothing_running(t
     assert "Report: " in rest
     summary = json.loads((tmp_path / "results" / "latest" / "summary.json").read_text())
     assert summary["cases"][0]["requests"] > 0
+    assert summary["run"]["complete"] is False
