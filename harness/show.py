@@ -18,7 +18,7 @@ from harness.catalog import version_of
 from harness.loads import Sweep, level_of, load_of, rate_of
 from harness.model import PROTOCOLS, App, Case, Life, Plan, Scenario, Selection, Server
 from harness.plan import OWN_SHARES
-from harness.report import trust
+from harness.report import interruption, trust
 from harness.report.columns import CONTESTANTS
 from harness.report.rows import groups, is_sweep
 from harness.report.words import answer, scaling
@@ -98,7 +98,9 @@ class Screen:
             )
 
     def ranking(self, run: RunInfo, summaries: Sequence[CaseSummary]) -> None:
-        """A table for each question, best first, and how far the differences may be believed."""
+        """How far an interrupted run came, a table for each question, best first, and how far these may be believed."""
+        for number, line in enumerate(interruption.lines(run, summaries)):
+            self.say(f"  {line}" if number else line)
         questions = groups(run, summaries)
         for group in questions:
             columns = group.table.columns

@@ -138,6 +138,7 @@ def sweep(servers: Sequence[str] = ("uvicorn", "daphne")) -> list[CaseSummary]:
                     reasons=() if kept else (f"88 % of the offered {rate:,.0f} requests/s were answered; limit 99 %",),
                     offered_rps=rate,
                     achieved_ratio=1.0 if kept else 0.88,
+                    overloaded=not kept,
                     own_share=share,
                     latency_us=tail,
                     ratio_to_baseline=None,

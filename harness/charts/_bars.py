@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.charts._style import (
     FAINT,
@@ -23,7 +23,7 @@ from harness.charts._style import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from matplotlib.axes import Axes
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 ROW_IN = 0.32
 LETTER_IN = 0.068
+ON_WHITE: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+"""What a label stands on where a line may run through it."""
 STRETCH = 1.4
 """How far an interval may reach beyond all bars and dots; a longer one ends in an arrow."""
 
@@ -57,8 +59,7 @@ class Bar:
 
     @property
     def label_in(self) -> float:
-        """Room that the label takes, in inches, with the space before it."""
-        return 0.12 + LETTER_IN * max(map(len, self.label.split("\n")))
+        return label_in(self.label)
 
     @property
     def measured(self) -> float:
@@ -87,6 +88,19 @@ class Measure:
         if bar.estimate is None:
             return math.inf
         return bar.estimate.median if self.lower_is_better else -bar.estimate.median
+
+
+def label_in(label: str) -> float:
+    """Room that a label beside a bar takes, in inches, with the space before it."""
+    return 0.12 + LETTER_IN * max(map(len, label.split("\n")))
+
+
+def axis_end(axes: Axes, names: Iterable[str], labels: Iterable[tuple[float, float]]) -> float:
+    """Where an axis from 0 must end so that every label, from where it begins and so many inches long, is inside."""
+    columns = axes.get_gridspec().ncols  # type: ignore[union-attr]  # made by subplots, so it has one
+    names_in = LETTER_IN * max(map(len, names))
+    room_in = max(1.6, WIDTH_IN / columns - names_in - 0.3)
+    return max(start / (1 - length_in / room_in) for start, length_in in labels) or 1
 
 
 def bar_chart(measure: Measure, summaries: Sequence[CaseSummary], run: RunInfo) -> Picture | None:
@@ -124,10 +138,8 @@ def _fill(axes: Axes, title: str, bars: Sequence[Bar], unit: str, most: int) -> 
     end = STRETCH * max(bar.measured for bar in bars)
     for row, bar in enumerate(bars):
         _draw_bar(axes, row, bar, end)
-    columns = axes.get_gridspec().ncols  # type: ignore[union-attr]  # made by subplots, so it has one
-    names_in = LETTER_IN * max(len(bar.name) for bar in bars)
-    room_in = max(1.6, WIDTH_IN / columns - names_in - 0.3)
-    axes.set_xlim(0, max(bar.reach(end) / (1 - bar.label_in / room_in) for bar in bars) or 1)
+    labels = [(bar.reach(end), bar.label_in) for bar in bars]
+    axes.set_xlim(0, axis_end(axes, [bar.name for bar in bars], labels))
     axes.set_ylim(most - 0.4, -0.6)
     axes.set_yticks(range(len(bars)), [bar.name for bar in bars])
     axes.tick_params(axis="y", length=0)
@@ -168,5 +180,5 @@ def _draw_bar(axes: Axes, row: int, bar: Bar, end: float) -> None:
     )  # fmt: skip
     axes.annotate(
         bar.label, (bar.reach(end), row), (6, 0), textcoords="offset points", va="center", fontsize=8,
-        color=INK if bar.verdict == "valid" else QUIET, linespacing=1.0,
+        color=INK if bar.verdict == "valid" else QUIET, linespacing=1.0, bbox=ON_WHITE,
     )  # fmt: skip

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from statistics import fmean
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from matplotlib.ticker import LogLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
-from harness.charts._style import TICKS
+from harness.charts._style import QUIET, TICKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 LABEL_GAP_IN = 0.13
 DECADE = 10
+LEADER: dict[str, Any] = {
+    "arrowstyle": "-", "color": QUIET, "linewidth": 0.4, "relpos": (0, 0.5), "shrinkA": 1, "shrinkB": 0,
+}  # fmt: skip
+"""From the end of a line to its name: thin, grey and under the lines, so that nobody takes it for data."""
 
 
 class End(NamedTuple):
@@ -58,6 +62,11 @@ def scale(axes: Axes, low: float, high: float, *, logarithmic: bool) -> None:
     axes.yaxis.set_major_formatter(TICKS)
 
 
+def plot_height_in(least_in: float, names: int) -> float:
+    """How high a panel must be for so many names beside it, in inches."""
+    return max(least_in, LABEL_GAP_IN * (names + 1))
+
+
 def name_lines(axes: Axes, ends: Sequence[End], plot_in: float) -> None:
     """Each line's name to the right of the panel, at the height of its end, moved apart where they would touch.
 
@@ -67,15 +76,7 @@ def name_lines(axes: Axes, ends: Sequence[End], plot_in: float) -> None:
     to_axes = axes.transData + axes.transAxes.inverted()
     heights = [float(to_axes.transform(end.point)[1]) for end in ends]
     for end, place in zip(ends, spread(heights, LABEL_GAP_IN / plot_in), strict=True):
-        leader = {
-            "arrowstyle": "-",
-            "color": end.colour,
-            "linewidth": 0.8,
-            "linestyle": ":",
-            "shrinkA": 1,
-            "shrinkB": 0,
-        }
         axes.annotate(
             end.name, end.point, (1, place), textcoords=beside, va="center", fontsize=7.5,
-            color=end.colour, arrowprops=leader,
+            color=end.colour, arrowprops=LEADER, zorder=1.5,
         )  # fmt: skip

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 WIDTH_IN = 9.4
 """About 900 pixels, the width of a README."""
 DIGITS, THOUSAND = 3, 1000
-LONG_NAME = 14
+LONG_NAME, VERY_LONG_NAME = 14, 32
 FEW = 3
 """Unsupported contestants of a panel that are named; more are counted."""
 INK, QUIET, FAINT = "#1f2328", "#59636e", "#d1d9e0"
@@ -143,9 +143,10 @@ def workers(count: int) -> str:
 
 
 def columns_for(count: int, contestants: Iterable[str]) -> int:
-    """How many panels stand side by side: three at the most, and two where long names need the room."""
-    if max(map(len, contestants)) > LONG_NAME:
-        return min(count, 2)
+    """How many panels stand side by side: three at the most, and two or one where long names need the room."""
+    longest = max(map(len, contestants))
+    if longest > LONG_NAME:
+        return min(count, 2 if longest <= VERY_LONG_NAME else 1)
     return {1: 1, 2: 2, 4: 2}.get(count, 3)
 
 
@@ -184,14 +185,18 @@ def settle(figure: Picture) -> Picture:
 
 
 def footer(run: RunInfo) -> list[str]:
-    """Where the numbers come from: the machine, the versions of servers and frameworks, the load, the day."""
+    """Where the numbers come from: the machine, the versions of servers and frameworks, the load, the day.
+
+    A run that did not come to its end says so.
+    """
     where = run.environment
     known = [*where.server_versions.items(), *where.app_versions.items()]
     versions = ", ".join(f"{name}\u00a0{version}" for name, version in known)
     python = f"Python {where.python}" if where.python[:1].isdigit() else where.python
     machine = [f"{where.cpu_model} × {where.cpu_count}", f"kernel {where.kernel}", python]
     lines = [" · ".join([*machine, versions]) if versions else " · ".join(machine)]
-    lines.append(f"{run.conditions} · {run.started_at[:10]}")
+    interrupted = " · interrupted" if run.complete is False else ""
+    lines.append(f"{run.conditions} · {run.started_at[:10]}{interrupted}")
     return [part for line in lines for part in _wrap(line, 150)]
 
 

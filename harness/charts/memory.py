@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from matplotlib import rc_context
 
+from harness.charts._bars import axis_end, label_in
 from harness.charts._style import (
     INK,
     STYLE,
@@ -55,6 +56,7 @@ def draw(summaries: Sequence[CaseSummary], run: RunInfo) -> Figure | None:
 def _fill(axes: Axes, title: str, group: Sequence[CaseSummary], colour: dict[str, str]) -> None:
     idle, peak = _most(group, "idle"), _most(group, "peak")
     names = sorted(peak, key=lambda name: peak[name])
+    labels = []
     for row, name in enumerate(names):
         for moment, used, shift, shade in (
             ("idle", idle, -0.2, pale(colour[name])),
@@ -64,6 +66,7 @@ def _fill(axes: Axes, title: str, group: Sequence[CaseSummary], colour: dict[str
                 continue
             axes.barh(row + shift, used[name], height=0.36, color=shade)
             label = f"{compact(used[name])} MB {moment}"
+            labels.append((used[name], label_in(label)))
             axes.annotate(
                 label,
                 (used[name], row + shift),
@@ -73,7 +76,7 @@ def _fill(axes: Axes, title: str, group: Sequence[CaseSummary], colour: dict[str
                 fontsize=8,
                 color=INK,
             )
-    axes.set_xlim(0, max(peak.values()) * 1.2)
+    axes.set_xlim(0, axis_end(axes, names, labels))
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", length=0)

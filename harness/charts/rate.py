@@ -1,4 +1,4 @@
-"""p99 against the offered rate with its 95 % interval; thin lines: p50. Hollow where the number does not hold."""
+"""p99 against the offered rate with its 95 % interval; thin: p50. Hollow, and on no line, where it does not hold."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from matplotlib import rc_context
 from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter
 
-from harness.charts._lines import DECADE, End, name_lines, scale
+from harness.charts._lines import DECADE, End, name_lines, plot_height_in, scale
 from harness.charts._style import QUIET, STYLE, TICKS, colours, first_line, grid, panels, settle
-from harness.loads import ANSWERED_LEAST
+from harness.summaries import Latency
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from harness.findings import RunInfo
-    from harness.summaries import CaseSummary
+    from harness.summaries import CaseSummary, Estimate
 
 TITLE = "Latency against rate"
 ORDER = 1
@@ -40,7 +40,7 @@ class Line:
 
     @property
     def points(self) -> list[CaseSummary]:
-        return [each for each in self.rates if not _overloaded(each)]
+        return [each for each in self.rates if not each.overloaded]
 
     @property
     def range_ms(self) -> tuple[float, float]:
@@ -58,7 +58,8 @@ def draw(summaries: Sequence[CaseSummary], run: RunInfo) -> Figure | None:
     if not groups:
         return None
     caption = f"{first_line(__doc__)} {CAPTION}"
-    figure, cells = grid(TITLE, caption, run, (2 * len(groups), 2), PLOT_IN + 0.85)
+    plot_in = plot_height_in(PLOT_IN, max(map(len, groups.values())))
+    figure, cells = grid(TITLE, caption, run, (2 * len(groups), 2), plot_in + 0.85)
     for number, (title, group) in enumerate(groups.items()):
         by_rate, by_share = cells[2 * number : 2 * number + 2]
         _fill(by_rate, title, group, _rate)
@@ -67,8 +68,8 @@ def draw(summaries: Sequence[CaseSummary], run: RunInfo) -> Figure | None:
         _by_share(by_share)
         for axes, place in ((by_rate, _rate), (by_share, _share)):
             ends = [(line, line.points[-1]) for line in group if line.points]
-            points = [End(line.name, line.colour, (place(last), _p99_ms(last))) for line, last in ends]
-            name_lines(axes, points, PLOT_IN)
+            points = [End(line.name, line.colour, (place(last), _ms(last.latency_us.p99))) for line, last in ends]
+            name_lines(axes, points, plot_in)
     return settle(figure)
 
 
@@ -76,24 +77,14 @@ def _lines(group: Sequence[CaseSummary], colour: Mapping[str, str]) -> list[Line
     lines = []
     for name in sorted({each.name for each in group}):
         own = sorted((each for each in group if each.name == name), key=_rate)
-        told = [each for each in own if _overloaded(each) or (each.latency_us.p99 and each.latency_us.p50)]
+        told = [each for each in own if each.overloaded or (each.latency_us.p99 and each.latency_us.p50)]
         lines.append(Line(name, colour[name], told))
     return lines
 
 
-def _overloaded(summary: CaseSummary) -> bool:
-    return (
-        summary.verdict == "invalid" and summary.achieved_ratio is not None and summary.achieved_ratio < ANSWERED_LEAST
-    )
-
-
-def _p99_ms(summary: CaseSummary) -> float:
+def _ms(estimate: Estimate | None) -> float:
     """Not a number where it is none, so that a line breaks there."""
-    return summary.latency_us.p99.median / 1000 if summary.latency_us.p99 and not _overloaded(summary) else math.nan
-
-
-def _p50_ms(summary: CaseSummary) -> float:
-    return summary.latency_us.p50.median / 1000 if summary.latency_us.p50 and not _overloaded(summary) else math.nan
+    return estimate.median / 1000 if estimate else math.nan
 
 
 def _rate(summary: CaseSummary) -> float:
@@ -111,7 +102,7 @@ def _fill(axes: Axes, title: str, lines: Sequence[Line], place: Callable[[CaseSu
     ranges_ms = [line.range_ms for line in lines if line.points]
     low, high = min(low for low, _ in ranges_ms), max(high for _, high in ranges_ms)
     logarithmic = high > DECADE * low > 0
-    room = (1.7 if logarithmic else 1.12) if any(_overloaded(each) for line in lines for each in line.rates) else 1
+    room = (1.7 if logarithmic else 1.12) if any(each.overloaded for line in lines for each in line.rates) else 1
     scale(axes, low, high * room, logarithmic=logarithmic)
     axes.set_title(title, loc="left", fontsize=9, fontweight="bold")
     axes.set_ylabel("response time, ms")
@@ -123,11 +114,13 @@ def _fill(axes: Axes, title: str, lines: Sequence[Line], place: Callable[[CaseSu
 
 
 def _draw(axes: Axes, line: Line, place: Callable[[CaseSummary], float]) -> None:
+    """One contestant's p99 and p50: every point has a mark, and those that hold a line through them."""
     across = [place(each) for each in line.rates]
-    axes.plot(across, [_p99_ms(each) for each in line.rates], color=line.colour, linewidth=1.6)
-    axes.plot(across, [_p50_ms(each) for each in line.rates], color=line.colour, linewidth=0.7)
+    holding = [each.latency_us if each.verdict == "valid" else Latency() for each in line.rates]
+    axes.plot(across, [_ms(each.p99) for each in holding], color=line.colour, linewidth=1.6)
+    axes.plot(across, [_ms(each.p50) for each in holding], color=line.colour, linewidth=0.7)
     for at, each in zip(across, line.rates, strict=True):
-        if _overloaded(each):
+        if each.overloaded:
             axes.plot(
                 at, CROSSES_AT, "x", transform=axes.get_xaxis_transform(), color=line.colour, markersize=6,
                 markeredgewidth=1.6,
@@ -135,7 +128,8 @@ def _draw(axes: Axes, line: Line, place: Callable[[CaseSummary], float]) -> None
         elif each.latency_us.p99:
             axes.vlines(at, each.latency_us.p99.low / 1000, each.latency_us.p99.high / 1000, line.colour, linewidth=1)
             fill = line.colour if each.verdict == "valid" else "white"
-            axes.plot(at, _p99_ms(each), "o", markersize=4.5, markeredgecolor=line.colour, markerfacecolor=fill)
+            for estimate, size in ((each.latency_us.p99, 4.5), (each.latency_us.p50, 2.2)):
+                axes.plot(at, _ms(estimate), "o", markersize=size, markeredgecolor=line.colour, markerfacecolor=fill)
 
 
 def _by_rate(axes: Axes, rates: Sequence[float]) -> None:

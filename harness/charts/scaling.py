@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from matplotlib import rc_context
+from matplotlib.ticker import NullLocator
 
-from harness.charts._lines import End, name_lines, scale
+from harness.charts._lines import DECADE, End, name_lines, plot_height_in, scale
 from harness.charts._style import QUIET, STYLE, colours, columns_for, compared, first_line, grid, panels, settle
 from harness.loads import rate_of
 
@@ -17,14 +20,55 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from harness.findings import RunInfo
-    from harness.summaries import CaseSummary
+    from harness.summaries import CaseSummary, Estimate
 
 TITLE = "Scaling with workers"
 ORDER = 3
 PLOT_IN = 2.0
-ASIDE = 0.008
-"""How far contestants stand beside each other, of the panel's width, so that no interval hides another."""
-HOLLOW = "Hollow where the number does not hold."
+ASIDE, ASIDE_AT_MOST = 0.008, 0.06
+"""How far contestants stand beside each other, of the panel's width, so that no interval hides another; and all."""
+MARGIN = 0.05
+"""Of the panel's width, before the first point and after the last."""
+HOLLOW = "Hollow, and on no line, where the number does not hold."
+
+
+class Point(NamedTuple):
+    """What so many workers reach, and whether the number holds."""
+
+    workers: int
+    rps: Estimate
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Line:
+    """One contestant's points, from the fewest workers."""
+
+    name: str
+    points: Sequence[Point]
+
+    @property
+    def ideal_rps(self) -> float:
+        """What the most workers would reach at the rate of the fewest, of those that hold; 0 without two of them."""
+        holding = [point for point in self.points if point.holds]
+        if len(holding) < 2:  # noqa: PLR2004 - one point is no line
+            return 0.0
+        return holding[0].rps.median * holding[-1].workers / holding[0].workers
+
+
+@dataclass(frozen=True)
+class Across:
+    """The horizontal scale."""
+
+    first: int
+    last: int
+    logarithmic: bool
+
+    def at(self, workers: int, aside: float) -> float:
+        """The place of a worker count, moved `aside` by a share of the panel's width."""
+        if self.logarithmic:
+            return float(workers * (self.last / self.first) ** aside)
+        return workers + aside * (self.last - self.first)
 
 
 @rc_context(STYLE)
@@ -40,9 +84,10 @@ def draw(summaries: Sequence[CaseSummary], run: RunInfo) -> Figure | None:
         return None
     colour = colours(each.name for each in summaries)
     shape = len(groups), columns_for(len(groups), colour)
-    figure, cells = grid(TITLE, f"{first_line(__doc__)} {HOLLOW}{_limit(run)}", run, shape, PLOT_IN + 0.85)
+    plot_in = plot_height_in(PLOT_IN, max(len({each.name for each in group}) for group in groups.values()))
+    figure, cells = grid(TITLE, f"{first_line(__doc__)} {HOLLOW}{_limit(run)}", run, shape, plot_in + 0.85)
     for axes, (title, group) in zip(cells, groups.items(), strict=True):
-        _fill(axes, title, group, colour)
+        _fill(axes, title, group, colour, plot_in)
     return settle(figure)
 
 
@@ -51,40 +96,56 @@ def _limit(run: RunInfo) -> str:
     return f" The servers had {cpus} CPU{'s' if cpus > 1 else ''}: beyond that nothing can scale." if cpus else ""
 
 
-def _fill(axes: Axes, title: str, group: Sequence[CaseSummary], colour: Mapping[str, str]) -> None:
+def _fill(axes: Axes, title: str, group: Sequence[CaseSummary], colour: Mapping[str, str], plot_in: float) -> None:
+    """One panel; logarithmic both ways where the slow would lie in one band at the bottom, so that ideals are straight.
+
+    Of two or three rounds an interval may be so long that all else would lie flat: it runs out of the picture.
+    """
+    lines = [_line(name, group) for name in sorted({each.name for each in group})]
+    medians = [point.rps.median for line in lines for point in line.points]
+    low, high = min(medians), max(*medians, *(line.ideal_rps for line in lines))
+    logarithmic = high > DECADE * low > 0
     counts = sorted({each.case.workers for each in group})
-    names = sorted({each.name for each in group})
-    ends, top = [], 0.0
-    for number, name in enumerate(names):
-        own = sorted((each for each in group if each.name == name), key=lambda each: each.case.workers)
-        aside = (number - (len(names) - 1) / 2) * ASIDE * (counts[-1] - counts[0])
-        end, ideal = _draw(axes, own, colour[name], aside)
-        top = max(top, ideal, *(each.throughput_rps.median for each in own if each.throughput_rps))
-        ends.append(End(name, colour[name], end))
+    across = Across(counts[0], counts[-1], logarithmic=logarithmic)
+    step = min(ASIDE, ASIDE_AT_MOST / len(lines))
+    ends = []
+    for number, line in enumerate(lines):
+        places = [across.at(point.workers, (number - (len(lines) - 1) / 2) * step) for point in line.points]
+        _draw(axes, line, places, colour[line.name])
+        ends.append(End(line.name, colour[line.name], (places[-1], line.points[-1].rps.median)))
     axes.set_title(title, loc="left", fontsize=9, fontweight="bold")
     axes.set_xlabel("workers")
     axes.set_ylabel("requests/s")
+    if logarithmic:
+        axes.set_xscale("log")
+        axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks(counts, [str(count) for count in counts])
-    margin = 0.05 * (counts[-1] - counts[0])
-    axes.set_xlim(counts[0] - margin, counts[-1] + margin)
+    axes.set_xlim(across.at(counts[0], -MARGIN), across.at(counts[-1], MARGIN))
     axes.tick_params(length=2)
     axes.tick_params(axis="y", labelsize=7.5, labelcolor=QUIET)
     axes.grid(visible=True)
-    # Of two or three rounds an interval may be so long that all else would lie flat: it runs out of the picture.
-    scale(axes, 0, top, logarithmic=False)
-    name_lines(axes, ends, PLOT_IN)
+    scale(axes, low, high, logarithmic=logarithmic)
+    name_lines(axes, ends, plot_in)
 
 
-def _draw(axes: Axes, own: Sequence[CaseSummary], colour: str, aside: float) -> tuple[tuple[float, float], float]:
-    """One contestant's line and its ideal; where the one ends, and how high the other."""
-    rates = [(each.case.workers, each.throughput_rps, each.verdict) for each in own if each.throughput_rps]
-    places = [workers + aside for workers, _, _ in rates]
-    medians = [rate.median for _, rate, _ in rates]
-    ideal = medians[0] * rates[-1][0] / rates[0][0]
-    axes.plot(places, medians, color=colour)
-    axes.plot([places[0], places[-1]], [medians[0], ideal], color=colour, linewidth=0.9, linestyle="--")
-    axes.vlines(places, [rate.low for _, rate, _ in rates], [rate.high for _, rate, _ in rates], colour, linewidth=1)
-    for place, (_, rate, verdict) in zip(places, rates, strict=True):
-        fill = colour if verdict == "valid" else "white"
-        axes.plot(place, rate.median, "o", markersize=5, markeredgecolor=colour, markerfacecolor=fill)
-    return (places[-1], medians[-1]), ideal
+def _line(name: str, group: Sequence[CaseSummary]) -> Line:
+    points = [
+        Point(each.case.workers, each.throughput_rps, holds=each.verdict == "valid")
+        for each in group
+        if each.name == name and each.throughput_rps
+    ]
+    return Line(name, sorted(points, key=lambda point: point.workers))
+
+
+def _draw(axes: Axes, line: Line, places: Sequence[float], colour: str) -> None:
+    """One contestant's points, the line through those that hold, and its ideal."""
+    points = line.points
+    axes.plot(places, [point.rps.median if point.holds else math.nan for point in points], color=colour)
+    holding = [(place, point) for place, point in zip(places, points, strict=True) if point.holds]
+    if line.ideal_rps:
+        (start, first), (end, _) = holding[0], holding[-1]
+        axes.plot([start, end], [first.rps.median, line.ideal_rps], color=colour, linewidth=0.9, linestyle="--")
+    axes.vlines(places, [point.rps.low for point in points], [point.rps.high for point in points], colour, linewidth=1)
+    for place, point in zip(places, points, strict=True):
+        fill = colour if point.holds else "white"
+        axes.plot(place, point.rps.median, "o", markersize=5, markeredgecolor=colour, markerfacecolor=fill)

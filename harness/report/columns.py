@@ -42,6 +42,11 @@ def is_baseline(run: RunInfo, case: Case) -> bool:
     return case.server == run.baseline and run.baseline_app in {"", case.app}
 
 
+def is_twin(run: RunInfo, case: Case) -> bool:
+    """Is it the baseline's second entry, which is no contestant?"""
+    return case.server == run.twin
+
+
 def baseline_name(run: RunInfo, summaries: Sequence[CaseSummary]) -> str:
     """What the run calls its baseline."""
     return next((each.name for each in summaries if is_baseline(run, each.case)), run.baseline)
@@ -53,18 +58,21 @@ def rank(summary: CaseSummary) -> int | None:
 
 
 def contestant(run: RunInfo, summaries: Sequence[CaseSummary]) -> Column:
-    """The names, each with the versions of what it is made of."""
+    """The names, each with the versions of what it is made of; the baseline's second entry says that it is one."""
     title = contestants_column(summaries)
     servers, apps = run.environment.server_versions, run.environment.app_versions
 
-    def cell(each: CaseSummary) -> Cell:
-        server, app = servers.get(each.case.server, ""), apps.get(each.case.app, "")
+    def versions(case: Case) -> str:
+        server, app = servers.get(case.server, ""), apps.get(case.app, "")
         if title == "Server":
-            return Cell(each.name, server)
+            return server
         if title == "App":
-            return Cell(each.name, app)
-        parts = ((each.case.app, app), (each.case.server, server))
-        return Cell(each.name, ", ".join(f"{name} {version}" for name, version in parts if version))
+            return app
+        return ", ".join(f"{name} {version}" for name, version in ((case.app, app), (case.server, server)) if version)
+
+    def cell(each: CaseSummary) -> Cell:
+        again = "the baseline again" if is_twin(run, each.case) else ""
+        return Cell(each.name, ", ".join(filter(None, (again, versions(each.case)))))
 
     return title, cell
 
@@ -124,7 +132,10 @@ def _precision(summary: CaseSummary) -> Cell:
     if not summary.measured:
         return Cell(NOTHING)
     rounds = f"{summary.rounds} round{'s' if summary.rounds > 1 else ''}"
-    return Cell(short_percent(summary.precision) if summary.precision else NOTHING, rounds)  # 0 is the baseline's
+    if not summary.precision:  # 0 is the baseline's
+        return Cell(NOTHING, rounds)
+    own = "its own, " if summary.ratio_to_baseline is None else ""
+    return Cell(short_percent(summary.precision), f"{own}{rounds}")
 
 
 def _errors(summary: CaseSummary) -> Cell:

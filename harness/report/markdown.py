@@ -29,6 +29,7 @@ def render(page: Page) -> str:
     blocks = [
         f"# {escape(page.title)}",
         escape(page.lead),
+        *_interrupted(page),
         *(f"**{escape(line)}**" for line in page.headline),
         "## Ranking",
         "Brackets hold 95 % intervals. – means: not measured, too few requests to tell, or no baseline to divide by.",
@@ -42,6 +43,13 @@ def render(page: Page) -> str:
         _list(f"[{name}]({name}): {escape(what)}" for name, what in page.files.items()),
     ]
     return "\n\n".join(blocks) + "\n"
+
+
+def _interrupted(page: Page) -> list[str]:
+    if not page.interrupted:
+        return []
+    first, *missing = page.interrupted
+    return [f"**{escape(first)}**", *([_list(map(escape, missing))] if missing else [])]
 
 
 def _answer(sentence: str, group: Group) -> list[str]:

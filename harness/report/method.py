@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 def method(run: RunInfo, trials: Sequence[Record] = ()) -> list[str]:
     """How it was measured, a sentence or two per line."""
     where = run.environment
+    cut, load = (", cut short", "Load, as planned") if run.complete is False else ("", "Load")
     lines = [
-        f"{_rounds(run)}: each starts every server afresh, in an order shuffled with seed {run.seed}.",
+        f"{_rounds(run)}{cut}: each starts every server afresh, in an order shuffled with seed {run.seed}.",
         f"Each trial: one unmeasured pass, {run.warmup_s:g} s of warm-up, then a window of {run.duration_s:g} s.",
         "Every answer is checked. Only requests that begin and end inside the window count.",
-        f"Load: {run.conditions}. A user is one request in flight, on every protocol alike.",
+        f"{load}: {run.conditions}. A user is one request in flight, on every protocol alike.",
         "Response time runs from when a request was due to be sent to the last byte of its answer.",
         *_further(run, trials),
         "Percentiles come from all rounds' histograms, merged. One that fewer than ten requests exceed is left out.",
@@ -67,7 +68,7 @@ def environment(
 def _rounds(run: RunInfo) -> str:
     rounds = "1 round" if run.rounds == 1 else f"{run.rounds} rounds"
     if is_sweep(run):
-        return f"1 round in a closed loop, then {rounds} in open loops"
+        return f"{rounds} in a closed loop, then {rounds} in open loops"
     if run.precision is not None:
         return f"{run.rounds} rounds, then up to {run.max_rounds} for what has not reached ±{100 * run.precision:g} %"
     return rounds
@@ -85,7 +86,10 @@ def _further(run: RunInfo, trials: Sequence[Record]) -> list[str]:
             "as far as they do not overload it. An offered rate that is not answered has no latency to speak of."
         )
     if run.precision is not None:
-        lines.append("± is half the width of the widest interval of its ratios of throughput and CPU to the baseline.")
+        lines.append(
+            "± is half the width of the widest interval of its ratios of throughput and CPU to the baseline; "
+            "of its own throughput and CPU where the baseline has no valid number."
+        )
     if run.twin is not None:
         lines.append(f"A/A: {run.twin} is {run.baseline} once more; what differs between them is the harness's error.")
     return lines

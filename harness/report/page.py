@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.report import method, rows, trust, words
-from harness.report.columns import contestants_column
+from harness.report import interruption, method, rows, trust, words
+from harness.report.columns import contestants_column, is_twin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,6 +43,8 @@ class Page:
 
     title: str
     lead: str
+    interrupted: Sequence[str]
+    """Of a run that did not come to its end, what it lacks: in a sentence, and then question by question."""
     headline: Sequence[str]
     answers: Sequence[tuple[str, rows.Group]]
     """Sentences and the tables under them, for each question."""
@@ -71,7 +73,8 @@ def page(
     occurring = {each.verdict for each in unanswered}
     return Page(
         title=_title(run, summaries),
-        lead=f"{run.started_at[:10]} · {run.environment.cpu_model} × {run.environment.cpu_count} · {run.conditions}",
+        lead=_lead(run),
+        interrupted=interruption.lines(run, summaries),
         headline=[*words.headline(run, groups), *trust.lines(run, groups)],
         answers=[(f"{words.answer(group)} {words.scaling(run, group, groups)}".rstrip(), group) for group in groups],
         contestants=contestants_column(summaries),
@@ -86,10 +89,17 @@ def page(
 
 
 def _title(run: RunInfo, summaries: Sequence[CaseSummary]) -> str:
-    servers = dict.fromkeys(each.case.server for each in summaries if each.case.server != run.twin)
-    apps = dict.fromkeys(each.case.app for each in summaries)
+    cases = [*(each.case for each in summaries), *(run.planned if run.complete is False else ())]
+    servers = dict.fromkeys(case.server for case in cases if not is_twin(run, case))
+    apps = dict.fromkeys(case.app for case in cases)
     if len(apps) <= 1:
-        return f"ASGI servers compared: {', '.join(servers)}"
+        return f"ASGI servers compared: {', '.join(servers) or 'none'}"
     if len(servers) == 1:
         return f"ASGI apps compared on {', '.join(servers)}: {', '.join(apps)}"
     return f"ASGI apps and servers compared: {', '.join(apps)} on {', '.join(servers)}"
+
+
+def _lead(run: RunInfo) -> str:
+    where = run.environment
+    parts = [run.started_at[:10], f"{where.cpu_model} × {where.cpu_count}", run.conditions]
+    return " · ".join([*parts, "interrupted"] if run.complete is False else parts)

@@ -9,7 +9,7 @@ from harness.loads import Sweep, load_of
 from harness.model import PROTOCOL_NAMES, PROTOCOLS
 from harness.report import columns
 from harness.report.cells import NOTHING, Cell
-from harness.report.columns import rank
+from harness.report.columns import is_twin, rank
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +48,8 @@ class Group:
     workers: int
     summaries: tuple[CaseSummary, ...]
     """The first place on top; in a sweep by contestant, the fastest first, each in its closed loop and then by rate."""
+    contestants: tuple[CaseSummary, ...]
+    """The summaries but those of the baseline's second entry, which is compared with the baseline alone."""
     table: Table
     """A row for each of the summaries, in their order."""
     resources: Table
@@ -68,11 +70,12 @@ def groups(run: RunInfo, summaries: Sequence[CaseSummary]) -> list[Group]:
         alive = [each for each in compared(run, ordered) if each.measured or each.ready_s]
         found.append(
             Group(
-                f"{case.scenario} over {PROTOCOL_NAMES[case.protocol]}" + (with_workers(case) if several else ""),
+                title(case, name_workers=several),
                 case.scenario,
                 case.protocol,
                 case.workers,
                 ordered,
+                tuple(each for each in ordered if not is_twin(run, each.case)),
                 _table(wanted, ordered),
                 _without_empty(_table((who, *columns.RESOURCES), alive)),
             )
@@ -90,9 +93,10 @@ def compared(run: RunInfo, summaries: Sequence[CaseSummary]) -> list[CaseSummary
     return [each for each in summaries if not is_sweep(run) or each.case.load == "saturate"]
 
 
-def with_workers(case: Case) -> str:
-    """What a title ends with when there are several worker counts."""
-    return f" with {case.workers} worker{'s' if case.workers > 1 else ''}"
+def title(case: Case, *, name_workers: bool) -> str:
+    """`plaintext over HTTP/1.1`; with its workers where there are several counts."""
+    question = f"{case.scenario} over {PROTOCOL_NAMES[case.protocol]}"
+    return f"{question} with {case.workers} worker{'s' if case.workers > 1 else ''}" if name_workers else question
 
 
 def _place(summary: CaseSummary) -> tuple[float, float, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.loads import ANSWERED_LEAST
 from harness.report.cells import count, percent
 
 if TYPE_CHECKING:
@@ -29,19 +28,12 @@ def told_by_rate(group: Group) -> bool:
     return any(each.own_share is not None for each in group.summaries)
 
 
-def overloaded(summary: CaseSummary) -> bool:
-    """Was less answered than was offered, so that its latency only says how long the window was?"""
-    return (
-        summary.verdict == "invalid" and summary.achieved_ratio is not None and summary.achieved_ratio < ANSWERED_LEAST
-    )
-
-
 def reach(rates: Sequence[CaseSummary]) -> Reach:
     """Of one contestant's open loops; a rate without a valid p99 says nothing, and one that overloads it is lost."""
     kept = None
     for each in sorted(rates, key=lambda each: each.offered_rps or 0.0):
         p99 = each.latency_us.p99 if each.verdict == "valid" else None
-        if overloaded(each) or (p99 is not None and p99.median > TAIL_US):
+        if each.overloaded or (p99 is not None and p99.median > TAIL_US):
             return Reach(kept, each)
         if p99 is not None:
             kept = each
@@ -50,7 +42,7 @@ def reach(rates: Sequence[CaseSummary]) -> Reach:
 
 def sentence(group: Group) -> str:
     """How far each contestant goes, in one sentence."""
-    names = dict.fromkeys(each.name for each in group.summaries)
+    names = dict.fromkeys(each.name for each in group.contestants)
     return (
         "; ".join(
             _part(name, reach([each for each in group.summaries if each.name == name and each.own_share is not None]))
@@ -64,7 +56,7 @@ def _part(name: str, found: Reach) -> str:
     within = f"p99 within {TAIL_US / 1000:g} ms"
     if found.lost is None:
         return f"{name} has no valid p99" if found.kept is None else f"{name} keeps {within} up to {_at(found.kept)}"
-    lost = "is overloaded" if overloaded(found.lost) else "first exceeds it"
+    lost = "is overloaded" if found.lost.overloaded else "first exceeds it"
     if found.kept is None:
         return f"{name} does not keep {within}: it {lost} at {_at(found.lost)}, the lowest rate that tells"
     return f"{name} keeps {within} up to {_at(found.kept)} and {lost} at {count(found.lost.offered_rps or 0.0)}"

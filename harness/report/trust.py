@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.loads import rate_of
-from harness.report.cells import short_percent
+from harness.report.cells import join, short_percent
 from harness.report.columns import baseline_name
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 ONE_BY_ONE = 3
 """So many comparisons of the baseline with itself get a line each; more are summed up."""
+CHANCE = "Chance alone shows one in 20 for each figure."
+"""Of intervals at 95 %, not corrected for many, where the two do not differ."""
 
 
 @dataclass(frozen=True)
@@ -29,24 +32,31 @@ class Twins:
     ratios: Mapping[str, Ratio]
 
     @property
-    def difference(self) -> float | None:
-        """The largest false difference, 0.03 for 3 %; None where every interval includes 1."""
-        seen = [abs(ratio.value - 1) for ratio in self.ratios.values() if not ratio.low <= 1 <= ratio.high]
-        return max(seen, default=None)
+    def differences(self) -> dict[str, float]:
+        """The false difference of each figure whose interval excludes 1: 0.03 for 3 %."""
+        return {name: abs(each.value - 1) for name, each in self.ratios.items() if not each.low <= 1 <= each.high}
 
     @property
     def outcome(self) -> str:
+        """Each figure by itself; they are one finding only where all say the same."""
         if not self.ratios:
             return f"on {self.question}: nothing can be said: it takes two rounds in which both numbers hold."
-        figures = ", ".join(
-            f"{name} {each.value:.2f}× ({each.low:.2f} – {each.high:.2f})" for name, each in self.ratios.items()
-        )
-        if self.difference is None:
-            return f"on {self.question}: {figures}: no difference seen."
+        figures = {
+            name: f"{name} {each.value:.2f}× ({each.low:.2f} – {each.high:.2f})" for name, each in self.ratios.items()
+        }
+        false = self.differences
+        if not false:
+            return f"on {self.question}: {', '.join(figures.values())}: no difference seen."
+        told = "; ".join(f"{text}: {_difference(false.get(name))}" for name, text in figures.items())
+        size = "that size" if len(false) == 1 else "these sizes"
         return (
-            f"on {self.question}: {figures}: a false difference of {short_percent(self.difference)}; "
-            "differences of that size between others are not to be believed here."
+            f"on {self.question}: {told}. "
+            f"Differences of {size} in {join(list(false))} between others are not to be believed here."
         )
+
+
+def _difference(size: float | None) -> str:
+    return "no difference seen" if size is None else f"a false difference of {short_percent(size)}"
 
 
 def lines(run: RunInfo, groups: Sequence[Group]) -> list[str]:
@@ -61,7 +71,7 @@ def twins(run: RunInfo, groups: Sequence[Group]) -> list[Twins]:
         for group in groups
         for each in group.summaries
         if each.case.server == run.twin and run.baseline_app in {"", each.case.app}
-        # Rates of its own in a sweep are not the baseline's, and a sweep's closed loop is one round.
+        # Rates of its own in a sweep are not the baseline's.
         if each.own_share is None or each.ratio_to_baseline is not None
     ]
 
@@ -69,17 +79,25 @@ def twins(run: RunInfo, groups: Sequence[Group]) -> list[Twins]:
 def _against_itself(run: RunInfo, groups: Sequence[Group]) -> list[str]:
     found = twins(run, groups)
     name = baseline_name(run, [each for group in groups for each in group.summaries])
+    different = [each for each in found if each.differences]
     if len(found) <= ONE_BY_ONE:
-        return [f"A/A: {name} against itself {each.outcome}" for each in found]
-    different = [each for each in found if each.difference is not None]
+        return [
+            f"A/A: {name} against itself {each.outcome}{f' {CHANCE}' if each in different else ''}" for each in found
+        ]
     silent = sum(not each.ratios for each in found)
-    told = len(found) - silent
-    summed = f"A/A: {name} against itself in {told} comparisons: no difference seen in {told - len(different)}."
+    summed = f"A/A: {name} against itself in {len(found) - silent} comparisons: {_by_figure(found)}."
     if different:
-        summed += " One figure in twenty is to be expected outside its 95 % interval."
+        summed += f" {CHANCE}"
     if silent:
         summed += f" On {silent} more nothing can be said."
     return [summed, *(f"A/A: {name} against itself {each.outcome}" for each in different)]
+
+
+def _by_figure(found: Sequence[Twins]) -> str:
+    told = Counter(name for each in found for name in each.ratios)
+    false = Counter(name for each in found for name in each.differences)
+    parts = (f"{name}: no difference seen in {number - false[name]} of {number}" for name, number in told.items())
+    return "; ".join(parts) or "nothing can be said"
 
 
 def _ratios(summary: CaseSummary) -> dict[str, Ratio]:
@@ -96,25 +114,47 @@ def _question(group: Group, summary: CaseSummary) -> str:
 
 
 def _precision(run: RunInfo, groups: Sequence[Group]) -> list[str]:
-    """Which cases came within the precision that was wanted, after how many rounds, and which did not."""
+    """Which cases came within the precision that was wanted, after how many rounds, and which did not.
+
+    Only numbers that hold, beside a baseline's that does, have a ratio to be known to that precision.
+    """
     if run.precision is None:
         return []
     # The baseline against itself is exact.
     cases = [(group, each) for group in groups for each in group.summaries if each.measured and each.precision != 0]
-    within = [each for _, each in cases if _within(each, run.precision)]
-    missed = [(group, each) for group, each in cases if not _within(each, run.precision)]
+    holding = [(group, each) for group, each in cases if each.verdict == "valid"]
+    spoiled = [(group, each) for group, each in cases if each.verdict != "valid"]
+    alone = [(group, each) for group, each in holding if each.ratio_to_baseline is None]
+    paired = [(group, each) for group, each in holding if each.ratio_to_baseline is not None]
     goal = f"±{100 * run.precision:g} %"
+    within = [each for _, each in paired if _within(each, run.precision)]
+    missed = [(group, each) for group, each in paired if not _within(each, run.precision)]
     lines = []
     if within:
         fewest, most = min(each.rounds for each in within), max(each.rounds for each in within)
         rounds = f"{fewest} to {most}" if fewest < most else f"{most}"
         lines.append(f"{goal} was reached by {len(within)} of {len(cases)} cases, after {rounds} rounds that count.")
     if missed:
-        missed.sort(key=lambda item: -(item[1].precision or math.inf))
-        names = "; ".join(f"{each.name} on {group.title} ({_reached(each)})" for group, each in missed[:ONE_BY_ONE])
-        them = names if len(missed) <= ONE_BY_ONE else f"{len(missed)} of {len(cases)} cases, the widest {names}"
+        them = _widest(missed, len(cases))
         lines.append(f"{goal} was not reached by {them}; the limit is {run.max_rounds} rounds.")
+    if alone:
+        them = _widest(alone, len(cases))
+        lines.append(
+            f"Without a valid baseline there is no ratio to come within {goal}, only an interval of its own: {them}."
+        )
+    if spoiled:
+        names = "; ".join(f"{each.name} on {group.title} ({each.verdict})" for group, each in spoiled[:ONE_BY_ONE])
+        others = " and others" if len(spoiled) > ONE_BY_ONE else ""
+        count = f"{len(spoiled)} of {len(cases)} cases"
+        lines.append(f"{goal} says nothing of {count}, whose numbers do not hold: {names}{others}.")
     return lines
+
+
+def _widest(cases: Sequence[tuple[Group, CaseSummary]], of: int) -> str:
+    """They by name, the widest interval first; of many how many they are, and the widest."""
+    ordered = sorted(cases, key=lambda item: -(item[1].precision or math.inf))
+    names = "; ".join(f"{each.name} on {group.title} ({_reached(each)})" for group, each in ordered[:ONE_BY_ONE])
+    return names if len(ordered) <= ONE_BY_ONE else f"{len(ordered)} of {of} cases, the widest {names}"
 
 
 def _within(summary: CaseSummary, precision: float) -> bool:

@@ -6,9 +6,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.intervals import paired_ratio, unpaired_ratio
 from harness.loads import level_of, rate_of
 from harness.report import sweep
-from harness.report.cells import count, join, percent, significant
+from harness.report.cells import count, interval, join, percent, significant
 from harness.report.columns import rank
 from harness.report.rows import is_sweep
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from harness.findings import Errors, RunInfo
     from harness.model import Verdict
     from harness.report.rows import Group
-    from harness.summaries import CaseSummary
+    from harness.summaries import CaseSummary, Ratio
 
 MEANING: Mapping[Verdict, str] = {
     "client-limited": "the load generator was the limit: the server may be faster than its number",
@@ -37,37 +38,43 @@ def headline(run: RunInfo, groups: Sequence[Group]) -> list[str]:
 
 
 def _tally(run: RunInfo, groups: Sequence[Group]) -> list[str]:
-    """How often each is first; the baseline's second entry is no contestant."""
-    entered = [[each for each in group.summaries if each.case.server != run.twin] for group in groups]
-    firsts = Counter(each.name for group in entered for each in group if rank(each) == 1)
-    ranked = sum(any(rank(each) for each in group) for group in entered)
+    """How often each is first."""
+    leaders = [_leaders(group) for group in groups]
+    firsts = Counter(each.name for first in leaders for each in first)
+    ranked = sum(bool(first) for first in leaders)
     if run.rounds == 1 and run.precision is None:
         return ["One round tells no servers apart, so nothing is ranked: measure with more rounds."]
     if not firsts:
         return ["Nothing could be ranked."]
-    if ranked == 1 or len({each.name for group in entered for each in group}) == 1:
+    if ranked == 1 or len({each.name for group in groups for each in group.contestants}) == 1:
         return []
     (most, number), *others = firsts.most_common()
     tally = "".join(f", {name} in {times}" for name, times in others)
     return [f"{most} is first or shares first place in {number} of {ranked} comparisons{tally}."]
 
 
+def _leaders(group: Group) -> list[CaseSummary]:
+    """The best of the contestants; the baseline's second entry, which may have the rank before, is none."""
+    ranked = [each for each in group.contestants if rank(each)]
+    return [each for each in ranked if rank(each) == rank(ranked[0])]
+
+
 def answer(group: Group) -> str:
     """Who is first on this question, in a sentence or two; in a sweep, how far each keeps its tail short."""
     if sweep.told_by_rate(group):
         return sweep.sentence(group)
-    ranked = [each for each in group.summaries if rank(each)]
-    limited = [each for each in group.summaries if each.verdict == "client-limited" and each.measured]
-    once = [each for each in group.summaries if each.verdict == "valid" and each.rounds == 1]
+    ranked = [each for each in group.contestants if rank(each)]
+    limited = [each for each in group.contestants if each.verdict == "client-limited" and each.measured]
+    once = [each for each in group.contestants if each.verdict == "valid" and each.rounds == 1]
     if not ranked and once:
         return f"Measured once on {group.title}: {join([_name_and_speed(each) for each in once])} {_unit(group)}."
     if not ranked:
         return f"No number on {group.title} can be ranked.{_aside(limited)}"
-    leaders = [each for each in ranked if rank(each) == 1]
+    leaders = _leaders(group)
     followers = [each for each in ranked if rank(each) == rank(ranked[len(leaders)])] if ranked != leaders else []
     names = join([each.name for each in leaders])
     speeds = f"{join([_speed(each) for each in leaders])} {_unit(group)}"
-    if len(group.summaries) == 1:
+    if len(group.contestants) == 1:
         return f"{names} answers {speeds} on {group.title}."
     if len(ranked) == 1:
         return f"{names} alone has a number that holds on {group.title}: {speeds}.{_aside(limited)}"
@@ -112,21 +119,47 @@ def scaling(run: RunInfo, group: Group, groups: Sequence[Group]) -> str:
     fewest = min(alike, key=lambda each: each.workers)
     if group.workers == fewest.workers or group.workers < max(each.workers for each in alike):
         return ""
-    alone = _speeds(fewest)
-    growth = {name: speed / alone[name] for name, speed in _speeds(group).items() if name in alone}
+    ideal = group.workers / fewest.workers
+    many, few = _repeated(group), _repeated(fewest)
+    growth = {name: ratio for name in many if name in few and (ratio := _growth(run, many[name], few[name]))}
     if not growth:
         return ""
-    ideal = group.workers / fewest.workers
-    told = [f"{name} answers {more:.2f}× as many ({percent(more / ideal)} of ideal)" for name, more in growth.items()]
+    told = [
+        f"{name} answers {more.value:.2f}× as many ({_between(more)}{percent(more.value / ideal)} of ideal)"
+        for name, more in growth.items()
+    ]
+    unpaired = [name for name in growth if not _same_rounds(run, many[name], few[name])]
+    pairs = f" The rounds of {join(unpaired)} could not be paired." if unpaired else ""
     cpus = len(run.environment.server_cpus)
     limit = f" The servers had {cpus} CPU{'s' if cpus > 1 else ''}: beyond that nothing can scale." if cpus else ""
-    return f"With {group.workers} workers instead of {fewest.workers}, {join(told)}.{limit}"
+    return f"With {group.workers} workers instead of {fewest.workers}, {join(told)}.{pairs}{limit}"
 
 
-def _speeds(group: Group) -> dict[str, float]:
-    """The valid rates that were not given."""
-    valid = [each for each in group.summaries if each.verdict == "valid" and rate_of(each.case.load) is None]
-    return {each.name: each.throughput_rps.median for each in valid if each.throughput_rps}
+def _repeated(group: Group) -> dict[str, CaseSummary]:
+    """The valid rates that were not given, of two rounds or more: one leaves no interval."""
+    return {
+        each.name: each
+        for each in group.contestants
+        if each.verdict == "valid" and rate_of(each.case.load) is None and len(each.throughput_by_round_rps) > 1
+    }
+
+
+def _growth(run: RunInfo, many: CaseSummary, few: CaseSummary) -> Ratio | None:
+    """The rate of many workers ÷ that of few, paired by round where it is known which round is which."""
+    above, below = many.throughput_by_round_rps, few.throughput_by_round_rps
+    if _same_rounds(run, many, few):
+        return paired_ratio(dict(enumerate(above)), dict(enumerate(below)))
+    return unpaired_ratio(above, below)
+
+
+def _same_rounds(run: RunInfo, *summaries: CaseSummary) -> bool:
+    """Does each have all rounds? With a precision to reach, further rounds may stand in for lost ones."""
+    return run.precision is None and all(len(each.throughput_by_round_rps) == run.rounds for each in summaries)
+
+
+def _between(ratio: Ratio) -> str:
+    bounds = interval(ratio, lambda value: f"{value:.2f}")
+    return f"{bounds}; " if bounds else ""
 
 
 def _question(group: Group, summary: CaseSummary) -> str:

@@ -12,11 +12,12 @@ import matplotlib as mpl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.colors import to_hex
 
 from harness import catalog
 from harness.charts import rate, scaling
 from harness.charts._lines import spread
-from harness.charts._style import PALETTE, USUAL, colours, compact, panels
+from harness.charts._style import PALETTE, QUIET, USUAL, colours, compact, panels
 from harness.charts.latency import BEYOND, LEAST, tail
 from harness.histogram import Histogram
 from harness.summaries import Latency, Memory
@@ -183,6 +184,34 @@ def test_memory_leaves_out_numbers_that_do_not_hold() -> None:
     assert "daphne" not in said
 
 
+@pytest.mark.parametrize("name", ["throughput", "cpu_cost", "memory"])
+@pytest.mark.parametrize("names", [USUAL, ("uvicorn", "django-ninja on gunicorn-uvicorn-h11-asyncio")])
+def test_labels_beside_bars_end_inside_their_panel(name: str, names: tuple[str, ...]) -> None:
+    summaries = [
+        replace(each, case=replace(each.case, workers=count))
+        for count in (1, 2, 4)
+        for each in synthetic.summaries(names, QUESTIONS[:1], synthetic.never_spoiled, 200)
+    ]
+    figure = chart_of(name).draw(summaries, RUN)
+    for axes in figure.axes:
+        right = axes.get_window_extent().x1
+        assert axes.texts
+        assert all(text.get_window_extent().x1 <= right for text in axes.texts)
+
+
+def test_a_ceiling_does_not_run_through_the_numbers_beside_the_bars() -> None:
+    (axes, *_) = chart_of("throughput").draw(SUMMARIES, RUN).axes
+    assert [line for line in axes.lines if line.get_linestyle() == "--"]
+    measured = [text for text in axes.texts if any(letter.isdigit() for letter in text.get_text())]
+    assert all(text.get_bbox_patch().get_facecolor() == (1, 1, 1, 1) for text in measured)
+
+
+@pytest.mark.parametrize("complete", [True, False, None])
+def test_charts_of_an_interrupted_run_say_so(complete: bool | None) -> None:
+    said = " ".join(words_in(chart_of("throughput").draw(SUMMARIES, replace(RUN, complete=complete))))
+    assert ("interrupted" in said) == (complete is False)
+
+
 @pytest.mark.parametrize("name", ["throughput", "latency", "cpu_cost", "memory"])
 def test_apps_on_servers_stand_side_by_side_in_one_panel(name: str) -> None:
     summaries = synthetic.with_apps(("uvicorn", "granian"), ("asgi", "fastapi"))
@@ -220,7 +249,7 @@ def test_a_rate_that_was_not_kept_is_a_cross_and_no_latency() -> None:
 
 def test_no_line_is_drawn_across_an_overload_and_who_has_no_p99_is_named() -> None:
     swept = synthetic.sweep()
-    lost = {"verdict": "invalid", "achieved_ratio": 0.9}
+    lost = {"verdict": "invalid", "achieved_ratio": 0.9, "overloaded": True}
     mixed = [replace(each, **lost) if (each.name, each.own_share) == ("uvicorn", 0.5) else each for each in swept]
     silent = [replace(each, latency_us=Latency()) if each.name == "daphne" else each for each in mixed]
     figure = rate.draw(silent, SWEEP)
@@ -233,8 +262,42 @@ def test_a_point_that_does_not_hold_is_hollow() -> None:
     swept = [replace(each, verdict="client-limited") if each.own_share == 0.5 else each for each in synthetic.sweep()]
     for axes in rate.draw(swept, SWEEP).axes:
         dots = [line for line in axes.lines if line.get_marker() == "o"]
-        assert sum(dot.get_markerfacecolor() == "white" for dot in dots) == 2
-        assert len(dots) == 2 * (len(synthetic.SHARES) - 1)
+        assert sum(dot.get_markerfacecolor() == "white" for dot in dots) == 4
+        assert len(dots) == 4 * (len(synthetic.SHARES) - 1)
+
+
+def test_a_rate_whose_neighbours_do_not_hold_has_marks_and_one_that_does_not_hold_no_line() -> None:
+    swept = [
+        each if each.own_share in {None, 0.5} else replace(each, verdict="invalid", overloaded=each.own_share != 0.7)
+        for each in synthetic.sweep(("uvicorn",))
+    ]
+    for axes, where in zip(rate.draw(swept, SWEEP).axes, ("offered_rps", "own_share"), strict=True):
+        (alone,) = [each for each in swept if each.own_share == 0.5]
+        marks = [line for line in axes.lines if line.get_marker() == "o"]
+        heights = {float(line.get_ydata()[0]) for line in marks if line.get_xdata()[0] == getattr(alone, where)}
+        assert heights == {alone.latency_us.p99.median / 1000, alone.latency_us.p50.median / 1000}
+        assert [line.get_markerfacecolor() == "white" for line in marks] == [False, False, True, True]
+        assert all(sum(not math.isnan(y) for y in line.get_ydata()) == 1 for line in axes.lines)
+
+
+def test_an_invalid_rate_that_is_no_overload_is_no_cross() -> None:
+    swept = [replace(each, overloaded=False) for each in synthetic.sweep(("uvicorn",))]
+    for axes in rate.draw(swept, SWEEP).axes:
+        assert not [line for line in axes.lines if line.get_marker() == "x"]
+
+
+@pytest.mark.parametrize("chart", [rate, scaling])
+def test_names_beside_the_lines_of_many_servers_stay_beside_their_panel(chart: ModuleType) -> None:
+    names = tuple(f"server-number-{number}" for number in range(26))
+    swept = chart is rate
+    summaries = synthetic.sweep(names) if swept else synthetic.with_workers((1, 4), 1, names)
+    for axes in chart.draw(summaries, SWEEP if swept else RUN).axes:
+        places = sorted(text.xyann[1] for text in axes.texts if text.get_text() in names)
+        assert len(places) == len(names)
+        assert -1e-9 <= places[0] <= places[-1] <= 1 + 1e-9
+        leaders = [text.arrow_patch for text in axes.texts if text.get_text() in names]
+        assert {leader.get_linestyle() for leader in leaders} == {"solid"}, "dotted or dashed, they pass for data"
+        assert {to_hex(leader.get_edgecolor()) for leader in leaders} == {QUIET}
 
 
 def test_latency_has_a_logarithmic_scale_when_it_spans_more_than_a_decade() -> None:
@@ -258,6 +321,31 @@ def test_scaling_sets_the_medians_against_as_many_times_the_fewest() -> None:
         assert [round(each) for each in line.get_xdata()] == [1, 2, 4]
         assert list(line.get_ydata()) == medians
         assert list(ideal.get_ydata()) == pytest.approx([medians[0], 4 * medians[0]])
+
+
+def test_scaling_draws_no_line_through_numbers_that_do_not_hold() -> None:
+    summaries = synthetic.with_workers((1, 2, 4), 0.5, ("daphne", "uvicorn"))
+    spoiled = {("daphne", 1), ("daphne", 4), ("uvicorn", 1)}
+    told = [
+        replace(each, verdict="invalid") if (each.name, each.case.workers) in spoiled else each for each in summaries
+    ]
+    (axes,) = scaling.draw(told, RUN).axes
+    daphne, uvicorn = [line for line in axes.lines if len(line.get_xdata()) == 3]
+    assert [math.isnan(y) for y in daphne.get_ydata()] == [True, False, True]
+    assert [math.isnan(y) for y in uvicorn.get_ydata()] == [True, False, False]
+    (ideal,) = [line for line in axes.lines if line.get_linestyle() == "--"]
+    two = next(each.throughput_rps.median for each in summaries if (each.name, each.case.workers) == ("uvicorn", 2))
+    assert list(ideal.get_ydata()) == pytest.approx([two, 2 * two])
+    assert sum(line.get_markerfacecolor() == "white" for line in axes.lines if line.get_marker() == "o") == 3
+
+
+def test_scaling_is_logarithmic_both_ways_where_the_slow_would_lie_in_one_band() -> None:
+    alike, apart = (synthetic.with_workers((1, 2), 0.5, names) for names in (("uvicorn",), ("uvicorn", "django")))
+    slow = [synthetic._times(each, 0.05, each.case.workers) if each.name == "django" else each for each in apart]
+    for summaries, scale in ((alike, "linear"), (slow, "log")):
+        (axes,) = scaling.draw(summaries, RUN).axes
+        assert (axes.get_xscale(), axes.get_yscale()) == (scale, scale)
+        assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "2"]
 
 
 def test_scaling_says_how_many_cpus_there_were_and_needs_two_worker_counts() -> None:

@@ -391,8 +391,47 @@ def test_worker_counts_are_questions_of_their_own_and_the_most_are_set_against_t
     ]
     told = [words.scaling(RUN, group, found) for group in found]
     assert told[:2] == ["", ""]
-    assert told[2].startswith("With 4 workers instead of 1, uvicorn answers 2.50× as many (62 % of ideal). The servers")
+    growth = "With 4 workers instead of 1, uvicorn answers 2.50× as many (2.50 – 2.50; 62 % of ideal). The servers"
+    assert told[2].startswith(growth)
     assert told[2].endswith("The servers had 1 CPU: beyond that nothing can scale.")
+
+
+def grown(*, one: Sequence[float], four: Sequence[float], rounds: int = 5, twin: str | None = None) -> str:
+    """What is said of a server with these rates, in requests per second, with one worker and with four."""
+    run = replace(RUN, workers=(1, 4), rounds=rounds, twin=twin)
+    rates = {1: tuple(one), 4: tuple(four)}
+    summaries = [
+        replace(
+            each,
+            rounds=len(rates[each.case.workers]),
+            throughput_by_round_rps=rates[each.case.workers],
+            throughput_rps=Estimate(rates[each.case.workers][0], 1.0, 1e6),
+        )
+        for each in synthetic.with_workers((1, 4), 0.5, ("uvicorn", "uvicorn-again"))
+    ]
+    found = groups(run, summaries)
+    return words.scaling(run, found[1], found)
+
+
+def test_growth_has_an_interval_paired_by_round_as_far_as_the_rounds_can_be_told() -> None:
+    paired = grown(one=(100, 200, 400, 800, 1600), four=(200, 400, 800, 1600, 3200), twin="uvicorn-again")
+    assert paired.startswith("With 4 workers instead of 1, uvicorn answers 2.00× as many (2.00 – 2.00; 50 % of ideal).")
+    assert "paired" not in paired
+    some = grown(one=(100, 110), four=(200, 210, 205, 190, 195), twin="uvicorn-again")
+    assert re.search(r"uvicorn answers [\d.]+× as many \([\d.]+ – [\d.]+; \d+ % of ideal\)", some)
+    assert "The rounds of uvicorn could not be paired." in some
+
+
+def test_growth_is_not_told_from_a_single_round_nor_from_numbers_that_do_not_hold() -> None:
+    assert grown(one=(100,), four=(592,), rounds=1) == ""
+    assert grown(one=(100,), four=(590, 592)) == ""
+    found = groups(RUN, [replace(each, verdict="invalid") for each in synthetic.with_workers((1, 4), 0.5)])
+    assert words.scaling(RUN, found[1], found) == ""
+
+
+def test_a_sweep_is_told_with_as_many_rounds_in_closed_loops_as_in_open_ones() -> None:
+    told = method.method(SWEEP)[0]
+    assert told.startswith("5 rounds in a closed loop, then 5 rounds in open loops: each starts")
 
 
 def test_all_rates_of_a_sweep_are_one_table_by_contestant_and_rate() -> None:
@@ -444,6 +483,7 @@ def test_a_rate_counts_as_kept_only_below_every_one_that_was_lost(points: list[t
                 offered_rps=float(number),
                 verdict="invalid" if overloaded else verdict,
                 achieved_ratio=0.5 if overloaded else 1.0,
+                overloaded=overloaded,
                 latency_us=Latency(p99=p99),
             )
         )
@@ -457,7 +497,11 @@ def test_a_rate_counts_as_kept_only_below_every_one_that_was_lost(points: list[t
     assert kept == max(good, key=lambda each: each.offered_rps, default=None)
 
 
-FALSE_SIX = "a false difference of 6.0 %; differences of that size between others are not to be believed here."
+FALSE_SIX = (
+    "a false difference of 6.0 %; CPU 1.00× (0.99 – 1.01): no difference seen. "
+    "Differences of that size in throughput between others are not to be believed here. "
+    "Chance alone shows one in 20 for each figure."
+)
 
 
 def twin_run(throughput: Ratio, *, questions: int = 1, rounds: int = 5) -> Answer:
@@ -478,10 +522,7 @@ def twin_run(throughput: Ratio, *, questions: int = 1, rounds: int = 5) -> Answe
     [
         (Ratio(1.01, 0.98, 1.04), "throughput 1.01× (0.98 – 1.04), CPU 1.00× (0.99 – 1.01): no difference seen."),
         (Ratio(1.03, 1.0, 1.06), "throughput 1.03× (1.00 – 1.06), CPU 1.00× (0.99 – 1.01): no difference seen."),
-        (
-            Ratio(0.94, 0.92, 0.97),
-            "throughput 0.94× (0.92 – 0.97), CPU 1.00× (0.99 – 1.01): " + FALSE_SIX,
-        ),
+        (Ratio(0.94, 0.92, 0.97), f"throughput 0.94× (0.92 – 0.97): {FALSE_SIX}"),
     ],
 )
 def test_the_baseline_against_itself_is_told_with_its_false_difference(throughput: Ratio, outcome: str) -> None:
@@ -499,8 +540,43 @@ def test_one_round_of_the_baseline_against_itself_says_nothing() -> None:
 def test_many_comparisons_of_the_baseline_with_itself_are_summed_up() -> None:
     run, summaries = twin_run(Ratio(1.2, 1.1, 1.3), questions=4)
     total, one = trust.lines(run, groups(run, summaries))
-    assert total.startswith("A/A: uvicorn against itself in 4 comparisons: no difference seen in 3.")
+    assert total == (
+        "A/A: uvicorn against itself in 4 comparisons: throughput: no difference seen in 3 of 4; "
+        "CPU: no difference seen in 4 of 4. Chance alone shows one in 20 for each figure."
+    )
     assert one.startswith("A/A: uvicorn against itself on plaintext over HTTP/1.1: throughput 1.20× (1.10 – 1.30)")
+
+
+def test_a_false_difference_is_told_of_its_figure_alone_and_what_chance_does() -> None:
+    run, summaries = twin_run(Ratio(0.94, 0.92, 0.97))
+    (line,) = trust.lines(run, groups(run, summaries))
+    assert "CPU 1.00× (0.99 – 1.01): no difference seen." in line
+    assert "Differences of that size in throughput between others are not to be believed here." in line
+    assert line.endswith("Chance alone shows one in 20 for each figure.")
+
+
+def test_the_second_entry_of_the_baseline_is_no_contestant() -> None:
+    run, summaries = twin_run(Ratio(1.1, 1.05, 1.2))
+    ranked = [replace(each, rank=1 if each.case.server == run.twin else 2) for each in summaries]
+    (group,) = groups(run, ranked)
+    assert words.answer(group).startswith("uvicorn answers ")
+    (row,) = [row for row in group.table.rows if row.name == run.twin]
+    assert row.cells[1].detail == "the baseline again"
+    known = replace(run, environment=replace(run.environment, server_versions={"uvicorn-again": "0.54.0"}))
+    assert groups(known, ranked)[0].table.rows[0].cells[1].detail == "the baseline again, 0.54.0"
+    assert "again" not in grown(one=(100, 110), four=(200, 210), rounds=2, twin=run.twin)
+    swept = replace(SWEEP, twin="uvicorn-again")
+    (group,) = groups(swept, synthetic.sweep(("uvicorn", "uvicorn-again")))
+    assert "again" not in words.answer(group)
+
+
+def test_who_follows_the_second_entry_of_the_baseline_alone_is_first() -> None:
+    run, summaries = twin_run(Ratio(1.1, 1.05, 1.2), questions=2)
+    others = synthetic.summaries(("granian",), [("plaintext", "h1"), ("json", "h1")], synthetic.never_spoiled, 200)
+    places = {"uvicorn-again": 1, "uvicorn": 2, "granian": 3}
+    found = groups(run, [replace(each, rank=places[each.case.server]) for each in [*summaries, *others]])
+    assert words.answer(found[0]).startswith("uvicorn is first on plaintext over HTTP/1.1")
+    assert words.headline(run, found) == ["uvicorn is first or shares first place in 2 of 2 comparisons."]
 
 
 def test_the_second_entry_of_the_baseline_wins_nothing() -> None:
@@ -528,6 +604,34 @@ def test_what_came_within_the_precision_is_told_apart_from_what_did_not() -> Non
     assert told[baseline.name] == "– (20 rounds)"
     assert told[last] == "7.1 % (20 rounds)"
     assert "±" not in groups(RUN, summaries)[0].table.columns
+
+
+def test_a_precision_is_not_reached_by_numbers_that_do_not_hold() -> None:
+    run = replace(RUN, precision=9.0, max_rounds=20)
+    summaries = [replace(each, verdict="invalid", precision=0.5) for each in SUMMARIES[-4:]]
+    (line,) = trust.lines(run, groups(run, summaries))
+    assert line.startswith("±900 % says nothing of 4 of 4 cases, whose numbers do not hold: ")
+    assert line.count("ws_echo over WebSocket (invalid)") == 3
+    assert line.endswith(" and others.")
+
+
+def test_a_precision_without_a_baseline_is_told_as_that_of_the_own_interval() -> None:
+    run = replace(RUN, precision=0.05, max_rounds=20)
+    baseline, *others = SUMMARIES[-4:]
+    alone = [replace(each, ratio_to_baseline=None, precision=0.031, rounds=6) for each in others[:2]]
+    summaries = [replace(baseline, verdict="invalid", precision=0.02), *alone, replace(others[2], precision=0.04)]
+    reached, own, spoiled = trust.lines(run, groups(run, summaries))
+    assert reached == "±5 % was reached by 1 of 4 cases, after 5 rounds that count."
+    assert own.startswith(
+        "Without a valid baseline there is no ratio to come within ±5 %, only an interval of its own: "
+    )
+    assert own.count("(±3.1 % after 6 rounds)") == 2
+    assert spoiled == (
+        "±5 % says nothing of 1 of 4 cases, whose numbers do not hold: uvicorn on ws_echo over WebSocket (invalid)."
+    )
+    (group,) = groups(run, summaries)
+    told = {row.name: str(row.cells[group.table.columns.index("±")]) for row in group.table.rows}
+    assert told[alone[0].name] == "3.1 % (its own, 6 rounds)"
 
 
 def test_of_many_that_missed_the_precision_the_widest_are_named() -> None:
@@ -604,3 +708,84 @@ def test_every_line_of_the_log_has_a_tag_of_its_own(run: RunInfo, summaries: lis
         tags.append(histogram.get_tag())
     assert len(set(tags)) == len(tags) == len(summaries)
     assert not any(re.search(r"[\s,]", tag) for tag in tags)
+
+
+def interrupted_run(*missing: str) -> Answer:
+    """A run of four servers that ended early, without a number of the `missing` ones."""
+    planned = tuple(each.case for each in SUMMARIES[-4:])
+    done = [
+        replace(each, rounds=1 + number % 2)
+        for number, each in enumerate(SUMMARIES[-4:])
+        if each.case.server not in missing
+    ]
+    return replace(RUN, planned=planned, complete=False), done
+
+
+def test_an_interrupted_run_says_so_first_and_what_it_lacks() -> None:
+    run, summaries = interrupted_run("daphne", "granian")
+    failed = replace(SUMMARIES[-1], verdict="failed", throughput_rps=None)
+    content = page(run, [*summaries, failed], [])
+    assert content.interrupted == [
+        "Interrupted: 2 of 4 cases have no number yet; the others have 1 to 2 of 5 rounds that count.",
+        "ws_echo over WebSocket: daphne, granian",
+    ]
+    assert content.lead.endswith(" · interrupted")
+    assert content.method[0].startswith("5 rounds, cut short: ")
+    assert any(line.startswith("Load, as planned: closed loop") for line in content.method)
+    assert content.title == "ASGI servers compared: uvicorn, hypercorn, granian, daphne"
+    for source in (rendered_markdown(run, summaries), html.render(page(run, summaries, []), {})):
+        said = Reader(source).text
+        assert said.index("Interrupted: 2 of 4") < said.index("Ranking")
+        assert "ws_echo over WebSocket: daphne, granian" in said
+
+
+def test_a_run_that_came_to_its_end_or_does_not_say_is_not_called_interrupted() -> None:
+    run, summaries = interrupted_run("daphne")
+    for complete in (True, None):
+        content = page(replace(run, complete=complete), summaries, [])
+        assert content.interrupted == []
+        assert "interrupted" not in content.lead
+        assert content.method[0].startswith("5 rounds: ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing", "told"),
+    [
+        ({}, (), "all 4 cases have a number; they have 1 to 2 of 5 rounds that count."),
+        ({}, ("daphne",), "1 of 4 cases has no number yet; the others have 1 to 2 of 5 rounds that count."),
+        ({}, ("uvicorn", "hypercorn", "daphne", "granian"), "4 of 4 cases have no number yet."),
+        ({"planned": ()}, (), "the run did not come to its end."),
+        (
+            {"load": "sweep"},
+            (),
+            "all 4 cases have a number; they have 1 to 2 of 5 rounds that count, and open loops may be missing.",
+        ),
+    ],
+)
+def test_an_interrupted_run_says_how_far_it_came(changes: dict[str, object], missing: Sequence[str], told: str) -> None:
+    run, summaries = interrupted_run(*missing)
+    assert page(replace(run, **changes), summaries, []).interrupted[0] == f"Interrupted: {told}"
+
+
+def test_what_an_interrupted_run_lacks_is_named_as_in_its_tables() -> None:
+    several = synthetic.with_apps(("uvicorn", "granian"), ("asgi", "fastapi"))
+    planned = tuple(replace(each.case, workers=count) for count in (1, 2) for each in several)
+    run = replace(RUN, planned=planned, complete=False, workers=(1, 2))
+    told = page(run, several, []).interrupted
+    assert told[1:] == [
+        f"plaintext over HTTP/1.1 with 2 workers: {', '.join(each.name for each in several)}",
+    ]
+
+
+def test_a_run_without_any_trial_has_a_title_that_says_of_whom() -> None:
+    run, _ = interrupted_run()
+    assert page(run, [], []).title == "ASGI servers compared: uvicorn, hypercorn, daphne, granian"
+    assert page(RUN, [], []).title == "ASGI servers compared: none"
+
+
+def test_a_rate_that_the_machine_did_not_let_through_is_not_blamed_on_the_server() -> None:
+    swept = [
+        replace(each, overloaded=False) if each.own_share == 1.05 else each for each in synthetic.sweep(("uvicorn",))
+    ]
+    (group,) = groups(SWEEP, swept)
+    assert words.answer(group).endswith("(90 % of its own rate).")

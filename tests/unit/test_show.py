@@ -90,7 +90,7 @@ def test_what_there_are_several_of_is_named_in_every_line(capsys: pytest.Capture
         ),
         (
             {"rounds": 5, "load": "sweep"},
-            "2 trials in 1 round in a closed loop, then 5 rounds, each at 8 shares of what it reached, and at",
+            "10 trials in 5 rounds in a closed loop, then 5 rounds, each at 8 shares of what it reached, and at",
         ),
         ({"rounds": 2, "load": "capacity=p99<50ms"}, "4 searches of several trials each in 2 rounds, about"),
     ],
@@ -111,6 +111,18 @@ def test_the_ranking_ends_with_how_far_it_may_be_believed(capsys: pytest.Capture
     told = said(capsys, lambda screen: screen.ranking(run, summaries)).splitlines()
     assert told[-2].startswith("A/A: uvicorn against itself on plaintext over HTTP/1.1: throughput 1.00× (0.98 – 1.02)")
     assert told[-1].startswith("±1 % was not reached by uvicorn-again on plaintext over HTTP/1.1 (±3.1 %")
+
+
+def test_an_interrupted_run_says_so_above_its_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    summaries = synthetic.summaries(("uvicorn", "granian"), synthetic.DEFAULT_QUESTIONS[:1], requests_per_case=200)
+    planned = tuple(each.case for each in summaries)
+    run = replace(synthetic.run_info(("uvicorn", "granian")), planned=planned, complete=False)
+    told = said(capsys, lambda screen: screen.ranking(run, summaries[:1])).splitlines()
+    assert told[:2] == [
+        "Interrupted: 1 of 2 cases has no number yet; the others have 5 of 5 rounds that count.",
+        "  plaintext over HTTP/1.1: granian",
+    ]
+    assert "Interrupted" not in said(capsys, lambda screen: screen.ranking(replace(run, complete=True), summaries))
 
 
 def test_a_sweep_is_told_by_rate_with_its_sum_and_without_the_notes_of_valid_rows(
