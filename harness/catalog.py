@@ -6,11 +6,11 @@ import ast
 import importlib
 import importlib.util
 import pkgutil
-import shlex
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, TypeVar
 
 import harness.charts
@@ -27,6 +27,7 @@ _READY_PATH, _READY_BODY = "/plaintext", b"Hello, World!"
 """What every app of the catalogue answers; a user's own app need not."""
 
 _USERS = "harness.load.users"
+_FACTORY = _PACKAGE / "servers" / "_runners" / "factory" / "made_by_factory.py"
 
 Named = TypeVar("Named", Server, App, Scenario)
 
@@ -140,15 +141,61 @@ def _protocols(value: ast.expr, path: Path) -> frozenset[Protocol]:
     raise UsageError(f"{path}: expected PROTOCOLS of {', '.join(PROTOCOLS)}, found {ast.unparse(value)}")
 
 
-def own_app(target: str, directory: Path, ready_path: str = "/") -> App:
-    """A user's app, named `module:attribute`; raises `UsageError` when the module is not there."""
-    module, colon, attribute = target.partition(":")
-    if not (colon and module and attribute):
+def own_app(
+    target: str, directory: Path, ready_path: str = "/", *, python: str = sys.executable, factory: bool = False
+) -> App:
+    """A user's app, named `module:attribute`, or what the attribute returns when it is called.
+
+    It is imported from `directory` or from what is installed beside `python`, and its servers run where we are: its
+    settings and relative paths are those of the project, wherever its packages are.
+    Raises `UsageError` when the module is not there.
+    """
+    module, attribute = _own_target(target)
+    if not directory.is_dir():
+        raise UsageError(f"--app-dir: expected a folder, found no {directory}")
+    if not ready_path.startswith("/"):
+        raise UsageError(f"--ready-path: expected a path that begins with /, found {ready_path}")
+    first, place = module.split(".")[0], directory.joinpath(*module.split("."))
+    here = place.with_suffix(".py").is_file() or place.is_dir()
+    if not (here or packages.finds(module, python, directory)):
+        found = f"found no {place.name}.py there and no {first} installed beside {python}"
+        source = directory / "src"
+        hint = f"; --app-dir {source} has a {first}" if _holds(source, first) or (source / first).is_dir() else ""
+        raise UsageError(f"--app: expected {module} in --app-dir {directory}, {found}{hint}")
+    stand = Path.cwd()
+    hidden = here and stand != directory.resolve() and _holds(stand, first)  # servers look where they run first
+    own = App(first, f"{module}:{attribute}", directory.resolve(), ready_path, runs_in=None if hidden else stand)
+    if not factory:
+        return own
+    told = {"HARNESS_FACTORY": own.target}
+    return replace(own, target=f"{_FACTORY.stem}:app", imports_from=(_FACTORY.parent,), environment=told)
+
+
+def _own_target(target: str) -> tuple[str, str]:
+    """Module and attribute; raises `UsageError` where they are not named so."""
+    module, _, attribute = target.partition(":")
+    path = PurePath(module.removesuffix(".py"))
+    if path.name and ("/" in module or module.endswith(".py")):
+        raise UsageError(
+            f"--app: expected module:attribute, found a file; write {_module_of(path, attribute or 'app')}"
+        )
+    if not (module and attribute):
         raise UsageError(f"--app: expected module:attribute such as shop.main:app, found {target!r}")
-    place = directory.joinpath(*module.split("."))
-    if not (place.with_suffix(".py").is_file() or place.is_dir()):
-        raise UsageError(f"--app: expected {module} in --app-dir {directory}, found no {place.name}.py there")
-    return App(module.split(".")[0], target, directory.resolve(), ready_path)
+    return module, attribute
+
+
+def _module_of(path: PurePath, attribute: str) -> str:
+    """The options that name the module which is this file, without its suffix."""
+    if path.is_absolute() or ".." in path.parts:
+        return f"--app {path.name}:{attribute} --app-dir {path.parent}"
+    if path.parts[0] == "src" and len(path.parts) > 1:
+        return f"--app {'.'.join(path.parts[1:])}:{attribute} --app-dir src"
+    return f"--app {'.'.join(path.parts)}:{attribute}"
+
+
+def _holds(directory: Path, module: str) -> bool:
+    """Is this a module in that folder, or a package that says it is one?"""
+    return (directory / f"{module}.py").is_file() or (directory / module / "__init__.py").is_file()
 
 
 def choose(kind: str, entries: Sequence[Named], names: Iterable[str]) -> tuple[Named, ...]:
@@ -167,13 +214,21 @@ def version_of(entry: Server | App, python: str = sys.executable) -> str | None:
 
 def not_installed(chosen: Iterable[Server | App], python: str = sys.executable) -> dict[str, str]:
     """For each server and app that cannot run with this interpreter, what is missing and how to get it."""
-    beside, pip = ("", "pip") if python == sys.executable else (f" beside {python}", f"{python} -m pip")
-    missing = {entry.name: packages.lacking(entry.requires, python) for entry in chosen}
-    return {
-        name: f"not installed{beside}: {', '.join(lacking)}; {pip} install {shlex.join(lacking)}"
-        for name, lacking in missing.items()
-        if lacking
-    }
+    missing = {entry.name: (entry, packages.missing(entry.requires, python)) for entry in chosen}
+    return {name: f"{text}{_with_less(entry, python)}" for name, (entry, text) in missing.items() if text}
+
+
+def _with_less(entry: Server | App, python: str) -> str:
+    """To be said of a server as its makers would have it installed, where another entry for it lacks less."""
+    if not isinstance(entry, Server) or entry.name != entry.requires[0] or packages.lacking([entry.name], python):
+        return ""
+    variants = [
+        each
+        for each in servers()
+        if (each.requires[0], each.interface) == (entry.name, entry.interface) and entry.protocols <= each.protocols
+    ]
+    least = min([entry, *variants], key=lambda each: len(packages.lacking(each.requires, python)))
+    return "" if least is entry else f"; or choose {least.name}, which needs less"
 
 
 def _modules(package: ModuleType) -> Iterable[ModuleType]:

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from harness.loads import load_of
-from harness.model import PROTOCOLS, Protocol, UsageError
+from harness.model import METHODS, PROTOCOLS, SAFE_METHODS, Method, Protocol, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,7 +24,8 @@ Names = tuple[str, ...]
 SERVERS: Names = ("uvicorn", "hypercorn", "daphne", "granian")
 SCENARIOS: Names = ("plaintext", "echo", "ws_echo")
 """What is measured unless something else is named."""
-_LISTS = frozenset({"servers", "apps", "scenarios", "protocols", "env", "workers"})
+_LISTS = frozenset({"servers", "apps", "scenarios", "protocols", "env", "workers", "methods"})
+_REPEATED = frozenset({"env", "header"})
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 
@@ -37,11 +38,31 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     apps: Annotated[Names, Meta(description="Apps from `harness list`, with commas; or all.", title="A,B")] = ("asgi",)
     app: Annotated[str | None, Meta(description="Your own app in their place.", title="MODULE:CALLABLE")] = None
     app_dir: Annotated[str, Meta(description="Folder that your app is imported from.", title="DIR")] = "."
+    factory: Annotated[bool, Meta(description="Your app is what that callable returns.", title="")] = False
     python: Annotated[
         str | None,
-        Meta(description="Interpreter that runs the servers, such as ../shop/.venv/bin/python.", title="FILE"),
+        Meta(
+            description="Interpreter that runs the servers, such as ../shop/.venv/bin/python, "
+            "or the virtual environment that it belongs to.",
+            title="FILE",
+        ),
     ] = None
-    env: Annotated[Names, Meta(description="Environment of your app, with commas.", title="NAME=VALUE,…")] = ()
+    env: Annotated[
+        Names,
+        Meta(
+            description="Environment of your app; a comma begins another variable where its NAME= follows. "
+            "The option may be given several times.",
+            title="NAME=VALUE,…",
+        ),
+    ] = ()
+    header: Annotated[
+        Names,
+        Meta(
+            description="Header of the requests to your app, such as 'Authorization: Bearer …'; "
+            "the option is given once for each.",
+            title="NAME: VALUE",
+        ),
+    ] = ()
     ready_path: Annotated[str, Meta(description="What your app is asked for until it answers.", title="PATH")] = "/"
     ready_within: Annotated[
         float, Meta(gt=0, description="How long a server may take until its first right answer.", title="TIME")
@@ -55,8 +76,22 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = None
     openapi: Annotated[
-        str, Meta(description="Where your app serves its OpenAPI document, or a file of it.", title="PATH")
-    ] = "/openapi.json"
+        str | None,
+        Meta(
+            description="Where your app serves its OpenAPI document, or a file of it. "
+            "\\[/openapi.json, if it is there]",
+            title="PATH",
+        ),
+    ] = None
+    methods: Annotated[
+        tuple[Method, ...],
+        Meta(
+            min_length=1,
+            description=f"Of {', '.join(METHODS)}, with commas: what the document's routes are asked by. "
+            "All but get may change what your app stores.",
+            title="A,B",
+        ),
+    ] = SAFE_METHODS
     locustfile: Annotated[
         str | None, Meta(description="Your own Locust file in their place, whatever users it has.", title="FILE")
     ] = None
@@ -121,6 +156,8 @@ class Option:
     help: str
     metavar: str
     flag: bool = False
+    repeated: bool = False
+    """Is it given once for each of its values?"""
 
 
 def options() -> Iterator[Option]:
@@ -129,7 +166,8 @@ def options() -> Iterator[Option]:
     for field in msgspec.structs.fields(Settings):
         meta: Meta = hints[field.name].__metadata__[0]
         flag = field.default is False
-        yield Option(field.name, f"{meta.description}{_default(field.default)}", meta.title or "", flag)
+        text = f"{meta.description}{_default(field.default)}"
+        yield Option(field.name, text, meta.title or "", flag, field.name in _REPEATED)
 
 
 def _default(value: Any) -> str:
@@ -143,15 +181,29 @@ def _default(value: Any) -> str:
     return f" \\[{value}]"
 
 
-def load(given: Mapping[str, str | bool | None], directory: Path, file: Path | None = None) -> Settings:
+def load(
+    given: Mapping[str, str | bool | list[str] | None], directory: Path | None, file: Path | None = None
+) -> Settings:
     """Settings from the file in `directory`, or from `file`, and over them the options that are not None.
+
+    Without a directory the options are all there is.
 
     Raises `UsageError` naming the key that is unknown, of the wrong type or out of range, and what was expected.
     """
-    source, keys = _read(directory, file)
+    source, keys = ("", {}) if directory is None else _read(directory, file)
     from_file = _convert(keys, source, "_")
-    from_options = {key: value for key, value in given.items() if value is not None}
+    from_options = {
+        key: [part for each in value for part in _apart(key, each)] if isinstance(value, list) else value
+        for key, value in given.items()
+        if value not in (None, [])
+    }
     return _convert({**msgspec.structs.asdict(from_file), **from_options}, "--", "-")
+
+
+def _apart(key: str, value: str) -> list[str]:
+    """What one use of an option that may be given several times holds: of `env` each `NAME=VALUE`, commas included."""
+    parts = re.split(r",\s*(?=[A-Za-z_]\w*=)", value) if key == "env" else [value]
+    return [part.strip() for part in parts if part.strip()]
 
 
 def _read(directory: Path, file: Path | None) -> tuple[str, dict[str, Any]]:
@@ -169,7 +221,7 @@ def _table(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text())
     except OSError as error:
         raise UsageError(f"--config: expected a TOML file, found {path} ({error.strerror})") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: expected TOML, found that {error}") from error
 
 
@@ -180,7 +232,8 @@ def _convert(keys: Mapping[str, Any], prefix: str, separator: str) -> Settings:
             raise UsageError(f"{prefix}{key}: expected any of {', '.join(known)}")
     normal = {key: _normal(value, key, f"{prefix}{key.replace('_', separator)}") for key, value in keys.items()}
     try:
-        return msgspec.convert(normal, Settings, strict=False)
+        settings = msgspec.convert(normal, Settings, strict=False)
+        return msgspec.structs.replace(settings, **{key: _once(getattr(settings, key)) for key in _LISTS})
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$.")
         key = re.split(r"[\[`]", place)[0]
@@ -188,7 +241,13 @@ def _convert(keys: Mapping[str, Any], prefix: str, separator: str) -> Settings:
         expected = message[0].lower() + message.partition(", got")[0][1:].replace("`", "")
         if key == "protocols":
             expected = f"expected any of {', '.join(PROTOCOLS)}"
+        if key == "methods":
+            expected = f"expected any of {', '.join(METHODS)}"
         raise UsageError(f"{prefix}{key.replace('_', separator)}: {expected}, found {found}") from error
+
+
+def _once(values: Names | None) -> Names | None:
+    return None if values is None else tuple(dict.fromkeys(values))
 
 
 def _normal(value: Any, key: str, shown: str) -> Any:
@@ -210,7 +269,10 @@ def _normal(value: Any, key: str, shown: str) -> Any:
         if found is None:
             raise UsageError(f"{shown}: expected a time such as 2s or 500ms, found {value}")
         return float(found[1]) * _UNITS_S[found[2] or "s"]
+    if key in _REPEATED:
+        return _apart(key, value)
     if key in _LISTS:
-        names = [name.strip() for name in value.split(",") if name.strip()]
+        text = value.lower() if key == "methods" else value
+        names = [name.strip() for name in text.split(",") if name.strip()]
         return list(PROTOCOLS) if key == "protocols" and names == ["all"] else names
     return value

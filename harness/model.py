@@ -34,6 +34,13 @@ PROTOCOL_NAMES: Mapping[Protocol, str] = {
 }
 """What people call them."""
 
+Method = Literal["get", "post", "put", "patch", "delete"]
+"""What an app of one's own may be asked by."""
+
+METHODS: tuple[Method, ...] = get_args(Method)
+SAFE_METHODS: tuple[Method, ...] = ("get",)
+"""Those that change nothing that the app stores (RFC 9110, 9.2.1)."""
+
 Interface = Literal["asgi", "wsgi"]
 """What a server calls an app by."""
 
@@ -53,11 +60,16 @@ class UsageError(HarnessError):
 
 
 class ServerError(HarnessError):
-    """A server that did not start, or did not stay; `log_tail` holds the last lines it wrote."""
+    """A server that did not start, or did not stay.
 
-    def __init__(self, message: str, log_tail: str = "") -> None:
+    `log_tail` holds the last lines it wrote; `ended` is how its first process ended, such as `exit status 1`, None for
+    one that lived on.
+    """
+
+    def __init__(self, message: str, log_tail: str = "", ended: str | None = None) -> None:
         super().__init__(message)
         self.log_tail = log_tail
+        self.ended = ended
 
 
 class LoadError(HarnessError):
@@ -99,6 +111,12 @@ class App:
     """Names of the scenarios that it answers; None for all."""
     requires: tuple[str, ...] = ()
     """Distributions that must be installed, the framework's own first."""
+    runs_in: Path | None = None
+    """Working directory of the servers, where relative paths and `.env` are looked for; None for `directory`."""
+    imports_from: tuple[Path, ...] = ()
+    """Further folders that are on the path."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Sent with the request that it is asked for until it answers; names in lower case."""
 
 
 @dataclass(frozen=True)

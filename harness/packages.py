@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import subprocess
 import sys
 from functools import cache
 from importlib.metadata import distributions
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,6 +23,33 @@ _LIST = (
     "import json, importlib.metadata as m; "
     "print(json.dumps([[found.metadata['Name'], found.version] for found in m.distributions()]))"
 )
+_FIND = """
+import sys
+from importlib.machinery import PathFinder
+from importlib.util import find_spec
+first, *others = sys.argv[1].split(".")
+name, spec = first, find_spec(first)
+for other in others:
+    name = f"{name}.{other}"
+    spec = spec and spec.submodule_search_locations and PathFinder.find_spec(name, spec.submodule_search_locations)
+sys.exit(not spec)
+"""
+
+
+_TELL = "import platform, sys; print(platform.python_implementation(), *sys.version.split())"
+
+
+@cache
+def interpreter(python: str = sys.executable) -> str | None:
+    """Version and build of an interpreter, `CPython 3.12.1 (main, Dec 8 2023, 05:40:51) [GCC 12.2.0]`.
+
+    Looked up once; None where it does not answer.
+    """
+    try:
+        told = subprocess.run([python, "-I", "-c", _TELL], capture_output=True, text=True, check=True, timeout=30)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return told.stdout.strip() or None
 
 
 @cache
@@ -38,11 +69,52 @@ def installed(python: str = sys.executable) -> Mapping[str, str]:
     return dict(sorted((canonicalize_name(name), version) for name, version in found))
 
 
+def finds(module: str, python: str, folder: Path) -> bool:
+    """Would the interpreter, run where we are with `folder` on the path, find this module? It imports nothing of it."""
+    path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    asked = subprocess.run(
+        [python, "-c", _FIND, module], env={**os.environ, "PYTHONPATH": path}, capture_output=True, check=False
+    )
+    return asked.returncode == 0
+
+
 def version(requirement: str, python: str = sys.executable) -> str | None:
     """The version that is installed of what a requirement names; None when it is not."""
     return installed(python).get(canonicalize_name(Requirement(requirement).name))
 
 
 def lacking(requirements: Iterable[str], python: str = sys.executable) -> list[str]:
-    """Those that are not installed beside the interpreter, in any version."""
-    return [each for each in requirements if version(each, python) is None]
+    """Those that are not installed beside the interpreter, or not in a version that will do."""
+    return [each for each in requirements if not _will_do(Requirement(each), version(each, python))]
+
+
+def missing(requirements: Iterable[str], python: str = sys.executable) -> str:
+    """What is `lacking`, in words, and the command that installs it; nothing where there is nothing."""
+    needed = lacking(requirements, python)
+    if not needed:
+        return ""
+    beside = "" if python == sys.executable else f" beside {python}"
+    found = {each: version(each, python) for each in needed}
+    absent = ", ".join(each for each in needed if found[each] is None)
+    wrong = [
+        f"{Requirement(each).name} {found[each]} found{beside}, expected {Requirement(each).specifier}"
+        for each in needed
+        if found[each] is not None
+    ]
+    told = [*([f"not installed{beside}: {absent}"] if absent else []), *wrong]
+    return "; ".join([*told, f"{_typed(python)} -m pip install {shlex.join(needed)}"])
+
+
+def _typed(python: str) -> str:
+    """An interpreter as the start of a command: ours by its path from here, where that is shorter."""
+    here = Path.cwd()
+    ours = python == sys.executable and Path(python).is_relative_to(here)
+    return shlex.quote(str(Path(python).relative_to(here)) if ours else python)
+
+
+def _will_do(requirement: Requirement, found: str | None) -> bool:
+    """A version that PyPA's rules cannot order, as of a build of one's own, will do."""
+    try:
+        return found is not None and requirement.specifier.contains(Version(found), prereleases=True)
+    except InvalidVersion:
+        return True

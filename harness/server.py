@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import time
-from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 import psutil
 
-from harness import guard
+from harness import guard, logs
 from harness.cpus import running_on
 from harness.model import App, Launch, Server, ServerError
 from harness.readiness import Readiness
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 POLL_S = 0.01
+DEADLINE_S = 15.0
+"""How long a server may take until it is ready, where nobody says."""
 GRACE_S = 5.0
 """How long a server may take to stop before it is killed."""
 
@@ -56,7 +57,7 @@ class Running:
         self.argv = argv
         self.log = log
         self.ready_s = ready_s
-        """From exec to the first right answer; with workers to be counted, to the first of the last of them."""
+        """From exec to the first right answer; with several workers, until the last of them is ready too."""
         self.first_request_s = readiness.first_request_s
         """How long the first answer took, from connecting."""
         self.active = readiness.active()
@@ -95,14 +96,15 @@ def start(
     cpus: frozenset[int],
     log: Path,
     token: str,
-    deadline_s: float = 15.0,
+    deadline_s: float | None = None,
 ) -> Running:
-    """Start `server` on `cpus` and wait until it answers right.
+    """Start `server` on `cpus` and wait until it answers right, with workers until all of them do.
 
+    `deadline_s` is what --ready-within says; None is for `DEADLINE_S`, where there is no such option to be named.
     Its processes carry `token`, narrowed by the port, so `guard.processes_of(token)` includes them.
 
     Raises:
-        ServerError: The port is taken, or the server ended, or gave no right answer within `deadline_s`.
+        ServerError: The port is taken, or the server ended, or gave no right answer in time.
             None of its processes is left then.
 
     """
@@ -111,16 +113,17 @@ def start(
     argv = tuple(server.command(launch))
     directory = app.directory.resolve()
     environment = _environment(os.environ, app, directory, own_token)
+    limit = f" within {deadline_s:g} s (--ready-within)" if deadline_s else f" within {DEADLINE_S:g} s"
     began = time.perf_counter()
-    processes = _Processes(_spawn(argv, directory, environment, cpus, log), own_token)
+    processes = _Processes(_spawn(argv, app.runs_in or directory, environment, cpus, log), own_token)
     try:
-        readiness = Readiness(app, launch, began + deadline_s)
-        _await_answer(f"{server.name}: expected the right answer to GET {app.ready_path}", readiness, processes)
+        readiness = Readiness(app, launch, began + (deadline_s or DEADLINE_S), processes.left)
+        _await_answer(f"{server.name}: expected the right answer to GET {app.ready_path}", limit, readiness, processes)
         ready_s = time.perf_counter() - began
         _check_listeners(server, launch, processes.left())
     except ServerError as error:
         processes.end(grace_s=0)
-        raise ServerError(f"{error}; its log is {log}", log_tail(log)) from None
+        raise ServerError(f"{error}{logs.said(log)}; its log is {log}", log_tail(log), error.ended) from None
     except BaseException:
         processes.end(grace_s=0)
         raise
@@ -159,13 +162,7 @@ def _bound(host: str, port: int) -> int:
         return bound
 
 
-def log_tail(path: Path, lines: int = 20) -> str:
-    """The last lines of a log; nothing when there is none."""
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return "".join(deque(file, lines)).rstrip()
-    except FileNotFoundError:
-        return ""
+log_tail = logs.tail
 
 
 class _Processes:
@@ -280,7 +277,7 @@ def _environment(inherited: Mapping[str, str], app: App, directory: Path, token:
         for name, value in inherited.items()
         if name not in _OPTIONS and not name.startswith(_OPTION_PREFIXES)
     }
-    path = [str(directory), *filter(None, [inherited.get("PYTHONPATH")])]
+    path = [str(directory), *map(str, app.imports_from), *filter(None, [inherited.get("PYTHONPATH")])]
     return {
         **kept,
         "PYTHONPATH": os.pathsep.join(path),
@@ -291,13 +288,13 @@ def _environment(inherited: Mapping[str, str], app: App, directory: Path, token:
     }
 
 
-def _await_answer(expected: str, readiness: Readiness, processes: _Processes) -> None:
+def _await_answer(expected: str, limit: str, readiness: Readiness, processes: _Processes) -> None:
     while True:
         missing = readiness.missing()
         if ended := processes.ended():
-            raise ServerError(f"{expected}, found that it ended with {ended}")
+            raise ServerError(f"{expected}, found that it ended with {ended}", ended=ended)
         if missing is None:
             return
         if time.perf_counter() >= readiness.deadline:
-            raise ServerError(f"{expected} in time, found {missing}")
+            raise ServerError(f"{expected}{limit}, found {missing}")
         time.sleep(POLL_S)

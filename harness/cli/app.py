@@ -21,7 +21,9 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     help="Which server should I deploy my ASGI app on? One app under several servers, the same load at each.",
-    epilog="Begin with: harness run --rounds 2 --scenarios plaintext",
+    epilog="Begin with: harness run --rounds 2 --scenarios plaintext. "
+    "Exit status: 2 an option or a file that cannot be followed, told in one line; "
+    "70 a fault of the harness itself, told with its traceback.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -33,6 +35,10 @@ def _value(option: Option) -> object:
     return Annotated[str | None, typer.Option(help=option.help, metavar=option.metavar, show_default=False)]
 
 
+def _values(option: Option) -> object:
+    return Annotated[list[str] | None, typer.Option(help=option.help, metavar=option.metavar, show_default=False)]
+
+
 def _flag(option: Option) -> object:
     name = f"--{option.key.replace('_', '-')}"
     return Annotated[bool | None, typer.Option(name, help=option.help, show_default=False)]
@@ -41,7 +47,7 @@ def _flag(option: Option) -> object:
 def with_settings(verb: Callable[[Settings], None]) -> Callable[..., None]:
     """Give a verb an option for each setting; the verb gets what they, the file and the defaults amount to."""
 
-    def command(config_file: Path | None, **given: str | bool | None) -> None:
+    def command(config_file: Path | None, **given: str | bool | list[str] | None) -> None:
         verb(config.load(given, Path.cwd(), config_file))
 
     parameters = [
@@ -49,7 +55,7 @@ def with_settings(verb: Callable[[Settings], None]) -> Callable[..., None]:
             option.key,
             inspect.Parameter.KEYWORD_ONLY,
             default=None,
-            annotation=_flag(option) if option.flag else _value(option),
+            annotation=_flag(option) if option.flag else _values(option) if option.repeated else _value(option),
         )
         for option in config.options()
     ]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness import catalog, cpus, environments, packages, record, survey
-from harness.cli import own_app
+from harness.cli import own_app, own_options
 from harness.config import SCENARIOS, SERVERS
 from harness.findings import RunInfo
 from harness.model import App, Scenario, Selection, Server, UsageError
@@ -22,28 +22,32 @@ if TYPE_CHECKING:
 
 
 Entry = TypeVar("Entry", Server, App)
+Asked = TypeVar("Asked")
 LOOK_S = 0.3
 """How long the machine is watched for other work before a run."""
 TWIN = "again"
 """What the name of a baseline ends with that is entered a second time."""
 
 
-def select(settings: Settings, say: Callable[[str], None]) -> Selection:
+def select(settings: Settings, say: Callable[[str], None], *, make: bool = True) -> Selection:
     """Look up what the settings name; raises `UsageError` for what is not there.
 
-    A version of a server, `granian@2.8.6`, gets an environment of its own, which may take pip a while. An app of one's
-    own without a scenario is started and asked for its routes. `say` tells of both.
+    A version of a server, `granian@2.8.6`, gets an environment of its own, which may take pip a while, unless there is
+    nothing to `make`. An app of one's own without a scenario is started and asked what it answers, or then for its
+    document alone. `say` tells of both.
     """
+    _check_rounds(settings)
+    own_options.check(settings)
     apps = _apps(settings)
-    servers = _servers(settings, apps, say)
-    not_installed = _not_installed(settings, servers, apps)
+    servers = _servers(settings, apps, say, make=make)
     baseline, baseline_app = _baseline(settings, servers, apps)
     if settings.aa:
         servers = (*servers, replace(baseline, name=f"{baseline.name}-{TWIN}"))
+    not_installed = _not_installed(settings, servers, apps)
     return Selection(
         servers=servers,
         apps=apps,
-        scenarios=_scenarios(settings, servers, apps, not_installed, say),
+        scenarios=_scenarios(settings, servers, apps, not_installed, say, make=make),
         protocols=settings.protocols,
         load=settings.load,
         users=settings.users,
@@ -64,21 +68,43 @@ def select(settings: Settings, say: Callable[[str], None]) -> Selection:
     )
 
 
-def _servers(settings: Settings, apps: tuple[App, ...], say: Callable[[str], None]) -> tuple[Server, ...]:
+def served(settings: Settings) -> tuple[App, str]:
+    """The first app that the settings name, and the interpreter that runs it; raises `UsageError` as `select` does."""
+    return _apps(settings)[0], _python(settings)
+
+
+def _check_rounds(settings: Settings) -> None:
+    """Raises `UsageError` for a precision that no round can be added for."""
+    if settings.precision is None:
+        return
+    if settings.load == "sweep":
+        raise UsageError("--precision: expected --load saturate, rate or capacity beside it, found sweep")
+    if settings.max_rounds < settings.rounds:
+        least = f"--rounds, {settings.rounds}, or more"
+        raise UsageError(f"--max-rounds: expected as many as {least}, found {settings.max_rounds}")
+
+
+def _servers(
+    settings: Settings, apps: tuple[App, ...], say: Callable[[str], None], *, make: bool
+) -> tuple[Server, ...]:
     if settings.servers == ("all",):
         # The usual ones first, so that the first of them is the baseline.
         order = [*SERVERS, *(server.name for server in catalog.servers())]
         return tuple(sorted(catalog.servers(), key=lambda server: order.index(server.name)))
-    found = []
-    for name in dict.fromkeys(settings.servers):
-        base, _, version = name.partition("@")
+    python = _python(settings)
+    found: dict[str, Server] = {}
+    for name in settings.servers:
+        base, at, version = name.partition("@")
         (server,) = catalog.choose("servers", catalog.servers(), [base])
-        if version and settings.app is not None:
+        if at and settings.app is not None:
             raise UsageError(f"--servers: expected {base} beside --app, found {name}; give its version by --python")
-        if version:
-            say(f"{name}: an environment of its own in {environments.folder()}")
-        found.append(environments.at_version(server, version, apps) if version else server)
-    return tuple(found)
+        entry = environments.at_version(server, version, apps, python) if at else server
+        found[entry.name] = entry
+    for entry in found.values() if make else ():
+        if entry.version is not None:
+            say(f"{entry.name}: an environment of its own in {environments.folder()}")
+            environments.make(entry, apps, python, say)
+    return tuple(found.values())
 
 
 def _apps(settings: Settings) -> tuple[App, ...]:
@@ -89,8 +115,10 @@ def _apps(settings: Settings) -> tuple[App, ...]:
             raise UsageError(f"--env: expected NAME=VALUE, found {each}")
         environment[name] = value
     if settings.app is not None:
-        own = catalog.own_app(settings.app, Path(settings.app_dir), settings.ready_path)
-        return (replace(own, environment=environment),)
+        python, folder = _python(settings), Path(settings.app_dir)
+        own = catalog.own_app(settings.app, folder, settings.ready_path, python=python, factory=settings.factory)
+        headers = own_options.headers(settings.header)
+        return (replace(own, environment={**environment, **own.environment}, headers=headers),)
     chosen = _chosen("apps", catalog.apps(), settings.apps)
     if settings.locustfile is not None:
         # Which scenarios of the catalogue an app answers says nothing of another.
@@ -115,8 +143,11 @@ def _python(settings: Settings) -> str:
     if settings.python is None:
         return sys.executable
     path = Path(settings.python).absolute()
-    if not path.is_file():
-        raise UsageError(f"--python: expected an interpreter such as ../shop/.venv/bin/python, found no {path}")
+    if path.is_dir():
+        path = path / "bin" / "python"
+    if packages.interpreter(str(path)) is None:
+        found = f"that {path} does not run Python" if path.is_file() else f"no {path}"
+        raise UsageError(f"--python: expected an interpreter such as ../shop/.venv/bin/python, found {found}")
     return str(path)
 
 
@@ -135,27 +166,20 @@ def _scenarios(
     apps: tuple[App, ...],
     not_installed: Mapping[str, str],
     say: Callable[[str], None],
+    *,
+    make: bool,
 ) -> tuple[Scenario, ...]:
     if settings.locustfile is not None:
         return (_own_scenario(settings, settings.locustfile),)
     if settings.app is not None and settings.scenarios is None:
         runs = [entry for entry in servers if entry.name not in not_installed and entry.interface == "asgi"]
         if not runs:
-            raise UsageError(f"--servers: expected one that can run here, found {'; '.join(not_installed.values())}")
-        scenario, count, left_out = own_app.write_scenario(
-            apps[0],
-            runs[0],
-            settings.openapi,
-            python=_python(settings),
-            ready_within_s=settings.ready_within,
-            folder=Path(settings.out) / "scenarios",
-            say=say,
-        )
-        requests = "1 request" if count == 1 else f"{count} requests"
-        say(f"{requests} found; to be read, edited and named by --locustfile: {scenario.path}")
-        for each in left_out:
-            say(f"  left out: {each.name}: {each.reason}")
-        return (scenario,)
+            found = "; ".join(not_installed.values()) or "servers for WSGI only"
+            raise UsageError(f"--servers: expected one that can run here, found {found}")
+        if make:
+            with record.writing(Path(settings.out)):
+                Path(settings.out).mkdir(parents=True, exist_ok=True)
+        return (own_app.scenario(settings, apps[0], runs, _python(settings), say, ask=make),)
     return _chosen("scenarios", catalog.scenarios(), settings.scenarios or SCENARIOS)
 
 
@@ -179,13 +203,13 @@ def _chosen(kind: str, entries: tuple[Any, ...], names: tuple[str, ...]) -> tupl
     return entries if names == ("all",) else catalog.choose(kind, entries, names)
 
 
-def placed(settings: Settings, selection: Selection) -> cpus.Placement:
+def placed(settings: Settings) -> cpus.Placement:
     """Who gets which CPUs, the same for every server; raises `UsageError` for CPUs that are not there."""
     return cpus.place(
         cpus.available(),
-        selection.load_processes,
+        _load_processes(settings),
         survey.topology(Path("/")),
-        server_processes=max(selection.workers),
+        server_processes=max(settings.workers),
         server_cpus=settings.server_cpus,
         load_cpus=settings.load_cpus,
     )
@@ -212,6 +236,8 @@ def describe(selection: Selection, placement: cpus.Placement) -> RunInfo:
             ),
             app_versions=_versions_of(selection.apps, lambda _: selection.python),
             other_packages=others,
+            interpreters=_told(interpreters, packages.interpreter),
+            app_commit=_app_commit(selection.apps),
         ),
         baseline=selection.baseline or "",
         baseline_app=selection.baseline_app or "",
@@ -235,5 +261,16 @@ def _interpreter(server: Server, selection: Selection) -> str:
 
 def _versions_of(entries: Iterable[Entry], interpreter: Callable[[Entry], str]) -> dict[str, str]:
     """The version of each that is installed beside its interpreter."""
-    found = {entry.name: catalog.version_of(entry, interpreter(entry)) for entry in entries}
-    return {name: version for name, version in found.items() if version is not None}
+    return _told({entry.name: entry for entry in entries}, lambda entry: catalog.version_of(entry, interpreter(entry)))
+
+
+def _told(asked: Mapping[str, Asked], answer: Callable[[Asked], str | None]) -> dict[str, str]:
+    """The answers that there are, by name."""
+    found = {name: answer(each) for name, each in asked.items()}
+    return {name: text for name, text in found.items() if text is not None}
+
+
+def _app_commit(apps: Iterable[App]) -> str | None:
+    """The commit of an app of one's own."""
+    ours = catalog.folder("apps").parent
+    return next((record.commit(app.directory) for app in apps if app.directory != ours), None)

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import shlex
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness import catalog, cpus, guard, run, server
+from harness import catalog, config, cpus, guard, run, server
 from harness.bench import HOST
 from harness.cli.app import app
-from harness.model import Launch, UsageError
+from harness.cli.selection import served
+from harness.model import App, Launch, Server, ServerError, UsageError
 from harness.show import Screen
 
+if TYPE_CHECKING:
+    from harness.config import Settings
+
 POLL_S = 0.2
+_OPTIONS = {option.key: option for option in config.options()}
+"""Those of `harness run`, in whose words they are told here."""
 
 
 @app.command("serve")
@@ -26,28 +32,54 @@ def serve(
     name: Annotated[str, typer.Argument(help="Server from `harness list`.", metavar="SERVER")] = "uvicorn",
     app_: Annotated[str, typer.Option("--app", help="App of the catalogue, or MODULE:CALLABLE.")] = "asgi",
     app_dir: Annotated[Path, typer.Option(help="Folder that your own app is imported from.")] = Path(),
+    factory: Annotated[bool, typer.Option("--factory", help=_OPTIONS["factory"].help)] = False,
+    python: Annotated[str | None, typer.Option(help=_OPTIONS["python"].help, metavar="FILE")] = None,
+    env: Annotated[list[str] | None, typer.Option(help=_OPTIONS["env"].help, metavar="NAME=VALUE,…")] = None,
+    header: Annotated[list[str] | None, typer.Option(help=_OPTIONS["header"].help, metavar="NAME: VALUE")] = None,
+    ready_path: Annotated[str | None, typer.Option(help=_OPTIONS["ready_path"].help, metavar="PATH")] = None,
+    ready_within: Annotated[str | None, typer.Option(help=_OPTIONS["ready_within"].help, metavar="TIME")] = None,
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)] = 8000,
     workers: Annotated[int, typer.Option(help="Worker processes.", min=1)] = 1,
     tls: Annotated[bool, typer.Option("--tls", help="Serve over TLS, and HTTP/2 where the server has it.")] = False,
 ) -> None:
     """Start one server on one app, as a trial would, to look at it; Ctrl-C stops it."""
     (entry,) = catalog.choose("server", catalog.servers(), [name])
-    chosen = catalog.own_app(app_, app_dir) if ":" in app_ else catalog.choose("app", catalog.apps(), [app_])[0]
+    own = ":" in app_
+    if not own:
+        catalog.choose("app", catalog.apps(), [app_])
+    given = {"python": python, "env": env, "header": header, "ready_path": ready_path, "ready_within": ready_within}
+    settings = config.load(
+        {**given, "app" if own else "apps": app_, "app_dir": str(app_dir), "factory": factory}, directory=None
+    )
+    chosen, interpreter = served(settings)
+    for why in catalog.not_installed([entry, chosen], interpreter).values():
+        raise UsageError(f"{name}: {why}")
+    if entry.max_workers is not None and workers > entry.max_workers:
+        raise UsageError(f"--workers: expected at most {entry.max_workers} for {name}, found {workers}")
+    _look(entry, chosen, Launch(HOST, port, _target(entry, chosen), workers, None, interpreter), settings, tls=tls)
+
+
+def _target(entry: Server, chosen: App) -> str:
     target = entry.target(chosen)
     if target is None:
-        raise UsageError(f"--app: expected an app with a WSGI twin, for {entry.name} serves WSGI only; found {app_}")
+        found = f"{entry.name} serves WSGI only; found {chosen.name}"
+        raise UsageError(f"--app: expected an app with a WSGI twin, for {found}")
+    return target
+
+
+def _look(entry: Server, chosen: App, launch: Launch, settings: Settings, *, tls: bool) -> None:
+    """Serve until Ctrl-C, or to the end of the server; raises `ServerError` when it does not start."""
     screen = Screen()
     with ExitStack() as stack:
         token = stack.enter_context(guard.guard())
         certificate = stack.enter_context(run.certificates()) if tls else None
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-")))
-        launch = Launch(HOST, port, target, workers, certificate, sys.executable)
-        everywhere = cpus.available()
         log = folder / "server.log"
-        running = stack.enter_context(server.start(entry, chosen, launch, cpus=everywhere, log=log, token=token))
-        screen.say(
-            f"{entry.name} answers on {'https' if tls else 'http'}://{launch.address} after {running.ready_s:.2f} s"
+        running = stack.enter_context(
+            _started(screen, entry, chosen, replace(launch, tls=certificate), log, token, settings)
         )
+        scheme = "https" if tls else "http"
+        screen.say(f"{entry.name} answers on {scheme}://{launch.address} after {running.ready_s:.2f} s")
         screen.say(shlex.join(running.argv))
         if certificate:
             screen.say(
@@ -60,3 +92,17 @@ def serve(
             return
         screen.say(f"{entry.name} ended with {running.ended}\n{server.log_tail(log)}")
         raise typer.Exit(1)
+
+
+def _started(
+    screen: Screen, entry: Server, chosen: App, launch: Launch, log: Path, token: str, settings: Settings
+) -> server.Running:
+    """Where it does not start, the end of its log is shown: the file is gone with the command."""
+    try:
+        return server.start(
+            entry, chosen, launch, cpus=cpus.available(), log=log, token=token, deadline_s=settings.ready_within
+        )
+    except ServerError as error:
+        if error.log_tail:
+            screen.say(error.log_tail)
+        raise ServerError(str(error).removesuffix(f"; its log is {log}")) from None

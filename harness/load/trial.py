@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness import cpus, guard
+from harness import cpus, guard, logs
 from harness.findings import LoadResult
 from harness.loads import rate_of
 from harness.model import Case, LoadError
@@ -23,7 +23,7 @@ _SPAWN_PER_S = 100
 """Users who connect in one second: daphne lets 50 wait, and drops the rest of a burst."""
 _PATIENCE_S = 30.0
 """Beyond what the trial itself takes, for Locust's start, a slow pass and its end."""
-_LOG_TAIL_LINES = 20
+_LACKING = "ModuleNotFoundError"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def run(order: Order) -> LoadResult:
         result = Path(folder) / "result.json"
         status = _locust(order, order.argv(result))
         if not result.exists():
-            raise LoadError(f"expected a result, found that locust ended with status {status}", _tail(order.log))
+            raise _failed(f"expected a result, found that locust ended with status {status}", order)
         return msgspec.json.decode(result.read_bytes(), type=LoadResult)
 
 
@@ -95,7 +95,7 @@ def _locust(order: Order, argv: tuple[str, ...]) -> int:
     try:
         return process.wait(order.deadline_s)
     except subprocess.TimeoutExpired:
-        raise LoadError(f"expected a result within {order.deadline_s:.0f} s, found none", _tail(order.log)) from None
+        raise _failed(f"expected a result within {order.deadline_s:.0f} s, found none", order) from None
     finally:
         _end(process)
 
@@ -107,5 +107,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _tail(path: Path) -> str:
-    return "\n".join(path.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:])
+def _failed(text: str, order: Order) -> LoadError:
+    said = logs.said(order.log)
+    where = f"; Locust files run in the harness's environment, {sys.executable}" if _LACKING in said else ""
+    return LoadError(f"{text}{said}{where}", logs.tail(order.log))

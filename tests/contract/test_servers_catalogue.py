@@ -36,6 +36,28 @@ APP = App(
     counts_workers=True,
     wsgi_target="hello:wsgi",
 )
+GATED = """
+from pathlib import Path
+
+HERE = Path(__file__).parent
+answers = 0
+
+try:
+    (HERE / "first").mkdir()
+except FileExistsError:
+    (HERE / "gate").read_bytes()
+    (HERE / "loaded").touch()
+
+
+async def app(scope, receive, send):
+    global answers
+    assert scope["type"] == "http"
+    answers += 1
+    if answers == 3 and not (HERE / "loaded").exists():
+        (HERE / "gate").write_bytes(b"")
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body"})
+"""
 SERVERS = catalog.servers()
 ELSEWHERE = "measured as "
 UNMEASURED = (ELSEWHERE, "not measured: ")
@@ -73,14 +95,14 @@ def token() -> Iterator[str]:
 
 @pytest.fixture
 def start(token: str, tmp_path: Path) -> Callable[..., tuple[Launch, server.Running]]:
-    def start(entry: Server, tls: Tls | None, workers: int = 1) -> tuple[Launch, server.Running]:
+    def start(entry: Server, tls: Tls | None, workers: int = 1, app: App = APP) -> tuple[Launch, server.Running]:
         if missing := catalog.not_installed([entry]):
             pytest.skip(missing[entry.name])
-        target = entry.target(APP)
+        target = entry.target(app)
         assert target is not None
         launch = Launch(HOST, server.free_port(HOST), target, workers, tls, sys.executable)
         cpus = frozenset(os.sched_getaffinity(0))
-        return launch, server.start(entry, APP, launch, cpus=cpus, log=tmp_path / "log", token=token, deadline_s=30)
+        return launch, server.start(entry, app, launch, cpus=cpus, log=tmp_path / "log", token=token, deadline_s=30)
 
     return start
 
@@ -163,6 +185,25 @@ def test_two_workers_answer_and_stop(
     with running:
         assert len(processes_of(token)) >= 2
     assert not running.stop().killed
+    assert processes_of(token) == []
+
+
+@pytest.mark.parametrize(
+    "entry",
+    # All that load the app before they listen, as tremolo does not: its second worker would be sent the third request.
+    [entry for entry in SERVERS if entry.interface == "asgi" and entry.max_workers is None and entry.name != "tremolo"],
+    ids=lambda entry: entry.name,
+)
+def test_both_workers_of_an_app_that_does_not_name_them_are_waited_for(
+    entry: Server, token: str, start: Callable[..., tuple[Launch, server.Running]], tmp_path: Path
+) -> None:
+    """The second worker loads the app once the first has been asked a third time, and so after it was ready alone."""
+    (tmp_path / "gated.py").write_text(GATED)
+    os.mkfifo(tmp_path / "gate")
+    _, running = start(entry, None, workers=2, app=App("gated", "gated:app", tmp_path))
+    with running:
+        assert (tmp_path / "loaded").exists()
+        running.stop(PATIENCE_S)
     assert processes_of(token) == []
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import selectors
 import signal
+import socketserver
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -44,6 +46,11 @@ class EndlessAnswer(Answer):
             time.sleep(0.01)
 
 
+class ClosedConnection(Answer):
+    def do_GET(self) -> None:
+        self.close_connection = True
+
+
 class NoAnswer(Answer):
     def do_GET(self) -> None:
         signal.pause()
@@ -79,6 +86,11 @@ def start_late() -> None:
     time.sleep(0.3)
 
 
+def wait_by_epoll() -> None:
+    """As event loops do; `serve_forever` polls."""
+    socketserver._ServerSelector = selectors.EpollSelector
+
+
 PREPARE = {
     "dies": die,
     "stubborn": ignore_sigterm,
@@ -86,8 +98,15 @@ PREPARE = {
     "escapes": leave_one_behind,
     "late": start_late,
     "deaf": signal.pause,
+    "epoll": wait_by_epoll,
 }
-ANSWERS = {"wrong": WrongAnswer, "cut": CutAnswer, "endless": EndlessAnswer, "hangs": NoAnswer}
+ANSWERS = {
+    "wrong": WrongAnswer,
+    "cut": CutAnswer,
+    "endless": EndlessAnswer,
+    "mute": ClosedConnection,
+    "hangs": NoAnswer,
+}
 
 
 class Stub(ThreadingHTTPServer):

@@ -31,6 +31,8 @@ HOST = "127.0.0.1"
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent.parent
 APP = App("stub", "stub:app", FOLDER, ready_body=b"hello", counts_workers=True)
+UNTOLD = App("stub", "stub:app", FOLDER, ready_body=b"hello")
+"""The same, but it does not tell which worker has answered."""
 
 
 def stub(manners: str) -> Server:
@@ -55,7 +57,7 @@ def start(token: str, tmp_path: Path) -> Callable[..., server.Running]:
         app: App = APP,
         port: int | None = None,
         workers: int = 1,
-        deadline_s: float = 15,
+        deadline_s: float | None = 15,
         cpus: frozenset[int] | None = None,
     ) -> server.Running:
         return server.start(
@@ -108,12 +110,13 @@ def test_a_server_that_answers_is_running_and_one_that_was_stopped_is_not(
 @pytest.mark.parametrize(
     ("manners", "found"),
     [
-        ("dies", "ended with exit status 1"),
-        ("hangs", "TimeoutError"),
-        ("deaf", "Connection refused"),
-        ("wrong", "b'HELLO'"),
-        ("cut", "IncompleteRead"),
-        ("endless", "an answer that does not end"),
+        ("dies", "found that it ended with exit status 1; it said: no such database; its log is"),
+        ("hangs", "within 2 s (--ready-within), found no answer; its log is"),
+        ("mute", "within 2 s (--ready-within), found a connection that was closed without an answer;"),
+        ("deaf", "within 0.2 s (--ready-within), found that nothing listens yet;"),
+        ("wrong", "found the wrong answer b'HELLO'"),
+        ("cut", "found an answer that was cut off after 5 bytes"),
+        ("endless", "found an answer that does not end"),
     ],
 )
 def test_a_server_without_a_right_answer_is_refused_in_one_line_and_leaves_nothing(
@@ -131,6 +134,15 @@ def test_a_refusal_carries_the_end_of_the_log(start: Callable[..., server.Runnin
     with pytest.raises(ServerError) as refusal:
         start("dies")
     assert refusal.value.log_tail == "starting\nno such database"
+    assert refusal.value.ended == "exit status 1"
+
+
+def test_without_an_option_for_it_a_limit_is_told_without_one(
+    start: Callable[..., server.Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "DEADLINE_S", 0.2)
+    with pytest.raises(ServerError, match=r"GET / within 0\.2 s, found that nothing listens yet"):
+        start("deaf", deadline_s=None)
 
 
 def test_any_complete_answer_will_do_where_the_body_is_not_known(start: Callable[..., server.Running]) -> None:
@@ -145,8 +157,20 @@ def test_a_command_that_is_not_there_is_named(start: Callable[..., server.Runnin
 
 
 def test_two_workers_are_waited_for_until_both_have_answered(start: Callable[..., server.Running]) -> None:
-    with pytest.raises(ServerError, match="answers of 1 of 2 workers"):
+    with pytest.raises(ServerError, match="found answers of 1 of 2 workers"):
         start("prompt", workers=2, deadline_s=2)
+
+
+def test_workers_of_an_app_that_does_not_name_them_are_waited_for_until_both_take_connections(
+    start: Callable[..., server.Running],
+) -> None:
+    with pytest.raises(ServerError, match="found 1 of 2 workers that take connections"):
+        start("epoll", app=UNTOLD, workers=2, deadline_s=2)
+
+
+def test_workers_that_cannot_be_told_are_not_waited_for(start: Callable[..., server.Running]) -> None:
+    with start("prompt", app=UNTOLD, workers=2) as running:
+        assert running.ended is None
 
 
 def test_a_server_that_ignores_sigterm_is_killed_after_the_grace_period(

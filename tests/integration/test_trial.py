@@ -75,9 +75,19 @@ def test_a_process_that_dies_leaves_no_result_rather_than_half_of_one(order: tri
 def test_a_scenario_that_cannot_be_loaded_is_told_with_what_locust_said(order: trial.Order, tmp_path: Path) -> None:
     broken = tmp_path / "broken.py"
     broken.write_text("raise RuntimeError('no such luck')\n")
-    with pytest.raises(LoadError, match="expected a result") as caught:
+    with pytest.raises(LoadError, match=r"ended with status 1; it said: RuntimeError: no such luck$") as caught:
         trial.run(replace(order, scenario=broken))
     assert "no such luck" in caught.value.log_tail
+
+
+def test_a_module_that_a_scenario_lacks_is_told_with_the_place_where_it_lacks(
+    order: trial.Order, tmp_path: Path
+) -> None:
+    lacking = tmp_path / "lacking.py"
+    lacking.write_text("import no_such_module\n")
+    told = f"; it said: ModuleNotFoundError: No module named 'no_such_module'; Locust files run in .* {sys.executable}$"
+    with pytest.raises(LoadError, match=told):
+        trial.run(replace(order, scenario=lacking))
 
 
 def test_a_server_that_is_not_there_is_a_pass_that_failed(order: trial.Order) -> None:

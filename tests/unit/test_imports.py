@@ -52,8 +52,9 @@ ALLOWED = {
     "readiness": MODEL,
     "sample": MODEL,
     "record": {*MODEL, "harness.packages"},
-    "server": {*MODEL, "harness.cpus", "harness.guard", "harness.readiness"},
-    "load/trial": {*MODEL, "harness.cpus", "harness.guard"},
+    "logs": set(),
+    "server": {*MODEL, "harness.cpus", "harness.guard", "harness.logs", "harness.readiness"},
+    "load/trial": {*MODEL, "harness.cpus", "harness.guard", "harness.logs"},
 }
 """Of the package itself; modules not named here are held by the rules for their folder."""
 INSIDE = {"harness.load.trial"}

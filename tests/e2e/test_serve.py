@@ -1,0 +1,97 @@
+"""`harness serve`: one server on one app, or the reason why not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from harness import server
+
+HARNESS = (sys.executable, "-m", "harness")
+SHOP = """
+import os
+
+GREETING = os.environ["GREETING"].encode()
+
+
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    if scope["path"] != "/ready":
+        raise RuntimeError("asked for something else")
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": GREETING})
+"""
+
+
+def harness(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*HARNESS, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    (tmp_path / "shop.py").write_text(SHOP)
+    return tmp_path
+
+
+def test_an_app_of_ones_own_is_served_as_a_run_would(shop: Path) -> None:
+    port = server.free_port("127.0.0.1")
+    options = ("--app", "shop:app", "--port", str(port), "--env", "GREETING=moin,B=2", "--ready-path", "/ready")
+    with subprocess.Popen(
+        [*HARNESS, "serve", "uvicorn", *options, "--python", sys.executable],
+        cwd=shop,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as serving:
+        assert serving.stdout is not None
+        try:
+            assert serving.stdout.readline().startswith(f"uvicorn answers on http://127.0.0.1:{port} after ")
+            connection = HTTPConnection("127.0.0.1", port, timeout=10)
+            connection.request("GET", "/ready")
+            assert connection.getresponse().read() == b"moin"
+            connection.close()
+        finally:
+            serving.send_signal(signal.SIGINT)
+
+
+def test_a_server_that_does_not_start_is_told_with_the_end_of_its_log_and_names_no_file_that_is_gone(
+    shop: Path,
+) -> None:
+    done = harness("serve", "uvicorn", "--app", "shop:app", "--port", str(server.free_port("127.0.0.1")), cwd=shop)
+    assert done.returncode == 3
+    assert 'GREETING = os.environ["GREETING"]' in done.stdout
+    assert done.stderr == (
+        "harness: uvicorn: expected the right answer to GET /, "
+        "found that it ended with exit status 1; it said: KeyError: 'GREETING'\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("uvicorn", "--app", "nope"), "--app: expected any of asgi, "),
+        (("uvicorn", "--ready-within", "soon"), "--ready-within: expected a time such as 2s or 500ms, found soon"),
+        (("uvicorn", "--python", "nowhere"), "--python: expected an interpreter such as "),
+        (("daphne", "--workers", "2"), "--workers: expected at most 1 for daphne, found 2"),
+        (("gunicorn-sync", "--app", "shop:app"), "--app: expected an app with a WSGI twin, for gunicorn-sync "),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_status_2(shop: Path, arguments: tuple[str, ...], message: str) -> None:
+    done = harness("serve", *arguments, cwd=shop)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"harness: {message}")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_what_the_interpreter_lacks_is_told(shop: Path) -> None:
+    bare = shop / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
+    done = harness("serve", "uvicorn", "--app", "shop:app", "--python", str(bare / "bin" / "python"), cwd=shop)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"harness: uvicorn: not installed beside {bare}/bin/python: uvicorn, ")
