@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import traceback
 from typing import TYPE_CHECKING
 
 import typer
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
 BAD_USAGE = 2
 FAULT = 3
 INTERRUPTED = 130
+DEFECT = 70
+"""A fault of the program itself; `EX_SOFTWARE` of sysexits.h, as 1 says that a gate was missed."""
 
 
 def main() -> None:
-    """Run the command line; the exit status is that of the design: 0, 1, 2, 3 or 130."""
+    """Run the command line; the exit status is that of the design: 0, 1, 2, 3, 4, 70 or 130."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         status = app(standalone_mode=False)
@@ -32,6 +35,9 @@ def main() -> None:
         status = _complain(str(error), FAULT)
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED
+    except Exception:  # noqa: BLE001 - whatever it is, it is not what 1 stands for
+        traceback.print_exc()
+        status = _complain("a fault of its own, which should not be; please report it with what stands above", DEFECT)
     sys.exit(status)
 
 

@@ -24,11 +24,12 @@ from harness.comparison import (
 )
 from harness.conditions import changes, conditions, unlike
 from harness.intervals import PER_MILLE, carries, estimate, paired_ratio, unpaired_ratio
+from harness.loads import Sweep, load_of, rate_of
 from harness.model import PROTOCOLS
 from harness.outcome import outcomes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from harness.comparison import Finding, Side
     from harness.findings import LifeRecord
@@ -56,10 +57,11 @@ def compare(a: Side, b: Side, gates: Sequence[Gate] = ()) -> Comparison:
     """Set B against A: cases that are equal, or with a contestant on each side equal in all but the server."""
     paired = a.info.id == b.info.id
     ours, theirs = _by_question(a), _by_question(b)
+    own_rates = _own_rates(a, ours, theirs), _own_rates(b, theirs, ours)
     common = [question for question in ours if question in theirs]
     cases = tuple(_pair(ours[each], theirs[each], paired=paired) for each in common)
     starts = _starts(a, b, ours.values(), theirs.values(), paired=paired)
-    only_a = tuple(_entry(ours[each]) for each in ours if each not in theirs)
+    only_a = tuple(_entry(ours[each]) for each in ours if each not in theirs and each not in own_rates[0])
     servers = {(pair.a.case.server, pair.b.case.server) for pair in cases}
     return Comparison(
         schema=COMPARISON_SCHEMA,
@@ -69,12 +71,13 @@ def compare(a: Side, b: Side, gates: Sequence[Gate] = ()) -> Comparison:
         cases=cases,
         starts=starts,
         only_a=only_a,
-        only_b=tuple(_entry(theirs[each]) for each in theirs if each not in ours),
+        only_b=tuple(_entry(theirs[each]) for each in theirs if each not in ours and each not in own_rates[1]),
         gates=tuple(each for gate in gates for each in _judgements(gate, cases, starts, only_a)),
         changes=changes(a.info, b.info, servers, (a.lives, b.lives)),
-        unlike=unlike(a.info, b.info),
-        conditions_a=conditions(a.info),
-        conditions_b=conditions(b.info),
+        unlike=unlike(a.info, b.info, (a.server, b.server)),
+        conditions_a=conditions(a.info, a.server),
+        conditions_b=conditions(b.info, b.server),
+        own_rates=(len(own_rates[0]), len(own_rates[1])),
     )
 
 
@@ -89,6 +92,7 @@ def _origin(side: Side) -> Origin:
         shlex.join(info.argv),
         environment.host,
         environment.system,
+        environment.app_commit,
     )
 
 
@@ -99,9 +103,17 @@ def _by_question(side: Side) -> dict[Case, Outcome]:
     return {each.case if side.server is None else replace(each.case, server=""): each for each in ordered}
 
 
-def _place(case: Case) -> tuple[str, int, str, int, int, int, str]:
-    place = PROTOCOLS.index(case.protocol)
-    return case.scenario, place, case.load, case.users, case.streams, case.workers, case.app
+def _place(case: Case) -> tuple[str, int, float, str, int, int, int, str]:
+    place, rate = PROTOCOLS.index(case.protocol), rate_of(case.load)
+    rps = 0.0 if rate is None else rate.rps
+    return case.scenario, place, rps, case.load, case.users, case.streams, case.workers, case.app
+
+
+def _own_rates(side: Side, own: Iterable[Case], others: Collection[Case]) -> frozenset[Case]:
+    """Cases of a sweep at rates that the other side does not have: shares of what a server reached itself."""
+    if not isinstance(load_of(side.info.load), Sweep):
+        return frozenset()
+    return frozenset(case for case in own if case not in others and rate_of(case.load) is not None)
 
 
 def _entry(outcome: Outcome) -> Entry:

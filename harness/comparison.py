@@ -45,6 +45,7 @@ class Origin:
     command: str
     host: str
     system: str
+    app_commit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,8 @@ class Comparison:
     """What should not have been different."""
     conditions_a: Mapping[str, object]
     conditions_b: Mapping[str, object]
+    own_rates: tuple[int, int] = (0, 0)
+    """Of a sweep: how many cases of A, and of B, are at rates that the other does not have. They are not compared."""
 
     @property
     def differences(self) -> tuple[Difference, ...]:

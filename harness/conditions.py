@@ -37,7 +37,8 @@ _PASSING = {
 
 
 Kind = Literal["condition", "server", "app", "package", "event loop", "module", "harness"]
-"""What is to be alike · versions of what is measured and of what it needs · what it runs an app with · a commit."""
+"""What is to be alike · versions of what is measured (of an app, its commit too) and of what it needs · what it runs an
+app with · the commit of the harness."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,17 @@ class Contrast:
     b: str | None
 
 
-def conditions(info: RunInfo) -> dict[str, object]:
-    """All that has to be alike in two runs for their numbers to be compared, by name."""
+def conditions(info: RunInfo, server: str | None = None) -> dict[str, object]:
+    """All that has to be alike in two runs for their numbers to be compared, by name; `server` is the contestant."""
     environment = info.environment
+    pythons = {text for name, text in environment.interpreters.items() if server in {None, name}}
     return {
         "CPU model": environment.cpu_model,
         "CPUs": environment.cpu_count,
         _MEMORY: environment.memory_bytes,
         "kernel": environment.kernel,
         "Python": environment.python,
+        **({"Python of the servers": "; ".join(sorted(pythons))} if pythons else {}),
         "CPUs of the server": _text(environment.server_cpus),
         "CPUs of the load": _text(environment.load_cpus),
         **{name: environment.packages.get(name) for name in GENERATOR},
@@ -74,9 +77,9 @@ def conditions(info: RunInfo) -> dict[str, object]:
     }
 
 
-def unlike(a: RunInfo, b: RunInfo) -> tuple[Contrast, ...]:
-    """What stands in the way of comparing two runs; what only one of them has recorded does not."""
-    ours, theirs = conditions(a), conditions(b)
+def unlike(a: RunInfo, b: RunInfo, servers: tuple[str | None, str | None] = (None, None)) -> tuple[Contrast, ...]:
+    """What stands in the way of comparing two runs, or these contestants; what only one side has recorded does not."""
+    ours, theirs = conditions(a, servers[0]), conditions(b, servers[1])
     return tuple(
         Contrast("condition", name, str(ours[name]), str(theirs[name]))
         for name in ours
@@ -90,7 +93,7 @@ def changes(
     servers: Iterable[tuple[str, str]],
     lives: tuple[Sequence[LifeRecord], Sequence[LifeRecord]],
 ) -> tuple[Contrast, ...]:
-    """What may be behind a difference: versions of servers, apps and packages, event loops, the harness's own commit.
+    """What may be behind a difference: versions of servers, apps and packages, event loops, commits.
 
     `servers` are the names that the compared go by, on either side; `lives` those of the two runs.
     """
@@ -103,6 +106,8 @@ def changes(
     ]
     apps = ones.app_versions.keys() & others.app_versions.keys()
     found += _contrasts("app", ones.app_versions, others.app_versions, apps)
+    if ones.app_commit != others.app_commit:
+        found.append(Contrast("app", "commit", ones.app_commit, others.app_commit))
     for pair in pairs:
         found += _packages(pair, ones, others)
         found += _active(pair, lives)

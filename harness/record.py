@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -17,12 +18,18 @@ from harness.findings import Environment, LifeRecord, Record, RunInfo
 from harness.model import SCHEMA, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from harness.machine import Machine
 
-Stored = TypeVar("Stored", Record, LifeRecord)
+Stored = TypeVar("Stored", RunInfo, Record, LifeRecord)
+
+
+class _Versioned(msgspec.Struct):
+    """What every file says of itself, whatever its version; one that does not is of the first."""
+
+    schema: int = 1
 
 
 class RunDirectory:
@@ -33,12 +40,14 @@ class RunDirectory:
 
     @classmethod
     def create(cls, results: Path, run_id: str) -> RunDirectory:
-        """A new one under `results`, which `results/latest` then points at."""
-        path = results / run_id
-        (path / "logs").mkdir(parents=True)
-        latest = results / "latest"
-        latest.unlink(missing_ok=True)
-        latest.symlink_to(run_id)
+        """A new one under `results`, which `results/latest` then points at; raises `UsageError` where none can be."""
+        path, latest = results / run_id, results / "latest"
+        with writing(results):
+            if latest.exists() and not latest.is_symlink():
+                raise UsageError(f"--out: expected latest in {results} to be a link to a run, found something else")
+            (path / "logs").mkdir(parents=True)
+            latest.unlink(missing_ok=True)
+            latest.symlink_to(run_id)
         return cls(path)
 
     @property
@@ -50,14 +59,15 @@ class RunDirectory:
         (self.path / "run.json").write_bytes(msgspec.json.format(msgspec.json.encode(info), indent=2))
 
     def read_info(self) -> RunInfo:
-        """Read `run.json`; raises `UsageError` when it is not there, or of another schema."""
+        """Read `run.json`; raises `UsageError` when it is not there, cannot be read, or is of another schema."""
         path = self.path / "run.json"
         try:
-            return msgspec.json.decode(path.read_bytes(), type=RunInfo)
-        except FileNotFoundError:
+            text = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
             raise UsageError(f"expected a run's folder, found no run.json in {self.path}") from None
-        except msgspec.ValidationError as error:
-            raise UsageError(f"{path}: expected schema {SCHEMA} of this version, found that {error}") from error
+        except OSError as error:
+            raise UsageError(f"{path}: expected a file that can be read, found that {error.strerror}") from error
+        return _decoded(text, RunInfo, "a run", path)
 
     def append(self, record: Record | LifeRecord) -> None:
         """Write a record to the end of its file, and to the disk."""
@@ -68,7 +78,10 @@ class RunDirectory:
             os.fsync(file.fileno())
 
     def trials(self) -> list[Record]:
-        """All trials so far; a last line that was cut off by a crash is left out."""
+        """All trials so far; a last line that was cut off by a crash is left out.
+
+        Raises `UsageError` for any other line that cannot be read.
+        """
         return _read_lines(self.path / "trials.jsonl", Record)
 
     def lives(self) -> list[LifeRecord]:
@@ -76,11 +89,34 @@ class RunDirectory:
         return _read_lines(self.path / "lives.jsonl", LifeRecord)
 
 
+@contextmanager
+def writing(results: Path) -> Iterator[None]:
+    """What goes wrong with files in this block is a `UsageError` that names the folder for results."""
+    try:
+        yield
+    except OSError as error:
+        found = f"{results} ({error.strerror})"
+        raise UsageError(f"--out: expected a folder that can be written to, found {found}") from error
+
+
 def _read_lines(path: Path, kind: type[Stored]) -> list[Stored]:
-    if not path.exists():
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
         return []
-    lines = path.read_bytes().split(b"\n")
-    return [msgspec.json.decode(line, type=kind) for line in lines[:-1]]
+    except OSError as error:
+        raise UsageError(f"{path}: expected a file that can be read, found that {error.strerror}") from error
+    return [_decoded(line, kind, "a record", f"{path}, line {n}") for n, line in enumerate(lines[:-1], 1)]
+
+
+def _decoded(text: bytes, kind: type[Stored], what: str, where: object) -> Stored:
+    try:
+        schema = msgspec.json.decode(text, type=_Versioned).schema
+        if schema == SCHEMA:
+            return msgspec.json.decode(text, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{where}: expected {what} of schema {SCHEMA}, found that {error}") from error
+    raise UsageError(f"{where}: expected schema {SCHEMA} of this version, found {schema}")
 
 
 def environment(
@@ -102,20 +138,31 @@ def environment(
         packages=packages.installed(),
         server_cpus=tuple(sorted(server_cpus)),
         load_cpus=tuple(sorted(load_cpus)),
-        git_commit=_git_commit(directory),
+        git_commit=commit(directory),
         server_versions=server_versions,
         machine=machine,
     )
 
 
-def _git_commit(directory: Path) -> str | None:
+def commit(directory: Path) -> str | None:
+    """The commit that the files in a folder are of, with `-dirty` where they are not; None where git has none of them.
+
+    A virtual environment lies in many a repository whose commit says nothing of it.
+    """
+    if not _git(directory, "ls-files"):
+        return None
+    return _git(directory, "describe", "--always", "--dirty", "--abbrev=12")
+
+
+def _git(directory: Path, *arguments: str) -> str | None:
+    """What git says of a folder; None where it says nothing."""
     try:
         found = subprocess.run(
-            ["git", "-C", str(directory), "describe", "--always", "--dirty", "--abbrev=12"],  # noqa: S607 - git is where it is
+            ["git", "-C", str(directory), *arguments],  # noqa: S607 - git is where it is
             capture_output=True,
             text=True,
             check=True,
         )
     except (OSError, subprocess.CalledProcessError):
         return None
-    return found.stdout.strip()
+    return found.stdout.strip() or None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,7 +30,11 @@ FORMATS = ("text", "markdown", "json")
 _COLOURS = {"worse": "red", "better": "green", "no difference seen": "", "not compared": "dim"}
 _MARKS = {"✗": "bold red", "?": "yellow", "✓": "green"}
 _LEFT = {"Case", "Figure", "Finding"}
+_WRAPPED = {"Case", "Finding"}
+"""Where there is no room for all."""
 _FILE_WIDTH = 120
+_TABLE_WIDTH = 1000
+"""Of a table in a file, at most: no figure is cut off there."""
 
 
 @app.command("compare")
@@ -80,6 +85,8 @@ def compare_(
     ours, theirs = _side("A", a), _side("B", b)
     if (ours.server is None) != (theirs.server is None):
         raise UsageError(f"A and B: expected a server after the colon on both sides or on neither, found {a} and {b}")
+    if (ours.info.id, ours.server) == (theirs.info.id, theirs.server):
+        raise UsageError(f"A and B: expected two runs or two servers, found {a} and {b} to be the same")
     comparison = compare(ours, theirs, gates)
     if comparison.unlike and not anyway:
         raise UsageError(_refusal(comparison.unlike))
@@ -95,7 +102,7 @@ def compare_(
 def _side(name: str, text: str) -> Side:
     """What an argument names; a colon parts the server from the run unless the whole is a run's folder."""
     folder, colon, server = text.rpartition(":")
-    if not colon or (Path(text) / "run.json").exists():
+    if not colon or os.path.exists(f"{text}/run.json"):  # noqa: PTH110 - a path that cannot be is one that is not
         folder, server = text, ""
     directory = RunDirectory(Path(folder))
     info, records = directory.read_info(), directory.trials()
@@ -121,9 +128,9 @@ def _status(comparison: Comparison) -> int:
 
 
 def _show(page: Page) -> None:
-    console = Console(highlight=False, markup=False)
+    console = wide = Console(highlight=False, markup=False)
     if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=_FILE_WIDTH)
+        console, wide = (Console(highlight=False, markup=False, width=width) for width in (_FILE_WIDTH, _TABLE_WIDTH))
     console.print(page.title, style="bold")
     for line in (*page.headline, *page.sides):
         console.print(line)
@@ -132,7 +139,8 @@ def _show(page: Page) -> None:
         for detail in gate.details:
             console.print(f"    {detail}")
     if page.rows:
-        console.print("", _table(page.rows), sep="\n")
+        console.print()
+        wide.print(_table(page.rows))
     for title, lines in (("Not compared", page.uncompared), ("What changed", page.changes)):
         if lines:
             console.print(f"\n{title}", *(f"  {line}" for line in lines), sep="\n")
@@ -142,7 +150,7 @@ def _show(page: Page) -> None:
 def _table(rows: Sequence[Row]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in COLUMNS:
-        table.add_column(name, justify="left" if name in _LEFT else "right", no_wrap=name != "Finding")
+        table.add_column(name, justify="left" if name in _LEFT else "right", no_wrap=name not in _WRAPPED)
     for row in rows:
         table.add_row(*(row.cells if row.first else ("", *row.cells[1:])), style=_COLOURS[row.finding])
     return table

@@ -15,7 +15,7 @@ from rich.text import Text
 from harness import catalog, config, cpus, doctor, noise, run, survey
 from harness.cli.app import MISSED_GATE, app
 from harness.cli.selection import TWIN, describe, select
-from harness.model import SCHEMA
+from harness.model import SCHEMA, UsageError
 from harness.plan import make_plan
 from harness.record import RunDirectory
 from harness.show import Screen
@@ -47,8 +47,12 @@ def doctor_(
 ) -> None:
     """Say what on this machine will blur the numbers, with the remedy for each, and measure its noise.
 
+    It takes about half a minute, a few seconds with --no-noise.
+
     Exit status: 0 when nothing is a problem, 1 when something is.
     """
+    if "@" in server:
+        raise UsageError(f"--server: expected a server as it is installed here, without @ and version, found {server}")
     catalog.choose("server", catalog.servers(), [server])
     settings = _settings(server, rounds, duration, server_cpus, load_cpus)
     processor = survey.processor()

@@ -26,10 +26,10 @@ def measure(settings: Settings) -> None:
     Every server starts afresh in every round, every answer is verified, and the report says which numbers hold.
     """
     screen = Screen()
+    placement = placed(settings)
     selection = select(settings, screen.say)
     plan = make_plan(selection)
     screen.plan(plan, selection)
-    placement = placed(settings, selection)
     info = describe(selection, placement)
     directory = RunDirectory.create(Path(settings.out), info.id)
     screen.say("First a few seconds for each protocol to find the load generator's own ceiling.")
@@ -50,9 +50,13 @@ def measure(settings: Settings) -> None:
 @app.command("plan")
 @with_settings
 def plan_(settings: Settings) -> None:
-    """Show what a run would do, and how long it would take, without doing it."""
+    """Show what a run would do, and how long it would take, without doing it.
+
+    An app of your own is started once, to read its OpenAPI document.
+    """
     screen = Screen()
-    selection = select(settings, screen.say)
+    placed(settings)
+    selection = select(settings, screen.say, make=False)
     screen.plan(make_plan(selection), selection, every_stint=True)
 
 

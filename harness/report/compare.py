@@ -204,8 +204,7 @@ def _row(title: str, each: Difference, *, first: bool) -> Row:
     told_from = NOTHING
     if each.told_from is not None:
         told_from = f"{_percent(1 / (1 + each.told_from))} / {_percent(1 + each.told_from)} %"
-    finding = f"not compared: {each.reason}" if each.reason else each.finding
-    cells = (title, figure, a, b, change(each.ratio) if each.ratio else NOTHING, told_from, finding)
+    cells = (title, figure, a, b, change(each.ratio) if each.ratio else NOTHING, told_from, each.finding)
     return Row(cells, each.finding, first)
 
 
@@ -215,11 +214,26 @@ def _figure(estimate: Estimate | None, unit: float, form: Callable[[float], str]
 
 def _uncompared(comparison: Comparison, name: _Names) -> Iterable[str]:
     for pair in comparison.cases:
-        if not pair.differences:
+        if pair.differences:
+            yield from _reasons(name(pair.a.case), pair.differences)
+        else:
             yield f"{name(pair.a.case)}: {_verdicts(pair)}"
+    for start in comparison.starts:
+        yield from _reasons(name(start.a), [start.difference])
     for side, entries in (("A", comparison.only_a), ("B", comparison.only_b)):
         for entry in entries:
             yield f"{name(entry.case)}: only in {side} ({entry.verdict})"
+    if any(comparison.own_rates):
+        of_a, of_b = comparison.own_rates
+        yield f"rates that only one side has ({of_a} of A, {of_b} of B): shares of what each reached itself"
+
+
+def _reasons(title: str, differences: Sequence[Difference]) -> Iterable[str]:
+    """Why figures were not compared, a line for each reason; with their names where others have another or none."""
+    for reason in dict.fromkeys(each.reason for each in differences if each.reason):
+        names = [_FIGURES[each.metric][0] for each in differences if each.reason == reason]
+        figures = f"{', '.join(names)}: " if len(names) < len(differences) else ""
+        yield f"{title}: {figures}{reason}"
 
 
 def _verdicts(pair: CasePair) -> str:
@@ -269,6 +283,8 @@ def _environment(comparison: Comparison) -> Iterable[tuple[str, str, str]]:
     a, b = comparison.a, comparison.b
     yield "command", a.command, b.command
     yield "commit of the harness", _fact(a.git_commit), _fact(b.git_commit)
+    if a.app_commit or b.app_commit:
+        yield "commit of the app", _fact(a.app_commit), _fact(b.app_commit)
     yield "host", a.host, b.host
     yield "system", a.system, b.system
     for name in {**comparison.conditions_a, **comparison.conditions_b}:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
 import pytest
@@ -279,6 +280,29 @@ async def app(scope, receive, send):
             "harness: --baseline: expected any of uvicorn, asgi, found granian",
         ),
         (("plan", "--colour"), "harness: No such option: --colour"),
+        (("plan", "--server-cpus", "a-b"), "harness: --server-cpus: expected CPU numbers such as 0-3,8, found 'a-b'"),
+        (("plan", "--load-cpus", "9999"), "harness: --load-cpus: expected CPUs of "),
+        (
+            ("plan", "--servers", "uvicorn@1/../.."),
+            "harness: --servers: expected a version such as 2.8.6 after uvicorn@",
+        ),
+        (
+            ("plan", "--servers", "uvicorn@"),
+            "harness: --servers: expected a version such as 2.8.6 after uvicorn@, found",
+        ),
+        (
+            ("plan", "--load", "sweep", "--precision", "5%"),
+            "harness: --precision: expected --load saturate, rate or capacity beside it, found sweep",
+        ),
+        (
+            ("plan", "--rounds", "5", "--precision", "5%", "--max-rounds", "2"),
+            "harness: --max-rounds: expected as many as --rounds, 5, or more, found 2",
+        ),
+        (("run", "--out", "/dev/null"), "harness: --out: expected a folder that can be written to, found /dev/null ("),
+        (
+            ("check", "--out", "/dev/null"),
+            "harness: --out: expected a folder that can be written to, found /dev/null (",
+        ),
         (("report", "nowhere"), "harness: expected a run's folder, found no run.json in nowhere"),
         (("serve", "cherokee"), "harness: --server: expected any of anycorn, daphne, "),
     ],
@@ -327,3 +351,40 @@ def test_an_interrupted_run_keeps_what_was_measured_and_leaves_nothing_running(t
     summary = json.loads((tmp_path / "results" / "latest" / "summary.json").read_text())
     assert summary["cases"][0]["requests"] > 0
     assert summary["run"]["complete"] is False
+
+
+def test_a_plan_makes_no_environment_and_takes_every_entry_once(tmp_path: Path) -> None:
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    options = ("--servers", "granian@2.0.0,granian@v2.0.0", "--workers", "1,1", "--protocols", "h1,h1", "--rounds", "1")
+    command = [*HARNESS, "plan", "--scenarios", "plaintext", *options]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("1 trial")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_twin_of_a_server_that_is_not_installed_is_not_installed(tmp_path: Path) -> None:
+    venv.create(tmp_path / "bare", with_pip=False)
+    python = str(tmp_path / "bare" / "bin" / "python")
+    done = harness("plan", *ONE, "--aa", "--python", python, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("0 trials")
+    assert "unsupported: uvicorn-again over h1 (1 case): not installed" in done.stdout
+
+
+def test_the_interpreter_of_every_server_and_the_commit_of_the_app_are_recorded(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(
+        """async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body"})
+"""
+    )
+    for arguments in (("init",), ("add", "shop.py"), ("commit", "-m", "A shop")):
+        identity = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
+    options = ("--app", "shop:app", "--app-dir", ".", "--python", sys.executable)
+    harness("run", *QUICK, *ONE, *options, cwd=tmp_path)
+    found = json.loads((tmp_path / "results" / "latest" / "run.json").read_text())["environment"]
+    assert list(found["interpreters"]) == ["uvicorn"]
+    assert found["interpreters"]["uvicorn"].startswith(f"{found['python']} (")
+    assert len(found["app_commit"]) == 12

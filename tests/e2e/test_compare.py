@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,7 +34,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     ]
     assert [run.wait(timeout=110) for run in runs] == [0, 0]
+    add_twin(where / "before" / "latest")
     return where
+
+
+def add_twin(run: Path) -> None:
+    """Let all that the run has of uvicorn be there a second time, under the name `twin`."""
+    for name in ("trials.jsonl", "lives.jsonl"):
+        lines = (run / name).read_text().splitlines(keepends=True)
+        twins = [line.replace('"server":"uvicorn"', '"server":"twin"') for line in lines if '"uvicorn"' in line]
+        (run / name).write_text("".join([*lines, *twins]))
 
 
 @dataclass(frozen=True)
@@ -62,21 +72,59 @@ def harness(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     signal.signal(signal.SIGTERM, before)
 
 
-# Start-up times hold whatever the verdict on a window of 200 ms on a busy machine is, and a run differs from itself by
-# nothing: what these gates come to does not depend on the machine.
+# Start-up times hold whatever the verdict on a window of 200 ms on a busy machine is, and a server and its twin differ
+# by nothing: what these gates come to does not depend on the machine.
+TWINS = ("before/latest:uvicorn", "before/latest:twin")
 
 
-def test_a_run_set_against_itself_differs_by_nothing_and_meets_its_gates(harness: Command) -> None:
-    done = harness("compare", "before/latest", "before/latest", "--fail-if", "ready>10%")
+def test_a_server_set_against_its_twin_differs_by_nothing_and_meets_its_gates(harness: Command) -> None:
+    done = harness("compare", *TWINS, "--fail-if", "ready>10%")
     assert done.returncode == 0, done.stderr
-    assert "✓ ready>10%: met in 2" in done.stdout
-    assert "0 worse, 0 better" in done.stdout
+    assert "✓ ready>10%: met in 1" in done.stdout
+    assert "no difference seen" in done.stdout
 
 
 def test_a_missed_gate_is_exit_status_1(harness: Command) -> None:
-    done = harness("compare", "before/latest", "before/latest", "--fail-if", "ready>-10%")
+    done = harness("compare", *TWINS, "--fail-if", "ready>-10%")
     assert (done.returncode, done.stderr) == (1, "")
-    assert "✗ ready>-10%: missed in 2" in done.stdout
+    assert "✗ ready>-10%: missed in 1" in done.stdout
+
+
+@pytest.mark.parametrize("side", ["before/latest", "before/latest:uvicorn"])
+def test_a_run_set_against_itself_is_refused_for_it_would_meet_every_gate(harness: Command, side: str) -> None:
+    done = harness("compare", side, side, "--fail-if", "ready>10%")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert (
+        done.stderr == f"harness: A and B: expected two runs or two servers, found {side} and {side} to be the same\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("run.json", '{"id": ', "run.json: expected a run of schema 1, found that "),
+        ("run.json", '{"schema": 99}', "run.json: expected schema 1 of this version, found 99"),
+        ("trials.jsonl", "{}\n", "trials.jsonl, line 1: expected a record of schema 1, found that "),
+        ("lives.jsonl", "nonsense\n", "lives.jsonl, line 1: expected a record of schema 1, found that "),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_and_is_no_missed_gate(
+    harness: Command, folder: Path, tmp_path: Path, name: str, text: str, message: str
+) -> None:
+    shutil.copytree(folder / "before" / "latest", tmp_path / "run")
+    (tmp_path / "run" / name).write_text(text)
+    done = harness("compare", str(tmp_path / "run"), "after/latest")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"harness: {tmp_path}/run/{message}")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_fault_of_the_harness_itself_is_no_missed_gate(harness: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.cli.compare.gates_of", None)
+    done = harness("compare", *TWINS)
+    assert done.returncode == 70
+    assert "Traceback" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("harness: a fault of its own")
 
 
 def test_runs_that_were_not_made_alike_are_refused_with_both_values(harness: Command) -> None:
@@ -95,9 +143,10 @@ def test_a_gate_that_could_not_be_checked_is_exit_status_3_with_the_reason(harne
     told = json.loads(done.stdout)
     assert {gate["about"]["server"]: (gate["outcome"], gate["reason"]) for gate in told["gates"]} == {
         "granian": ("not checked", "B has no such start"),
+        "twin": ("not checked", "B has no such start"),
         "uvicorn": ("not checked", "a single round has no interval"),
     }
-    assert [entry["case"]["server"] for entry in told["only_a"]] == ["granian"]
+    assert {entry["case"]["server"] for entry in told["only_a"]} == {"granian", "twin"}
     assert (told["paired"], told["unlike"][0]["name"]) == (False, "warm-up in s")
 
 
@@ -113,10 +162,12 @@ def test_two_servers_of_one_run_are_paired_and_the_comment_has_a_table(harness: 
     ("arguments", "message"),
     [
         (("before/latest", "nowhere"), "expected a run's folder, found no run.json in nowhere"),
-        (("before/latest:cherokee", "before/latest:granian"), "A: expected any of granian, uvicorn after the colon"),
+        (("before/latest/run.json", "after/latest"), "expected a run's folder, found no run.json in before/latest/run"),
+        (("x" * 999, "after/latest"), "x"),
+        (("before/latest:cherokee", "before/latest:granian"), "A: expected any of granian, twin, uvicorn after the"),
         (("before/latest:granian", "before/latest"), "A and B: expected a server after the colon on both sides or on"),
-        (("before/latest", "before/latest", "--format", "xml"), "--format: expected text, markdown, json, found xml"),
-        (("before/latest", "before/latest", "--fail-if", "speed<-5%"), "--fail-if: expected METRIC<-5%"),
+        (("before/latest", "after/latest", "--format", "xml"), "--format: expected text, markdown, json, found xml"),
+        (("before/latest", "after/latest", "--fail-if", "speed<-5%"), "--fail-if: expected METRIC<-5%"),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_status_2(harness: Command, arguments: tuple[str, ...], message: str) -> None:

@@ -48,6 +48,7 @@ def test_json_has_checks_machine_and_noise(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (("--server", "nginx"), "--server: expected any of"),
+        (("--server", "uvicorn@0.53.0"), "--server: expected a server as it is installed here, without @ and version"),
         (("--duration", "long"), "--duration: expected a time such as 2s"),
         (("--server-cpus", "x"), "--server-cpus: expected CPU numbers such as 0-3,8, found 'x'"),
     ],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import platform
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,12 +15,14 @@ from harness.model import App, Server, UsageError
 TOY = Server("toy", ("toyserver", "toy-parser"), frozenset({"h1"}), lambda _: [])
 
 
-def wheel(folder: Path, name: str, version: str) -> None:
+def wheel(folder: Path, name: str, version: str, *needs: str) -> None:
     """A distribution that pip can install and that holds nothing."""
     info = f"{name}-{version}.dist-info"
+    metadata = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
+    metadata += [f"Requires-Dist: {each}" for each in needs]
     with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as file:
         file.writestr(f"{name}.py", "")
-        file.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        file.writestr(f"{info}/METADATA", "\n".join(metadata) + "\n")
         file.writestr(
             f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         )
@@ -43,6 +47,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_version_gets_an_environment_with_what_the_server_and_the_apps_need_and_keeps_it(index: Path) -> None:
     app = App("shop", "shop:app", Path(), requires=("toyframework",))
     entry = environments.at_version(TOY, "1.0", [app])
+    environments.make(entry, [app])
     assert (entry.name, entry.version) == ("toy@1.0", "1.0")
     assert entry.python is not None
     installed = packages.installed(entry.python)
@@ -54,7 +59,41 @@ def test_a_version_gets_an_environment_with_what_the_server_and_the_apps_need_an
     assert packages.lacking(TOY.requires, entry.python) == []
     for path in index.iterdir():
         path.unlink()
-    assert environments.at_version(TOY, "1.0", [app]) == entry
+    environments.make(environments.at_version(TOY, "1.0", [app]), [app])
+    assert packages.version("toyserver", entry.python) == "1.0"
+
+
+def test_what_a_server_needs_of_others_is_kept_to_what_is_installed_here_as_far_as_it_can_be(index: Path) -> None:
+    wheel(index, "pytest", pytest.__version__)
+    wheel(index, "pytest", "999.0")
+    wheel(index, "toyserver", "3.0", "pytest")
+    wheel(index, "toyserver", "4.0", "pytest>=999")
+    said: list[str] = []
+    kept, newer = (environments.at_version(TOY, version, []) for version in ("3.0", "4.0"))
+    for entry in (kept, newer):
+        assert entry.python is not None
+        environments.make(entry, [], say=said.append)
+    assert packages.version("pytest", kept.python) == pytest.__version__
+    assert packages.version("pytest", newer.python) == "999.0"
+    (line,) = said
+    assert line.startswith("toy@4.0: pip could not keep to the versions that are installed beside ")
+
+
+@pytest.mark.parametrize("version", ["", "2.8.*", "1/../../x", ">=1", "latest"])
+def test_what_is_no_version_is_a_usage_error(version: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        environments.at_version(TOY, version, [])
+    assert str(caught.value) == f"--servers: expected a version such as 2.8.6 after toy@, found {version or 'nothing'}"
+
+
+def test_an_environment_is_made_once_by_processes_that_want_it_at_one_time(index: Path) -> None:
+    assert index.is_dir()
+    entry = environments.at_version(TOY, "2.0", [])
+    assert entry.python is not None
+    with ThreadPoolExecutor() as pool:
+        for each in [pool.submit(environments.make, entry, []) for _ in range(2)]:
+            each.result()
+    assert packages.version("toyserver", entry.python) == "2.0"
 
 
 def test_a_version_that_pip_cannot_install_is_a_usage_error_and_leaves_nothing(index: Path) -> None:
@@ -62,7 +101,7 @@ def test_a_version_that_pip_cannot_install_is_a_usage_error_and_leaves_nothing(i
     with pytest.raises(
         UsageError, match=r"\A--servers: expected a version of toy that pip can install, found 9\.9: ERROR"
     ) as caught:
-        environments.at_version(TOY, "9.9", [])
+        environments.make(environments.at_version(TOY, "9.9", []), [])
     assert "\n" not in str(caught.value)
     assert list(environments.folder().iterdir()) == []
 
@@ -74,3 +113,11 @@ def test_others_are_pinned_to_what_is_installed_here() -> None:
 
 def test_an_interpreter_that_does_not_answer_has_no_packages() -> None:
     assert packages.installed("/nowhere/python") == {}
+    assert packages.interpreter("/nowhere/python") is None
+
+
+def test_an_interpreter_tells_its_version_and_its_build() -> None:
+    told = packages.interpreter()
+    assert told is not None
+    assert told.startswith(f"{platform.python_implementation()} {platform.python_version()} (")
+    assert told.endswith(f") [{platform.python_compiler()}]")

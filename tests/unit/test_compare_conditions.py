@@ -116,6 +116,24 @@ def test_what_may_differ_stands_in_no_ones_way(other: RunInfo) -> None:
     assert unlike(INFO, other) == unlike(other, INFO) == ()
 
 
+def test_the_interpreters_of_the_servers_that_are_compared_must_be_alike() -> None:
+    old, new = "CPython 3.11.7 (main, Nov 1)", "CPython 3.12.1 (main, Nov 2)"
+    before = elsewhere(interpreters={"uvicorn": old, "granian": old})
+    after = elsewhere(interpreters={"uvicorn": new, "granian": old})
+    name = "Python of the servers"
+    assert unlike(before, after) == (Contrast("condition", name, old, f"{old}; {new}"),)
+    assert unlike(before, after, ("uvicorn", "uvicorn")) == (Contrast("condition", name, old, new),)
+    assert unlike(before, after, ("uvicorn", "granian")) == ()
+    assert unlike(after, after, ("uvicorn", "granian")) == (Contrast("condition", name, new, old),)
+    assert unlike(INFO, after) == unlike(INFO, after, ("uvicorn", "uvicorn")) == ()
+
+
+def test_the_commit_of_an_app_of_ones_own_may_differ_and_is_told() -> None:
+    before, after = elsewhere(app_commit="aaaa"), elsewhere(app_commit="bbbb-dirty")
+    assert unlike(before, after) == ()
+    assert changes(before, after, BOTH, ([], [])) == (Contrast("app", "commit", "aaaa", "bbbb-dirty"),)
+
+
 def test_several_differences_are_all_named() -> None:
     assert [each.name for each in unlike(INFO, replace(elsewhere(cpu_count=8), users=8))] == ["CPUs", "users"]
 

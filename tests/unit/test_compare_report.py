@@ -124,7 +124,7 @@ def test_a_figure_has_its_unit_its_change_with_the_interval_and_what_could_have_
         "−9.7 / +10.8 %",
         "no difference seen",
     )
-    assert start.cells == ("start · granian", "start-up s", "–", "0.200", "–", "–", "not compared: A does not have it")
+    assert start.cells == ("start · granian", "start-up s", "–", "0.200", "–", "–", "not compared")
     assert [row.first for row in (slower, alike, start)] == [True, False, True]
 
 
@@ -154,8 +154,35 @@ def test_a_gate_has_the_mark_of_its_gravest_outcome_and_tells_where_it_was_not_m
 def test_what_was_not_compared_is_listed_with_its_reason() -> None:
     assert page(COMPARISON).uncompared == (
         "echo · h1 · granian: B is invalid: 1 | 2 <wrong> answers",
+        "start · granian: A does not have it",
         "json · h1 · granian: only in A (valid)",
     )
+
+
+def test_figures_of_a_case_that_share_a_reason_share_a_line() -> None:
+    single = [
+        Difference(metric, None, None, 1, 1, "not compared", reason="a single round has no interval")
+        for metric in ("throughput", "p50")
+    ]
+    lacking = Difference("p99", None, None, 0, 1, "not compared", reason="too few")
+    pair = COMPARISON.cases[0]
+    told = replace(COMPARISON, cases=(replace(pair, differences=(*single, lacking)),), starts=(), only_a=())
+    assert page(told).uncompared == (
+        "plaintext · h1 · granian: requests/s, p50 ms: a single round has no interval",
+        "plaintext · h1 · granian: p99 ms: too few",
+    )
+    alone = replace(COMPARISON, cases=(replace(pair, differences=tuple(single)),), starts=(), only_a=())
+    assert page(alone).uncompared == ("plaintext · h1 · granian: a single round has no interval",)
+
+
+def test_rates_that_only_one_side_of_a_sweep_has_are_told_in_one_line() -> None:
+    told = page(replace(COMPARISON, own_rates=(8, 9))).uncompared[-1]
+    assert told == "rates that only one side has (8 of A, 9 of B): shares of what each reached itself"
+
+
+def test_the_commit_of_an_app_of_ones_own_stands_in_the_environment() -> None:
+    told = replace(COMPARISON, a=replace(COMPARISON.a, app_commit="cccc"))
+    assert ("commit of the app", "cccc", "–") in page(told).environment
 
 
 def test_changes_come_by_kind() -> None:

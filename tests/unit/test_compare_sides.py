@@ -386,3 +386,50 @@ def test_what_a_does_not_support_or_does_not_have_is_nothing_to_hold_b_to() -> N
 def test_a_gate_with_nothing_to_check_it_on_is_not_checked() -> None:
     nothing = side([Record(CASE, 0, -1, "unsupported", ("no",))])
     assert outcomes(compare(nothing, side(rounds(FIVE), info=OTHER), gates_of("cpu>5%"))) == ["not checked"]
+
+
+# Sweeps
+
+
+SWEEP = replace(INFO, load="sweep")
+LATER = replace(OTHER, load="sweep")
+
+
+def swept(own_rps: Sequence[int], server: str = "a") -> list[Record]:
+    """Rounds in a closed loop, and those that follow in open loops at rates of its own and at common ones."""
+    case = replace(CASE, server=server)
+    records = rounds([4_000] * 5, case)
+    for rps in (*own_rps, 1_000, 500):
+        records += rounds([rps] * 5, replace(case, load=f"rate={rps}"))
+    return records
+
+
+@pytest.mark.parametrize("servers", [(None, None), ("a", "b")], ids=["two runs", "two servers"])
+def test_of_sweeps_what_both_have_is_compared_and_rates_of_ones_own_are_only_counted(
+    servers: tuple[str | None, str | None],
+) -> None:
+    ours, theirs = swept([400, 3_542]), swept([380, 3_711, 3_899], servers[1] or "a")
+    if servers == (None, None):
+        a, b = side(ours, info=SWEEP), side(theirs, info=LATER)
+    else:
+        a, b = side(ours, info=SWEEP, server="a"), side(theirs, info=SWEEP, server="b")
+    comparison = compare(a, b, gates_of("cpu>10%"))
+    assert [pair.a.case.load for pair in comparison.cases] == ["saturate", "rate=500", "rate=1000"]
+    assert (comparison.only_a, comparison.only_b) == ((), ())
+    assert comparison.own_rates == (2, 3)
+    assert [(each.outcome, each.about) for each in comparison.gates] == [
+        ("met", pair.a.case) for pair in comparison.cases
+    ]
+
+
+def test_a_closed_loop_that_a_sweep_has_no_valid_number_of_is_not_checked() -> None:
+    theirs = [replace(each, verdict="failed", result=None) for each in swept([])[:5]]
+    comparison = compare(side(swept([400]), info=SWEEP), side(theirs, info=LATER), gates_of("cpu>10%"))
+    assert [each.reason for each in comparison.gates] == ["B is failed"]
+
+
+def test_outside_a_sweep_a_rate_that_b_does_not_have_is_missing() -> None:
+    case = replace(CASE, load="rate=500")
+    comparison = compare(side(rounds(FIVE, case)), side(rounds(FIVE), info=OTHER), gates_of("cpu>10%"))
+    assert [each.reason for each in comparison.gates] == ["B has no such case"]
+    assert comparison.own_rates == (0, 0)

@@ -106,6 +106,42 @@ def test_lists_shares_and_times_are_read_from_options_as_from_the_file(tmp_path:
 
 
 @pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"workers": "1,2,1"}, {"workers": (1, 2)}),
+        ({"protocols": "h1,ws,h1"}, {"protocols": ("h1", "ws")}),
+        ({"scenarios": "echo,echo"}, {"scenarios": ("echo",)}),
+    ],
+)
+def test_what_is_named_twice_is_meant_once(tmp_path: Path, given: dict[str, str], expected: dict[str, object]) -> None:
+    settings = config.load(given, tmp_path)
+    assert {key: getattr(settings, key) for key in expected} == expected
+    (tmp_path / "harness.toml").write_text("workers = [2, 2]\n")
+    assert config.load({}, tmp_path).workers == (2,)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("A=1, B=two", ("A=1", "B=two")),
+        ("HOSTS=a,b", ("HOSTS=a,b",)),
+        ("HOSTS=a,b,C=3", ("HOSTS=a,b", "C=3")),
+        (["HOSTS=a,b", "C=3,D=4"], ("HOSTS=a,b", "C=3", "D=4")),
+        ("", ()),
+    ],
+)
+def test_a_comma_begins_another_variable_only_where_its_name_follows(
+    tmp_path: Path, given: str | list[str], expected: tuple[str, ...]
+) -> None:
+    assert config.load({"env": given}, tmp_path).env == expected
+
+
+def test_variables_in_the_file_are_taken_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "harness.toml").write_text('env = ["DSN=host=a,port=5"]\n')
+    assert config.load({}, tmp_path).env == ("DSN=host=a,port=5",)
+
+
+@pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"precision": "0.05"}, "--precision: expected a share such as 5%, found 0.05"),
@@ -119,3 +155,9 @@ def test_bad_lists_and_shares_are_named(tmp_path: Path, given: dict[str, str], m
     with pytest.raises(UsageError) as caught:
         config.load(given, tmp_path)
     assert str(caught.value) == message
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "harness.toml").write_bytes(b"users = \xff")
+    with pytest.raises(UsageError, match=r"harness\.toml: expected TOML, found that "):
+        config.load({}, tmp_path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from harness.findings import Connections, Environment, Errors, LifeRecord, LoadResult, Record, RunInfo, Sample
 from harness.histogram import Histogram
 from harness.model import Case, Life, UsageError
-from harness.record import RunDirectory, environment
+from harness.record import RunDirectory, commit, environment
 from harness.survey import survey
 
 CASE = Case("uvicorn", "asgi", "plaintext", "h1")
@@ -75,8 +77,81 @@ def test_a_folder_without_a_run_is_a_usage_error(tmp_path: Path) -> None:
 
 def test_a_run_of_another_schema_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text('{"schema": 99}')
-    with pytest.raises(UsageError, match=r"run\.json: expected schema 1 of this version, found that"):
+    with pytest.raises(UsageError, match=r"run\.json: expected schema 1 of this version, found 99\Z"):
         RunDirectory(tmp_path).read_info()
+
+
+def test_another_schema_is_refused_even_where_its_form_is_that_of_this_one(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path, "one")
+    directory.write_info(replace(info(tmp_path), schema=99))
+    directory.append(replace(RECORD, schema=98))
+    with pytest.raises(UsageError, match=r"run\.json: expected schema 1 of this version, found 99\Z"):
+        directory.read_info()
+    with pytest.raises(UsageError, match=r"trials\.jsonl, line 1: expected schema 1 of this version, found 98\Z"):
+        directory.trials()
+
+
+@pytest.mark.parametrize("text", ['{"id": ', '{"schema": 1}', "[]", ""])
+def test_a_run_that_cannot_be_read_is_a_usage_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(UsageError, match=r"\A[^\n]*run\.json: expected a run of schema 1, found that [^\n]*\Z"):
+        RunDirectory(tmp_path).read_info()
+
+
+def test_a_file_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "report.md").touch()
+    with pytest.raises(
+        UsageError, match=r"expected a run's folder, found report\.md|found no run\.json in .*report\.md"
+    ):
+        RunDirectory(tmp_path / "report.md").read_info()
+
+
+@pytest.mark.parametrize("line", [b"{", b"{}", b"nonsense"])
+def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, line: bytes) -> None:
+    directory = RunDirectory.create(tmp_path, "one")
+    directory.append(RECORD)
+    for name in ("trials.jsonl", "lives.jsonl"):
+        with (directory.path / name).open("ab") as file:
+            file.write(line + b"\n")
+    with pytest.raises(UsageError, match=r"\A[^\n]*trials\.jsonl, line 2: expected a record of schema 1, found that "):
+        directory.trials()
+    with pytest.raises(UsageError, match=r"\A[^\n]*lives\.jsonl, line 1: expected a record of schema 1, found that "):
+        directory.lives()
+
+
+@pytest.mark.parametrize("out", ["/dev/null", "/proc/results"])
+def test_results_go_into_a_folder_that_can_be_written(out: str) -> None:
+    with pytest.raises(UsageError, match=rf"\A--out: expected a folder that can be written to, found {out} \("):
+        RunDirectory.create(Path(out), "one")
+
+
+def test_nothing_but_a_link_is_replaced_by_the_link_to_the_newest_run(tmp_path: Path) -> None:
+    (tmp_path / "latest").mkdir()
+    with pytest.raises(UsageError, match=r"\A--out: expected latest in .* to be a link to a run, found something else"):
+        RunDirectory.create(tmp_path, "one")
+    assert [path.name for path in tmp_path.iterdir()] == ["latest"]
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def test_a_commit_is_that_of_the_files_and_not_of_a_repository_around_them(tmp_path: Path) -> None:
+    app, venv = tmp_path / "shop", tmp_path / ".venv"
+    for folder in (app, venv):
+        folder.mkdir()
+        (folder / "module.py").touch()
+    git(tmp_path, "init")
+    git(tmp_path, "add", "shop")
+    git(tmp_path, "commit", "-m", "A shop")
+    found = commit(app)
+    assert found is not None
+    assert len(found) == 12
+    assert commit(venv) is None
+    (app / "module.py").write_text("app = None\n")
+    assert commit(app) == f"{found}-dirty"
+    assert commit(tmp_path / "nowhere") is None
 
 
 def test_the_environment_is_this_machine(tmp_path: Path) -> None:
