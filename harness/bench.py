@@ -10,7 +10,7 @@ from statistics import median
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from harness import outcome, sample, search, server, verdict
+from harness import logs, outcome, sample, search, server, verdict
 from harness.findings import LifeRecord, Probe, Record
 from harness.load import trial
 from harness.loads import Rate, level_of
@@ -134,8 +134,8 @@ class Bench:
             )
         if len(left) == len(cases):
             # It would come and go for ever.
-            tail = server.log_tail(running.log)
-            raise ServerError(f"{entry.name}: expected it to stay, found that it ended with {ended}", tail)
+            found = f"found that it ended with {ended}{logs.said(running.log)}"
+            raise ServerError(f"{entry.name}: expected it to stay, {found}", logs.tail(running.log))
         return left
 
     def _take(self, number: int, case: Case, launch: Launch, running: server.Running) -> None:
@@ -191,7 +191,7 @@ class Bench:
         except LoadError as error:
             ended = f"the server ended with {running.ended}" if running.ended is not None else None
             reasons = (*filter(None, [ended]), str(error))
-            tail = f"{error.log_tail}\n{server.log_tail(running.log)}".strip()
+            tail = f"{error.log_tail}\n{logs.tail(running.log)}".strip()
             return self._record(case, number, "failed", reasons, started_at=started_at, load_argv=argv, log_tail=tail)
         window = result.window_start_ns, result.window_end_ns
         steal_ratio = outcome.steal_between(sampler.samples, *window)
@@ -219,7 +219,7 @@ class Bench:
             foreign_ratio=foreign_ratio,
             overloaded=verdict.overloaded(case, result, around),
             load_argv=argv,
-            log_tail="" if judgement == "valid" else server.log_tail(running.log),
+            log_tail="" if judgement == "valid" else logs.tail(running.log),
         )
 
     def _order(self, number: int, case: Case, launch: Launch, window_s: float) -> trial.Order:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness import catalog, config, cpus, guard, run, server
+from harness import catalog, config, cpus, guard, logs, run, server
 from harness.bench import HOST
 from harness.cli.app import app
 from harness.cli.selection import served
@@ -90,7 +90,7 @@ def _look(entry: Server, chosen: App, launch: Launch, settings: Settings, *, tls
                 time.sleep(POLL_S)
         except KeyboardInterrupt:
             return
-        screen.say(f"{entry.name} ended with {running.ended}\n{server.log_tail(log)}")
+        screen.say(f"{entry.name} ended with {running.ended}\n{logs.tail(log)}")
         raise typer.Exit(1)
 
 

@@ -15,7 +15,7 @@ from harness.report.rows import is_sweep
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from harness.findings import LifeRecord, Record, RunInfo
+    from harness.findings import Environment, LifeRecord, Record, RunInfo
     from harness.summaries import CaseSummary
 
 
@@ -58,11 +58,24 @@ def environment(
         ("Memory", f"{where.memory_bytes / 1e9:.1f} GB"),
         ("System", f"{where.system}, kernel {where.kernel}"),
         ("Python", where.python),
+        *_other_interpreters(where),
         ("Servers", _versions(where.server_versions) or "versions unknown"),
         *([("Apps", _versions(where.app_versions))] if where.app_versions else []),
         *_active(summaries, lives),
-        ("Commit", where.git_commit or "none"),
+        *([("Commit of the app", where.app_commit)] if where.app_commit else []),
+        ("Commit of the harness", where.git_commit or "none"),
     ]
+
+
+def _other_interpreters(where: Environment) -> list[tuple[str, str]]:
+    """Those of servers that run in another Python than the harness."""
+    others: dict[str, list[str]] = {}
+    for server, interpreter in where.interpreters.items():
+        if not interpreter.startswith(f"{where.python} "):
+            others.setdefault(interpreter, []).append(server)
+    return (
+        [("Python of servers", "; ".join(f"{join(names)}: {what}" for what, names in others.items()))] if others else []
+    )
 
 
 def _rounds(run: RunInfo) -> str:
@@ -104,6 +117,7 @@ def _of_a_search(run: RunInfo, trials: Sequence[Record]) -> list[str]:
         f"A search doubles the rate from {count(search.FIRST_RPS)} requests/s until one misses the level.",
         "In later rounds it begins at half of what the earlier ones found. Where the first rate misses, it halves.",
         f"Then it bisects, until the lowest rate that missed is at most {step} above the highest that met.",
+        f"At low rates a trial looks longer, up to {search.LONGEST_S:g} s, until its requests carry the percentile.",
         f"A further trial confirms that rate or lowers it by {step}, {search.CONFIRMATIONS} times at the most.",
     ]
     probes = [trial.probe for trial in trials if trial.probe is not None]

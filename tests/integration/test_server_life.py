@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from harness import server
+from harness import logs, server
 from harness.guard import guard, processes_of
 from harness.model import App, Launch, Server, ServerError
 from tests.integration import stub_server
@@ -275,15 +275,15 @@ def test_options_do_not_slip_in_through_the_environment(
 
 def test_the_tail_of_a_log_is_its_last_lines_and_none_of_a_missing_one(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    assert server.log_tail(log) == ""
+    assert logs.tail(log) == ""
     log.write_bytes(b"first\nsecond\n\xff third\n")
-    assert server.log_tail(log, lines=2) == "second\n\ufffd third"
+    assert logs.tail(log, lines=2) == "second\n\ufffd third"
 
 
 DRIVER = textwrap.dedent("""
     import os, signal, sys
     from pathlib import Path
-    from harness import server
+    from harness import logs, server
     from harness.guard import guard
     from harness.model import Launch
     from tests.integration.test_server_life import APP, HOST, stub

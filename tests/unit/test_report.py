@@ -789,3 +789,13 @@ def test_a_rate_that_the_machine_did_not_let_through_is_not_blamed_on_the_server
     ]
     (group,) = groups(SWEEP, swept)
     assert words.answer(group).endswith("(90 % of its own rate).")
+
+
+def test_servers_in_another_python_and_the_apps_own_commit_are_told() -> None:
+    own, other = "CPython 3.11.2 (main) [GCC]", "CPython 3.13.1 (main) [GCC]"
+    where = replace(RUN.environment, interpreters={"a": own, "b": other, "c": other}, app_commit="0123abc")
+    rows = dict(method.environment(replace(RUN, environment=where)))
+    assert rows["Python of servers"] == f"b and c: {other}"
+    assert rows["Commit of the app"] == "0123abc"
+    alone = replace(RUN.environment, interpreters={"a": own})
+    assert "Python of servers" not in dict(method.environment(replace(RUN, environment=alone)))
