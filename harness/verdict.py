@@ -101,8 +101,9 @@ def judge(case: Case, result: LoadResult, around: Surroundings) -> tuple[Verdict
 
 def overloaded(case: Case, result: LoadResult, around: Surroundings) -> bool:
     """Was a given rate more than the server answers? Not so where generator or machine may have been the reason."""
-    others = any(verdict != "valid" for verdict, _ in _not_the_servers(case, result, around))
-    return result.checked and bool(_kept(load_of(case.load), result)) and not others
+    if not result.checked or not _kept(load_of(case.load), result):
+        return False
+    return all(verdict == "valid" for verdict, _ in _not_the_servers(case, result, around))
 
 
 def _not_the_servers(case: Case, result: LoadResult, around: Surroundings) -> list[Finding]:

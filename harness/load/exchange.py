@@ -89,6 +89,11 @@ class Request(Exchange):
     def __post_init__(self) -> None:
         self.name = self.name or f"{self.method} {self.path}"
 
+    def addressed(self, authority: str) -> tuple[str, Headers]:
+        """What it is addressed to, its own Host header before the server's address, and its other headers."""
+        own = next((value for name, value in self.headers if name.lower() == "host"), authority)
+        return own, tuple((name, value) for name, value in self.headers if name.lower() != "host")
+
     def verify(self, answer: Answer) -> None:
         """Raise `Failure` unless status, content type and body are right."""
         if answer.status != self.status:

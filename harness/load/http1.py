@@ -22,8 +22,9 @@ _LEARN_AT_MOST_BYTES = 256 * 1024
 
 def encode(request: Request, authority: str) -> bytes:
     """The bytes of a request, body included."""
-    lines = [f"{request.method} {request.path} HTTP/1.1", f"Host: {authority}", "Accept: */*"]
-    lines += [f"{name}: {value}" for name, value in request.headers]
+    host, headers = request.addressed(authority)
+    lines = [f"{request.method} {request.path} HTTP/1.1", f"Host: {host}", "Accept: */*"]
+    lines += [f"{name}: {value}" for name, value in headers]
     if request.body or request.method in {"POST", "PUT", "PATCH"}:
         lines.append(f"Content-Length: {len(request.body)}")
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + request.body

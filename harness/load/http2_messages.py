@@ -40,8 +40,9 @@ def encode(request: Request, scheme: str, authority: str) -> bytes:
     It names fields of the static table or spells them out, without Huffman coding: that costs servers about as much
     as the usual mix of indices and Huffman codes, and depends on nothing that was sent before.
     """
-    pseudo = ((":method", request.method), (":scheme", scheme), (":authority", authority), (":path", request.path))
-    fields = [*pseudo, ("accept", "*/*"), *((name.lower(), value) for name, value in request.headers)]
+    host, headers = request.addressed(authority)
+    pseudo = ((":method", request.method), (":scheme", scheme), (":authority", host), (":path", request.path))
+    fields = [*pseudo, ("accept", "*/*"), *((name.lower(), value) for name, value in headers)]
     if request.body or request.method in {"POST", "PUT", "PATCH"}:
         fields.append(("content-length", str(len(request.body))))
     spelt = [NeverIndexedHeaderTuple(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields]

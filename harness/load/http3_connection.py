@@ -37,8 +37,9 @@ _ALERTS = 0x100
 
 def fields(request: Request, authority: str) -> list[tuple[bytes, bytes]]:
     """The header section of a request (RFC 9114, 4.3.1)."""
-    pseudo = ((":method", request.method), (":scheme", "https"), (":authority", authority), (":path", request.path))
-    found = [*pseudo, ("accept", "*/*"), *((name.lower(), value) for name, value in request.headers)]
+    host, headers = request.addressed(authority)
+    pseudo = ((":method", request.method), (":scheme", "https"), (":authority", host), (":path", request.path))
+    found = [*pseudo, ("accept", "*/*"), *((name.lower(), value) for name, value in headers)]
     if request.body or request.method in {"POST", "PUT", "PATCH"}:
         found.append(("content-length", str(len(request.body))))
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in found]

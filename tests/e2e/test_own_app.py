@@ -17,6 +17,8 @@ SHOP = """
 import json
 import os
 import sys
+import time
+from pathlib import Path
 
 DOCUMENT = {
     "openapi": "3.1.0",
@@ -26,14 +28,20 @@ DOCUMENT = {
         "/python": {"get": {}},
         "/link": {"get": {}},
         "/orders/{id}": {"get": {"parameters": [{"name": "id", "in": "path", "required": True}]}},
+        "/orders": {"post": {}, "get": {}},
+        "/started": {"get": {}},
+        "/set": {"get": {}},
     },
 }
+ORDERS = []
 ANSWERS = {
     "/": os.environ.get("GREETING", "hello"),
     "/health": "ok",
     "/items/7": "a chair",
     "/openapi.json": json.dumps(DOCUMENT),
     "/python": sys.prefix,
+    "/started": str(int(time.time())),
+    "/set": str({str(number) for number in range(50)}),
 }
 LINK = "/link"
 
@@ -41,7 +49,15 @@ LINK = "/link"
 async def app(scope, receive, send):
     assert scope["type"] == "http"
     host = dict(scope["headers"]).get(b"host", b"").decode()
-    text = f"http://{host}/" if scope["path"] == LINK else ANSWERS.get(scope["path"])
+    with Path("asked.txt").open("a") as file:
+        file.write(f"{scope['method']} {scope['path']}\\n")
+    if scope["method"] == "POST":
+        ORDERS.append("a chair")
+    text = ANSWERS.get(scope["path"])
+    if scope["path"] == LINK:
+        text = f"http://{host}/"
+    elif scope["path"] == "/orders":
+        text = str(len(ORDERS))
     headers = [(b"content-type", b"text/plain")]
     await send({"type": "http.response.start", "status": 404 if text is None else 200, "headers": headers})
     await send({"type": "http.response.body", "body": (text or "no").encode()})
@@ -63,37 +79,206 @@ def cases(folder: Path) -> list[dict[str, object]]:
     return found
 
 
+def written(folder: Path, name: str = "shop") -> str:
+    return (folder / "results" / "scenarios" / f"{name}.py").read_text()
+
+
+def expected(folder: Path) -> dict[str, bool]:
+    """Of each request that was written, whether one body is expected."""
+    lines = [line for line in written(folder).splitlines() if " = Request(" in line]
+    return {line.partition("name='")[2].partition("'")[0]: "expected_body" in line for line in lines}
+
+
+def asked(folder: Path) -> list[str]:
+    return (folder / "asked.txt").read_text().split("\n")[:-1]
+
+
 def test_its_openapi_document_is_turned_into_requests_and_what_is_left_out_is_told(shop: Path) -> None:
     done = harness("run", *QUICK, "--app", "shop:app", "--servers", "uvicorn,granian", cwd=shop)
     assert done.returncode == 0, done.stderr
-    assert "4 requests found" in done.stdout
+    assert "7 requests found, answered right twice, under uvicorn and granian" in done.stdout
+    assert "left out: POST /orders: it may write; --methods get,post asks it too" in done.stdout
+    assert {each.split()[0] for each in asked(shop)} == {"GET"}
     assert "left out: GET /orders/{id}: no example for path parameter id" in done.stdout
     assert [(case["case"]["server"], case["errors"]["total"]) for case in sorted(cases(shop), key=str)] == [  # type: ignore[index] # parsed JSON
         ("granian", 0),
         ("uvicorn", 0),
     ]
     records = [json.loads(line) for line in (shop / "results/latest/trials.jsonl").read_text().splitlines()]
-    assert set(records[0]["result"]["by_name"]) == {"GET /health", "GET /items/{id}", "GET /link", "GET /python"}
+    assert set(records[0]["result"]["by_name"]) == {
+        *("GET /health", "GET /items/{id}", "GET /link", "GET /orders", "GET /python", "GET /set", "GET /started")
+    }
+    assert [name for name, fixed in expected(shop).items() if not fixed] == ["GET /link", "GET /started", "GET /set"]
 
 
-def test_the_scenario_that_was_written_can_be_named_afterwards(shop: Path) -> None:
-    harness("plan", "--app", "shop:app", cwd=shop)
-    written = "results/scenarios/shop.py"
-    done = harness("run", *QUICK, "--app", "shop:app", "--servers", "uvicorn", "--locustfile", written, cwd=shop)
+def test_a_plan_asks_for_the_document_alone_and_says_so(shop: Path) -> None:
+    done = harness("plan", "--app", "shop:app", "--servers", "uvicorn", cwd=shop)
     assert done.returncode == 0, done.stderr
+    assert "shop:app was started under uvicorn to read its document, and was stopped again" in done.stdout
+    assert "7 requests found" in done.stdout
+    assert asked(shop)[-1] == "GET /openapi.json"
+    assert set(asked(shop)) == {"GET /", "GET /openapi.json"}
+    assert not (shop / "results/scenarios/shop.py").exists()
+
+
+def test_what_writing_requests_change_is_not_expected_to_stay(shop: Path) -> None:
+    options = ("--app", "shop:app", "--servers", "uvicorn", "--methods", "get,post")
+    done = harness("run", *QUICK, *options, cwd=shop)
+    assert done.returncode == 0, done.stderr
+    found = expected(shop)
+    assert (found["POST /orders"], found["GET /orders"], found["GET /health"]) == (False, False, True)
     assert cases(shop)[0]["errors"]["total"] == 0  # type: ignore[index] # parsed JSON
 
 
-def test_without_a_document_it_is_asked_for_the_ready_path(shop: Path) -> None:
-    options = ("--app", "shop:app", "--servers", "uvicorn", "--openapi", "/none.json", "--env", "GREETING=moin")
+def test_the_scenario_that_was_written_can_be_named_afterwards(shop: Path) -> None:
+    options = ("--app", "shop:app", "--servers", "uvicorn")
+    harness("run", *QUICK, *options, cwd=shop)
+    own = "results/scenarios/shop.py"
+    done = harness("run", *QUICK, *options, "--locustfile", own, cwd=shop)
+    assert done.returncode == 0, done.stderr
+    assert cases(shop)[0]["errors"]["total"] == 0  # type: ignore[index] # parsed JSON
+    edited = written(shop).replace("@task", "@task(3)", 1)
+    (shop / own).write_text(edited)
+    again = harness("run", *QUICK, *options, cwd=shop)
+    assert (again.returncode, written(shop)) == (2, edited)
+    assert again.stderr == (
+        f"harness: --app: expected {own} as it was written, found it edited; "
+        f"name it by --locustfile {own}, or delete it and have it written anew\n"
+    )
+
+
+def test_a_scenario_of_another_app_is_left_alone(shop: Path) -> None:
+    place = shop / "results" / "scenarios"
+    place.mkdir(parents=True)
+    (place / "shop.py").write_text("# mine\n")
+    options = ("--app", "shop:app", "--servers", "uvicorn", "--openapi", "document.json")
+    (shop / "document.json").write_text(json.dumps({"paths": {"/health": {"get": {}}}}))
     done = harness("run", *QUICK, *options, cwd=shop)
     assert done.returncode == 0, done.stderr
-    assert "no OpenAPI document at /none.json, so only / is asked for" in done.stdout
-    assert "b'moin'" in (shop / "results/scenarios/shop.py").read_text()
+    assert written(shop) == "# mine\n"
+    assert "GET /health" in written(shop, "shop-2")
+
+
+def test_a_server_that_does_not_start_leaves_the_questions_to_the_next(shop: Path) -> None:
+    refusing = "import sys\nif 'uvicorn' in sys.modules:\n    raise RuntimeError('not under this one')\n"
+    (shop / "shop.py").write_text(refusing + SHOP)
+    done = harness("plan", "--app", "shop:app", "--servers", "uvicorn,granian", cwd=shop)
+    assert done.returncode == 0, done.stderr
+    assert "shop:app was started under granian" in done.stdout
+    alone = harness("plan", "--app", "shop:app", "--servers", "uvicorn", cwd=shop)
+    assert alone.returncode == 2
+    assert "--servers: expected one that starts with --app shop:app, found uvicorn: expected" in alone.stderr
+    assert "RuntimeError: not under this one" in alone.stderr
+    assert alone.stderr.count("\n") == 1
+
+
+CLOSED = """
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    known = dict(scope["headers"]).get(b"authorization") == b"Bearer one, two"
+    headers = [(b"content-type", b"text/plain"), (b"location", b"/enter")]
+    await send({"type": "http.response.start", "status": 200 if known else STATUS, "headers": headers})
+    await send({"type": "http.response.body", "body": b"Invalid host header"})
+"""
+
+
+def test_headers_are_sent_wherever_the_app_is_asked(shop: Path) -> None:
+    (shop / "shop.py").write_text(CLOSED.replace("STATUS", "401"))
+    header = "Authorization: Bearer one, two"
+    options = ("--app", "shop:app", "--servers", "uvicorn", "--header", header, "--header", "X-More: 1")
+    done = harness("run", *QUICK, *options, cwd=shop)
+    assert done.returncode == 0, done.stderr
+    assert cases(shop)[0]["errors"]["total"] == 0  # type: ignore[index] # parsed JSON
+    assert (shop / "results/scenarios/shop.py").stat().st_mode & 0o077 == 0
+    run = json.loads((shop / "results/latest/run.json").read_text())
+    assert header in run.pop("argv")
+    assert "Bearer" not in json.dumps(run)
+
+
+def test_a_host_of_its_own_is_what_it_is_called_by(shop: Path) -> None:
+    known = 'known = dict(scope["headers"]).get(b"host") == b"shop.example"'
+    lines = [f"    {known}" if line.startswith("    known =") else line for line in CLOSED.splitlines()]
+    (shop / "shop.py").write_text("\n".join(lines).replace("STATUS", "400"))
+    quick = (*QUICK, "--protocols", "h1,h2c", "--users", "2")
+    options = ("--app", "shop:app", "--servers", "granian", "--header", "Host: shop.example")
+    done = harness("run", *quick, *options, cwd=shop)
+    assert done.returncode == 0, done.stderr
+    assert [case["errors"]["total"] for case in cases(shop)] == [0, 0]  # type: ignore[index] # parsed JSON
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        ("401", "answered 401; --header 'Authorization: …' may let it in"),
+        ("302", "answered 302, which points at /enter"),
+        (
+            "400",
+            "answered 400, 'Invalid host header'); it may want to be called by its name: --header 'Host: shop.example'",
+        ),
+        ("500", "answered 500); its log is results/scenarios/shop-uvicorn.log"),
+    ],
+)
+def test_an_app_that_refuses_says_what_may_help(shop: Path, status: str, advice: str) -> None:
+    (shop / "shop.py").write_text(CLOSED.replace("STATUS", status))
+    done = harness("run", *QUICK, "--app", "shop:app", "--servers", "uvicorn", cwd=shop)
+    assert done.returncode == 2
+    assert advice in done.stderr
+
+
+def test_an_app_in_a_folder_of_sources_finds_the_files_of_its_project(shop: Path) -> None:
+    (shop / "src").mkdir()
+    (shop / "shop.py").rename(shop / "src" / "shop.py")
+    (shop / "greeting.txt").write_text("moin")
+    source = (shop / "src" / "shop.py").read_text()
+    (shop / "src" / "shop.py").write_text(f"{source}\nANSWERS['/health'] = Path('greeting.txt').read_text()\n")
+    lost = harness("plan", "--app", "shop:app", "--servers", "uvicorn", cwd=shop)
+    assert lost.returncode == 2
+    assert "--app-dir src has a shop" in lost.stderr
+    options = ("--app", "shop:app", "--app-dir", "src", "--servers", "uvicorn")
+    done = harness("run", *QUICK, *options, cwd=shop)
+    assert done.returncode == 0, done.stderr
+    assert "b'moin'" in written(shop)
+
+
+def test_what_makes_an_app_is_served_by_servers_that_know_no_factories(shop: Path) -> None:
+    (shop / "shop.py").write_text(f"{SHOP}\ndef create_app():\n    return app\n")
+    options = ("--app", "shop:create_app", "--servers", "daphne,granian")
+    done = harness("run", *QUICK, *options, "--factory", cwd=shop)
+    assert done.returncode == 0, done.stderr
+    assert [case["errors"]["total"] for case in cases(shop)] == [0, 0]  # type: ignore[index] # parsed JSON
+    forgotten = harness("run", *QUICK, *options, "--out", "others", cwd=shop)
+    assert forgotten.returncode == 2
+    assert "--factory, if shop:create_app is not the app but makes it" in forgotten.stderr
+
+
+def test_without_a_document_it_is_asked_for_the_ready_path(shop: Path) -> None:
+    (shop / "shop.py").write_text(SHOP.replace('"/openapi.json":', '"/none.json":'))
+    options = ("--app", "shop:app", "--servers", "uvicorn", "--env", "GREETING=moin")
+    done = harness("run", *QUICK, *options, cwd=shop)
+    assert done.returncode == 0, done.stderr
+    assert (
+        "no OpenAPI document at /openapi.json, so only / is asked for (the app answered 404; --openapi" in done.stdout
+    )
+    assert "b'moin'" in written(shop)
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("/none.json", "an OpenAPI document in JSON at /none.json, found that the app answered 404"),
+        ("/health", "an OpenAPI document in JSON at /health, found that the app answered text/plain"),
+        ("none.json", "a file, or a path that begins with /, found no file none.json"),
+        ("shop.py", "an OpenAPI document in JSON, found shop.py is none"),
+    ],
+)
+def test_a_document_that_was_named_must_be_there(shop: Path, place: str, message: str) -> None:
+    done = harness("plan", "--app", "shop:app", "--servers", "uvicorn", "--openapi", place, cwd=shop)
+    assert (done.returncode, done.stderr) == (2, f"harness: --openapi: expected {message}\n")
 
 
 def test_an_app_that_answers_nothing_right_is_a_usage_error(shop: Path) -> None:
-    options = ("--app", "shop:app", "--servers", "uvicorn", "--openapi", "/none.json", "--ready-path", "/nowhere")
+    options = ("--app", "shop:app", "--servers", "uvicorn", "--ready-path", "/nowhere")
+    (shop / "shop.py").write_text(SHOP.replace('"/openapi.json":', '"/none.json":'))
     done = harness("run", *QUICK, *options, cwd=shop)
     assert done.returncode == 2
     assert done.stderr == (
@@ -112,13 +297,24 @@ def test_its_own_interpreter_runs_the_servers_and_what_it_lacks_is_told(shop: Pa
     assert f"{python} -m pip install uvicorn" in lacking.stderr
     libraries = place / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
     (libraries / "installed.pth").write_text(sysconfig.get_path("purelib"))
-    done = harness("run", *QUICK, *options, cwd=shop)
+    folder = ("--app", "shop:app", "--servers", "uvicorn", "--python", str(place))
+    done = harness("run", *QUICK, *folder, cwd=shop)
     assert done.returncode == 0, done.stderr
-    assert str(place) in (shop / "results/scenarios/shop.py").read_text()
+    assert str(place) in written(shop)
     run = json.loads((shop / "results/latest/run.json").read_text())
     assert (
         run["environment"]["other_packages"]["uvicorn"]["uvicorn"] == run["environment"]["server_versions"]["uvicorn"]
     )
+
+
+@pytest.mark.parametrize(
+    ("python", "found"), [("/bin/ls", "that /bin/ls does not run Python"), ("src", "no {}/src/bin/python")]
+)
+def test_what_is_no_interpreter_is_told(shop: Path, python: str, found: str) -> None:
+    (shop / "src").mkdir()
+    done = harness("plan", "--app", "shop:app", "--python", python, cwd=shop)
+    told = f"--python: expected an interpreter such as ../shop/.venv/bin/python, found {found.format(shop)}"
+    assert (done.returncode, done.stderr) == (2, f"harness: {told}\n")
 
 
 def test_a_start_up_that_takes_too_long_is_told_with_its_limit(shop: Path) -> None:
@@ -128,4 +324,4 @@ def test_a_start_up_that_takes_too_long_is_told_with_its_limit(shop: Path) -> No
     assert done.returncode == 3
     (case,) = cases(shop)
     assert case["verdict"] == "failed"
-    assert "in time" in str(case["reasons"])
+    assert "within 0.5 s" in str(case["reasons"])

@@ -138,10 +138,11 @@ def test_what_is_not_installed_is_told_with_the_command_that_installs_it() -> No
     absent = Server("absent", ("absent-server>=2", "pytest"), frozenset(), lambda _: [])
     present = Server("present", ("pytest",), frozenset(), lambda _: [])
     app = App("shop", "shop:app", Path(), requires=("absent-framework>=3",))
-    assert catalog.not_installed([absent, present, app]) == {
-        "absent": "not installed: absent-server>=2; pip install 'absent-server>=2'",
-        "shop": "not installed: absent-framework>=3; pip install 'absent-framework>=3'",
-    }
+    found = catalog.not_installed([absent, present, app])
+    assert set(found) == {"absent", "shop"}
+    for name, needed in (("absent", "absent-server>=2"), ("shop", "absent-framework>=3")):
+        assert found[name].startswith(f"not installed: {needed}; ")
+        assert found[name].endswith(f" -m pip install '{needed}'")
 
 
 def test_an_own_app_is_named_and_found(tmp_path: Path) -> None:
@@ -151,14 +152,66 @@ def test_an_own_app_is_named_and_found(tmp_path: Path) -> None:
     assert (app.name, app.target, app.directory, app.ready_body) == ("shop", "shop.main:app", tmp_path, None)
 
 
+def test_an_own_app_runs_where_we_are_unless_its_module_were_another_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "src" / "shop").mkdir(parents=True)
+    (tmp_path / "src" / "shop" / "main.py").write_text("")
+    app = catalog.own_app("shop.main:app", Path("src"))
+    assert (app.directory, app.runs_in) == (tmp_path / "src", tmp_path)
+    (tmp_path / "shop.py").write_text("")
+    assert catalog.own_app("shop.main:app", Path("src")).runs_in is None
+
+
+def test_an_own_app_may_be_installed_and_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packages = tmp_path / "installed"
+    (packages / "shop").mkdir(parents=True)
+    (packages / "shop" / "__init__.py").write_text("raise SystemExit('was run')\n")
+    (packages / "shop" / "main.py").write_text("")
+    monkeypatch.setenv("PYTHONPATH", str(packages))
+    monkeypatch.chdir(tmp_path)
+    assert catalog.own_app("shop.main:app", Path()).target == "shop.main:app"
+    with pytest.raises(UsageError, match=r"found no other\.py there and no shop installed beside /"):
+        catalog.own_app("shop.other:app", Path())
+
+
+def test_what_makes_an_own_app_is_called_by_a_module_that_any_server_takes(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text("")
+    app = catalog.own_app("shop:create_app", tmp_path, factory=True)
+    assert (app.name, app.environment) == ("shop", {"HARNESS_FACTORY": "shop:create_app"})
+    module, _, attribute = app.target.partition(":")
+    assert attribute == "app"
+    assert [(path / f"{module}.py").is_file() for path in app.imports_from] == [True]
+
+
 @pytest.mark.parametrize(
     ("target", "message"),
     [
         ("shop.main", "--app: expected module:attribute such as shop.main:app, found 'shop.main'"),
         ("shop.main:", "--app: expected module:attribute"),
-        ("nowhere:app", "--app: expected nowhere in --app-dir .*, found no nowhere.py there"),
+        ("/", "--app: expected module:attribute"),
+        (
+            "nowhere:app",
+            r"--app: expected nowhere in --app-dir .*, found no nowhere\.py there and no nowhere installed",
+        ),
+        ("shop/main.py:app", "--app: expected module:attribute, found a file; write --app shop.main:app"),
+        ("./shop/main.py", "found a file; write --app shop.main:app"),
+        ("src/shop/main.py:made", "found a file; write --app shop.main:made --app-dir src"),
+        ("/srv/shop.py:app", "found a file; write --app shop:app --app-dir /srv"),
+        ("../shop.py:app", r"found a file; write --app shop:app --app-dir \.\."),
+        ("packaged.main:app", r"; --app-dir .*src has a packaged"),
     ],
 )
 def test_an_own_app_that_cannot_be_found_is_a_usage_error(tmp_path: Path, target: str, message: str) -> None:
+    (tmp_path / "src" / "packaged").mkdir(parents=True)
     with pytest.raises(UsageError, match=message):
         catalog.own_app(target, tmp_path)
+
+
+def test_where_an_own_app_is_and_what_it_is_asked_for_must_be_there(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text("")
+    with pytest.raises(UsageError, match=r"--app-dir: expected a folder, found no .*nowhere"):
+        catalog.own_app("shop:app", tmp_path / "nowhere")
+    with pytest.raises(UsageError, match="--ready-path: expected a path that begins with /, found health"):
+        catalog.own_app("shop:app", tmp_path, "health")

@@ -97,3 +97,9 @@ def test_requests_are_named_after_what_they_ask_for() -> None:
 def test_excerpts_are_short_and_printable() -> None:
     assert excerpt(b"\x00" * 3) == "'\\x00\\x00\\x00'"
     assert excerpt(b"a" * 81) == f"'{'a' * 80}' …"
+
+
+def test_a_request_may_name_another_host_than_it_is_sent_to() -> None:
+    more = (("x-page", "2"),)
+    assert Request("GET", "/", (("Host", "shop.example"), *more)).addressed("127.0.0.1:1") == ("shop.example", more)
+    assert Request("GET", "/", more).addressed("127.0.0.1:1") == ("127.0.0.1:1", more)

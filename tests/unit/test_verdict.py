@@ -266,7 +266,7 @@ OVERLOAD = trial(7_000)
         ("rate=5000", OVERLOAD, {"foreign_ratio": 0.5}, False),
         ("rate=5000", OVERLOAD, {"steal_ratio": 0.5}, False),
         ("rate=5000", replace(OVERLOAD, cpu_ratio=0.99), {"server_cpu_s": 1.0}, False),
-        ("rate=5000", replace(OVERLOAD, checked=False), {}, False),
+        ("rate=5000", replace(OVERLOAD, checked=False, window_end_ns=OVERLOAD.window_start_ns), {}, False),
         ("saturate", OVERLOAD, {}, False),
     ],
 )

@@ -1,0 +1,52 @@
+"""Options for an app of one's own: which go together, and the headers that it is asked with. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from harness.model import PROTOCOLS, SAFE_METHODS, WEBSOCKET_PROTOCOLS, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from harness.config import Settings
+
+HTTP = frozenset(PROTOCOLS) - WEBSOCKET_PROTOCOLS
+_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\xa0-\xff]*)")
+
+
+def check(settings: Settings) -> None:
+    """Raise `UsageError` for options that would be ignored beside others, or beside none."""
+    if settings.app is None:
+        for name, given in (
+            ("factory", settings.factory),
+            ("header", settings.header),
+            ("openapi", settings.openapi),
+            ("methods", settings.methods != SAFE_METHODS),
+        ):
+            if given:
+                raise UsageError(f"--{name}: expected beside --app, found none")
+        return
+    if settings.apps != type(settings)().apps:
+        raise UsageError(f"--apps: expected none beside --app {settings.app}, found {','.join(settings.apps)}")
+    asked = settings.locustfile is None and settings.scenarios is None
+    if asked and not HTTP & set(settings.protocols):
+        raise UsageError(
+            f"--protocols: expected any of {', '.join(each for each in PROTOCOLS if each in HTTP)}, for requests "
+            f"from a document go over HTTP, found {','.join(settings.protocols)}; bring a --locustfile for WebSocket"
+        )
+
+
+def headers(given: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Names in lower case, and values; raises `UsageError`, which does not repeat a value, as it may be a secret."""
+    found: dict[str, str] = {}
+    for each in given:
+        parts = _HEADER.fullmatch(each.strip())
+        if parts is None:
+            raise UsageError("--header: expected 'Name: value', found something else")
+        name = parts[1].lower()
+        if name in found:
+            raise UsageError(f"--header: expected each name once, found {parts[1]} twice")
+        found[name] = parts[2]
+    return tuple(found.items())
