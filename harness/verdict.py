@@ -28,6 +28,8 @@ IN_FLIGHT_EXCESS = 0.02
 """More requests in flight than users cannot be; 2 % are left for clocks."""
 IN_FLIGHT_LEAST = 0.50
 """Of the users: below, the generator spends its time between requests and not on them."""
+SHORT_OF_WINDOW = 0.25
+"""Of the window: a request this short can be missed by it hardly more often than a shorter one."""
 SEND_LAG_LIMIT_US = 1_000
 """At p99, while users were free: a generator so late adds its own lateness to the response time."""
 QUEUED_NOTED = 0.01
@@ -87,7 +89,7 @@ def judge(case: Case, result: LoadResult, around: Surroundings) -> tuple[Verdict
         return "invalid", (f"before the window, {_first_error(result)}; limit 0",)
     load = load_of(case.load)
     if result.requests == 0 and not isinstance(load, Capacity):
-        return "invalid", ("0 requests came back right in the window; limit 1", *_texts(_errors(load, result)))
+        return "invalid", (_nothing(result), *_texts(_errors(load, result)))
     findings = [
         *_errors(load, result),
         *_account(result),
@@ -122,6 +124,12 @@ def _errors(load: Load, result: LoadResult) -> list[Finding]:
     if isinstance(load, Capacity):
         return [("valid", f"{_first_error(result)}; the level allows {_percent(load.error_share)}")]
     return [("invalid", f"{_first_error(result)}; limit 0")]
+
+
+def _nothing(result: LoadResult) -> str:
+    waiting = f", {result.abandoned} were in flight at its end" if result.abandoned else ""
+    longer = "; a longer --duration may hold some" if result.abandoned else ""
+    return f"0 requests came back right in the window{waiting}; limit 1{longer}"
 
 
 def _first_error(result: LoadResult) -> str:
@@ -162,7 +170,8 @@ def _in_flight(case: Case, result: LoadResult) -> list[Finding]:
     """Little's law for a closed loop: requests in flight = rate × mean service time (Little 1961).
 
     At most one per user, and more than half of the users. The edges of the window blur that by one request per user:
-    one that began before it is counted in the rate, one that ends after it is not.
+    one that began before it is counted in the rate, one that ends after it is not. So requests that last as long as the
+    window are not seen at all, but for those that are in flight when it closes.
     """
     if not isinstance(load_of(case.load), Saturate):
         return []
@@ -172,15 +181,19 @@ def _in_flight(case: Case, result: LoadResult) -> list[Finding]:
     seen = f"{in_flight:.3g} requests in flight (rate × mean service time) with {case.users} users"
     if in_flight > case.users * (1 + IN_FLIGHT_EXCESS + edges):
         return [("invalid", f"{seen}; limit {_percent(IN_FLIGHT_EXCESS)} above")]
-    if in_flight < case.users * (1 - edges) * IN_FLIGHT_LEAST:
+    at_the_end = result.abandoned
+    if in_flight < case.users * (1 - edges) * IN_FLIGHT_LEAST and at_the_end < case.users * IN_FLIGHT_LEAST:
         return [("client-limited", f"{seen}; limit {_percent(IN_FLIGHT_LEAST)} of them")]
     return []
 
 
 def _pace(case: Case, result: LoadResult) -> list[Finding]:
-    """Whether users of a Locust file of its own spend their time on requests, or wait between them."""
+    """Whether users of a Locust file of its own spend their time on requests, or wait between them.
+
+    Requests that last as long as the window would not be seen, so nothing is said where any come near that.
+    """
     in_flight = result.throughput_rps * result.service.mean_us / 1e6
-    if in_flight >= case.users * IN_FLIGHT_LEAST:
+    if in_flight >= case.users * IN_FLIGHT_LEAST or result.service.max_us / 1e6 > SHORT_OF_WINDOW * result.window_s:
         return []
     seen = f"{in_flight:.2g} requests in flight (rate × mean time) with {case.users} users, who wait between requests"
     return [("client-limited", f"{seen}: the rate is their pace; limit {_percent(IN_FLIGHT_LEAST)} of them")]

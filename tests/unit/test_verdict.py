@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -26,9 +27,9 @@ def trial(requests: int = 10_000, users_busy: float = 7.9, **changes: Any) -> Lo
         window_end_ns=1_000 + WINDOW_NS,
         answers=requests,
         requests=requests,
-        started=requests + 508,
+        started=requests + 500 + math.ceil(users_busy),
         finished=requests + 500,
-        abandoned=8,
+        abandoned=math.ceil(users_busy),
         errors=Errors(),
         response=service,
         service=service,
@@ -84,7 +85,13 @@ REASONS: list[tuple[str, LoadResult, dict[str, Any], Verdict, str]] = [
         "invalid",
         "requests without a right answer: 3 (0.02 %), first 2 × status (GET /: 500); limit 0",
     ),
-    ("no requests", trial(0), {}, "invalid", "0 requests came back right in the window; limit 1"),
+    (
+        "no requests",
+        trial(0, abandoned=0, started=500),
+        {},
+        "invalid",
+        "0 requests came back right in the window; limit 1",
+    ),
     (
         "lost requests",
         trial(started=10_511),
@@ -122,7 +129,7 @@ REASONS: list[tuple[str, LoadResult, dict[str, Any], Verdict, str]] = [
     ),
     (
         "fewer in flight than half the users",
-        trial(users_busy=3.9),
+        trial(users_busy=3.9, abandoned=3, started=10_503),
         {},
         "client-limited",
         "3.9 requests in flight (rate × mean service time) with 8 users; limit 50 % of them",
@@ -248,6 +255,14 @@ def test_every_protocol_takes_its_own_agreement_and_no_other(protocol: Protocol,
     assert takers == {protocol}
 
 
+def test_requests_that_last_longer_than_the_window_are_seen_where_it_ends() -> None:
+    slow = trial(40, users_busy=0.5, abandoned=8, started=548)
+    assert judge(slow) == ("valid", ())
+    nothing = trial(0, abandoned=8, started=508)
+    words = "0 requests came back right in the window, 8 were in flight at its end; limit 1; a longer --duration"
+    assert judge(nothing)[1][0].startswith(words)
+
+
 def test_in_a_short_window_the_hundredths_that_the_kernel_counts_in_are_nobodys() -> None:
     short = trial(1_500, 7.9 * 0.15, window_end_ns=1_000 + WINDOW_NS * 3 // 20)
     assert judge(short, foreign_ratio=0.1, server_cpu_s=0.29)[1] == ()
@@ -282,6 +297,8 @@ def test_users_of_another_file_who_wait_between_requests_set_their_own_pace() ->
     found, reasons = judge(waiting)
     assert found == "client-limited"
     assert "0.02 requests in flight (rate × mean time) with 8 users, who wait between requests" in reasons[0]
+    slow = replace(waiting, service=Histogram.of([600_000] * 2))
+    assert judge(slow)[0] == "valid"
 
 
 def test_the_gravest_fault_decides_and_comes_first_and_the_others_are_told_too() -> None:
