@@ -15,8 +15,10 @@ from harness.findings import LifeRecord, Probe, Record
 from harness.load import trial
 from harness.loads import Rate, level_of
 from harness.model import TLS_PROTOCOLS, App, Case, Launch, Life, LoadError, Scenario, Server, ServerError, Stint, Tls
+from harness.plan import only
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
 
     from harness.cpus import Placement
     from harness.findings import RunInfo
@@ -59,6 +61,10 @@ class Bench:
     began_s: float = field(default_factory=monotonic)
     done: int = 0
     """Cases measured, each once for each round."""
+    measured: int = 0
+    """Of these, those that were not found already."""
+    lives: int = 0
+    """Servers started."""
     records: list[Record] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -66,15 +72,21 @@ class Bench:
         self.apps: Mapping[str, App] = {entry.name: entry for entry in self.selection.apps}
         self.scenarios: Mapping[str, Scenario] = {entry.name: entry for entry in self.selection.scenarios}
 
-    def exclude(self, exclusions: Iterable[Exclusion]) -> None:
-        """Write down what was asked for and cannot be measured."""
-        for exclusion in exclusions:
+    def begin(self, exclusions: Iterable[Exclusion]) -> None:
+        """Write down what was asked for and cannot be measured, or take up what an interrupted run has found."""
+        found = self.directory.trials()
+        for exclusion in exclusions if not found else ():
             self.directory.append(Record(exclusion.case, 0, -1, "unsupported", (exclusion.reason,), _now()))
+        self.records = [record for record in found if record.position >= 0]
+        self.lives = len(self.directory.lives())
         self._tell(0, None)
 
-    def round(self, number: int, stints: Iterable[Stint]) -> None:
-        """One round: every life once."""
-        for stint in stints:
+    def round(self, number: int, stints: Sequence[Stint]) -> None:
+        """One round: every life once, for the cases that have no number of this round yet."""
+        done = {record.case for record in self.records if record.round == number and record.counts}
+        self.done += len(done)
+        asked = {case for stint in stints for case in stint.cases}
+        for stint in only(stints, asked - done):
             self._live(number, stint)
 
     def _live(self, number: int, stint: Stint) -> None:
@@ -97,7 +109,8 @@ class Bench:
         assert target is not None  # noqa: S101 - else the plan has excluded it
         launch = Launch(HOST, server.free_port(HOST), target, life.workers, tls, python)
         transport = "tls" if life.tls else "clear"
-        log = self.directory.logs / f"{self.done:04}-{life.server}-{transport}.log"
+        log = self.directory.logs / f"{self.lives:04}-{life.server}-{transport}.log"
+        self.lives += 1
         lived = LifeRecord(life, number, tuple(entry.command(launch)), log=log.name)
         try:
             running = server.start(
@@ -247,11 +260,13 @@ class Bench:
         self.directory.append(record)
         self.records.append(record)
         self.done += record.counts
+        self.measured += record.counts
         self._tell(record.round, record)
 
     def _tell(self, number: int, record: Record | None) -> None:
         """Say how far the run is; the time left is what it has taken so far, per case, or at first the estimate."""
-        per_case_s = (monotonic() - self.began_s) / self.done if self.done else self.estimate_s / max(self.total, 1)
+        took_s = monotonic() - self.began_s
+        per_case_s = took_s / self.measured if self.measured else self.estimate_s / max(self.total, 1)
         self.watch(Progress(self.done, self.total, number + 1, per_case_s * (self.total - self.done), record))
 
 

@@ -87,6 +87,24 @@ def unlike(a: RunInfo, b: RunInfo, servers: tuple[str | None, str | None] = (Non
     )
 
 
+def departures(before: RunInfo, now: RunInfo) -> tuple[Contrast, ...]:
+    """What keeps an interrupted run from being gone on with: other conditions, another plan, or other versions."""
+    planned = [
+        Contrast("condition", name.replace("_", " "), str(getattr(before, name)), str(getattr(now, name)))
+        for name in ("rounds", "precision", "max_rounds", "baseline", "baseline_app", "twin")
+        if getattr(before, name) != getattr(now, name)
+    ]
+    if before.planned != now.planned:
+        words = ("as they were planned", "other servers, apps, scenarios or protocols")
+        planned.append(Contrast("condition", "cases", *words))
+    ones, others = before.environment, now.environment
+    versions = [
+        *_contrasts("server", ones.server_versions, others.server_versions, None),
+        *_contrasts("app", ones.app_versions, others.app_versions, None),
+    ]
+    return (*unlike(before, now), *planned, *versions)
+
+
 def changes(
     a: RunInfo,
     b: RunInfo,

@@ -146,6 +146,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="Fixes every shuffle; drawn and recorded if not given.", title="N"),
     ] = None
     out: Annotated[str, Meta(description="Folder for results.", title="DIR")] = "results"
+    resume: Annotated[
+        str | None,
+        Meta(
+            description="Folder of an interrupted run to go on with, such as results/latest; "
+            "all else is given as it was then.",
+            title="RUN",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -271,5 +271,10 @@ class Plan:
     """Rounds to be added while a precision is not reached."""
 
     @property
+    def cases(self) -> tuple[Case, ...]:
+        """Each once, in the order in which they first come."""
+        return tuple(dict.fromkeys(case for stints in self.rounds for stint in stints for case in stint.cases))
+
+    @property
     def trial_count(self) -> int:
         return sum(len(stint.cases) for stints in self.rounds for stint in stints)

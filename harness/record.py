@@ -77,6 +77,14 @@ class RunDirectory:
             file.flush()
             os.fsync(file.fileno())
 
+    def mend(self) -> None:
+        """Cut off last lines that a crash left unfinished, so that others can follow."""
+        for name in ("trials.jsonl", "lives.jsonl"):
+            path = self.path / name
+            if path.exists():
+                text = path.read_bytes()
+                os.truncate(path, text.rfind(b"\n") + 1)
+
     def trials(self) -> list[Record]:
         """All trials so far; a last line that was cut off by a crash is left out.
 

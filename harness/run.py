@@ -40,16 +40,16 @@ def measure(
 ) -> None:
     """Find the generator's ceilings, then do what the plan says, and write every record the moment it is known.
 
-    A server or a generator that fails costs its trials a number, not the run its others.
+    A server or a generator that fails costs its trials a number, not the run its others. What an interrupted run has
+    found already, in the same directory, is not done again.
     """
-    planned = dict.fromkeys(case for stints in plan.rounds for stint in stints for case in stint.cases)
-    info = replace(info, planned=tuple(planned), complete=False)
+    info = replace(info, complete=False)
     directory.write_info(info)
     with guard.guard() as token, certificates() as tls:
-        info = replace(info, ceilings=_ceilings(selection, plan, placement, tls, token))
+        info = replace(info, ceilings=info.ceilings or _ceilings(selection, plan, placement, tls, token))
         directory.write_info(info)
         bench = Bench(selection, info, directory, placement, token, tls, watch, plan.trial_count, plan.estimate_s)
-        bench.exclude(plan.exclusions)
+        bench.begin(plan.exclusions)
         for number, stints in enumerate(plan.rounds):
             bench.round(number, stints)
         if isinstance(load_of(selection.load), Sweep):

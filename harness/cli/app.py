@@ -21,7 +21,7 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     help="Which server should I deploy my ASGI app on? One app under several servers, the same load at each.",
-    epilog="Begin with: harness run --rounds 2 --scenarios plaintext. "
+    epilog="Begin with: harness run --rounds 3 --scenarios plaintext. "
     "Exit status: 2 an option or a file that cannot be followed, told in one line; "
     "70 a fault of the harness itself, told with its traceback.",
     no_args_is_help=True,

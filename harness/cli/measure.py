@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec.structs import replace
 
 from harness import catalog, report, run, stats
 from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, with_settings
 from harness.cli.selection import describe, placed, select
+from harness.conditions import departures
+from harness.model import UsageError
 from harness.plan import make_plan
 from harness.record import RunDirectory
 from harness.show import Screen
 
 if TYPE_CHECKING:
     from harness.config import Settings
+    from harness.findings import RunInfo
 
 
 @app.command("run")
@@ -26,13 +31,18 @@ def measure(settings: Settings) -> None:
     Every server starts afresh in every round, every answer is verified, and the report says which numbers hold.
     """
     screen = Screen()
+    before = RunDirectory(Path(settings.resume)).read_info() if settings.resume else None
     placement = placed(settings)
-    selection = select(settings, screen.say)
+    selection = select(settings if before is None else replace(settings, seed=before.seed), screen.say)
     plan = make_plan(selection)
     screen.plan(plan, selection)
-    info = describe(selection, placement)
-    directory = RunDirectory.create(Path(settings.out), info.id)
-    screen.say("First a few seconds for each protocol to find the load generator's own ceiling.")
+    info = dataclasses.replace(describe(selection, placement), planned=plan.cases)
+    if before is None:
+        directory = RunDirectory.create(Path(settings.out), info.id)
+        screen.say("First a few seconds for each protocol to find the load generator's own ceiling.")
+    else:
+        directory, info = RunDirectory(Path(settings.resume or "")), _gone_on_with(before, info)
+        directory.mend()
     interrupted = False
     try:
         with screen.progress(plan) as watch:
@@ -45,6 +55,15 @@ def measure(settings: Settings) -> None:
         raise typer.Exit(INTERRUPTED)
     if not measured:
         raise typer.Exit(NOTHING_MEASURED)
+
+
+def _gone_on_with(before: RunInfo, now: RunInfo) -> RunInfo:
+    """The interrupted run; raises `UsageError` when it has come to its end, or when another one is asked for now."""
+    if before.complete:
+        raise UsageError(f"--resume: expected an interrupted run, found that {before.id} has come to its end")
+    for each in departures(before, now):
+        raise UsageError(f"--resume: expected {each.name} {each.a}, as in {before.id}, found {each.b}")
+    return before
 
 
 @app.command("plan")

@@ -335,10 +335,10 @@ def test_list_names_every_kind_of_entry(tmp_path: Path) -> None:
     assert all(name in done.stdout for name in ("uvicorn-h11", "asgi", "ws_echo"))
 
 
-def test_an_interrupted_run_keeps_what_was_measured_and_leaves_nothing_running(tmp_path: Path) -> None:
-    options = ("--servers", "uvicorn", "--scenarios", "plaintext", "--protocols", "h1", "--rounds", "50")
+def interrupted(*arguments: str, cwd: Path) -> str:
+    """A run that is interrupted after its first trial; what it says then."""
     process = subprocess.Popen(
-        [*HARNESS, "run", *QUICK, *options], cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True
+        [*HARNESS, "run", *QUICK, *arguments], cwd=cwd, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
     assert process.stdout is not None
     for line in process.stdout:
@@ -347,6 +347,33 @@ def test_an_interrupted_run_keeps_what_was_measured_and_leaves_nothing_running(t
     os.killpg(process.pid, signal.SIGINT)
     rest, _ = process.communicate(timeout=30)
     assert process.returncode == 130
+    return rest
+
+
+def test_an_interrupted_run_is_gone_on_with_where_it_ended(tmp_path: Path) -> None:
+    options = ("--servers", "uvicorn,granian,hypercorn-h3", "--scenarios", "plaintext", "--protocols", "h1")
+    interrupted(*options, "--rounds", "2", cwd=tmp_path)
+    folder = tmp_path / "results" / "latest"
+    with (folder / "trials.jsonl").open("a") as file:
+        file.write('{"case": {"server": "uvi')
+    resume = ("run", *QUICK, *options, "--rounds", "2", "--resume", "results/latest")
+    other = harness(*resume, "--users", "3", cwd=tmp_path)
+    assert other.returncode == 2
+    assert other.stderr.startswith("harness: --resume: expected users 4, as in ")
+    done = harness(*resume, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    records = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
+    measured = sorted((each["case"]["server"], each["round"]) for each in records if each["position"] >= 0)
+    assert measured == [("granian", 0), ("granian", 1), ("uvicorn", 0), ("uvicorn", 1)]
+    assert sorted(each["position"] for each in records) == [-1, 0, 1, 2, 3]
+    assert json.loads((folder / "run.json").read_text())["complete"]
+    again = harness(*resume, cwd=tmp_path)
+    assert again.returncode == 2
+    assert "has come to its end" in again.stderr
+
+
+def test_an_interrupted_run_keeps_what_was_measured_and_leaves_nothing_running(tmp_path: Path) -> None:
+    rest = interrupted(*ONE, "--rounds", "50", cwd=tmp_path)
     assert "Report: " in rest
     summary = json.loads((tmp_path / "results" / "latest" / "summary.json").read_text())
     assert summary["cases"][0]["requests"] > 0
