@@ -13,6 +13,7 @@ from hyperframe.frame import DataFrame, Frame, WindowUpdateFrame
 from harness.check import _h2_frames as h2frames
 from harness.check._h2_raw import Answer, Raw
 from harness.check.model import ProtocolFault
+from harness.check.wire import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,7 +39,8 @@ class Client(Raw):
 
     def _greet(self) -> None:
         self._h2.initiate_connection()
-        self.tale.tell("→", "preface, SETTINGS")
+        sent = " ".join(f"{h2frames.setting_name(key)}={value}" for key, value in self._h2.local_settings.items())
+        self.tale.tell("→", f"{shown(h2frames.PREFACE)}, SETTINGS {sent}")
         self._flush()
 
     def request(self, path: str, method: str = "GET", *more: tuple[str, str], end: bool = True) -> int:
@@ -101,7 +103,8 @@ class Client(Raw):
 
     def change(self, settings: Mapping[int, int]) -> None:
         """SETTINGS in the middle of a connection."""
-        self.tale.tell("→", f"SETTINGS {dict(settings)}")
+        sent = " ".join(f"{h2frames.setting_name(key)}={value}" for key, value in settings.items())
+        self.tale.tell("→", f"SETTINGS {sent}")
         self._h2.update_settings(dict(settings))
         self._flush()
 

@@ -39,6 +39,10 @@ ENABLE_PUSH, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE = 0x2, 
 MAX_HEADER_LIST_SIZE = 0x6
 ENABLE_CONNECT_PROTOCOL = 0x8
 """RFC 8441 §3."""
+_SETTINGS = (
+    *("HEADER_TABLE_SIZE", "ENABLE_PUSH", "MAX_CONCURRENT_STREAMS", "INITIAL_WINDOW_SIZE", "MAX_FRAME_SIZE"),
+    *("MAX_HEADER_LIST_SIZE", "0x7", "ENABLE_CONNECT_PROTOCOL"),
+)
 _ERRORS = (
     *("NO_ERROR", "PROTOCOL_ERROR", "INTERNAL_ERROR", "FLOW_CONTROL_ERROR", "SETTINGS_TIMEOUT", "STREAM_CLOSED"),
     *("FRAME_SIZE_ERROR", "REFUSED_STREAM", "CANCEL", "COMPRESSION_ERROR", "CONNECT_ERROR", "ENHANCE_YOUR_CALM"),
@@ -52,6 +56,10 @@ def any_frame(kind: int, flags: int, stream_id: int, body: bytes = b"") -> Exten
     frame = ExtensionFrame(kind, stream_id, flags, body)
     frame.body_len = len(body)
     return frame
+
+
+def setting_name(key: int) -> str:
+    return _SETTINGS[key - 1] if 0 < key <= len(_SETTINGS) else f"{key:#x}"
 
 
 def error_name(code: int) -> str:
@@ -86,7 +94,7 @@ def _content(frame: Frame) -> str:
         case RstStreamFrame():
             found = error_name(frame.error_code)
         case SettingsFrame():
-            found = " ".join(f"{key}={value}" for key, value in frame.settings.items())
+            found = " ".join(f"{setting_name(key)}={value}" for key, value in frame.settings.items())
         case PingFrame():
             found = shown(frame.opaque_data)
         case WindowUpdateFrame():

@@ -96,7 +96,7 @@ class Raw(Link):
             self._await_settings()
 
     def _greet(self) -> None:
-        self.transmit(h2frames.PREFACE, "preface")
+        self.transmit(h2frames.PREFACE, shown(h2frames.PREFACE))
         self.send(SettingsFrame(0))
 
     def _await_settings(self) -> None:

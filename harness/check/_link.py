@@ -28,7 +28,7 @@ class Link:
 
     @property
     def story(self) -> str:
-        """What went over the connection: → from the client, ← from the server, × its end."""
+        """What went over the connection: → from the client, ← from the server, × its end, ! what else was done."""
         return str(self.tale)
 
     def finding(self, right: bool, words: str) -> Finding:
@@ -45,10 +45,16 @@ class Link:
         """Close the client's end as well; over TLS, a server may wait for that before it is done."""
         self.socket.close()
 
-    def transmit(self, data: bytes, words: str = "", kind: str = "", octets: int = 0) -> None:
-        """Send bytes as they are; a server that closes its ears meanwhile is no fault yet, its answer tells."""
+    def transmit(
+        self, data: bytes, words: str = "", kind: str = "", octets: int = 0, limit_s: float | None = None
+    ) -> None:
+        """Send bytes as they are; a server that closes its ears meanwhile is no fault yet, its answer tells.
+
+        The time is the target's patience, or the limit for what is large.
+        """
         if words:
             self.tale.tell("→", words, kind, octets)
+        self.socket.settimeout(self.patience_s if limit_s is None else limit_s)
         try:
             self.socket.sendall(data)
         except TimeoutError:
@@ -61,8 +67,11 @@ class Link:
 
         The time is the target's patience at most.
         """
-        patience_s = self.patience_s if within_s is None else min(within_s, self.patience_s)
-        deadline = time.monotonic() + patience_s
+        return self.work_until(condition, self.patience_s if within_s is None else min(within_s, self.patience_s))
+
+    def work_until(self, condition: Callable[[], bool], limit_s: float) -> bool:
+        """The same with a time limit of its own, for what takes long although the server is never silent."""
+        deadline = time.monotonic() + limit_s
         while not condition():
             left_s = deadline - time.monotonic()
             if self.closed or left_s <= 0:

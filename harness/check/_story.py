@@ -12,7 +12,10 @@ class Story:
         self._lines: list[_Line] = []
 
     def tell(self, arrow: str, words: str, kind: str = "", octets: int = 0) -> None:
-        """One more line: → from the client, ← from the server, × an end; lines of one `kind` are counted together."""
+        """One more line: → from the client, ← from the server, × an end, ! what was done beside the connection.
+
+        Lines of one `kind` are counted together.
+        """
         last = self._lines[-1] if self._lines else None
         if kind and last is not None and (last.arrow, last.kind) == (arrow, kind):
             last.count += 1

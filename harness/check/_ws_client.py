@@ -133,7 +133,8 @@ class Socket(Link):
             extensions=list(extensions),
             extra_headers=list(headers),
         )
-        self.transmit(self._wsproto.send(request), f"handshake for {path}")
+        handshake = self._wsproto.send(request)
+        self.transmit(handshake, shown(handshake))
         self.run_until(lambda: self.accepted is not None or self._rejection_over)
 
     @property

@@ -10,8 +10,9 @@ from harness.check.model import Check, Finding, ProtocolFault, failed, passed
 from harness.check.wire import Wire, request, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from harness.check.model import Force
     from harness.check.target import Target
 
 _SOURCE = "ASGI HTTP 2.5 HTTP Connection Scope"
@@ -83,9 +84,15 @@ def _headers(target: Target) -> Finding:
         return failed(f"expected bytes, found {', '.join(sorted(kinds))}: {pairs}")
     if twice != ["one", "two"] or other != ["\u00e9"]:
         return failed(f"expected every value as it was sent and in order, found {pairs}")
-    if upper := [name for name, _ in pairs if name != name.lower()]:
-        return failed(f"expected names in lower case, found {', '.join(upper)}")
     return passed(f"{pairs}")
+
+
+def _lower_case(target: Target) -> Finding:
+    headers = scope_of(target, "/scope", "X-Upper: Value")["headers"]["value"]
+    names = [pair["value"][0]["value"] for pair in headers]
+    if upper := [name for name in names if name != name.lower()]:
+        return failed(f"expected names in lower case, found {', '.join(upper)}")
+    return passed(", ".join(names))
 
 
 def _addresses(target: Target) -> Finding:
@@ -131,19 +138,44 @@ def _versions(target: Target) -> Finding:
         return failed(f"expected asgi with version '3.0', found {asgi!r}")
     if not isinstance(asgi.get("spec_version", "2.0"), str):
         return failed(f"expected spec_version as text, found {asgi!r}")
-    return passed(f"asgi = {asgi}")
+    return passed(f"asgi = {asgi}", asgi.get("spec_version", "2.0"))
 
 
 def _extensions(target: Target) -> Finding:
-    described = scope_of(target).get("extensions")
-    extensions = plain(described) or {}
+    return judged_extensions(plain(scope_of(target).get("extensions")), TRIED)
+
+
+TRIED = {
+    "http.response.trailers": "extension-trailers",
+    "http.response.early_hint": "extension-early-hint",
+    "http.response.pathsend": "extension-pathsend",
+    "websocket.http.response": "ws-response",
+}
+"""Extensions, and the checks that try them for HTTP/1.1."""
+
+
+def judged_extensions(found: Any, tried: Mapping[str, str]) -> Finding:
+    """Are they a dict of dicts? Which are there, and which of them has no check of its own?"""
+    extensions = found or {}
     if not isinstance(extensions, dict):
         return failed(f"expected a dict of extensions, found {extensions!r}")
-    return passed(f"advertised: {', '.join(sorted(extensions)) or 'none'}")
+    if odd := {name: value for name, value in extensions.items() if not isinstance(value, dict)}:
+        return failed(f"expected a dict for each extension, found {odd}")
+    told = [f"{name} ({tried.get(name, 'no check of its own')})" for name in sorted(extensions)]
+    short = [name.removeprefix("http.response.") for name in sorted(extensions)]
+    return passed(f"advertised: {', '.join(told) or 'none'}", ", ".join(short) or "none")
 
 
-def _check(name: str, title: str, expectation: str, run: Callable[[Target], Finding], *, tls: bool = False) -> Check:
-    return Check(name, title, HTTP1 if tls else CLEAR, expectation, _SOURCE, run)
+def _check(
+    name: str,
+    title: str,
+    expectation: str,
+    run: Callable[[Target], Finding],
+    *,
+    tls: bool = False,
+    force: Force = "must",
+) -> Check:
+    return Check(name, title, HTTP1 if tls else CLEAR, expectation, _SOURCE, run, force=force)
 
 
 CHECKS = (
@@ -182,8 +214,15 @@ CHECKS = (
     _check(
         "scope-headers",
         "Scope: headers",
-        "headers are pairs of byte strings; duplicates and their order must be preserved, names should be lower-case.",
+        "headers are pairs of byte strings; duplicates and the order of values must be preserved.",
         _headers,
+    ),
+    _check(
+        "scope-header-case",
+        "Scope: names of headers",
+        "Names of headers should be lower-case, which is not required.",
+        _lower_case,
+        force="should",
     ),
     _check(
         "scope-addresses",
@@ -198,6 +237,9 @@ CHECKS = (
         _versions,
     ),
     _check(
-        "scope-extensions", "Scope: extensions", "Extensions that the server supports are a dict of dicts.", _extensions
+        "scope-extensions",
+        "Scope: extensions",
+        "Extensions that the server supports are a dict, with a dict for each.",
+        _extensions,
     ),
 )

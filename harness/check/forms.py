@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.check.target import Target
 
 CLIENT_ERRORS = range(400, 500)
-OK, BAD_REQUEST, NOT_IMPLEMENTED = 200, 400, 501
+OK, BAD_REQUEST, NOT_IMPLEMENTED, VERSION_NOT_SUPPORTED = 200, 400, 501, 505
 SILENCE = 0.4
 """Share of the patience for a target, after which it is taken to wait for more."""
 CLOSING = 0.1
@@ -41,10 +41,11 @@ class Outcome:
 
     @property
     def refused(self) -> bool:
-        """Answered with a 4xx or 501, or by the end of the connection, and the app was not given it."""
+        """Answered with a 4xx, 501 or 505, or by the end of the connection, and the app was not given it."""
         if self.reached or self.silent:
             return False
-        return self.answer is None or self.answer.status in CLIENT_ERRORS or self.answer.status == NOT_IMPLEMENTED
+        refusals = (*CLIENT_ERRORS, NOT_IMPLEMENTED, VERSION_NOT_SUPPORTED)
+        return self.answer is None or self.answer.status in refusals
 
     @property
     def words(self) -> str:
@@ -119,20 +120,26 @@ def get(*lines: bytes, host: bytes = b"Host: a\r\n") -> bytes:
     return b"GET /hello?marker=MARKER HTTP/1.1\r\n" + host + b"".join(line + b"\r\n" for line in lines) + b"\r\n"
 
 
-def rejected_or_spaced(field: bytes, spaced: tuple[bytes, ...]) -> Callable[[Target], Finding]:
-    """A run of a check for which a field is refused, or reaches the app with SP in place of what is not allowed."""
+def rejected_or_spaced(
+    field: bytes, spaced: tuple[bytes, ...], status: int | None = None
+) -> Callable[[Target], Finding]:
+    """A run of a check for which a field is refused, or reaches the app with SP in place of what is not allowed.
+
+    The refusal has this status where one is asked for.
+    """
 
     def run(target: Target) -> Finding:
         sent = b"GET /scope?marker=MARKER HTTP/1.1\r\nHost: a\r\n" + field + b"\r\n\r\n"
         outcome = try_form(target, shown(field), sent)
-        if outcome.refused:
+        if outcome.refused and status in (None, outcome.answer and outcome.answer.status):
             return passed(f"refused: {outcome.words}\n{outcome.story}")
         if outcome.answer is None or outcome.answer.status != OK:
-            return failed(f"expected a refusal or SP, found {outcome.words}\n{outcome.story}")
+            return failed(f"expected {status or 'a refusal'} or SP, found {outcome.words}\n{outcome.story}")
         values = values_of(outcome.answer, b"x-odd")
         if len(values) == 1 and values[0] in spaced:
             return passed(f"the app got {values[0]!r}\n{outcome.story}")
-        return failed(f"expected a refusal or {spaced[0]!r}, found that the app got {values}\n{outcome.story}")
+        expected = f"{status or 'a refusal'} or {spaced[0]!r}"
+        return failed(f"expected {expected}, found that the app got {values}\n{outcome.story}")
 
     return run
 

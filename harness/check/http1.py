@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from harness.check.model import Check, Finding, failed, not_applicable, passed
-from harness.check.wire import Answer, Wire, new_marker, request, shown
+from harness.check.wire import Answer, Cut, Wire, new_marker, request, shown
 
 if TYPE_CHECKING:
     from harness.check.target import Target
     from harness.model import Interface, Protocol
 
 HTTP1: frozenset[Protocol] = frozenset({"h1", "h1-tls"})
+FIRST_BYTE_S = 0.2
+"""Who judges a request by its first byte has done so after it."""
 CLEAR: frozenset[Protocol] = frozenset({"h1"})
 """For what TLS cannot change."""
 ANY_APP: frozenset[Interface] = frozenset({"asgi", "wsgi"})
@@ -82,13 +85,16 @@ def _pipelining(target: Target) -> Finding:
     wire.send(
         b"".join(request(target, "/echo", f"Content-Length: {len(body)}", method="POST", body=body) for body in bodies)
     )
-    first = wire.answer()
-    if first.says_close:
-        return not_applicable(f"the server closes after every answer\n{wire.story}")
-    found = [first.body, *(wire.answer().body for _ in bodies[1:])]
-    if found != bodies:
+    found: list[bytes] = []
+    with suppress(Cut):  # which a server may do between answers: it breaks no order, and keep-alive tells of it
+        found += (wire.answer().body for _ in bodies)
+    if found != bodies[: len(found)]:
         return failed(f"expected {bodies} in this order, found {found}\n{wire.story}")
-    return passed(f"three answers in the order of the requests\n{wire.story}")
+    if len(found) == len(bodies):
+        return passed(f"three answers in the order of the requests\n{wire.story}")
+    if not found:
+        return failed(f"expected an answer, found the connection closed without one\n{wire.story}")
+    return not_applicable(f"the server closed the connection after {len(found)} of {len(bodies)} answers\n{wire.story}")
 
 
 def _unread_body(target: Target) -> Finding:
@@ -121,8 +127,10 @@ def _empty_line_first(target: Target) -> Finding:
 def _byte_by_byte(target: Target) -> Finding:
     wire = Wire(target)
     whole = request(target, "/echo", "Content-Length: 3", method="POST", body=b"abc")
-    for at in range(len(whole)):
-        wire.send(whole[at : at + 1])
+    wire.send(whole[:1])
+    if not wire.readable(FIRST_BYTE_S):  # so that the others do not arrive together with it
+        for at in range(1, len(whole)):
+            wire.send(whole[at : at + 1])
     answer = wire.answer()
     if answer.body != b"abc":
         return failed(f"expected the answer, found {answer.status} {answer.body!r}\n{wire.story}")
@@ -138,12 +146,13 @@ CHECKS = (
         "RFC 9112 §9.3",
         _keep_alive,
         ANY_APP,
+        force="should",
     ),
     Check(
         "http10-close",
         "HTTP/1.0 closed",
         HTTP1,
-        "After the answer to an HTTP/1.0 request that does not ask for keep-alive the connection closes.",
+        "After the answer to an HTTP/1.0 request that does not ask for keep-alive the connection will close.",
         "RFC 9112 §9.3",
         _http10_close,
         ANY_APP,
@@ -170,7 +179,8 @@ CHECKS = (
         "pipelining",
         "Pipelined requests",
         HTTP1,
-        "A server MUST answer pipelined requests in the order in which they came.",
+        "A server MUST answer pipelined requests in the order in which they came; one that closes before"
+        " them all are answered is not asked.",
         "RFC 9112 §9.3.2",
         _pipelining,
         ANY_APP,
@@ -193,6 +203,7 @@ CHECKS = (
         "RFC 9112 §2.2",
         _empty_line_first,
         ANY_APP,
+        force="should",
     ),
     Check(
         "byte-by-byte",

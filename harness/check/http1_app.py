@@ -108,6 +108,7 @@ CHECKS = (
         "RFC 9110 §15.6.1",
         _error_answer("/raise"),
         ANY_APP,
+        force="expected",
     ),
     Check(
         "app-silent",
@@ -117,13 +118,15 @@ CHECKS = (
         "RFC 9110 §15.6.1",
         _error_answer("/nothing"),
         ANY_APP,
+        force="expected",
     ),
     Check(
         "app-raises-midway",
         "App raises in a chunked answer",
         HTTP1,
-        "An answer that is not complete is not ended as if it were: no last chunk, the connection is closed.",
-        "RFC 9112 §8, §7.1",
+        "A sender MUST NOT generate what it knows to be false: an answer that is not complete gets no last chunk, the "
+        "connection is closed.",
+        "RFC 9110 §2.2, RFC 9112 §8, §7.1",
         _cut_off("/raise-midway"),
         ANY_APP,
     ),
@@ -135,6 +138,7 @@ CHECKS = (
         "RFC 9112 §8",
         _cut_off("/raise-midway?length=10"),
         ANY_APP,
+        force="expected",
     ),
     Check(
         "app-starts-only",
@@ -143,23 +147,25 @@ CHECKS = (
         "An answer whose body never comes is cut off or replaced with 500; the client is not left waiting.",
         "RFC 9112 §8, ASGI HTTP 2.5 Response Start",
         _cut_off("/start-only"),
+        force="expected",
     ),
     Check(
         "app-body-short",
         "App sends less than Content-Length",
         CLEAR,
         "An answer shorter than its Content-Length is incomplete: the connection is closed, so that the client knows.",
-        "RFC 9112 §8, RFC 9110 §8.6",
+        "RFC 9112 §8",
         _cut_off("/length?says=10&sends=5"),
         ANY_APP,
+        force="expected",
     ),
     Check(
         "app-body-long",
         "App sends more than Content-Length",
         CLEAR,
-        "No byte beyond Content-Length is sent, where it would be read as the next answer; or an error takes its "
-        "place.",
-        "RFC 9110 §8.6, RFC 9112 §6.3",
+        "A Content-Length that is known to be wrong MUST NOT be sent: no byte beyond it, where it would be read as the "
+        "next answer, or an error in its place.",
+        "RFC 9110 §8.6, §2.2, RFC 9112 §6.3",
         _body_too_long,
         ANY_APP,
     ),

@@ -21,14 +21,20 @@ UNAUTHORIZED = 401
 """What the app answers without a look at the body."""
 
 
-def _chunked_request(target: Target) -> Finding:
-    wire = Wire(target)
-    body = b"5\r\nhello\r\n7;name=value;flag\r\n, world\r\n0\r\nX-Sum: 42\r\n\r\n"
-    wire.send(request(target, "/echo", "Transfer-Encoding: chunked", "Trailer: X-Sum", method="POST", body=body))
-    answer = wire.answer()
-    if answer.status != OK or answer.body != b"hello, world":
-        return failed(f"expected the app to get b'hello, world', found {answer.status} {answer.body!r}\n{wire.story}")
-    return next_is_right(wire, target, answer, "chunks, an extension and a trailer were read")
+def _chunked(body: bytes, what: str, *lines: str) -> Callable[[Target], Finding]:
+    """A run in which a chunked request of two chunks reaches the app as `hello, world`."""
+
+    def run(target: Target) -> Finding:
+        wire = Wire(target)
+        wire.send(request(target, "/echo", "Transfer-Encoding: chunked", *lines, method="POST", body=body))
+        answer = wire.answer()
+        if answer.status != OK or answer.body != b"hello, world":
+            return failed(
+                f"expected the app to get b'hello, world', found {answer.status} {answer.body!r}\n{wire.story}"
+            )
+        return next_is_right(wire, target, answer, what)
+
+    return run
 
 
 def _length_response(target: Target) -> Finding:
@@ -127,10 +133,27 @@ CHECKS = (
         "chunked-request",
         "Chunked request",
         HTTP1,
-        "A recipient MUST be able to parse and decode the chunked transfer coding, MUST ignore chunk extensions that"
-        " it does not know, and gives the app the plain body.",
-        "RFC 9112 §7.1, ASGI HTTP 2.5 Connection scope",
-        _chunked_request,
+        "A recipient MUST be able to parse and decode the chunked transfer coding; the app gets the plain body.",
+        "RFC 9112 §7.1, §6.1, ASGI HTTP 2.5 Connection Scope, PEP 3333 Input and Error Streams",
+        _chunked(b"5\r\nhello\r\n7\r\n, world\r\n0\r\n\r\n", "two chunks were read"),
+        ANY_APP,
+    ),
+    Check(
+        "chunk-extension",
+        "Chunk extensions ignored",
+        CLEAR,
+        "A recipient MUST ignore chunk extensions that it does not know.",
+        "RFC 9112 §7.1.1",
+        _chunked(b"5\r\nhello\r\n7;name=value;flag\r\n, world\r\n0\r\n\r\n", "an extension was ignored"),
+        ANY_APP,
+    ),
+    Check(
+        "request-trailer",
+        "Trailer of a chunked request",
+        CLEAR,
+        "A recipient MUST be able to parse the chunked transfer coding, which may end with trailer fields.",
+        "RFC 9112 §7.1, §7.1.2",
+        _chunked(b"5\r\nhello\r\n7\r\n, world\r\n0\r\nX-Sum: 42\r\n\r\n", "a trailer was read", "Trailer: X-Sum"),
         ANY_APP,
     ),
     Check(
@@ -138,7 +161,7 @@ CHECKS = (
         "Answer without a length",
         HTTP1,
         "An answer for which the app gives no length is chunked, given one, or ended by the end of the connection.",
-        "RFC 9112 §6.3, ASGI HTTP 2.5 Connection scope",
+        "RFC 9112 §6.3, ASGI HTTP 2.5 Connection Scope, PEP 3333 Handling the Content-Length Header",
         _length_response,
         ANY_APP,
     ),
@@ -156,7 +179,7 @@ CHECKS = (
         HTTP1,
         "A server MUST answer 100-continue with 100 or a final status; for an app that reads the body, 100 comes "
         "before the client sends it.",
-        "RFC 9110 §10.1.1",
+        "RFC 9110 §10.1.1, PEP 3333 HTTP 1.1 Expect/Continue",
         _expect_continue,
         ANY_APP,
     ),

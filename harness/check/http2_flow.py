@@ -16,6 +16,7 @@ from harness.model import HTTP2_PROTOCOLS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from harness.check.model import Force
     from harness.check.target import Target
 
 SMALL = 1_000
@@ -145,7 +146,7 @@ def _back_pressure(target: Target) -> Finding:
         answer = client.answer(stream_id)
         sent = len(b"first") + client.upload(stream_id, ENDLESS, lambda: answer.over, SILENCE_S)
         target.open_gate(marker)
-        client.tale.tell("→", "the app reads now")
+        client.tale.tell("!", "the app reads now")
         words = f"an app that does not read: the server took {sent:,} bytes"
         if sent >= ENDLESS:
             return client.finding(False, f"{words} and would take more")
@@ -158,8 +159,10 @@ def _back_pressure(target: Target) -> Finding:
         )
 
 
-def _check(name: str, title: str, expectation: str, source: str, run: Callable[[Target], Finding]) -> Check:
-    return Check(name, title, HTTP2_PROTOCOLS, expectation, source, run)
+def _check(
+    name: str, title: str, expectation: str, source: str, run: Callable[[Target], Finding], force: Force = "must"
+) -> Check:
+    return Check(name, title, HTTP2_PROTOCOLS, expectation, source, run, force=force)
 
 
 CHECKS = (
@@ -204,6 +207,7 @@ CHECKS = (
         "Flow control of a stream leaves other streams alone.",
         "RFC 9113 §5.2",
         _blocked_stream,
+        force="expected",
     ),
     _check(
         "h2-upload",
@@ -211,6 +215,7 @@ CHECKS = (
         "A receiver gives room with WINDOW_UPDATE as the app reads, and the app gets every byte.",
         "RFC 9113 §5.2.2, §6.9",
         _upload,
+        force="expected",
     ),
     _check(
         "h2-upload-back-pressure",
@@ -218,5 +223,6 @@ CHECKS = (
         "Flow control protects a receiver's memory: room is given as data are consumed, not without bound; here 4 MiB.",
         "RFC 9113 §5.2.2",
         _back_pressure,
+        force="expected",
     ),
 )

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from harness.check._h2_forms import Form
     from harness.check._h2_raw import Raw
+    from harness.check.model import Force
     from harness.check.target import Target
 
 SILENCE_S = 2.0
@@ -121,8 +122,10 @@ def _section(body: bytes) -> Form:
     return _frame(HEADERS, END_HEADERS | END_STREAM, STREAM, body)
 
 
-def _check(name: str, title: str, expectation: str, source: str, run: Callable[[Target], Finding]) -> Check:
-    return Check(name, title, HTTP2_PROTOCOLS, f"{expectation}.", f"RFC 9113 {source}", run)
+def _check(
+    name: str, title: str, expectation: str, source: str, run: Callable[[Target], Finding], force: Force = "must"
+) -> Check:
+    return Check(name, title, HTTP2_PROTOCOLS, f"{expectation}.", f"RFC 9113 {source}", run, force=force)
 
 
 CHECKS = (
@@ -249,7 +252,7 @@ CHECKS = (
     _check(
         "h2-continuation-order",
         "CONTINUATION out of order",
-        "Between HEADERS and its CONTINUATION no other frame may come, nor CONTINUATION elsewhere: a connection error",
+        "Between HEADERS and its CONTINUATION no other frame may come, nor CONTINUATION elsewhere: it MUST be an error",
         "§6.2, §6.10",
         connections_refused(
             {
@@ -279,5 +282,6 @@ CHECKS = (
         "A server has to bound what it takes in; here it takes less than 8 MiB of CONTINUATION",
         "§10.5, §10.5.1",
         flood,
+        force="expected",
     ),
 )

@@ -12,6 +12,7 @@ from wsproto.utilities import RemoteProtocolError
 from harness.check._h2_client import Client
 from harness.check._h2_frames import DATA, ENABLE_CONNECT_PROTOCOL, END_HEADERS, END_STREAM, PADDED, any_frame
 from harness.check._h2_raw import Answer, Raw
+from harness.check.asgi import judged_extensions, plain
 from harness.check.http2 import is_hello
 from harness.check.model import Check, Finding, ProtocolFault, not_applicable
 from harness.check.wire import shown
@@ -21,11 +22,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.check._h2_frames import Fields
+    from harness.check.model import Force
     from harness.check.target import Target
 
 LARGE = [(f"x-large-{number}", "v" * 4_000) for number in range(6)]
 """Together more than one frame holds, alone not more than servers allow."""
 SILENCE_S = 2.0
+EARLY_HINTS = 103
+TRIED = {
+    "http.response.trailers": "h2-response-trailers",
+    "http.response.early_hint": "h2-early-hint",
+    "websocket.http.response": "ws-response",
+}
+"""Extensions, and the checks that try them over HTTP/2."""
 OTHER_HOST = "other.example"
 
 
@@ -46,6 +55,22 @@ def _response_trailers(target: Target) -> Finding:
         answer = client.fetch("/trailers", "GET", ("te", "trailers"))
         right = answer.is_whole(200, b"body") and ("x-sum", "42") in answer.trailers
         return client.finding(right, f"{answer} with trailers {answer.trailers}")
+
+
+def _early_hint(target: Target) -> Finding:
+    with Client(target) as client:
+        extensions = _scope(client, client.request_fields("/scope"))["extensions"] or {}
+        if "http.response.early_hint" not in extensions:
+            return not_applicable("http.response.early_hint is not among the scope's extensions")
+        answer = client.fetch("/early-hint")
+        words = f"interim answers {answer.interim}, then {answer}"
+        return client.finding(answer.interim == [EARLY_HINTS] and answer.is_whole(200, b"hinted"), words)
+
+
+def _extensions(target: Target) -> Finding:
+    with Client(target) as client:
+        answer = client.await_answer(client.open(client.request_fields("/scope"), end=True))
+        return judged_extensions(plain(_described(client, answer).get("extensions")), TRIED)
 
 
 def _head(target: Target) -> Finding:
@@ -156,20 +181,31 @@ def _scope(client: Client, fields: Fields) -> dict[str, Any]:
     return _parsed(client, client.await_answer(client.open(fields, end=True)))
 
 
-def _parsed(client: Client, answer: Answer) -> dict[str, Any]:
+def _described(client: Client, answer: Answer) -> dict[str, Any]:
+    """The scope that `/scope` answers with, as the probe describes values."""
     try:
-        scope = json.loads(answer.body)["value"]
-        found = {key: item["value"] for key, item in scope.items()}
-        pairs = [[part["value"] for part in pair["value"]] for pair in found["headers"]]
+        scope: dict[str, Any] = json.loads(answer.body)["value"]
     except (ValueError, LookupError, TypeError) as error:
         raise ProtocolFault(
             f"expected the scope as JSON, found {answer} {shown(answer.body)}\n{client.story}"
         ) from error
+    return scope
+
+
+def _parsed(client: Client, answer: Answer) -> dict[str, Any]:
+    scope = _described(client, answer)
+    try:
+        found = {key: item["value"] for key, item in scope.items()}
+        pairs = [[part["value"] for part in pair["value"]] for pair in found["headers"]]
+    except (LookupError, TypeError) as error:
+        raise ProtocolFault(f"expected the keys of a scope, found {sorted(scope)}\n{client.story}") from error
     return {"extensions": {}, **found, "headers": [(name, value) for name, value in pairs]}
 
 
-def _check(name: str, title: str, expectation: str, source: str, run: Callable[[Target], Finding]) -> Check:
-    return Check(name, title, HTTP2_PROTOCOLS, expectation, source, run)
+def _check(
+    name: str, title: str, expectation: str, source: str, run: Callable[[Target], Finding], force: Force = "must"
+) -> Check:
+    return Check(name, title, HTTP2_PROTOCOLS, expectation, source, run, force=force)
 
 
 CHECKS = (
@@ -186,6 +222,20 @@ CHECKS = (
         "Where http.response.trailers is offered, a client that says te: trailers gets the app's after the data.",
         "RFC 9113 §8.1; ASGI HTTP Trailers",
         _response_trailers,
+    ),
+    _check(
+        "h2-early-hint",
+        "Early hints",
+        "Where http.response.early_hint is offered, the client gets 103 before the answer.",
+        "ASGI extensions, Early Hints; RFC 8297 §2",
+        _early_hint,
+    ),
+    _check(
+        "h2-extensions",
+        "Extensions of the scope",
+        "Extensions that the server supports are a dict, with a dict for each.",
+        "ASGI HTTP 2.5 Connection Scope; ASGI extensions",
+        _extensions,
     ),
     _check("h2-head", "HEAD", "An answer to HEAD MUST NOT have content.", "RFC 9110 §9.3.2", _head),
     _check(

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 Result = Literal["pass", "fail", "n/a"]
 """As the source asks · not so · there is nothing to try."""
 
-Outcome = Literal["pass", "fail", "n/a", "error"]
-"""A result, or a fault of the check itself."""
+Outcome = Literal["pass", "fail", "n/a", "no-start", "error"]
+"""A result; or the server did not start; or a fault of the check itself."""
+
+Force = Literal["must", "should", "expected"]
+"""The source requires it · it recommends it · no source asks for it, those who wrote the check expect it."""
 
 EVIDENCE_CHARACTERS = 2000
 
@@ -31,11 +34,13 @@ class Finding:
     result: Result
     evidence: str
     """What was sent and what came back, readable, bytes escaped, at most `EVIDENCE_CHARACTERS`."""
+    value: str = ""
+    """Where the question is what the server has, not whether: the answer in a word, for the cell of a table."""
 
 
-def passed(evidence: str) -> Finding:
+def passed(evidence: str, value: str = "") -> Finding:
     """It does what the source asks."""
-    return Finding("pass", bounded(evidence))
+    return Finding("pass", bounded(evidence), value)
 
 
 def failed(evidence: str) -> Finding:
@@ -48,11 +53,11 @@ def not_applicable(why: str) -> Finding:
     return Finding("n/a", bounded(why))
 
 
-def bounded(text: str) -> str:
-    """At most `EVIDENCE_CHARACTERS`: the beginning and the end, and how much is left out between them."""
-    if len(text) <= EVIDENCE_CHARACTERS:
+def bounded(text: str, most: int = EVIDENCE_CHARACTERS) -> str:
+    """At most so many characters: the beginning and the end, and how much is left out between them."""
+    if len(text) <= most:
         return text
-    half = (EVIDENCE_CHARACTERS - 60) // 2
+    half = (most - 60) // 2
     return f"{text[:half]}\n… {len(text) - 2 * half:,} characters left out …\n{text[-half:]}"
 
 
@@ -76,6 +81,8 @@ class Check:
     run: Callable[[Target], Finding]
     interfaces: frozenset[Interface] = frozenset({"asgi"})
     """What servers can be asked it: `wsgi` too where the twin of the probe answers alike."""
+    force: Force = "must"
+    """What stands behind the expectation, and so how much a failure weighs."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,8 @@ class Entry:
     outcome: Outcome
     evidence: str
     """Its first line is a summary."""
+    value: str = ""
+    """As in `Finding`."""
 
     @property
     def summary(self) -> str:

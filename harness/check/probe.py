@@ -4,7 +4,7 @@ A request names itself by `?marker=…`; what the app sees goes under that name 
 waits at has it in its name. Runs in the server's process, on any interpreter: standard library only.
 
 Environment: PROBE_FOLDER; PROBE_LIFESPAN, which is `slow`, `fail` or `raise` for a start-up that takes its time,
-reports its failure, or does not know the protocol.
+reports its failure, or does not know the protocol, and `waits` for a shutdown that waits at the gate `lifespan`.
 """
 
 from __future__ import annotations
@@ -61,6 +61,9 @@ async def _lifespan(scope: Scope, receive: Receive, send: Send) -> None:
             notes.record(LIFESPAN, "ready")
             await send({"type": "lifespan.startup.complete"})
         else:
+            if manner == "waits":
+                await notes.gate(LIFESPAN)
+            notes.record(LIFESPAN, "over")
             await send({"type": "lifespan.shutdown.complete"})
             return
 

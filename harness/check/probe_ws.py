@@ -47,7 +47,7 @@ class _Socket:
 
     async def serve(self) -> None:
         first = await self.receive()
-        self.note("first", type=first["type"])
+        self.note("first", type=first["type"], spec=(self.scope.get("asgi") or {}).get("spec_version"))
         route = getattr(self, "on_" + self.scope["path"].strip("/").partition("/")[0].replace("-", "_"), None)
         await (route or self.on_reject)()
         self.note("returned")
@@ -164,8 +164,11 @@ class _Socket:
         self.note("all-sent")
 
     async def on_deaf(self) -> None:
-        """Read nothing before the gate `<marker>` is open."""
+        """Read nothing before the gate `<marker>` is open; then, for every text, how many bytes came before it."""
         await self.accept()
         await self.notes.gate(self.marker)
-        while await self.message() is not None:
-            pass
+        total = 0
+        while (message := await self.message()) is not None:
+            if isinstance(message, str):
+                await self.send({"type": "websocket.send", "text": str(total)})
+            total += len(message)

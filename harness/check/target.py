@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -16,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import server as life
-from harness.model import TLS_PROTOCOLS, App, Launch, Protocol, Server, Tls
+from harness.model import TLS_PROTOCOLS, App, Launch, Protocol, Server, ServerError, Tls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
 HOST = "127.0.0.1"
@@ -27,6 +28,7 @@ PATIENCE_S = 5.0
 """How long a server is waited for before a check takes it for silent, if not told otherwise."""
 POLL_S = 0.005
 _PROBE = "harness_probe"
+_EXAMPLE_PORT = 8000
 
 
 class Target:
@@ -79,13 +81,30 @@ class Target:
                 self._sockets[-1].shutdown(socket.SHUT_RDWR)
             self._sockets.pop().close()
 
+    def answers(self) -> bool:
+        """Does the server still answer, within the patience for it? Every server does in HTTP/1.1, for its start."""
+        received = bytearray()
+        try:
+            connection = self.connect()
+            connection.sendall(f"GET /ready HTTP/1.1\r\nHost: {self.authority}\r\nConnection: close\r\n\r\n".encode())
+            while b"ready" not in received and (data := connection.recv(4096)):
+                received += data
+        except OSError:
+            return False
+        finally:
+            self.disconnect()
+        return b"ready" in received
+
     def events(self, marker: str) -> list[dict[str, Any]]:
         """What the probe app has written down so far under this marker, oldest first: `{"event": …, …}`."""
         path = self._folder / "events.jsonl"
         if not path.exists():
             return []
+        own = (
+            json.dumps({"marker": marker}).removesuffix("}").encode() + b","
+        )  # the file may have lines by the thousand
         lines = path.read_bytes().split(b"\n")[:-1]
-        return [event for event in map(json.loads, lines) if event["marker"] == marker]
+        return [json.loads(line) for line in lines if line.startswith(own)]
 
     def await_event(self, marker: str, event: str, within_s: float | None = None) -> dict[str, Any] | None:
         """The first such event, as soon as it is there; None when it does not come in time, or in `patience_s`."""
@@ -176,6 +195,24 @@ class Bench:
                     own.disconnect()
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def without_path(error: ServerError) -> str:
+    """What is wrong, without the path of a log that is gone by the time that somebody reads it."""
+    return str(error).partition("; its log is")[0]
+
+
+def command_lines(server: Server, protocols: Iterable[Protocol], python: str) -> list[str]:
+    """What starts the server on the probe, in clear and over TLS as far as these protocols need it; paths by name."""
+    lines = []
+    for tls in (None, Tls(Path("chain.pem"), Path("key.pem"), Path("authority.pem"))):
+        if any((protocol in TLS_PROTOCOLS) is bool(tls) for protocol in server.protocols.intersection(protocols)):
+            app = App("probe", f"{_PROBE}.probe:app", Path(), wsgi_target=f"{_PROBE}.probe_wsgi:app")
+            launch = Launch(
+                HOST, _EXAMPLE_PORT, server.target(app) or app.target, tls=tls, python=server.python or python
+            )
+            lines.append(shlex.join(server.command(launch)))
+    return lines
 
 
 def _probe(folder: Path, environment: dict[str, str]) -> App:

@@ -15,20 +15,22 @@ from harness.check._ws_client import (
     Socket,
 )
 from harness.check.model import Check, Finding, not_applicable
+from harness.check.websocket import before, version_of
 from harness.check.wire import new_marker
 from harness.model import WEBSOCKET_PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from harness.check.model import Force
     from harness.check.target import Target
 
     Form = Callable[[Socket], None]
 
 NORMAL, GOING_AWAY, PROTOCOL_ERROR, INVALID_DATA, INTERNAL_ERROR, RESTART = 1000, 1001, 1002, 1007, 1011, 1012
 ABNORMAL = 1006
-NOT_SENT = {1004, NO_CODE, ABNORMAL, 1015}
-"""Codes that no Close frame may have (§7.4.1)."""
+REASON_SINCE = (2, 3)
+"""Version of the ASGI specification in which websocket.close got a reason."""
 RAISES_SINCE = (2, 4)
 """Version of the ASGI specification in which send() began to raise."""
 SILENCE_S = 2.0
@@ -57,10 +59,14 @@ def _close(code: int | None, reason: str = "") -> Callable[[Target], Finding]:
 
 
 def _app_closes(target: Target) -> Finding:
-    with Socket(target, "/close?code=3001&reason=bye") as socket:
+    marker = new_marker()
+    with Socket(target, f"/close?code=3001&reason=bye&marker={marker}") as socket:
         end = socket.open.await_end(SILENCE_S)
         frame = socket.close_frame
         right = frame is not None and (frame.code, frame.reason) == (3001, "bye") and socket.closed
+        if frame is not None and not frame.reason and (why := before(target, marker, REASON_SINCE)):
+            right = frame.code == 3001 and socket.closed  # noqa: PLR2004 - the app's
+            end = f"{end}; a reason {why}"
         return socket.finding(right, f"the app closes with 3001 bye: {end}")
 
 
@@ -99,15 +105,9 @@ def _late_send(target: Target) -> Finding:
         if found is None:
             return socket.finding(False, "send() after websocket.disconnect did not return")
         words = f"send() after websocket.disconnect raised {found['raised'] or 'nothing'}, spec version {found['spec']}"
-        if found["raised"] is None and _version(found["spec"]) < RAISES_SINCE:
+        if found["raised"] is None and version_of(found["spec"]) < RAISES_SINCE:
             return not_applicable(words)
         return socket.finding(found["is_os_error"], words)
-
-
-def _version(text: object) -> tuple[int, ...]:
-    """A version of the specification; one that is no version counts as the first."""
-    parts = str(text).split(".")
-    return tuple(map(int, parts)) if all(part.isdecimal() for part in parts) else (2, 0)
 
 
 def _shutdown(target: Target) -> Finding:
@@ -116,7 +116,7 @@ def _shutdown(target: Target) -> Finding:
         socket.open.say(TextMessage("hello"))
         socket.await_message()
         own.terminate()
-        socket.tale.tell("→", "SIGTERM to the server")
+        socket.tale.tell("!", "SIGTERM to the server")
         end = socket.await_end(target.patience_s)
         socket.leave()
         told = own.await_event(marker, "websocket.disconnect", SILENCE_S)
@@ -125,8 +125,10 @@ def _shutdown(target: Target) -> Finding:
         return socket.finding(code in (GOING_AWAY, RESTART) and told is not None, words)
 
 
-def _check(name: str, title: str, expectation: str, source: str, run: Callable[[Target], Finding]) -> Check:
-    return Check(name, title, WEBSOCKET_PROTOCOLS, expectation, source, run)
+def _check(
+    name: str, title: str, expectation: str, source: str, run: Callable[[Target], Finding], force: Force = "must"
+) -> Check:
+    return Check(name, title, WEBSOCKET_PROTOCOLS, expectation, source, run, force=force)
 
 
 CHECKS = (
@@ -147,8 +149,9 @@ CHECKS = (
     _check(
         "ws-app-closes",
         "Closed by the app",
-        "Code and reason of the app reach the client, and the server closes the connection.",
-        "RFC 6455 §5.5.1; ASGI WebSocket, Close",
+        "Code and, since version 2.3 of the specification, reason of the app reach the client, and the server closes "
+        "the connection.",
+        "RFC 6455 §5.5.1; ASGI WebSocket, Close, Spec Versions",
         _app_closes,
     ),
     _check(
@@ -157,6 +160,7 @@ CHECKS = (
         "The connection ends, with 1011 or without a CLOSE, but not as if all were well.",
         "RFC 6455 §7.4.1",
         _app_ends("/raise", lambda code: code in (None, INTERNAL_ERROR)),
+        force="expected",
     ),
     _check(
         "ws-app-returns",
@@ -164,6 +168,7 @@ CHECKS = (
         "If the app ends, the socket should be closed.",
         "ASGI WebSocket, Connection Scope",
         _app_ends("/return", lambda _: True),
+        force="should",
     ),
     _check(
         "ws-vanished",
@@ -178,6 +183,7 @@ CHECKS = (
         "send() on a closed connection should raise an OSError.",
         "ASGI WebSocket, Disconnected Client (spec version 2.4)",
         _late_send,
+        force="should",
     ),
     _check(
         "ws-shutdown",
@@ -185,5 +191,6 @@ CHECKS = (
         "A server that goes down says CLOSE 1001 (or 1012), and the app gets websocket.disconnect.",
         "RFC 6455 §7.4.1; ASGI WebSocket, Disconnect",
         _shutdown,
+        force="expected",
     ),
 )

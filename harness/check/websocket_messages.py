@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from wsproto.events import BytesMessage, Event, Ping, TextMessage
 from wsproto.extensions import PerMessageDeflate
 
-from harness.check._ws_client import BINARY, CONTINUATION, FIN, NO_CODE, PING, PONG, RSV1, TEXT, Socket, encoded
+from harness.check._ws_client import CONTINUATION, FIN, PING, PONG, RSV1, TEXT, Socket
 from harness.check.model import Check, Finding, not_applicable
-from harness.check.target import POLL_S
 from harness.check.wire import new_marker
 from harness.model import WEBSOCKET_PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from harness.check.model import Force
     from harness.check.target import Target
 
 MIB = 1024 * 1024
-SIZES_MIB = (4, 16, 17)
-"""Tried in turn for the figure: 16 MiB is the limit of several servers."""
-TOO_BIG = 1009
-ENDLESS_BYTES = 24 * MIB
-"""More than sockets and queues hold; who takes it for a side that does not read would take anything."""
-SILENCE_S = 1.0
-SMALL_BUFFER = 16_384
 
 
 def _echo(*events: Event, expected: Sequence[str | bytes]) -> Callable[[Target], Finding]:
@@ -50,26 +42,6 @@ def _large(target: Target) -> Finding:
         socket.open.say(BytesMessage(bytes(MIB)))
         echoed = socket.await_message()
         return socket.finding(echoed == bytes(MIB), f"1 MiB sent, {len(echoed or b''):,} bytes back")
-
-
-def _largest(target: Target) -> Finding:
-    passed_mib = 1
-    for size_mib in SIZES_MIB:
-        with Socket(target, "/size") as socket:
-            data = encoded(FIN | BINARY, bytes(size_mib * MIB))
-            socket.open.transmit(data, f"BINARY of {size_mib} MiB")
-            answer = socket.await_message()
-            if answer != str(size_mib * MIB):
-                end = socket.await_end(SILENCE_S)
-                code = socket.close_frame.code if socket.close_frame else None
-                right = socket.closed if code is None else code in (TOO_BIG, NO_CODE)
-                return socket.finding(right, f"the largest message taken is {passed_mib} MiB; at {size_mib} MiB: {end}")
-            passed_mib = size_mib
-    with Socket(target, "/echo") as socket:
-        socket.open.say(TextMessage("hello"))
-        return socket.finding(
-            socket.await_message() == "hello", f"messages of {passed_mib} MiB are taken, the largest tried"
-        )
 
 
 def _fragments(target: Target) -> Finding:
@@ -109,7 +81,9 @@ def _pong(target: Target) -> Finding:
         socket.open.send_frame(FIN | PONG, b"unasked")
         socket.say(TextMessage("hello"))
         echoed = socket.await_message()
-        return socket.finding(echoed == "hello", f"a PONG that nobody asked for, then a message: {echoed!r} back")
+        pongs = sum(frame.opcode == PONG for frame in socket.frames)
+        words = f"a PONG that nobody asked for, then a message: {echoed!r} back, {pongs} PONGs in return"
+        return socket.finding(echoed == "hello" and not pongs, words)
 
 
 def _deflate(target: Target) -> Finding:
@@ -125,39 +99,10 @@ def _deflate(target: Target) -> Finding:
         return socket.finding(socket.messages == [text, text], words)
 
 
-def _send_pressure(target: Target) -> Finding:
-    marker = new_marker()
-    with Socket(target, f"/stream?marker={marker}", receive_buffer_bytes=SMALL_BUFFER) as socket:
-        _ = socket.open
-        taken, since = 0, time.monotonic()
-        while taken < ENDLESS_BYTES and time.monotonic() - since < SILENCE_S:
-            found = max((event["bytes"] for event in target.events(marker) if event["event"] == "sent"), default=0)
-            if found > taken:
-                taken, since = found, time.monotonic()
-            time.sleep(POLL_S)
-        words = f"a client that does not read: send() took {taken:,} bytes"
-        return socket.finding(taken < ENDLESS_BYTES, words + (" and would take more" if taken >= ENDLESS_BYTES else ""))
-
-
-def _receive_pressure(target: Target) -> Finding:
-    marker = new_marker()
-    message = encoded(FIN | BINARY, bytes(65_536))
-    with Socket(target, f"/deaf?marker={marker}") as socket:
-        socket.open.socket.settimeout(min(SILENCE_S, target.patience_s))
-        sent = 0
-        try:
-            while sent < ENDLESS_BYTES:
-                socket.socket.sendall(message)
-                sent += 65_536
-        except TimeoutError:
-            pass
-        target.open_gate(marker)
-        words = f"an app that does not read: the server took {sent:,} bytes"
-        return socket.finding(sent < ENDLESS_BYTES, words + (" and would take more" if sent >= ENDLESS_BYTES else ""))
-
-
-def _check(name: str, title: str, expectation: str, source: str, run: Callable[[Target], Finding]) -> Check:
-    return Check(name, title, WEBSOCKET_PROTOCOLS, expectation, source, run)
+def _check(
+    name: str, title: str, expectation: str, source: str, run: Callable[[Target], Finding], force: Force = "must"
+) -> Check:
+    return Check(name, title, WEBSOCKET_PROTOCOLS, expectation, source, run, force=force)
 
 
 _EVENTS = "RFC 6455 §5.6; ASGI WebSocket, Receive, Send"
@@ -184,13 +129,13 @@ CHECKS = (
         _EVENTS,
         _echo(TextMessage(""), BytesMessage(b""), expected=["", b""]),
     ),
-    _check("ws-large", "Message of 1 MiB", "A message of 1 MiB goes to the app and back.", _EVENTS, _large),
     _check(
-        "ws-largest",
-        "Largest message",
-        "A message that is too big ends the connection, with 1009 where a code is given; up to 17 MiB are tried.",
-        "RFC 6455 §7.4.1, §10.4",
-        _largest,
+        "ws-large",
+        "Message of 1 MiB",
+        "A message of 1 MiB goes to the app and back.",
+        _EVENTS,
+        _large,
+        force="expected",
     ),
     _check(
         "ws-fragments",
@@ -213,26 +158,19 @@ CHECKS = (
         "RFC 6455 §5.5.2, §5.5.3",
         _ping,
     ),
-    _check("ws-pong", "PONG nobody asked for", "An unsolicited PONG is not answered.", "RFC 6455 §5.5.3", _pong),
+    _check(
+        "ws-pong",
+        "PONG nobody asked for",
+        "An unsolicited PONG is taken, and not answered.",
+        "RFC 6455 §5.5.3",
+        _pong,
+        force="expected",
+    ),
     _check(
         "ws-deflate",
         "permessage-deflate",
         "Where it is negotiated, compressed messages go to the app and back.",
         "RFC 7692 §7",
         _deflate,
-    ),
-    _check(
-        "ws-send-pressure",
-        "Client that does not read",
-        "send() waits once buffers are full; here it takes less than 24 MiB.",
-        "ASGI WebSocket, Send; RFC 6455 §10.4",
-        _send_pressure,
-    ),
-    _check(
-        "ws-receive-pressure",
-        "App that does not read",
-        "The server stops reading once buffers are full; here it takes less than 24 MiB.",
-        "RFC 6455 §10.4",
-        _receive_pressure,
     ),
 )

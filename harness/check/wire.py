@@ -1,6 +1,6 @@
 """One HTTP/1.1 connection seen from the client: raw bytes out, answers read strictly, and a story of both.
 
-It shares nothing with the load engine, so that a fault of one is not hidden by the same fault in the other.
+No line of it is shared with the load engine, so that a fault of one is not hidden by the same fault in the other.
 """
 
 from __future__ import annotations
@@ -76,12 +76,22 @@ class Wire:
         self.socket: socket.socket = target.connect(receive_buffer_bytes=receive_buffer_bytes)
         self._data = bytearray()
         self._over = False
+        self._reset = False
         self._story: list[_Run] = []
 
     @property
     def story(self) -> str:
-        """What went over the connection: → from the client, ← from the server, × its end."""
+        """What went over the connection: → from the client, ← from the server, × its end, ! what else was done."""
         return "\n".join(map(str, self._story))
+
+    @property
+    def was_reset(self) -> bool:
+        """Was its end a reset, which may have destroyed what was on its way?"""
+        return self._reset
+
+    def remark(self, words: str) -> None:
+        """Something that was done beside the connection, for the story."""
+        self._tell("!", words.encode())
 
     def send(self, data: bytes) -> None:
         """All of it; a server that closes its ears meanwhile is no fault yet, its answer tells."""
@@ -93,11 +103,11 @@ class Wire:
         except (ConnectionError, ssl.SSLError):
             self._tell("×", b"closed while the client was sending")
 
-    def send_until_answered(self, data: bytes) -> int:
+    def send_until_answered(self, data: bytes, pause_s: float = 0) -> int:
         """Send in pieces until something comes back, as a refusal may; how many bytes went out."""
         self._tell("→", data)
         sent = 0
-        while sent < len(data) and not self.readable(0):
+        while sent < len(data) and not self.readable(pause_s):
             try:
                 sent += self.socket.send(data[sent : sent + 16_384])
             except TimeoutError:
@@ -150,6 +160,8 @@ class Wire:
         else:
             while self._data or self._receive():
                 yield self._take(len(self._data))
+            if self._reset:  # RFC 9112 §8: complete unless the connection has told of an error
+                raise Cut(f"reset before the end of the connection could end the answer\n{self.story}")
 
     def closed(self, within_s: float) -> bool:
         """Has the server ended the connection, with nothing more to say? Waits for it."""
@@ -223,7 +235,7 @@ class Wire:
         except TimeoutError:
             raise Silent(f"no answer within {self.socket.gettimeout():g} s\n{self.story}") from None
         except (ConnectionError, ssl.SSLError):
-            self._over = True
+            self._over = self._reset = True
             self._tell("×", b"reset by the server")
             return False
         if data:
@@ -246,7 +258,7 @@ class Wire:
             self.socket.settimeout(patience_s)
 
     def _tell(self, arrow: str, data: bytes) -> None:
-        if not self._story or self._story[-1].arrow != arrow:
+        if arrow in "×!" or not self._story or self._story[-1].arrow != arrow:
             self._story.append(_Run(arrow))
         self._story[-1].add(data)
 

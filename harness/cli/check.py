@@ -14,11 +14,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table as Grid
+from rich.text import Text
 
-from harness import catalog, cpus, guard, packages, run
+from harness import catalog, cpus, guard, packages, record, run
 from harness.check import report
 from harness.check.survey import Survey, checks
-from harness.check.target import Bench
+from harness.check.target import Bench, command_lines
 from harness.cli.app import INTERRUPTED, MISSED_GATE, NOTHING_MEASURED, app
 from harness.model import PROTOCOLS, UsageError
 
@@ -31,7 +32,18 @@ if TYPE_CHECKING:
 
 FAULTY_CHECK = 4
 """Exit status when a check itself went wrong: all others were tried."""
-_COLOURS = {"✓": "green", "✗": "bold red", "–": "dim", "!": "bold magenta", "": "dim"}
+NOT_STARTED = 5
+"""Exit status when a server that is installed could not be started: all others were tried."""
+_COLOURS = {
+    "✓": "green",
+    "✗": "bold red",
+    "△": "yellow",
+    "○": "cyan",
+    "–": "dim",
+    "?": "bold magenta",
+    "!": "bold magenta",
+    "": "dim",
+}
 _FIRST_WIDTH = 40
 
 
@@ -54,7 +66,8 @@ def check_(
 ) -> None:
     """Try what each server does: framing, limits, broken requests, streaming, disconnects, ASGI, shutdown.
 
-    A failed check is a finding and no fault: the exit status is 0 once all was tried, unless --fail-on says otherwise.
+    A failed check is a finding and no fault: the exit status is 0 once all was tried, unless --fail-on says otherwise;
+    a server that does not start is a fault.
     """
     if format_ not in ("text", "json"):
         raise UsageError(f"--format: expected text or json, found {format_}")
@@ -63,23 +76,55 @@ def check_(
     asked: Sequence[Check] = _chosen("checks", checks(), checks_, _name)
     gating = "all" if fail_on == "any" else fail_on
     gates = {each.name for each in _chosen("fail-on", asked, gating, _name)} if fail_on else set()
+    _demand_checks(spoken, asked, named=protocols != "all")
     absent = catalog.not_installed(chosen)
     # Progress goes where it does not mix with JSON.
     console = Console(highlight=False, stderr=format_ == "json")
     survey = Survey(chosen, spoken, asked, absent, lambda _: None)
     started = datetime.now(UTC)
-    with _progress(console, survey), guard.guard() as token, run.certificates() as tls:
-        try:
-            entries = survey.run(Bench(sys.executable, tls, token, cpus.available()))
-        except KeyboardInterrupt:
-            raise typer.Exit(INTERRUPTED) from None
-    found = _findings(started, survey, entries)
-    page = report.write(found, out / f"{found.id}-check")
+    folder = _folder(out, started)
+    whole = _surveyed(console, survey)
+    found = _findings(started, survey, whole=whole)
+    with record.writing(out):
+        page = report.write(found, folder)
     if format_ == "json":
         print(report.encode(found).decode())
     else:
         show(console, found, page)
     raise typer.Exit(exit_status(found, gates))
+
+
+def _demand_checks(protocols: Sequence[Protocol], asked: Sequence[Check], *, named: bool) -> None:
+    """Raise `UsageError` where nothing would be asked over a protocol that was named, or over any."""
+    silent = [protocol for protocol in protocols if not any(protocol in check.protocols for check in asked)]
+    if silent and (named or len(silent) == len(protocols)):
+        known = [protocol for protocol in PROTOCOLS if any(protocol in check.protocols for check in asked)]
+        raise UsageError(
+            f"--protocols: expected any of {', '.join(known)}, over which the chosen checks are tried, "
+            f"found {', '.join(silent)}"
+        )
+
+
+def _folder(out: Path, started: datetime) -> Path:
+    """A folder for the results, made before anything is tried."""
+    folder = out / f"{_id(started)}-check"
+    with record.writing(out):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _id(started: datetime) -> str:
+    return f"{started:%Y-%m-%dT%H-%M-%S}"
+
+
+def _surveyed(console: Console, survey: Survey) -> bool:
+    """Try everything; False when it was interrupted."""
+    with _progress(console, survey), guard.guard() as token, run.certificates() as tls:
+        try:
+            survey.run(Bench(sys.executable, tls, token, cpus.available()))
+        except KeyboardInterrupt:
+            return False
+    return True
 
 
 def _chosen(option: str, entries: Sequence[Any], names: str, name_of: Callable[[Any], str]) -> Sequence[Any]:
@@ -114,17 +159,23 @@ def _progress(console: Console, survey: Survey) -> Iterator[None]:
         yield
 
 
-def _findings(started: datetime, survey: Survey, entries: Sequence[Entry]) -> Findings:
+def _findings(started: datetime, survey: Survey, *, whole: bool) -> Findings:
     installed = {server.name: version for server in survey.servers if (version := catalog.version_of(server))}
+    commands = {
+        server.name: command_lines(server, survey.protocols, sys.executable)
+        for server in survey.servers
+        if server.name not in survey.not_installed
+    }
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return report.Findings(
         schema=report.CHECK_SCHEMA,
-        id=f"{started:%Y-%m-%dT%H-%M-%S}",
+        id=_id(started),
         started_at=started.isoformat(timespec="seconds"),
         argv=tuple(sys.argv),
-        setting=report.Setting(python, platform.platform(), installed, packages.installed()),
+        setting=report.Setting(python, platform.platform(), installed, commands, packages.installed()),
         checks=tuple(report.Question.of(check) for check in survey.checks),
-        results=tuple(entries),
+        results=tuple(survey.entries),
+        whole=whole,
     )
 
 
@@ -138,27 +189,41 @@ def show(console: Console, found: Findings, page: Path) -> None:
         for server in table.servers:
             grid.add_column(server, justify="center", overflow="fold")
         for row in table.rows:
-            grid.add_row(row.check.name, *(f"[{_COLOURS[mark]}]{mark}[/]" if mark else "" for mark in row.marks))
-        grid.add_row("passed", *map(table.passed, table.servers), style="bold")
+            grid.add_row(row.check.name, *(Text(mark, _COLOURS.get(mark, "green")) for mark in row.marks))
+        for force, word in report.FORCES.items():
+            shares = (table.passed(server, force) for server in table.servers)
+            grid.add_row(f"passed, {word}", *shares, style="bold")
         console.print(grid)
         for check, entry in table.failures:
-            console.print(f"{entry.server} · {check.name}: {entry.summary}", markup=False, soft_wrap=True)
+            line = f"{report.mark(check, entry)} {entry.server} · {check.name}: {entry.summary}"
+            console.print(line, markup=False, soft_wrap=True)
         for server, reason, count in table.not_tried:
             if count == len(table.rows):  # why single ones were not tried stands in the page
                 console.print(f"{server} · not tried: {reason}", markup=False, soft_wrap=True, style="dim")
-    console.print(f"\n{report.MEANING}", markup=False)
+    if not found.whole:
+        words = f"\nInterrupted after {len(found.results):,} answers: what is missing has not been tried."
+        console.print(words, soft_wrap=True)
+    console.print(f"\n{report.MEANING}", markup=False, soft_wrap=True)
     console.print(f"Evidence: {page}", markup=False, soft_wrap=True)
 
 
 def exit_status(found: Findings, gates: set[str]) -> int:
-    """0 when all was tried; 1 a gate, 3 nothing could be tried, 4 a check went wrong itself, which is told."""
+    """0 when all was tried; else what comes first of the following.
+
+    130 interrupted, 4 a check went wrong itself, which is told, 5 a server did not start, 3 nothing could be tried, 1 a
+    gate.
+    """
     outcomes = {entry.outcome for entry in found.results}
-    if not outcomes & {"pass", "fail", "error"}:
-        return NOTHING_MEASURED
+    if not found.whole:
+        return INTERRUPTED
     if "error" in outcomes:
         for entry in found.results:
             if entry.outcome == "error":
                 place = f"{entry.server} · {entry.protocol} · {entry.check}"
                 print(f"harness: {place}: the check itself went wrong\n{entry.evidence}", file=sys.stderr)
         return FAULTY_CHECK
+    if "no-start" in outcomes:
+        return NOT_STARTED
+    if not outcomes & {"pass", "fail"}:
+        return NOTHING_MEASURED
     return MISSED_GATE if any(entry.outcome == "fail" and entry.check in gates for entry in found.results) else 0

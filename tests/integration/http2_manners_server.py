@@ -40,6 +40,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 FRAME_HEAD = 9
 GOAWAY, SETTINGS = 0x7, 0x4
 LIMIT = 1_000
+EXTENSIONS = ("http.response.trailers", "http.response.early_hint")
 
 
 class Server:
@@ -93,7 +94,7 @@ class Connection(asyncio.Protocol):
         self.server.connections.add(self)
         self.h2.local_settings[SettingCodes.ENABLE_CONNECT_PROTOCOL] = 1
         self.h2.local_settings.acknowledge()
-        limit = 2**31 - 1 if "no-limit" in self.faults else 100
+        limit = 2**31 - 1 if "no-limit" in self.faults else 10 if "few-streams" in self.faults else 100
         self.h2.local_settings[SettingCodes.MAX_CONCURRENT_STREAMS] = limit
         self.h2.local_settings.acknowledge()
         self.h2.initiate_connection()
@@ -293,7 +294,7 @@ class Stream:
             "path": path,
             "query_string": query.encode(),
             "headers": headers,
-            "extensions": {"http.response.trailers": {}},
+            "extensions": {name: None if "odd-extension" in self.faults else {} for name in EXTENSIONS},
         }
 
     async def receive(self) -> dict[str, Any]:
@@ -315,6 +316,10 @@ class Stream:
             if message["type"] == "http.response.start":
                 self.start = [(b":status", b"%d" % message["status"]), *message.get("headers", [])]
                 self.status, self.trailing = message["status"], message.get("trailers", False)
+            elif message["type"] == "http.response.early_hint":
+                if "no-hints" not in self.faults:
+                    links = [(b"link", link) for link in message["links"]]
+                    self.connection.h2.send_headers(self.id, [(b":status", b"103"), *links])
             elif message["type"] == "http.response.trailers":
                 self.ended = True
                 fields = [] if "no-trailers" in self.faults else message["headers"]

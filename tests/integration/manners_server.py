@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+HOST = re.compile(rb"[A-Za-z0-9._-]+(:[0-9]*)?")
 TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 LINE_LIMIT, HEAD_LIMIT = 16_384, 65_536
-EXTENSIONS = ("http.response.trailers", "http.response.early_hint", "http.response.pathsend")
+EXTENSIONS = tuple(f"http.response.{name}" for name in ("trailers", "early_hint", "pathsend", "made_up"))
 
 
 class Refused(Exception):  # noqa: N818 - a word of the protocol
@@ -75,9 +76,9 @@ class Server:
                 sys.exit(1)
         listener = listener or await asyncio.start_server(self.connected, host, port)
         await self.stopping.wait()
-        if "deaf-to-term" in faults:
-            await asyncio.sleep(60)
-        if "accepts-while-stopping" not in faults:
+        if "short-grace" in faults:
+            await self.leave_in_haste(listener)
+        elif "accepts-while-stopping" not in faults:
             listener.close()
         for connection in list(self.connections):
             if "aborts" in faults or (connection.idle and "keeps-idle" not in faults):
@@ -86,7 +87,16 @@ class Server:
             await next(iter(self.connections)).over.wait()
         if answer == "lifespan.startup.complete" and "no-shutdown" not in faults:
             await self.events.put({"type": "lifespan.shutdown"})
-            await task
+            await asyncio.wait({task}, timeout=0.1 if "hasty-shutdown" in faults else None)
+
+    async def leave_in_haste(self, listener: asyncio.Server) -> None:
+        """No fault: new connections wait in the queue, and those in flight have 0.8 seconds."""
+        for socket in listener.sockets:
+            asyncio.get_running_loop().remove_reader(socket.fileno())
+        tasks = [asyncio.create_task(connection.over.wait()) for connection in self.connections]
+        await asyncio.wait(tasks, timeout=0.8)
+        for connection in list(self.connections):
+            connection.writer.transport.abort()
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = Connection(self, reader, writer)
@@ -164,7 +174,7 @@ class Connection:
         if "no-limits" in self.faults:
             return
         line = head.partition(b"\r\n")[0]
-        if len(line) > LINE_LIMIT:
+        if len(line) > (LINE_LIMIT if "short-lines" not in self.faults else 4096):
             raise Refused(414)
         if len(head) > HEAD_LIMIT:
             raise Refused(431)
@@ -174,9 +184,15 @@ class Connection:
         words = first.split(b" ")
         if "lenient-request-line" in self.faults:
             words = [b"GET", next((word for word in words if word.startswith(b"/")), b"/"), b"HTTP/1.1"]
-        if len(words) != 3 or not TOKEN.fullmatch(words[0]) or words[2] not in (b"HTTP/1.0", b"HTTP/1.1"):
+        if len(words) != 3 or not TOKEN.fullmatch(words[0]) or not self.speaks(words[2]):
             raise Refused(400)
-        return words[0], words[1], words[2][5:], self.fields(rest)
+        return words[0], words[1], b"1.0" if words[2] == b"HTTP/1.0" else b"1.1", self.fields(rest)
+
+    def speaks(self, version: bytes) -> bool:
+        if "any-version" in self.faults:
+            return version.startswith(b"HTTP/")
+        pattern = rb"HTTP/1\.[01]" if "no-later-minor" in self.faults else rb"HTTP/1\.[0-9]"
+        return re.fullmatch(pattern, version) is not None
 
     def fields(self, text: bytes) -> list[tuple[bytes, bytes]]:
         found: list[tuple[bytes, bytes]] = []
@@ -187,6 +203,8 @@ class Connection:
                 continue
             if "space-before-colon" in self.faults:
                 name = name.rstrip()
+            if "space-first" in self.faults:
+                name = name.lstrip()
             if "lenient-field" not in self.faults and not (colon and TOKEN.fullmatch(name)):
                 raise Refused(400)
             if any(octet in value and f"keeps-{octet}" not in self.faults for octet in (0, 10, 13)):
@@ -204,6 +222,13 @@ class Request:
         hosts = self.all(b"host")
         if version == b"1.1" and len(hosts) != 1 and "no-host-check" not in self.faults:
             raise Refused(400)
+        if not all(map(HOST.fullmatch, hosts)) and "no-host-check" not in self.faults:
+            raise Refused(400)
+        if target.startswith(b"http://") and "no-absolute-form" not in self.faults:
+            host, slash, path = target.removeprefix(b"http://").partition(b"/")
+            self.target = slash + path
+            if "keeps-host" not in self.faults:
+                self.fields = [(b"host", host), *(field for field in fields if field[0] != b"host")]
         self.keeps = version == b"1.1" and b"close" not in self.all(b"connection")
         self.keeps = self.keeps or "never-closes" in self.faults
         self.keeps = self.keeps and "always-closes" not in self.faults
@@ -251,21 +276,27 @@ class Request:
             "raw_path": path,
             "query_string": query.decode() if "text-query" in faults else query,
             "root_path": "" if "rooted" not in faults else "/root",
-            "headers": [
-                (name if "text-headers" not in faults else name.decode(), value) for name, value in self.fields
-            ],
+            "headers": [(self.name(name), value) for name, value in self.fields],
             "client": (sockets("peername")[0], ports(sockets("peername")[1])),
             "server": (sockets("sockname")[0], ports(sockets("sockname")[1])),
-            "extensions": {name: {} for name in EXTENSIONS}
-            if "odd-extensions" not in faults
-            else ["http.response.trailers"],
+            "extensions": self.extensions(),
             "state": self.connection.server.state if "one-state" in faults else dict(self.connection.server.state),
         }
         if "decoded-query" in faults:
             scope["query_string"] = unquote(query.decode()).encode()
         return scope
 
-    async def serve(self) -> bool:  # noqa: C901, PLR0911 - the faults are why
+    def name(self, name: bytes) -> bytes | str:
+        if "text-headers" in self.faults:
+            return name.decode()
+        return name.title() if "keeps-case" in self.faults else name
+
+    def extensions(self) -> Any:
+        if "odd-extensions" in self.faults:
+            return ["http.response.trailers"]
+        return {name: None if "odd-extension" in self.faults else {} for name in EXTENSIONS}
+
+    async def serve(self) -> bool:  # noqa: C901 - the faults are why
         """Answer it; False when the connection has to end."""
         if self.expects and "no-expect" in self.faults:
             raise Refused(417)
@@ -290,8 +321,6 @@ class Request:
             await self.connection.refuse(500)
             return False
         if not self.done:
-            return False
-        if "drops-pipelined" in self.faults and self.connection.data:
             return False
         return self.keeps and (self.whole or "reparses-body" in self.faults)
 
@@ -329,7 +358,9 @@ class Request:
         return self.connection.take(min(len(self.connection.data), self.length - self.read))
 
     async def chunk(self) -> bytes:
-        line = (await self.connection.line()).partition(b";")[0]
+        line, _, extension = (await self.connection.line()).partition(b";")
+        if (extension and "no-chunk-extension" in self.faults) or b"\n" in extension:
+            raise Refused(400)
         if "lenient-chunk" in self.faults:
             size = int((re.findall(rb"[0-9]", line) or [b"5"])[-1])
         elif re.fullmatch(rb"[0-9a-fA-F]{1,16}", line):
@@ -338,7 +369,8 @@ class Request:
             raise Refused(400)
         if not size:
             while await self.connection.line():
-                pass
+                if "no-trailers-in" in self.faults:
+                    raise Refused(400)
             self.whole = True
             return b""
         while len(self.connection.data) < size:
@@ -403,6 +435,8 @@ class Request:
         if not self.head_sent:
             self.held = self.head() if self.started else b""
             self.head_sent = True
+        if "swaps" in self.faults:
+            body = {b"first": b"other"}.get(body, body)
         if self.says is not None and "no-length-check" not in self.faults:
             body = body[: self.says - self.sent]
         self.sent += len(body)

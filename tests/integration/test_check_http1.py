@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.check.survey import Survey, checks
+from harness.check.survey import Survey, attempt, checks
 from harness.model import Launch, Server
 from tests.manners import Manners, assert_fails, served
 
@@ -25,11 +25,13 @@ FAULTS = [
     ("http10-close", "never-closes", "found it open"),
     ("http10-no-chunks", "chunks-for-all", "no Transfer-Encoding"),
     ("connection-close", "never-closes", "found it open"),
-    ("pipelining", "drops-pipelined", "closed before a status line"),
+    ("pipelining", "swaps", "in this order"),
     ("unread-body", "reparses-body", "served as a request"),
     ("empty-line-first", "no-empty-line", "found 400"),
     ("byte-by-byte", "impatient", "found 400"),
     ("chunked-request", "no-chunks", "b'hello, world'"),
+    ("chunk-extension", "no-chunk-extension", "found 400"),
+    ("request-trailer", "no-trailers-in", "found 400"),
     ("response-framing", "wrong-size", "chunk"),
     ("app-transfer-encoding", "doubles-chunks", "once chunked"),
     ("expect-continue", "no-expect", "found 417"),
@@ -47,6 +49,15 @@ FAULTS = [
     ("obs-fold", "keeps-fold", "\\r\\n b"),
     ("host-missing", "no-host-check", "no Host: 200"),
     ("host-twice", "no-host-check", "two Hosts: 200"),
+    ("host-invalid", "no-host-check", "Host: a/b: 200"),
+    ("absolute-form", "no-absolute-form", "404"),
+    ("absolute-form-host", "keeps-host", "the app got the host [b'a']"),
+    ("space-before-header", "space-first", "taken for a header"),
+    ("version-major", "any-version", "HTTP/3.7: 200"),
+    ("version-minor", "no-later-minor", "HTTP/1.2: 400"),
+    ("http10-transfer-encoding", "never-closes", "left open"),
+    ("gzip-chunked", "lenient-coding", "still in gzip"),
+    ("chunked-twice", "lenient-coding", "chunked, chunked: 200"),
     ("smuggling-cl-te", "length-wins", "Content-Length did"),
     ("smuggling-cl-te", "goes-on", "served as a request"),
     ("smuggling-two-lengths", "first-length", "200"),
@@ -54,10 +65,13 @@ FAULTS = [
     ("content-length-malformed", "stays-after-refusal", "left open"),
     ("smuggling-codings", "lenient-coding", "Transfer-Encoding: identity: 200"),
     ("chunk-malformed", "lenient-chunk", "size with a sign: 200"),
-    ("header-size", "no-limits", "expected a limit"),
+    ("chunk-overflow", "lenient-chunk", "size beyond 64 bits: 200"),
+    ("chunk-bare-lf", "lenient-chunk", "extension ended by LF: 200"),
     ("header-size", "wordless", "closed without one"),
-    ("header-count", "no-limits", "expected a limit"),
-    ("target-size", "no-limits", "expected a limit"),
+    ("header-count", "wordless", "closed without one"),
+    ("target-size", "wordless", "closed without one"),
+    ("request-line-8000", "short-lines", "8,000 bytes: 414"),
+    ("head-limit", "no-limits", "25,600 headers: 200"),
     ("app-raises", "wordless-500", "closed without an answer"),
     ("app-silent", "wordless-500", "closed without an answer"),
     ("app-raises-midway", "pads", "found it complete"),
@@ -81,16 +95,19 @@ FAULTS = [
     ("scope-query", "decoded-query", "query_string"),
     ("scope-root-path", "rooted", "/root"),
     ("scope-headers", "text-headers", "expected bytes"),
+    ("scope-header-case", "keeps-case", "found Host"),
     ("scope-addresses", "text-ports", "of str and str"),
     ("scope-asgi", "no-versions", "expected asgi"),
-    ("scope-extensions", "odd-extensions", "expected a dict"),
+    ("scope-extensions", "odd-extensions", "expected a dict of extensions"),
+    ("scope-extensions", "odd-extension", "expected a dict for each"),
     ("extension-trailers", "no-trailers", "expected the body and the trailer"),
     ("extension-early-hint", "no-hints", "expected 103"),
     ("extension-pathsend", "no-file", "expected the file"),
-    ("lifespan-startup", "no-lifespan", "no lifespan scope"),
     ("lifespan-startup", "serves-at-once", "expected no request before"),
     ("lifespan-scope", "lifespan-bare", "expected asgi"),
     ("lifespan-shutdown", "no-shutdown", "expected lifespan.shutdown"),
+    ("lifespan-shutdown", "hasty-shutdown", "expected the server to wait for the app's answer"),
+    ("lifespan-shutdown", "accepts-while-stopping", "expected no connection served"),
     ("lifespan-state", "one-state", "expected a copy"),
     ("lifespan-failed", "serves-after-failure", "found that it serves"),
     ("lifespan-failed", "exits-0", "exit status 0"),
@@ -101,7 +118,7 @@ FAULTS = [
     ("shutdown-idle", "keeps-idle", "found it open"),
 ]
 """A check, a fault, and what its evidence then says."""
-AT_THE_START = {"no-lifespan", "lifespan-bare", "one-state"}
+AT_THE_START = {"lifespan-bare", "one-state"}
 """Faults of what happened before the check, so that it needs a server that was started with them."""
 
 
@@ -131,6 +148,36 @@ def test_a_check_fails_on_a_server_with_the_fault_that_it_looks_for(
                 assert_fails(BY_NAME[name], evidence, "h1", target)
         else:
             assert_fails(BY_NAME[name], evidence, "h1", shared)
+
+
+@pytest.mark.parametrize(
+    ("name", "manner", "outcome", "evidence"),
+    [
+        ("shutdown-in-flight", "short-grace", "pass", "answered, closed"),
+        ("lifespan-startup", "no-lifespan", "n/a", "no lifespan scope"),
+        ("lifespan-shutdown", "no-lifespan", "n/a", "no lifespan scope"),
+        ("pipelining", "always-closes", "n/a", "after 1 of 3 answers"),
+        ("header-size", "no-limits", "pass", "the most that were tried"),
+    ],
+)
+def test_what_breaks_no_rule_is_no_failure(
+    name: str, manner: str, outcome: str, evidence: str, manners: Manners
+) -> None:
+    with manners.faulty(manner), manners.impatient("h1", 5) as target:
+        entry = attempt("h1", BY_NAME[name], target)
+    assert entry.outcome == outcome, entry.evidence
+    assert evidence in entry.evidence
+
+
+def test_versions_and_extensions_are_told_as_values(shared: OwnTarget) -> None:
+    assert attempt("h1", BY_NAME["scope-asgi"], shared).value == "2.5"
+    entry = attempt("h1", BY_NAME["scope-extensions"], shared)
+    assert entry.value == "early_hint, made_up, pathsend, trailers"
+    assert "http.response.made_up (no check of its own)" in entry.evidence
+
+
+def test_a_story_of_a_shutdown_tells_the_signal(shared: OwnTarget) -> None:
+    assert "! SIGTERM to the server\n" in attempt("h1", BY_NAME["shutdown-in-flight"], shared).evidence
 
 
 def test_there_is_a_fault_for_every_check() -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.check.survey import checks
+from harness.check import http2_many
+from harness.check.survey import attempt, checks
 from tests.manners import Manners, assert_fails, served
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ FAULTS = [
     ("h2-upload", "no-updates", "65,535 of 2,097,152 bytes sent"),
     ("h2-upload-back-pressure", "reads-ahead", "would take more"),
     ("h2-streams-at-once", "one-at-a-time", "1 in the app"),
+    ("h2-streams-at-once", "few-streams", "the limit is 10"),
     ("h2-streams-one-too-many", "no-limit", "was served while the others waited"),
     ("h2-streams-interleaved", "one-at-a-time", "another: no answer"),
     ("h2-reset", "deaf", "not told"),
@@ -51,6 +53,8 @@ FAULTS = [
     ("h2-app-answers-nothing", "hangs", "no answer"),
     ("h2-request-trailers", "no-trailers-in", "no answer"),
     ("h2-response-trailers", "no-trailers", "with trailers [('x-none', '')]"),
+    ("h2-early-hint", "no-hints", "interim answers []"),
+    ("h2-extensions", "odd-extension", "expected a dict for each"),
     ("h2-head", "body-for-head", "InvalidBodyLengthError"),
     ("h2-no-content", "body-for-head", "4 bytes"),
     ("h2-expect-continue", "no-continue", "before the body: nothing"),
@@ -116,6 +120,28 @@ def test_a_check_of_tls_fails_on_a_server_with_the_fault_that_it_looks_for(
 ) -> None:
     with manners.faulty(fault), manners.impatient("h2", 0.25) as target:
         assert_fails(BY_NAME[name], evidence, "h2", target)
+
+
+def test_a_server_that_is_slow_has_lost_no_stream(shared: OwnTarget, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http2_many, "MANY_S", 0)
+    entry = attempt("h2c", BY_NAME["h2-many-requests"], shared)
+    assert (entry.outcome, "too slow to tell: 8 requests" in entry.evidence) == ("n/a", True), entry.evidence
+
+
+def test_many_requests_may_take_longer_than_the_patience_for_one_answer(
+    manners: Manners, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http2_many, "CONNECTIONS", 1)
+    with manners.impatient("h2c", 0.1) as target:
+        entry = attempt("h2c", BY_NAME["h2-many-requests"], target)
+    assert entry.outcome == "pass", entry.evidence
+    assert "1,100 of 1,100 answered" in entry.evidence
+
+
+def test_a_story_tells_the_settings_of_the_client(manners: Manners, shared: OwnTarget) -> None:
+    with manners.faulty("no-pong"):
+        entry = attempt("h2c", BY_NAME["h2-window-negative"], shared)
+    assert "INITIAL_WINDOW_SIZE=1000" in entry.evidence.splitlines()[1]
 
 
 def test_there_is_a_fault_for_every_check() -> None:

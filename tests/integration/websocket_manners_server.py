@@ -117,7 +117,7 @@ class Socket:
         offered = [name.strip() for name in self.lower.get(b"sec-websocket-protocol", b"").decode().split(",") if name]
         return {
             "type": "websocket",
-            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "asgi": {"version": "3.0"} if "old-spec" in self.faults else {"version": "3.0", "spec_version": "2.4"},
             "http_version": "1.1",
             "scheme": "wss" if self.writer.get_extra_info("ssl_object") else "ws",
             "path": path if "raw-path" in self.faults else unquote(path),
@@ -197,6 +197,9 @@ class Socket:
         text, data = message.get("text"), message.get("bytes")
         if "drops-empty" in self.faults and not (text or data):
             return
+        if "never-sends" in self.faults:
+            await self.ended.wait()
+            return
         if "text-only" in self.faults and data is not None:
             text, data = data.decode("latin-1"), None
         assert self.ws
@@ -229,6 +232,8 @@ class Socket:
             self.writer.write(self.ws.send(Pong(payload)))
         elif isinstance(event, Pong) and "fears-pong" in self.faults:
             raise Left(1002)
+        elif isinstance(event, Pong) and "answers-pong" in self.faults:
+            self.writer.write(self.ws.send(Pong(event.payload)))
         elif isinstance(event, TextMessage | BytesMessage):
             await self.message(event)
         elif isinstance(event, CloseConnection):
@@ -257,6 +262,8 @@ class Socket:
             if "swallows" in self.faults:
                 self.parts.clear()
                 return
+            if "ponders" in self.faults:
+                await asyncio.Event().wait()
             self.close(1011 if "small" in self.faults else 1009)
             self.writer.close()
             raise Left(1009)
@@ -265,6 +272,11 @@ class Socket:
             whole = ("" if kind == "text" else b"").join(self.parts)
             self.parts.clear()
             other = {"bytes" if kind == "text" else "text": whole} if "both-keys" in self.faults else {}
+            if "closes-when-full" in self.faults and self.inbox.full():
+                self.writer.transport.abort()
+                raise Left(1006)
+            if "loses-when-full" in self.faults and self.inbox.full():
+                return
             await self.inbox.put({"type": "websocket.receive", kind: whole, **other})
 
     async def shut_down(self) -> None:

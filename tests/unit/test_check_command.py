@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from harness import catalog
 from harness.check.model import Entry, Outcome
+from harness.check.report import MEANING
+from harness.check.survey import Survey
+from harness.check.target import Bench, command_lines
 from harness.cli import app
-from harness.cli.check import exit_status
+from harness.cli.check import exit_status, show
 from harness.model import UsageError
 from tests.unit.test_check_report import FOUND
 
@@ -24,6 +31,9 @@ from tests.unit.test_check_report import FOUND
         (("--fail-on", "nothing"), "--fail-on: expected any of"),
         (("--checks", "keep-alive", "--fail-on", "date"), "--fail-on: expected any of keep-alive"),
         (("--format", "xml"), "--format: expected text or json"),
+        (("--protocols", "h3"), "--protocols: expected any of h1, .* found h3"),
+        (("--protocols", "h1,ws", "--checks", "keep-alive"), "--protocols: expected any of h1, h1-tls, .* found ws"),
+        (("--out", "/dev/null"), "--out: expected a folder that can be written to, found /dev/null"),
     ],
 )
 def test_what_cannot_be_followed_is_named(arguments: tuple[str, ...], said: str) -> None:
@@ -39,9 +49,40 @@ def test_what_cannot_be_followed_is_named(arguments: tuple[str, ...], said: str)
         (["fail", "pass"], {"two"}, 0),
         (["n/a", "n/a"], {"two"}, 3),
         (["n/a", "pass"], {"one"}, 0),
-        (["error", "pass"], set(), 4),
+        (["error", "no-start"], set(), 4),
+        (["no-start", "no-start"], set(), 5),
+        (["no-start", "fail"], {"two"}, 5),
     ],
 )
 def test_the_exit_status_tells_findings_from_faults(outcomes: list[Outcome], gates: set[str], status: int) -> None:
     results = [Entry("a", "h1", name, outcome, "") for name, outcome in zip(("one", "two"), outcomes, strict=True)]
     assert exit_status(replace(FOUND, results=tuple(results)), gates) == status
+
+
+def test_what_was_found_before_an_interruption_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(self: Survey, _: Bench) -> None:
+        self.record([Entry(self.servers[0].name, "h1", "date", "pass", "there")])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Survey, "run", interrupted)
+    arguments = ["check", "--servers", "uvicorn", "--protocols", "h1", "--checks", "date,head", "--out", str(tmp_path)]
+    assert app(arguments, standalone_mode=False) == 130
+    (path,) = tmp_path.glob("*/check.json")
+    found = json.loads(path.read_text())
+    assert (found["whole"], len(found["results"])) == (False, 1)
+    assert "Interrupted after 1 answers" in capsys.readouterr().out
+
+
+def test_the_legend_is_one_line_where_no_terminal_cuts_it(capsys: pytest.CaptureFixture[str]) -> None:
+    show(Console(highlight=False), FOUND, Path("page"))
+    assert MEANING in capsys.readouterr().out.splitlines()
+
+
+def test_a_server_is_told_with_what_starts_it_in_clear_and_over_tls() -> None:
+    (server,) = [server for server in catalog.servers() if server.name == "uvicorn"]
+    clear, secured = command_lines(server, ["h1", "h1-tls"], "python")
+    assert "harness_probe.probe:app" in clear
+    assert "key.pem" in secured
+    assert command_lines(server, ["h1"], "python") == [clear]

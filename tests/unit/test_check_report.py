@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOSTILE = "expected 400, found <script>alert(1)</script> | `x`\nmore"
-SETTING = report.Setting("CPython 3.11", "Linux", {"a": "1.0"}, {"h11": "0.14"})
+SETTING = report.Setting("CPython 3.11", "Linux", {"a": "1.0"}, {"a": ["python -m a --port 8000"]}, {"h11": "0.14"})
 CHECKS = (
     report.Question("one", "One thing", frozenset({"h1", "h2"}), "It MUST.", "RFC 1 §1"),
-    report.Question("two", "Two things", frozenset({"h1"}), "It SHOULD.", "RFC 1 §2"),
+    report.Question("two", "Two things", frozenset({"h1"}), "It SHOULD.", "RFC 1 §2", "should"),
 )
 FOUND = report.Findings(
     report.CHECK_SCHEMA,
@@ -34,7 +35,8 @@ FOUND = report.Findings(
         Entry("b", "h1", "one", "error", "Traceback"),
         Entry("b", "h1", "two", "pass", "fine"),
         Entry("a", "h2", "one", "n/a", "a does not speak h2"),
-        Entry("b", "h2", "one", "pass", "fine"),
+        Entry("b", "h2", "one", "pass", "fine", "2.4"),
+        Entry("c", "h2", "one", "no-start", "c ended; its log says: OSError"),
     ),
 )
 
@@ -43,15 +45,30 @@ def test_there_is_a_table_for_each_protocol_with_a_mark_in_each_cell() -> None:
     first, second = report.tables(FOUND)
     assert [first.protocol, second.protocol] == ["h1", "h2"]
     assert first.servers == ("a", "b")
-    assert [row.marks for row in first.rows] == [["✓", "!"], ["✗", "✓"]]
-    assert [row.marks for row in second.rows] == [["–", "✓"]]
+    assert [row.marks for row in first.rows] == [["✓", "!"], ["△", "✓"]]
+    assert [row.marks for row in second.rows] == [["–", "2.4", "?"]]
 
 
 def test_what_did_not_pass_is_listed_by_server_and_what_was_not_tried_with_its_reason() -> None:
     first, second = report.tables(FOUND)
     assert [(entry.server, check.name) for check, entry in first.failures] == [("a", "two"), ("b", "one")]
-    assert second.not_tried == [("a", "a does not speak h2", 1)]
-    assert (first.passed("a"), second.passed("a"), second.passed("b")) == ("1 of 2", "–", "1 of 1")
+    assert second.not_tried == [("a", "a does not speak h2", 1), ("c", "c ended; its log says: OSError", 1)]
+
+
+def test_what_is_required_is_counted_apart_from_what_is_recommended() -> None:
+    first, second = report.tables(FOUND)
+    assert (first.passed("a", "must"), first.passed("a", "should")) == ("1 of 1", "0 of 1")
+    assert (second.passed("a", "must"), second.passed("b", "must"), second.passed("c", "must")) == ("–", "1 of 1", "–")
+    scores = {score.server: score for score in report.scores(FOUND)}
+    assert dict(scores["b"].passed) == {"must": "1 of 2", "should": "1 of 1", "expected": "–"}
+    assert (scores["a"].version, scores["c"].not_started) == ("1.0", "c ended; its log says: OSError")
+
+
+def test_a_mark_tells_what_stands_behind_an_expectation() -> None:
+    entry = Entry("a", "h1", "one", "fail", "")
+    marks = [report.mark(replace(CHECKS[0], force=force), entry) for force in report.FORCES]
+    assert marks == ["✗", "△", "○"]
+    assert all(mark in report.MEANING for mark in [*marks, *report.MARKS.values()])
 
 
 def test_programs_get_everything(tmp_path: Path) -> None:
@@ -65,7 +82,11 @@ def test_programs_get_everything(tmp_path: Path) -> None:
         "check": "two",
         "outcome": "fail",
         "evidence": HOSTILE,
+        "value": "",
     }
+    assert [check["force"] for check in data["checks"]] == ["must", "should"]
+    assert data["setting"]["commands"] == {"a": ["python -m a --port 8000"]}
+    assert data["whole"] is True
     assert {check["name"]: check["source"] for check in data["checks"]} == {"one": "RFC 1 §1", "two": "RFC 1 §2"}
 
 
@@ -81,8 +102,36 @@ def test_text_of_a_server_does_nothing_in_a_page(name: str, tmp_path: Path) -> N
 def test_a_cross_leads_to_its_evidence(tmp_path: Path) -> None:
     text = report.write(FOUND, tmp_path).read_text()
     links = set(re.findall(r'href="#([^"]+)"', text))
-    assert links == {"h1-a-two", "h1-b-one"}
+    assert {"h1-a-two", "h1-b-one", "h1", "h2", "servers"} <= links
     assert links <= set(re.findall(r'id="([^"]+)"', text))
+
+
+def test_evidence_that_is_led_to_is_shown_without_a_script(tmp_path: Path) -> None:
+    text = report.write(FOUND, tmp_path).read_text()
+    assert ".found:target > pre { display: block; }" in text
+    assert re.search(r'<div class="found" id="h1-a-two">.*?<pre>', text, re.DOTALL)
+
+
+@pytest.mark.parametrize("name", ["check.md", "check.html"])
+def test_a_page_names_checks_as_the_option_does_and_what_was_started(name: str, tmp_path: Path) -> None:
+    report.write(FOUND, tmp_path)
+    text = (tmp_path / name).read_text()
+    assert "python -m a --port 8000" in text
+    assert re.search(r"One thing (<code>one</code>|\(`one`\))", text)
+
+
+@pytest.mark.parametrize("name", ["check.md", "check.html"])
+def test_a_survey_that_was_interrupted_says_so(name: str, tmp_path: Path) -> None:
+    report.write(replace(FOUND, whole=False), tmp_path)
+    assert "Interrupted: what is missing has not been tried." in (tmp_path / name).read_text()
+
+
+def test_evidence_on_the_page_is_short_and_that_of_what_passed_one_line(tmp_path: Path) -> None:
+    long = "a summary\n" + "x" * 1900
+    entries = (Entry("a", "h1", "one", "pass", long), Entry("a", "h1", "two", "fail", long))
+    text = report.write(replace(FOUND, results=entries), tmp_path).read_text()
+    assert "✓ a summary – a" in text
+    assert 100 < text.count("x" * 100) * 100 < 1000
 
 
 def test_the_page_asks_nobody_for_anything(tmp_path: Path) -> None:

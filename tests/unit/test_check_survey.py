@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,7 +16,7 @@ from harness.check.survey import Survey, attempt, checks
 from harness.model import PROTOCOLS, Server, ServerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from harness.check.target import Target
 
@@ -28,6 +29,7 @@ class Own:
     """A server that lives until it is told that it does not."""
 
     ended: str | None = None
+    hangs = False
     log = "its last words"
     server = Server("mine", (), frozenset({"h1"}), lambda _: [])
 
@@ -39,6 +41,35 @@ class Own:
 
     def disconnect(self) -> None:
         self.disconnected.set()
+
+    def await_end(self, _: float) -> str | None:
+        return self.ended
+
+    def answers(self) -> bool:
+        return self.ended is None and not self.hangs
+
+
+class Bench:
+    """What starts servers: new ones, or none for an error."""
+
+    cpus = frozenset({0})
+
+    def __init__(self, error: ServerError | None = None) -> None:
+        self.error = error
+        self.started: list[Own] = []
+
+    @contextmanager
+    def serving(self, *_: object) -> Iterator[Own]:
+        if self.error:
+            raise self.error
+        self.started.append(Own())
+        yield self.started[-1]
+
+
+def surveyed(bench: Bench, *runs: Callable[[Any], Finding]) -> list[tuple[str, str]]:
+    asked = [replace(check(run), name=f"check-{number}") for number, run in enumerate(runs)]
+    found = Survey([Own.server], ["h1"], asked, {}, lambda _: None).run(cast("Any", bench))
+    return [(entry.outcome, entry.evidence) for entry in found]
 
 
 def tried(run: Callable[[Any], Finding], own: Own | None = None) -> tuple[str, str]:
@@ -98,6 +129,72 @@ def test_a_check_that_hangs_is_an_error_and_its_sockets_are_closed(monkeypatch: 
     assert own.disconnected.is_set()
 
 
+FORCES = {"must": r"MUST|must|REQUIRED", "should": r"SHOULD|should|RECOMMENDED|recommended"}
+SAID_OTHERWISE = (
+    *("http10-close", "byte-by-byte", "response-framing", "status-204", "status-304", "h2-window-zero"),
+    *("h2-request-trailers", "h2-no-content", "h2-padding", "h2-continuation", "h2-websocket", "ws-accept"),
+    *("ws-handshake-words", "ws-fragments-order", "ws-split-character", "ws-deflate", "ws-close-no-code"),
+)
+"""Required by what the source says a message is, or what happens, without the word."""
+
+
+@pytest.mark.parametrize("each", checks(), ids=lambda each: each.name)
+def test_expectation_force_and_source_agree(each: Check) -> None:
+    if each.force == "expected":
+        assert not re.search(r"\bMUST\b|\bSHOULD\b|RECOMMENDED", each.expectation)
+    elif each.force == "should" or (each.name not in SAID_OTHERWISE and "ASGI" not in each.source):
+        assert re.search(FORCES[each.force], each.expectation)
+
+
+def test_a_server_that_does_not_start_is_no_server_that_need_not_be_asked() -> None:
+    log = "Traceback\nOSError: no such file\nbye"
+    error = ServerError("mine: expected an answer, found none; it said: OSError; its log is /tmp/gone", log)
+    found = surveyed(Bench(error), lambda _: passed(""), lambda _: passed(""))
+    assert [outcome for outcome, _ in found] == ["no-start", "no-start"]
+    first, _, rest = found[0][1].partition("\n")
+    assert first == "mine: expected an answer, found none; it said: OSError"
+    assert rest == log
+
+
+def test_a_server_that_hangs_after_a_check_fails_that_one_and_is_started_again() -> None:
+    bench = Bench()
+
+    def hang(_: Target) -> Finding:
+        bench.started[-1].hangs = True
+        return passed("all right")
+
+    found = surveyed(bench, hang, lambda _: passed("well"))
+    assert [outcome for outcome, _ in found] == ["fail", "pass"]
+    assert found[0][1].startswith("after it the server answers nobody any more; all right")
+    assert len(bench.started) == 2
+
+
+def test_a_server_that_dies_after_a_check_fails_that_one_and_not_the_next() -> None:
+    bench = Bench()
+
+    def dies_late(own: Own) -> Finding:
+        def ask() -> bool:
+            own.ended = "SIGSEGV"
+            return False
+
+        own.answers = ask  # type: ignore[method-assign]
+        return passed("all right")
+
+    found = surveyed(bench, dies_late, lambda _: passed("well"))
+    assert [outcome for outcome, _ in found] == ["fail", "pass"]
+    assert "after it the server ended with SIGSEGV" in found[0][1]
+
+
+def test_what_was_found_stays_when_the_survey_is_interrupted() -> None:
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    mine = Survey([Own.server], ["h1"], [check(lambda _: passed("well"))], {}, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        mine.run(cast("Any", Bench()))
+    assert [entry.outcome for entry in mine.entries] == ["pass"]
+
+
 def test_a_server_that_a_check_brings_down_has_failed_it() -> None:
     own = Own()
 
@@ -124,7 +221,9 @@ def test_what_cannot_be_tried_is_said_and_no_server_is_started(
     server: Server, missing: dict[str, str], reason: str
 ) -> None:
     told = []
-    found = Survey([server], ["h1"], [check(lambda _: passed(""))], missing, told.append).run(cast("Any", None))
+    bench = Bench()
+    found = Survey([server], ["h1"], [check(lambda _: passed(""))], missing, told.append).run(cast("Any", bench))
+    assert bench.started == []
     assert [entry.outcome for entry in found] == ["n/a"]
     assert reason in found[0].evidence
     assert told == found

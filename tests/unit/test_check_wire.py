@@ -65,6 +65,14 @@ def test_an_answer_without_a_length_ends_with_the_connection(pair: Pair) -> None
     assert pair.wire(b"HTTP/1.0 200 OK\r\n\r\nall of it").answer().body == b"all of it"
 
 
+def test_a_reset_is_no_end_of_an_answer_that_the_connection_ends(pair: Pair) -> None:
+    pair.client.sendall(b"what the server leaves unread")
+    pair.server.sendall(b"HTTP/1.1 200 OK\r\n\r\nhalf of it")
+    pair.server.close()
+    with pytest.raises(Cut, match="reset before the end"):
+        Wire(cast("Any", pair)).answer()
+
+
 def test_interim_answers_stand_before_the_final_one(pair: Pair) -> None:
     answer = pair.wire(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").answer()
     assert (answer.status, answer.interim) == (200, [100])
@@ -134,6 +142,20 @@ def test_the_story_tells_both_directions_in_order(pair: Pair) -> None:
         r"→ GET / HTTP/1.1\r\n\r\n",
         r"← HTTP/1.1 204 \r\n\r\n",
         "× closed by the server",
+    ]
+
+
+def test_ends_and_remarks_stand_on_lines_of_their_own(pair: Pair) -> None:
+    wire = pair.wire()
+    wire.remark("SIGTERM to the server")
+    wire.remark("the app may answer now")
+    assert wire.closed(5)
+    wire.close()
+    assert wire.story.splitlines() == [
+        "! SIGTERM to the server",
+        "! the app may answer now",
+        "× closed by the server",
+        "× closed by the client",
     ]
 
 
