@@ -9,7 +9,7 @@ ALL_INSTALLED := $(VENV)/.all-installed
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --no-header
 
-.PHONY: help install install-all bench bench-quick bench-full check report test lint format lock clean
+.PHONY: help install install-all bench bench-quick bench-full check report test test-long lint format lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,8 +45,11 @@ check: install-all ## What each server can do, found by trying
 report: install ## Draw the latest run again from its files
 	$(BIN)/harness report results/latest
 
-test: install-all ## Run all tests
+test: install-all ## Run the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+test-long: install-all ## Run the longer ones, end to end
+	$(BIN)/python -m pytest -m long --numprocesses 2 --dist load
 
 lint: install-all ## Check style and types
 	$(BIN)/ruff check .

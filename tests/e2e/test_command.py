@@ -139,6 +139,7 @@ class Mine(FastHttpUser):
     assert summary["run"]["ceilings"]["h1"] > 0
 
 
+@pytest.mark.long
 def test_an_open_loop_keeps_its_rate_over_two_load_processes(tmp_path: Path) -> None:
     options = ("--servers", "granian", "--scenarios", "plaintext", "--protocols", "h1,h2", "--duration", "500ms")
     done = harness(
@@ -176,6 +177,7 @@ def test_a_capacity_is_searched_for_and_every_step_is_a_record(tmp_path: Path) -
     assert case["offered_rps"] == records[-1]["probe"]["rate_rps"]
 
 
+@pytest.mark.long
 def test_a_sweep_measures_shares_of_the_rate_that_was_reached(tmp_path: Path) -> None:
     done = harness("run", *QUICK, *ONE, "--load", "sweep", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -185,6 +187,7 @@ def test_a_sweep_measures_shares_of_the_rate_that_was_reached(tmp_path: Path) ->
     assert "closed loop" in (tmp_path / "results/latest/report.md").read_text()
 
 
+@pytest.mark.long
 def test_worker_counts_and_apps_are_compared_in_one_run(tmp_path: Path) -> None:
     several = ("--apps", "asgi,starlette", "--workers", "1,2", "--server-cpus", "0", "--load-cpus", "1")
     done = harness("run", *QUICK, *ONE, *several, cwd=tmp_path)
@@ -246,6 +249,7 @@ async def app(scope, receive, send):
     assert {record["verdict"] for record in records} <= {"failed", "invalid"}
 
 
+@pytest.mark.long
 def test_a_server_that_is_killed_in_its_window_is_told_to_have_ended(tmp_path: Path) -> None:
     (tmp_path / "doomed.py").write_text(
         """import os
@@ -345,11 +349,12 @@ def interrupted(*arguments: str, cwd: Path) -> str:
         if line.startswith("[1/"):
             break
     os.killpg(process.pid, signal.SIGINT)
-    rest, _ = process.communicate(timeout=30)
+    rest, _ = process.communicate(timeout=90)
     assert process.returncode == 130
     return rest
 
 
+@pytest.mark.long
 def test_an_interrupted_run_is_gone_on_with_where_it_ended(tmp_path: Path) -> None:
     options = ("--servers", "uvicorn,granian,hypercorn-h3", "--scenarios", "plaintext", "--protocols", "h1")
     interrupted(*options, "--rounds", "2", cwd=tmp_path)
@@ -399,6 +404,7 @@ def test_the_twin_of_a_server_that_is_not_installed_is_not_installed(tmp_path: P
     assert "unsupported: uvicorn-again over h1 (1 case): not installed" in done.stdout
 
 
+@pytest.mark.long
 def test_the_interpreter_of_every_server_and_the_commit_of_the_app_are_recorded(tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text(
         """async def app(scope, receive, send):

@@ -29,6 +29,7 @@ def test_it_says_what_it_found_and_its_exit_status_says_whether_anything_is_a_pr
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_json_has_checks_machine_and_noise(tmp_path: Path) -> None:
     done = doctor("--rounds", "2", "--duration", "100ms", "--format", "json", cwd=tmp_path)
     answer = json.loads(done.stdout)

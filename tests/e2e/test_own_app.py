@@ -121,6 +121,7 @@ def test_a_plan_asks_for_the_document_alone_and_says_so(shop: Path) -> None:
     assert not (shop / "results/scenarios/shop.py").exists()
 
 
+@pytest.mark.long
 def test_what_writing_requests_change_is_not_expected_to_stay(shop: Path) -> None:
     options = ("--app", "shop:app", "--servers", "uvicorn", "--methods", "get,post")
     done = harness("run", *QUICK, *options, cwd=shop)
@@ -130,6 +131,7 @@ def test_what_writing_requests_change_is_not_expected_to_stay(shop: Path) -> Non
     assert cases(shop)[0]["errors"]["total"] == 0  # type: ignore[index] # parsed JSON
 
 
+@pytest.mark.long
 def test_the_scenario_that_was_written_can_be_named_afterwards(shop: Path) -> None:
     options = ("--app", "shop:app", "--servers", "uvicorn")
     harness("run", *QUICK, *options, cwd=shop)
@@ -147,6 +149,7 @@ def test_the_scenario_that_was_written_can_be_named_afterwards(shop: Path) -> No
     )
 
 
+@pytest.mark.long
 def test_a_scenario_of_another_app_is_left_alone(shop: Path) -> None:
     place = shop / "results" / "scenarios"
     place.mkdir(parents=True)
@@ -159,6 +162,7 @@ def test_a_scenario_of_another_app_is_left_alone(shop: Path) -> None:
     assert "GET /health" in written(shop, "shop-2")
 
 
+@pytest.mark.long
 def test_a_server_that_does_not_start_leaves_the_questions_to_the_next(shop: Path) -> None:
     refusing = "import sys\nif 'uvicorn' in sys.modules:\n    raise RuntimeError('not under this one')\n"
     (shop / "shop.py").write_text(refusing + SHOP)
@@ -195,6 +199,7 @@ def test_headers_are_sent_wherever_the_app_is_asked(shop: Path) -> None:
     assert "Bearer" not in json.dumps(run)
 
 
+@pytest.mark.long
 def test_a_host_of_its_own_is_what_it_is_called_by(shop: Path) -> None:
     known = 'known = dict(scope["headers"]).get(b"host") == b"shop.example"'
     lines = [f"    {known}" if line.startswith("    known =") else line for line in CLOSED.splitlines()]
@@ -225,6 +230,7 @@ def test_an_app_that_refuses_says_what_may_help(shop: Path, status: str, advice:
     assert advice in done.stderr
 
 
+@pytest.mark.long
 def test_an_app_in_a_folder_of_sources_finds_the_files_of_its_project(shop: Path) -> None:
     (shop / "src").mkdir()
     (shop / "shop.py").rename(shop / "src" / "shop.py")
@@ -251,6 +257,7 @@ def test_what_makes_an_app_is_served_by_servers_that_know_no_factories(shop: Pat
     assert "--factory, if shop:create_app is not the app but makes it" in forgotten.stderr
 
 
+@pytest.mark.long
 def test_without_a_document_it_is_asked_for_the_ready_path(shop: Path) -> None:
     (shop / "shop.py").write_text(SHOP.replace('"/openapi.json":', '"/none.json":'))
     options = ("--app", "shop:app", "--servers", "uvicorn", "--env", "GREETING=moin")

@@ -44,6 +44,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_a_version_gets_an_environment_with_what_the_server_and_the_apps_need_and_keeps_it(index: Path) -> None:
     app = App("shop", "shop:app", Path(), requires=("toyframework",))
     entry = environments.at_version(TOY, "1.0", [app])
@@ -63,6 +64,7 @@ def test_a_version_gets_an_environment_with_what_the_server_and_the_apps_need_an
     assert packages.version("toyserver", entry.python) == "1.0"
 
 
+@pytest.mark.long
 def test_what_a_server_needs_of_others_is_kept_to_what_is_installed_here_as_far_as_it_can_be(index: Path) -> None:
     wheel(index, "pytest", pytest.__version__)
     wheel(index, "pytest", "999.0")
@@ -86,6 +88,7 @@ def test_what_is_no_version_is_a_usage_error(version: str) -> None:
     assert str(caught.value) == f"--servers: expected a version such as 2.8.6 after toy@, found {version or 'nothing'}"
 
 
+@pytest.mark.long
 def test_an_environment_is_made_once_by_processes_that_want_it_at_one_time(index: Path) -> None:
     assert index.is_dir()
     entry = environments.at_version(TOY, "2.0", [])
@@ -96,6 +99,7 @@ def test_an_environment_is_made_once_by_processes_that_want_it_at_one_time(index
     assert packages.version("toyserver", entry.python) == "2.0"
 
 
+@pytest.mark.long
 def test_a_version_that_pip_cannot_install_is_a_usage_error_and_leaves_nothing(index: Path) -> None:
     assert index.is_dir()
     with pytest.raises(
