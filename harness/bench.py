@@ -152,10 +152,14 @@ class Bench:
         return left
 
     def _take(self, number: int, case: Case, launch: Launch, running: server.Running) -> None:
-        """Measure a case once: by one trial, or by a search of several."""
+        """Measure a case once: by one trial, by a second where the machine spoiled that, or by a search of several."""
         level = level_of(case.load)
         if level is None:
-            self._write(self._trial(number, case, case, launch, running, self.selection.duration_s))
+            record = self._trial(number, case, case, launch, running, self.selection.duration_s)
+            if record.spoiled and running.ended is None:
+                self._write(replace(record, repeated=True))
+                record = self._trial(number, case, case, launch, running, self.selection.duration_s)
+            self._write(record)
         else:
             self._search(number, case, level, launch, running)
 
@@ -231,6 +235,7 @@ class Bench:
             steal_ratio=steal_ratio,
             foreign_ratio=foreign_ratio,
             overloaded=verdict.overloaded(case, result, around),
+            spoiled=verdict.spoiled(result, around),
             load_argv=argv,
             log_tail="" if judgement == "valid" else logs.tail(running.log),
         )

@@ -153,16 +153,20 @@ class Record:
     """Share of the server's CPUs in the window that processes other than its own used."""
     overloaded: bool = False
     """Was the given rate more than the server answers? Not so where anything else may have been the reason."""
+    spoiled: bool = False
+    """Did its host take more of the machine, or other processes more of the server's CPUs, than can be borne?"""
     load_argv: tuple[str, ...] = ()
     log_tail: str = ""
     probe: Probe | None = None
     """Where the case is a search for a capacity, which part of it this trial was."""
+    repeated: bool = False
+    """Was it tried again in its round, as it was spoiled? Then another stands for the round."""
     schema: int = SCHEMA
 
     @property
     def counts(self) -> bool:
-        """Does its number stand for its round? All do but the steps of a search on the way to its end."""
-        return self.probe is None or self.probe.final
+        """Does its number stand for its round? Not if it was repeated, nor as a step of a search on the way."""
+        return not self.repeated and (self.probe is None or self.probe.final)
 
 
 @dataclass(frozen=True)

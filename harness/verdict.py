@@ -108,6 +108,16 @@ def overloaded(case: Case, result: LoadResult, around: Surroundings) -> bool:
     return all(verdict == "valid" for verdict, _ in _not_the_servers(case, result, around))
 
 
+def spoiled(result: LoadResult, around: Surroundings) -> bool:
+    """Did the host or other processes take so much of the window that its number says nothing?
+
+    A request that was not answered right, or was lost, is the server's still.
+    """
+    if result.window_s == 0 or result.errors.total or _account(result):
+        return False
+    return any(verdict == "invalid" for verdict, _ in _machine(result.window_s, around))
+
+
 def _not_the_servers(case: Case, result: LoadResult, around: Surroundings) -> list[Finding]:
     """What is found of the generator and of the machine."""
     server_share = _server_share(case, result, around.server_cpu_s, around.server_cpus)

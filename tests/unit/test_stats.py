@@ -496,6 +496,13 @@ def test_contestants_are_called_by_what_there_are_several_of() -> None:
 STEADY, SHAKY = [1_000, 1_001, 999, 1_000] * 2, [1_000, 1_400, 700, 1_200] * 2
 
 
+def test_a_trial_that_was_tried_again_counts_in_nothing() -> None:
+    (spoiled, *others) = records_of({"a": [1, 900, 900]}, verdict="valid")
+    again = replace(others[0], round=0)
+    found = summaries([replace(spoiled, verdict="invalid", repeated=True), again, replace(others[1], round=1)])["a"]
+    assert (found.verdict, found.rounds, found.requests, found.reasons) == ("valid", 2, 1_800, ())
+
+
 def test_the_baseline_entered_again_takes_no_rank_from_others() -> None:
     records = records_of({"a": STEADY, "a-again": STEADY, "b": [500, 501, 499, 500] * 2})
     found = summarise(records, (), baseline=("a", "asgi"), seed=1, twin="a-again")

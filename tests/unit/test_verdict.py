@@ -292,6 +292,18 @@ def test_a_server_is_overloaded_only_where_nothing_else_can_be_the_reason(
     assert verdict.overloaded(replace(CASE, load=load), result, around) is overloaded
 
 
+def test_a_trial_is_spoiled_by_what_the_machine_did_and_by_nothing_else() -> None:
+    def spoiled(result: LoadResult = HEALTHY, **surroundings: Any) -> bool:
+        return verdict.spoiled(result, verdict.Surroundings(**{**SURROUNDINGS, **surroundings}))
+
+    assert spoiled(steal_ratio=0.25)
+    assert spoiled(foreign_ratio=0.25)
+    assert not spoiled(steal_ratio=0.15, disjoint=False)
+    assert not spoiled(trial(errors=ERRORS), steal_ratio=0.25)
+    assert not spoiled(trial(started=11_000), steal_ratio=0.25)
+    assert not spoiled(replace(HEALTHY, window_end_ns=HEALTHY.window_start_ns), steal_ratio=0.25)
+
+
 def test_users_of_another_file_who_wait_between_requests_set_their_own_pace() -> None:
     waiting = replace(trial(60, users_busy=0.02), verified=False, connections=Connections())
     found, reasons = judge(waiting)
