@@ -24,6 +24,9 @@ CEILING_LIMIT = 0.80
 """Of the rate that the generator reaches against a server that does nothing."""
 SERVER_SATURATED = 0.95
 """Of its cores: a server this busy has 5 % more to give, whatever drives it."""
+SAMPLED_TO_S = 0.01
+"""What the server used by either end of a window is known to: it is looked at ten times a second, and the rest drawn
+straight between the looks."""
 IN_FLIGHT_EXCESS = 0.02
 """More requests in flight than users cannot be; 2 % are left for clocks."""
 IN_FLIGHT_LEAST = 0.50
@@ -250,12 +253,14 @@ def _bottleneck(result: LoadResult, server_share: float | None, ceiling_rps: flo
     By the utilisation law (Denning & Buzen 1978) rate = share of time busy × capacity, for generator and server alike,
     so the one nearer to 1 is the bottleneck. The generator's share is known twice: from its CPU, and as rate ÷ its
     calibrated ceiling. Past a limit it is blamed, unless the server was at least as busy, or so busy
-    (`SERVER_SATURATED`) that the rate is within 5 % of the server's own limit even if the generator is saturated too.
+    (`SERVER_SATURATED`) that the rate is within 5 % of the server's own limit even if the generator is saturated too;
+    both as far as the samples can tell.
     A server that was not looked at acquits nobody.
     """
     ceiling_share = result.throughput_rps / ceiling_rps if ceiling_rps else 0.0
     generator_share = max(result.cpu_ratio, ceiling_share)
-    if server_share is not None and server_share >= min(generator_share, SERVER_SATURATED):
+    known_to = SAMPLED_TO_S / result.window_s
+    if server_share is not None and server_share + known_to >= min(generator_share, SERVER_SATURATED):
         return []
     beside = "" if server_share is None else f", the server {_percent(server_share)} of its own"
     findings: list[Finding] = []

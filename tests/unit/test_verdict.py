@@ -292,6 +292,12 @@ def test_a_server_is_overloaded_only_where_nothing_else_can_be_the_reason(
     assert verdict.overloaded(replace(CASE, load=load), result, around) is overloaded
 
 
+def test_a_server_is_acquitted_where_the_samples_of_a_short_window_cannot_tell_it_from_the_generator() -> None:
+    for window_s, expected in ((0.4, "valid"), (2, "client-limited")):
+        result = trial(2_000, 7.9 * window_s / 2, cpu_ratio=0.948, window_end_ns=1_000 + int(window_s * 1e9))
+        assert judge(result, server_cpu_s=0.936 * window_s)[0] == expected
+
+
 def test_a_trial_is_spoiled_by_what_the_machine_did_and_by_nothing_else() -> None:
     def spoiled(result: LoadResult = HEALTHY, **surroundings: Any) -> bool:
         return verdict.spoiled(result, verdict.Surroundings(**{**SURROUNDINGS, **surroundings}))
