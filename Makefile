@@ -33,8 +33,8 @@ $(ALL_INSTALLED): requirements-all.lock $(INSTALLED)
 bench: install ## Compare four servers over HTTP/1.1, HTTP/2 and WebSocket (about 5 minutes)
 	$(BIN)/harness run --duration 1500ms
 
-bench-quick: install ## A first look, in a little over a minute: three short rounds
-	$(BIN)/harness run --rounds 3 --scenarios plaintext,ws_echo --warmup 150ms --duration 400ms
+bench-quick: install ## A first look over HTTP/1.1 and WebSocket, in a little over a minute: five short rounds
+	$(BIN)/harness run --scenarios plaintext,ws_echo --protocols h1,ws --warmup 150ms --duration 400ms
 
 bench-full: install-all ## Every server and variant on plaintext, json and echo over HTTP/1.1, 2 and 3 (about 10 minutes)
 	$(BIN)/harness run --servers all --scenarios plaintext,json,echo --protocols h1,h2,h3 --rounds 2 --warmup 300ms --duration 1s

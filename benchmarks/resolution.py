@@ -27,7 +27,7 @@ ONE = ("--scenarios", "plaintext", "--protocols", "h1")
 PRECISION = 0.05
 ROUND_ENDS_S = 4.0
 """From the start of a round's last trial to its end: the trial itself."""
-QUICK = ("--rounds", "3", "--warmup", "150ms", "--duration", "400ms")
+QUICK = ("--warmup", "150ms", "--duration", "400ms")
 """As `make bench-quick`."""
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 INTERVAL_S = 0.1
 _WIDE_EVERY = 5
 """New processes, context switches and frequency are looked for in every fifth sample: every thread is asked."""
+_WIDE_SHARE = 0.003
+"""Of one CPU, at most, goes into that; with dozens of threads it is done less often."""
 _SHARE = 0.0025
 """Of one CPU, at most, goes into looking at memory, for which the kernel walks all pages and halts their owner, and as
 much into the machine's own time, for which it asks every CPU and counts every interrupt."""
@@ -61,6 +63,7 @@ class Sampler:
         self._lost_s = 0.0
         self._switches: Mapping[Thread, int] = {}
         self._lost_switches = 0
+        self._wide_due_s = 0.0
         self._cpus = frozenset(cpus)
         self._memory, self._machine = _Seldom(lambda: _pss(self._alive)), _Seldom(lambda: machine_time(self._cpus))
         self._done = threading.Event()
@@ -83,9 +86,11 @@ class Sampler:
 
     def _run(self) -> None:
         while not self._done.wait(INTERVAL_S):
-            self._look(wide=len(self._samples) % _WIDE_EVERY == 0)
+            due = time.monotonic() >= self._wide_due_s
+            self._look(wide=due and len(self._samples) % _WIDE_EVERY == 0)
 
     def _look(self, *, wide: bool, edge: bool = False) -> None:
+        began_s = time.thread_time()
         at_ns, alive = time.perf_counter_ns(), _again(self._alive)
         if wide or len(alive) < len(self._alive):
             # A worker whose parent died is no longer below `pid`, and works on.
@@ -95,13 +100,16 @@ class Sampler:
             self._lost_s += lost(self._alive, alive)
         self._alive = alive
         cpu_s = self._lost_s + sum(usage.total_s for usage in alive.values())
+        switches = self._count_switches() if wide else None
+        if wide:
+            self._wide_due_s = time.monotonic() + (time.thread_time() - began_s) / _WIDE_SHARE
         self._samples.append(
             Sample(
                 at_ns,
                 cpu_s,
                 len(alive),
-                self._memory.look(anyway=edge) if wide else None,
-                switches=self._count_switches() if wide else None,
+                self._memory.look(anyway=edge),
+                switches=switches,
                 frequency_mhz=_mean_mhz(self._frequencies) if wide else None,
                 machine=self._machine.look(anyway=edge),
             )
