@@ -9,6 +9,7 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,12 @@ QUICK = ("--rounds", "1", "--warmup", "50ms", "--duration", "200ms", "--users", 
 
 def harness(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*HARNESS, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=110)
+
+
+def records_of(folder: Path) -> list[Any]:
+    """Its trials, but those that were repeated: on a busy machine there may be any number of these."""
+    records = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
+    return [each for each in records if not each["repeated"]]
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +90,7 @@ def test_a_run_leaves_its_files_and_says_where(finished: tuple[Path, subprocess.
 def test_every_trial_is_a_record_and_its_load_was_http2_where_asked(
     finished: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
-    records = [json.loads(line) for line in (finished[0] / "trials.jsonl").read_text().splitlines()]
+    records = records_of(finished[0])
     measured = [record for record in records if record["result"]]
     assert len(measured) == 2 * 11
     agreed = {(record["case"]["protocol"], record["result"]["connections"]["negotiated"]) for record in measured}
@@ -163,14 +170,14 @@ def test_a_server_against_itself_has_its_difference_told_and_rounds_are_added_fo
     assert (run["twin"], run["precision"], run["max_rounds"]) == ("uvicorn-again", 0.0001, 3)
     assert run["complete"]
     assert {case["server"] for case in run["planned"]} == {"uvicorn", "uvicorn-again"}
-    rounds = [json.loads(line)["round"] for line in (tmp_path / "results/latest/trials.jsonl").read_text().splitlines()]
+    rounds = [each["round"] for each in records_of(tmp_path / "results/latest")]
     assert sorted(rounds) == [0, 0, 1, 1, 2, 2]
 
 
 def test_a_capacity_is_searched_for_and_every_step_is_a_record(tmp_path: Path) -> None:
     done = harness("run", *QUICK, *ONE, "--load", "capacity=p99<200ms", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    records = [json.loads(line) for line in (tmp_path / "results/latest/trials.jsonl").read_text().splitlines()]
+    records = records_of(tmp_path / "results/latest")
     assert records[0]["probe"]["step"] == "doubling"
     assert [record["probe"]["final"] for record in records] == [False] * (len(records) - 1) + [True]
     (case,) = json.loads((tmp_path / "results" / "latest" / "summary.json").read_text())["cases"]
@@ -222,7 +229,7 @@ def test_a_server_that_does_not_start_costs_its_trials_a_number_and_the_run_goes
     options = ("--servers", "uvicorn,granian", "--scenarios", "plaintext", "--protocols", "h1")
     done = harness("run", *QUICK, *options, "--app", "broken:app", "--app-dir", str(tmp_path), cwd=tmp_path)
     assert done.returncode == 3
-    records = [json.loads(line) for line in (tmp_path / "results" / "latest" / "trials.jsonl").read_text().splitlines()]
+    records = records_of(tmp_path / "results" / "latest")
     assert {(record["case"]["server"], record["verdict"]) for record in records} == {
         ("uvicorn", "failed"),
         ("granian", "failed"),
@@ -244,7 +251,7 @@ async def app(scope, receive, send):
     options = ("--servers", "uvicorn", "--scenarios", "plaintext,json", "--protocols", "h1")
     done = harness("run", *QUICK, *options, "--app", "brief:app", "--app-dir", str(tmp_path), cwd=tmp_path)
     assert done.returncode == 3, done.stdout
-    records = [json.loads(line) for line in (tmp_path / "results" / "latest" / "trials.jsonl").read_text().splitlines()]
+    records = records_of(tmp_path / "results" / "latest")
     assert len(records) == 2
     assert {record["verdict"] for record in records} <= {"failed", "invalid"}
 
@@ -268,7 +275,7 @@ async def app(scope, receive, send):
     done = harness("run", *QUICK, *ONE, "--app", "doomed:app", "--app-dir", str(tmp_path), cwd=tmp_path)
     assert done.returncode in {0, 3}, done.stderr
     folder = tmp_path / "results" / "latest"
-    (record,) = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
+    (record,) = records_of(folder)
     assert (record["verdict"], record["reasons"][0]) == ("failed", "the server ended with SIGKILL")
     (life,) = [json.loads(line) for line in (folder / "lives.jsonl").read_text().splitlines()]
     assert life["ended"] == "SIGKILL"
@@ -367,10 +374,10 @@ def test_an_interrupted_run_is_gone_on_with_where_it_ended(tmp_path: Path) -> No
     assert other.stderr.startswith("harness: --resume: expected users 4, as in ")
     done = harness(*resume, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    records = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
+    records = records_of(folder)
     measured = sorted((each["case"]["server"], each["round"]) for each in records if each["position"] >= 0)
     assert measured == [("granian", 0), ("granian", 1), ("uvicorn", 0), ("uvicorn", 1)]
-    assert sorted(each["position"] for each in records) == [-1, 0, 1, 2, 3]
+    assert len({each["position"] for each in records}) == len(records) == 5
     assert json.loads((folder / "run.json").read_text())["complete"]
     again = harness(*resume, cwd=tmp_path)
     assert again.returncode == 2
