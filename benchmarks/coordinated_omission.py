@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING
 from harness import calibrate, cpus, guard, server
 from harness.load import trial
 from harness.load.null_server import Connection
-from harness.model import Case, Launch, Server
+from harness.model.plan import Case
+from harness.model.targets import Launch, Server
 
 if TYPE_CHECKING:
-    from harness.findings import LoadResult
+    from harness.model.results import LoadResult
 
 RATE_RPS = 500
 STALL_S, EVERY_S = 0.5, 5.0

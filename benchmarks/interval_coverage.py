@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from harness.model.summaries import Ratio
     from harness.outcome import Outcome
-    from harness.summaries import Ratio
 
 ROUNDS = (2, 3, 5, 10, 20)
 RUNS = 4_000

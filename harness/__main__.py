@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from harness.cli import app
-from harness.model import HarnessError, UsageError
+from harness.model.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -11,22 +11,22 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from harness import logs, outcome, sample, search, server, verdict
-from harness.findings import LifeRecord, Probe, Record
 from harness.load import trial
-from harness.loads import Rate, level_of
-from harness.model import TLS_PROTOCOLS, App, Case, Launch, Life, LoadError, Scenario, Server, ServerError, Stint, Tls
+from harness.model.errors import LoadError, ServerError
+from harness.model.loads import Rate, level_of
+from harness.model.protocols import TLS_PROTOCOLS
+from harness.model.results import LifeRecord, Probe, Record
+from harness.model.targets import HOST, App, Launch, Scenario, Server, Tls
 from harness.plan import only
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.cpus import Placement
-    from harness.findings import RunInfo
-    from harness.loads import Capacity
-    from harness.model import Exclusion, Selection, Verdict
+    from harness.model.loads import Capacity
+    from harness.model.machine import Placement
+    from harness.model.plan import Case, Exclusion, Life, Selection, Stint
+    from harness.model.results import RunInfo, Verdict
     from harness.record import RunDirectory
-
-HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True)

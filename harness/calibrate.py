@@ -10,26 +10,19 @@ from typing import TYPE_CHECKING
 
 from harness import catalog, server
 from harness.load import trial
-from harness.model import (
-    PROTOCOLS,
-    TLS_PROTOCOLS,
-    WEBSOCKET_PROTOCOLS,
-    App,
-    Case,
-    Launch,
-    LoadError,
-    Server,
-    ServerError,
-)
+from harness.model.errors import LoadError, ServerError
+from harness.model.plan import Case
+from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, WEBSOCKET_PROTOCOLS
+from harness.model.targets import HOST, App, Launch, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from harness.cpus import Placement
-    from harness.findings import LoadResult
-    from harness.model import Protocol, Scenario, Tls
+    from harness.model.machine import Placement
+    from harness.model.protocols import Protocol
+    from harness.model.results import LoadResult
+    from harness.model.targets import Scenario, Tls
 
-HOST = "127.0.0.1"
 WARMUP_S = 0.2
 WINDOW_S = 0.5
 _SCRIPT = Path(trial.__file__).with_name("null_server.py")

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, TypeVar
 import harness.charts
 import harness.servers
 from harness import packages
-from harness.model import PROTOCOLS, WEBSOCKET_PROTOCOLS, App, Protocol, Scenario, Server, UsageError
+from harness.model.errors import UsageError
+from harness.model.protocols import PROTOCOLS, WEBSOCKET_PROTOCOLS, Protocol
+from harness.model.targets import App, Scenario, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

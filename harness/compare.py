@@ -24,19 +24,19 @@ from harness.comparison import (
 )
 from harness.conditions import changes, conditions, unlike
 from harness.intervals import PER_MILLE, carries, estimate, paired_ratio, unpaired_ratio
-from harness.loads import Sweep, load_of, rate_of
-from harness.model import PROTOCOLS
+from harness.model.loads import Sweep, load_of, rate_of
+from harness.model.protocols import PROTOCOLS
 from harness.outcome import outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from harness.comparison import Finding, Side
-    from harness.findings import LifeRecord
     from harness.gates import Gate, Metric
-    from harness.model import Case, Life
+    from harness.model.plan import Case, Life
+    from harness.model.results import LifeRecord
+    from harness.model.summaries import Ratio
     from harness.outcome import Outcome
-    from harness.summaries import Ratio
 
 MORE_IS_BETTER: frozenset[Metric] = frozenset({"throughput"})
 

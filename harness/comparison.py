@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.conditions import Contrast
-    from harness.findings import LifeRecord, Record, RunInfo
     from harness.gates import Metric, Outcome
-    from harness.model import Case, Life, Verdict
-    from harness.summaries import Estimate, Ratio
+    from harness.model.plan import Case, Life
+    from harness.model.results import LifeRecord, Record, RunInfo, Verdict
+    from harness.model.summaries import Estimate, Ratio
 
 COMPARISON_SCHEMA = 1
 """Version of the JSON form of a `Comparison`; goes up on an incompatible change."""

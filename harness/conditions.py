@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from harness.findings import Environment, LifeRecord, RunInfo
+    from harness.model.results import Environment, LifeRecord, RunInfo
 
 GENERATOR = ("asgi-harness", "locust", "gevent")
 """Packages that make the load: at another version they are another instrument."""

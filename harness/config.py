@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from harness.loads import load_of
-from harness.model import METHODS, PROTOCOLS, SAFE_METHODS, Method, Protocol, UsageError
+from harness.model.errors import UsageError
+from harness.model.loads import load_of
+from harness.model.protocols import METHODS, PROTOCOLS, SAFE_METHODS, Method, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -5,32 +5,18 @@ from __future__ import annotations
 import os
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.model import UsageError
+from harness.model.errors import UsageError
+from harness.model.machine import Placement
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from harness.machine import Cpu
+    from harness.model.machine import Cpu
 
 Core = tuple[int, ...]
 """CPUs of one core, in order."""
-
-
-@dataclass(frozen=True)
-class Placement:
-    """CPU numbers for the server and for the load generator."""
-
-    server: frozenset[int]
-    load: frozenset[int]
-    shares_cores: bool = False
-    """CPUs of their own, but two of them are hyper-threads of one core, and slow each other down."""
-
-    @property
-    def disjoint(self) -> bool:
-        return not self.server & self.load
 
 
 def available() -> frozenset[int]:

@@ -14,8 +14,7 @@ from harness.verdict import STEAL_NOTED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.cpus import Placement
-    from harness.machine import Limits, Machine, Processor
+    from harness.model.machine import Limits, Machine, Placement, Processor
 
 Level = Literal["ok", "note", "problem"]
 """Nothing to do · worth knowing when a number is read · numbers suffer."""

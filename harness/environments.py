@@ -18,12 +18,12 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from harness import packages
-from harness.model import UsageError
+from harness.model.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from harness.model import App, Server
+    from harness.model.targets import App, Server
 
 _COMPLETE = "complete"
 """File that an environment has once everything is installed in it."""

@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from harness.model import UsageError
+from harness.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.summaries import Ratio
+    from harness.model.summaries import Ratio
 
 Metric = Literal["throughput", "p50", "p99", "cpu", "memory", "ready"]
 """Answers a second · response time · CPU time per request · peak memory · time from start to first answer."""

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.histogram import Histogram, bucket_range
-from harness.summaries import Estimate, Latency, Ratio
+from harness.model.histogram import Histogram, bucket_range
+from harness.model.summaries import Estimate, Latency, Ratio
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.doctor import Level
-    from harness.findings import Record
-    from harness.summaries import Ratio
+    from harness.model.results import Record
+    from harness.model.summaries import Ratio
 
 RESOLUTION_NOTED, RESOLUTION_LIMIT = 0.05, 0.20
 ROUNDS = 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.model import METHODS
+from harness.model.protocols import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.findings import Errors
 from harness.intervals import PER_MILLE, carries
-from harness.loads import rate_of
-from harness.model import PROTOCOLS
+from harness.model.loads import rate_of
+from harness.model.protocols import PROTOCOLS
+from harness.model.results import Errors
 from harness.verdict import GRAVITY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from harness.findings import LoadResult, Record, Sample
-    from harness.model import Case, Verdict
+    from harness.model.plan import Case
+    from harness.model.results import LoadResult, Record, Sample, Verdict
 
 LEFT_OUT_LIMIT = 0.20
 """Of the rounds: a case stays valid without one round in five."""

@@ -13,14 +13,17 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from harness import catalog, cpus, server
-from harness.calibrate import APP, HOST, NULL, Generator, smallest
+from harness.calibrate import APP, NULL, Generator, smallest
 from harness.load import trial
-from harness.model import PROTOCOLS, TLS_PROTOCOLS, Case, HarnessError, Launch, Protocol, Scenario, Server
+from harness.model.errors import HarnessError
+from harness.model.plan import Case
+from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, Protocol
+from harness.model.targets import HOST, Launch, Scenario, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from harness.findings import LoadResult
+    from harness.model.results import LoadResult
 
 WARMUP_S = 0.5
 WINDOW_S = 2.0

@@ -8,13 +8,13 @@ from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
 
-from harness.loads import Rate, Sweep, level_of, load_of
-from harness.model import Case, Exclusion, Life, Plan, Selection, Stint
+from harness.model.loads import Rate, Sweep, level_of, load_of
+from harness.model.plan import Case, Exclusion, Life, Plan, Selection, Stint
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from harness.model import App, Server
+    from harness.model.targets import App, Server
 
 _LIFE_S = 1.0
 """Start, readiness and stop of a server, seen over the catalogue's."""

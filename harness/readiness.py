@@ -12,12 +12,12 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.findings import Active
+from harness.model.results import Active
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from harness.model import App, Launch
+    from harness.model.targets import App, Launch
 
 _LAST_WAIT_S = 1.0
 """An answer that is asked for just before the deadline is given this time: what it is tells more than a time-out."""

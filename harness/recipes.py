@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from harness.model import SAFE_METHODS
+from harness.model.protocols import SAFE_METHODS
 from harness.openapi import example, mapping, operations, parameters, prefix, resolved
 
 if TYPE_CHECKING:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from harness import packages
-from harness.findings import Environment, LifeRecord, Record, RunInfo
-from harness.model import SCHEMA, UsageError
+from harness.model.errors import UsageError
+from harness.model.results import SCHEMA, Environment, LifeRecord, Record, RunInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from harness.machine import Machine
+    from harness.model.machine import Machine
 
 Stored = TypeVar("Stored", RunInfo, Record, LifeRecord)
 

@@ -17,19 +17,20 @@ from typing import TYPE_CHECKING
 import trustme
 
 from harness import guard, stats
-from harness.bench import HOST, Bench
+from harness.bench import Bench
 from harness.calibrate import Generator, ceilings
-from harness.loads import Sweep, load_of
-from harness.model import Tls
+from harness.model.loads import Sweep, load_of
+from harness.model.targets import HOST, Tls
 from harness.plan import only, swept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harness.bench import Watcher
-    from harness.cpus import Placement
-    from harness.findings import RunInfo
-    from harness.model import Plan, Protocol, Selection
+    from harness.model.machine import Placement
+    from harness.model.plan import Plan, Selection
+    from harness.model.protocols import Protocol
+    from harness.model.results import RunInfo
     from harness.record import RunDirectory
 
 CEILING_TRIES = 3

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
-from harness.findings import MachineTime, Sample
-from harness.model import HarnessError
+from harness.model.errors import HarnessError
+from harness.model.results import MachineTime, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping

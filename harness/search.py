@@ -11,16 +11,15 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.findings import Probe
 from harness.intervals import TAIL
-from harness.loads import ANSWERED_LEAST
+from harness.model.loads import ANSWERED_LEAST
+from harness.model.results import Probe
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from harness.findings import LoadResult, Record, Step
-    from harness.loads import Capacity
-    from harness.model import Verdict
+    from harness.model.loads import Capacity
+    from harness.model.results import LoadResult, Record, Step, Verdict
 
 RESOLUTION = 0.05
 """The search ends when the lowest rate missed is at most this far above the highest met."""

@@ -17,11 +17,13 @@ import psutil
 
 from harness import guard, logs
 from harness.cpus import running_on
-from harness.model import App, Launch, Server, ServerError
+from harness.model.errors import ServerError
 from harness.readiness import Readiness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from harness.model.targets import App, Launch, Server
 
 POLL_S = 0.01
 DEADLINE_S = 15.0

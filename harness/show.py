@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.catalog import version_of
-from harness.loads import Sweep, level_of, load_of, rate_of
-from harness.model import PROTOCOLS, App, Case, Life, Plan, Scenario, Selection, Server
+from harness.model.loads import Sweep, level_of, load_of, rate_of
+from harness.model.protocols import PROTOCOLS
 from harness.plan import OWN_SHARES
 from harness.report import interruption, trust
 from harness.report.columns import CONTESTANTS
@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from harness.bench import Progress, Watcher
-    from harness.findings import Record, RunInfo
+    from harness.model.plan import Case, Life, Plan, Selection
+    from harness.model.results import Record, RunInfo
+    from harness.model.summaries import CaseSummary
+    from harness.model.targets import App, Scenario, Server
     from harness.peers import Outcome
     from harness.report.cells import Cell
     from harness.report.rows import Group
-    from harness.summaries import CaseSummary
 
 _COLOURS = {"valid": "green", "client-limited": "yellow", "invalid": "red", "unsupported": "dim", "failed": "red"}
 _WORDS = CONTESTANTS | {"Verdict"}

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.histogram import Histogram
 from harness.intervals import estimate, latency, paired_ratio
-from harness.loads import rate_of
+from harness.model.histogram import Histogram
+from harness.model.loads import rate_of
+from harness.model.summaries import CaseSummary, Memory, Ratios
 from harness.outcome import outcomes
-from harness.summaries import CaseSummary, Memory, Ratios
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from harness.findings import LifeRecord, Record
-    from harness.model import Case
+    from harness.model.plan import Case
+    from harness.model.results import LifeRecord, Record
+    from harness.model.summaries import Estimate, Ratio
     from harness.outcome import Contestant, Outcome, Question, Round
-    from harness.summaries import Estimate, Ratio
 
 
 PRECISE_FROM_ROUNDS = 8

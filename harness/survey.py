@@ -15,19 +15,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from harness import cgroups, cpus
-from harness.machine import (
-    Activity,
-    Busy,
-    Cpu,
-    Limits,
-    Machine,
-    Network,
-    Power,
-    Processor,
-    Python,
-    Ram,
-    System,
-)
+from harness.model.machine import Activity, Busy, Cpu, Limits, Machine, Network, Power, Processor, Python, Ram, System
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

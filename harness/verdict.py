@@ -8,15 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
-from harness.loads import ANSWERED_LEAST, Capacity, Rate, Saturate, load_of
-from harness.model import TLS_PROTOCOLS, Verdict
+from harness.model.loads import ANSWERED_LEAST, Capacity, Rate, Saturate, load_of
+from harness.model.protocols import TLS_PROTOCOLS
+from harness.model.results import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from harness.findings import LoadResult
-    from harness.loads import Load
-    from harness.model import Case, Protocol
+    from harness.model.loads import Load
+    from harness.model.plan import Case
+    from harness.model.protocols import Protocol
+    from harness.model.results import LoadResult
 
 GENERATOR_CPU_LIMIT = 0.90
 """Of its one core: beyond, queues in the generator are part of what it measures."""

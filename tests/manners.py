@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from harness.check.survey import Survey, attempt
 from harness.check.target import Bench
 from harness.guard import guard, processes_of
-from harness.model import Launch, Protocol, Server, Tls
+from harness.model.protocols import Protocol
+from harness.model.targets import Launch, Server, Tls
 from harness.run import certificates
 
 if TYPE_CHECKING:

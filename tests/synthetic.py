@@ -8,10 +8,11 @@ import statistics
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from harness.findings import Environment, Errors, RunInfo
-from harness.histogram import Histogram
-from harness.model import Case, Protocol, Verdict
-from harness.summaries import CaseSummary, Estimate, Latency, Memory, Ratio, Ratios
+from harness.model.histogram import Histogram
+from harness.model.plan import Case
+from harness.model.protocols import Protocol
+from harness.model.results import Environment, Errors, RunInfo, Verdict
+from harness.model.summaries import CaseSummary, Estimate, Latency, Memory, Ratio, Ratios
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

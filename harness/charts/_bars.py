@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from harness.charts._style import Picture
-    from harness.findings import RunInfo
-    from harness.model import Protocol, Verdict
-    from harness.summaries import CaseSummary, Estimate
+    from harness.model.protocols import Protocol
+    from harness.model.results import RunInfo, Verdict
+    from harness.model.summaries import CaseSummary, Estimate
 
 ROW_IN = 0.32
 LETTER_IN = 0.068

@@ -13,17 +13,17 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter
 
-from harness.loads import Sweep, load_of
-from harness.model import PROTOCOL_NAMES, PROTOCOLS
+from harness.model.loads import Sweep, load_of
+from harness.model.protocols import PROTOCOL_NAMES, PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from matplotlib.axes import Axes
 
-    from harness.findings import RunInfo
-    from harness.model import Case
-    from harness.summaries import CaseSummary
+    from harness.model.plan import Case
+    from harness.model.results import RunInfo
+    from harness.model.summaries import CaseSummary
 
 WIDTH_IN = 9.4
 """About 900 pixels, the width of a README."""

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from harness.findings import RunInfo
-    from harness.summaries import CaseSummary
+    from harness.model.results import RunInfo
+    from harness.model.summaries import CaseSummary
 
 TITLE = "CPU cost"
 ORDER = 5

@@ -10,7 +10,7 @@ from matplotlib import rc_context
 
 from harness.charts._lines import End, name_lines, scale
 from harness.charts._style import FEW, QUIET, STYLE, colours, columns_for, compared, first_line, grid, panels, settle
-from harness.histogram import bucket_range
+from harness.model.histogram import bucket_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from harness.findings import RunInfo
-    from harness.histogram import Histogram
-    from harness.model import Verdict
-    from harness.summaries import CaseSummary
+    from harness.model.histogram import Histogram
+    from harness.model.results import RunInfo, Verdict
+    from harness.model.summaries import CaseSummary
 
 TITLE = "Latency"
 ORDER = 4

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from harness.findings import RunInfo
-    from harness.summaries import CaseSummary
+    from harness.model.results import RunInfo
+    from harness.model.summaries import CaseSummary
 
 TITLE = "Memory"
 ORDER = 6

@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter
 
 from harness.charts._lines import DECADE, End, name_lines, plot_height_in, scale
 from harness.charts._style import QUIET, STYLE, TICKS, colours, first_line, grid, panels, settle
-from harness.summaries import Latency
+from harness.model.summaries import Latency
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from harness.findings import RunInfo
-    from harness.summaries import CaseSummary, Estimate
+    from harness.model.results import RunInfo
+    from harness.model.summaries import CaseSummary, Estimate
 
 TITLE = "Latency against rate"
 ORDER = 1

@@ -11,7 +11,7 @@ from matplotlib.ticker import NullLocator
 
 from harness.charts._lines import DECADE, End, name_lines, plot_height_in, scale
 from harness.charts._style import QUIET, STYLE, colours, columns_for, compared, first_line, grid, panels, settle
-from harness.loads import rate_of
+from harness.model.loads import rate_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from harness.findings import RunInfo
-    from harness.summaries import CaseSummary, Estimate
+    from harness.model.results import RunInfo
+    from harness.model.summaries import CaseSummary, Estimate
 
 TITLE = "Scaling with workers"
 ORDER = 3

@@ -8,15 +8,15 @@ from matplotlib import rc_context
 
 from harness.charts._bars import Measure, bar_chart
 from harness.charts._style import STYLE, first_line
-from harness.loads import level_of
+from harness.model.loads import level_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.figure import Figure
 
-    from harness.findings import RunInfo
-    from harness.summaries import CaseSummary
+    from harness.model.results import RunInfo
+    from harness.model.summaries import CaseSummary
 
 TITLE = "Throughput"
 ORDER = 2

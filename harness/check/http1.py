@@ -10,7 +10,7 @@ from harness.check.wire import Answer, Cut, Wire, new_marker, request, shown
 
 if TYPE_CHECKING:
     from harness.check.target import Target
-    from harness.model import Interface, Protocol
+    from harness.model.protocols import Interface, Protocol
 
 HTTP1: frozenset[Protocol] = frozenset({"h1", "h1-tls"})
 FIRST_BYTE_S = 0.2

@@ -14,14 +14,14 @@ from harness.check._h2_frames import GOAWAY, NO_ERROR, PING, PREFACE, SETTINGS, 
 from harness.check._h2_raw import Answer, Raw
 from harness.check.model import Check, Finding, failed, passed
 from harness.check.wire import new_marker, shown
-from harness.model import HTTP2_PROTOCOLS
+from harness.model.protocols import HTTP2_PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.check.model import Force
     from harness.check.target import Target
-    from harness.model import Protocol
+    from harness.model.protocols import Protocol
 
 OVER_TLS: frozenset[Protocol] = frozenset({"h2"})
 SILENCE_S = 2.0

@@ -11,7 +11,7 @@ from harness.check._h2_frames import DEFAULT_WINDOW, INITIAL_WINDOW_SIZE
 from harness.check.http2 import is_hello
 from harness.check.model import Check, Finding
 from harness.check.wire import new_marker
-from harness.model import HTTP2_PROTOCOLS
+from harness.model.protocols import HTTP2_PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

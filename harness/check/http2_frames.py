@@ -36,7 +36,7 @@ from harness.check._h2_frames import (
     any_frame,
 )
 from harness.check.model import Check, Finding
-from harness.model import HTTP2_PROTOCOLS
+from harness.model.protocols import HTTP2_PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.check._h2_forms import STREAM, requests_refused, streams_refused
 from harness.check._h2_frames import DATA, END_HEADERS, END_STREAM, any_frame
 from harness.check.model import Check, Finding
-from harness.model import HTTP2_PROTOCOLS
+from harness.model.protocols import HTTP2_PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

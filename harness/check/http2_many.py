@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.check._h2_client import Client
 from harness.check.http2 import is_hello
 from harness.check.model import Check, Finding, not_applicable, passed
-from harness.model import HTTP2_PROTOCOLS
+from harness.model.protocols import HTTP2_PROTOCOLS
 
 if TYPE_CHECKING:
     from harness.check.target import Target

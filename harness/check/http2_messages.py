@@ -16,7 +16,7 @@ from harness.check.asgi import judged_extensions, plain
 from harness.check.http2 import is_hello
 from harness.check.model import Check, Finding, ProtocolFault, not_applicable
 from harness.check.wire import shown
-from harness.model import HTTP2_PROTOCOLS
+from harness.model.protocols import HTTP2_PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from harness.check.http2 import is_hello
 from harness.check.model import Check, Finding, not_applicable
 from harness.check.target import POLL_S
 from harness.check.wire import new_marker
-from harness.model import HTTP2_PROTOCOLS
+from harness.model.protocols import HTTP2_PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

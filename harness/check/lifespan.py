@@ -12,7 +12,7 @@ from harness.check.model import Check, Finding, failed, not_applicable, passed
 from harness.check.shutdown import newcomer
 from harness.check.target import POLL_S, without_path
 from harness.check.wire import Wire, new_marker, request
-from harness.model import ServerError
+from harness.model.errors import ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.check.target import Target
-    from harness.model import Interface, Protocol
+    from harness.model.protocols import Interface, Protocol
 
 Result = Literal["pass", "fail", "n/a"]
 """As the source asks · not so · there is nothing to try."""

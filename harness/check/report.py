@@ -12,7 +12,7 @@ from jinja2 import Environment as Templates
 from jinja2 import FileSystemLoader, StrictUndefined
 
 from harness.check.model import bounded
-from harness.model import PROTOCOL_NAMES, PROTOCOLS, Protocol
+from harness.model.protocols import PROTOCOL_NAMES, PROTOCOLS, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

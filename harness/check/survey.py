@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING
 import harness.check
 from harness.check.model import Check, Entry, Outcome, ProtocolFault, bounded, failed
 from harness.check.target import without_path
-from harness.model import TLS_PROTOCOLS, ServerError
+from harness.model.errors import ServerError
+from harness.model.protocols import TLS_PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from harness.check.target import Bench, OwnTarget, Target
-    from harness.model import Protocol, Server
+    from harness.model.protocols import Protocol
+    from harness.model.targets import Server
 
 LIMIT_S = 60.0
 """No check takes so long but for a fault of its own."""

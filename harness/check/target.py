@@ -17,11 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import server as life
-from harness.model import TLS_PROTOCOLS, App, Launch, Protocol, Server, ServerError, Tls
+from harness.model.protocols import TLS_PROTOCOLS, Protocol
+from harness.model.targets import App, Launch, Server, Tls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
+
+    from harness.model.errors import ServerError
 
 HOST = "127.0.0.1"
 PATIENCE_S = 5.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.check._ws_client import Socket
 from harness.check.model import Check, Finding, failed, not_applicable, passed
 from harness.check.wire import Wire, new_marker
-from harness.model import WEBSOCKET_PROTOCOLS
+from harness.model.protocols import WEBSOCKET_PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

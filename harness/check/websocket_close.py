@@ -17,7 +17,7 @@ from harness.check._ws_client import (
 from harness.check.model import Check, Finding, not_applicable
 from harness.check.websocket import before, version_of
 from harness.check.wire import new_marker
-from harness.model import WEBSOCKET_PROTOCOLS
+from harness.model.protocols import WEBSOCKET_PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harness.check._ws_client import BINARY, CLOSE, CONTINUATION, FIN, MASKED, NO_CODE, PING, RSV1, TEXT, Socket
 from harness.check.model import Check, Finding, ProtocolFault, failed, passed
 from harness.check.wire import new_marker
-from harness.model import WEBSOCKET_PROTOCOLS
+from harness.model.protocols import WEBSOCKET_PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -10,7 +10,7 @@ from wsproto.extensions import PerMessageDeflate
 from harness.check._ws_client import CONTINUATION, FIN, PING, PONG, RSV1, TEXT, Socket
 from harness.check.model import Check, Finding, not_applicable
 from harness.check.wire import new_marker
-from harness.model import WEBSOCKET_PROTOCOLS
+from harness.model.protocols import WEBSOCKET_PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -13,7 +13,7 @@ from harness.check._ws_client import BINARY, FIN, NO_CODE, PING, PONG, Socket, e
 from harness.check.model import Check, Finding, not_applicable
 from harness.check.target import POLL_S
 from harness.check.wire import new_marker
-from harness.model import WEBSOCKET_PROTOCOLS
+from harness.model.protocols import WEBSOCKET_PROTOCOLS
 
 if TYPE_CHECKING:
     from harness.check.target import Target

@@ -9,7 +9,8 @@ import typer
 
 from harness import calibrate, cpus, guard, peers, run
 from harness.cli.app import app
-from harness.model import PROTOCOLS, UsageError
+from harness.model.errors import UsageError
+from harness.model.protocols import PROTOCOLS
 from harness.show import Screen
 
 

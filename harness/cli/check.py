@@ -21,14 +21,16 @@ from harness.check import report
 from harness.check.survey import Survey, checks
 from harness.check.target import Bench, command_lines
 from harness.cli.app import INTERRUPTED, MISSED_GATE, NOTHING_MEASURED, app
-from harness.model import PROTOCOLS, UsageError
+from harness.model.errors import UsageError
+from harness.model.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from harness.check.model import Check, Entry
     from harness.check.report import Findings
-    from harness.model import Protocol, Server
+    from harness.model.protocols import Protocol
+    from harness.model.targets import Server
 
 FAULTY_CHECK = 4
 """Exit status when a check itself went wrong: all others were tried."""

@@ -14,7 +14,7 @@ from harness.cli.app import MISSED_GATE, NOTHING_MEASURED, app
 from harness.compare import compare
 from harness.comparison import Side
 from harness.gates import gates_of
-from harness.model import UsageError
+from harness.model.errors import UsageError
 from harness.record import RunDirectory
 from harness.report import compare_markdown
 from harness.report.compare import COLUMNS, contrast, encode, page

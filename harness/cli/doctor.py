@@ -15,7 +15,8 @@ from rich.text import Text
 from harness import catalog, config, cpus, doctor, noise, run, survey
 from harness.cli.app import MISSED_GATE, app
 from harness.cli.selection import TWIN, describe, select
-from harness.model import SCHEMA, UsageError
+from harness.model.errors import UsageError
+from harness.model.results import SCHEMA
 from harness.plan import make_plan
 from harness.record import RunDirectory
 from harness.show import Screen
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.doctor import Check
-    from harness.machine import Machine
+    from harness.model.machine import Machine, Placement
+    from harness.model.summaries import Ratio
     from harness.noise import Noise
-    from harness.summaries import Ratio
 
 _COLOURS = {"ok": "green", "note": "yellow", "problem": "bold red"}
 _NAME_WIDTH = 15
@@ -101,7 +102,7 @@ def _settings(
         )
 
 
-def _measure_noise(settings: config.Settings, placement: cpus.Placement, shown: Console | None) -> Noise:
+def _measure_noise(settings: config.Settings, placement: Placement, shown: Console | None) -> Noise:
     screen = Screen()
     selection = select(settings, screen.say)
     plan = make_plan(selection)

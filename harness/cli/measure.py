@@ -13,14 +13,14 @@ from harness import catalog, report, run, stats
 from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, with_settings
 from harness.cli.selection import describe, placed, select
 from harness.conditions import departures
-from harness.model import UsageError
+from harness.model.errors import UsageError
 from harness.plan import make_plan
 from harness.record import RunDirectory
 from harness.show import Screen
 
 if TYPE_CHECKING:
     from harness.config import Settings
-    from harness.findings import RunInfo
+    from harness.model.results import RunInfo
 
 
 @app.command("run")

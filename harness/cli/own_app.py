@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import catalog, cpus, guard, server
-from harness.bench import HOST
 from harness.cli.own_options import HTTP
 from harness.cli.questions import OPENAPI, answers, from_file, served
-from harness.model import Launch, Scenario, ServerError, UsageError
+from harness.model.errors import ServerError, UsageError
+from harness.model.targets import HOST, Launch, Scenario
 from harness.recipes import (
     OK,
     LeftOut,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from harness.config import Settings
-    from harness.model import App, Server
+    from harness.model.targets import App, Server
 
 APART_S = 1.1
 """Least time from the first answers to the second start: a clock that shows seconds has gone on by then."""

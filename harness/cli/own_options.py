@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from harness.model import PROTOCOLS, SAFE_METHODS, WEBSOCKET_PROTOCOLS, UsageError
+from harness.model.errors import UsageError
+from harness.model.protocols import PROTOCOLS, SAFE_METHODS, WEBSOCKET_PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

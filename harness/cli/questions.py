@@ -9,13 +9,13 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteR
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.model import UsageError
+from harness.model.errors import UsageError
 from harness.recipes import OK, Recipe, Reply, answered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from harness.model import Launch
+    from harness.model.targets import Launch
     from harness.recipes import Headers
 
 OPENAPI = "/openapi.json"

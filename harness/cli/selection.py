@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from harness import catalog, cpus, environments, packages, record, survey
 from harness.cli import own_app, own_options
 from harness.config import SCENARIOS, SERVERS
-from harness.findings import RunInfo
-from harness.model import App, Scenario, Selection, Server, UsageError
+from harness.model.errors import UsageError
+from harness.model.plan import Selection
+from harness.model.results import RunInfo
+from harness.model.targets import App, Scenario, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from harness.config import Settings
+    from harness.model.machine import Placement
 
 
 Entry = TypeVar("Entry", Server, App)
@@ -203,7 +206,7 @@ def _chosen(kind: str, entries: tuple[Any, ...], names: tuple[str, ...]) -> tupl
     return entries if names == ("all",) else catalog.choose(kind, entries, names)
 
 
-def placed(settings: Settings) -> cpus.Placement:
+def placed(settings: Settings) -> Placement:
     """Who gets which CPUs, the same for every server; raises `UsageError` for CPUs that are not there."""
     return cpus.place(
         cpus.available(),
@@ -215,7 +218,7 @@ def placed(settings: Settings) -> cpus.Placement:
     )
 
 
-def describe(selection: Selection, placement: cpus.Placement) -> RunInfo:
+def describe(selection: Selection, placement: Placement) -> RunInfo:
     """What the run stands on, before it begins."""
     now = datetime.now(UTC)
     interpreters = {entry.name: _interpreter(entry, selection) for entry in selection.servers}

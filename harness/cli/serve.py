@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness import catalog, config, cpus, guard, logs, run, server
-from harness.bench import HOST
 from harness.cli.app import app
 from harness.cli.selection import served
-from harness.model import App, Launch, Server, ServerError, UsageError
+from harness.model.errors import ServerError, UsageError
+from harness.model.targets import HOST, App, Launch, Server
 from harness.show import Screen
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from harness.findings import Connections, Errors, LoadResult
-from harness.histogram import Histogram
 from harness.load.series import Batch, Series, Tally
+from harness.model.histogram import Histogram
+from harness.model.results import Connections, Errors, LoadResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -23,13 +23,13 @@ from locust import events, stats
 from locust.runners import MasterRunner, WorkerRunner
 from locust.stats import StatsEntry
 
-from harness.findings import LoadResult
-from harness.histogram import bucket, bucket_range
 from harness.load.account import Account, Folded, merge
 from harness.load.exchange import Failure
 from harness.load.series import Tally
-from harness.loads import Arrivals
-from harness.model import PROTOCOLS
+from harness.model.histogram import bucket, bucket_range
+from harness.model.loads import Arrivals
+from harness.model.protocols import PROTOCOLS
+from harness.model.results import LoadResult
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from harness.histogram import SUB_BUCKET_BITS, Histogram, bucket
+from harness.model.histogram import SUB_BUCKET_BITS, Histogram, bucket
 
 _LONGEST_US = 2**36 - 1
 """19 hours; longer ones are counted as that."""
@@ -21,7 +21,7 @@ Counts = npt.NDArray[np.int64]
 
 
 def buckets(values_us: Counts) -> Counts:
-    """`harness.histogram.bucket` of each value."""
+    """`harness.model.histogram.bucket` of each value."""
     bit_length = np.frexp(values_us.astype(np.float64))[1].astype(np.int64)
     shift = np.maximum(0, bit_length - SUB_BUCKET_BITS)
     found: Counts = shift * (1 << (SUB_BUCKET_BITS - 1)) + (values_us >> shift)

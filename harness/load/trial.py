@@ -10,13 +10,17 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from harness import cpus, guard, logs
-from harness.findings import LoadResult
-from harness.loads import rate_of
-from harness.model import Case, LoadError
+from harness.model.errors import LoadError
+from harness.model.loads import rate_of
+from harness.model.results import LoadResult
+
+if TYPE_CHECKING:
+    from harness.model.plan import Case
 
 _LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 _SPAWN_PER_S = 100

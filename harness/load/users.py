@@ -35,7 +35,7 @@ from harness.load.exchange import Answer, Failure, Message, Request
 from harness.load.recorder import account, gate, passed
 from harness.load.transport import Endpoint
 from harness.load.websocket import WebSocketClient
-from harness.model import HTTP2_PROTOCOLS
+from harness.model.protocols import HTTP2_PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

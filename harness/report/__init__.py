@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-    from harness.findings import LifeRecord, Record, RunInfo
-    from harness.summaries import CaseSummary
+    from harness.model.results import LifeRecord, Record, RunInfo
+    from harness.model.summaries import CaseSummary
 
 __all__ = ["Chart", "draw", "write"]
 

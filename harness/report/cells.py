@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from harness.summaries import Estimate, Ratio
+    from harness.model.summaries import Estimate, Ratio
 
 NOTHING = "–"
 DIGITS = 3

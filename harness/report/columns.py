@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.loads import level_of, rate_of
+from harness.model.loads import level_of, rate_of
 from harness.report.cells import (
     NOTHING,
     Cell,
@@ -21,9 +21,9 @@ from harness.report.cells import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from harness.findings import RunInfo
-    from harness.model import Case
-    from harness.summaries import CaseSummary
+    from harness.model.plan import Case
+    from harness.model.results import RunInfo
+    from harness.model.summaries import CaseSummary
 
 CONTESTANTS = frozenset({"Server", "App", "App on server"})
 """What the column is called that names who is compared."""

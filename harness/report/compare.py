@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.model import Case
+from harness.model.plan import Case
 from harness.report.cells import NOTHING, count, significant
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from harness.comparison import CasePair, Comparison, Difference, Finding, Judgement, Origin
     from harness.conditions import Contrast
     from harness.gates import Metric, Outcome
-    from harness.model import Life
-    from harness.summaries import Estimate, Ratio
+    from harness.model.plan import Life
+    from harness.model.summaries import Estimate, Ratio
 
 COLUMNS = ("Case", "Figure", "A", "B", "B against A", "Told from", "Finding")
 MARKS: Mapping[Outcome, str] = {"missed": "✗", "not checked": "?", "not clear": "?", "met": "✓"}

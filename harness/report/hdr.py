@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from hdrh.histogram import HdrHistogram
 
-from harness.histogram import SUB_BUCKET_BITS, bucket_range
+from harness.model.histogram import SUB_BUCKET_BITS, bucket_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.findings import RunInfo
-    from harness.histogram import Histogram
-    from harness.summaries import CaseSummary
+    from harness.model.histogram import Histogram
+    from harness.model.results import RunInfo
+    from harness.model.summaries import CaseSummary
 
 _LONGEST_US = 1 << 36
 _DIGITS = 3

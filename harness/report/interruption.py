@@ -9,9 +9,9 @@ from harness.report.rows import is_sweep, title
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from harness.findings import RunInfo
-    from harness.model import Case
-    from harness.summaries import CaseSummary
+    from harness.model.plan import Case
+    from harness.model.results import RunInfo
+    from harness.model.summaries import CaseSummary
 
 
 def lines(run: RunInfo, summaries: Sequence[CaseSummary]) -> list[str]:

@@ -6,8 +6,8 @@ import shlex
 from typing import TYPE_CHECKING
 
 from harness import search
-from harness.loads import ANSWERED_LEAST, level_of
-from harness.model import PROTOCOL_NAMES
+from harness.model.loads import ANSWERED_LEAST, level_of
+from harness.model.protocols import PROTOCOL_NAMES
 from harness.plan import OWN_SHARES
 from harness.report.cells import count, join, percent
 from harness.report.rows import is_sweep
@@ -15,8 +15,8 @@ from harness.report.rows import is_sweep
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from harness.findings import Environment, LifeRecord, Record, RunInfo
-    from harness.summaries import CaseSummary
+    from harness.model.results import Environment, LifeRecord, Record, RunInfo
+    from harness.model.summaries import CaseSummary
 
 
 def method(run: RunInfo, trials: Sequence[Record] = ()) -> list[str]:

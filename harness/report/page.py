@@ -13,9 +13,8 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from harness.findings import LifeRecord, Record, RunInfo
-    from harness.model import Verdict
-    from harness.summaries import CaseSummary
+    from harness.model.results import LifeRecord, Record, RunInfo, Verdict
+    from harness.model.summaries import CaseSummary
 
 FILES = {
     "summary.json": "the numbers of this report, for programs",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.loads import Sweep, load_of
-from harness.model import PROTOCOL_NAMES, PROTOCOLS
+from harness.model.loads import Sweep, load_of
+from harness.model.protocols import PROTOCOL_NAMES, PROTOCOLS
 from harness.report import columns
 from harness.report.cells import NOTHING, Cell
 from harness.report.columns import is_twin, rank
@@ -14,10 +14,11 @@ from harness.report.columns import is_twin, rank
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.findings import RunInfo
-    from harness.model import Case, Protocol, Verdict
+    from harness.model.plan import Case
+    from harness.model.protocols import Protocol
+    from harness.model.results import RunInfo, Verdict
+    from harness.model.summaries import CaseSummary
     from harness.report.columns import Column
-    from harness.summaries import CaseSummary
 
 
 @dataclass(frozen=True)

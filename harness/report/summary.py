@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from harness.histogram import Histogram
-from harness.model import SCHEMA
+from harness.model.histogram import Histogram
+from harness.model.results import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.findings import RunInfo
-    from harness.summaries import CaseSummary
+    from harness.model.results import RunInfo
+    from harness.model.summaries import CaseSummary
 
 
 def to_contract(run: RunInfo, summaries: Sequence[CaseSummary]) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from harness.report.cells import count, percent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.model.summaries import CaseSummary
     from harness.report.rows import Group
-    from harness.summaries import CaseSummary
 
 TAIL_US = 10_000
 """A p99 above it is a long tail: an answer of a service that others wait for is expected sooner."""

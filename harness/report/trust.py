@@ -7,16 +7,16 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.loads import rate_of
+from harness.model.loads import rate_of
 from harness.report.cells import join, short_percent
 from harness.report.columns import baseline_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.findings import RunInfo
+    from harness.model.results import RunInfo
+    from harness.model.summaries import CaseSummary, Ratio
     from harness.report.rows import Group
-    from harness.summaries import CaseSummary, Ratio
 
 ONE_BY_ONE = 3
 """So many comparisons of the baseline with itself get a line each; more are summed up."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.intervals import paired_ratio, unpaired_ratio
-from harness.loads import level_of, rate_of
+from harness.model.loads import level_of, rate_of
 from harness.report import sweep
 from harness.report.cells import count, interval, join, percent, significant
 from harness.report.columns import rank
@@ -16,10 +16,9 @@ from harness.report.rows import is_sweep
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.findings import Errors, RunInfo
-    from harness.model import Verdict
+    from harness.model.results import Errors, RunInfo, Verdict
+    from harness.model.summaries import CaseSummary, Ratio
     from harness.report.rows import Group
-    from harness.summaries import CaseSummary, Ratio
 
 MEANING: Mapping[Verdict, str] = {
     "client-limited": "the load generator was the limit: the server may be faster than its number",

@@ -9,7 +9,7 @@ import pytest
 
 from harness import calibrate, guard, peers, run
 from harness.cpus import available, place
-from harness.model import Protocol
+from harness.model.protocols import Protocol
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from harness import catalog, guard
 from harness import server as life
 from harness.cpus import available
 from harness.load.exchange import Answer, Message, Request, get
-from harness.model import App, Launch, Scenario
+from harness.model.targets import App, Launch, Scenario
 from tests.asgi_driver import Driver
 
 HOST = "127.0.0.1"

@@ -16,7 +16,7 @@ import pytest
 from harness import catalog, guard
 from harness import server as life
 from harness.cpus import available
-from harness.model import Launch
+from harness.model.targets import Launch
 
 HOST = "127.0.0.1"
 

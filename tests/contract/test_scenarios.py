@@ -10,9 +10,11 @@ import pytest
 
 from harness import catalog, guard, run, server
 from harness.cpus import available
-from harness.findings import LoadResult
 from harness.load import trial
-from harness.model import TLS_PROTOCOLS, Case, Launch, Protocol, Scenario, Tls
+from harness.model.plan import Case
+from harness.model.protocols import TLS_PROTOCOLS, Protocol
+from harness.model.results import LoadResult
+from harness.model.targets import Launch, Scenario, Tls
 
 SERVER = "granian"
 """One that speaks every protocol but HTTP/3, and starts fast."""

@@ -12,7 +12,8 @@ import pytest
 from harness import catalog, guard, run, server, verdict
 from harness.cpus import available
 from harness.load import trial
-from harness.model import Case, Launch
+from harness.model.plan import Case
+from harness.model.targets import Launch
 
 SERVER = "hypercorn-h3"
 USERS = 2

@@ -20,7 +20,8 @@ from packaging.requirements import Requirement
 
 from harness import catalog, server
 from harness.guard import guard, processes_of
-from harness.model import PROTOCOLS, TLS_PROTOCOLS, App, Launch, Protocol, Server, Tls
+from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, Protocol
+from harness.model.targets import App, Launch, Server, Tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

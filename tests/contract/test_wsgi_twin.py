@@ -26,7 +26,7 @@ from apps import asgi
 from harness import catalog, guard
 from harness import server as life
 from harness.cpus import available
-from harness.model import Launch, Server
+from harness.model.targets import Launch, Server
 from tests.asgi_driver import Driver
 
 ROOT = Path(__file__).parents[2]

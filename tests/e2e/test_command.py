@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.model import SCHEMA
+from harness.model.results import SCHEMA
 
 HARNESS = (sys.executable, "-m", "harness")
 QUICK = ("--rounds", "1", "--warmup", "50ms", "--duration", "200ms", "--users", "4")

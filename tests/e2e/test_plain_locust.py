@@ -13,7 +13,7 @@ import pytest
 
 from harness import catalog, guard, server
 from harness.cpus import available
-from harness.model import Launch
+from harness.model.targets import Launch
 
 HOST = "127.0.0.1"
 

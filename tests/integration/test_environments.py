@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness import environments, packages
-from harness.model import App, Server, UsageError
+from harness.model.errors import UsageError
+from harness.model.targets import App, Server
 
 TOY = Server("toy", ("toyserver", "toy-parser"), frozenset({"h1"}), lambda _: [])
 

@@ -18,7 +18,7 @@ from harness.load.account import Account
 from harness.load.exchange import Failure, Request, get, post
 from harness.load.http2 import ALPN, Http2Client, Pool
 from harness.load.transport import Endpoint
-from harness.model import App, Launch, Tls
+from harness.model.targets import App, Launch, Tls
 from harness.servers import daphne, granian, hypercorn, uvicorn
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from harness.findings import Sample
+    from harness.model.results import Sample
 
 TOLERANCE_S = 0.03
 """Children that were waited for are known in hundredths of a second, user and system apart."""

@@ -21,7 +21,8 @@ import pytest
 
 from harness import logs, server
 from harness.guard import guard, processes_of
-from harness.model import App, Launch, Server, ServerError
+from harness.model.errors import ServerError
+from harness.model.targets import App, Launch, Server
 from tests.integration import stub_server
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ import pytest
 from harness import calibrate, guard, peers, run
 from harness.cpus import available, place
 from harness.load import trial
-from harness.model import Case, LoadError
+from harness.model.errors import LoadError
+from harness.model.plan import Case
 
 
 @pytest.fixture

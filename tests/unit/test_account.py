@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.histogram import Histogram, bucket
 from harness.load.account import Account, Folded
 from harness.load.exchange import Failure
 from harness.load.series import Series, Tally, buckets
+from harness.model.histogram import Histogram, bucket
 
 DAY_NS = 86_400 * 10**9
 

@@ -8,7 +8,9 @@ import pytest
 from packaging.requirements import Requirement
 
 from harness import catalog
-from harness.model import PROTOCOLS, WEBSOCKET_PROTOCOLS, App, Server, UsageError
+from harness.model.errors import UsageError
+from harness.model.protocols import PROTOCOLS, WEBSOCKET_PROTOCOLS
+from harness.model.targets import App, Server
 
 SCENARIO = '''"""GET /: one line.
 

@@ -19,8 +19,8 @@ from harness.charts import rate, scaling
 from harness.charts._lines import spread
 from harness.charts._style import PALETTE, QUIET, USUAL, colours, compact, panels
 from harness.charts.latency import BEYOND, LEAST, tail
-from harness.histogram import Histogram
-from harness.summaries import Latency, Memory
+from harness.model.histogram import Histogram
+from harness.model.summaries import Latency, Memory
 from tests import synthetic
 from tests.synthetic import Spoiled
 

@@ -16,7 +16,7 @@ from harness.check.survey import Survey
 from harness.check.target import Bench, command_lines
 from harness.cli import app
 from harness.cli.check import exit_status, show
-from harness.model import UsageError
+from harness.model.errors import UsageError
 from tests.unit.test_check_report import FOUND
 
 

@@ -13,7 +13,9 @@ import pytest
 from harness.check import survey
 from harness.check.model import Check, Finding, ProtocolFault, failed, passed
 from harness.check.survey import Survey, attempt, checks
-from harness.model import PROTOCOLS, Server, ServerError
+from harness.model.errors import ServerError
+from harness.model.protocols import PROTOCOLS
+from harness.model.targets import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,21 +8,9 @@ from typing import Any
 import pytest
 
 from harness.conditions import Contrast, changes, unlike
-from harness.findings import Active, Environment, LifeRecord, RunInfo
-from harness.machine import (
-    Activity,
-    Busy,
-    Cpu,
-    Limits,
-    Machine,
-    Network,
-    Power,
-    Processor,
-    Python,
-    Ram,
-    System,
-)
-from harness.model import Life
+from harness.model.machine import Activity, Busy, Cpu, Limits, Machine, Network, Power, Processor, Python, Ram, System
+from harness.model.plan import Life
+from harness.model.results import Active, Environment, LifeRecord, RunInfo
 
 MACHINE = Machine(
     Processor("EPYC", (Cpu(0), Cpu(1)), True, "acpi-cpufreq", ("performance",), True, 2_450.0, 1_500.0, 3_500.0),

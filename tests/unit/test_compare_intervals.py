@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.intervals import unpaired_ratio
-from harness.summaries import Ratio
+from harness.model.summaries import Ratio
 
 POSITIVE = st.floats(1e-3, 1e7)
 VALUES = st.lists(POSITIVE, min_size=1, max_size=8)

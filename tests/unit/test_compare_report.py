@@ -19,10 +19,10 @@ from harness.comparison import (
     StartPair,
 )
 from harness.conditions import Contrast
-from harness.model import Case
+from harness.model.plan import Case
+from harness.model.summaries import Estimate, Ratio
 from harness.report import compare_markdown
 from harness.report.compare import change, encode, page
-from harness.summaries import Estimate, Ratio
 
 CASE = Case("granian", "asgi", "plaintext", "h1")
 ECHO = replace(CASE, scenario="echo")

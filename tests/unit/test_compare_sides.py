@@ -11,18 +11,19 @@ from hypothesis import strategies as st
 
 from harness.compare import compare
 from harness.comparison import Side
-from harness.findings import Connections, Environment, Errors, LifeRecord, LoadResult, Record, RunInfo, Sample
 from harness.gates import METRICS, gates_of
-from harness.histogram import Histogram
-from harness.model import Case, Life, UsageError
-from harness.summaries import Ratio
+from harness.model.errors import UsageError
+from harness.model.histogram import Histogram
+from harness.model.plan import Case, Life
+from harness.model.results import Connections, Environment, Errors, LifeRecord, LoadResult, Record, RunInfo, Sample
+from harness.model.summaries import Ratio
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.comparison import Comparison, Difference
     from harness.gates import Metric
-    from harness.model import Verdict
+    from harness.model.results import Verdict
 
 SECOND_NS = 1_000_000_000
 ENVIRONMENT = Environment(

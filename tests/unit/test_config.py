@@ -8,8 +8,9 @@ import pytest
 
 from harness import config
 from harness.config import Settings
-from harness.loads import EXPECTED
-from harness.model import PROTOCOLS, UsageError
+from harness.model.errors import UsageError
+from harness.model.loads import EXPECTED
+from harness.model.protocols import PROTOCOLS
 
 
 def test_without_file_and_options_the_defaults_hold(tmp_path: Path) -> None:

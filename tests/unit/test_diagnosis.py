@@ -12,12 +12,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import noise
-from harness.cpus import Placement, place
+from harness.cpus import place
 from harness.doctor import Check, diagnose, worst
-from harness.findings import Connections, Errors, LoadResult, Record, Sample
-from harness.histogram import Histogram
-from harness.machine import Activity, Busy, Cpu, Limits, Machine, Network, Power, Processor, Python, Ram, System
-from harness.model import Case
+from harness.model.histogram import Histogram
+from harness.model.machine import (
+    Activity,
+    Busy,
+    Cpu,
+    Limits,
+    Machine,
+    Network,
+    Placement,
+    Power,
+    Processor,
+    Python,
+    Ram,
+    System,
+)
+from harness.model.plan import Case
+from harness.model.results import Connections, Errors, LoadResult, Record, Sample
 from harness.survey import survey
 from tests import fake_machines as fake
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.histogram import Histogram, bucket, bucket_range
+from harness.model.histogram import Histogram, bucket, bucket_range
 
 MICROSECONDS = st.integers(0, 2**40)
 SAMPLES = st.lists(MICROSECONDS, min_size=1, max_size=200)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.loads import EXPECTED, Capacity, Load, Rate, Saturate, Sweep, level_of, load_of, rate_of
+from harness.model.loads import EXPECTED, Capacity, Load, Rate, Saturate, Sweep, level_of, load_of, rate_of
 
 
 @pytest.mark.parametrize(

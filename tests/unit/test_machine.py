@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from harness.findings import Environment
-from harness.machine import Busy, Machine
+from harness.model.machine import Busy, Machine
+from harness.model.results import Environment
 from harness.record import environment
 from harness.survey import survey
 from tests import fake_machines as fake

@@ -8,7 +8,7 @@ import pytest
 
 from harness import config
 from harness.cli.own_options import check, headers
-from harness.model import UsageError
+from harness.model.errors import UsageError
 
 
 @pytest.mark.parametrize(

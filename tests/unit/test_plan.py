@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.loads import rate_of
-from harness.model import PROTOCOLS, App, Case, Protocol, Scenario, Selection, Server
+from harness.model.loads import rate_of
+from harness.model.plan import Case, Selection
+from harness.model.protocols import PROTOCOLS, Protocol
+from harness.model.targets import App, Scenario, Server
 from harness.plan import cases, make_plan, only, swept
 
 

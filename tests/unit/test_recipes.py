@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.catalog import read_scenario
-from harness.model import METHODS
+from harness.model.protocols import METHODS
 from harness.recipes import (
     MOST,
     LeftOut,

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.findings import Connections, Environment, Errors, LifeRecord, LoadResult, Record, RunInfo, Sample
-from harness.histogram import Histogram
-from harness.model import Case, Life, UsageError
+from harness.model.errors import UsageError
+from harness.model.histogram import Histogram
+from harness.model.plan import Case, Life
+from harness.model.results import Connections, Environment, Errors, LifeRecord, LoadResult, Record, RunInfo, Sample
 from harness.record import RunDirectory, commit, environment
 from harness.survey import survey
 

@@ -15,15 +15,16 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from harness import catalog, report
-from harness.findings import Active, LifeRecord, Probe, Record
-from harness.histogram import Histogram, bucket
-from harness.model import PROTOCOLS, Life
+from harness.model.histogram import Histogram, bucket
+from harness.model.plan import Life
+from harness.model.protocols import PROTOCOLS
+from harness.model.results import Active, LifeRecord, Probe, Record
+from harness.model.summaries import Estimate, Latency, Ratio, Ratios
 from harness.report import hdr, html, markdown, method, sweep, trust, words
 from harness.report.cells import significant
 from harness.report.page import page
 from harness.report.rows import groups
 from harness.report.summary import to_contract
-from harness.summaries import Estimate, Latency, Ratio, Ratios
 from tests import synthetic
 from tests.synthetic import Spoiled
 
@@ -31,9 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from harness.findings import RunInfo
-    from harness.model import Verdict
-    from harness.summaries import CaseSummary
+    from harness.model.results import RunInfo, Verdict
+    from harness.model.summaries import CaseSummary
 
     Answer = tuple[RunInfo, list[CaseSummary]]
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.findings import Connections, Errors, LoadResult, Probe, Record
-from harness.histogram import Histogram
-from harness.loads import Capacity
-from harness.model import Case
+from harness.model.histogram import Histogram
+from harness.model.loads import Capacity
+from harness.model.plan import Case
+from harness.model.results import Connections, Errors, LoadResult, Probe, Record
 from harness.search import CONFIRMATIONS, LEAST_RPS, RESOLUTION, Try, least_rps, next_try, shortfall, weighed, window_s
 
 LEVEL = Capacity({99.0: 50_000}, error_share=0.01)

@@ -7,12 +7,12 @@ import pytest
 
 from harness import catalog
 from harness.bench import Progress
-from harness.findings import Connections, Errors, LoadResult, Probe, Record
-from harness.histogram import Histogram
-from harness.model import Case, Selection
+from harness.model.histogram import Histogram
+from harness.model.plan import Case, Selection
+from harness.model.results import Connections, Errors, LoadResult, Probe, Record
+from harness.model.summaries import Ratio, Ratios
 from harness.plan import make_plan
 from harness.show import Screen, Several, sentence
-from harness.summaries import Ratio, Ratios
 from tests import synthetic
 
 if TYPE_CHECKING:

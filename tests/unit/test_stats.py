@@ -12,18 +12,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.findings import Connections, Errors, LifeRecord, LoadResult, MachineTime, Probe, Record, Sample
-from harness.histogram import Histogram
 from harness.intervals import T_97_5, _percentiles, carries, estimate, latency, paired_ratio
-from harness.model import Case, Life, Protocol, Verdict
+from harness.model.histogram import Histogram
+from harness.model.plan import Case, Life
+from harness.model.protocols import Protocol
+from harness.model.results import (
+    Connections,
+    Errors,
+    LifeRecord,
+    LoadResult,
+    MachineTime,
+    Probe,
+    Record,
+    Sample,
+    Verdict,
+)
+from harness.model.summaries import Estimate, Latency, Memory, Ratio
 from harness.outcome import cpu_between, foreign_between, steal_between
 from harness.stats import imprecise, reached_rps, summarise
-from harness.summaries import Estimate, Latency, Memory, Ratio
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.summaries import CaseSummary
+    from harness.model.summaries import CaseSummary
 
 SECOND_NS = 1_000_000_000
 NO_ERRORS = Errors()

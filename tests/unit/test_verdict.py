@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from harness import verdict
-from harness.findings import Connections, Errors, LoadResult, Record
-from harness.histogram import Histogram
-from harness.model import PROTOCOLS, Case, Protocol, Verdict
+from harness.model.histogram import Histogram
+from harness.model.plan import Case
+from harness.model.protocols import PROTOCOLS, Protocol
+from harness.model.results import Connections, Errors, LoadResult, Record, Verdict
 from harness.outcome import combine
 
 WINDOW_NS = 2_000_000_000

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from harness.findings import Errors
-from harness.histogram import Histogram
-from harness.model import Case, Verdict
+from harness.model.histogram import Histogram
+from harness.model.plan import Case
+from harness.model.results import Errors, Verdict
 
 
 @dataclass(frozen=True)

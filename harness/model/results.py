@@ -9,10 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from harness.histogram import Histogram
-from harness.loads import Capacity, Rate, Saturate, Sweep, load_of
-from harness.machine import Machine
-from harness.model import SCHEMA, Case, Life, Protocol, Verdict
+from harness.model.histogram import Histogram
+from harness.model.loads import Capacity, Rate, Saturate, Sweep, load_of
+from harness.model.machine import Machine
+from harness.model.plan import Case, Life
+from harness.model.protocols import Protocol
+
+SCHEMA = 1
+"""Version of `summary.json`, `run.json`, `trials.jsonl` and `lives.jsonl`; goes up on an incompatible change."""
+
+Verdict = Literal["valid", "client-limited", "invalid", "unsupported", "failed"]
+"""May a number be believed: yes · it measures the generator · no · there is none to be had · none came."""
 
 Step = Literal["doubling", "bisection", "confirmation"]
 """Why a search for a capacity tries a rate."""

@@ -170,3 +170,17 @@ class Machine:
     power: Power
     activity: Activity
     python: Python
+
+
+@dataclass(frozen=True)
+class Placement:
+    """CPU numbers for the server and for the load generator."""
+
+    server: frozenset[int]
+    load: frozenset[int]
+    shares_cores: bool = False
+    """CPUs of their own, but two of them are hyper-threads of one core, and slow each other down."""
+
+    @property
+    def disjoint(self) -> bool:
+        return not self.server & self.load
