@@ -18,7 +18,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import calibrate, cpus, guard, server
+from harness import calibrate
+from harness.host import cpus, guard, process
 from harness.load import trial
 from harness.load.null_server import Connection
 from harness.model.plan import Case
@@ -66,7 +67,7 @@ def measure(load: str) -> LoadResult:
     """One trial of `plaintext` against the stalling server."""
     placement = cpus.place(cpus.available())
     stalling = Server("stalling", (), frozenset({"h1"}), lambda launch: [sys.executable, __file__, str(launch.port)])
-    launch = Launch(calibrate.HOST, server.free_port(calibrate.HOST), "")
+    launch = Launch(calibrate.HOST, process.free_port(calibrate.HOST), "")
     with guard.guard() as token, tempfile.TemporaryDirectory() as folder:
         order = trial.Order(
             Case("stalling", "none", "plaintext", "h1", load=load),
@@ -82,7 +83,7 @@ def measure(load: str) -> LoadResult:
             token,
         )
         log = Path(folder) / "server.log"
-        with server.start(stalling, calibrate.APP, launch, cpus=placement.server, log=log, token=token):
+        with process.start(stalling, calibrate.APP, launch, cpus=placement.server, log=log, token=token):
             return trial.run(order)
 
 

@@ -13,8 +13,8 @@ import sys
 import threading
 import time
 
-from harness.cpus import available
-from harness.sample import INTERVAL_S, Sampler
+from harness.host.cpus import available
+from harness.host.sampler import INTERVAL_S, Sampler
 
 SUBJECT = """
 import os, sys, threading, time

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from harness import calibrate, cpus, guard, peers, run
+from harness import calibrate, peers
+from harness.host import certificates, cpus, guard
 
 RATES = (1_000, 5_000, 20_000)
 
@@ -12,7 +13,7 @@ RATES = (1_000, 5_000, 20_000)
 def main() -> None:
     """Print the send lag's percentiles for each rate."""
     rates = [int(text) for text in sys.argv[1:]] or RATES
-    with guard.guard() as token, run.certificates() as tls:
+    with guard.guard() as token, certificates.issue() as tls:
         generator = calibrate.Generator(sys.executable, cpus.place(cpus.available()), tls, token)
         with peers.null_target(generator) as null:
             print("   rate/s   answered/s   send lag p50 µs   p99 µs   p99.9 µs")

@@ -10,7 +10,8 @@ from statistics import median
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from harness import logs, outcome, sample, search, server, verdict
+from harness import outcome, search, verdict
+from harness.host import logs, process, sampler
 from harness.load import trial
 from harness.model.errors import LoadError, ServerError
 from harness.model.loads import Rate, level_of
@@ -107,13 +108,13 @@ class Bench:
         python = entry.python or self.selection.python
         target = entry.target(app)
         assert target is not None  # noqa: S101 - else the plan has excluded it
-        launch = Launch(HOST, server.free_port(HOST), target, life.workers, tls, python)
+        launch = Launch(HOST, process.free_port(HOST), target, life.workers, tls, python)
         transport = "tls" if life.tls else "clear"
         log = self.directory.logs / f"{self.lives:04}-{life.server}-{transport}.log"
         self.lives += 1
         lived = LifeRecord(life, number, tuple(entry.command(launch)), log=log.name)
         try:
-            running = server.start(
+            running = process.start(
                 entry,
                 app,
                 launch,
@@ -128,7 +129,7 @@ class Bench:
         left = list(cases)
         idle_pss_bytes = None
         try:
-            idle_pss_bytes = sample.idle_pss(running.pid)
+            idle_pss_bytes = sampler.idle_pss(running.pid)
             while left and running.ended is None:
                 self._take(number, left.pop(0), launch, running)
         finally:
@@ -151,7 +152,7 @@ class Bench:
             raise ServerError(f"{entry.name}: expected it to stay, {found}", logs.tail(running.log))
         return left
 
-    def _take(self, number: int, case: Case, launch: Launch, running: server.Running) -> None:
+    def _take(self, number: int, case: Case, launch: Launch, running: process.Running) -> None:
         """Measure a case once: by one trial, by a second where the machine spoiled that, or by a search of several."""
         level = level_of(case.load)
         if level is None:
@@ -163,7 +164,7 @@ class Bench:
         else:
             self._search(number, case, level, launch, running)
 
-    def _search(self, number: int, case: Case, level: Capacity, launch: Launch, running: server.Running) -> None:
+    def _search(self, number: int, case: Case, level: Capacity, launch: Launch, running: process.Running) -> None:
         """The highest rate that meets the level; from the second round on the search starts near the earlier ones."""
         before = [each.probe.rate_rps for each in self.records if each.case == case and each.probe and each.probe.final]
         least_rps = search.least_rps(level)
@@ -189,21 +190,21 @@ class Bench:
         level: Capacity,
         attempt: search.Try,
         launch: Launch,
-        running: server.Running,
+        running: process.Running,
     ) -> Record:
         driven = replace(case, load=str(Rate(attempt.rate_rps)))
         window_s = search.window_s(level, attempt.rate_rps, self.selection.duration_s)
         return self._trial(number, case, driven, launch, running, window_s)
 
     def _trial(
-        self, number: int, case: Case, driven: Case, launch: Launch, running: server.Running, window_s: float
+        self, number: int, case: Case, driven: Case, launch: Launch, running: process.Running, window_s: float
     ) -> Record:
         """One trial of a case; `driven` is what the generator is told, which differs while a rate is searched for."""
         order = self._order(number, driven, launch, window_s)
         argv = order.argv(Path("result.json"))
         started_at = _now()
         try:
-            with sample.Sampler(running.pid, self.placement.server) as sampler:
+            with sampler.Sampler(running.pid, self.placement.server) as sampling:
                 result = trial.run(order)
         except LoadError as error:
             ended = f"the server ended with {running.ended}" if running.ended is not None else None
@@ -211,10 +212,10 @@ class Bench:
             tail = f"{error.log_tail}\n{logs.tail(running.log)}".strip()
             return self._record(case, number, "failed", reasons, started_at=started_at, load_argv=argv, log_tail=tail)
         window = result.window_start_ns, result.window_end_ns
-        steal_ratio = outcome.steal_between(sampler.samples, *window)
-        foreign_ratio = outcome.foreign_between(sampler.samples, *window)
+        steal_ratio = outcome.steal_between(sampling.samples, *window)
+        foreign_ratio = outcome.foreign_between(sampling.samples, *window)
         around = verdict.Surroundings(
-            outcome.cpu_between(sampler.samples, *window),
+            outcome.cpu_between(sampling.samples, *window),
             len(self.placement.server),
             steal_ratio,
             foreign_ratio if self.placement.disjoint else None,
@@ -231,7 +232,7 @@ class Bench:
             reasons,
             started_at=started_at,
             result=result,
-            samples=sampler.samples,
+            samples=sampling.samples,
             steal_ratio=steal_ratio,
             foreign_ratio=foreign_ratio,
             overloaded=verdict.overloaded(case, result, around),

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import catalog, server
+from harness import catalog
+from harness.host import process
 from harness.load import trial
 from harness.model.errors import LoadError, ServerError
 from harness.model.plan import Case
@@ -88,7 +89,7 @@ def smallest(protocol: Protocol) -> Scenario:
 def results(generator: Generator, scenario: Scenario, protocol: Protocol, tries: int) -> Iterator[LoadResult]:
     """Trials of a scenario against the null server."""
     tls = generator.tls if protocol in TLS_PROTOCOLS else None
-    launch = Launch(HOST, server.free_port(HOST), "", tls=tls, python=generator.python)
+    launch = Launch(HOST, process.free_port(HOST), "", tls=tls, python=generator.python)
     case = Case(NULL.name, APP.name, scenario.name, protocol, users=generator.users, streams=generator.streams)
     with tempfile.TemporaryDirectory(prefix="harness-") as folder:
         logs = Path(folder)
@@ -106,7 +107,7 @@ def results(generator: Generator, scenario: Scenario, protocol: Protocol, tries:
             generator.token,
         )
         log = logs / "null.log"
-        with server.start(NULL, APP, launch, cpus=generator.placement.server, log=log, token=generator.token):
+        with process.start(NULL, APP, launch, cpus=generator.placement.server, log=log, token=generator.token):
             for _ in range(tries):
                 with suppress(LoadError):
                     yield trial.run(order)

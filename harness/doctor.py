@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from harness.cpus import format_list
+from harness.host.cpus import format_list
 from harness.verdict import STEAL_NOTED
 
 if TYPE_CHECKING:

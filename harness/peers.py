@@ -12,8 +12,9 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from harness import catalog, cpus, server
+from harness import catalog
 from harness.calibrate import APP, NULL, Generator, smallest
+from harness.host import cpus, process
 from harness.load import trial
 from harness.model.errors import HarnessError
 from harness.model.plan import Case
@@ -167,9 +168,9 @@ def _tool_rps(side: Side, url: str, generator: Generator) -> float:
 @contextmanager
 def null_target(generator: Generator) -> Iterator[Target]:
     """The null server, in clear and over TLS."""
-    clear = Launch(HOST, server.free_port(HOST), "", python=generator.python)
+    clear = Launch(HOST, process.free_port(HOST), "", python=generator.python)
     with tempfile.TemporaryDirectory(prefix="harness-") as folder, _started(NULL, clear, generator, folder):
-        encrypted = replace(clear, port=server.free_port(HOST), tls=generator.tls)
+        encrypted = replace(clear, port=process.free_port(HOST), tls=generator.tls)
         with _started(NULL, encrypted, generator, folder):
             yield Target("null server", lambda protocol: _url(protocol, clear, encrypted), frozenset(PROTOCOLS))
 
@@ -178,8 +179,8 @@ def null_target(generator: Generator) -> Iterator[Target]:
 def nginx_target(generator: Generator) -> Iterator[Target]:
     """An nginx with one worker and canned bytes; HTTP/2 in clear has a port of its own."""
     with tempfile.TemporaryDirectory(prefix="harness-") as folder:
-        ports: dict[Protocol, int] = {"h1": server.free_port(HOST), "h2c": server.free_port(HOST)}
-        ports["h2"] = server.free_port(HOST)
+        ports: dict[Protocol, int] = {"h1": process.free_port(HOST), "h2c": process.free_port(HOST)}
+        ports["h2"] = process.free_port(HOST)
         configuration = Path(folder) / "nginx.conf"
         configuration.write_text(_nginx_conf(ports, generator))
         nginx = Server("nginx", (), frozenset({"h1"}), lambda _: ["nginx", "-p", folder, "-c", str(configuration)])
@@ -213,7 +214,7 @@ http {{
 @contextmanager
 def _started(entry: Server, launch: Launch, generator: Generator, folder: str) -> Iterator[None]:
     log = Path(folder) / f"{entry.name}-{launch.port}.log"
-    with server.start(entry, APP, launch, cpus=generator.placement.server, log=log, token=generator.token):
+    with process.start(entry, APP, launch, cpus=generator.placement.server, log=log, token=generator.token):
         yield
 
 

@@ -8,17 +8,17 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from harness import packages
+from harness.host.files import writing
 from harness.model.errors import UsageError
 from harness.model.results import SCHEMA, Environment, LifeRecord, Record, RunInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from harness.model.machine import Machine
@@ -95,16 +95,6 @@ class RunDirectory:
     def lives(self) -> list[LifeRecord]:
         """All lives of servers so far."""
         return _read_lines(self.path / "lives.jsonl", LifeRecord)
-
-
-@contextmanager
-def writing(results: Path) -> Iterator[None]:
-    """What goes wrong with files in this block is a `UsageError` that names the folder for results."""
-    try:
-        yield
-    except OSError as error:
-        found = f"{results} ({error.strerror})"
-        raise UsageError(f"--out: expected a folder that can be written to, found {found}") from error
 
 
 def _read_lines(path: Path, kind: type[Stored]) -> list[Stored]:

@@ -6,31 +6,24 @@ warm-up, window) beside the sampler, the record written at once; stop it. Report
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import trustme
-
-from harness import guard, stats
+from harness import stats
 from harness.bench import Bench
 from harness.calibrate import Generator, ceilings
+from harness.host import certificates, guard
 from harness.model.loads import Sweep, load_of
-from harness.model.targets import HOST, Tls
 from harness.plan import only, swept
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from harness.bench import Watcher
     from harness.model.machine import Placement
     from harness.model.plan import Plan, Selection
     from harness.model.protocols import Protocol
     from harness.model.results import RunInfo
+    from harness.model.targets import Tls
     from harness.record import RunDirectory
 
 CEILING_TRIES = 3
@@ -46,7 +39,7 @@ def measure(
     """
     info = replace(info, complete=False)
     directory.write_info(info)
-    with guard.guard() as token, certificates() as tls:
+    with guard.guard() as token, certificates.issue() as tls:
         info = replace(info, ceilings=info.ceilings or _ceilings(selection, plan, placement, tls, token))
         directory.write_info(info)
         bench = Bench(selection, info, directory, placement, token, tls, watch, plan.trial_count, plan.estimate_s)
@@ -58,23 +51,6 @@ def measure(
         elif selection.precision is not None:
             _until_precise(bench, plan, selection.precision)
         directory.write_info(replace(info, complete=True))
-
-
-@contextmanager
-def certificates() -> Iterator[Tls]:
-    """A certificate for the loopback, made for the run and gone with it."""
-    folder = Path(tempfile.mkdtemp(prefix="harness-"))
-    try:
-        authority = trustme.CA()
-        certificate = authority.issue_cert(HOST, "localhost")
-        tls = Tls(folder / "server.pem", folder / "server.key", folder / "authority.pem")
-        authority.cert_pem.write_to_path(str(tls.authority))
-        certificate.private_key_pem.write_to_path(str(tls.key))
-        for blob in certificate.cert_chain_pems:
-            blob.write_to_path(str(tls.certificate), append=True)
-        yield tls
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _ceilings(selection: Selection, plan: Plan, placement: Placement, tls: Tls, token: str) -> dict[Protocol, float]:

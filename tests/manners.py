@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from harness.check.survey import Survey, attempt
 from harness.check.target import Bench
-from harness.guard import guard, processes_of
+from harness.host import certificates
+from harness.host.guard import guard, processes_of
 from harness.model.protocols import Protocol
 from harness.model.targets import Launch, Server, Tls
-from harness.run import certificates
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -66,7 +66,7 @@ def served(script: Path, protocols: frozenset[Protocol], folder: Path) -> Iterat
         tls = (str(launch.tls.certificate), str(launch.tls.key)) if launch.tls else ()
         return [sys.executable, str(script), launch.host, str(launch.port), launch.target, str(file), *tls]
 
-    with guard() as token, certificates() as tls:
+    with guard() as token, certificates.issue() as tls:
         yield Manners(Server("stub", (), protocols, command), file, token, tls)
         assert processes_of(token) == []
 

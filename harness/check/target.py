@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import server as life
+from harness.host import process as life
 from harness.model.protocols import TLS_PROTOCOLS, Protocol
 from harness.model.targets import App, Launch, Server, Tls
 

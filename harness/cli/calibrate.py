@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from harness import calibrate, cpus, guard, peers, run
+from harness import calibrate, peers
 from harness.cli.app import app
+from harness.host import certificates, cpus, guard
 from harness.model.errors import UsageError
 from harness.model.protocols import PROTOCOLS
 from harness.show import Screen
@@ -33,7 +34,7 @@ def calibrate_(
     if absent := peers.missing(tools):
         raise UsageError(f"--against: expected {', '.join(sorted(absent))} to be installed, found no such command")
     placement = cpus.place(cpus.available())
-    with guard.guard() as token, run.certificates() as tls:
+    with guard.guard() as token, certificates.issue() as tls:
         generator = calibrate.Generator(sys.executable, placement, tls, token, window_s=peers.WINDOW_S)
         screen.say("Ceilings against the null server, best of three, 32 users:")
         for protocol in PROTOCOLS:

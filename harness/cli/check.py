@@ -16,11 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table as Grid
 from rich.text import Text
 
-from harness import catalog, cpus, guard, packages, record, run
+from harness import catalog, packages
 from harness.check import report
 from harness.check.survey import Survey, checks
 from harness.check.target import Bench, command_lines
 from harness.cli.app import INTERRUPTED, MISSED_GATE, NOTHING_MEASURED, app
+from harness.host import certificates, cpus, files, guard
 from harness.model.errors import UsageError
 from harness.model.protocols import PROTOCOLS
 
@@ -87,7 +88,7 @@ def check_(
     folder = _folder(out, started)
     whole = _surveyed(console, survey)
     found = _findings(started, survey, whole=whole)
-    with record.writing(out):
+    with files.writing(out):
         page = report.write(found, folder)
     if format_ == "json":
         print(report.encode(found).decode())
@@ -110,7 +111,7 @@ def _demand_checks(protocols: Sequence[Protocol], asked: Sequence[Check], *, nam
 def _folder(out: Path, started: datetime) -> Path:
     """A folder for the results, made before anything is tried."""
     folder = out / f"{_id(started)}-check"
-    with record.writing(out):
+    with files.writing(out):
         folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -121,7 +122,7 @@ def _id(started: datetime) -> str:
 
 def _surveyed(console: Console, survey: Survey) -> bool:
     """Try everything; False when it was interrupted."""
-    with _progress(console, survey), guard.guard() as token, run.certificates() as tls:
+    with _progress(console, survey), guard.guard() as token, certificates.issue() as tls:
         try:
             survey.run(Bench(sys.executable, tls, token, cpus.available()))
         except KeyboardInterrupt:

@@ -12,9 +12,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from harness import catalog, config, cpus, doctor, noise, run, survey
+from harness import catalog, config, doctor, noise, run
 from harness.cli.app import MISSED_GATE, app
 from harness.cli.selection import TWIN, describe, select
+from harness.host import cpus, facts
 from harness.model.errors import UsageError
 from harness.model.results import SCHEMA
 from harness.plan import make_plan
@@ -56,11 +57,11 @@ def doctor_(
         raise UsageError(f"--server: expected a server as it is installed here, without @ and version, found {server}")
     catalog.choose("server", catalog.servers(), [server])
     settings = _settings(server, rounds, duration, server_cpus, load_cpus)
-    processor = survey.processor()
+    processor = facts.processor()
     placement = cpus.place(
         cpus.available(), 1, processor.cpus, server_cpus=settings.server_cpus, load_cpus=settings.load_cpus
     )
-    machine = survey.survey()
+    machine = facts.read_machine()
     checks = list(doctor.diagnose(machine, placement))
     shown = Console(highlight=False) if format_ == "text" else None
     if shown:

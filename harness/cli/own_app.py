@@ -12,9 +12,10 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import catalog, cpus, guard, server
+from harness import catalog
 from harness.cli.own_options import HTTP
 from harness.cli.questions import OPENAPI, answers, from_file, served
+from harness.host import cpus, guard, process
 from harness.model.errors import ServerError, UsageError
 from harness.model.targets import HOST, Launch, Scenario
 from harness.recipes import (
@@ -206,11 +207,11 @@ def _started(stage: _Stage, servers: Sequence[Server]) -> Iterator[tuple[Server,
     faults = []
     with guard.guard() as token, ExitStack() as stack:
         for entry in servers:
-            launch = Launch(HOST, server.free_port(HOST), stage.app.target, python=entry.python or stage.python)
+            launch = Launch(HOST, process.free_port(HOST), stage.app.target, python=entry.python or stage.python)
             log, within_s = stage.log(entry), stage.settings.ready_within
             try:
                 stack.enter_context(
-                    server.start(
+                    process.start(
                         entry, stage.app, launch, cpus=cpus.available(), log=log, token=token, deadline_s=within_s
                     )
                 )

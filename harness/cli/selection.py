@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from harness import catalog, cpus, environments, packages, record, survey
+from harness import catalog, environments, packages, record
 from harness.cli import own_app, own_options
 from harness.config import SCENARIOS, SERVERS
+from harness.host import cpus, facts, files
 from harness.model.errors import UsageError
 from harness.model.plan import Selection
 from harness.model.results import RunInfo
@@ -180,7 +181,7 @@ def _scenarios(
             found = "; ".join(not_installed.values()) or "servers for WSGI only"
             raise UsageError(f"--servers: expected one that can run here, found {found}")
         if make:
-            with record.writing(Path(settings.out)):
+            with files.writing(Path(settings.out)):
                 Path(settings.out).mkdir(parents=True, exist_ok=True)
         return (own_app.scenario(settings, apps[0], runs, _python(settings), say, ask=make),)
     return _chosen("scenarios", catalog.scenarios(), settings.scenarios or SCENARIOS)
@@ -211,7 +212,7 @@ def placed(settings: Settings) -> Placement:
     return cpus.place(
         cpus.available(),
         _load_processes(settings),
-        survey.topology(Path("/")),
+        facts.topology(Path("/")),
         server_processes=max(settings.workers),
         server_cpus=settings.server_cpus,
         load_cpus=settings.load_cpus,
@@ -223,7 +224,7 @@ def describe(selection: Selection, placement: Placement) -> RunInfo:
     now = datetime.now(UTC)
     interpreters = {entry.name: _interpreter(entry, selection) for entry in selection.servers}
     others = {name: packages.installed(python) for name, python in interpreters.items() if python != sys.executable}
-    machine = survey.survey(look_s=LOOK_S)
+    machine = facts.read_machine(look_s=LOOK_S)
     return RunInfo(
         id=f"{now:%Y-%m-%dT%H-%M-%S}-{selection.seed}",
         started_at=now.isoformat(timespec="seconds"),

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness import catalog, config, cpus, guard, logs, run, server
+from harness import catalog, config
 from harness.cli.app import app
 from harness.cli.selection import served
+from harness.host import certificates, cpus, guard, logs, process
 from harness.model.errors import ServerError, UsageError
 from harness.model.targets import HOST, App, Launch, Server
 from harness.show import Screen
@@ -72,7 +73,7 @@ def _look(entry: Server, chosen: App, launch: Launch, settings: Settings, *, tls
     screen = Screen()
     with ExitStack() as stack:
         token = stack.enter_context(guard.guard())
-        certificate = stack.enter_context(run.certificates()) if tls else None
+        certificate = stack.enter_context(certificates.issue()) if tls else None
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-")))
         log = folder / "server.log"
         running = stack.enter_context(
@@ -96,10 +97,10 @@ def _look(entry: Server, chosen: App, launch: Launch, settings: Settings, *, tls
 
 def _started(
     screen: Screen, entry: Server, chosen: App, launch: Launch, log: Path, token: str, settings: Settings
-) -> server.Running:
+) -> process.Running:
     """Where it does not start, the end of its log is shown: the file is gone with the command."""
     try:
-        return server.start(
+        return process.start(
             entry, chosen, launch, cpus=cpus.available(), log=log, token=token, deadline_s=settings.ready_within
         )
     except ServerError as error:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness import cpus, guard, logs
+from harness.host import cpus, guard, logs
 from harness.model.errors import LoadError
 from harness.model.loads import rate_of
 from harness.model.results import LoadResult

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness import calibrate, guard, peers, run
-from harness.cpus import available, place
+from harness import calibrate, peers
+from harness.host import certificates, guard
+from harness.host.cpus import available, place
 from harness.model.protocols import Protocol
 
 
 @pytest.fixture(scope="module")
 def generator() -> Iterator[calibrate.Generator]:
-    with guard.guard() as token, run.certificates() as tls:
+    with guard.guard() as token, certificates.issue() as tls:
         yield calibrate.Generator(sys.executable, place(available()), tls, token, users=4, window_s=0.2)
 
 

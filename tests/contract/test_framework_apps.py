@@ -23,9 +23,10 @@ import pytest
 
 from apps._answers import LISTED_ITEMS, MAX_ITEMS
 from apps._common import Items
-from harness import catalog, guard
-from harness import server as life
-from harness.cpus import available
+from harness import catalog
+from harness.host import guard
+from harness.host import process as life
+from harness.host.cpus import available
 from harness.load.exchange import Answer, Message, Request, get
 from harness.model.targets import App, Launch, Scenario
 from tests.asgi_driver import Driver

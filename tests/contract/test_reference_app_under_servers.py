@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from harness import catalog, guard
-from harness import server as life
-from harness.cpus import available
+from harness import catalog
+from harness.host import guard
+from harness.host import process as life
+from harness.host.cpus import available
 from harness.model.targets import Launch
 
 HOST = "127.0.0.1"

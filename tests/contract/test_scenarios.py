@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import catalog, guard, run, server
-from harness.cpus import available
+from harness import catalog, run
+from harness.host import certificates, guard, process
+from harness.host.cpus import available
 from harness.load import trial
 from harness.model.plan import Case
 from harness.model.protocols import TLS_PROTOCOLS, Protocol
@@ -29,7 +30,7 @@ def token() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def tls() -> Iterator[Tls]:
-    with run.certificates() as tls:
+    with certificates.issue() as tls:
         yield tls
 
 
@@ -39,10 +40,10 @@ def launch(
 ) -> Iterator[Launch]:
     (entry,) = catalog.choose("servers", catalog.servers(), [SERVER])
     (app,) = catalog.choose("apps", catalog.apps(), ["asgi"])
-    port = server.free_port(run.HOST)
+    port = process.free_port(run.HOST)
     launch = Launch(run.HOST, port, app.target, tls=tls if request.param else None, python=sys.executable)
     log = tmp_path_factory.mktemp("log") / "server.log"
-    with server.start(entry, app, launch, cpus=available(), log=log, token=token):
+    with process.start(entry, app, launch, cpus=available(), log=log, token=token):
         yield launch
 
 

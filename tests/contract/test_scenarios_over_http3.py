@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import catalog, guard, run, server, verdict
-from harness.cpus import available
+from harness import catalog, run, verdict
+from harness.host import certificates, guard, process
+from harness.host.cpus import available
 from harness.load import trial
 from harness.model.plan import Case
 from harness.model.targets import Launch
@@ -30,9 +31,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     (entry,) = catalog.choose("servers", catalog.servers(), [SERVER])
     (app,) = catalog.choose("apps", catalog.apps(), ["asgi"])
     log = tmp_path_factory.mktemp("log") / "server.log"
-    with guard.guard() as token, run.certificates() as tls:
-        launch = Launch(run.HOST, server.free_port(run.HOST), app.target, tls=tls, python=sys.executable)
-        with server.start(entry, app, launch, cpus=available(), log=log, token=token):
+    with guard.guard() as token, certificates.issue() as tls:
+        launch = Launch(run.HOST, process.free_port(run.HOST), app.target, tls=tls, python=sys.executable)
+        with process.start(entry, app, launch, cpus=available(), log=log, token=token):
             yield Served(launch, token)
 
 

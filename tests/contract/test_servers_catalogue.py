@@ -18,8 +18,9 @@ from aioquic.h3.connection import H3_ALPN
 from aioquic.quic.configuration import QuicConfiguration
 from packaging.requirements import Requirement
 
-from harness import catalog, server
-from harness.guard import guard, processes_of
+from harness import catalog
+from harness.host import process
+from harness.host.guard import guard, processes_of
 from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, Protocol
 from harness.model.targets import App, Launch, Server, Tls
 
@@ -95,15 +96,15 @@ def token() -> Iterator[str]:
 
 
 @pytest.fixture
-def start(token: str, tmp_path: Path) -> Callable[..., tuple[Launch, server.Running]]:
-    def start(entry: Server, tls: Tls | None, workers: int = 1, app: App = APP) -> tuple[Launch, server.Running]:
+def start(token: str, tmp_path: Path) -> Callable[..., tuple[Launch, process.Running]]:
+    def start(entry: Server, tls: Tls | None, workers: int = 1, app: App = APP) -> tuple[Launch, process.Running]:
         if missing := catalog.not_installed([entry]):
             pytest.skip(missing[entry.name])
         target = entry.target(app)
         assert target is not None
-        launch = Launch(HOST, server.free_port(HOST), target, workers, tls, sys.executable)
+        launch = Launch(HOST, process.free_port(HOST), target, workers, tls, sys.executable)
         cpus = frozenset(os.sched_getaffinity(0))
-        return launch, server.start(entry, app, launch, cpus=cpus, log=tmp_path / "log", token=token, deadline_s=30)
+        return launch, process.start(entry, app, launch, cpus=cpus, log=tmp_path / "log", token=token, deadline_s=30)
 
     return start
 
@@ -156,7 +157,7 @@ def test_every_protocol_is_spoken_or_its_absence_explained(entry: Server) -> Non
     ],
 )
 def test_a_server_speaks_what_its_entry_says_and_writes_no_line_for_a_request(
-    entry: Server, tls: Tls, token: str, start: Callable[..., tuple[Launch, server.Running]], *, encrypted: bool
+    entry: Server, tls: Tls, token: str, start: Callable[..., tuple[Launch, process.Running]], *, encrypted: bool
 ) -> None:
     launch, running = start(entry, tls if encrypted else None)
     with running:
@@ -180,7 +181,7 @@ def test_a_server_speaks_what_its_entry_says_and_writes_no_line_for_a_request(
     ids=lambda entry: entry.name,
 )
 def test_two_workers_answer_and_stop(
-    entry: Server, token: str, start: Callable[..., tuple[Launch, server.Running]]
+    entry: Server, token: str, start: Callable[..., tuple[Launch, process.Running]]
 ) -> None:
     _, running = start(entry, None, workers=2)
     with running:
@@ -196,7 +197,7 @@ def test_two_workers_answer_and_stop(
     ids=lambda entry: entry.name,
 )
 def test_both_workers_of_an_app_that_does_not_name_them_are_waited_for(
-    entry: Server, token: str, start: Callable[..., tuple[Launch, server.Running]], tmp_path: Path
+    entry: Server, token: str, start: Callable[..., tuple[Launch, process.Running]], tmp_path: Path
 ) -> None:
     """The second worker loads the app once the first has been asked a third time, and so after it was ready alone."""
     (tmp_path / "gated.py").write_text(GATED)

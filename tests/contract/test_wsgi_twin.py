@@ -23,9 +23,10 @@ import pytest
 from apps import _answers as answers
 from apps import _wsgi as wsgi
 from apps import asgi
-from harness import catalog, guard
-from harness import server as life
-from harness.cpus import available
+from harness import catalog
+from harness.host import guard
+from harness.host import process as life
+from harness.host.cpus import available
 from harness.model.targets import Launch, Server
 from tests.asgi_driver import Driver
 

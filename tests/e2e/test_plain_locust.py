@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from harness import catalog, guard, server
-from harness.cpus import available
+from harness import catalog
+from harness.host import guard, process
+from harness.host.cpus import available
 from harness.model.targets import Launch
 
 HOST = "127.0.0.1"
@@ -22,9 +23,9 @@ HOST = "127.0.0.1"
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (entry,) = catalog.choose("servers", catalog.servers(), ["uvicorn"])
     (app,) = catalog.choose("apps", catalog.apps(), ["asgi"])
-    launch = Launch(HOST, server.free_port(HOST), app.target, python=sys.executable)
+    launch = Launch(HOST, process.free_port(HOST), app.target, python=sys.executable)
     log = tmp_path_factory.mktemp("log") / "server.log"
-    with guard.guard() as token, server.start(entry, app, launch, cpus=available(), log=log, token=token):
+    with guard.guard() as token, process.start(entry, app, launch, cpus=available(), log=log, token=token):
         yield f"http://{launch.address}"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import server
+from harness.host import process
 
 HARNESS = (sys.executable, "-m", "harness")
 SHOP = """
@@ -40,7 +40,7 @@ def shop(tmp_path: Path) -> Path:
 
 
 def test_an_app_of_ones_own_is_served_as_a_run_would(shop: Path) -> None:
-    port = server.free_port("127.0.0.1")
+    port = process.free_port("127.0.0.1")
     options = ("--app", "shop:app", "--port", str(port), "--env", "GREETING=moin,B=2", "--ready-path", "/ready")
     with subprocess.Popen(
         [*HARNESS, "serve", "uvicorn", *options, "--python", sys.executable],
@@ -63,7 +63,7 @@ def test_an_app_of_ones_own_is_served_as_a_run_would(shop: Path) -> None:
 def test_a_server_that_does_not_start_is_told_with_the_end_of_its_log_and_names_no_file_that_is_gone(
     shop: Path,
 ) -> None:
-    done = harness("serve", "uvicorn", "--app", "shop:app", "--port", str(server.free_port("127.0.0.1")), cwd=shop)
+    done = harness("serve", "uvicorn", "--app", "shop:app", "--port", str(process.free_port("127.0.0.1")), cwd=shop)
     assert done.returncode == 3
     assert 'GREETING = os.environ["GREETING"]' in done.stdout
     assert done.stderr == (

@@ -12,8 +12,8 @@ import gevent
 import pytest
 import trustme
 
-from harness import server
-from harness.guard import guard
+from harness.host import process
+from harness.host.guard import guard
 from harness.load.account import Account
 from harness.load.exchange import Failure, Request, get, post
 from harness.load.http2 import ALPN, Http2Client, Pool
@@ -45,11 +45,11 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
 @contextlib.contextmanager
 def serving(name: str, folder: Path, tls: Tls | None) -> Iterator[Endpoint]:
     """The reference app under a real server."""
-    port = server.free_port(HOST)
+    port = process.free_port(HOST)
     launch = Launch(HOST, port, APP.target, tls=tls, python=sys.executable)
     entry = MODULES[name].SERVERS[0]
     cpus = frozenset(os.sched_getaffinity(0))
-    with guard() as token, server.start(entry, APP, launch, cpus=cpus, log=folder / "log", token=token):
+    with guard() as token, process.start(entry, APP, launch, cpus=cpus, log=folder / "log", token=token):
         url = f"{'https' if tls else 'http'}://{HOST}:{port}"
         yield Endpoint.of(url, tls.authority if tls else None, ALPN)
 

@@ -16,11 +16,11 @@ from h2.errors import ErrorCodes
 from h2.events import Event, RequestReceived, StreamReset
 from h2.settings import SettingCodes
 
+from harness.host.process import free_port
 from harness.load.account import Account
 from harness.load.exchange import Failure, Request, get
 from harness.load.http2 import Http2Client, Pool
 from harness.load.transport import Endpoint
-from harness.server import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,16 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness import sample
-from harness.sample import (
-    Sampler,
-    Usage,
-    idle_pss,
-    lost,
-    lost_switches,
-    machine_time,
-    tree,
-)
+from harness.host.sampler import Sampler, Usage, idle_pss, lost, lost_switches, machine_time, tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -262,7 +253,7 @@ def test_frequency_is_the_mean_of_the_cpus_that_tell(
 ) -> None:
     for cpu, khz in ((0, 3_000_000), (1, 1_000_000), (2, 5_000_000)):
         (tmp_path / str(cpu)).write_text(f"{khz}\n")
-    monkeypatch.setattr(sample, "_FREQUENCY", f"{tmp_path}/{{}}")
+    monkeypatch.setattr("harness.host.sampler._FREQUENCY", f"{tmp_path}/{{}}")
     with Sampler(subject.pid, {0, 1, 7}) as sampler:
         pass
     assert sampler.samples[-1].frequency_mhz == 2000

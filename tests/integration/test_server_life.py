@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from harness import logs, server
-from harness.guard import guard, processes_of
+from harness.host import logs, process
+from harness.host.guard import guard, processes_of
 from harness.model.errors import ServerError
 from harness.model.targets import App, Launch, Server
 from tests.integration import stub_server
@@ -51,7 +51,7 @@ def token() -> Iterator[str]:
 
 
 @pytest.fixture
-def start(token: str, tmp_path: Path) -> Callable[..., server.Running]:
+def start(token: str, tmp_path: Path) -> Callable[..., process.Running]:
     def start(
         entry: str | Server,
         *,
@@ -60,11 +60,11 @@ def start(token: str, tmp_path: Path) -> Callable[..., server.Running]:
         workers: int = 1,
         deadline_s: float | None = 15,
         cpus: frozenset[int] | None = None,
-    ) -> server.Running:
-        return server.start(
+    ) -> process.Running:
+        return process.start(
             stub(entry) if isinstance(entry, str) else entry,
             app,
-            Launch(HOST, port or server.free_port(HOST), app.target, workers),
+            Launch(HOST, port or process.free_port(HOST), app.target, workers),
             cpus=cpus or frozenset(os.sched_getaffinity(0)),
             log=tmp_path / "server.log",
             token=token,
@@ -92,7 +92,7 @@ def has_ended(pid: int) -> bool:
 
 @pytest.mark.parametrize("manners", ["prompt", "late", "forks"])
 def test_a_server_that_answers_is_running_and_one_that_was_stopped_is_not(
-    manners: str, token: str, start: Callable[..., server.Running]
+    manners: str, token: str, start: Callable[..., process.Running]
 ) -> None:
     running = start(manners)
     assert running.ended is None
@@ -121,7 +121,7 @@ def test_a_server_that_answers_is_running_and_one_that_was_stopped_is_not(
     ],
 )
 def test_a_server_without_a_right_answer_is_refused_in_one_line_and_leaves_nothing(
-    manners: str, found: str, token: str, start: Callable[..., server.Running]
+    manners: str, found: str, token: str, start: Callable[..., process.Running]
 ) -> None:
     with pytest.raises(ServerError) as refusal:
         start(manners, deadline_s=0.2 if manners == "deaf" else 2)
@@ -131,7 +131,7 @@ def test_a_server_without_a_right_answer_is_refused_in_one_line_and_leaves_nothi
     assert processes_of(token) == []
 
 
-def test_a_refusal_carries_the_end_of_the_log(start: Callable[..., server.Running]) -> None:
+def test_a_refusal_carries_the_end_of_the_log(start: Callable[..., process.Running]) -> None:
     with pytest.raises(ServerError) as refusal:
         start("dies")
     assert refusal.value.log_tail == "starting\nno such database"
@@ -139,43 +139,43 @@ def test_a_refusal_carries_the_end_of_the_log(start: Callable[..., server.Runnin
 
 
 def test_without_an_option_for_it_a_limit_is_told_without_one(
-    start: Callable[..., server.Running], monkeypatch: pytest.MonkeyPatch
+    start: Callable[..., process.Running], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "DEADLINE_S", 0.2)
+    monkeypatch.setattr(process, "DEADLINE_S", 0.2)
     with pytest.raises(ServerError, match=r"GET / within 0\.2 s, found that nothing listens yet"):
         start("deaf", deadline_s=None)
 
 
-def test_any_complete_answer_will_do_where_the_body_is_not_known(start: Callable[..., server.Running]) -> None:
+def test_any_complete_answer_will_do_where_the_body_is_not_known(start: Callable[..., process.Running]) -> None:
     with start("wrong", app=App("any", "any:app", FOLDER)) as running:
         assert running.ended is None
 
 
-def test_a_command_that_is_not_there_is_named(start: Callable[..., server.Running]) -> None:
+def test_a_command_that_is_not_there_is_named(start: Callable[..., process.Running]) -> None:
     absent = Server("absent", (), frozenset({"h1"}), lambda _: ["./no-such-command"])
     with pytest.raises(ServerError, match="no-such-command"):
         start(absent)
 
 
-def test_two_workers_are_waited_for_until_both_have_answered(start: Callable[..., server.Running]) -> None:
+def test_two_workers_are_waited_for_until_both_have_answered(start: Callable[..., process.Running]) -> None:
     with pytest.raises(ServerError, match="found answers of 1 of 2 workers"):
         start("prompt", workers=2, deadline_s=2)
 
 
 def test_workers_of_an_app_that_does_not_name_them_are_waited_for_until_both_take_connections(
-    start: Callable[..., server.Running],
+    start: Callable[..., process.Running],
 ) -> None:
     with pytest.raises(ServerError, match="found 1 of 2 workers that take connections"):
         start("epoll", app=UNTOLD, workers=2, deadline_s=2)
 
 
-def test_workers_that_cannot_be_told_are_not_waited_for(start: Callable[..., server.Running]) -> None:
+def test_workers_that_cannot_be_told_are_not_waited_for(start: Callable[..., process.Running]) -> None:
     with start("prompt", app=UNTOLD, workers=2) as running:
         assert running.ended is None
 
 
 def test_a_server_that_ignores_sigterm_is_killed_after_the_grace_period(
-    token: str, start: Callable[..., server.Running]
+    token: str, start: Callable[..., process.Running]
 ) -> None:
     running = start("stubborn")
     stopped = running.stop(grace_s=0.2)
@@ -185,7 +185,7 @@ def test_a_server_that_ignores_sigterm_is_killed_after_the_grace_period(
     assert processes_of(token) == []
 
 
-def test_a_worker_whose_parent_was_killed_is_stopped_too(token: str, start: Callable[..., server.Running]) -> None:
+def test_a_worker_whose_parent_was_killed_is_stopped_too(token: str, start: Callable[..., process.Running]) -> None:
     running = start("forks")
     os.kill(running.pid, signal.SIGKILL)
     assert eventually(lambda: running.ended == "SIGKILL")
@@ -194,7 +194,7 @@ def test_a_worker_whose_parent_was_killed_is_stopped_too(token: str, start: Call
     assert processes_of(token) == []
 
 
-def test_a_process_that_left_the_session_is_found_and_ended(token: str, start: Callable[..., server.Running]) -> None:
+def test_a_process_that_left_the_session_is_found_and_ended(token: str, start: Callable[..., process.Running]) -> None:
     running = start("escapes")
     escaped = [pid for pid in processes_of(token) if os.getsid(pid) != running.pid]
     assert len(escaped) == 1
@@ -203,7 +203,7 @@ def test_a_process_that_left_the_session_is_found_and_ended(token: str, start: C
 
 
 def test_stopping_one_server_leaves_the_others_of_the_run_alone(
-    token: str, start: Callable[..., server.Running]
+    token: str, start: Callable[..., process.Running]
 ) -> None:
     with start("prompt") as first:
         start("escapes").stop(grace_s=0)
@@ -212,12 +212,12 @@ def test_stopping_one_server_leaves_the_others_of_the_run_alone(
 
 def test_a_port_for_a_server_is_none_that_a_client_could_be_given() -> None:
     first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
-    ports = {server.free_port(HOST) for _ in range(50)}
+    ports = {process.free_port(HOST) for _ in range(50)}
     assert not ports.intersection(range(first, last + 1))
     assert len(ports) > 40
 
 
-def test_a_port_stays_free_while_other_threads_start_processes(start: Callable[..., server.Running]) -> None:
+def test_a_port_stays_free_while_other_threads_start_processes(start: Callable[..., process.Running]) -> None:
     def start_and_stop(_: int) -> None:
         start("prompt").stop(grace_s=0)
 
@@ -227,7 +227,7 @@ def test_a_port_stays_free_while_other_threads_start_processes(start: Callable[.
 
 @pytest.mark.parametrize("reuse", [False, True])
 def test_an_occupied_port_is_refused_even_if_it_could_be_shared(
-    start: Callable[..., server.Running], *, reuse: bool
+    start: Callable[..., process.Running], *, reuse: bool
 ) -> None:
     with socket.create_server((HOST, 0), reuse_port=reuse) as occupied:
         port = occupied.getsockname()[1]
@@ -235,7 +235,7 @@ def test_an_occupied_port_is_refused_even_if_it_could_be_shared(
             start("prompt", port=port)
 
 
-def test_the_right_answer_of_a_stranger_is_refused(start: Callable[..., server.Running]) -> None:
+def test_the_right_answer_of_a_stranger_is_refused(start: Callable[..., process.Running]) -> None:
     with contextlib.ExitStack() as strangers:
 
         def command(launch: Launch) -> list[str]:
@@ -249,7 +249,7 @@ def test_the_right_answer_of_a_stranger_is_refused(start: Callable[..., server.R
             start(Server("robbed", (), frozenset({"h1"}), command))
 
 
-def test_a_server_runs_on_its_cpus_and_the_harness_where_it_was(start: Callable[..., server.Running]) -> None:
+def test_a_server_runs_on_its_cpus_and_the_harness_where_it_was(start: Callable[..., process.Running]) -> None:
     before = os.sched_getaffinity(0)
     one = frozenset({max(before)})
     with start("forks", cpus=one) as running:
@@ -259,7 +259,7 @@ def test_a_server_runs_on_its_cpus_and_the_harness_where_it_was(start: Callable[
 
 
 def test_options_do_not_slip_in_through_the_environment(
-    start: Callable[..., server.Running], monkeypatch: pytest.MonkeyPatch
+    start: Callable[..., process.Running], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = {"WEB_CONCURRENCY": "7", "GRANIAN_WORKERS": "7", "UVICORN_HTTP": "h11", "GUNICORN_CMD_ARGS": "-w 7"}
     for name, value in {**options, "KEPT": "yes", "PYTHONPATH": "/before"}.items():
@@ -284,15 +284,15 @@ def test_the_tail_of_a_log_is_its_last_lines_and_none_of_a_missing_one(tmp_path:
 DRIVER = textwrap.dedent("""
     import os, signal, sys
     from pathlib import Path
-    from harness import logs, server
-    from harness.guard import guard
+    from harness.host import process
+    from harness.host.guard import guard
     from harness.model import Launch
     from tests.integration.test_server_life import APP, HOST, stub
 
     with guard() as token:
-        launch = Launch(HOST, server.free_port(HOST), APP.target)
+        launch = Launch(HOST, process.free_port(HOST), APP.target)
         cpus = frozenset(os.sched_getaffinity(0))
-        server.start(stub(sys.argv[1]), APP, launch, cpus=cpus, log=Path(sys.argv[2]), token=token)
+        process.start(stub(sys.argv[1]), APP, launch, cpus=cpus, log=Path(sys.argv[2]), token=token)
         print(token, flush=True)
         signal.pause()
 """)

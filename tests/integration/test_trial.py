@@ -14,8 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness import calibrate, guard, peers, run
-from harness.cpus import available, place
+from harness import calibrate, peers
+from harness.host import certificates, guard
+from harness.host.cpus import available, place
 from harness.load import trial
 from harness.model.errors import LoadError
 from harness.model.plan import Case
@@ -24,7 +25,7 @@ from harness.model.plan import Case
 @pytest.fixture
 def order(tmp_path: Path) -> Iterator[trial.Order]:
     """Half a second of `plaintext` against the null server."""
-    with guard.guard() as token, run.certificates() as tls:
+    with guard.guard() as token, certificates.issue() as tls:
         generator = calibrate.Generator(sys.executable, place(available()), tls, token)
         with peers.null_target(generator) as null:
             yield trial.Order(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cpus import available, format_list, parse_list, place
+from harness.host.cpus import available, format_list, parse_list, place
 from harness.model.errors import UsageError
 from harness.model.machine import Cpu, Placement
 

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import noise
-from harness.cpus import place
 from harness.doctor import Check, diagnose, worst
+from harness.host.cpus import place
+from harness.host.facts import read_machine
 from harness.model.histogram import Histogram
 from harness.model.machine import (
     Activity,
@@ -31,7 +32,6 @@ from harness.model.machine import (
 )
 from harness.model.plan import Case
 from harness.model.results import Connections, Errors, LoadResult, Record, Sample
-from harness.survey import survey
 from tests import fake_machines as fake
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def test_who_keeps_the_machine_busy_is_named() -> None:
 
 def whole(tmp_path: Path, files: fake.Files, meanwhile: fake.Files | None = None) -> tuple[Check, ...]:
     fake.write(tmp_path, files)
-    machine = survey(tmp_path, wait=fake.later(tmp_path, meanwhile or {}))
+    machine = read_machine(tmp_path, wait=fake.later(tmp_path, meanwhile or {}))
     machine = replace(machine, python=SOUND.python, limits=replace(machine.limits, may_pin=True))
     return diagnose(machine, place(machine.limits.affinity, 1, machine.processor.cpus))
 
@@ -187,7 +187,7 @@ def test_a_container_is_told_of_its_quota_and_its_cpus(tmp_path: Path) -> None:
 
 def test_a_machine_that_tells_nothing_is_not_accused(tmp_path: Path) -> None:
     fake.write(tmp_path, {})
-    machine = survey(tmp_path, look_s=1.0, wait=lambda _: None)
+    machine = read_machine(tmp_path, look_s=1.0, wait=lambda _: None)
     machine = replace(machine, python=SOUND.python, limits=replace(machine.limits, may_pin=True))
     assert worst(diagnose(machine, APART)) == "note"  # of the CPUs alone: there are none
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import logs
+from harness.host import logs
 
 FRAMES = """Traceback (most recent call last):
   File "/shop/main.py", line 1, in <module>

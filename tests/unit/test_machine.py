@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from harness.host.facts import read_machine
 from harness.model.machine import Busy, Machine
 from harness.model.results import Environment
 from harness.record import environment
-from harness.survey import survey
 from tests import fake_machines as fake
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def read(root: Path, files: Mapping[str, str], meanwhile: Mapping[str, str] | None = None) -> Machine:
     fake.write(root, files)
-    return survey(root, look_s=1.0, wait=fake.later(root, meanwhile or {}))
+    return read_machine(root, look_s=1.0, wait=fake.later(root, meanwhile or {}))
 
 
 def test_a_laptop_on_battery_tells_of_its_frequencies_and_hyper_threads(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_network_memory_and_system_are_read(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def here() -> Machine:
-    return survey(look_s=0.05)
+    return read_machine(look_s=0.05)
 
 
 def test_this_machine_says_what_the_process_knows_too(here: Machine) -> None:

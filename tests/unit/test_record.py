@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.host.facts import read_machine
 from harness.model.errors import UsageError
 from harness.model.histogram import Histogram
 from harness.model.plan import Case, Life
 from harness.model.results import Connections, Environment, Errors, LifeRecord, LoadResult, Record, RunInfo, Sample
 from harness.record import RunDirectory, commit, environment
-from harness.survey import survey
 
 CASE = Case("uvicorn", "asgi", "plaintext", "h1")
 RESULT = LoadResult(
@@ -38,7 +38,7 @@ RECORD = Record(
 
 
 def info(directory: Path) -> RunInfo:
-    where: Environment = environment(survey(look_s=0.01), [0], [1], {"uvicorn": "1"}, directory)
+    where: Environment = environment(read_machine(look_s=0.01), [0], [1], {"uvicorn": "1"}, directory)
     return RunInfo(
         "id", "2026-01-01T00:00:00+00:00", 3, ("harness",), where, "uvicorn", 2, 0.5, 2.0, "saturate", 32, 1, (1,)
     )

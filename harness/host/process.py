@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Self
 
 import psutil
 
-from harness import guard, logs
-from harness.cpus import running_on
+from harness.host import guard, logs
+from harness.host.cpus import running_on
+from harness.host.readiness import Readiness
 from harness.model.errors import ServerError
-from harness.readiness import Readiness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from harness import cgroups, cpus
+from harness.host import cgroups, cpus
 from harness.model.machine import Activity, Busy, Cpu, Limits, Machine, Network, Power, Processor, Python, Ram, System
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ _IDLE = (3, 4)
 """Places in a line of /proc/stat: user nice system idle iowait irq softirq steal."""
 
 
-def survey(root: Path = _ROOT, *, look_s: float = LOOK_S, wait: Callable[[float], object] = time.sleep) -> Machine:
+def read_machine(
+    root: Path = _ROOT, *, look_s: float = LOOK_S, wait: Callable[[float], object] = time.sleep
+) -> Machine:
     """All facts; takes `look_s` seconds, in which it `wait`s to see what the machine does meanwhile."""
     return Machine(
         processor=processor(root),

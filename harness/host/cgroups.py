@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from harness import cpus
+from harness.host import cpus
 
 _UNLIMITED_BYTES = 1 << 62
 """Version 1 writes no limit as the largest number of whole pages."""

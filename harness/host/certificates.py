@@ -1,0 +1,33 @@
+"""The certificate that servers use for TLS, made for a run."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trustme
+
+from harness.model.targets import HOST, Tls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def issue() -> Iterator[Tls]:
+    """Make a certificate for the loopback; its files are removed at the end of the block."""
+    folder = Path(tempfile.mkdtemp(prefix="harness-"))
+    try:
+        authority = trustme.CA()
+        certificate = authority.issue_cert(HOST, "localhost")
+        tls = Tls(folder / "server.pem", folder / "server.key", folder / "authority.pem")
+        authority.cert_pem.write_to_path(str(tls.authority))
+        certificate.private_key_pem.write_to_path(str(tls.key))
+        for blob in certificate.cert_chain_pems:
+            blob.write_to_path(str(tls.certificate), append=True)
+        yield tls
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
