@@ -22,18 +22,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.intervals import paired_ratio
-from harness.outcome import outcomes
+from harness.analysis.case_rounds import outcomes
+from harness.analysis.intervals import paired_ratio
+from harness.analysis.summarise import PRECISE_FROM_ROUNDS
 from harness.record import RunDirectory
-from harness.stats import PRECISE_FROM_ROUNDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from harness.analysis.case_rounds import Outcome
     from harness.model.summaries import Ratio
-    from harness.outcome import Outcome
 
 ROUNDS = (2, 3, 5, 10, 20)
 RUNS = 4_000

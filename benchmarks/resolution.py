@@ -18,10 +18,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from harness.intervals import paired_ratio
-from harness.outcome import outcomes
+from harness.analysis.case_rounds import outcomes
+from harness.analysis.intervals import paired_ratio
+from harness.analysis.summarise import PRECISE_FROM_ROUNDS
 from harness.record import RunDirectory
-from harness.stats import PRECISE_FROM_ROUNDS
 
 ONE = ("--scenarios", "plaintext", "--protocols", "h1")
 PRECISION = 0.05

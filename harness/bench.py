@@ -10,11 +10,12 @@ from statistics import median
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from harness import outcome, search, verdict
+from harness import search
+from harness.analysis import verdict, windows
 from harness.host import logs, process, sampler
 from harness.load import trial
 from harness.model.errors import LoadError, ServerError
-from harness.model.loads import Rate, level_of
+from harness.model.loads import SEARCH_FIRST_RPS, Rate, level_of
 from harness.model.protocols import TLS_PROTOCOLS
 from harness.model.results import LifeRecord, Probe, Record
 from harness.model.targets import HOST, App, Launch, Scenario, Server, Tls
@@ -168,7 +169,7 @@ class Bench:
         """The highest rate that meets the level; from the second round on the search starts near the earlier ones."""
         before = [each.probe.rate_rps for each in self.records if each.case == case and each.probe and each.probe.final]
         least_rps = search.least_rps(level)
-        first_rps = max(median(before) / 2 if before else search.FIRST_RPS, least_rps)
+        first_rps = max(median(before) / 2 if before else SEARCH_FIRST_RPS, least_rps)
         seen: list[Probe] = []
         while (attempt := search.next_try(seen, first_rps, least_rps)) is not None:
             trial = self._attempt(number, case, level, attempt, launch, running)
@@ -212,10 +213,10 @@ class Bench:
             tail = f"{error.log_tail}\n{logs.tail(running.log)}".strip()
             return self._record(case, number, "failed", reasons, started_at=started_at, load_argv=argv, log_tail=tail)
         window = result.window_start_ns, result.window_end_ns
-        steal_ratio = outcome.steal_between(sampling.samples, *window)
-        foreign_ratio = outcome.foreign_between(sampling.samples, *window)
+        steal_ratio = windows.steal_between(sampling.samples, *window)
+        foreign_ratio = windows.foreign_between(sampling.samples, *window)
         around = verdict.Surroundings(
-            outcome.cpu_between(sampling.samples, *window),
+            windows.cpu_between(sampling.samples, *window),
             len(self.placement.server),
             steal_ratio,
             foreign_ratio if self.placement.disjoint else None,

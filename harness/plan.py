@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
 
-from harness.model.loads import Rate, Sweep, level_of, load_of
+from harness.model.loads import SWEEP_COMMON_LEAST, SWEEP_OWN_SHARES, Rate, Sweep, level_of, load_of
 from harness.model.plan import Case, Exclusion, Life, Plan, Selection, Stint
 
 if TYPE_CHECKING:
@@ -24,11 +24,6 @@ _SEARCH_TRIALS = 10
 """Trials of a search for a capacity: three doublings, four bisections and a confirmation or two."""
 _SWEEP_TRIALS = 12
 """Trials of a sweep: its own shares, and about half of the common rates."""
-
-OWN_SHARES = (0.10, 0.25, 0.50, 0.70, 0.80, 0.90, 0.95, 1.05)
-"""Of the rate that a server reaches in a closed loop: where its open loops are measured in a sweep."""
-COMMON_LEAST = 0.10
-"""Of the slowest server's rate: where the rates begin that all servers of a sweep share."""
 
 
 def make_plan(selection: Selection) -> Plan:
@@ -129,14 +124,14 @@ def estimate_s(rounds: tuple[tuple[Stint, ...], ...], selection: Selection) -> f
 
 
 def _own_rates(reached_rps: float) -> set[float]:
-    return {max(1.0, float(round(share * reached_rps))) for share in OWN_SHARES}
+    return {max(1.0, float(round(share * reached_rps))) for share in SWEEP_OWN_SHARES}
 
 
 def _common_rates(case: Case, own_rps: float, reached_rps: Mapping[Case, float]) -> set[float]:
     """Rates from the 1-2-5 series that servers of one question share, as far as this one is not overloaded by them."""
     question = replace(case, server="", app="")
     rivals = [rps for other, rps in reached_rps.items() if replace(other, server="", app="") == question]
-    lowest, highest = COMMON_LEAST * min(rivals), min(own_rps, max(rivals))
+    lowest, highest = SWEEP_COMMON_LEAST * min(rivals), min(own_rps, max(rivals))
     decades = range(math.floor(math.log10(lowest)), math.ceil(math.log10(highest)) + 1)
     series = (factor * 10.0**decade for decade in decades for factor in (1, 2, 5))
     return {rps for rps in series if lowest <= rps <= highest}

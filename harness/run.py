@@ -10,7 +10,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness import stats
+from harness.analysis import summarise
 from harness.bench import Bench
 from harness.calibrate import Generator, ceilings
 from harness.host import certificates, guard
@@ -65,7 +65,7 @@ def _ceilings(selection: Selection, plan: Plan, placement: Placement, tls: Tls, 
 
 def _sweep(bench: Bench, plan: Plan) -> None:
     """The rounds in open loops, at shares of what each case reached in the closed ones."""
-    rounds = swept(bench.selection, stats.reached_rps(bench.records))
+    rounds = swept(bench.selection, summarise.reached_rps(bench.records))
     bench.total += sum(len(stint.cases) for stints in rounds for stint in stints)
     for number, stints in enumerate(rounds, len(plan.rounds)):
         bench.round(number, stints)
@@ -75,7 +75,7 @@ def _until_precise(bench: Bench, plan: Plan, precision: float) -> None:
     """Further rounds of the cases whose intervals are still too wide."""
     baseline = (bench.info.baseline, bench.info.baseline_app)
     for number, stints in enumerate(plan.further, len(plan.rounds)):
-        left = only(stints, stats.imprecise(bench.records, baseline, precision))
+        left = only(stints, summarise.imprecise(bench.records, baseline, precision))
         if not left:
             return
         bench.total += sum(len(stint.cases) for stint in left)

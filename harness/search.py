@@ -11,8 +11,15 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.intervals import TAIL
-from harness.model.loads import ANSWERED_LEAST
+from harness.analysis.intervals import TAIL
+from harness.model.loads import (
+    ANSWERED_LEAST,
+    SEARCH_CONFIRMATIONS,
+    SEARCH_FIRST_RPS,
+    SEARCH_LEAST_RPS,
+    SEARCH_LONGEST_S,
+    SEARCH_RESOLUTION,
+)
 from harness.model.results import Probe
 
 if TYPE_CHECKING:
@@ -21,16 +28,8 @@ if TYPE_CHECKING:
     from harness.model.loads import Capacity
     from harness.model.results import LoadResult, Record, Step, Verdict
 
-RESOLUTION = 0.05
-"""The search ends when the lowest rate missed is at most this far above the highest met."""
-FIRST_RPS = 1_000.0
-LEAST_RPS = 10.0
-"""Below, no window holds requests enough to say anything."""
-LONGEST_S = 20.0
-"""No window is longer, however few requests a rate has in it."""
 SPARE = 1.05
 """Not every request that is due in a window lies wholly inside."""
-CONFIRMATIONS = 5
 MAYBE_ACCIDENTS: Collection[Verdict] = frozenset({"client-limited", "invalid"})
 """Verdicts on a trial after which a rate is tried once more."""
 
@@ -44,12 +43,12 @@ class Try(NamedTuple):
 
 def window_s(level: Capacity, rate_rps: float, duration_s: float) -> float:
     """How long a trial at this rate has to look, `duration_s` at least, until its requests carry the percentiles."""
-    return max(duration_s, min(LONGEST_S, SPARE * _requests(level) / rate_rps))
+    return max(duration_s, min(SEARCH_LONGEST_S, SPARE * _requests(level) / rate_rps))
 
 
 def least_rps(level: Capacity) -> float:
     """The lowest rate at which the longest window carries the percentiles."""
-    return max(LEAST_RPS, SPARE * _requests(level) / LONGEST_S)
+    return max(SEARCH_LEAST_RPS, SPARE * _requests(level) / SEARCH_LONGEST_S)
 
 
 def _requests(level: Capacity) -> float:
@@ -57,21 +56,27 @@ def _requests(level: Capacity) -> float:
     return TAIL / (1 - max(level.limits_us) / 100)
 
 
-def next_try(seen: Sequence[Probe], first_rps: float = FIRST_RPS, lowest_rps: float = LEAST_RPS) -> Try | None:
+def next_try(
+    seen: Sequence[Probe], first_rps: float = SEARCH_FIRST_RPS, lowest_rps: float = SEARCH_LEAST_RPS
+) -> Try | None:
     """The next rate and why it is tried; None when the search is over, with or without success."""
     confirmations = [probe for probe in seen if probe.step == "confirmation"]
     if confirmations:
         last = confirmations[-1]
-        if last.met or len(confirmations) == CONFIRMATIONS or last.rate_rps / (1 + RESOLUTION) < lowest_rps:
+        if (
+            last.met
+            or len(confirmations) == SEARCH_CONFIRMATIONS
+            or last.rate_rps / (1 + SEARCH_RESOLUTION) < lowest_rps
+        ):
             return None
-        return Try(last.rate_rps / (1 + RESOLUTION), "confirmation")
+        return Try(last.rate_rps / (1 + SEARCH_RESOLUTION), "confirmation")
     met = max((probe.rate_rps for probe in seen if probe.met), default=None)
     missed = min((probe.rate_rps for probe in seen if not probe.met), default=None)
     if missed is None:
         return Try(first_rps if met is None else 2 * met, "doubling")
     if met is None:
         return Try(missed / 2, "doubling") if missed / 2 >= lowest_rps else None
-    if missed > met * (1 + RESOLUTION):
+    if missed > met * (1 + SEARCH_RESOLUTION):
         return Try(math.sqrt(met * missed), "bisection")
     return Try(met, "confirmation")
 

@@ -15,9 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.catalog import version_of
-from harness.model.loads import Sweep, level_of, load_of, rate_of
+from harness.model.loads import SWEEP_OWN_SHARES, Sweep, level_of, load_of, rate_of
 from harness.model.protocols import PROTOCOLS
-from harness.plan import OWN_SHARES
 from harness.report import interruption, trust
 from harness.report.columns import CONTESTANTS
 from harness.report.rows import groups, is_sweep
@@ -192,7 +191,7 @@ def _extent(plan: Plan, selection: Selection) -> str:
     kind = "searches of several trials each" if level_of(selection.load) else "trials"
     known = f"{plan.trial_count} {kind} in {_rounds(len(plan.rounds))}"
     if isinstance(load_of(selection.load), Sweep):
-        shares = f"each at {len(OWN_SHARES)} shares of what it reached, and at the rates that all share"
+        shares = f"each at {len(SWEEP_OWN_SHARES)} shares of what it reached, and at the rates that all share"
         return f"{known} in a closed loop, then {_rounds(selection.rounds)}, {shares}"
     if plan.further and selection.precision is not None:
         known += f", up to {len(plan.rounds) + len(plan.further)} rounds until ±{100 * selection.precision:g} %"

@@ -10,10 +10,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from harness.analysis.compare import compare
+from harness.analysis.comparison import Side
+from harness.analysis.gates import gates_of
 from harness.cli.app import MISSED_GATE, NOTHING_MEASURED, app
-from harness.compare import compare
-from harness.comparison import Side
-from harness.gates import gates_of
 from harness.model.errors import UsageError
 from harness.record import RunDirectory
 from harness.report import compare_markdown
@@ -22,8 +22,8 @@ from harness.report.compare import COLUMNS, contrast, encode, page
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.comparison import Comparison
-    from harness.conditions import Contrast
+    from harness.analysis.comparison import Comparison
+    from harness.analysis.conditions import Contrast
     from harness.report.compare import Page, Row
 
 FORMATS = ("text", "markdown", "json")

@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from harness import catalog, config, doctor, noise, run
+from harness import catalog, config, run
+from harness.analysis import diagnosis, noise
 from harness.cli.app import MISSED_GATE, app
 from harness.cli.selection import TWIN, describe, select
 from harness.host import cpus, facts
@@ -25,10 +26,10 @@ from harness.show import Screen
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.doctor import Check
+    from harness.analysis.diagnosis import Check
+    from harness.analysis.noise import Noise
     from harness.model.machine import Machine, Placement
     from harness.model.summaries import Ratio
-    from harness.noise import Noise
 
 _COLOURS = {"ok": "green", "note": "yellow", "problem": "bold red"}
 _NAME_WIDTH = 15
@@ -62,7 +63,7 @@ def doctor_(
         cpus.available(), 1, processor.cpus, server_cpus=settings.server_cpus, load_cpus=settings.load_cpus
     )
     machine = facts.read_machine()
-    checks = list(doctor.diagnose(machine, placement))
+    checks = list(diagnosis.diagnose(machine, placement))
     shown = Console(highlight=False) if format_ == "text" else None
     if shown:
         _heading(shown, machine)
@@ -74,7 +75,7 @@ def doctor_(
         if shown:
             _tell(shown, checks[-1:])
             _details(shown, found)
-    worst = doctor.worst(checks)
+    worst = diagnosis.worst(checks)
     if not shown:
         answer = {"schema": SCHEMA, "worst": worst, "checks": checks, "noise": found, "machine": machine}
         print(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from msgspec.structs import replace
 
-from harness import catalog, report, run, stats
+from harness import catalog, report, run
+from harness.analysis import summarise
+from harness.analysis.conditions import departures
 from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, with_settings
 from harness.cli.selection import describe, placed, select
-from harness.conditions import departures
 from harness.model.errors import UsageError
 from harness.plan import make_plan
 from harness.record import RunDirectory
@@ -99,7 +100,7 @@ def publish(directory: RunDirectory, screen: Screen) -> bool:
     """Statistics, charts and report from the files of a run; True when anything was measured."""
     info, trials, lives = directory.read_info(), directory.trials(), directory.lives()
     baseline = (info.baseline, info.baseline_app)
-    summaries = stats.summarise(trials, lives, baseline=baseline, seed=info.seed, twin=info.twin)
+    summaries = summarise.summarise(trials, lives, baseline=baseline, seed=info.seed, twin=info.twin)
     charts = report.draw(catalog.charts(), info, summaries)
     page = report.write(directory.path, info, summaries, charts, lives, trials)
     screen.ranking(info, summaries)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from harness.model.errors import UsageError
-from harness.model.machine import Placement
+from harness.model.machine import Placement, format_list
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -66,17 +66,6 @@ def parse_list(text: str) -> frozenset[int]:
             raise ValueError(text)
         found.update(range(first, last + 1))
     return frozenset(found)
-
-
-def format_list(cpus: Iterable[int]) -> str:
-    """The same format, as short as can be."""
-    ranges: list[list[int]] = []
-    for number in sorted(cpus):
-        if ranges and number == ranges[-1][1] + 1:
-            ranges[-1][1] = number
-        else:
-            ranges.append([number, number])
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
 
 
 @contextmanager

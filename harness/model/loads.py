@@ -16,6 +16,22 @@ EXPECTED = (
 )
 ANSWERED_LEAST = 0.99
 """Of the offered rate: below, requests pile up, and their response time says how long the window was."""
+SEARCH_RESOLUTION = 0.05
+"""A search ends when the lowest rate missed is at most this far above the highest rate met."""
+SEARCH_FIRST_RPS = 1_000.0
+"""The rate that a search tries first."""
+SEARCH_LEAST_RPS = 10.0
+"""A search goes no lower: a window would hold too few requests to say anything."""
+SEARCH_LONGEST_S = 20.0
+"""No window of a search is longer, however few requests a rate has in it."""
+SEARCH_CONFIRMATIONS = 5
+"""A search confirms at most this many rates, each lower than the one before."""
+
+SWEEP_OWN_SHARES = (0.10, 0.25, 0.50, 0.70, 0.80, 0.90, 0.95, 1.05)
+"""A sweep measures each server at these shares of the rate that it reached in a closed loop."""
+SWEEP_COMMON_LEAST = 0.10
+"""The rates that all servers of a sweep share begin at this share of the slowest server's rate."""
+
 _UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000}
 _PERCENTILES = (50.0, 90.0, 99.0, 99.9)
 

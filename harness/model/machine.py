@@ -5,6 +5,7 @@ None is what the kernel does not tell, here or at all; nothing is guessed. Units
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -184,3 +185,14 @@ class Placement:
     @property
     def disjoint(self) -> bool:
         return not self.server & self.load
+
+
+def format_list(cpus: Iterable[int]) -> str:
+    """CPU numbers in the kernel's format, `0-3,8`, as short as possible."""
+    ranges: list[list[int]] = []
+    for number in sorted(cpus):
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)

@@ -13,9 +13,9 @@ from harness.report.cells import NOTHING, count, significant
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from harness.comparison import CasePair, Comparison, Difference, Finding, Judgement, Origin
-    from harness.conditions import Contrast
-    from harness.gates import Metric, Outcome
+    from harness.analysis.comparison import CasePair, Comparison, Difference, Finding, Judgement, Origin
+    from harness.analysis.conditions import Contrast
+    from harness.analysis.gates import Metric, Outcome
     from harness.model.plan import Life
     from harness.model.summaries import Estimate, Ratio
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from harness import search
-from harness.model.loads import ANSWERED_LEAST, level_of
+from harness.model.loads import (
+    ANSWERED_LEAST,
+    SEARCH_CONFIRMATIONS,
+    SEARCH_FIRST_RPS,
+    SEARCH_LONGEST_S,
+    SEARCH_RESOLUTION,
+    SWEEP_OWN_SHARES,
+    level_of,
+)
 from harness.model.protocols import PROTOCOL_NAMES
-from harness.plan import OWN_SHARES
 from harness.report.cells import count, join, percent
 from harness.report.rows import is_sweep
 
@@ -93,7 +99,7 @@ def _further(run: RunInfo, trials: Sequence[Record]) -> list[str]:
     if level_of(run.load) is not None:
         lines += _of_a_search(run, trials)
     if is_sweep(run):
-        shares = join([percent(share) for share in OWN_SHARES])
+        shares = join([percent(share) for share in SWEEP_OWN_SHARES])
         lines.append(
             f"Sweep: each is offered {shares} of the rate that it reached in a closed loop, and rates that all share "
             "as far as they do not overload it. An offered rate that is not answered has no latency to speak of."
@@ -111,14 +117,14 @@ def _further(run: RunInfo, trials: Sequence[Record]) -> list[str]:
 def _of_a_search(run: RunInfo, trials: Sequence[Record]) -> list[str]:
     """How `harness.search` finds a capacity, and what it took."""
     level = run.load.removeprefix("capacity=")
-    step = percent(search.RESOLUTION)
+    step = percent(SEARCH_RESOLUTION)
     lines = [
         f"Capacity: the highest offered rate that meets {level}, at least {percent(ANSWERED_LEAST)} answered.",
-        f"A search doubles the rate from {count(search.FIRST_RPS)} requests/s until one misses the level.",
+        f"A search doubles the rate from {count(SEARCH_FIRST_RPS)} requests/s until one misses the level.",
         "In later rounds it begins at half of what the earlier ones found. Where the first rate misses, it halves.",
         f"Then it bisects, until the lowest rate that missed is at most {step} above the highest that met.",
-        f"At low rates a trial looks longer, up to {search.LONGEST_S:g} s, until its requests carry the percentile.",
-        f"A further trial confirms that rate or lowers it by {step}, {search.CONFIRMATIONS} times at the most.",
+        f"At low rates a trial looks longer, up to {SEARCH_LONGEST_S:g} s, until its requests carry the percentile.",
+        f"A further trial confirms that rate or lowers it by {step}, {SEARCH_CONFIRMATIONS} times at the most.",
     ]
     probes = [trial.probe for trial in trials if trial.probe is not None]
     if probes:

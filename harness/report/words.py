@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.intervals import paired_ratio, unpaired_ratio
+from harness.analysis.intervals import paired_ratio, unpaired_ratio
 from harness.model.loads import level_of, rate_of
 from harness.report import sweep
 from harness.report.cells import count, interval, join, percent, significant

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import catalog, run, verdict
+from harness import catalog, run
+from harness.analysis import verdict
 from harness.host import certificates, guard, process
 from harness.host.cpus import available
 from harness.load import trial

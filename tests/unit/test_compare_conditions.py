@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.conditions import Contrast, changes, unlike
+from harness.analysis.conditions import Contrast, changes, unlike
 from harness.model.machine import Activity, Busy, Cpu, Limits, Machine, Network, Power, Processor, Python, Ram, System
 from harness.model.plan import Life
 from harness.model.results import Active, Environment, LifeRecord, RunInfo

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.intervals import unpaired_ratio
+from harness.analysis.intervals import unpaired_ratio
 from harness.model.summaries import Ratio
 
 POSITIVE = st.floats(1e-3, 1e7)

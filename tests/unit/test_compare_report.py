@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from markdown_it import MarkdownIt
 
-from harness.comparison import (
+from harness.analysis.comparison import (
     COMPARISON_SCHEMA,
     CasePair,
     Comparison,
@@ -18,7 +18,7 @@ from harness.comparison import (
     Origin,
     StartPair,
 )
-from harness.conditions import Contrast
+from harness.analysis.conditions import Contrast
 from harness.model.plan import Case
 from harness.model.summaries import Estimate, Ratio
 from harness.report import compare_markdown

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.compare import compare
-from harness.comparison import Side
-from harness.gates import METRICS, gates_of
+from harness.analysis.compare import compare
+from harness.analysis.comparison import Side
+from harness.analysis.gates import METRICS, gates_of
 from harness.model.errors import UsageError
 from harness.model.histogram import Histogram
 from harness.model.plan import Case, Life
@@ -21,8 +21,8 @@ from harness.model.summaries import Ratio
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.comparison import Comparison, Difference
-    from harness.gates import Metric
+    from harness.analysis.comparison import Comparison, Difference
+    from harness.analysis.gates import Metric
     from harness.model.results import Verdict
 
 SECOND_NS = 1_000_000_000

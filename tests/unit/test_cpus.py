@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.host.cpus import available, format_list, parse_list, place
+from harness.host.cpus import available, parse_list, place
 from harness.model.errors import UsageError
-from harness.model.machine import Cpu, Placement
+from harness.model.machine import Cpu, Placement, format_list
 
 cpu_sets = st.sets(st.integers(0, 255), min_size=1)
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import noise
-from harness.doctor import Check, diagnose, worst
+from harness.analysis import noise
+from harness.analysis.diagnosis import Check, diagnose, worst
 from harness.host.cpus import place
 from harness.host.facts import read_machine
 from harness.model.histogram import Histogram

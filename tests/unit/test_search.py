@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model.histogram import Histogram
-from harness.model.loads import Capacity
+from harness.model.loads import SEARCH_CONFIRMATIONS, SEARCH_LEAST_RPS, SEARCH_RESOLUTION, Capacity
 from harness.model.plan import Case
 from harness.model.results import Connections, Errors, LoadResult, Probe, Record
-from harness.search import CONFIRMATIONS, LEAST_RPS, RESOLUTION, Try, least_rps, next_try, shortfall, weighed, window_s
+from harness.search import Try, least_rps, next_try, shortfall, weighed, window_s
 
 LEVEL = Capacity({99.0: 50_000}, error_share=0.01)
 CASE = Case("uvicorn", "asgi", "plaintext", "h1", load="capacity=p99<50ms,errors<1%")
@@ -30,23 +30,23 @@ def searched(meets: Callable[[Try], bool], first_rps: float = 1_000.0) -> list[P
     return seen
 
 
-@given(st.floats(LEAST_RPS, 1e6), st.floats(LEAST_RPS, 1e5))
+@given(st.floats(SEARCH_LEAST_RPS, 1e6), st.floats(SEARCH_LEAST_RPS, 1e5))
 def test_a_capacity_is_found_to_within_the_resolution_whatever_the_first_rate(
     capacity_rps: float, first_rps: float
 ) -> None:
     seen = searched(lambda attempt: attempt.rate_rps <= capacity_rps, first_rps)
-    if capacity_rps < 2 * LEAST_RPS:
+    if capacity_rps < 2 * SEARCH_LEAST_RPS:
         return  # it may lie below the lowest rate that is tried
     last = seen[-1]
     assert (last.step, last.met) == ("confirmation", True)
-    assert capacity_rps / (1 + RESOLUTION) ** 1.01 <= last.rate_rps <= capacity_rps
+    assert capacity_rps / (1 + SEARCH_RESOLUTION) ** 1.01 <= last.rate_rps <= capacity_rps
 
 
 @given(st.integers(0, 2**32), st.floats(100, 1e5))
 def test_a_search_ends_even_where_answers_contradict_each_other(seed: int, first_rps: float) -> None:
     seen = searched(lambda attempt: hash((seed, attempt)) % 3 > 0, first_rps)
     confirmations = [probe for probe in seen if probe.step == "confirmation"]
-    assert len(confirmations) <= CONFIRMATIONS
+    assert len(confirmations) <= SEARCH_CONFIRMATIONS
     assert not any(probe.met for probe in confirmations[:-1])
 
 
@@ -59,13 +59,13 @@ def test_a_rate_that_is_not_confirmed_goes_down_step_by_step() -> None:
     seen = searched(lambda attempt: attempt.rate_rps <= (5_000 if attempt.step != "confirmation" else 4_500))
     confirmations = [probe.rate_rps for probe in seen if probe.step == "confirmation"]
     assert len(confirmations) > 1
-    assert all(above / below == pytest.approx(1 + RESOLUTION) for above, below in pairwise(confirmations))
+    assert all(above / below == pytest.approx(1 + SEARCH_RESOLUTION) for above, below in pairwise(confirmations))
     assert confirmations[-1] <= 4_500
 
 
 def test_a_server_that_meets_nothing_is_given_up_at_the_lowest_rate() -> None:
     seen = searched(lambda _: False)
-    assert seen[-1].rate_rps >= LEAST_RPS > seen[-1].rate_rps / 2
+    assert seen[-1].rate_rps >= SEARCH_LEAST_RPS > seen[-1].rate_rps / 2
     assert not any(probe.met for probe in seen)
 
 

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.intervals import T_97_5, _percentiles, carries, estimate, latency, paired_ratio
+from harness.analysis.intervals import T_97_5, _percentiles, carries, estimate, latency, paired_ratio
+from harness.analysis.summarise import imprecise, reached_rps, summarise
+from harness.analysis.windows import cpu_between, foreign_between, steal_between
 from harness.model.histogram import Histogram
 from harness.model.plan import Case, Life
 from harness.model.protocols import Protocol
@@ -28,8 +30,6 @@ from harness.model.results import (
     Verdict,
 )
 from harness.model.summaries import Estimate, Latency, Memory, Ratio
-from harness.outcome import cpu_between, foreign_between, steal_between
-from harness.stats import imprecise, reached_rps, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

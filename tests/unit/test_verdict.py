@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from harness import verdict
+from harness.analysis import verdict
+from harness.analysis.case_rounds import combine
 from harness.model.histogram import Histogram
 from harness.model.plan import Case
 from harness.model.protocols import PROTOCOLS, Protocol
 from harness.model.results import Connections, Errors, LoadResult, Record, Verdict
-from harness.outcome import combine
 
 WINDOW_NS = 2_000_000_000
 CASE = Case("uvicorn", "asgi", "plaintext", "h1", users=8)

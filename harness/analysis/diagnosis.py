@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from harness.host.cpus import format_list
-from harness.verdict import STEAL_NOTED
+from harness.analysis.verdict import STEAL_NOTED
+from harness.model.machine import format_list
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

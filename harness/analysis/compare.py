@@ -12,7 +12,8 @@ from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from harness.comparison import (
+from harness.analysis.case_rounds import outcomes
+from harness.analysis.comparison import (
     COMPARISON_SCHEMA,
     CasePair,
     Comparison,
@@ -22,21 +23,20 @@ from harness.comparison import (
     Origin,
     StartPair,
 )
-from harness.conditions import changes, conditions, unlike
-from harness.intervals import PER_MILLE, carries, estimate, paired_ratio, unpaired_ratio
+from harness.analysis.conditions import changes, conditions, unlike
+from harness.analysis.intervals import PER_MILLE, carries, estimate, paired_ratio, unpaired_ratio
 from harness.model.loads import Sweep, load_of, rate_of
 from harness.model.protocols import PROTOCOLS
-from harness.outcome import outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from harness.comparison import Finding, Side
-    from harness.gates import Gate, Metric
+    from harness.analysis.case_rounds import Outcome
+    from harness.analysis.comparison import Finding, Side
+    from harness.analysis.gates import Gate, Metric
     from harness.model.plan import Case, Life
     from harness.model.results import LifeRecord
     from harness.model.summaries import Ratio
-    from harness.outcome import Outcome
 
 MORE_IS_BETTER: frozenset[Metric] = frozenset({"throughput"})
 

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.intervals import estimate, latency, paired_ratio
+from harness.analysis.case_rounds import outcomes
+from harness.analysis.intervals import estimate, latency, paired_ratio
 from harness.model.histogram import Histogram
 from harness.model.loads import rate_of
 from harness.model.summaries import CaseSummary, Memory, Ratios
-from harness.outcome import outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from harness.analysis.case_rounds import Contestant, Outcome, Question, Round
     from harness.model.plan import Case
     from harness.model.results import LifeRecord, Record
     from harness.model.summaries import Estimate, Ratio
-    from harness.outcome import Contestant, Outcome, Question, Round
 
 
 PRECISE_FROM_ROUNDS = 8

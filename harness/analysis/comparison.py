@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.conditions import Contrast
-    from harness.gates import Metric, Outcome
+    from harness.analysis.conditions import Contrast
+    from harness.analysis.gates import Metric, Outcome
     from harness.model.plan import Case, Life
     from harness.model.results import LifeRecord, Record, RunInfo, Verdict
     from harness.model.summaries import Estimate, Ratio

@@ -7,14 +7,14 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.doctor import Check
-from harness.intervals import paired_ratio
-from harness.outcome import Round
+from harness.analysis.case_rounds import Round
+from harness.analysis.diagnosis import Check
+from harness.analysis.intervals import paired_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.doctor import Level
+    from harness.analysis.diagnosis import Level
     from harness.model.results import Record
     from harness.model.summaries import Ratio
 
