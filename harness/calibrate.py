@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import catalog
+from harness.catalog import listing
 from harness.host import process
 from harness.load import trial
 from harness.model.errors import LoadError, ServerError
@@ -83,7 +83,7 @@ def rate_rps(result: LoadResult) -> float:
 def smallest(protocol: Protocol) -> Scenario:
     """The scenario with the smallest exchange that the protocol has."""
     name = "ws_echo" if protocol in WEBSOCKET_PROTOCOLS else "plaintext"
-    return catalog.choose("scenarios", catalog.scenarios(), [name])[0]
+    return listing.choose("scenarios", listing.scenarios(), [name])[0]
 
 
 def results(generator: Generator, scenario: Scenario, protocol: Protocol, tries: int) -> Iterator[LoadResult]:

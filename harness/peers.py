@@ -12,8 +12,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from harness import catalog
 from harness.calibrate import APP, NULL, Generator, smallest
+from harness.catalog import listing
 from harness.host import cpus, process
 from harness.load import trial
 from harness.model.errors import HarnessError
@@ -128,7 +128,7 @@ def rate_rps(side: Side, protocol: Protocol, target: Target, generator: Generato
 
 def ours(side: Side, protocol: Protocol, url: str, generator: Generator) -> LoadResult:
     """One trial with Locust: our users', or those of a peer's file."""
-    scenario: Scenario = catalog.read_scenario(_PEERS / side.file) if side.file else smallest(protocol)
+    scenario: Scenario = listing.read_scenario(_PEERS / side.file) if side.file else smallest(protocol)
     with tempfile.TemporaryDirectory(prefix="harness-") as folder:
         order = trial.Order(
             Case("target", APP.name, scenario.name, protocol, side.load, side.users, side.streams),

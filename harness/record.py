@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from harness import packages
+from harness.catalog import packages
 from harness.host.files import writing
 from harness.model.errors import UsageError
 from harness.model.results import SCHEMA, Environment, LifeRecord, Record, RunInfo

@@ -14,7 +14,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from harness.catalog import version_of
+from harness.catalog.listing import version_of
 from harness.model.loads import SWEEP_OWN_SHARES, Sweep, level_of, load_of, rate_of
 from harness.model.protocols import PROTOCOLS
 from harness.report import interruption, trust

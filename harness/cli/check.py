@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table as Grid
 from rich.text import Text
 
-from harness import catalog, packages
+from harness.catalog import listing, packages
 from harness.check import report
 from harness.check.survey import Survey, checks
 from harness.check.target import Bench, command_lines
@@ -74,13 +74,13 @@ def check_(
     """
     if format_ not in ("text", "json"):
         raise UsageError(f"--format: expected text or json, found {format_}")
-    chosen: Sequence[Server] = _chosen("servers", catalog.servers(), servers, _name)
+    chosen: Sequence[Server] = _chosen("servers", listing.servers(), servers, _name)
     spoken: Sequence[Protocol] = _chosen("protocols", PROTOCOLS, protocols, str)
     asked: Sequence[Check] = _chosen("checks", checks(), checks_, _name)
     gating = "all" if fail_on == "any" else fail_on
     gates = {each.name for each in _chosen("fail-on", asked, gating, _name)} if fail_on else set()
     _demand_checks(spoken, asked, named=protocols != "all")
-    absent = catalog.not_installed(chosen)
+    absent = listing.not_installed(chosen)
     # Progress goes where it does not mix with JSON.
     console = Console(highlight=False, stderr=format_ == "json")
     survey = Survey(chosen, spoken, asked, absent, lambda _: None)
@@ -163,7 +163,7 @@ def _progress(console: Console, survey: Survey) -> Iterator[None]:
 
 
 def _findings(started: datetime, survey: Survey, *, whole: bool) -> Findings:
-    installed = {server.name: version for server in survey.servers if (version := catalog.version_of(server))}
+    installed = {server.name: version for server in survey.servers if (version := listing.version_of(server))}
     commands = {
         server.name: command_lines(server, survey.protocols, sys.executable)
         for server in survey.servers

@@ -12,8 +12,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from harness import catalog, config, run
+from harness import config, run
 from harness.analysis import diagnosis, noise
+from harness.catalog import listing
 from harness.cli.app import MISSED_GATE, app
 from harness.cli.selection import TWIN, describe, select
 from harness.host import cpus, facts
@@ -56,7 +57,7 @@ def doctor_(
     """
     if "@" in server:
         raise UsageError(f"--server: expected a server as it is installed here, without @ and version, found {server}")
-    catalog.choose("server", catalog.servers(), [server])
+    listing.choose("server", listing.servers(), [server])
     settings = _settings(server, rounds, duration, server_cpus, load_cpus)
     processor = facts.processor()
     placement = cpus.place(

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from msgspec.structs import replace
 
-from harness import catalog, report, run
+from harness import report, run
 from harness.analysis import summarise
 from harness.analysis.conditions import departures
+from harness.catalog import listing
 from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, with_settings
 from harness.cli.selection import describe, placed, select
 from harness.model.errors import UsageError
@@ -83,8 +84,8 @@ def plan_(settings: Settings) -> None:
 @app.command("list")
 def list_() -> None:
     """List the servers, apps and scenarios there are, with what they can do."""
-    servers, apps = catalog.servers(), catalog.apps()
-    Screen().catalogue(servers, apps, catalog.scenarios(), catalog.not_installed([*servers, *apps]))
+    servers, apps = listing.servers(), listing.apps()
+    Screen().catalogue(servers, apps, listing.scenarios(), listing.not_installed([*servers, *apps]))
 
 
 @app.command("report")
@@ -101,7 +102,7 @@ def publish(directory: RunDirectory, screen: Screen) -> bool:
     info, trials, lives = directory.read_info(), directory.trials(), directory.lives()
     baseline = (info.baseline, info.baseline_app)
     summaries = summarise.summarise(trials, lives, baseline=baseline, seed=info.seed, twin=info.twin)
-    charts = report.draw(catalog.charts(), info, summaries)
+    charts = report.draw(listing.charts(), info, summaries)
     page = report.write(directory.path, info, summaries, charts, lives, trials)
     screen.ranking(info, summaries)
     screen.say(f"Report: {page}")

@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import catalog
+from harness.catalog import listing
 from harness.cli.own_options import HTTP
 from harness.cli.questions import OPENAPI, answers, from_file, served
 from harness.host import cpus, guard, process
@@ -86,7 +86,7 @@ def scenario(
     twice = f"answered right twice, under {' and '.join(dict.fromkeys(asked.under))}"
     say(f"{_requests(asked.kept)} found, {twice}; to be read, edited and named by --locustfile: {path}")
     _tell(asked.left_out, say)
-    return catalog.read_scenario(path)
+    return listing.read_scenario(path)
 
 
 @dataclass(frozen=True)

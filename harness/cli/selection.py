@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from harness import catalog, environments, packages, record
+from harness import record
+from harness.catalog import environments, listing, packages
 from harness.cli import own_app, own_options
 from harness.config import SCENARIOS, SERVERS
 from harness.host import cpus, facts, files
@@ -93,13 +94,13 @@ def _servers(
 ) -> tuple[Server, ...]:
     if settings.servers == ("all",):
         # The usual ones first, so that the first of them is the baseline.
-        order = [*SERVERS, *(server.name for server in catalog.servers())]
-        return tuple(sorted(catalog.servers(), key=lambda server: order.index(server.name)))
+        order = [*SERVERS, *(server.name for server in listing.servers())]
+        return tuple(sorted(listing.servers(), key=lambda server: order.index(server.name)))
     python = _python(settings)
     found: dict[str, Server] = {}
     for name in settings.servers:
         base, at, version = name.partition("@")
-        (server,) = catalog.choose("servers", catalog.servers(), [base])
+        (server,) = listing.choose("servers", listing.servers(), [base])
         if at and settings.app is not None:
             raise UsageError(f"--servers: expected {base} beside --app, found {name}; give its version by --python")
         entry = environments.at_version(server, version, apps, python) if at else server
@@ -120,10 +121,10 @@ def _apps(settings: Settings) -> tuple[App, ...]:
         environment[name] = value
     if settings.app is not None:
         python, folder = _python(settings), Path(settings.app_dir)
-        own = catalog.own_app(settings.app, folder, settings.ready_path, python=python, factory=settings.factory)
+        own = listing.own_app(settings.app, folder, settings.ready_path, python=python, factory=settings.factory)
         headers = own_options.headers(settings.header)
         return (replace(own, environment={**environment, **own.environment}, headers=headers),)
-    chosen = _chosen("apps", catalog.apps(), settings.apps)
+    chosen = _chosen("apps", listing.apps(), settings.apps)
     if settings.locustfile is not None:
         # Which scenarios of the catalogue an app answers says nothing of another.
         chosen = tuple(replace(app, scenarios=None) for app in chosen)
@@ -161,7 +162,7 @@ def _not_installed(settings: Settings, servers: tuple[Server, ...], apps: tuple[
     An environment that was made for a version has it all.
     """
     own = tuple(server for server in servers if server.python is None)
-    return catalog.not_installed((*own, *apps), _python(settings))
+    return listing.not_installed((*own, *apps), _python(settings))
 
 
 def _scenarios(
@@ -184,11 +185,11 @@ def _scenarios(
             with files.writing(Path(settings.out)):
                 Path(settings.out).mkdir(parents=True, exist_ok=True)
         return (own_app.scenario(settings, apps[0], runs, _python(settings), say, ask=make),)
-    return _chosen("scenarios", catalog.scenarios(), settings.scenarios or SCENARIOS)
+    return _chosen("scenarios", listing.scenarios(), settings.scenarios or SCENARIOS)
 
 
 def _own_scenario(settings: Settings, path: str) -> Scenario:
-    scenario = catalog.read_scenario(Path(path))
+    scenario = listing.read_scenario(Path(path))
     if not scenario.ours and settings.load != "saturate":
         raise UsageError(f"--load: expected saturate with users that are Locust's own, found {settings.load}")
     if not scenario.protocols & set(settings.protocols):
@@ -204,7 +205,7 @@ def _load_processes(settings: Settings) -> int:
 
 
 def _chosen(kind: str, entries: tuple[Any, ...], names: tuple[str, ...]) -> tuple[Any, ...]:
-    return entries if names == ("all",) else catalog.choose(kind, entries, names)
+    return entries if names == ("all",) else listing.choose(kind, entries, names)
 
 
 def placed(settings: Settings) -> Placement:
@@ -265,7 +266,7 @@ def _interpreter(server: Server, selection: Selection) -> str:
 
 def _versions_of(entries: Iterable[Entry], interpreter: Callable[[Entry], str]) -> dict[str, str]:
     """The version of each that is installed beside its interpreter."""
-    return _told({entry.name: entry for entry in entries}, lambda entry: catalog.version_of(entry, interpreter(entry)))
+    return _told({entry.name: entry for entry in entries}, lambda entry: listing.version_of(entry, interpreter(entry)))
 
 
 def _told(asked: Mapping[str, Asked], answer: Callable[[Asked], str | None]) -> dict[str, str]:
@@ -276,5 +277,5 @@ def _told(asked: Mapping[str, Asked], answer: Callable[[Asked], str | None]) -> 
 
 def _app_commit(apps: Iterable[App]) -> str | None:
     """The commit of an app of one's own."""
-    ours = catalog.folder("apps").parent
+    ours = listing.folder("apps").parent
     return next((record.commit(app.directory) for app in apps if app.directory != ours), None)

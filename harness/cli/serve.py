@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness import catalog, config
+from harness import config
+from harness.catalog import listing
 from harness.cli.app import app
 from harness.cli.selection import served
 from harness.host import certificates, cpus, guard, logs, process
@@ -44,16 +45,16 @@ def serve(
     tls: Annotated[bool, typer.Option("--tls", help="Serve over TLS, and HTTP/2 where the server has it.")] = False,
 ) -> None:
     """Start one server on one app, as a trial would, to look at it; Ctrl-C stops it."""
-    (entry,) = catalog.choose("server", catalog.servers(), [name])
+    (entry,) = listing.choose("server", listing.servers(), [name])
     own = ":" in app_
     if not own:
-        catalog.choose("app", catalog.apps(), [app_])
+        listing.choose("app", listing.apps(), [app_])
     given = {"python": python, "env": env, "header": header, "ready_path": ready_path, "ready_within": ready_within}
     settings = config.load(
         {**given, "app" if own else "apps": app_, "app_dir": str(app_dir), "factory": factory}, directory=None
     )
     chosen, interpreter = served(settings)
-    for why in catalog.not_installed([entry, chosen], interpreter).values():
+    for why in listing.not_installed([entry, chosen], interpreter).values():
         raise UsageError(f"{name}: {why}")
     if entry.max_workers is not None and workers > entry.max_workers:
         raise UsageError(f"--workers: expected at most {entry.max_workers} for {name}, found {workers}")

@@ -23,7 +23,7 @@ import pytest
 
 from apps._answers import LISTED_ITEMS, MAX_ITEMS
 from apps._common import Items
-from harness import catalog
+from harness.catalog import listing
 from harness.host import guard
 from harness.host import process as life
 from harness.host.cpus import available
@@ -40,7 +40,7 @@ Send = Callable[[Any, Any], Answer]
 
 
 def entries(apps: tuple[App, ...]) -> list[Any]:
-    missing = catalog.not_installed(apps)
+    missing = listing.not_installed(apps)
     skip = pytest.mark.skipif
     return [
         pytest.param(app, id=app.name, marks=skip(app.name in missing, reason=missing.get(app.name, "")))
@@ -58,7 +58,7 @@ def users() -> dict[str, type[Any]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")  # this process has threads and event loops of its own
         importlib.import_module("locust")
-    return {scenario.name: users_of(scenario.path) for scenario in catalog.scenarios()}
+    return {scenario.name: users_of(scenario.path) for scenario in listing.scenarios()}
 
 
 def users_of(path: Path) -> type[Any]:
@@ -165,7 +165,7 @@ def in_background(server: WSGIServer) -> Iterator[None]:
         thread.join()
 
 
-@pytest.fixture(scope="module", params=entries(catalog.apps()))
+@pytest.fixture(scope="module", params=entries(listing.apps()))
 def app(request: pytest.FixtureRequest) -> App:
     entry: App = request.param
     return entry
@@ -181,7 +181,7 @@ def driver(app: App) -> Iterator[Driver]:
 def test_every_scenario_that_an_app_names_is_answered_right(
     app: App, driver: Driver, users: dict[str, type[Any]], subtests: pytest.Subtests
 ) -> None:
-    for scenario in catalog.scenarios():
+    for scenario in listing.scenarios():
         if answers(app, scenario):
             with subtests.test(scenario.name):
                 assert play(users[scenario.name], in_process(driver)) >= TURNS
@@ -238,14 +238,14 @@ def test_an_id_is_given_once_and_not_where_a_client_has_chosen_it() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")  # as its file says
-@pytest.mark.parametrize("framework", entries(tuple(app for app in catalog.apps() if app.requires and app.wsgi_target)))
+@pytest.mark.parametrize("framework", entries(tuple(app for app in listing.apps() if app.requires and app.wsgi_target)))
 def test_a_wsgi_twin_answers_the_same_scenarios(
     framework: App, users: dict[str, type[Any]], subtests: pytest.Subtests
 ) -> None:
     module, _, attribute = str(framework.wsgi_target).partition(":")
     twin = getattr(importlib.import_module(module), attribute)
     with make_server(HOST, 0, twin, handler_class=Silent) as server, in_background(server):
-        for scenario in catalog.scenarios():
+        for scenario in listing.scenarios():
             if answers(framework, scenario):
                 with (
                     subtests.test(scenario.name),
@@ -255,11 +255,11 @@ def test_a_wsgi_twin_answers_the_same_scenarios(
 
 
 @pytest.mark.parametrize("server", ["uvicorn", "granian"])
-@pytest.mark.parametrize("framework", entries(tuple(app for app in catalog.apps() if app.requires)))
+@pytest.mark.parametrize("framework", entries(tuple(app for app in listing.apps() if app.requires)))
 def test_an_app_answers_under_a_server(
     framework: App, server: str, users: dict[str, type[Any]], tmp_path: Path
 ) -> None:
-    (entry,) = catalog.choose("servers", catalog.servers(), [server])
+    (entry,) = listing.choose("servers", listing.servers(), [server])
     launch = Launch(HOST, life.free_port(HOST), framework.target, python=sys.executable)
     log = tmp_path / "server.log"
     with (

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness import catalog
+from harness.catalog import listing
 from harness.host import guard
 from harness.host import process as life
 from harness.host.cpus import available
@@ -50,8 +50,8 @@ def ask(port: int, method: str, path: str, body: bytes | None = None, **headers:
 
 @pytest.fixture(scope="module", params=["uvicorn", "hypercorn", "daphne", "granian"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    (entry,) = catalog.choose("servers", catalog.servers(), [request.param])
-    (app,) = catalog.choose("apps", catalog.apps(), ["asgi"])
+    (entry,) = listing.choose("servers", listing.servers(), [request.param])
+    (app,) = listing.choose("apps", listing.apps(), ["asgi"])
     launch = Launch(HOST, life.free_port(HOST), app.target, python=sys.executable)
     log = tmp_path_factory.mktemp("logs") / "server.log"
     with (

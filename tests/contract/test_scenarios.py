@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import catalog, run
+from harness import run
+from harness.catalog import listing
 from harness.host import certificates, guard, process
 from harness.host.cpus import available
 from harness.load import trial
@@ -38,8 +39,8 @@ def tls() -> Iterator[Tls]:
 def launch(
     request: pytest.FixtureRequest, token: str, tls: Tls, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Launch]:
-    (entry,) = catalog.choose("servers", catalog.servers(), [SERVER])
-    (app,) = catalog.choose("apps", catalog.apps(), ["asgi"])
+    (entry,) = listing.choose("servers", listing.servers(), [SERVER])
+    (app,) = listing.choose("apps", listing.apps(), ["asgi"])
     port = process.free_port(run.HOST)
     launch = Launch(run.HOST, port, app.target, tls=tls if request.param else None, python=sys.executable)
     log = tmp_path_factory.mktemp("log") / "server.log"
@@ -67,11 +68,11 @@ def measure(
     return trial.run(order)
 
 
-@pytest.mark.parametrize("scenario", catalog.scenarios(), ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", listing.scenarios(), ids=lambda scenario: scenario.name)
 def test_every_answer_is_right_in_every_protocol(
     scenario: Scenario, launch: Launch, token: str, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
-    (entry,) = catalog.choose("servers", catalog.servers(), [SERVER])
+    (entry,) = listing.choose("servers", listing.servers(), [SERVER])
     for protocol in sorted(scenario.protocols & entry.protocols):
         if (protocol in TLS_PROTOCOLS) != (launch.tls is not None):
             continue

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import catalog, run
+from harness import run
 from harness.analysis import verdict
+from harness.catalog import listing
 from harness.host import certificates, guard, process
 from harness.host.cpus import available
 from harness.load import trial
@@ -29,8 +30,8 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    (entry,) = catalog.choose("servers", catalog.servers(), [SERVER])
-    (app,) = catalog.choose("apps", catalog.apps(), ["asgi"])
+    (entry,) = listing.choose("servers", listing.servers(), [SERVER])
+    (app,) = listing.choose("apps", listing.apps(), ["asgi"])
     log = tmp_path_factory.mktemp("log") / "server.log"
     with guard.guard() as token, certificates.issue() as tls:
         launch = Launch(run.HOST, process.free_port(run.HOST), app.target, tls=tls, python=sys.executable)
@@ -40,7 +41,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.mark.parametrize(("name", "streams"), [("plaintext", 1), ("json", 2), ("echo", 1), ("stream", 1), ("items", 2)])
 def test_every_answer_is_right_over_http3(name: str, streams: int, served: Served, tmp_path: Path) -> None:
-    (scenario,) = catalog.choose("scenarios", catalog.scenarios(), [name])
+    (scenario,) = listing.choose("scenarios", listing.scenarios(), [name])
     assert served.launch.tls is not None
     case = Case(SERVER, "asgi", name, "h3", users=USERS, streams=streams)
     order = trial.Order(

@@ -18,7 +18,7 @@ from aioquic.h3.connection import H3_ALPN
 from aioquic.quic.configuration import QuicConfiguration
 from packaging.requirements import Requirement
 
-from harness import catalog
+from harness.catalog import listing
 from harness.host import process
 from harness.host.guard import guard, processes_of
 from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, Protocol
@@ -60,7 +60,7 @@ async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
     await send({"type": "http.response.body"})
 """
-SERVERS = catalog.servers()
+SERVERS = listing.servers()
 ELSEWHERE = "measured as "
 UNMEASURED = (ELSEWHERE, "not measured: ")
 """How the reason begins where an entry leaves out a protocol that it speaks."""
@@ -98,7 +98,7 @@ def token() -> Iterator[str]:
 @pytest.fixture
 def start(token: str, tmp_path: Path) -> Callable[..., tuple[Launch, process.Running]]:
     def start(entry: Server, tls: Tls | None, workers: int = 1, app: App = APP) -> tuple[Launch, process.Running]:
-        if missing := catalog.not_installed([entry]):
+        if missing := listing.not_installed([entry]):
             pytest.skip(missing[entry.name])
         target = entry.target(app)
         assert target is not None

@@ -23,7 +23,7 @@ import pytest
 from apps import _answers as answers
 from apps import _wsgi as wsgi
 from apps import asgi
-from harness import catalog
+from harness.catalog import listing
 from harness.host import guard
 from harness.host import process as life
 from harness.host.cpus import available
@@ -217,12 +217,12 @@ def test_what_fails_the_start_up_fails_the_import() -> None:
 
 
 @pytest.mark.parametrize(
-    "entry", [each for each in catalog.servers() if each.interface == "wsgi"], ids=lambda x: x.name
+    "entry", [each for each in listing.servers() if each.interface == "wsgi"], ids=lambda x: x.name
 )
 def test_over_the_wire_each_wsgi_server_gives_the_twins_answers(entry: Server, tmp_path: Path) -> None:
-    if missing := catalog.not_installed([entry]):
+    if missing := listing.not_installed([entry]):
         pytest.skip(missing[entry.name])
-    (app,) = catalog.choose("apps", catalog.apps(), ["asgi"])
+    (app,) = listing.choose("apps", listing.apps(), ["asgi"])
     target = entry.target(app)
     assert target is not None
     launch = Launch("127.0.0.1", life.free_port("127.0.0.1"), target, python=sys.executable)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness import catalog
+from harness.catalog import listing
 from harness.host import guard, process
 from harness.host.cpus import available
 from harness.model.targets import Launch
@@ -21,8 +21,8 @@ HOST = "127.0.0.1"
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    (entry,) = catalog.choose("servers", catalog.servers(), ["uvicorn"])
-    (app,) = catalog.choose("apps", catalog.apps(), ["asgi"])
+    (entry,) = listing.choose("servers", listing.servers(), ["uvicorn"])
+    (app,) = listing.choose("apps", listing.apps(), ["asgi"])
     launch = Launch(HOST, process.free_port(HOST), app.target, python=sys.executable)
     log = tmp_path_factory.mktemp("log") / "server.log"
     with guard.guard() as token, process.start(entry, app, launch, cpus=available(), log=log, token=token):
@@ -53,7 +53,7 @@ def locust(file: Path, url: str, *options: str) -> tuple[int, list[dict[str, Any
 
 @pytest.mark.parametrize("scenario", ["plaintext", "items", "ws_echo"])
 def test_locusts_own_figures_are_true(scenario: str, url: str, tmp_path: Path) -> None:
-    file = catalog.folder("scenarios") / f"{scenario}.py"
+    file = listing.folder("scenarios") / f"{scenario}.py"
     status, entries = locust(file, url, "--html", str(tmp_path / "report.html"))
     assert status == 0
     assert entries

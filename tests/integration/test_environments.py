@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import environments, packages
+from harness.catalog import environments, packages
 from harness.model.errors import UsageError
 from harness.model.targets import App, Server
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from harness import catalog
+from harness.catalog import listing
 from harness.model.errors import UsageError
 from harness.model.protocols import PROTOCOLS, WEBSOCKET_PROTOCOLS
 from harness.model.targets import App, Server
@@ -23,19 +23,19 @@ from harness.load.users import HttpScenario
 
 
 def test_every_file_of_a_folder_is_an_entry() -> None:
-    assert {app.name for app in catalog.apps()} == {path.stem for path in catalog.folder("apps").glob("[!_]*.py")}
-    named = {scenario.name for scenario in catalog.scenarios()}
-    assert named == {path.stem for path in catalog.folder("scenarios").glob("[!_]*.py")}
+    assert {app.name for app in listing.apps()} == {path.stem for path in listing.folder("apps").glob("[!_]*.py")}
+    named = {scenario.name for scenario in listing.scenarios()}
+    assert named == {path.stem for path in listing.folder("scenarios").glob("[!_]*.py")}
 
 
 def test_names_of_servers_are_unique() -> None:
-    names = [server.name for server in catalog.servers()]
+    names = [server.name for server in listing.servers()]
     assert len(names) == len(set(names))
 
 
 def test_every_chart_has_a_title_a_caption_and_something_to_draw_with() -> None:
-    assert catalog.charts()
-    for module in catalog.charts():
+    assert listing.charts()
+    for module in listing.charts():
         assert module.TITLE
         assert module.__doc__
         assert callable(module.draw)
@@ -44,24 +44,24 @@ def test_every_chart_has_a_title_a_caption_and_something_to_draw_with() -> None:
 def test_a_scenario_speaks_http_unless_it_says_otherwise(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(SCENARIO)
-    scenario = catalog.read_scenario(path)
+    scenario = listing.read_scenario(path)
     assert (scenario.name, scenario.summary) == ("mine", "GET /: one line.")
     assert scenario.protocols == set(PROTOCOLS) - WEBSOCKET_PROTOCOLS
     path.write_text(SCENARIO + 'PROTOCOLS = ("ws",)\n')
-    assert catalog.read_scenario(path).protocols == {"ws"}
+    assert listing.read_scenario(path).protocols == {"ws"}
 
 
 def test_a_file_without_our_users_speaks_what_locusts_own_do(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text("from locust import HttpUser\n")
-    scenario = catalog.read_scenario(path)
+    scenario = listing.read_scenario(path)
     assert (scenario.ours, scenario.protocols) == (False, {"h1"})
 
 
 def test_a_scenario_is_read_and_not_run(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(SCENARIO + "raise SystemExit('was run')\n")
-    catalog.read_scenario(path)
+    listing.read_scenario(path)
 
 
 @pytest.mark.parametrize("text", ["def (", 'PROTOCOLS = ("h9",)', "PROTOCOLS = [name for name in ()]", "PROTOCOLS = 3"])
@@ -69,14 +69,14 @@ def test_what_cannot_be_a_scenario_is_a_usage_error(tmp_path: Path, text: str) -
     path = tmp_path / "mine.py"
     path.write_text(text)
     with pytest.raises(UsageError, match=r"mine\.py: expected"):
-        catalog.read_scenario(path)
+        listing.read_scenario(path)
 
 
 def test_an_app_without_constants_answers_all_and_needs_nothing(tmp_path: Path) -> None:
     path = tmp_path / "apps" / "mine.py"
     path.parent.mkdir()
     path.write_text("raise SystemExit('was run')\n")
-    app = catalog.read_app(path)
+    app = listing.read_app(path)
     assert (app.name, app.target, app.directory) == ("mine", "apps.mine:app", tmp_path)
     assert (app.scenarios, app.requires, app.wsgi_target, app.on_trio) == (None, (), None, frozenset())
 
@@ -84,14 +84,14 @@ def test_an_app_without_constants_answers_all_and_needs_nothing(tmp_path: Path) 
 def test_an_app_says_what_it_answers_what_it_needs_and_where_its_twin_is(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text('SCENARIOS = ("json",)\nREQUIRES: tuple[str, ...] = ("web>=2", "asgiref")\nWSGI_TWIN = "a.b:c"\n')
-    app = catalog.read_app(path)
+    app = listing.read_app(path)
     assert (app.scenarios, app.requires, app.wsgi_target) == ({"json"}, ("web>=2", "asgiref"), "a.b:c")
 
 
 def test_an_app_says_for_which_scenarios_it_does_without_asyncio(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text('ON_TRIO = ("json", "echo")\n')
-    assert catalog.read_app(path).on_trio == {"json", "echo"}
+    assert listing.read_app(path).on_trio == {"json", "echo"}
 
 
 @pytest.mark.parametrize(
@@ -113,12 +113,12 @@ def test_what_cannot_be_an_app_is_a_usage_error(tmp_path: Path, text: str) -> No
     path = tmp_path / "mine.py"
     path.write_text(text)
     with pytest.raises(UsageError, match=r"mine\.py: expected"):
-        catalog.read_app(path)
+        listing.read_app(path)
 
 
 def test_apps_name_scenarios_that_there_are_and_requirements_that_pip_can_read() -> None:
-    named = {scenario.name for scenario in catalog.scenarios()}
-    for app in catalog.apps():
+    named = {scenario.name for scenario in listing.scenarios()}
+    for app in listing.apps():
         assert app.scenarios is None or app.scenarios <= named
         assert app.on_trio is not None
         assert app.on_trio <= named
@@ -127,20 +127,20 @@ def test_apps_name_scenarios_that_there_are_and_requirements_that_pip_can_read()
 
 
 def test_names_are_chosen_in_their_order_and_once() -> None:
-    chosen = catalog.choose("servers", catalog.servers(), ["granian", "uvicorn", "granian"])
+    chosen = listing.choose("servers", listing.servers(), ["granian", "uvicorn", "granian"])
     assert [server.name for server in chosen] == ["granian", "uvicorn"]
 
 
 def test_a_wrong_name_is_told_with_those_there_are() -> None:
     with pytest.raises(UsageError, match=r"--servers: expected any of .*daphne, granian, .*, found 'cherokee'"):
-        catalog.choose("servers", catalog.servers(), ["cherokee"])
+        listing.choose("servers", listing.servers(), ["cherokee"])
 
 
 def test_what_is_not_installed_is_told_with_the_command_that_installs_it() -> None:
     absent = Server("absent", ("absent-server>=2", "pytest"), frozenset(), lambda _: [])
     present = Server("present", ("pytest",), frozenset(), lambda _: [])
     app = App("shop", "shop:app", Path(), requires=("absent-framework>=3",))
-    found = catalog.not_installed([absent, present, app])
+    found = listing.not_installed([absent, present, app])
     assert set(found) == {"absent", "shop"}
     for name, needed in (("absent", "absent-server>=2"), ("shop", "absent-framework>=3")):
         assert found[name].startswith(f"not installed: {needed}; ")
@@ -150,7 +150,7 @@ def test_what_is_not_installed_is_told_with_the_command_that_installs_it() -> No
 def test_an_own_app_is_named_and_found(tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "main.py").write_text("")
-    app = catalog.own_app("shop.main:app", tmp_path)
+    app = listing.own_app("shop.main:app", tmp_path)
     assert (app.name, app.target, app.directory, app.ready_body) == ("shop", "shop.main:app", tmp_path, None)
 
 
@@ -160,10 +160,10 @@ def test_an_own_app_runs_where_we_are_unless_its_module_were_another_there(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "src" / "shop").mkdir(parents=True)
     (tmp_path / "src" / "shop" / "main.py").write_text("")
-    app = catalog.own_app("shop.main:app", Path("src"))
+    app = listing.own_app("shop.main:app", Path("src"))
     assert (app.directory, app.runs_in) == (tmp_path / "src", tmp_path)
     (tmp_path / "shop.py").write_text("")
-    assert catalog.own_app("shop.main:app", Path("src")).runs_in is None
+    assert listing.own_app("shop.main:app", Path("src")).runs_in is None
 
 
 def test_an_own_app_may_be_installed_and_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,14 +173,14 @@ def test_an_own_app_may_be_installed_and_is_not_imported(tmp_path: Path, monkeyp
     (packages / "shop" / "main.py").write_text("")
     monkeypatch.setenv("PYTHONPATH", str(packages))
     monkeypatch.chdir(tmp_path)
-    assert catalog.own_app("shop.main:app", Path()).target == "shop.main:app"
+    assert listing.own_app("shop.main:app", Path()).target == "shop.main:app"
     with pytest.raises(UsageError, match=r"found no other\.py there and no shop installed beside /"):
-        catalog.own_app("shop.other:app", Path())
+        listing.own_app("shop.other:app", Path())
 
 
 def test_what_makes_an_own_app_is_called_by_a_module_that_any_server_takes(tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text("")
-    app = catalog.own_app("shop:create_app", tmp_path, factory=True)
+    app = listing.own_app("shop:create_app", tmp_path, factory=True)
     assert (app.name, app.environment) == ("shop", {"HARNESS_FACTORY": "shop:create_app"})
     module, _, attribute = app.target.partition(":")
     assert attribute == "app"
@@ -208,12 +208,12 @@ def test_what_makes_an_own_app_is_called_by_a_module_that_any_server_takes(tmp_p
 def test_an_own_app_that_cannot_be_found_is_a_usage_error(tmp_path: Path, target: str, message: str) -> None:
     (tmp_path / "src" / "packaged").mkdir(parents=True)
     with pytest.raises(UsageError, match=message):
-        catalog.own_app(target, tmp_path)
+        listing.own_app(target, tmp_path)
 
 
 def test_where_an_own_app_is_and_what_it_is_asked_for_must_be_there(tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text("")
     with pytest.raises(UsageError, match=r"--app-dir: expected a folder, found no .*nowhere"):
-        catalog.own_app("shop:app", tmp_path / "nowhere")
+        listing.own_app("shop:app", tmp_path / "nowhere")
     with pytest.raises(UsageError, match="--ready-path: expected a path that begins with /, found health"):
-        catalog.own_app("shop:app", tmp_path, "health")
+        listing.own_app("shop:app", tmp_path, "health")

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 
-from harness import catalog
+from harness.catalog import listing
 from harness.charts import rate, scaling
 from harness.charts._lines import spread
 from harness.charts._style import PALETTE, QUIET, USUAL, colours, compact, panels
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-CHARTS = catalog.charts()
+CHARTS = listing.charts()
 QUESTIONS = (("plaintext", "h1"), ("json", "h2"), ("echo", "h2"), ("ws_echo", "ws"))
 SUMMARIES = synthetic.summaries(questions=QUESTIONS, requests_per_case=1_200)
 RUN = synthetic.run_info()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness import catalog
+from harness.catalog import listing
 from harness.check.model import Entry, Outcome
 from harness.check.report import MEANING
 from harness.check.survey import Survey
@@ -81,7 +81,7 @@ def test_the_legend_is_one_line_where_no_terminal_cuts_it(capsys: pytest.Capture
 
 
 def test_a_server_is_told_with_what_starts_it_in_clear_and_over_tls() -> None:
-    (server,) = [server for server in catalog.servers() if server.name == "uvicorn"]
+    (server,) = [server for server in listing.servers() if server.name == "uvicorn"]
     clear, secured = command_lines(server, ["h1", "h1-tls"], "python")
     assert "harness_probe.probe:app" in clear
     assert "key.pem" in secured

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import catalog, packages
+from harness.catalog import listing, packages
 
 
 @pytest.fixture
@@ -62,8 +62,8 @@ def test_a_command_for_our_own_interpreter_begins_where_we_are(monkeypatch: pyte
 
 def test_a_server_without_its_extras_is_told_with_the_entry_that_needs_less(python: str) -> None:
     put(python, uvicorn="0.54.0", h11="0.16.0")
-    uvicorn, h11, zttp = catalog.choose("servers", catalog.servers(), ["uvicorn", "uvicorn-h11", "uvicorn-zttp"])
-    told = catalog.not_installed([uvicorn, h11, zttp], python)
+    uvicorn, h11, zttp = listing.choose("servers", listing.servers(), ["uvicorn", "uvicorn-h11", "uvicorn-zttp"])
+    told = listing.not_installed([uvicorn, h11, zttp], python)
     assert told["uvicorn"].endswith("install uvloop httptools websockets; or choose uvicorn-h11, which needs less")
     assert told["uvicorn-h11"].endswith("install websockets")
     assert told["uvicorn-zttp"].endswith("install uvloop 'zttp>=0.0.35' websockets")
@@ -71,5 +71,5 @@ def test_a_server_without_its_extras_is_told_with_the_entry_that_needs_less(pyth
 
 def test_an_entry_of_another_interface_does_not_stand_in(python: str) -> None:
     put(python, granian="2.8.7")
-    (granian,) = catalog.choose("servers", catalog.servers(), ["granian"])
-    assert catalog.not_installed([granian], python)["granian"].endswith("or choose granian-asyncio, which needs less")
+    (granian,) = listing.choose("servers", listing.servers(), ["granian"])
+    assert listing.not_installed([granian], python)["granian"].endswith("or choose granian-asyncio, which needs less")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.catalog import read_scenario
+from harness.catalog.listing import read_scenario
 from harness.model.protocols import METHODS
 from harness.recipes import (
     MOST,

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from harness import catalog, report
+from harness import report
+from harness.catalog import listing
 from harness.model.histogram import Histogram, bucket
 from harness.model.plan import Life
 from harness.model.protocols import PROTOCOLS
@@ -47,7 +48,7 @@ ODD = "a|b <script>alert(1)</script> *x* `y` [z](javascript:0)"
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("run")
-    report.write(directory, RUN, SUMMARIES, report.draw(catalog.charts(), RUN, SUMMARIES))
+    report.write(directory, RUN, SUMMARIES, report.draw(listing.charts(), RUN, SUMMARIES))
     return directory
 
 
@@ -115,19 +116,19 @@ def test_the_report_is_written_as_files(written: Path) -> None:
 
 
 def test_writing_again_gives_the_same_bytes(written: Path, tmp_path: Path) -> None:
-    report.write(tmp_path, RUN, SUMMARIES, report.draw(catalog.charts(), RUN, SUMMARIES))
+    report.write(tmp_path, RUN, SUMMARIES, report.draw(listing.charts(), RUN, SUMMARIES))
     for name in ("report.html", "report.md", "summary.json", "charts/latency.svg", "charts/latency.png"):
         assert (tmp_path / name).read_bytes() == (written / name).read_bytes()
 
 
 def test_charts_come_in_their_order_with_the_first_line_of_their_module_as_caption() -> None:
-    charts = report.draw(reversed(catalog.charts()), RUN, SUMMARIES[:4])
+    charts = report.draw(reversed(listing.charts()), RUN, SUMMARIES[:4])
     assert [chart.name for chart in charts] == ["throughput", "latency", "cpu_cost", "memory"]
     assert all(chart.caption and "\n" not in chart.caption for chart in charts)
 
 
 def test_charts_with_nothing_to_draw_leave_no_trace() -> None:
-    assert report.draw(catalog.charts(), RUN, []) == []
+    assert report.draw(listing.charts(), RUN, []) == []
     assert "Charts" not in html.render(page(RUN, [], []), {})
 
 
@@ -190,7 +191,7 @@ def odd() -> Answer:
 
 def test_odd_names_stay_text_in_html(odd: Answer, tmp_path: Path) -> None:
     run, summaries = odd
-    path = report.write(tmp_path, run, summaries, report.draw(catalog.charts(), run, summaries))
+    path = report.write(tmp_path, run, summaries, report.draw(listing.charts(), run, summaries))
     page_read = Reader(path.read_text())
     assert "script" not in {tag for tag, _ in page_read.tags}
     assert ODD in page_read.text

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness import catalog
 from harness.bench import Progress
+from harness.catalog import listing
 from harness.model.histogram import Histogram
 from harness.model.plan import Case, Selection
 from harness.model.results import Connections, Errors, LoadResult, Probe, Record
@@ -34,9 +34,9 @@ def searched(probe: Probe, case: Case = CASE) -> Record:
 
 
 def selection(*apps: str, load: str = "saturate", **others: object) -> Selection:
-    chosen = catalog.choose("servers", catalog.servers(), ["uvicorn", "granian"])
-    scenarios = catalog.choose("scenarios", catalog.scenarios(), ["plaintext"])
-    given = Selection(chosen, catalog.choose("apps", catalog.apps(), apps or ("asgi",)), scenarios, ("h1",), load)
+    chosen = listing.choose("servers", listing.servers(), ["uvicorn", "granian"])
+    scenarios = listing.choose("scenarios", listing.scenarios(), ["plaintext"])
+    given = Selection(chosen, listing.choose("apps", listing.apps(), apps or ("asgi",)), scenarios, ("h1",), load)
     return replace(given, baseline="uvicorn", seed=1, **others)
 
 

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from harness import packages
+from harness.catalog import packages
 from harness.model.errors import UsageError
 
 if TYPE_CHECKING:

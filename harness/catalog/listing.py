@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import harness.charts
 import harness.servers
-from harness import packages
+from harness.catalog import packages
 from harness.model.errors import UsageError
 from harness.model.protocols import PROTOCOLS, WEBSOCKET_PROTOCOLS, Protocol
 from harness.model.targets import App, Scenario, Server
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from types import ModuleType
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 _READY_PATH, _READY_BODY = "/plaintext", b"Hello, World!"
 """What every app of the catalogue answers; a user's own app need not."""
 

@@ -1,0 +1,1 @@
+"""Which servers, apps, scenarios and charts there are, and in which environment they run."""
