@@ -18,12 +18,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import calibrate
 from harness.host import cpus, guard, process
-from harness.load import trial
-from harness.load.null_server import Connection
 from harness.model.plan import Case
 from harness.model.targets import Launch, Server
+from harness.run import trial
+from harness.run.calibration import ceiling
+from harness.run.calibration.null_server import Connection
 
 if TYPE_CHECKING:
     from harness.model.results import LoadResult
@@ -67,11 +67,11 @@ def measure(load: str) -> LoadResult:
     """One trial of `plaintext` against the stalling server."""
     placement = cpus.place(cpus.available())
     stalling = Server("stalling", (), frozenset({"h1"}), lambda launch: [sys.executable, __file__, str(launch.port)])
-    launch = Launch(calibrate.HOST, process.free_port(calibrate.HOST), "")
+    launch = Launch(ceiling.HOST, process.free_port(ceiling.HOST), "")
     with guard.guard() as token, tempfile.TemporaryDirectory() as folder:
         order = trial.Order(
             Case("stalling", "none", "plaintext", "h1", load=load),
-            calibrate.smallest("h1").path,
+            ceiling.smallest("h1").path,
             f"http://{launch.address}",
             None,
             1.0,
@@ -83,7 +83,7 @@ def measure(load: str) -> LoadResult:
             token,
         )
         log = Path(folder) / "server.log"
-        with process.start(stalling, calibrate.APP, launch, cpus=placement.server, log=log, token=token):
+        with process.start(stalling, ceiling.APP, launch, cpus=placement.server, log=log, token=token):
             return trial.run(order)
 
 
@@ -106,6 +106,6 @@ def main() -> None:
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-        serve(calibrate.HOST, int(sys.argv[1]))
+        serve(ceiling.HOST, int(sys.argv[1]))
     else:
         main()

@@ -25,7 +25,7 @@ import numpy as np
 from harness.analysis.case_rounds import outcomes
 from harness.analysis.intervals import paired_ratio
 from harness.analysis.summarise import PRECISE_FROM_ROUNDS
-from harness.record import RunDirectory
+from harness.run.directory import RunDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -21,7 +21,7 @@ from typing import Any
 from harness.analysis.case_rounds import outcomes
 from harness.analysis.intervals import paired_ratio
 from harness.analysis.summarise import PRECISE_FROM_ROUNDS
-from harness.record import RunDirectory
+from harness.run.directory import RunDirectory
 
 ONE = ("--scenarios", "plaintext", "--protocols", "h1")
 PRECISION = 0.05

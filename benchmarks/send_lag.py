@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from harness import calibrate, peers
 from harness.host import certificates, cpus, guard
+from harness.run.calibration import ceiling, others
 
 RATES = (1_000, 5_000, 20_000)
 
@@ -14,11 +14,11 @@ def main() -> None:
     """Print the send lag's percentiles for each rate."""
     rates = [int(text) for text in sys.argv[1:]] or RATES
     with guard.guard() as token, certificates.issue() as tls:
-        generator = calibrate.Generator(sys.executable, cpus.place(cpus.available()), tls, token)
-        with peers.null_target(generator) as null:
+        generator = ceiling.Generator(sys.executable, cpus.place(cpus.available()), tls, token)
+        with others.null_target(generator) as null:
             print("   rate/s   answered/s   send lag p50 µs   p99 µs   p99.9 µs")
             for rate in rates:
-                result = peers.ours(peers.Side(load=f"rate={rate}"), "h1", null.url("h1"), generator)
+                result = others.ours(others.Side(load=f"rate={rate}"), "h1", null.url("h1"), generator)
                 lag = [result.send_lag.percentile(percent) for percent in (50, 99, 99.9)]
                 print(f"{rate:9,} {result.throughput_rps:12,.0f} {lag[0]:17,} {lag[1]:8,} {lag[2]:10,}")
 

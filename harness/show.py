@@ -25,14 +25,14 @@ from harness.report.words import answer, scaling
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from harness.bench import Progress, Watcher
     from harness.model.plan import Case, Life, Plan, Selection
     from harness.model.results import Record, RunInfo
     from harness.model.summaries import CaseSummary
     from harness.model.targets import App, Scenario, Server
-    from harness.peers import Outcome
     from harness.report.cells import Cell
     from harness.report.rows import Group
+    from harness.run.calibration.others import Outcome
+    from harness.run.rounds import Progress, Watcher
 
 _COLOURS = {"valid": "green", "client-limited": "yellow", "invalid": "red", "unsupported": "dim", "failed": "red"}
 _WORDS = CONTESTANTS | {"Verdict"}

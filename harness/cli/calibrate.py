@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from harness import calibrate, peers
 from harness.cli.app import app
 from harness.host import certificates, cpus, guard
 from harness.model.errors import UsageError
 from harness.model.protocols import PROTOCOLS
+from harness.run.calibration import ceiling, others
 from harness.show import Screen
 
 
@@ -31,19 +31,19 @@ def calibrate_(
     tools = {name for name in against.split(",") if name}
     if unknown := tools - {"wrk", "h2load"}:
         raise UsageError(f"--against: expected wrk, h2load or both, found {', '.join(sorted(unknown))}")
-    if absent := peers.missing(tools):
+    if absent := others.missing(tools):
         raise UsageError(f"--against: expected {', '.join(sorted(absent))} to be installed, found no such command")
     placement = cpus.place(cpus.available())
     with guard.guard() as token, certificates.issue() as tls:
-        generator = calibrate.Generator(sys.executable, placement, tls, token, window_s=peers.WINDOW_S)
+        generator = ceiling.Generator(sys.executable, placement, tls, token, window_s=others.WINDOW_S)
         screen.say("Ceilings against the null server, best of three, 32 users:")
         for protocol in PROTOCOLS:
-            rate_rps = calibrate.ceilings(generator, [protocol], tries=3).get(protocol)
-            none = "none came" if protocol in calibrate.NULL.protocols else "the null server does not speak it"
+            rate_rps = ceiling.ceilings(generator, [protocol], tries=3).get(protocol)
+            none = "none came" if protocol in ceiling.NULL.protocols else "the null server does not speak it"
             screen.say(f"  {protocol:7} {none if rate_rps is None else f'{rate_rps:10,.0f} requests/s'}")
-        targets = [peers.null_target] + ([peers.nginx_target] if not peers.missing({"nginx"}) else [])
+        targets = [others.null_target] + ([others.nginx_target] if not others.missing({"nginx"}) else [])
         for target in targets if tools else []:
-            screen.comparisons(peers.all_comparisons(target, tools, generator, pairs), pairs)
-        with peers.null_target(generator) as null:
-            result = peers.ours(peers.Side(users=1000), "h1", null.url("h1"), generator)
+            screen.comparisons(others.all_comparisons(target, tools, generator, pairs), pairs)
+        with others.null_target(generator) as null:
+            result = others.ours(others.Side(users=1000), "h1", null.url("h1"), generator)
         screen.say(f"Memory of one load process with 1,000 connections: {result.memory_bytes / 1e6:,.0f} MB")

@@ -15,9 +15,9 @@ from harness.analysis.comparison import Side
 from harness.analysis.gates import gates_of
 from harness.cli.app import MISSED_GATE, NOTHING_MEASURED, app
 from harness.model.errors import UsageError
-from harness.record import RunDirectory
 from harness.report import compare_markdown
 from harness.report.compare import COLUMNS, contrast, encode, page
+from harness.run.directory import RunDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

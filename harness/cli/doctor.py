@@ -12,16 +12,18 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from harness import config, run
+from harness import config
 from harness.analysis import diagnosis, noise
 from harness.catalog import listing
 from harness.cli.app import MISSED_GATE, app
-from harness.cli.selection import TWIN, describe, select
+from harness.cli.selection import TWIN, select
 from harness.host import cpus, facts
 from harness.model.errors import UsageError
 from harness.model.results import SCHEMA
 from harness.plan import make_plan
-from harness.record import RunDirectory
+from harness.run import stages
+from harness.run.directory import RunDirectory
+from harness.run.info import describe
 from harness.show import Screen
 
 if TYPE_CHECKING:
@@ -115,7 +117,7 @@ def _measure_noise(settings: config.Settings, placement: Placement, shown: Conso
     progress = screen.progress(plan) if shown and shown.is_terminal else nullcontext(lambda _: None)
     with tempfile.TemporaryDirectory(prefix="harness-") as folder, progress as watch:
         directory = RunDirectory.create(Path(folder), info.id)
-        run.measure(selection, plan, info, directory, placement, watch)
+        stages.measure(selection, plan, info, directory, placement, watch)
         server = settings.servers[0]
         return noise.measured(directory.trials(), server, f"{server}-{TWIN}")
 

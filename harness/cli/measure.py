@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from msgspec.structs import replace
 
-from harness import report, run
+from harness import report
 from harness.analysis import summarise
 from harness.analysis.conditions import departures
 from harness.catalog import listing
 from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, with_settings
-from harness.cli.selection import describe, placed, select
+from harness.cli.selection import placed, select
 from harness.model.errors import UsageError
 from harness.plan import make_plan
-from harness.record import RunDirectory
+from harness.run import stages
+from harness.run.directory import RunDirectory
+from harness.run.info import describe
 from harness.show import Screen
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ def measure(settings: Settings) -> None:
     interrupted = False
     try:
         with screen.progress(plan) as watch:
-            run.measure(selection, plan, info, directory, placement, watch)
+            stages.measure(selection, plan, info, directory, placement, watch)
     except KeyboardInterrupt:
         interrupted = True
         screen.say("Interrupted; what was measured is kept.")

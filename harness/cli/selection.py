@@ -5,31 +5,24 @@ from __future__ import annotations
 import secrets
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from harness import record
 from harness.catalog import environments, listing, packages
 from harness.cli import own_app, own_options
 from harness.config import SCENARIOS, SERVERS
 from harness.host import cpus, facts, files
 from harness.model.errors import UsageError
 from harness.model.plan import Selection
-from harness.model.results import RunInfo
-from harness.model.targets import App, Scenario, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from harness.config import Settings
     from harness.model.machine import Placement
+    from harness.model.targets import App, Scenario, Server
 
 
-Entry = TypeVar("Entry", Server, App)
-Asked = TypeVar("Asked")
-LOOK_S = 0.3
-"""How long the machine is watched for other work before a run."""
 TWIN = "again"
 """What the name of a baseline ends with that is entered a second time."""
 
@@ -218,64 +211,3 @@ def placed(settings: Settings) -> Placement:
         server_cpus=settings.server_cpus,
         load_cpus=settings.load_cpus,
     )
-
-
-def describe(selection: Selection, placement: Placement) -> RunInfo:
-    """What the run stands on, before it begins."""
-    now = datetime.now(UTC)
-    interpreters = {entry.name: _interpreter(entry, selection) for entry in selection.servers}
-    others = {name: packages.installed(python) for name, python in interpreters.items() if python != sys.executable}
-    machine = facts.read_machine(look_s=LOOK_S)
-    return RunInfo(
-        id=f"{now:%Y-%m-%dT%H-%M-%S}-{selection.seed}",
-        started_at=now.isoformat(timespec="seconds"),
-        seed=selection.seed,
-        argv=tuple(sys.argv),
-        environment=replace(
-            record.environment(
-                machine,
-                placement.server,
-                placement.load,
-                _versions_of(selection.servers, lambda server: _interpreter(server, selection)),
-                Path(__file__).parent,
-            ),
-            app_versions=_versions_of(selection.apps, lambda _: selection.python),
-            other_packages=others,
-            interpreters=_told(interpreters, packages.interpreter),
-            app_commit=_app_commit(selection.apps),
-        ),
-        baseline=selection.baseline or "",
-        baseline_app=selection.baseline_app or "",
-        rounds=selection.rounds,
-        precision=selection.precision,
-        max_rounds=selection.max_rounds if selection.precision is not None else None,
-        twin=next((entry.name for entry in selection.servers if entry.name == f"{selection.baseline}-{TWIN}"), None),
-        warmup_s=selection.warmup_s,
-        duration_s=selection.duration_s,
-        load=selection.load,
-        users=selection.users,
-        streams=selection.streams,
-        workers=selection.workers,
-        load_processes=selection.load_processes,
-    )
-
-
-def _interpreter(server: Server, selection: Selection) -> str:
-    return server.python or selection.python
-
-
-def _versions_of(entries: Iterable[Entry], interpreter: Callable[[Entry], str]) -> dict[str, str]:
-    """The version of each that is installed beside its interpreter."""
-    return _told({entry.name: entry for entry in entries}, lambda entry: listing.version_of(entry, interpreter(entry)))
-
-
-def _told(asked: Mapping[str, Asked], answer: Callable[[Asked], str | None]) -> dict[str, str]:
-    """The answers that there are, by name."""
-    found = {name: answer(each) for name, each in asked.items()}
-    return {name: text for name, text in found.items() if text is not None}
-
-
-def _app_commit(apps: Iterable[App]) -> str | None:
-    """The commit of an app of one's own."""
-    ours = listing.folder("apps").parent
-    return next((record.commit(app.directory) for app in apps if app.directory != ours), None)

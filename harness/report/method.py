@@ -115,7 +115,7 @@ def _further(run: RunInfo, trials: Sequence[Record]) -> list[str]:
 
 
 def _of_a_search(run: RunInfo, trials: Sequence[Record]) -> list[str]:
-    """How `harness.search` finds a capacity, and what it took."""
+    """How `harness.run.search` finds a capacity, and what it took."""
     level = run.load.removeprefix("capacity=")
     step = percent(SEARCH_RESOLUTION)
     lines = [

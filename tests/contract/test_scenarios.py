@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from harness import run
 from harness.catalog import listing
 from harness.host import certificates, guard, process
 from harness.host.cpus import available
-from harness.load import trial
 from harness.model.plan import Case
 from harness.model.protocols import TLS_PROTOCOLS, Protocol
 from harness.model.results import LoadResult
-from harness.model.targets import Launch, Scenario, Tls
+from harness.model.targets import HOST, Launch, Scenario, Tls
+from harness.run import trial
 
 SERVER = "granian"
 """One that speaks every protocol but HTTP/3, and starts fast."""
@@ -41,8 +40,8 @@ def launch(
 ) -> Iterator[Launch]:
     (entry,) = listing.choose("servers", listing.servers(), [SERVER])
     (app,) = listing.choose("apps", listing.apps(), ["asgi"])
-    port = process.free_port(run.HOST)
-    launch = Launch(run.HOST, port, app.target, tls=tls if request.param else None, python=sys.executable)
+    port = process.free_port(HOST)
+    launch = Launch(HOST, port, app.target, tls=tls if request.param else None, python=sys.executable)
     log = tmp_path_factory.mktemp("log") / "server.log"
     with process.start(entry, app, launch, cpus=available(), log=log, token=token):
         yield launch

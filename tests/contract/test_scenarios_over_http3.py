@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import run
 from harness.analysis import verdict
 from harness.catalog import listing
 from harness.host import certificates, guard, process
 from harness.host.cpus import available
-from harness.load import trial
 from harness.model.plan import Case
-from harness.model.targets import Launch
+from harness.model.targets import HOST, Launch
+from harness.run import trial
 
 SERVER = "hypercorn-h3"
 USERS = 2
@@ -34,7 +33,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     (app,) = listing.choose("apps", listing.apps(), ["asgi"])
     log = tmp_path_factory.mktemp("log") / "server.log"
     with guard.guard() as token, certificates.issue() as tls:
-        launch = Launch(run.HOST, process.free_port(run.HOST), app.target, tls=tls, python=sys.executable)
+        launch = Launch(HOST, process.free_port(HOST), app.target, tls=tls, python=sys.executable)
         with process.start(entry, app, launch, cpus=available(), log=log, token=token):
             yield Served(launch, token)
 

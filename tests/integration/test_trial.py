@@ -14,23 +14,23 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness import calibrate, peers
 from harness.host import certificates, guard
 from harness.host.cpus import available, place
-from harness.load import trial
 from harness.model.errors import LoadError
 from harness.model.plan import Case
+from harness.run import trial
+from harness.run.calibration import ceiling, others
 
 
 @pytest.fixture
 def order(tmp_path: Path) -> Iterator[trial.Order]:
     """Half a second of `plaintext` against the null server."""
     with guard.guard() as token, certificates.issue() as tls:
-        generator = calibrate.Generator(sys.executable, place(available()), tls, token)
-        with peers.null_target(generator) as null:
+        generator = ceiling.Generator(sys.executable, place(available()), tls, token)
+        with others.null_target(generator) as null:
             yield trial.Order(
                 Case("null", "none", "plaintext", "h1", users=4),
-                calibrate.smallest("h1").path,
+                ceiling.smallest("h1").path,
                 null.url("h1"),
                 None,
                 warmup_s=0.05,

@@ -13,7 +13,8 @@ from harness.model.errors import UsageError
 from harness.model.histogram import Histogram
 from harness.model.plan import Case, Life
 from harness.model.results import Connections, Environment, Errors, LifeRecord, LoadResult, Record, RunInfo, Sample
-from harness.record import RunDirectory, commit, environment
+from harness.run.directory import RunDirectory
+from harness.run.info import commit, environment
 
 CASE = Case("uvicorn", "asgi", "plaintext", "h1")
 RESULT = LoadResult(

@@ -15,7 +15,7 @@ from harness.model.histogram import Histogram
 from harness.model.loads import SEARCH_CONFIRMATIONS, SEARCH_LEAST_RPS, SEARCH_RESOLUTION, Capacity
 from harness.model.plan import Case
 from harness.model.results import Connections, Errors, LoadResult, Probe, Record
-from harness.search import Try, least_rps, next_try, shortfall, weighed, window_s
+from harness.run.search import Try, least_rps, next_try, shortfall, weighed, window_s
 
 LEVEL = Capacity({99.0: 50_000}, error_share=0.01)
 CASE = Case("uvicorn", "asgi", "plaintext", "h1", load="capacity=p99<50ms,errors<1%")

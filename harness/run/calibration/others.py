@@ -12,14 +12,14 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from harness.calibrate import APP, NULL, Generator, smallest
 from harness.catalog import listing
 from harness.host import cpus, process
-from harness.load import trial
 from harness.model.errors import HarnessError
 from harness.model.plan import Case
 from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, Protocol
 from harness.model.targets import HOST, Launch, Scenario, Server
+from harness.run import trial
+from harness.run.calibration.ceiling import APP, NULL, Generator, smallest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 WARMUP_S = 0.5
 WINDOW_S = 2.0
-_PEERS = Path(trial.__file__).parent / "peers"
+_USERS = Path(__file__).with_name("users")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Side:
     processes: int = 1
     load: str = "saturate"
     file: str | None = None
-    """A Locust file under `load/peers`; ours unless given."""
+    """A Locust file under `calibration/users`; ours unless given."""
     tool: str | None = None
     """`wrk` or `h2load`."""
 
@@ -128,7 +128,7 @@ def rate_rps(side: Side, protocol: Protocol, target: Target, generator: Generato
 
 def ours(side: Side, protocol: Protocol, url: str, generator: Generator) -> LoadResult:
     """One trial with Locust: our users', or those of a peer's file."""
-    scenario: Scenario = listing.read_scenario(_PEERS / side.file) if side.file else smallest(protocol)
+    scenario: Scenario = listing.read_scenario(_USERS / side.file) if side.file else smallest(protocol)
     with tempfile.TemporaryDirectory(prefix="harness-") as folder:
         order = trial.Order(
             Case("target", APP.name, scenario.name, protocol, side.load, side.users, side.streams),

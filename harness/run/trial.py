@@ -1,4 +1,4 @@
-"""One trial: starts `locust`, waits for it and reads its result. The one file here that does not import locust."""
+"""One trial: start `locust`, wait for it and read its result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from harness.model.results import LoadResult
 if TYPE_CHECKING:
     from harness.model.plan import Case
 
-_LOCUSTFILE = Path(__file__).with_name("locustfile.py")
+_LOCUSTFILE = Path(__file__).parents[1] / "load" / "locustfile.py"
 _SPAWN_PER_S = 100
 """Users who connect in one second: daphne lets 50 wait, and drops the rest of a burst."""
 _PATIENCE_S = 30.0

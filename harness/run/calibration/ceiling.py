@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from harness.catalog import listing
 from harness.host import process
-from harness.load import trial
 from harness.model.errors import LoadError, ServerError
 from harness.model.plan import Case
 from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, WEBSOCKET_PROTOCOLS
 from harness.model.targets import HOST, App, Launch, Server
+from harness.run import trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 WARMUP_S = 0.2
 WINDOW_S = 0.5
-_SCRIPT = Path(trial.__file__).with_name("null_server.py")
+_SCRIPT = Path(__file__).with_name("null_server.py")
 
 
 def _command(launch: Launch) -> list[str]:

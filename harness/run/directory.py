@@ -6,22 +6,17 @@
 from __future__ import annotations
 
 import os
-import platform
-import subprocess
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from harness.catalog import packages
 from harness.host.files import writing
 from harness.model.errors import UsageError
-from harness.model.results import SCHEMA, Environment, LifeRecord, Record, RunInfo
+from harness.model.results import SCHEMA, LifeRecord, Record, RunInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from harness.model.machine import Machine
 
 Stored = TypeVar("Stored", RunInfo, Record, LifeRecord)
 
@@ -115,52 +110,3 @@ def _decoded(text: bytes, kind: type[Stored], what: str, where: object) -> Store
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{where}: expected {what} of schema {SCHEMA}, found that {error}") from error
     raise UsageError(f"{where}: expected schema {SCHEMA} of this version, found {schema}")
-
-
-def environment(
-    machine: Machine,
-    server_cpus: Iterable[int],
-    load_cpus: Iterable[int],
-    server_versions: Mapping[str, str],
-    directory: Path,
-) -> Environment:
-    """Where this run's numbers come from; `directory` is looked at for its git commit."""
-    return Environment(
-        host=platform.node(),
-        cpu_model=machine.processor.model or platform.processor() or platform.machine(),
-        cpu_count=len(machine.processor.cpus) or os.cpu_count() or 1,
-        memory_bytes=machine.ram.total_bytes or 0,
-        kernel=machine.system.kernel or platform.release(),
-        system=machine.system.os or platform.platform(),
-        python=f"{platform.python_implementation()} {platform.python_version()}",
-        packages=packages.installed(),
-        server_cpus=tuple(sorted(server_cpus)),
-        load_cpus=tuple(sorted(load_cpus)),
-        git_commit=commit(directory),
-        server_versions=server_versions,
-        machine=machine,
-    )
-
-
-def commit(directory: Path) -> str | None:
-    """The commit that the files in a folder are of, with `-dirty` where they are not; None where git has none of them.
-
-    A virtual environment lies in many a repository whose commit says nothing of it.
-    """
-    if not _git(directory, "ls-files"):
-        return None
-    return _git(directory, "describe", "--always", "--dirty", "--abbrev=12")
-
-
-def _git(directory: Path, *arguments: str) -> str | None:
-    """What git says of a folder; None where it says nothing."""
-    try:
-        found = subprocess.run(
-            ["git", "-C", str(directory), *arguments],  # noqa: S607 - git is where it is
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return found.stdout.strip() or None

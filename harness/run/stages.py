@@ -11,20 +11,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.analysis import summarise
-from harness.bench import Bench
-from harness.calibrate import Generator, ceilings
 from harness.host import certificates, guard
 from harness.model.loads import Sweep, load_of
 from harness.plan import only, swept
+from harness.run.calibration.ceiling import Generator, ceilings
+from harness.run.rounds import Bench
 
 if TYPE_CHECKING:
-    from harness.bench import Watcher
     from harness.model.machine import Placement
     from harness.model.plan import Plan, Selection
     from harness.model.protocols import Protocol
     from harness.model.results import RunInfo
     from harness.model.targets import Tls
-    from harness.record import RunDirectory
+    from harness.run.directory import RunDirectory
+    from harness.run.rounds import Watcher
 
 CEILING_TRIES = 3
 

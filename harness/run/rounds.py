@@ -10,16 +10,15 @@ from statistics import median
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from harness import search
 from harness.analysis import verdict, windows
 from harness.host import logs, process, sampler
-from harness.load import trial
 from harness.model.errors import LoadError, ServerError
 from harness.model.loads import SEARCH_FIRST_RPS, Rate, level_of
 from harness.model.protocols import TLS_PROTOCOLS
 from harness.model.results import LifeRecord, Probe, Record
 from harness.model.targets import HOST, App, Launch, Scenario, Server, Tls
 from harness.plan import only
+from harness.run import search, trial
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from harness.model.machine import Placement
     from harness.model.plan import Case, Exclusion, Life, Selection, Stint
     from harness.model.results import RunInfo, Verdict
-    from harness.record import RunDirectory
+    from harness.run.directory import RunDirectory
 
 
 @dataclass(frozen=True)

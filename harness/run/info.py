@@ -1,0 +1,139 @@
+"""What a run stands on: its conditions, the machine, versions, and the commits of the harness and of the app."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from harness.catalog import listing, packages
+from harness.cli.selection import TWIN
+from harness.host import facts
+from harness.model.results import Environment, RunInfo
+from harness.model.targets import App, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from harness.model.machine import Machine, Placement
+    from harness.model.plan import Selection
+
+Entry = TypeVar("Entry", Server, App)
+Asked = TypeVar("Asked")
+LOOK_S = 0.3
+"""How long the machine is watched for other work before a run."""
+
+
+def describe(selection: Selection, placement: Placement) -> RunInfo:
+    """What the run stands on, before it begins."""
+    now = datetime.now(UTC)
+    interpreters = {entry.name: _interpreter(entry, selection) for entry in selection.servers}
+    others = {name: packages.installed(python) for name, python in interpreters.items() if python != sys.executable}
+    machine = facts.read_machine(look_s=LOOK_S)
+    return RunInfo(
+        id=f"{now:%Y-%m-%dT%H-%M-%S}-{selection.seed}",
+        started_at=now.isoformat(timespec="seconds"),
+        seed=selection.seed,
+        argv=tuple(sys.argv),
+        environment=replace(
+            environment(
+                machine,
+                placement.server,
+                placement.load,
+                _versions_of(selection.servers, lambda server: _interpreter(server, selection)),
+                Path(__file__).parents[1],
+            ),
+            app_versions=_versions_of(selection.apps, lambda _: selection.python),
+            other_packages=others,
+            interpreters=_told(interpreters, packages.interpreter),
+            app_commit=_app_commit(selection.apps),
+        ),
+        baseline=selection.baseline or "",
+        baseline_app=selection.baseline_app or "",
+        rounds=selection.rounds,
+        precision=selection.precision,
+        max_rounds=selection.max_rounds if selection.precision is not None else None,
+        twin=next((entry.name for entry in selection.servers if entry.name == f"{selection.baseline}-{TWIN}"), None),
+        warmup_s=selection.warmup_s,
+        duration_s=selection.duration_s,
+        load=selection.load,
+        users=selection.users,
+        streams=selection.streams,
+        workers=selection.workers,
+        load_processes=selection.load_processes,
+    )
+
+
+def _interpreter(server: Server, selection: Selection) -> str:
+    return server.python or selection.python
+
+
+def _versions_of(entries: Iterable[Entry], interpreter: Callable[[Entry], str]) -> dict[str, str]:
+    """The version of each that is installed beside its interpreter."""
+    return _told({entry.name: entry for entry in entries}, lambda entry: listing.version_of(entry, interpreter(entry)))
+
+
+def _told(asked: Mapping[str, Asked], answer: Callable[[Asked], str | None]) -> dict[str, str]:
+    """The answers that there are, by name."""
+    found = {name: answer(each) for name, each in asked.items()}
+    return {name: text for name, text in found.items() if text is not None}
+
+
+def _app_commit(apps: Iterable[App]) -> str | None:
+    """The commit of an app of one's own."""
+    ours = listing.folder("apps").parent
+    return next((commit(app.directory) for app in apps if app.directory != ours), None)
+
+
+def environment(
+    machine: Machine,
+    server_cpus: Iterable[int],
+    load_cpus: Iterable[int],
+    server_versions: Mapping[str, str],
+    directory: Path,
+) -> Environment:
+    """Where this run's numbers come from; `directory` is looked at for its git commit."""
+    return Environment(
+        host=platform.node(),
+        cpu_model=machine.processor.model or platform.processor() or platform.machine(),
+        cpu_count=len(machine.processor.cpus) or os.cpu_count() or 1,
+        memory_bytes=machine.ram.total_bytes or 0,
+        kernel=machine.system.kernel or platform.release(),
+        system=machine.system.os or platform.platform(),
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        packages=packages.installed(),
+        server_cpus=tuple(sorted(server_cpus)),
+        load_cpus=tuple(sorted(load_cpus)),
+        git_commit=commit(directory),
+        server_versions=server_versions,
+        machine=machine,
+    )
+
+
+def commit(directory: Path) -> str | None:
+    """The commit that the files in a folder are of, with `-dirty` where they are not; None where git has none of them.
+
+    A virtual environment lies in many a repository whose commit says nothing of it.
+    """
+    if not _git(directory, "ls-files"):
+        return None
+    return _git(directory, "describe", "--always", "--dirty", "--abbrev=12")
+
+
+def _git(directory: Path, *arguments: str) -> str | None:
+    """What git says of a folder; None where it says nothing."""
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(directory), *arguments],  # noqa: S607 - git is where it is
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found.stdout.strip() or None
