@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness import config
+from harness.plan.settings import list_options, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.config import Option, Settings
+    from harness.plan.settings import Option, Settings
 
 MISSED_GATE = 1
 NOTHING_MEASURED = 3
@@ -48,7 +48,7 @@ def with_settings(verb: Callable[[Settings], None]) -> Callable[..., None]:
     """Give a verb an option for each setting; the verb gets what they, the file and the defaults amount to."""
 
     def command(config_file: Path | None, **given: str | bool | list[str] | None) -> None:
-        verb(config.load(given, Path.cwd(), config_file))
+        verb(read_settings(given, Path.cwd(), config_file))
 
     parameters = [
         inspect.Parameter(
@@ -57,7 +57,7 @@ def with_settings(verb: Callable[[Settings], None]) -> Callable[..., None]:
             default=None,
             annotation=_flag(option) if option.flag else _values(option) if option.repeated else _value(option),
         )
-        for option in config.options()
+        for option in list_options()
     ]
     file = Annotated[Path | None, typer.Option("--config", help="File of these settings, if not harness.toml.")]
     parameters.append(inspect.Parameter("config_file", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=file))

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from harness.cli.app import app
+from harness.cli.terminal import Screen
 from harness.host import certificates, cpus, guard
 from harness.model.errors import UsageError
 from harness.model.protocols import PROTOCOLS
 from harness.run.calibration import ceiling, others
-from harness.show import Screen
 
 
 @app.command("calibrate")

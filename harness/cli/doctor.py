@@ -12,19 +12,19 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from harness import config
 from harness.analysis import diagnosis, noise
 from harness.catalog import listing
 from harness.cli.app import MISSED_GATE, app
-from harness.cli.selection import TWIN, select
+from harness.cli.terminal import Screen
 from harness.host import cpus, facts
 from harness.model.errors import UsageError
 from harness.model.results import SCHEMA
-from harness.plan import make_plan
+from harness.plan.schedule import make_plan
+from harness.plan.selection import TWIN, select
+from harness.plan.settings import Settings, read_settings
 from harness.run import stages
 from harness.run.directory import RunDirectory
 from harness.run.info import describe
-from harness.show import Screen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,13 +86,11 @@ def doctor_(
         raise typer.Exit(MISSED_GATE)
 
 
-def _settings(
-    server: str, rounds: int, duration: str, server_cpus: str | None, load_cpus: str | None
-) -> config.Settings:
+def _settings(server: str, rounds: int, duration: str, server_cpus: str | None, load_cpus: str | None) -> Settings:
     """Those of an A/A comparison; a file of settings is for runs, and is not read."""
     given = {"server_cpus": server_cpus, "load_cpus": load_cpus}
     with tempfile.TemporaryDirectory(prefix="harness-") as empty:
-        return config.load(
+        return read_settings(
             {
                 "servers": server,
                 "scenarios": "plaintext",
@@ -107,7 +105,7 @@ def _settings(
         )
 
 
-def _measure_noise(settings: config.Settings, placement: Placement, shown: Console | None) -> Noise:
+def _measure_noise(settings: Settings, placement: Placement, shown: Console | None) -> Noise:
     screen = Screen()
     selection = select(settings, screen.say)
     plan = make_plan(selection)

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness import config
 from harness.catalog import listing
 from harness.cli.app import app
-from harness.cli.selection import served
+from harness.cli.terminal import Screen
 from harness.host import certificates, cpus, guard, logs, process
 from harness.model.errors import ServerError, UsageError
 from harness.model.targets import HOST, App, Launch, Server
-from harness.show import Screen
+from harness.plan.selection import served
+from harness.plan.settings import list_options, read_settings
 
 if TYPE_CHECKING:
-    from harness.config import Settings
+    from harness.plan.settings import Settings
 
 POLL_S = 0.2
-_OPTIONS = {option.key: option for option in config.options()}
+_OPTIONS = {option.key: option for option in list_options()}
 """Those of `harness run`, in whose words they are told here."""
 
 
@@ -50,7 +50,7 @@ def serve(
     if not own:
         listing.choose("app", listing.apps(), [app_])
     given = {"python": python, "env": env, "header": header, "ready_path": ready_path, "ready_within": ready_within}
-    settings = config.load(
+    settings = read_settings(
         {**given, "app" if own else "apps": app_, "app_dir": str(app_dir), "factory": factory}, directory=None
     )
     chosen, interpreter = served(settings)

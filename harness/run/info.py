@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from harness.catalog import listing, packages
-from harness.cli.selection import TWIN
 from harness.host import facts
 from harness.model.results import Environment, RunInfo
 from harness.model.targets import App, Server
+from harness.plan.selection import TWIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -17,7 +17,7 @@ from harness.model.loads import SEARCH_FIRST_RPS, Rate, level_of
 from harness.model.protocols import TLS_PROTOCOLS
 from harness.model.results import LifeRecord, Probe, Record
 from harness.model.targets import HOST, App, Launch, Scenario, Server, Tls
-from harness.plan import only
+from harness.plan.schedule import only
 from harness.run import search, trial
 
 if TYPE_CHECKING:

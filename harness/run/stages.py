@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from harness.analysis import summarise
 from harness.host import certificates, guard
 from harness.model.loads import Sweep, load_of
-from harness.plan import only, swept
+from harness.plan.schedule import only, swept
 from harness.run.calibration.ceiling import Generator, ceilings
 from harness.run.rounds import Bench
 

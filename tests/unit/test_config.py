@@ -6,28 +6,27 @@ from pathlib import Path
 
 import pytest
 
-from harness import config
-from harness.config import Settings
 from harness.model.errors import UsageError
 from harness.model.loads import EXPECTED
 from harness.model.protocols import PROTOCOLS
+from harness.plan.settings import Settings, list_options, read_settings
 
 
 def test_without_file_and_options_the_defaults_hold(tmp_path: Path) -> None:
-    assert config.load({"users": None}, tmp_path) == Settings()
+    assert read_settings({"users": None}, tmp_path) == Settings()
 
 
 def test_the_file_is_read_and_options_win(tmp_path: Path) -> None:
     (tmp_path / "harness.toml").write_text('users = 8\nrounds = 2\nservers = ["granian"]\nduration = "500ms"\n')
-    settings = config.load({"rounds": "3"}, tmp_path)
+    settings = read_settings({"rounds": "3"}, tmp_path)
     assert (settings.users, settings.rounds, settings.servers, settings.duration) == (8, 3, ("granian",), 0.5)
 
 
 def test_pyproject_serves_where_there_is_no_file_of_our_own(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "shop"\n[tool.harness]\nusers = 4\n')
-    assert config.load({}, tmp_path).users == 4
+    assert read_settings({}, tmp_path).users == 4
     (tmp_path / "harness.toml").write_text("users = 5\n")
-    assert config.load({}, tmp_path).users == 5
+    assert read_settings({}, tmp_path).users == 5
 
 
 @pytest.mark.parametrize(
@@ -42,7 +41,7 @@ def test_pyproject_serves_where_there_is_no_file_of_our_own(tmp_path: Path) -> N
     ],
 )
 def test_options_are_read(tmp_path: Path, given: dict[str, str], expected: dict[str, object]) -> None:
-    settings = config.load(given, tmp_path)
+    settings = read_settings(given, tmp_path)
     assert {key: getattr(settings, key) for key in expected} == expected
 
 
@@ -63,7 +62,7 @@ def test_options_are_read(tmp_path: Path, given: dict[str, str], expected: dict[
 )
 def test_a_bad_option_is_named_with_what_was_expected(tmp_path: Path, given: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        config.load(given, tmp_path)
+        read_settings(given, tmp_path)
     assert str(caught.value) == message
 
 
@@ -83,27 +82,27 @@ def test_a_bad_option_is_named_with_what_was_expected(tmp_path: Path, given: dic
 def test_a_bad_file_is_named_with_its_key(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "harness.toml").write_text(text)
     with pytest.raises(UsageError, match=r"\A[^\n]*\Z") as caught:
-        config.load({}, tmp_path)
+        read_settings({}, tmp_path)
     assert message in str(caught.value)
 
 
 def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--config: expected a TOML file, found .*other\.toml"):
-        config.load({}, tmp_path, tmp_path / "other.toml")
+        read_settings({}, tmp_path, tmp_path / "other.toml")
 
 
 def test_every_setting_has_a_help_text_and_a_metavar() -> None:
-    for option in config.options():
+    for option in list_options():
         assert option.help, option.key
         assert option.metavar or option.flag, option.key
 
 
 def test_lists_shares_and_times_are_read_from_options_as_from_the_file(tmp_path: Path) -> None:
     (tmp_path / "harness.toml").write_text('workers = [1, 2]\nprecision = "5%"\naa = true\nready_within = "1m"\n')
-    found = config.load({"env": "A=1, B=two"}, tmp_path)
+    found = read_settings({"env": "A=1, B=two"}, tmp_path)
     assert (found.workers, found.precision, found.aa, found.ready_within) == ((1, 2), 0.05, True, 60.0)
     assert found.env == ("A=1", "B=two")
-    assert config.load({"workers": "4", "precision": "2.5%"}, tmp_path).workers == (4,)
+    assert read_settings({"workers": "4", "precision": "2.5%"}, tmp_path).workers == (4,)
 
 
 @pytest.mark.parametrize(
@@ -115,10 +114,10 @@ def test_lists_shares_and_times_are_read_from_options_as_from_the_file(tmp_path:
     ],
 )
 def test_what_is_named_twice_is_meant_once(tmp_path: Path, given: dict[str, str], expected: dict[str, object]) -> None:
-    settings = config.load(given, tmp_path)
+    settings = read_settings(given, tmp_path)
     assert {key: getattr(settings, key) for key in expected} == expected
     (tmp_path / "harness.toml").write_text("workers = [2, 2]\n")
-    assert config.load({}, tmp_path).workers == (2,)
+    assert read_settings({}, tmp_path).workers == (2,)
 
 
 @pytest.mark.parametrize(
@@ -134,12 +133,12 @@ def test_what_is_named_twice_is_meant_once(tmp_path: Path, given: dict[str, str]
 def test_a_comma_begins_another_variable_only_where_its_name_follows(
     tmp_path: Path, given: str | list[str], expected: tuple[str, ...]
 ) -> None:
-    assert config.load({"env": given}, tmp_path).env == expected
+    assert read_settings({"env": given}, tmp_path).env == expected
 
 
 def test_variables_in_the_file_are_taken_as_they_are(tmp_path: Path) -> None:
     (tmp_path / "harness.toml").write_text('env = ["DSN=host=a,port=5"]\n')
-    assert config.load({}, tmp_path).env == ("DSN=host=a,port=5",)
+    assert read_settings({}, tmp_path).env == ("DSN=host=a,port=5",)
 
 
 @pytest.mark.parametrize(
@@ -154,11 +153,11 @@ def test_variables_in_the_file_are_taken_as_they_are(tmp_path: Path) -> None:
 )
 def test_bad_lists_and_shares_are_named(tmp_path: Path, given: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        config.load(given, tmp_path)
+        read_settings(given, tmp_path)
     assert str(caught.value) == message
 
 
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "harness.toml").write_bytes(b"users = \xff")
     with pytest.raises(UsageError, match=r"harness\.toml: expected TOML, found that "):
-        config.load({}, tmp_path)
+        read_settings({}, tmp_path)

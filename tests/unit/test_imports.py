@@ -38,12 +38,13 @@ ROOMS = {
     "plan": room("catalog", "host", "model"),
     "check": room("host", "catalog", "model"),
     "report": room("charts", "analysis", "model"),
+    "run/calibration/users": room(own=("locust",)),
     "run": room("plan", "analysis", "catalog", "host", "model"),
     "cli": room("run", "report", "charts", "check", "plan", "analysis", "catalog", "servers", "host", "model"),
 }
 IMPURE = {"time", "datetime", "os", "io", "subprocess", "threading", "socket", "psutil", "tempfile", "shutil"}
 BESIDE_THE_ROOMS = {"__init__", "__main__"}
-"""All that lies at the top level of the package."""
+"""All modules at the top level of the package."""
 
 
 def modules() -> list[str]:
@@ -51,7 +52,14 @@ def modules() -> list[str]:
 
 
 def in_rooms() -> list[str]:
-    return [module for module in modules() if "/" in module]
+    return [module for module in modules() if module not in BESIDE_THE_ROOMS]
+
+
+def room_of(module: str) -> str:
+    """The innermost room that a module lies in; raises `StopIteration` for one that lies in none."""
+    parts = module.split("/")
+    paths = ("/".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next(path for path in paths if path in ROOMS)
 
 
 def imports(path: Path) -> set[str]:
@@ -69,24 +77,28 @@ def imports(path: Path) -> set[str]:
 
 
 def imported_rooms(names: set[str]) -> set[str]:
-    found = {name.split(".")[1] for name in names if name.startswith("harness.")}
-    return {name for name in found if (PACKAGE / name).is_dir()}
+    return {room_of(name.partition(".")[2].replace(".", "/")) for name in names if name.startswith("harness.")}
 
 
 def libraries(names: set[str]) -> set[str]:
     return {name.partition(".")[0] for name in names} - {"harness"}
 
 
+def test_every_module_lies_in_a_room() -> None:
+    assert {module for module in modules() if "/" not in module} == BESIDE_THE_ROOMS
+    assert {room_of(module) for module in in_rooms()} == ROOMS.keys()
+
+
 @pytest.mark.parametrize("module", in_rooms())
 def test_a_room_imports_only_the_rooms_before_it(module: str) -> None:
-    own = module.partition("/")[0]
+    own = room_of(module)
     assert imported_rooms(imports(PACKAGE / f"{module}.py")) <= {own, *ROOMS[own].rooms}
 
 
 @pytest.mark.parametrize("module", in_rooms())
 def test_a_library_that_belongs_to_a_room_is_imported_there_alone(module: str) -> None:
-    own = module.partition("/")[0]
-    others = set().union(*(each.own_libraries for name, each in ROOMS.items() if name != own))
+    own = ROOMS[room_of(module)].own_libraries
+    others = set().union(*(each.own_libraries for each in ROOMS.values())) - own
     tree = ast.parse((PACKAGE / f"{module}.py").read_text())
     at_run_time = [node for node in ast.walk(without_type_checking(tree)) if isinstance(node, ast.Import)]
     names = {alias.name for node in at_run_time for alias in node.names}
@@ -101,7 +113,7 @@ def without_type_checking(tree: ast.Module) -> ast.Module:
     return tree
 
 
-@pytest.mark.parametrize("module", [name for name in in_rooms() if ROOMS[name.partition("/")[0]].pure])
+@pytest.mark.parametrize("module", [name for name in in_rooms() if ROOMS[room_of(name)].pure])
 def test_pure_rooms_know_no_clock_no_files_and_no_processes(module: str) -> None:
     assert not libraries(imports(PACKAGE / f"{module}.py")) & IMPURE
 

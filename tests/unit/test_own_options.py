@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import config
-from harness.cli.own_options import check, headers
 from harness.model.errors import UsageError
+from harness.plan.settings import read_settings
+from harness.plan.user_app.options import check, headers
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from harness.model.errors import UsageError
     ],
 )
 def test_what_goes_together_is_let_through(tmp_path: Path, given: dict[str, str | bool | list[str]]) -> None:
-    check(config.load(given, tmp_path))
+    check(read_settings(given, tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -45,13 +45,13 @@ def test_what_goes_together_is_let_through(tmp_path: Path, given: dict[str, str 
 )
 def test_what_would_be_ignored_is_told(tmp_path: Path, given: dict[str, str | bool | list[str]], message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        check(config.load(given, tmp_path))
+        check(read_settings(given, tmp_path))
     assert str(caught.value) == message
 
 
 def test_methods_are_those_that_there_are(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--methods: expected any of get, post, put, patch, delete, found get,gte"):
-        config.load({"methods": "get,gte"}, tmp_path)
+        read_settings({"methods": "get,gte"}, tmp_path)
 
 
 def test_headers_are_read() -> None:

@@ -14,7 +14,7 @@ from harness.model.loads import rate_of
 from harness.model.plan import Case, Selection
 from harness.model.protocols import PROTOCOLS, Protocol
 from harness.model.targets import App, Scenario, Server
-from harness.plan import cases, make_plan, only, swept
+from harness.plan.schedule import cases, make_plan, only, swept
 
 
 def server(name: str, *protocols: Protocol, max_workers: int | None = None) -> Server:

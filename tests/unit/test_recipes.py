@@ -10,7 +10,7 @@ import pytest
 
 from harness.catalog.listing import read_scenario
 from harness.model.protocols import METHODS
-from harness.recipes import (
+from harness.plan.user_app.requests import (
     MOST,
     LeftOut,
     Recipe,

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.catalog import listing
+from harness.cli.terminal import Screen, Several, sentence
 from harness.model.histogram import Histogram
 from harness.model.plan import Case, Selection
 from harness.model.results import Connections, Errors, LoadResult, Probe, Record
 from harness.model.summaries import Ratio, Ratios
-from harness.plan import make_plan
+from harness.plan.schedule import make_plan
 from harness.run.rounds import Progress
-from harness.show import Screen, Several, sentence
 from tests import synthetic
 
 if TYPE_CHECKING:

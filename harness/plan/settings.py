@@ -169,7 +169,7 @@ class Option:
     """Is it given once for each of its values?"""
 
 
-def options() -> Iterator[Option]:
+def list_options() -> Iterator[Option]:
     """All settings, in order; the help ends with the default."""
     hints = get_type_hints(Settings, include_extras=True)
     for field in msgspec.structs.fields(Settings):
@@ -190,7 +190,7 @@ def _default(value: Any) -> str:
     return f" \\[{value}]"
 
 
-def load(
+def read_settings(
     given: Mapping[str, str | bool | list[str] | None], directory: Path | None, file: Path | None = None
 ) -> Settings:
     """Settings from the file in `directory`, or from `file`, and over them the options that are not None.

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.model.errors import UsageError
-from harness.recipes import OK, Recipe, Reply, answered
+from harness.plan.user_app.requests import OK, Recipe, Reply, answered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from harness.model.targets import Launch
-    from harness.recipes import Headers
+    from harness.plan.user_app.requests import Headers
 
 OPENAPI = "/openapi.json"
 """Where a document is looked for unless it is said where it is."""

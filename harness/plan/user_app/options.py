@@ -11,7 +11,7 @@ from harness.model.protocols import PROTOCOLS, SAFE_METHODS, WEBSOCKET_PROTOCOLS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from harness.config import Settings
+    from harness.plan.settings import Settings
 
 HTTP = frozenset(PROTOCOLS) - WEBSOCKET_PROTOCOLS
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\xa0-\xff]*)")

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.catalog import listing
-from harness.cli.own_options import HTTP
-from harness.cli.questions import OPENAPI, answers, from_file, served
 from harness.host import cpus, guard, process
 from harness.model.errors import ServerError, UsageError
 from harness.model.targets import HOST, Launch, Scenario
-from harness.recipes import (
+from harness.plan.user_app.ask import OPENAPI, answers, from_file, served
+from harness.plan.user_app.options import HTTP
+from harness.plan.user_app.requests import (
     OK,
     LeftOut,
     Recipe,
@@ -35,8 +35,8 @@ from harness.recipes import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from harness.config import Settings
     from harness.model.targets import App, Server
+    from harness.plan.settings import Settings
 
 APART_S = 1.1
 """Least time from the first answers to the second start: a clock that shows seconds has gone on by then."""

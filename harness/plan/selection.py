@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.catalog import environments, listing, packages
-from harness.cli import own_app, own_options
-from harness.config import SCENARIOS, SERVERS
 from harness.host import cpus, facts, files
 from harness.model.errors import UsageError
 from harness.model.plan import Selection
+from harness.plan.settings import SCENARIOS, SERVERS
+from harness.plan.user_app import options, scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from harness.config import Settings
     from harness.model.machine import Placement
     from harness.model.targets import App, Scenario, Server
+    from harness.plan.settings import Settings
 
 
 TWIN = "again"
@@ -35,7 +35,7 @@ def select(settings: Settings, say: Callable[[str], None], *, make: bool = True)
     document alone. `say` tells of both.
     """
     _check_rounds(settings)
-    own_options.check(settings)
+    options.check(settings)
     apps = _apps(settings)
     servers = _servers(settings, apps, say, make=make)
     baseline, baseline_app = _baseline(settings, servers, apps)
@@ -115,7 +115,7 @@ def _apps(settings: Settings) -> tuple[App, ...]:
     if settings.app is not None:
         python, folder = _python(settings), Path(settings.app_dir)
         own = listing.own_app(settings.app, folder, settings.ready_path, python=python, factory=settings.factory)
-        headers = own_options.headers(settings.header)
+        headers = options.headers(settings.header)
         return (replace(own, environment={**environment, **own.environment}, headers=headers),)
     chosen = _chosen("apps", listing.apps(), settings.apps)
     if settings.locustfile is not None:
@@ -177,7 +177,7 @@ def _scenarios(
         if make:
             with files.writing(Path(settings.out)):
                 Path(settings.out).mkdir(parents=True, exist_ok=True)
-        return (own_app.scenario(settings, apps[0], runs, _python(settings), say, ask=make),)
+        return (scenario.scenario(settings, apps[0], runs, _python(settings), say, ask=make),)
     return _chosen("scenarios", listing.scenarios(), settings.scenarios or SCENARIOS)
 
 

@@ -14,17 +14,17 @@ from harness.analysis import summarise
 from harness.analysis.conditions import departures
 from harness.catalog import listing
 from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, with_settings
-from harness.cli.selection import placed, select
+from harness.cli.terminal import Screen
 from harness.model.errors import UsageError
-from harness.plan import make_plan
+from harness.plan.schedule import make_plan
+from harness.plan.selection import placed, select
 from harness.run import stages
 from harness.run.directory import RunDirectory
 from harness.run.info import describe
-from harness.show import Screen
 
 if TYPE_CHECKING:
-    from harness.config import Settings
     from harness.model.results import RunInfo
+    from harness.plan.settings import Settings
 
 
 @app.command("run")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from harness.model.protocols import SAFE_METHODS
-from harness.openapi import example, mapping, operations, parameters, prefix, resolved
+from harness.plan.user_app.openapi import example, mapping, operations, parameters, prefix, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
