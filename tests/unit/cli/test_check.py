@@ -17,7 +17,7 @@ from harness.check.target import Bench, command_lines
 from harness.cli import app
 from harness.cli.check import exit_status, show
 from harness.model.errors import UsageError
-from tests.unit.test_check_report import FOUND
+from tests.unit.check.test_report import FOUND
 
 
 @pytest.mark.parametrize(

@@ -287,7 +287,7 @@ DRIVER = textwrap.dedent("""
     from harness.host import process
     from harness.host.guard import guard
     from harness.model import Launch
-    from tests.integration.test_server_life import APP, HOST, stub
+    from tests.integration.test_process import APP, HOST, stub
 
     with guard() as token:
         launch = Launch(HOST, process.free_port(HOST), APP.target)
