@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.case_rounds import outcomes
+from harness.analysis.case_rounds import collect
 from harness.analysis.intervals import paired_ratio
 from harness.analysis.summarise import PRECISE_FROM_ROUNDS
 from harness.run.directory import RunDirectory
@@ -63,8 +63,8 @@ def main() -> None:
     options = parser.parse_args()
     directory = RunDirectory(options.run)
     info = directory.read_info()
-    valid = [record for record in directory.trials() if record.verdict == "valid"]
-    by_server = {found.case.server: found for found in outcomes(valid)}
+    valid = [record for record in directory.read_trials() if record.verdict == "valid"]
+    by_server = {found.case.server: found for found in collect(valid)}
     baseline, twin = by_server[info.baseline], by_server.get(info.twin or "")
     chance = np.random.default_rng(options.seed)
     for name, figure in FIGURES.items():

@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.case_rounds import outcomes
+from harness.analysis.case_rounds import collect
 from harness.analysis.intervals import paired_ratio
 from harness.analysis.summarise import PRECISE_FROM_ROUNDS
 from harness.run.directory import RunDirectory
@@ -50,7 +50,7 @@ def main() -> None:
 def against_itself(out: Path) -> tuple[bool, bool]:
     """One run with `--aa`: is 1 within the interval, of throughput and of CPU per request?"""
     cases, elapsed_s = run(out, "--servers", "uvicorn", "--aa", *ONE)
-    ratios = cases["uvicorn-again"]["ratio_to_baseline"]
+    ratios = cases["uvicorn-control"]["ratio_to_baseline"]
     print(f"uvicorn ÷ itself: throughput {shown(ratios['throughput'])}, CPU {shown(ratios['cpu'])}; {elapsed_s:.0f} s")
     return within(ratios["throughput"]), within(ratios["cpu"])
 
@@ -75,10 +75,8 @@ def until_precise(out: Path, servers: str) -> None:
     began = datetime.fromisoformat(directory.read_info().started_at)
     reached = {}
     for rounds in range(PRECISE_FROM_ROUNDS, case["rounds"] + 1):
-        records = [record for record in directory.trials() if record.round < rounds]
-        ours, theirs = (
-            found for name in servers.split(",") for found in outcomes(records) if found.case.server == name
-        )
+        records = [record for record in directory.read_trials() if record.round < rounds]
+        ours, theirs = (found for name in servers.split(",") for found in collect(records) if found.case.server == name)
         ended_s = (datetime.fromisoformat(records[-1].started_at) - began).total_seconds() + ROUND_ENDS_S
         for figure in ("throughput_rps", "cpu_us_per_request"):
             ratio = paired_ratio(getattr(theirs, figure), getattr(ours, figure))

@@ -6,22 +6,35 @@ import math
 import random
 import statistics
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.model.histogram import Histogram
-from harness.model.plan import Case
+from harness.model.loads import Rate, Sweep
+from harness.model.machine import (
+    Activity,
+    Cpu,
+    Limits,
+    Machine,
+    Network,
+    Power,
+    Processor,
+    Python,
+    Ram,
+    System,
+)
+from harness.model.plan import Candidate, Case, Comparison, Conditions
 from harness.model.protocols import Protocol
 from harness.model.results import Environment, Errors, RunInfo, Verdict
-from harness.model.summaries import CaseSummary, Estimate, Latency, Memory, Ratio, Ratios
+from harness.model.summaries import CaseSummary, ComparisonSummary, Estimate, Latency, Memory, Ratio, Ratios
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 SPEED = {"granian": 9_400.0, "uvicorn": 9_100.0, "gunicorn": 7_900.0, "hypercorn": 3_900.0, "daphne": 2_900.0}
 """Requests per second of plaintext over HTTP/1.1; servers without an entry get one by their name's length."""
 SCENARIO_COST = {"plaintext": 1.0, "json": 0.94, "echo": 0.72, "ws_echo": 1.15}
 PROTOCOL_COST: Mapping[Protocol, float] = {"h1": 1.0, "h1-tls": 0.9, "h2": 0.55, "h2c": 0.6, "ws": 1.3, "ws-tls": 1.1}
-DEFAULT_QUESTIONS: tuple[tuple[str, Protocol], ...] = (
+USUAL_COMPARISONS: tuple[tuple[str, Protocol], ...] = (
     ("plaintext", "h1"),
     ("plaintext", "h2"),
     ("json", "h1"),
@@ -33,7 +46,7 @@ DEFAULT_QUESTIONS: tuple[tuple[str, Protocol], ...] = (
 
 
 @dataclass(frozen=True)
-class Spoiled:
+class Fault:
     """What went wrong with a case: its verdict, the reasons, and the errors behind it."""
 
     verdict: Verdict
@@ -45,35 +58,47 @@ class Spoiled:
         return self.verdict in {"client-limited", "invalid"}
 
 
-def spoiled_as_usual(case: Case) -> Spoiled | None:
+def usual_faults(case: Case) -> Fault | None:
     """One case of every verdict that is not `valid`."""
     if case.server == "uvicorn" and case.protocol == "h2":
-        return Spoiled("unsupported", ("uvicorn speaks no HTTP/2 without the package zttp",))
+        return Fault("unsupported", ("uvicorn speaks no HTTP/2 without the package zttp",))
     if (case.server, case.scenario, case.protocol) == ("granian", "plaintext", "h1"):
-        return Spoiled("client-limited", ("generator CPU at 99 % of one core", "97 % of the calibrated ceiling"))
+        return Fault("client-limited", ("generator CPU at 99 % of one core", "97 % of the calibrated ceiling"))
     if (case.server, case.scenario, case.protocol) == ("daphne", "echo", "h2"):
         reason = "no trial came back: the check before the window expected status 200, found 500"
-        return Spoiled("failed", (reason,), Errors(1, {"status": 1}, {"status": "POST /echo: 500 Server Error"}))
+        return Fault("failed", (reason,), Errors(1, {"status": 1}, {"status": "POST /echo: 500 Server Error"}))
     if (case.server, case.scenario, case.protocol) == ("hypercorn", "json", "h2"):
         errors = Errors(214, {"reset": 200, "timeout": 14}, {"reset": "GOAWAY, last stream 1999", "timeout": "10 s"})
-        return Spoiled("invalid", ("2.1 % of the requests had no right answer",), errors)
+        return Fault("invalid", ("2.1 % of the requests had no right answer",), errors)
     return None
 
 
-def never_spoiled(_case: Case) -> Spoiled | None:
+def no_faults(_case: Case) -> Fault | None:
     return None
 
 
-def run_info(servers: Sequence[str] = ("uvicorn", "hypercorn", "daphne", "granian")) -> RunInfo:
+def machine() -> Machine:
+    """A virtual machine with two CPUs."""
+    return Machine(
+        processor=Processor(
+            "AMD EPYC 7B13 64-Core Processor", (Cpu(0), Cpu(1)), None, None, (), None, None, None, None
+        ),
+        system=System("6.1.0-28-amd64", "Debian GNU/Linux 12 (bookworm)", hypervisor=True, product=None),
+        ram=Ram(8 * 1024**3, None, None, None),
+        limits=Limits((0, 1), True, None, None, None, None, None, None),
+        network=Network(None, None, None, None, None),
+        power=Power(None, None),
+        activity=Activity(None, None, 0.0, None, None, ()),
+        python=Python("CPython", "3.11.2", "GCC", None, None, debug=False, gil=True),
+    )
+
+
+def run_info(servers: Sequence[str] = ("uvicorn", "hypercorn", "daphne", "granian"), **conditions: Any) -> RunInfo:
+    """A run of these servers, the first of them the baseline."""
     versions = {"uvicorn": "0.54.0", "hypercorn": "0.18.0", "daphne": "4.2.3", "granian": "2.8.7"}
     environment = Environment(
         host="bench-1",
-        cpu_model="AMD EPYC 7B13 64-Core Processor",
-        cpu_count=2,
-        memory_bytes=8 * 1024**3,
-        kernel="6.1.0-28-amd64",
-        system="Debian GNU/Linux 12 (bookworm)",
-        python="CPython 3.11.2",
+        machine=machine(),
         packages={"uvloop": "0.23.0", "httptools": "0.9.0", "locust": "2.47.0", "gevent": "26.9.0"},
         server_cpus=(0,),
         load_cpus=(1,),
@@ -83,47 +108,68 @@ def run_info(servers: Sequence[str] = ("uvicorn", "hypercorn", "daphne", "grania
     return RunInfo(
         id="20261120-101500",
         started_at="2026-11-20T10:15:00+00:00",
-        seed=7,
         argv=("harness", "run", "--scenarios", "plaintext,json,echo,ws_echo"),
         environment=environment,
-        baseline=servers[0],
-        rounds=5,
-        warmup_s=0.5,
-        duration_s=2.0,
-        load="saturate",
-        users=32,
-        streams=1,
-        workers=(1,),
-        baseline_app="asgi",
+        baseline=Candidate(servers[0], "asgi"),
+        conditions=Conditions(seed=7, **conditions),
         ceilings={"h1": 11_800.0, "h2": 9_700.0, "ws": 15_200.0},
     )
 
 
+def under(run: RunInfo, **conditions: Any) -> RunInfo:
+    """The run under other conditions."""
+    return replace(run, conditions=replace(run.conditions, **conditions))
+
+
+def flat(comparisons: Iterable[ComparisonSummary]) -> list[CaseSummary]:
+    """The summaries of all comparisons."""
+    return [each for comparison in comparisons for each in comparison.summaries]
+
+
+def grouped(summaries: Iterable[CaseSummary]) -> list[ComparisonSummary]:
+    """The comparisons that these cases make, each with the best first, as analysis hands them on."""
+    found: dict[Comparison, list[CaseSummary]] = {}
+    for each in summaries:
+        found.setdefault(each.case.comparison, []).append(each)
+    return [ComparisonSummary(comparison, tuple(sorted(own, key=_place))) for comparison, own in found.items()]
+
+
+def _place(summary: CaseSummary) -> tuple[float, float, str]:
+    rank = summary.rank if summary.verdict == "valid" else None
+    return rank or math.inf, -(summary.throughput_rps.median if summary.throughput_rps else -1.0), summary.name
+
+
 def summaries(
     servers: Sequence[str] = ("uvicorn", "hypercorn", "daphne", "granian"),
-    questions: Sequence[tuple[str, Protocol]] = DEFAULT_QUESTIONS,
-    spoiled: Callable[[Case], Spoiled | None] = spoiled_as_usual,
+    asked: Sequence[tuple[str, Protocol]] = USUAL_COMPARISONS,
+    fault: Callable[[Case], Fault | None] = usual_faults,
     requests_per_case: int = 12_000,
-) -> list[CaseSummary]:
-    """A summary for each server and question (scenario, protocol), ranked and set against the first server."""
+    *,
+    control: bool = False,
+) -> list[ComparisonSummary]:
+    """A comparison of these servers for each scenario and protocol, ranked and set against the first server.
+
+    With a control, the first server is measured a second time.
+    """
     chance = random.Random(20261120)
-    answer: list[CaseSummary] = []
-    for scenario, protocol in questions:
-        group = [
-            _summary(chance, Case(server, "asgi", scenario, protocol), spoiled, requests_per_case) for server in servers
-        ]
-        answer += _ranked(group)
-    return answer
+    found = []
+    for scenario, protocol in asked:
+        cases = [Case(server, "asgi", scenario, protocol) for server in servers]
+        if control:
+            cases.append(replace(cases[0], control=True))
+        own = [_summary(chance, case, fault, requests_per_case) for case in cases]
+        found += grouped(_ranked(own))
+    return found
 
 
 SHARES = (0.1, 0.25, 0.5, 0.7, 0.9, 1.05)
-"""Of each one's own rate, in a sweep that never took place; the last overloads."""
+"""Of each server's own rate, in a sweep that never took place; the last overloads."""
 
 
-def sweep(servers: Sequence[str] = ("uvicorn", "daphne")) -> list[CaseSummary]:
+def sweep(servers: Sequence[str] = ("uvicorn", "daphne"), *, control: bool = False) -> list[ComparisonSummary]:
     """A closed loop and open loops of plaintext over HTTP/1.1; p99 is 0.9 ms ÷ (1 − share), and 90 ms at the end."""
     found = []
-    for closed in summaries(servers, DEFAULT_QUESTIONS[:1], never_spoiled, 200):
+    for closed in flat(summaries(servers, USUAL_COMPARISONS[:1], no_faults, 200, control=control)):
         assert closed.throughput_rps is not None
         found.append(replace(closed, rank=None))
         for share in SHARES:
@@ -134,7 +180,8 @@ def sweep(servers: Sequence[str] = ("uvicorn", "daphne")) -> list[CaseSummary]:
             found.append(
                 replace(
                     closed,
-                    case=replace(closed.case, load=f"rate={rate:.10g}"),
+                    case=replace(closed.case, load=Rate(rate)),
+                    rank=None,
                     verdict="valid" if kept else "invalid",
                     reasons=() if kept else (f"88 % of the offered {rate:,.0f} requests/s were answered; limit 99 %",),
                     offered_rps=rate,
@@ -145,26 +192,35 @@ def sweep(servers: Sequence[str] = ("uvicorn", "daphne")) -> list[CaseSummary]:
                     ratio_to_baseline=None,
                 )
             )
-    return found
+    return [swept(found)]
 
 
-def with_workers(counts: Sequence[int], each_more: float, servers: Sequence[str] = ("uvicorn",)) -> list[CaseSummary]:
+def swept(summaries: Iterable[CaseSummary]) -> ComparisonSummary:
+    """The one comparison that these cases of a sweep make."""
+    own = tuple(summaries)
+    return ComparisonSummary(replace(own[0].case.comparison, load=Sweep()), own)
+
+
+def with_workers(
+    counts: Sequence[int], each_more: float, servers: Sequence[str] = ("uvicorn",)
+) -> list[ComparisonSummary]:
     """Plaintext over HTTP/1.1 by worker count; each worker after the first adds `each_more` of what the first does."""
-    alone = summaries(servers, DEFAULT_QUESTIONS[:1], never_spoiled, 200)
-    return [_times(each, 1 + each_more * (count - 1), count) for count in counts for each in alone]
+    alone = flat(summaries(servers, USUAL_COMPARISONS[:1], no_faults, 200))
+    return grouped(times(each, 1 + each_more * (count - 1), count) for count in counts for each in alone)
 
 
-def with_apps(servers: Sequence[str], apps: Sequence[str]) -> list[CaseSummary]:
+def with_apps(servers: Sequence[str], apps: Sequence[str]) -> list[ComparisonSummary]:
     """Plaintext over HTTP/1.1 for each app on each server, named as a run names them."""
     found = []
     for app in apps:
-        for each in summaries(servers, DEFAULT_QUESTIONS[:1], never_spoiled, 200):
+        for each in flat(summaries(servers, USUAL_COMPARISONS[:1], no_faults, 200)):
             name = app if len(servers) == 1 else f"{app} on {each.name}"
             found.append(replace(each, case=replace(each.case, app=app), name=name))
-    return found
+    return grouped(found)
 
 
-def _times(summary: CaseSummary, factor: float, workers: int) -> CaseSummary:
+def times(summary: CaseSummary, factor: float, workers: int) -> CaseSummary:
+    """The summary with that many workers, and its throughput times `factor`."""
     rounds = tuple(factor * each for each in summary.throughput_by_round_rps)
     case = replace(summary.case, workers=workers)
     return replace(summary, case=case, throughput_by_round_rps=rounds, throughput_rps=_estimate(rounds))
@@ -174,12 +230,11 @@ def _about(value: float) -> Estimate:
     return Estimate(value, value * 0.9, value * 1.1)
 
 
-def _summary(
-    chance: random.Random, case: Case, spoiled: Callable[[Case], Spoiled | None], requests: int
-) -> CaseSummary:
-    fault = spoiled(case)
+def _summary(chance: random.Random, case: Case, faults: Callable[[Case], Fault | None], requests: int) -> CaseSummary:
+    fault = faults(case)
+    name = f"{case.server} (control)" if case.control else case.server
     if fault and not fault.has_numbers:
-        return CaseSummary(case, fault.verdict, fault.reasons, 0, 0, fault.errors, name=case.server)
+        return CaseSummary(case, fault.verdict, fault.reasons, 0, 0, fault.errors, name=name)
     base = SPEED.get(case.server, 1_500.0 + 450 * len(case.server))
     speed = base * SCENARIO_COST.get(case.scenario, 0.5) * PROTOCOL_COST[case.protocol]
     rounds = tuple(speed * chance.gauss(1, 0.05) for _ in range(5))
@@ -207,7 +262,7 @@ def _summary(
         stop_s=Estimate(0.11, 0.1, 0.12),
         connections=32 * 5,
         precision=0.031,
-        name=case.server,
+        name=name,
     )
 
 
@@ -228,7 +283,7 @@ def _latency(histogram: Histogram) -> Latency:
 def _ranked(group: Sequence[CaseSummary]) -> list[CaseSummary]:
     """Ranks for the valid cases, shared where the intervals overlap, and ratios to the group's first server."""
     fastest_first = sorted(
-        (each for each in group if each.verdict == "valid" and each.throughput_rps),
+        (each for each in group if each.verdict == "valid" and each.throughput_rps and not each.case.control),
         key=lambda each: -each.throughput_rps.median if each.throughput_rps else 0.0,
     )
     ranks: dict[str, int] = {}
@@ -239,7 +294,7 @@ def _ranked(group: Sequence[CaseSummary]) -> list[CaseSummary]:
             ranks[each.case.server] = ranks[fastest_first[place - 2].case.server]
         else:
             ranks[each.case.server], leader = place, own
-    return [_with(each, ranks.get(each.case.server), group[0]) for each in group]
+    return [_with(each, None if each.case.control else ranks.get(each.case.server), group[0]) for each in group]
 
 
 def _with(summary: CaseSummary, rank: int | None, baseline: CaseSummary) -> CaseSummary:

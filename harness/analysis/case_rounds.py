@@ -13,8 +13,7 @@ import numpy as np
 from harness.analysis.intervals import PER_MILLE, carries
 from harness.analysis.verdict import GRAVITY
 from harness.analysis.windows import cpu_between
-from harness.model.loads import rate_of
-from harness.model.protocols import PROTOCOLS
+from harness.model.loads import Rate
 from harness.model.results import Errors
 
 if TYPE_CHECKING:
@@ -25,11 +24,6 @@ if TYPE_CHECKING:
 
 LEFT_OUT_LIMIT = 0.20
 """Of the rounds: a case stays valid without one round in five."""
-Question = tuple[str, int, str, int, int, int]
-"""What contestants are compared on: scenario, place of the protocol, load, users, streams, workers."""
-
-Contestant = tuple[str, str]
-"""What is compared: a server and the app under it."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +69,7 @@ class Round:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CaseRounds:
     """A case with its verdict and what its rounds say, by their numbers."""
 
     case: Case
@@ -92,28 +86,18 @@ class Outcome:
     @property
     def standing(self) -> Mapping[int, float]:
         """What servers are ranked by, more is better: their rate; at a given rate, how soon 99 % are answered."""
-        if rate_of(self.case.load) is None:
+        if not isinstance(self.case.load, Rate):
             return self.throughput_rps
         return {number: 1 / p99_us for number, p99_us in self.p99_us.items() if p99_us > 0}
 
-    @property
-    def question(self) -> Question:
-        case = self.case
-        place = PROTOCOLS.index(case.protocol)
-        return case.scenario, place, case.load, case.users, case.streams, case.workers
 
-    @property
-    def contestant(self) -> Contestant:
-        return self.case.server, self.case.app
-
-
-def outcomes(records: Sequence[Record]) -> list[Outcome]:
+def collect(records: Sequence[Record]) -> list[CaseRounds]:
     """One for each case, in the order in which the cases first came; of a search for a capacity its ends count."""
     by_case: dict[Case, list[Record]] = {}
     for record in sorted(records, key=lambda record: (record.round, record.position)):
         if record.counts:
             by_case.setdefault(record.case, []).append(record)
-    return [_outcome(own) for own in by_case.values()]
+    return [_collect_case(own) for own in by_case.values()]
 
 
 def combine(records: Sequence[Record]) -> tuple[Verdict, tuple[str, ...]]:
@@ -139,8 +123,8 @@ def combine(records: Sequence[Record]) -> tuple[Verdict, tuple[str, ...]]:
     return commonest, _told_once(by_verdict[commonest], rounds)
 
 
-def _outcome(records: Sequence[Record]) -> Outcome:
-    """The outcome of one case from its records, in the order of the rounds."""
+def _collect_case(records: Sequence[Record]) -> CaseRounds:
+    """One case from its records, in the order of the rounds."""
     verdict, reasons = combine(records)
     rounds = tuple(
         Round(record.round, record.result, record.samples, record.probe.rate_rps if record.probe else 0.0)
@@ -149,7 +133,7 @@ def _outcome(records: Sequence[Record]) -> Outcome:
         and record.result.requests > 0
         and (verdict != "valid" or record.verdict == "valid")
     )
-    return Outcome(
+    return CaseRounds(
         case=records[0].case,
         verdict=verdict,
         reasons=reasons,

@@ -1,4 +1,4 @@
-"""Two runs, or two contestants of runs, set against each other: B ÷ A, figure by figure, with 95 % intervals. Pure.
+"""Two runs, or two candidates of runs, set against each other: B ÷ A, figure by figure, with 95 % intervals. Pure.
 
 Within one run rounds are paired: in each, both sides met the same machine. Two runs have no rounds in common, and what
 changed on the machine between them is part of every difference.
@@ -12,30 +12,30 @@ from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from harness.analysis.case_rounds import outcomes
+from harness.analysis.case_rounds import collect
 from harness.analysis.comparison import (
     COMPARISON_SCHEMA,
     CasePair,
-    Comparison,
     Difference,
     Entry,
     Judgement,
     Origin,
+    RunComparison,
     StartPair,
 )
 from harness.analysis.conditions import changes, conditions, unlike
 from harness.analysis.intervals import PER_MILLE, carries, estimate, paired_ratio, unpaired_ratio
-from harness.model.loads import Sweep, load_of, rate_of
+from harness.model.loads import Rate, Sweep
 from harness.model.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from harness.analysis.case_rounds import Outcome
+    from harness.analysis.case_rounds import CaseRounds
     from harness.analysis.comparison import Finding, Side
     from harness.analysis.gates import Gate, Metric
-    from harness.model.plan import Case, Life
-    from harness.model.results import LifeRecord
+    from harness.model.plan import Case, ServerConfig
+    from harness.model.results import ServerStart
     from harness.model.summaries import Ratio
 
 MORE_IS_BETTER: frozenset[Metric] = frozenset({"throughput"})
@@ -53,17 +53,17 @@ _LACKING: Mapping[Metric, str] = {
 ByRound = dict[int, float]
 
 
-def compare(a: Side, b: Side, gates: Sequence[Gate] = ()) -> Comparison:
-    """Set B against A: cases that are equal, or with a contestant on each side equal in all but the server."""
+def compare(a: Side, b: Side, gates: Sequence[Gate] = ()) -> RunComparison:
+    """Set B against A: cases that are equal, or with a candidate on each side equal in all but the server."""
     paired = a.info.id == b.info.id
-    ours, theirs = _by_question(a), _by_question(b)
+    ours, theirs = _by_case(a), _by_case(b)
     own_rates = _own_rates(a, ours, theirs), _own_rates(b, theirs, ours)
     common = [question for question in ours if question in theirs]
     cases = tuple(_pair(ours[each], theirs[each], paired=paired) for each in common)
     starts = _starts(a, b, ours.values(), theirs.values(), paired=paired)
     only_a = tuple(_entry(ours[each]) for each in ours if each not in theirs and each not in own_rates[0])
     servers = {(pair.a.case.server, pair.b.case.server) for pair in cases}
-    return Comparison(
+    return RunComparison(
         schema=COMPARISON_SCHEMA,
         a=_origin(a),
         b=_origin(b),
@@ -73,7 +73,7 @@ def compare(a: Side, b: Side, gates: Sequence[Gate] = ()) -> Comparison:
         only_a=only_a,
         only_b=tuple(_entry(theirs[each]) for each in theirs if each not in ours and each not in own_rates[1]),
         gates=tuple(each for gate in gates for each in _judgements(gate, cases, starts, only_a)),
-        changes=changes(a.info, b.info, servers, (a.lives, b.lives)),
+        changes=changes(a.info, b.info, servers, (a.starts, b.starts)),
         unlike=unlike(a.info, b.info, (a.server, b.server)),
         conditions_a=conditions(a.info, a.server),
         conditions_b=conditions(b.info, b.server),
@@ -96,31 +96,33 @@ def _origin(side: Side) -> Origin:
     )
 
 
-def _by_question(side: Side) -> dict[Case, Outcome]:
-    """The outcomes of a side, each by its case, without the server where that is the contestant."""
-    own = [record for record in side.records if side.server in {None, record.case.server}]
-    ordered = sorted(outcomes(own), key=lambda each: (*_place(each.case), each.case.server))
-    return {each.case if side.server is None else replace(each.case, server=""): each for each in ordered}
+def _by_case(side: Side) -> dict[Case, CaseRounds]:
+    """The outcomes of a side, each by its case, without the server where that is the candidate."""
+    own = [record for record in side.records if side.server in {None, record.case.label}]
+    ordered = sorted(collect(own), key=lambda each: (*_place(each.case), each.case.label))
+    return {
+        each.case if side.server is None else replace(each.case, server="", control=False): each for each in ordered
+    }
 
 
 def _place(case: Case) -> tuple[str, int, float, str, int, int, int, str]:
-    place, rate = PROTOCOLS.index(case.protocol), rate_of(case.load)
-    rps = 0.0 if rate is None else rate.rps
-    return case.scenario, place, rps, case.load, case.users, case.streams, case.workers, case.app
+    place = PROTOCOLS.index(case.protocol)
+    rps = case.load.rps if isinstance(case.load, Rate) else 0.0
+    return case.scenario, place, rps, case.load.text, case.users, case.streams, case.workers, case.app
 
 
 def _own_rates(side: Side, own: Iterable[Case], others: Collection[Case]) -> frozenset[Case]:
     """Cases of a sweep at rates that the other side does not have: shares of what a server reached itself."""
-    if not isinstance(load_of(side.info.load), Sweep):
+    if not isinstance(side.info.conditions.load, Sweep):
         return frozenset()
-    return frozenset(case for case in own if case not in others and rate_of(case.load) is not None)
+    return frozenset(case for case in own if case not in others and isinstance(case.load, Rate))
 
 
-def _entry(outcome: Outcome) -> Entry:
+def _entry(outcome: CaseRounds) -> Entry:
     return Entry(outcome.case, outcome.verdict, outcome.reasons)
 
 
-def _pair(a: Outcome, b: Outcome, *, paired: bool) -> CasePair:
+def _pair(a: CaseRounds, b: CaseRounds, *, paired: bool) -> CasePair:
     if (a.verdict, b.verdict) != ("valid", "valid"):
         return CasePair(_entry(a), _entry(b), ())
     ours, theirs = _figures(a), _figures(b)
@@ -128,7 +130,7 @@ def _pair(a: Outcome, b: Outcome, *, paired: bool) -> CasePair:
     return CasePair(_entry(a), _entry(b), tuple(differences))
 
 
-def _figures(outcome: Outcome) -> dict[Metric, ByRound]:
+def _figures(outcome: CaseRounds) -> dict[Metric, ByRound]:
     """What each round says, by its number."""
     peaks: ByRound = {}
     p50_us: ByRound = {}
@@ -147,24 +149,24 @@ def _figures(outcome: Outcome) -> dict[Metric, ByRound]:
 
 
 def _starts(
-    a: Side, b: Side, ours: Iterable[Outcome], theirs: Iterable[Outcome], *, paired: bool
+    a: Side, b: Side, ours: Iterable[CaseRounds], theirs: Iterable[CaseRounds], *, paired: bool
 ) -> tuple[StartPair, ...]:
     """Each way of starting that A measured, and what B has of it; once, however many cases it served."""
-    lives = dict.fromkeys(each.case.life for each in ours if each.verdict != "unsupported")
+    starts = dict.fromkeys(each.case.config for each in ours if each.verdict != "unsupported")
     found = []
-    for life in lives:
+    for life in starts:
         counterpart = life if b.server is None else replace(life, server=b.server)
-        missing = "" if any(each.case.life == counterpart for each in theirs) else "B has no such start"
-        times = _ready_s(a.lives, life), _ready_s(b.lives, counterpart)
+        missing = "" if any(each.case.config == counterpart for each in theirs) else "B has no such start"
+        times = _ready_s(a.starts, life), _ready_s(b.starts, counterpart)
         found.append(StartPair(life, counterpart, _difference("ready", *times, paired=paired, missing=missing)))
     return tuple(found)
 
 
-def _ready_s(lives: Iterable[LifeRecord], life: Life) -> ByRound:
+def _ready_s(starts: Iterable[ServerStart], life: ServerConfig) -> ByRound:
     """Start-up time of each round; of a server that ended and was started again in its round, the median."""
     by_round: dict[int, list[float]] = {}
-    for each in lives:
-        if each.life == life and each.ready_s is not None:
+    for each in starts:
+        if each.config == life and each.ready_s is not None:
             by_round.setdefault(each.round, []).append(each.ready_s)
     return {number: median(several) for number, several in by_round.items()}
 
@@ -224,7 +226,7 @@ def _doubt(pair: CasePair) -> str:
     return " and ".join(f"{name} is {verdict}" for name, verdict in doubts)
 
 
-def _judgement(gate: Gate, about: Case | Life, difference: Difference | None, reason: str = "") -> Judgement:
+def _judgement(gate: Gate, about: Case | ServerConfig, difference: Difference | None, reason: str = "") -> Judgement:
     if difference is None or difference.ratio is None or difference.finding == "not compared":
         reason = reason or (difference.reason if difference else "")
         ratio = difference.ratio if difference else None

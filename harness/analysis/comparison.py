@@ -1,4 +1,4 @@
-"""What comes of setting two runs, or two contestants of runs, against each other: B ÷ A, figure by figure."""
+"""What comes of setting two runs, or two candidates of runs, against each other: B ÷ A, figure by figure."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.analysis.conditions import Contrast
-    from harness.analysis.gates import Metric, Outcome
-    from harness.model.plan import Case, Life
-    from harness.model.results import LifeRecord, Record, RunInfo, Verdict
+    from harness.analysis.gates import GateResult, Metric
+    from harness.model.plan import Case, ServerConfig
+    from harness.model.results import Record, RunInfo, ServerStart, Verdict
     from harness.model.summaries import Estimate, Ratio
 
 COMPARISON_SCHEMA = 1
-"""Version of the JSON form of a `Comparison`; goes up on an incompatible change."""
+"""Version of the JSON form of a `RunComparison`; goes up on an incompatible change."""
 
 Finding = Literal["better", "worse", "no difference seen", "not compared"]
 
@@ -28,9 +28,9 @@ class Side:
     """What it was called on the command line."""
     info: RunInfo
     records: Sequence[Record]
-    lives: Sequence[LifeRecord]
+    starts: Sequence[ServerStart]
     server: str | None = None
-    """The contestant, if it is one of the run; None for the whole run."""
+    """The candidate, if it is one of the run; None for the whole run."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,8 @@ class CasePair:
 class StartPair:
     """The starts of a server on both sides; those of B may be missing."""
 
-    a: Life
-    b: Life
+    a: ServerConfig
+    b: ServerConfig
     difference: Difference
 
 
@@ -102,16 +102,16 @@ class Judgement:
 
     gate: str
     metric: Metric
-    about: Case | Life | None
+    about: Case | ServerConfig | None
     """As A has it; None where there was nothing to check the gate on."""
-    outcome: Outcome
+    outcome: GateResult
     ratio: Ratio | None = None
     reason: str = ""
     """Why it was not checked."""
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """Everything that was found, and what it stands on."""
 
     schema: int

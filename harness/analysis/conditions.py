@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from harness.model.results import Environment, LifeRecord, RunInfo
+    from harness.model.plan import Candidate
+    from harness.model.results import Environment, RunInfo, ServerStart
 
 GENERATOR = ("asgi-harness", "locust", "gevent")
 """Packages that make the load: at another version they are another instrument."""
@@ -52,7 +53,7 @@ class Contrast:
 
 
 def conditions(info: RunInfo, server: str | None = None) -> dict[str, object]:
-    """All that has to be alike in two runs for their numbers to be compared, by name; `server` is the contestant."""
+    """All that has to be alike in two runs for their numbers to be compared, by name; `server` is the candidate."""
     environment = info.environment
     pythons = {text for name, text in environment.interpreters.items() if server in {None, name}}
     return {
@@ -66,19 +67,19 @@ def conditions(info: RunInfo, server: str | None = None) -> dict[str, object]:
         "CPUs of the load": _text(environment.load_cpus),
         **{name: environment.packages.get(name) for name in GENERATOR},
         "schema": info.schema,
-        "load": info.load,
-        "users": info.users,
-        "streams": info.streams,
-        "workers": _text(info.workers),
-        "warm-up in s": info.warmup_s,
-        "duration in s": info.duration_s,
-        "load processes": info.load_processes,
+        "load": str(info.conditions.load),
+        "users": info.conditions.users,
+        "streams": info.conditions.streams,
+        "workers": _text(info.conditions.workers),
+        "warm-up in s": info.conditions.warmup_s,
+        "duration in s": info.conditions.duration_s,
+        "load processes": info.conditions.load_processes,
         **{name: value for name, value in _leaves("machine", environment.machine) if name not in _ELSEWHERE},
     }
 
 
 def unlike(a: RunInfo, b: RunInfo, servers: tuple[str | None, str | None] = (None, None)) -> tuple[Contrast, ...]:
-    """What stands in the way of comparing two runs, or these contestants; what only one side has recorded does not."""
+    """What stands in the way of comparing two runs, or these candidates; what only one side has recorded does not."""
     ours, theirs = conditions(a, servers[0]), conditions(b, servers[1])
     return tuple(
         Contrast("condition", name, str(ours[name]), str(theirs[name]))
@@ -90,10 +91,12 @@ def unlike(a: RunInfo, b: RunInfo, servers: tuple[str | None, str | None] = (Non
 def departures(before: RunInfo, now: RunInfo) -> tuple[Contrast, ...]:
     """What keeps an interrupted run from being gone on with: other conditions, another plan, or other versions."""
     planned = [
-        Contrast("condition", name.replace("_", " "), str(getattr(before, name)), str(getattr(now, name)))
-        for name in ("rounds", "precision", "max_rounds", "baseline", "baseline_app", "twin")
-        if getattr(before, name) != getattr(now, name)
+        Contrast("condition", name.replace("_", " "), str(ours), str(theirs))
+        for name in ("rounds", "precision", "max_rounds", "control")
+        if (ours := getattr(before.conditions, name)) != (theirs := getattr(now.conditions, name))
     ]
+    if before.baseline != now.baseline:
+        planned.append(Contrast("condition", "baseline", _name(before.baseline), _name(now.baseline)))
     if before.planned != now.planned:
         words = ("as they were planned", "other servers, apps, scenarios or protocols")
         planned.append(Contrast("condition", "cases", *words))
@@ -109,11 +112,11 @@ def changes(
     a: RunInfo,
     b: RunInfo,
     servers: Iterable[tuple[str, str]],
-    lives: tuple[Sequence[LifeRecord], Sequence[LifeRecord]],
+    starts: tuple[Sequence[ServerStart], Sequence[ServerStart]],
 ) -> tuple[Contrast, ...]:
     """What may be behind a difference: versions of servers, apps and packages, event loops, commits.
 
-    `servers` are the names that the compared go by, on either side; `lives` those of the two runs.
+    `servers` are the names that the compared go by, on either side; `starts` those of the two runs.
     """
     ones, others = a.environment, b.environment
     pairs = sorted(set(servers))
@@ -128,9 +131,13 @@ def changes(
         found.append(Contrast("app", "commit", ones.app_commit, others.app_commit))
     for pair in pairs:
         found += _packages(pair, ones, others)
-        found += _active(pair, lives)
+        found += _active(pair, starts)
     commits = Contrast("harness", "commit", ones.git_commit, others.git_commit)
     return (*dict.fromkeys(found), *([commits] if commits.a != commits.b else []))
+
+
+def _name(candidate: Candidate) -> str:
+    return f"{candidate.server} with {candidate.app}"
 
 
 def _packages(pair: tuple[str, str], ones: Environment, others: Environment) -> list[Contrast]:
@@ -150,11 +157,11 @@ def _packages(pair: tuple[str, str], ones: Environment, others: Environment) -> 
     return [each for each in found if each.name not in {*GENERATOR, *map(_base, pair)}]
 
 
-def _active(pair: tuple[str, str], lives: tuple[Sequence[LifeRecord], Sequence[LifeRecord]]) -> list[Contrast]:
+def _active(pair: tuple[str, str], starts: tuple[Sequence[ServerStart], Sequence[ServerStart]]) -> list[Contrast]:
     """Event loops that differ, and for two entries of one server the modules that only one of them has loaded."""
     seen = [
-        [each.active for each in several if each.life.server == server and each.active is not None]
-        for server, several in zip(pair, lives, strict=True)
+        [each.active for each in several if each.config.server == server and each.active is not None]
+        for server, several in zip(pair, starts, strict=True)
     ]
     if not all(seen):
         return []

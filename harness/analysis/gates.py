@@ -16,7 +16,7 @@ Metric = Literal["throughput", "p50", "p99", "cpu", "memory", "ready"]
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
 
-Outcome = Literal["met", "missed", "not clear", "not checked"]
+GateResult = Literal["met", "missed", "not clear", "not checked"]
 """The interval lies on the right side of the limit · wholly beyond it · on both sides · there is none."""
 
 EXPECTED = f"expected METRIC<-5% or METRIC>10%, with commas between several, METRIC being {', '.join(METRICS)}"
@@ -35,7 +35,7 @@ class Gate:
     limit: float
     """As a ratio of B to A: −5 % is 0.95."""
 
-    def judge(self, ratio: Ratio) -> Outcome:
+    def judge(self, ratio: Ratio) -> GateResult:
         """Whether a ratio with its interval keeps to the limit; missed only when the whole interval lies beyond."""
         if self.above:
             return "missed" if ratio.low > self.limit else "met" if ratio.high <= self.limit else "not clear"

@@ -54,21 +54,21 @@ class Noise:
     """What the verdicts on the trials said, each once."""
 
 
-def measured(records: Sequence[Record], server: str, twin: str) -> Noise:
+def measured(records: Sequence[Record], server: str) -> Noise:
     """What an A/A comparison says of the machine. Numbers count whatever their verdict: noise is what is asked for."""
-    by_name = {name: _by_round([each for each in records if each.case.server == name]) for name in (server, twin)}
-    (rates, costs), (twin_rates, twin_costs) = by_name[server], by_name[twin]
-    samples = (*rates.values(), *twin_rates.values())
+    rates, costs = _by_round([each for each in records if not each.case.control])
+    control_rates, control_costs = _by_round([each for each in records if each.case.control])
+    samples = (*rates.values(), *control_rates.values())
     return Noise(
         server=server,
-        rounds=len(rates.keys() & twin_rates.keys()),
+        rounds=len(rates.keys() & control_rates.keys()),
         window_s=statistics.median(each.result.window_s for each in records if each.result) if samples else 0.0,
         samples_rps=samples,
         spread=max(samples) / min(samples) - 1 if samples else None,
-        throughput=paired_ratio(twin_rates, rates),
-        cpu=paired_ratio(twin_costs, costs),
-        resolves_throughput=_resolves(twin_rates, rates),
-        resolves_cpu=_resolves(twin_costs, costs),
+        throughput=paired_ratio(control_rates, rates),
+        cpu=paired_ratio(control_costs, costs),
+        resolves_throughput=_resolves(control_rates, rates),
+        resolves_cpu=_resolves(control_costs, costs),
         reasons=tuple(dict.fromkeys(reason for each in records for reason in each.reasons)),
     )
 

@@ -1,4 +1,4 @@
-"""From records to the answer: one summary per case, ranks within each question, ratios to the baseline. Pure."""
+"""From records to the answer: a summary of each case, ranks in each comparison, ratios to the baseline. Pure."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.case_rounds import outcomes
+from harness.analysis.case_rounds import collect
 from harness.analysis.intervals import estimate, latency, paired_ratio
 from harness.model.histogram import Histogram
-from harness.model.loads import rate_of
-from harness.model.summaries import CaseSummary, Memory, Ratios
+from harness.model.loads import Rate, Saturate, Sweep
+from harness.model.summaries import CaseSummary, ComparisonSummary, Memory, Ratios
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from harness.analysis.case_rounds import Contestant, Outcome, Question, Round
-    from harness.model.plan import Case
-    from harness.model.results import LifeRecord, Record
+    from harness.analysis.case_rounds import CaseRounds, Round
+    from harness.model.plan import Candidate, Case, Comparison
+    from harness.model.results import Record, RunInfo, ServerStart
     from harness.model.summaries import Estimate, Ratio
 
 
@@ -33,51 +33,82 @@ Begun after five rounds, with log-normal noise of 10 %, they held the truth in 9
 """
 
 
-def summarise(
-    records: Sequence[Record], lives: Sequence[LifeRecord], *, baseline: Contestant, seed: int, twin: str | None = None
-) -> list[CaseSummary]:
-    """One summary per case, in the order of scenario, protocol and rank; the same for the same records and seed.
+def summarise(records: Sequence[Record], starts: Sequence[ServerStart], run: RunInfo) -> list[ComparisonSummary]:
+    """Every comparison of a run, in the order of scenario and protocol; the same for the same records and seed.
 
-    A valid case counts its valid rounds. Any other counts every round that had an answer: its numbers are shown as what
-    they are, and never ranked. `errors` are those of all rounds, counted or not.
+    A valid case counts its valid rounds. Any other counts every round that had an answer: its numbers are shown with
+    their verdict, and never ranked. `errors` are those of all rounds, counted or not.
 
-    `ratio_to_baseline` is None where the `baseline` has no valid number for the same question, because it does not
-    speak the protocol or because its number is the generator's; nothing takes its place. Ranks do without. `twin` is
-    the name of a baseline that was entered again; it takes no rank from others.
+    `ratio_to_baseline` is None where the baseline has no valid number in the same comparison, because it does not speak
+    the protocol or because its number is the generator's. Ranks do not need it. The control gets no rank and takes none
+    from others.
     """
-    answers = _answers(records)
-    names = _names([row.contestant for rows in answers for row in rows])
-    reached = {replace(case, load=""): rps for case, rps in reached_rps(records).items()}
-    summaries = []
-    for rows in answers:
-        places = _ranks([row for row in rows if row.case.server != twin])
-        reference = _reference(rows, baseline)
-        precisions = _precisions(rows, reference)
-        rows.sort(key=lambda row: (places.get(row.contestant, len(rows) + 1), -_standing(row), row.contestant))
-        for row in rows:
-            rate, own_rps = rate_of(row.case.load), reached.get(replace(row.case, load=""))
-            summary = _summary(row, lives, reference, seed)
-            summaries.append(
-                replace(
-                    summary,
-                    rank=places.get(row.contestant),
-                    name=names[row.contestant],
-                    precision=precisions.get(row.case),
-                    own_share=rate.rps / own_rps if rate and own_rps else None,
-                )
+    comparisons = _by_comparison(records)
+    names = _name_candidates([row.case.candidate for rows in comparisons.values() for row in rows])
+    reached: dict[Comparison, dict[Candidate, float]] = {}
+    for case, rps in reached_rps(records).items():
+        reached.setdefault(case.comparison.sweep, {})[case.candidate] = rps
+    summaries: dict[Comparison, list[CaseSummary]] = {}
+    for comparison, rows in comparisons.items():
+        sweep = isinstance(run.conditions.load, Sweep)
+        own_rps = reached.get(comparison.sweep, {})
+        into = summaries.setdefault(comparison.sweep if sweep else comparison, [])
+        into += _summarise_comparison(rows, starts, run, names, own_rps)
+    return [ComparisonSummary(each, _order(own)) for each, own in summaries.items()]
+
+
+def _summarise_comparison(
+    rows: Sequence[CaseRounds],
+    starts: Sequence[ServerStart],
+    run: RunInfo,
+    names: Mapping[Candidate, str],
+    own_rps: Mapping[Candidate, float],
+) -> list[CaseSummary]:
+    """The cases of one comparison; `own_rps` is what each candidate reached in a closed loop."""
+    ranks = _ranks([row for row in rows if not row.case.control])
+    reference = _reference(rows, run.baseline)
+    precisions = _precisions(rows, reference)
+    found = []
+    for row in rows:
+        candidate, load, closed_rps = row.case.candidate, row.case.load, own_rps.get(row.case.candidate)
+        found.append(
+            replace(
+                _summary(row, starts, reference, run.conditions.seed),
+                rank=ranks.get(candidate),
+                name=names[candidate],
+                precision=precisions.get(row.case),
+                own_share=load.rps / closed_rps if isinstance(load, Rate) and closed_rps else None,
             )
-    return summaries
+        )
+    return found
+
+
+def _order(summaries: Iterable[CaseSummary]) -> tuple[CaseSummary, ...]:
+    """Candidate by candidate in the order of their places, each in its closed loop and then by rate."""
+    own = list(summaries)
+    places = {
+        each.case.candidate: _place(each)
+        for each in sorted(own, key=lambda each: not isinstance(each.case.load, Saturate), reverse=True)
+    }
+    return tuple(sorted(own, key=lambda each: (places[each.case.candidate], each.offered_rps or 0.0)))
+
+
+def _place(summary: CaseSummary) -> tuple[float, float, str]:
+    """The ranked by rank, then the measured by speed, then the others by name."""
+    speed = summary.throughput_rps.median if summary.throughput_rps else -1.0
+    rank = summary.rank if summary.verdict == "valid" else None
+    return rank or float("inf"), -speed, summary.name
 
 
 def reached_rps(records: Sequence[Record]) -> dict[Case, float]:
-    """The rate of each case in a closed loop: what the rates of a sweep are shares of.
+    """The rate of each case in a closed loop, in requests/s: what the rates of a sweep are shares of.
 
-    A rate that is not to be ranked, as the machine was busy or the generator at its limit, is good enough for that.
+    A rate that is not ranked, because the machine was busy or the generator at its limit, is good enough for that.
     """
-    return {row.case: _standing(row) for row in outcomes(records) if row.case.load == "saturate" and row.rounds}
+    return {row.case: _standing(row) for row in collect(records) if isinstance(row.case.load, Saturate) and row.rounds}
 
 
-def imprecise(records: Sequence[Record], baseline: Contestant, precision: float) -> set[Case]:
+def imprecise(records: Sequence[Record], baseline: Candidate, precision: float) -> set[Case]:
     """The cases not yet known to ±`precision`, with the baselines that more rounds of them need.
 
     They are those whose intervals are wider, or have too few rounds to be trusted with when to stop. A case that is
@@ -85,7 +116,7 @@ def imprecise(records: Sequence[Record], baseline: Contestant, precision: float)
     """
     sometimes_valid = {record.case for record in records if record.verdict == "valid"}
     wanted: set[Case] = set()
-    for rows in _answers(records):
+    for rows in _by_comparison(records).values():
         undecided = {row.case for row in rows if row.verdict != "valid"} & sometimes_valid
         reference = _reference(rows, baseline)
         widths = _precisions(rows, reference)
@@ -101,26 +132,26 @@ def imprecise(records: Sequence[Record], baseline: Contestant, precision: float)
     return wanted
 
 
-def _answers(records: Sequence[Record]) -> list[list[Outcome]]:
-    """The outcomes of each question."""
-    by_question: dict[Question, list[Outcome]] = {}
-    for outcome in outcomes(records):
-        by_question.setdefault(outcome.question, []).append(outcome)
-    return [rows for _, rows in sorted(by_question.items())]
+def _by_comparison(records: Sequence[Record]) -> dict[Comparison, list[CaseRounds]]:
+    """The cases of each comparison, comparisons in their order."""
+    found: dict[Comparison, list[CaseRounds]] = {}
+    for row in collect(records):
+        found.setdefault(row.case.comparison, []).append(row)
+    return dict(sorted(found.items(), key=lambda item: item[0].place))
 
 
-def _reference(rows: Iterable[Outcome], baseline: Contestant) -> Outcome | None:
-    return next((row for row in rows if row.contestant == baseline and row.verdict == "valid"), None)
+def _reference(rows: Iterable[CaseRounds], baseline: Candidate) -> CaseRounds | None:
+    return next((row for row in rows if row.case.candidate == baseline and row.verdict == "valid"), None)
 
 
-def _precisions(rows: Iterable[Outcome], reference: Outcome | None) -> dict[Case, float | None]:
+def _precisions(rows: Iterable[CaseRounds], reference: CaseRounds | None) -> dict[Case, float | None]:
     """Of each case that was measured; one that has no other to be compared with must be precise by itself."""
     measured = [row for row in rows if row.rounds]
     rival = reference if len(measured) > 1 else None
     return {row.case: _precision(row, rival) for row in measured}
 
 
-def _precision(row: Outcome, reference: Outcome | None) -> float | None:
+def _precision(row: CaseRounds, reference: CaseRounds | None) -> float | None:
     """Half the width of the widest interval of throughput and CPU: of the ratios, or without a baseline its own.
 
     None where a single round leaves no interval.
@@ -140,44 +171,48 @@ def _precision(row: Outcome, reference: Outcome | None) -> float | None:
     return max(widths, default=None)
 
 
-def _names(contestants: Iterable[Contestant]) -> dict[Contestant, str]:
-    """What they are called: by their server, by their app, or by both, whichever there are several of."""
-    every = set(contestants)
-    servers, apps = {server for server, _ in every}, {app for _, app in every}
-    if len(apps) == 1:
-        return {(server, app): server for server, app in every}
-    return {(server, app): app if len(servers) == 1 else f"{app} on {server}" for server, app in every}
+def _name_candidates(candidates: Iterable[Candidate]) -> dict[Candidate, str]:
+    """What reports call them: by their server, by their app, or by both, whichever there are several of."""
+    every = set(candidates)
+    servers, apps = {each.server for each in every}, {each.app for each in every}
+
+    def name(each: Candidate) -> str:
+        both = f"{each.app} on {each.server}" if len(servers) > 1 else each.app
+        plain = both if len(apps) > 1 else each.server
+        return f"{plain} (control)" if each.control else plain
+
+    return {each: name(each) for each in every}
 
 
-def _standing(row: Outcome) -> float:
+def _standing(row: CaseRounds) -> float:
     return median(row.standing.values()) if row.standing else 0.0
 
 
-def _ranks(rows: Sequence[Outcome]) -> dict[Contestant, int]:
-    """Rank of each contestant with a valid number, 1 for the best; those that do not separate share one (1, 1, 3).
+def _ranks(rows: Sequence[CaseRounds]) -> dict[Candidate, int]:
+    """Rank of each candidate with a valid number, 1 for the best; those that do not separate share one (1, 1, 3).
 
     From the best median down, one shares the rank of the last leader unless the interval of its standing's ratio
     to that leader, paired by round, lies below 1; then it leads on. A single round separates nothing, so what was
     measured once has no rank. Each interval is one comparison at 95 %, not corrected for many.
     """
     repeated = [row for row in rows if row.verdict == "valid" and len(row.standing) > 1]
-    valid = sorted(repeated, key=lambda row: (-_standing(row), row.contestant))
-    ranks: dict[Contestant, int] = {}
+    valid = sorted(repeated, key=lambda row: (-_standing(row), row.case.candidate))
+    ranks: dict[Candidate, int] = {}
     leader = None
     for place, row in enumerate(valid, start=1):
         if leader is None or _slower(row, leader):
             leader, rank = row, place
-        ranks[row.contestant] = rank
+        ranks[row.case.candidate] = rank
     return ranks
 
 
-def _slower(row: Outcome, leader: Outcome) -> bool:
+def _slower(row: CaseRounds, leader: CaseRounds) -> bool:
     ratio = paired_ratio(row.standing, leader.standing)
     return ratio is not None and ratio.high < 1 and len(row.standing.keys() & leader.standing.keys()) > 1
 
 
-def _summary(row: Outcome, lives: Sequence[LifeRecord], reference: Outcome | None, seed: int) -> CaseSummary:
-    own_lives = [life for life in lives if life.life == row.case.life]
+def _summary(row: CaseRounds, starts: Sequence[ServerStart], reference: CaseRounds | None, seed: int) -> CaseSummary:
+    own_lives = [life for life in starts if life.config == row.case.config]
     results = [each.result for each in row.rounds]
     chance = _chance(seed, row.case)
     offered_rps = _offered_rps(row)
@@ -212,26 +247,25 @@ def _summary(row: Outcome, lives: Sequence[LifeRecord], reference: Outcome | Non
     )
 
 
-def _figure(row: Outcome, figure: Callable[[Round], float | None]) -> Estimate | None:
+def _figure(row: CaseRounds, figure: Callable[[Round], float | None]) -> Estimate | None:
     return estimate([value for each in row.rounds if (value := figure(each)) is not None])
 
 
-def _offered_rps(row: Outcome) -> float | None:
+def _offered_rps(row: CaseRounds) -> float | None:
     """The rate that was asked for, or that a search came to; None in a closed loop."""
-    rate = rate_of(row.case.load)
-    if rate is not None:
-        return rate.rps
+    if isinstance(row.case.load, Rate):
+        return row.case.load.rps
     return median(each.offered_rps for each in row.rounds) if any(each.offered_rps for each in row.rounds) else None
 
 
-def _memory(row: Outcome, lives: Iterable[LifeRecord]) -> Memory:
+def _memory(row: CaseRounds, starts: Iterable[ServerStart]) -> Memory:
     """Median of the idle sizes, and the largest size seen in a round that counts."""
-    idle = [life.idle_pss_bytes for life in lives if life.idle_pss_bytes is not None]
+    idle = [life.idle_pss_bytes for life in starts if life.idle_pss_bytes is not None]
     seen = [sample.pss_bytes for each in row.rounds for sample in each.samples if sample.pss_bytes is not None]
     return Memory(idle=round(median(idle)) if idle else None, peak=max(seen, default=None))
 
 
-def _ratios(row: Outcome, reference: Outcome) -> Ratios | None:
+def _ratios(row: CaseRounds, reference: CaseRounds) -> Ratios | None:
     throughput = paired_ratio(row.throughput_rps, reference.throughput_rps)
     if throughput is None:
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
-from harness.model.loads import ANSWERED_LEAST, Capacity, Rate, Saturate, load_of
+from harness.model.loads import ANSWERED_LEAST, Capacity, Rate, Saturate
 from harness.model.protocols import TLS_PROTOCOLS
 from harness.model.results import Verdict
 
@@ -43,9 +43,9 @@ STEAL_NOTED = 0.05
 """Of the machine: interleaved rounds and paired ratios still bear it."""
 STEAL_LIMIT = 0.20
 """Of the machine: on two CPUs this can be nearly half of the server's."""
-FOREIGN_NOTED = 0.05
+OTHER_CPU_NOTED = 0.05
 """Of the server's CPUs, used by processes other than its own: what the kernel gives them the server waits for."""
-FOREIGN_LIMIT = 0.20
+OTHER_CPU_LIMIT = 0.20
 """Of the server's CPUs."""
 KNOWN_TO_S = 0.04
 """What the kernel says of a CPU's time is right to a hundredth of a second, at either end, of each of two figures."""
@@ -76,7 +76,7 @@ class Surroundings:
     server_cpus: int
     """How many CPUs the server may run on."""
     steal_ratio: float | None
-    foreign_ratio: float | None
+    other_cpu_ratio: float | None
     """Share of the server's CPUs that other processes used."""
     ceiling_rps: float | None
     """The generator's calibrated rate for the protocol."""
@@ -92,7 +92,7 @@ def judge(case: Case, result: LoadResult, around: Surroundings) -> tuple[Verdict
     """
     if not result.checked:
         return "invalid", (f"before the window, {_first_error(result)}; limit 0",)
-    load = load_of(case.load)
+    load = case.load
     if result.requests == 0 and not isinstance(load, Capacity):
         return "invalid", (_nothing(result), *_texts(_errors(load, result)))
     findings = [
@@ -108,12 +108,12 @@ def judge(case: Case, result: LoadResult, around: Surroundings) -> tuple[Verdict
 
 def overloaded(case: Case, result: LoadResult, around: Surroundings) -> bool:
     """Was a given rate more than the server answers? Not so where generator or machine may have been the reason."""
-    if not result.checked or not _kept(load_of(case.load), result):
+    if not result.checked or not _kept(case.load, result):
         return False
     return all(verdict == "valid" for verdict, _ in _not_the_servers(case, result, around))
 
 
-def spoiled(result: LoadResult, around: Surroundings) -> bool:
+def disturbed(result: LoadResult, around: Surroundings) -> bool:
     """Did the host or other processes take so much of the window that its number says nothing?
 
     A request that was not answered right, or was lost, is the server's still.
@@ -188,7 +188,7 @@ def _in_flight(case: Case, result: LoadResult) -> list[Finding]:
     one that began before it is counted in the rate, one that ends after it is not. So requests that last as long as the
     window are not seen at all, but for those that are in flight when it closes.
     """
-    if not isinstance(load_of(case.load), Saturate):
+    if not isinstance(case.load, Saturate):
         return []
     mean_s = result.service.mean_us / 1e6
     in_flight = result.throughput_rps * mean_s
@@ -230,7 +230,7 @@ def _kept(load: Load, result: LoadResult) -> list[Finding]:
 
 def _in_time(case: Case, result: LoadResult) -> list[Finding]:
     """Whether an open loop sent what was due when it was due."""
-    if isinstance(load_of(case.load), Saturate):
+    if isinstance(case.load, Saturate):
         return []
     queued_share = result.queued / max(result.started, 1)
     if queued_share > QUEUED_NOTED:
@@ -279,7 +279,7 @@ def _machine(window_s: float, around: Surroundings) -> list[Finding]:
     foreign = "other processes used {} of the server's CPUs"
     findings = [
         *_taken(around.steal_ratio, "the host took {} of the CPU", window_s, STEAL_NOTED, STEAL_LIMIT),
-        *_taken(around.foreign_ratio, foreign, window_s, FOREIGN_NOTED, FOREIGN_LIMIT),
+        *_taken(around.other_cpu_ratio, foreign, window_s, OTHER_CPU_NOTED, OTHER_CPU_LIMIT),
     ]
     if not around.disjoint:
         findings.append(("valid", "generator and server shared CPUs; each needs 1 of its own"))

@@ -28,7 +28,7 @@ def steal_between(samples: Iterable[Sample], start_ns: int, end_ns: int) -> floa
     return stolen_s / total_s if stolen_s is not None and total_s else None
 
 
-def foreign_between(samples: Sequence[Sample], start_ns: int, end_ns: int) -> float | None:
+def other_cpu_between(samples: Sequence[Sample], start_ns: int, end_ns: int) -> float | None:
     """Share of the server's CPUs in that time that others used; None where the samples do not tell."""
     seen = [(sample.at_ns, sample.machine) for sample in samples if sample.machine is not None]
     used_s = _gained(((at_ns, machine.used_s) for at_ns, machine in seen), start_ns, end_ns)

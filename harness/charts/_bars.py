@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from harness.charts._style import Picture
     from harness.model.protocols import Protocol
     from harness.model.results import RunInfo, Verdict
-    from harness.model.summaries import CaseSummary, Estimate
+    from harness.model.summaries import CaseSummary, ComparisonSummary, Estimate
 
 ROW_IN = 0.32
 LETTER_IN = 0.068
@@ -42,7 +42,7 @@ STRETCH = 1.4
 
 @dataclass(frozen=True)
 class Bar:
-    """One contestant's row in a panel; without an estimate, its verdict stands where the bar would be."""
+    """One candidate's row in a panel; without an estimate, its verdict stands where the bar would be."""
 
     name: str
     colour: str
@@ -103,13 +103,13 @@ def axis_end(axes: Axes, names: Iterable[str], labels: Iterable[tuple[float, flo
     return max(start / (1 - length_in / room_in) for start, length_in in labels) or 1
 
 
-def bar_chart(measure: Measure, summaries: Sequence[CaseSummary], run: RunInfo) -> Picture | None:
-    """A panel for each question, the best contestant first; hatched where the number does not hold."""
-    summaries = compared(summaries, run)
+def bar_chart(measure: Measure, comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Picture | None:
+    """A panel for each question, the best candidate first; hatched where the number does not hold."""
+    groups = {title: compared(comparison) for title, comparison in panels(comparisons).items()}
+    summaries = [each for group in groups.values() for each in group]
     if not any(measure.estimate(summary) for summary in summaries):
         return None
     colour = colours(summary.name for summary in summaries)
-    groups = panels(summaries)
     rows = {title: _rows(group, measure, colour) for title, group in groups.items()}
     shape = len(groups), columns_for(len(groups), colour)
     most = max(map(len, rows.values()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 import zlib
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -13,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter
 
-from harness.model.loads import Sweep, load_of
+from harness.model.loads import Saturate, Sweep
 from harness.model.protocols import PROTOCOL_NAMES, PROTOCOLS
 
 if TYPE_CHECKING:
@@ -21,16 +20,16 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from harness.model.plan import Case
+    from harness.model.plan import Comparison
     from harness.model.results import RunInfo
-    from harness.model.summaries import CaseSummary
+    from harness.model.summaries import CaseSummary, ComparisonSummary
 
 WIDTH_IN = 9.4
 """About 900 pixels, the width of a README."""
 DIGITS, THOUSAND = 3, 1000
 LONG_NAME, VERY_LONG_NAME = 14, 32
 FEW = 3
-"""Unsupported contestants of a panel that are named; more are counted."""
+"""Unsupported candidates of a panel that are named; more are counted."""
 INK, QUIET, FAINT = "#1f2328", "#59636e", "#d1d9e0"
 
 STYLE: Any = {  # Any, because matplotlib's releases disagree on the type of its keys
@@ -67,10 +66,10 @@ USUAL = ("uvicorn", "granian", "hypercorn", "daphne", "gunicorn")
 """Servers whose colour never changes; others take what their name chooses, and these only when no other is left."""
 
 
-def colours(contestants: Iterable[str]) -> dict[str, str]:
-    """A colour for each contestant: its own in every chart, and no two the same while there are enough."""
+def colours(candidates: Iterable[str]) -> dict[str, str]:
+    """A colour for each candidate: its own in every chart, and no two the same while there are enough."""
     chosen = {name: PALETTE[USUAL.index(name)] for name in USUAL}
-    names = sorted(set(contestants))
+    names = sorted(set(candidates))
     for name in (name for name in names if name not in USUAL):
         wish = zlib.crc32(name.encode()) % len(PALETTE)
         in_turn = PALETTE[wish:] + PALETTE[:wish]
@@ -113,28 +112,22 @@ def _tick(value: float, _position: object = None) -> str:
 TICKS = FuncFormatter(_tick)
 
 
-def compared(summaries: Sequence[CaseSummary], run: RunInfo) -> list[CaseSummary]:
-    """Those that stand for their contestant: all, or in a sweep the ones in a closed loop."""
-    sweep = isinstance(load_of(run.load), Sweep)
-    return [each for each in summaries if not sweep or each.case.load == "saturate"]
+def compared(comparison: ComparisonSummary) -> list[CaseSummary]:
+    """One for each candidate, and the control: all, or in a sweep the ones in a closed loop."""
+    swept = isinstance(comparison.comparison.load, Sweep)
+    return [each for each in comparison.summaries if not swept or isinstance(each.case.load, Saturate)]
 
 
-def panels(summaries: Sequence[CaseSummary], *, by_workers: bool = True) -> dict[str, list[CaseSummary]]:
-    """The answers to one question, under a title for each, protocol by protocol; or those with any worker count."""
-    groups: dict[Case, list[CaseSummary]] = {}
-    for summary in summaries:
-        question = replace(summary.case, server="", app="", load="")
-        groups.setdefault(question if by_workers else replace(question, workers=1), []).append(summary)
-    several = len({case.workers for case in groups}) > 1
-    return {
-        panel_title(case, name_workers=several): groups[case]
-        for case in sorted(groups, key=lambda case: PROTOCOLS.index(case.protocol))
-    }
+def panels(comparisons: Sequence[ComparisonSummary]) -> dict[str, ComparisonSummary]:
+    """The comparisons, each under its title, protocol by protocol."""
+    several = len({each.comparison.workers for each in comparisons}) > 1
+    ordered = sorted(comparisons, key=lambda each: PROTOCOLS.index(each.comparison.protocol))
+    return {panel_title(each.comparison, name_workers=several): each for each in ordered}
 
 
-def panel_title(case: Case, *, name_workers: bool) -> str:
-    words = [case.scenario, PROTOCOL_NAMES[case.protocol], *([workers(case.workers)] if name_workers else [])]
-    return " · ".join(words)
+def panel_title(comparison: Comparison, *, name_workers: bool) -> str:
+    words = [comparison.scenario, PROTOCOL_NAMES[comparison.protocol]]
+    return " · ".join([*words, workers(comparison.workers)] if name_workers else words)
 
 
 def workers(count: int) -> str:
@@ -142,9 +135,9 @@ def workers(count: int) -> str:
     return f"{count} worker{'s' if count > 1 else ''}"
 
 
-def columns_for(count: int, contestants: Iterable[str]) -> int:
+def columns_for(count: int, candidates: Iterable[str]) -> int:
     """How many panels stand side by side: three at the most, and two or one where long names need the room."""
-    longest = max(map(len, contestants))
+    longest = max(map(len, candidates))
     if longest > LONG_NAME:
         return min(count, 2 if longest <= VERY_LONG_NAME else 1)
     return {1: 1, 2: 2, 4: 2}.get(count, 3)

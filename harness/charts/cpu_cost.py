@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from harness.model.results import RunInfo
-    from harness.model.summaries import CaseSummary
+    from harness.model.summaries import ComparisonSummary
 
 TITLE = "CPU cost"
 ORDER = 5
 
 
 @rc_context(STYLE)
-def draw(summaries: Sequence[CaseSummary], run: RunInfo) -> Figure | None:
+def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | None:
     """A panel for each question, the cheapest first."""
     measure = Measure(
         TITLE,
@@ -32,4 +32,4 @@ def draw(summaries: Sequence[CaseSummary], run: RunInfo) -> Figure | None:
         rounds=lambda summary: summary.cpu_us_per_request_by_round,
         lower_is_better=True,
     )
-    return bar_chart(measure, summaries, run)
+    return bar_chart(measure, comparisons, run)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from harness.model.histogram import Histogram
     from harness.model.results import RunInfo, Verdict
-    from harness.model.summaries import CaseSummary
+    from harness.model.summaries import ComparisonSummary
 
 TITLE = "Latency"
 ORDER = 4
@@ -38,7 +38,7 @@ FASTEST_TENTH = -math.log10(0.9)
 
 @dataclass(frozen=True)
 class Line:
-    """One contestant's percentile curve in a panel; empty when too few requests came back."""
+    """One candidate's percentile curve in a panel; empty when too few requests came back."""
 
     name: str
     colour: str
@@ -54,14 +54,14 @@ class Line:
 
 
 @rc_context(STYLE)
-def draw(summaries: Sequence[CaseSummary], run: RunInfo) -> Figure | None:
-    """A panel for each question, a line for each contestant; dashed where the number does not hold."""
-    summaries = compared(summaries, run)
-    curves = {each.case: tail(each.response) for each in summaries}
-    groups = {title: group for title, group in panels(summaries).items() if any(curves[each.case] for each in group)}
+def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | None:
+    """A panel for each question, a line for each candidate; dashed where the number does not hold."""
+    shown = {title: compared(comparison) for title, comparison in panels(comparisons).items()}
+    curves = {each.case: tail(each.response) for group in shown.values() for each in group}
+    groups = {title: group for title, group in shown.items() if any(curves[each.case] for each in group)}
     if not groups:
         return None
-    colour = colours(each.name for each in summaries)
+    colour = colours(each.name for group in shown.values() for each in group)
     ranges_ms = [_range_ms(curves[each.case] for each in group) for group in groups.values()]
     logarithmic = any(high > 10 * low for low, high in ranges_ms)
     shape = len(groups), columns_for(len(groups), colour)

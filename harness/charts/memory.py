@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from harness.model.results import RunInfo
-    from harness.model.summaries import CaseSummary
+    from harness.model.summaries import CaseSummary, ComparisonSummary
 
 TITLE = "Memory"
 ORDER = 6
@@ -36,9 +36,9 @@ ROW_IN = 0.5
 
 
 @rc_context(STYLE)
-def draw(summaries: Sequence[CaseSummary], run: RunInfo) -> Figure | None:
-    """A panel for each worker count, two bars for each contestant: the most that any of its cases saw."""
-    summaries = compared(summaries, run)
+def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | None:
+    """A panel for each worker count, two bars for each candidate: the most that any of its cases saw."""
+    summaries = [each for comparison in comparisons for each in compared(comparison)]
     used = [each for each in summaries if each.verdict in {"valid", "client-limited"} and each.memory_pss_bytes.peak]
     if not used:
         return None
@@ -86,7 +86,7 @@ def _fill(axes: Axes, title: str, group: Sequence[CaseSummary], colour: dict[str
 
 
 def _most(group: Sequence[CaseSummary], moment: Literal["idle", "peak"]) -> dict[str, float]:
-    """The most MB that each contestant took at that moment, over its cases."""
+    """The most MB that each candidate took at that moment, over its cases."""
     most: dict[str, float] = {}
     for each in group:
         used = getattr(each.memory_pss_bytes, moment)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from harness.model.results import RunInfo
-    from harness.model.summaries import CaseSummary, Estimate
+    from harness.model.summaries import CaseSummary, ComparisonSummary, Estimate
 
 TITLE = "Latency against rate"
 ORDER = 1
@@ -32,7 +32,7 @@ CROSSES_AT = 0.95
 
 @dataclass(frozen=True)
 class Line:
-    """One contestant's rates from the lowest: those that overload it, and those that have a p50 and a p99."""
+    """One candidate's rates from the lowest: those that overload it, and those that have a p50 and a p99."""
 
     name: str
     colour: str
@@ -49,11 +49,14 @@ class Line:
 
 
 @rc_context(STYLE)
-def draw(summaries: Sequence[CaseSummary], run: RunInfo) -> Figure | None:
+def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | None:
     """Two panels for each question of a sweep: by requests per second, and by share of each one's own rate."""
-    colour = colours(each.name for each in summaries)
-    swept = [each for each in summaries if each.own_share is not None and each.offered_rps]
-    lines = {title: _lines(group, colour) for title, group in panels(swept).items()}
+    colour = colours(each.name for comparison in comparisons for each in comparison.summaries)
+    rates = {
+        title: [each for each in comparison.summaries if each.own_share is not None and each.offered_rps]
+        for title, comparison in panels(comparisons).items()
+    }
+    lines = {title: _lines(group, colour) for title, group in rates.items() if group}
     groups = {title: group for title, group in lines.items() if any(line.points for line in group)}
     if not groups:
         return None
@@ -114,7 +117,7 @@ def _fill(axes: Axes, title: str, lines: Sequence[Line], place: Callable[[CaseSu
 
 
 def _draw(axes: Axes, line: Line, place: Callable[[CaseSummary], float]) -> None:
-    """One contestant's p99 and p50: every point has a mark, and those that hold a line through them."""
+    """One candidate's p99 and p50: every point has a mark, and those that hold a line through them."""
     across = [place(each) for each in line.rates]
     holding = [each.latency_us if each.verdict == "valid" else Latency() for each in line.rates]
     axes.plot(across, [_ms(each.p99) for each in holding], color=line.colour, linewidth=1.6)

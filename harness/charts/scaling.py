@@ -10,8 +10,9 @@ from matplotlib import rc_context
 from matplotlib.ticker import NullLocator
 
 from harness.charts._lines import DECADE, End, name_lines, plot_height_in, scale
-from harness.charts._style import QUIET, STYLE, colours, columns_for, compared, first_line, grid, panels, settle
-from harness.model.loads import rate_of
+from harness.charts._style import QUIET, STYLE, colours, columns_for, compared, first_line, grid, panel_title, settle
+from harness.model.loads import Rate
+from harness.model.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from harness.model.results import RunInfo
-    from harness.model.summaries import CaseSummary, Estimate
+    from harness.model.summaries import CaseSummary, ComparisonSummary, Estimate
 
 TITLE = "Scaling with workers"
 ORDER = 3
 PLOT_IN = 2.0
 ASIDE, ASIDE_AT_MOST = 0.008, 0.06
-"""How far contestants stand beside each other, of the panel's width, so that no interval hides another; and all."""
+"""How far candidates stand beside each other, of the panel's width, so that no interval hides another; and all."""
 MARGIN = 0.05
 """Of the panel's width, before the first point and after the last."""
 HOLLOW = "Hollow, and on no line, where the number does not hold."
@@ -42,7 +43,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Line:
-    """One contestant's points, from the fewest workers."""
+    """One candidate's points, from the fewest workers."""
 
     name: str
     points: Sequence[Point]
@@ -72,17 +73,17 @@ class Across:
 
 
 @rc_context(STYLE)
-def draw(summaries: Sequence[CaseSummary], run: RunInfo) -> Figure | None:
-    """A panel for each scenario and protocol, a line for each contestant; hollow where the number does not hold."""
-    shown = [each for each in compared(summaries, run) if each.measured and rate_of(each.case.load) is None]
-    groups = {
-        title: group
-        for title, group in panels(shown, by_workers=False).items()
-        if len({each.case.workers for each in group}) > 1
-    }
+def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | None:
+    """A panel for each scenario and protocol, a line for each candidate; hollow where the number does not hold."""
+    groups: dict[str, list[CaseSummary]] = {}
+    for each in sorted(comparisons, key=lambda each: PROTOCOLS.index(each.comparison.protocol)):
+        title = panel_title(each.comparison, name_workers=False)
+        measured = (one for one in compared(each) if one.measured and not isinstance(one.case.load, Rate))
+        groups.setdefault(title, []).extend(measured)
+    groups = {title: group for title, group in groups.items() if len({each.case.workers for each in group}) > 1}
     if not groups:
         return None
-    colour = colours(each.name for each in summaries)
+    colour = colours(each.name for comparison in comparisons for each in comparison.summaries)
     shape = len(groups), columns_for(len(groups), colour)
     plot_in = plot_height_in(PLOT_IN, max(len({each.name for each in group}) for group in groups.values()))
     figure, cells = grid(TITLE, f"{first_line(__doc__)} {HOLLOW}{_limit(run)}", run, shape, plot_in + 0.85)
@@ -138,7 +139,7 @@ def _line(name: str, group: Sequence[CaseSummary]) -> Line:
 
 
 def _draw(axes: Axes, line: Line, places: Sequence[float], colour: str) -> None:
-    """One contestant's points, the line through those that hold, and its ideal."""
+    """One candidate's points, the line through those that hold, and its ideal."""
     points = line.points
     axes.plot(places, [point.rps.median if point.holds else math.nan for point in points], color=colour)
     holding = [(place, point) for place, point in zip(places, points, strict=True) if point.holds]

@@ -8,7 +8,7 @@ from matplotlib import rc_context
 
 from harness.charts._bars import Measure, bar_chart
 from harness.charts._style import STYLE, first_line
-from harness.model.loads import level_of
+from harness.model.loads import Capacity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from harness.model.results import RunInfo
-    from harness.model.summaries import CaseSummary
+    from harness.model.summaries import ComparisonSummary
 
 TITLE = "Throughput"
 ORDER = 2
 
 
 @rc_context(STYLE)
-def draw(summaries: Sequence[CaseSummary], run: RunInfo) -> Figure | None:
+def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | None:
     """A panel for each question, the fastest first; of a search for a capacity, what it found."""
-    level = run.load.removeprefix("capacity=") if level_of(run.load) else None
+    level = run.conditions.load.level if isinstance(run.conditions.load, Capacity) else None
     measure = Measure(
         TITLE if level is None else f"Capacity: the highest rate that meets {level}",
         first_line(__doc__),
@@ -34,4 +34,4 @@ def draw(summaries: Sequence[CaseSummary], run: RunInfo) -> Figure | None:
         rounds=lambda summary: summary.throughput_by_round_rps,
         ceilings=run.ceilings,
     )
-    return bar_chart(measure, summaries, run)
+    return bar_chart(measure, comparisons, run)

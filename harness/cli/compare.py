@@ -1,4 +1,4 @@
-"""`harness compare`: two runs, or two contestants of runs, set against each other."""
+"""`harness compare`: two runs, or two candidates of runs, set against each other."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from harness.run.directory import RunDirectory
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.analysis.comparison import Comparison
+    from harness.analysis.comparison import RunComparison
     from harness.analysis.conditions import Contrast
     from harness.report.compare import Page, Row
 
@@ -105,13 +105,13 @@ def _side(name: str, text: str) -> Side:
     if not colon or os.path.exists(f"{text}/run.json"):  # noqa: PTH110 - a path that cannot be is one that is not
         folder, server = text, ""
     directory = RunDirectory(Path(folder))
-    info, records = directory.read_info(), directory.trials()
+    info, records = directory.read_info(), directory.read_trials()
     if not records:
         raise UsageError(f"{name}: expected a run with trials, found none in {directory.path / 'trials.jsonl'}")
-    servers = sorted({record.case.server for record in records})
+    servers = sorted({record.case.label for record in records})
     if folder != text and server not in servers:
         raise UsageError(f"{name}: expected any of {', '.join(servers)} after the colon, found {server or 'nothing'}")
-    return Side(text, info, records, directory.lives(), server or None)
+    return Side(text, info, records, directory.read_starts(), server or None)
 
 
 def _refusal(unlike: Sequence[Contrast]) -> str:
@@ -119,7 +119,7 @@ def _refusal(unlike: Sequence[Contrast]) -> str:
     return f"expected runs that were made alike, found A → B: {differences}; --anyway compares them all the same"
 
 
-def _status(comparison: Comparison) -> int:
+def _status(comparison: RunComparison) -> int:
     outcomes = {each.outcome for each in comparison.gates}
     if "missed" in outcomes:
         return MISSED_GATE

@@ -20,7 +20,7 @@ from harness.host import cpus, facts
 from harness.model.errors import UsageError
 from harness.model.results import SCHEMA
 from harness.plan.schedule import make_plan
-from harness.plan.selection import TWIN, select
+from harness.plan.selection import select
 from harness.plan.settings import Settings, read_settings
 from harness.run import stages
 from harness.run.directory import RunDirectory
@@ -117,7 +117,7 @@ def _measure_noise(settings: Settings, placement: Placement, shown: Console | No
         directory = RunDirectory.create(Path(folder), info.id)
         stages.measure(selection, plan, info, directory, placement, watch)
         server = settings.servers[0]
-        return noise.measured(directory.trials(), server, f"{server}-{TWIN}")
+        return noise.measured(directory.read_trials(), server)
 
 
 def _heading(shown: Console, machine: Machine) -> None:

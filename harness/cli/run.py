@@ -37,7 +37,7 @@ def measure(settings: Settings) -> None:
     screen = Screen()
     before = RunDirectory(Path(settings.resume)).read_info() if settings.resume else None
     placement = placed(settings)
-    selection = select(settings if before is None else replace(settings, seed=before.seed), screen.say)
+    selection = select(settings if before is None else replace(settings, seed=before.conditions.seed), screen.say)
     plan = make_plan(selection)
     screen.plan(plan, selection)
     info = dataclasses.replace(describe(selection, placement), planned=plan.cases)
@@ -46,7 +46,7 @@ def measure(settings: Settings) -> None:
         screen.say("First a few seconds for each protocol to find the load generator's own ceiling.")
     else:
         directory, info = RunDirectory(Path(settings.resume or "")), _gone_on_with(before, info)
-        directory.mend()
+        directory.repair()
     interrupted = False
     try:
         with screen.progress(plan) as watch:
@@ -101,11 +101,10 @@ def report_(
 
 def publish(directory: RunDirectory, screen: Screen) -> bool:
     """Statistics, charts and report from the files of a run; True when anything was measured."""
-    info, trials, lives = directory.read_info(), directory.trials(), directory.lives()
-    baseline = (info.baseline, info.baseline_app)
-    summaries = summarise.summarise(trials, lives, baseline=baseline, seed=info.seed, twin=info.twin)
-    charts = report.draw(listing.charts(), info, summaries)
-    page = report.write(directory.path, info, summaries, charts, lives, trials)
-    screen.ranking(info, summaries)
+    info, trials, starts = directory.read_info(), directory.read_trials(), directory.read_starts()
+    comparisons = summarise.summarise(trials, starts, info)
+    charts = report.draw(listing.charts(), info, comparisons)
+    page = report.write(directory.path, info, comparisons, charts, starts, trials)
+    screen.ranking(info, comparisons)
     screen.say(f"Report: {page}")
-    return any(summary.measured for summary in summaries)
+    return any(each.measured for comparison in comparisons for each in comparison.summaries)

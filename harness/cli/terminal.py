@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.catalog.listing import version_of
-from harness.model.loads import SWEEP_OWN_SHARES, Sweep, level_of, load_of, rate_of
+from harness.model.loads import SWEEP_OWN_SHARES, Capacity, Rate, Sweep
 from harness.model.protocols import PROTOCOLS
 from harness.report import interruption, trust
 from harness.report.columns import CONTESTANTS
@@ -25,14 +25,14 @@ from harness.report.words import answer, scaling
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from harness.model.plan import Case, Life, Plan, Selection
+    from harness.model.plan import Case, Plan, Selection, ServerConfig
     from harness.model.results import Record, RunInfo
-    from harness.model.summaries import CaseSummary
+    from harness.model.summaries import ComparisonSummary
     from harness.model.targets import App, Scenario, Server
     from harness.report.cells import Cell
     from harness.report.rows import Group
-    from harness.run.calibration.others import Outcome
-    from harness.run.rounds import Progress, Watcher
+    from harness.run.calibration.others import RateRatio
+    from harness.run.journal import Progress, Watcher
 
 _COLOURS = {"valid": "green", "client-limited": "yellow", "invalid": "red", "unsupported": "dim", "failed": "red"}
 _WORDS = CONTESTANTS | {"Verdict"}
@@ -58,15 +58,15 @@ class Screen:
         """What will be done."""
         self.say(
             f"{_extent(plan, selection)}, about {duration(plan.estimate_s)}; "
-            f"seed {selection.seed}, baseline {selection.baseline}"
+            f"seed {selection.conditions.seed}, baseline {selection.baseline}"
         )
         if every_stint:
             several = Several.of(plan)
-            for number, stints in enumerate(plan.rounds, 1):
-                for stint in stints:
-                    transport = "TLS" if stint.life.tls else "clear"
-                    trials = ", ".join(f"{case.scenario} {case.protocol}" for case in stint.cases)
-                    self.say(f"  round {number}  {several.name(stint.life)} ({transport}): {trials}")
+            for number, starts in enumerate(plan.rounds, 1):
+                for start in starts:
+                    transport = "TLS" if start.config.tls else "clear"
+                    trials = ", ".join(f"{case.scenario} {case.protocol}" for case in start.cases)
+                    self.say(f"  round {number}  {several.name(start.config)} ({transport}): {trials}")
         alike = Counter((each.case.server, each.case.protocol, each.reason) for each in plan.exclusions)
         for (name, protocol, reason), count in alike.items():
             self.say(f"  unsupported: {name} over {protocol} ({count} case{'s' if count > 1 else ''}): {reason}")
@@ -98,11 +98,11 @@ class Screen:
                 f"{duration(progress.left_s)} left · {sentence(progress.record, several)}"
             )
 
-    def ranking(self, run: RunInfo, summaries: Sequence[CaseSummary]) -> None:
+    def ranking(self, run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> None:
         """How far an interrupted run came, a table for each question, best first, and how far these may be believed."""
-        for number, line in enumerate(interruption.lines(run, summaries)):
+        for number, line in enumerate(interruption.lines(run, [each for one in comparisons for each in one.summaries])):
             self.say(f"  {line}" if number else line)
-        questions = groups(run, summaries)
+        questions = groups(run, comparisons)
         for group in questions:
             columns = group.table.columns
             shown = [number for number, name in enumerate(columns) if name not in _ON_PAPER_ONLY]
@@ -131,16 +131,14 @@ class Screen:
         if is_sweep(run):
             self.say(answer(group))
 
-    def comparisons(self, outcomes: Iterable[Outcome], pairs: int) -> None:
+    def comparisons(self, ratios: Iterable[RateRatio], pairs: int) -> None:
         """Our generator beside others, a line as each is known."""
         self.say(f"\nOurs ÷ others, medians of {pairs} pairs in turn (smallest – largest ratio), and what is wanted:")
-        for outcome in outcomes:
-            ratios = f"{outcome.ratio:5.2f} ({min(outcome.ratios):.2f} – {max(outcome.ratios):.2f})"
-            wanted = (
-                f"≥ {outcome.comparison.floor:g} {'met' if outcome.ratio >= outcome.comparison.floor else 'MISSED'}"
-            )
-            rates = f"{median(outcome.ours_rps):9,.0f} ÷ {median(outcome.other_rps):9,.0f}"
-            self.say(f"  {outcome.target:11}  {outcome.comparison.title:45} {rates}  {ratios}  {wanted}")
+        for each in ratios:
+            ratio = f"{each.ratio:5.2f} ({min(each.ratios):.2f} – {max(each.ratios):.2f})"
+            floor = f"≥ {each.comparison.floor:g} {'met' if each.ratio >= each.comparison.floor else 'MISSED'}"
+            rates = f"{median(each.ours_rps):9,.0f} ÷ {median(each.other_rps):9,.0f}"
+            self.say(f"  {each.target:11}  {each.comparison.title:45} {rates}  {ratio}  {floor}")
 
     def _cell(self, column: str, cell: Cell) -> Text:
         with_interval = column.startswith("÷") and self._console.width >= _INTERVAL_WIDTH
@@ -188,13 +186,15 @@ def duration(seconds: float) -> str:
 
 def _extent(plan: Plan, selection: Selection) -> str:
     """How many trials in how many rounds, as far as it is known before."""
-    kind = "searches of several trials each" if level_of(selection.load) else "trials"
+    kind = "searches of several trials each" if isinstance(selection.conditions.load, Capacity) else "trials"
     known = f"{plan.trial_count} {kind} in {_rounds(len(plan.rounds))}"
-    if isinstance(load_of(selection.load), Sweep):
+    if isinstance(selection.conditions.load, Sweep):
         shares = f"each at {len(SWEEP_OWN_SHARES)} shares of what it reached, and at the rates that all share"
-        return f"{known} in a closed loop, then {_rounds(selection.rounds)}, {shares}"
-    if plan.further and selection.precision is not None:
-        known += f", up to {len(plan.rounds) + len(plan.further)} rounds until ±{100 * selection.precision:g} %"
+        return f"{known} in a closed loop, then {_rounds(selection.conditions.rounds)}, {shares}"
+    if plan.further and selection.conditions.precision is not None:
+        known += (
+            f", up to {len(plan.rounds) + len(plan.further)} rounds until ±{100 * selection.conditions.precision:g} %"
+        )
     return known
 
 
@@ -213,22 +213,21 @@ class Several:
     @classmethod
     def of(cls, plan: Plan) -> Several:
         """Looked up in the first round, which has them all."""
-        lives = [stint.life for stints in plan.rounds[:1] for stint in stints]
+        starts = [start.config for starts in plan.rounds[:1] for start in starts]
         return cls(
-            len({life.server for life in lives}) > 1,
-            len({life.app for life in lives}) > 1,
-            len({life.workers for life in lives}) > 1,
+            len({life.server for life in starts}) > 1,
+            len({life.app for life in starts}) > 1,
+            len({life.workers for life in starts}) > 1,
         )
 
-    def name(self, life: Life | Case) -> str:
+    def name(self, life: ServerConfig | Case) -> str:
         """`uvicorn`, `starlette on uvicorn, 2 workers`."""
         name = f"{life.app} on {life.server}" if self.apps and self.servers else life.app if self.apps else life.server
         return f"{name}, {life.workers} worker{'s' if life.workers > 1 else ''}" if self.workers else name
 
     def case(self, case: Case) -> str:
         """`plaintext · h1 · uvicorn`, with the rate where it was given."""
-        rate = rate_of(case.load)
-        at = f" at {rate.rps:,.0f}/s" if rate else ""
+        at = f" at {case.load.rps:,.0f}/s" if isinstance(case.load, Rate) else ""
         return f"{case.scenario} · {case.protocol} · {self.name(case)}{at}"
 
 

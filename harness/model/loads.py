@@ -1,10 +1,9 @@
-"""How hard a server is driven: what the text of `--load` means. Pure."""
+"""How hard a server is driven. The text of `--load` is read once, here; everything else handles `Load` objects."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 Arrivals = Literal["uniform", "poisson"]
@@ -36,42 +35,87 @@ _UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000}
 _PERCENTILES = (50.0, 90.0, 99.0, 99.9)
 
 
-@dataclass(frozen=True)
-class Saturate:
-    """A closed loop: each user sends again once it has its answer."""
+class Load:
+    """How hard a server is driven.
 
+    `text` is what `--load` takes and what files hold. Loads with equal texts are equal.
+    """
 
-@dataclass(frozen=True)
-class Rate:
-    """An open loop: requests are due at a rate, whatever the server makes of it."""
+    __slots__ = ("text",)
 
-    rps: float
-    arrivals: Arrivals = "uniform"
+    def __init__(self, text: str) -> None:
+        self.text = text
 
     def __str__(self) -> str:
-        return f"rate={self.rps:.10g}" + (",arrivals=poisson" if self.arrivals == "poisson" else "")
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"parse_load({self.text!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Load) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
 
 
-@dataclass(frozen=True)
-class Capacity:
-    """A search for the highest rate, in an open loop, at which a service level is met."""
+class Saturate(Load):
+    """A closed loop: each user sends its next request as soon as it has the answer to the one before."""
 
-    limits_us: Mapping[float, int]
-    """Percentile of the response time to the time in µs below which it has to stay."""
-    error_share: float = 0.0
-    """Share of the requests that may have no right answer."""
+    __slots__ = ()
 
-
-@dataclass(frozen=True)
-class Sweep:
-    """Open loops at shares of each server's own closed-loop rate, and at rates that all share."""
+    def __init__(self) -> None:
+        super().__init__("saturate")
 
 
-Load = Saturate | Rate | Capacity | Sweep
+SATURATE = Saturate()
+"""The load of a run that names none."""
 
 
-def load_of(text: str) -> Load:
-    """What the text of a load means; raises `ValueError` with what was expected."""
+class Rate(Load):
+    """An open loop: requests are due at `rps` per second, whether or not the server keeps up."""
+
+    __slots__ = ("arrivals", "rps")
+
+    def __init__(self, rps: float, arrivals: Arrivals = "uniform") -> None:
+        super().__init__(f"rate={rps:.10g}" + (",arrivals=poisson" if arrivals == "poisson" else ""))
+        self.rps = rps
+        self.arrivals = arrivals
+
+
+class Capacity(Load):
+    """A search for the highest rate, in an open loop, at which a service level is met.
+
+    `limits_us` maps a percentile of the response time to the time in µs that it must stay below; `error_share` is the
+    share of the requests that may have no right answer.
+    """
+
+    __slots__ = ("error_share", "limits_us")
+
+    def __init__(self, limits_us: Mapping[float, int], error_share: float = 0.0) -> None:
+        limits = [f"p{percent:g}<{_write_time(limit_us)}" for percent, limit_us in limits_us.items()]
+        errors = [f"errors<{100 * error_share:.10g}%"] if error_share else []
+        super().__init__(f"capacity={','.join([*limits, *errors])}")
+        self.limits_us = limits_us
+        self.error_share = error_share
+
+    @property
+    def level(self) -> str:
+        """The service level as text, `p99<50ms,errors<0.1%`."""
+        return self.text.removeprefix("capacity=")
+
+
+class Sweep(Load):
+    """Open loops at shares of each server's own closed-loop rate, and at rates that all servers share."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("sweep")
+
+
+def parse_load(text: str) -> Load:
+    """Read the text of a load; raises `ValueError` with what was expected."""
     kind, _, details = text.partition("=")
     load: Load | None = None
     if text == "saturate":
@@ -87,16 +131,17 @@ def load_of(text: str) -> Load:
     return load
 
 
-def rate_of(text: str) -> Rate | None:
-    """The open loop at a given rate that a load means; None for any other load."""
-    load = load_of(text)
-    return load if isinstance(load, Rate) else None
+def write_load(value: object) -> str:
+    """The text of a load, for encoders that meet one; raises `NotImplementedError` for anything else."""
+    if isinstance(value, Load):
+        return value.text
+    raise NotImplementedError(f"expected a load, found {type(value).__name__}")
 
 
-def level_of(text: str) -> Capacity | None:
-    """The service level that a load searches the capacity for; None for any other load."""
-    load = load_of(text)
-    return load if isinstance(load, Capacity) else None
+def _write_time(time_us: int) -> str:
+    """In the largest unit of which there is at least one: `800us`, `50ms`, `1.5s`."""
+    unit = max((unit for unit, size_us in _UNITS_US.items() if size_us <= time_us), key=lambda unit: _UNITS_US[unit])
+    return f"{time_us / _UNITS_US[unit]:.10g}{unit}"
 
 
 def _rate(details: str) -> Rate | None:

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.model.histogram import Histogram
-from harness.model.loads import Capacity, Rate, Saturate, Sweep, load_of
 from harness.model.machine import Machine
-from harness.model.plan import Case, Life
+from harness.model.plan import Candidate, Case, Conditions, ServerConfig
 from harness.model.protocols import Protocol
 
-SCHEMA = 1
-"""Version of `summary.json`, `run.json`, `trials.jsonl` and `lives.jsonl`; goes up on an incompatible change."""
+SCHEMA = 2
+"""Version of `run.json`, `trials.jsonl` and `starts.jsonl`; it goes up on an incompatible change."""
+SUMMARY_SCHEMA = 1
+"""Version of `summary.json`, which other programs read; it goes up on an incompatible change."""
 
 Verdict = Literal["valid", "client-limited", "invalid", "unsupported", "failed"]
 """May a number be believed: yes · it measures the generator · no · there is none to be had · none came."""
@@ -156,11 +157,11 @@ class Record:
     samples: tuple[Sample, ...] = ()
     steal_ratio: float | None = None
     """Share of the machine's CPU time in the window that its host gave to others."""
-    foreign_ratio: float | None = None
+    other_cpu_ratio: float | None = None
     """Share of the server's CPUs in the window that processes other than its own used."""
     overloaded: bool = False
     """Was the given rate more than the server answers? Not so where anything else may have been the reason."""
-    spoiled: bool = False
+    disturbed: bool = False
     """Did its host take more of the machine, or other processes more of the server's CPUs, than can be borne?"""
     load_argv: tuple[str, ...] = ()
     log_tail: str = ""
@@ -187,10 +188,10 @@ class Active:
 
 
 @dataclass(frozen=True)
-class LifeRecord:
-    """One life of a server: how it was started, and how it came and went."""
+class ServerStart:
+    """One start of a server: its command, how long it took, and how it ended."""
 
-    life: Life
+    config: ServerConfig
     round: int
     argv: tuple[str, ...]
     ready_s: float | None = None
@@ -216,27 +217,48 @@ class Environment:
     """Where the numbers come from."""
 
     host: str
-    cpu_model: str
-    cpu_count: int
-    memory_bytes: int
-    kernel: str
-    system: str
-    python: str
+    machine: Machine
     packages: Mapping[str, str]
+    """Packages of the harness's own environment, with their versions."""
     server_cpus: tuple[int, ...]
     load_cpus: tuple[int, ...]
     git_commit: str | None = None
+    """Commit of the harness, where its files are under git."""
     server_versions: Mapping[str, str] = field(default_factory=dict)
-    """Server name to the version of its own distribution, the first of `Server.requires`."""
+    """Server name to the version of its distribution, the first of `Server.requires`."""
     app_versions: Mapping[str, str] = field(default_factory=dict)
     """App name to the version of its framework, the first of `App.requires`."""
     other_packages: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Server name to the packages of its own environment, where it has one."""
+    """Server name to the packages of its environment, where it does not run in the harness's."""
     interpreters: Mapping[str, str] = field(default_factory=dict)
-    """Server name to the version and build of the Python that runs it; `python` is that of the harness."""
+    """Server name to the version and build of the Python that runs it."""
     app_commit: str | None = None
-    """Commit of an app of one's own, where its files are under git."""
-    machine: Machine | None = None
+    """Commit of a user app, where its files are under git."""
+
+    @property
+    def cpu_model(self) -> str:
+        return self.machine.processor.model or "unknown"
+
+    @property
+    def cpu_count(self) -> int:
+        return len(self.machine.processor.cpus) or len(self.machine.limits.affinity) or 1
+
+    @property
+    def memory_bytes(self) -> int:
+        return self.machine.ram.total_bytes or 0
+
+    @property
+    def kernel(self) -> str:
+        return self.machine.system.kernel or "unknown"
+
+    @property
+    def system(self) -> str:
+        return self.machine.system.os or "unknown"
+
+    @property
+    def python(self) -> str:
+        """Of the harness: `CPython 3.11.7`."""
+        return f"{self.machine.python.implementation} {self.machine.python.version}"
 
 
 @dataclass(frozen=True)
@@ -245,57 +267,15 @@ class RunInfo:
 
     id: str
     started_at: str
-    seed: int
+    """ISO 8601, UTC."""
     argv: tuple[str, ...]
     environment: Environment
-    baseline: str
-    rounds: int
-    warmup_s: float
-    duration_s: float
-    load: str
-    users: int
-    streams: int
-    workers: tuple[int, ...]
+    baseline: Candidate
+    conditions: Conditions
     ceilings: Mapping[Protocol, float] = field(default_factory=dict)
     """Protocol to the highest rate in requests per second that the generator reached against the null server."""
-    baseline_app: str = ""
-    """App under the baseline; with one app, that one."""
-    precision: float | None = None
-    """What half the width of the intervals was to come below."""
-    max_rounds: int | None = None
-    twin: str | None = None
-    """The name under which the baseline ran a second time."""
-    load_processes: int = 1
     planned: tuple[Case, ...] = ()
     """What was to be measured in each round; of a sweep, in its first."""
     complete: bool | None = None
-    """Has the run come to its end? None where an earlier version did not say."""
+    """Has the run come to its end? None where an earlier version did not record it."""
     schema: int = SCHEMA
-
-    @property
-    def conditions(self) -> str:
-        """How hard, how long and how often, in words: `closed loop, 32 users, 1 worker, 5 rounds × 2 s, seed 7`."""
-        streams = f" ({self.streams} streams a connection on HTTP/2)" if self.streams > 1 else ""
-        workers = "1 worker" if self.workers == (1,) else f"{_and(self.workers)} workers"
-        rounds = "1 round" if self.rounds == 1 else f"{self.rounds} rounds"
-        if self.precision is not None:
-            rounds = f"{self.rounds} to {self.max_rounds} rounds"
-        loop = _loop(self.load)
-        return f"{loop}, {self.users} users{streams}, {workers}, {rounds} × {self.duration_s:g} s, seed {self.seed}"
-
-
-def _loop(text: str) -> str:
-    match load_of(text):
-        case Saturate():
-            return "closed loop"
-        case Rate():
-            return f"open loop at {text.removeprefix('rate=')} requests/s"
-        case Capacity():
-            return f"search for the highest rate with {text.removeprefix('capacity=')}"
-        case Sweep():
-            return "open loops at shares of each one's own rate and at rates that all share"
-
-
-def _and(numbers: tuple[int, ...]) -> str:
-    *others, last = map(str, numbers)
-    return f"{', '.join(others)} and {last}" if others else last

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from harness.model.histogram import Histogram
-from harness.model.plan import Case
+from harness.model.plan import Case, Comparison
 from harness.model.results import Errors, Verdict
 
 
@@ -103,3 +103,22 @@ class CaseSummary:
     @property
     def measured(self) -> bool:
         return self.throughput_rps is not None
+
+
+@dataclass(frozen=True)
+class ComparisonSummary:
+    """Every case of one comparison; of a sweep, the closed loops and all rates together."""
+
+    comparison: Comparison
+    summaries: tuple[CaseSummary, ...]
+    """The best rank first; in a sweep candidate by candidate, each in its closed loop and then by rate."""
+
+    @property
+    def candidates(self) -> tuple[CaseSummary, ...]:
+        """The summaries without those of the control, which is compared with the baseline alone."""
+        return tuple(each for each in self.summaries if not each.case.control)
+
+    @property
+    def controls(self) -> tuple[CaseSummary, ...]:
+        """Those of the control: one, or in a sweep one for each rate; none in a run without a control."""
+        return tuple(each for each in self.summaries if each.case.control)

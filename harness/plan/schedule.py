@@ -8,8 +8,8 @@ from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
 
-from harness.model.loads import SWEEP_COMMON_LEAST, SWEEP_OWN_SHARES, Rate, Sweep, level_of, load_of
-from harness.model.plan import Case, Exclusion, Life, Plan, Selection, Stint
+from harness.model.loads import SWEEP_COMMON_LEAST, SWEEP_OWN_SHARES, Capacity, Load, Rate, Saturate, Sweep
+from harness.model.plan import Candidate, Case, Exclusion, Plan, PlannedStart, Round, Selection, ServerConfig
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -34,50 +34,57 @@ def make_plan(selection: Selection) -> Plan:
     """
     possible: list[Case] = []
     exclusions: list[Exclusion] = []
+    conditions = selection.conditions
     servers = {server.name: server for server in selection.servers}
     apps = {app.name: app for app in selection.apps}
-    sweep = isinstance(load_of(selection.load), Sweep)
-    for case in cases(replace(selection, load="saturate") if sweep else selection):
+    sweep = isinstance(conditions.load, Sweep)
+    for case in cases(selection, Saturate() if sweep else conditions.load):
         reason = why_not(case, servers[case.server], apps[case.app], selection)
         if reason is None:
             possible.append(case)
         else:
             exclusions.append(Exclusion(case, reason))
-    shuffle = random.Random(selection.seed)  # noqa: S311 - an order to be repeated, no secret
-    rounds = tuple(one_round(possible, shuffle) for _ in range(selection.rounds))
-    more = range(selection.rounds, selection.max_rounds) if selection.precision is not None and not sweep else ()
+    shuffle = random.Random(conditions.seed)  # noqa: S311 - an order to be repeated, no secret
+    rounds = tuple(one_round(possible, shuffle) for _ in range(conditions.rounds))
+    adaptive = conditions.precision is not None and not sweep
+    more = range(conditions.rounds, conditions.max_rounds) if adaptive else ()
     further = tuple(one_round(possible, shuffle) for _ in more)
     return Plan(rounds, tuple(exclusions), estimate_s(rounds, selection), further)
 
 
-def swept(selection: Selection, reached_rps: Mapping[Case, float]) -> tuple[tuple[Stint, ...], ...]:
+def swept(selection: Selection, reached_rps: Mapping[Case, float]) -> tuple[Round, ...]:
     """The rounds of a sweep, given the rate that each case reached in a closed loop."""
     rates = {case: _own_rates(rps) | _common_rates(case, rps, reached_rps) for case, rps in reached_rps.items()}
-    possible = [replace(case, load=str(Rate(rps))) for case, own in rates.items() for rps in sorted(own)]
-    shuffle = random.Random(selection.seed)  # noqa: S311 - an order to be repeated, no secret
-    return tuple(one_round(possible, shuffle) for _ in range(selection.rounds))
+    possible = [replace(case, load=Rate(rps)) for case, own in rates.items() for rps in sorted(own)]
+    shuffle = random.Random(selection.conditions.seed)  # noqa: S311 - an order to be repeated, no secret
+    return tuple(one_round(possible, shuffle) for _ in range(selection.conditions.rounds))
 
 
-def only(stints: Iterable[Stint], wanted: Collection[Case]) -> tuple[Stint, ...]:
+def only(starts: Iterable[PlannedStart], wanted: Collection[Case]) -> Round:
     """What is left of a round when only these cases are to be measured."""
-    left = ((stint.life, tuple(case for case in stint.cases if case in wanted)) for stint in stints)
-    return tuple(Stint(life, own) for life, own in left if own)
+    left = ((start.config, tuple(case for case in start.cases if case in wanted)) for start in starts)
+    return tuple(PlannedStart(life, own) for life, own in left if own)
 
 
-def cases(selection: Selection) -> Iterator[Case]:
-    """Every combination that makes sense to ask for: a scenario is asked only in protocols that it can speak."""
+def cases(selection: Selection, load: Load) -> Iterator[Case]:
+    """Every combination that makes sense: a scenario is measured only over protocols that it can speak."""
+    conditions = selection.conditions
+    candidates = [Candidate(server.name, app.name) for app, server in product(selection.apps, selection.servers)]
+    if conditions.control:
+        candidates.append(replace(selection.baseline, control=True))
     for scenario, protocol in product(selection.scenarios, selection.protocols):
         if protocol in scenario.protocols:
-            for workers, app, server in product(selection.workers, selection.apps, selection.servers):
+            for workers, candidate in product(conditions.workers, candidates):
                 yield Case(
-                    server.name,
-                    app.name,
+                    candidate.server,
+                    candidate.app,
                     scenario.name,
                     protocol,
-                    selection.load,
-                    selection.users,
-                    selection.streams,
+                    load,
+                    conditions.users,
+                    conditions.streams,
                     workers,
+                    candidate.control,
                 )
 
 
@@ -103,24 +110,24 @@ def _obstacles(case: Case, server: Server, app: App, selection: Selection) -> It
         yield f"{server.name} runs on trio, and {app.name} needs asyncio for {case.scenario}"
 
 
-def one_round(possible: list[Case], shuffle: random.Random) -> tuple[Stint, ...]:
+def one_round(possible: list[Case], shuffle: random.Random) -> Round:
     """Each life once, in a new order, and within it each of its cases once, in a new order."""
-    lives: dict[Life, list[Case]] = {}
+    starts: dict[ServerConfig, list[Case]] = {}
     for case in possible:
-        lives.setdefault(case.life, []).append(case)
+        starts.setdefault(case.config, []).append(case)
     return tuple(
-        Stint(life, tuple(shuffle.sample(lives[life], len(lives[life]))))
-        for life in shuffle.sample(list(lives), len(lives))
+        PlannedStart(life, tuple(shuffle.sample(starts[life], len(starts[life]))))
+        for life in shuffle.sample(list(starts), len(starts))
     )
 
 
-def estimate_s(rounds: tuple[tuple[Stint, ...], ...], selection: Selection) -> float:
+def estimate_s(rounds: tuple[Round, ...], selection: Selection) -> float:
     """How long a run will take, in seconds; with a precision to reach, the least."""
-    trial_s = _TRIAL_S + selection.warmup_s + selection.duration_s
-    trials = _SEARCH_TRIALS if level_of(selection.load) else 1
-    if isinstance(load_of(selection.load), Sweep):
+    trial_s = _TRIAL_S + selection.conditions.warmup_s + selection.conditions.duration_s
+    trials = _SEARCH_TRIALS if isinstance(selection.conditions.load, Capacity) else 1
+    if isinstance(selection.conditions.load, Sweep):
         trials += _SWEEP_TRIALS
-    return sum(_LIFE_S + len(stint.cases) * trials * trial_s for stints in rounds for stint in stints)
+    return sum(_LIFE_S + len(start.cases) * trials * trial_s for starts in rounds for start in starts)
 
 
 def _own_rates(reached_rps: float) -> set[float]:
@@ -128,9 +135,8 @@ def _own_rates(reached_rps: float) -> set[float]:
 
 
 def _common_rates(case: Case, own_rps: float, reached_rps: Mapping[Case, float]) -> set[float]:
-    """Rates from the 1-2-5 series that servers of one question share, as far as this one is not overloaded by them."""
-    question = replace(case, server="", app="")
-    rivals = [rps for other, rps in reached_rps.items() if replace(other, server="", app="") == question]
+    """Rates from the 1-2-5 series that the candidates of a comparison share, up to what this one reached."""
+    rivals = [rps for other, rps in reached_rps.items() if other.comparison == case.comparison]
     lowest, highest = SWEEP_COMMON_LEAST * min(rivals), min(own_rps, max(rivals))
     decades = range(math.floor(math.log10(lowest)), math.ceil(math.log10(highest)) + 1)
     series = (factor * 10.0**decade for decade in decades for factor in (1, 2, 5))

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from harness.catalog import environments, listing, packages
 from harness.host import cpus, facts, files
 from harness.model.errors import UsageError
-from harness.model.plan import Selection
+from harness.model.loads import Saturate, Sweep
+from harness.model.plan import Candidate, Selection
 from harness.plan.settings import SCENARIOS, SERVERS
 from harness.plan.user_app import options, scenario
 
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
     from harness.model.machine import Placement
     from harness.model.targets import App, Scenario, Server
     from harness.plan.settings import Settings
-
-
-TWIN = "again"
-"""What the name of a baseline ends with that is entered a second time."""
 
 
 def select(settings: Settings, say: Callable[[str], None], *, make: bool = True) -> Selection:
@@ -38,28 +35,18 @@ def select(settings: Settings, say: Callable[[str], None], *, make: bool = True)
     options.check(settings)
     apps = _apps(settings)
     servers = _servers(settings, apps, say, make=make)
-    baseline, baseline_app = _baseline(settings, servers, apps)
-    if settings.aa:
-        servers = (*servers, replace(baseline, name=f"{baseline.name}-{TWIN}"))
+    baseline = _baseline(settings, servers, apps)
     not_installed = _not_installed(settings, servers, apps)
     return Selection(
         servers=servers,
         apps=apps,
         scenarios=_scenarios(settings, servers, apps, not_installed, say, make=make),
         protocols=settings.protocols,
-        load=settings.load,
-        users=settings.users,
-        streams=settings.streams,
-        workers=settings.workers,
-        rounds=settings.rounds,
-        precision=settings.precision,
-        max_rounds=max(settings.rounds, settings.max_rounds),
-        warmup_s=settings.warmup,
-        duration_s=settings.duration,
-        baseline=baseline.name,
-        baseline_app=baseline_app.name,
-        seed=secrets.randbelow(2**31) if settings.seed is None else settings.seed,
-        load_processes=_load_processes(settings),
+        conditions=settings.conditions(
+            seed=secrets.randbelow(2**31) if settings.seed is None else settings.seed,
+            load_processes=_load_processes(settings),
+        ),
+        baseline=baseline,
         ready_within_s=settings.ready_within,
         python=_python(settings),
         not_installed=not_installed,
@@ -75,7 +62,7 @@ def _check_rounds(settings: Settings) -> None:
     """Raises `UsageError` for a precision that no round can be added for."""
     if settings.precision is None:
         return
-    if settings.load == "sweep":
+    if isinstance(settings.load, Sweep):
         raise UsageError("--precision: expected --load saturate, rate or capacity beside it, found sweep")
     if settings.max_rounds < settings.rounds:
         least = f"--rounds, {settings.rounds}, or more"
@@ -124,16 +111,16 @@ def _apps(settings: Settings) -> tuple[App, ...]:
     return tuple(replace(app, environment={**app.environment, **environment}) for app in chosen)
 
 
-def _baseline(settings: Settings, servers: tuple[Server, ...], apps: tuple[App, ...]) -> tuple[Server, App]:
-    """The server and the app that the others are compared with: named by either, else the first of both."""
+def _baseline(settings: Settings, servers: tuple[Server, ...], apps: tuple[App, ...]) -> Candidate:
+    """What the others are compared with: the server or app that is named, else the first of both."""
     if settings.baseline is None:
-        return servers[0], apps[0]
+        return Candidate(servers[0].name, apps[0].name)
     by_server = [server for server in servers if server.name == settings.baseline]
     by_app = [app for app in apps if app.name == settings.baseline]
     if not by_server and not by_app:
         names = ", ".join([*(server.name for server in servers), *(app.name for app in apps)])
         raise UsageError(f"--baseline: expected any of {names}, found {settings.baseline}")
-    return (by_server or servers)[0], (by_app or apps)[0]
+    return Candidate((by_server or servers)[0].name, (by_app or apps)[0].name)
 
 
 def _python(settings: Settings) -> str:
@@ -183,7 +170,7 @@ def _scenarios(
 
 def _own_scenario(settings: Settings, path: str) -> Scenario:
     scenario = listing.read_scenario(Path(path))
-    if not scenario.ours and settings.load != "saturate":
+    if not scenario.ours and not isinstance(settings.load, Saturate):
         raise UsageError(f"--load: expected saturate with users that are Locust's own, found {settings.load}")
     if not scenario.protocols & set(settings.protocols):
         spoken = ", ".join(sorted(scenario.protocols))

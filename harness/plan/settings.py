@@ -14,11 +14,12 @@ import msgspec
 from msgspec import Meta
 
 from harness.model.errors import UsageError
-from harness.model.loads import load_of
+from harness.model.loads import Load, parse_load
+from harness.model.plan import Conditions, Selection
 from harness.model.protocols import METHODS, PROTOCOLS, SAFE_METHODS, Method, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 Names = tuple[str, ...]
@@ -67,7 +68,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ready_path: Annotated[str, Meta(description="What your app is asked for until it answers.", title="PATH")] = "/"
     ready_within: Annotated[
         float, Meta(gt=0, description="How long a server may take until its first right answer.", title="TIME")
-    ] = 15.0
+    ] = Selection.ready_within_s
     scenarios: Annotated[
         Names | None,
         Meta(
@@ -100,7 +101,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tuple[Protocol, ...], Meta(description=f"Of {', '.join(PROTOCOLS)}, with commas; or all.", title="A,B")
     ] = ("h1", "h2", "ws")
     load: Annotated[
-        str,
+        Load,
         Meta(
             description="saturate: closed loop, each user sends again once it has its answer. "
             "rate=R: open loop, R requests a second are due, evenly or with ,arrivals=poisson. "
@@ -108,9 +109,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "sweep: each server at shares of its own rate and at rates that all share.",
             title="LOAD",
         ),
-    ] = "saturate"
-    users: Annotated[int, Meta(ge=1, description="Requests in flight at once, whatever the protocol.", title="N")] = 32
-    streams: Annotated[int, Meta(ge=1, description="HTTP/2 and 3: users that share one connection.", title="N")] = 1
+    ] = Conditions.load
+    users: Annotated[int, Meta(ge=1, description="Requests in flight at once, whatever the protocol.", title="N")] = (
+        Conditions.users
+    )
+    streams: Annotated[int, Meta(ge=1, description="HTTP/2 and 3: users that share one connection.", title="N")] = (
+        Conditions.streams
+    )
     load_processes: Annotated[
         Annotated[int, Meta(ge=1)] | Literal["auto"],
         Meta(description="Processes that make the load; auto: one for every two CPUs.", title="N"),
@@ -122,8 +127,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     workers: Annotated[
         tuple[Annotated[int, Meta(ge=1)], ...],
         Meta(min_length=1, description="Worker processes of each server; several, as 1,2,4, to compare.", title="N"),
-    ] = (1,)
-    rounds: Annotated[int, Meta(ge=1, description="How often each case is measured, in a new order.", title="N")] = 5
+    ] = Conditions.workers
+    rounds: Annotated[int, Meta(ge=1, description="How often each case is measured, in a new order.", title="N")] = (
+        Conditions.rounds
+    )
     precision: Annotated[
         Annotated[float, Meta(gt=0)] | None,
         Meta(
@@ -131,13 +138,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             title="P",
         ),
     ] = None
-    max_rounds: Annotated[int, Meta(ge=1, description="Where --precision gives up.", title="N")] = 20
+    max_rounds: Annotated[int, Meta(ge=1, description="Where --precision gives up.", title="N")] = Conditions.max_rounds
     aa: Annotated[
         bool,
         Meta(description="Enter the baseline twice, and tell the difference between it and itself.", title=""),
     ] = False
-    warmup: Annotated[float, Meta(ge=0, description="Load before each window, such as 500ms.", title="TIME")] = 0.5
-    duration: Annotated[float, Meta(gt=0, description="Length of each window, such as 2s.", title="TIME")] = 2.0
+    warmup: Annotated[float, Meta(ge=0, description="Load before each window, such as 500ms.", title="TIME")] = (
+        Conditions.warmup_s
+    )
+    duration: Annotated[float, Meta(gt=0, description="Length of each window, such as 2s.", title="TIME")] = (
+        Conditions.duration_s
+    )
     baseline: Annotated[
         str | None,
         Meta(description="Server or app that the others are compared with; the first unless given.", title="NAME"),
@@ -155,6 +166,23 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             title="RUN",
         ),
     ] = None
+
+    def conditions(self, seed: int, load_processes: int) -> Conditions:
+        """The conditions of a run; the two that may be left open here are given."""
+        return Conditions(
+            load=self.load,
+            users=self.users,
+            streams=self.streams,
+            workers=self.workers,
+            rounds=self.rounds,
+            precision=self.precision,
+            max_rounds=max(self.rounds, self.max_rounds),
+            warmup_s=self.warmup,
+            duration_s=self.duration,
+            seed=seed,
+            load_processes=load_processes,
+            control=self.aa,
+        )
 
 
 @dataclass(frozen=True)
@@ -241,7 +269,7 @@ def _convert(keys: Mapping[str, Any], prefix: str, separator: str) -> Settings:
             raise UsageError(f"{prefix}{key}: expected any of {', '.join(known)}")
     normal = {key: _normal(value, key, f"{prefix}{key.replace('_', separator)}") for key, value in keys.items()}
     try:
-        settings = msgspec.convert(normal, Settings, strict=False)
+        settings = msgspec.convert(normal, Settings, strict=False, dec_hook=_keep)
         return msgspec.structs.replace(settings, **{key: _once(getattr(settings, key)) for key in _LISTS})
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$.")
@@ -255,29 +283,21 @@ def _convert(keys: Mapping[str, Any], prefix: str, separator: str) -> Settings:
         raise UsageError(f"{prefix}{key.replace('_', separator)}: {expected}, found {found}") from error
 
 
+def _keep(_kind: type, value: object) -> object:
+    """Loads are parsed before; msgspec checks that this is one."""
+    return value
+
+
 def _once(values: Names | None) -> Names | None:
     return None if values is None else tuple(dict.fromkeys(values))
 
 
 def _normal(value: Any, key: str, shown: str) -> Any:
-    """Comma-separated names as a list, `all` spelt out for protocols, times in seconds."""
+    """Comma-separated names as a list, `all` spelt out for protocols, times in seconds, a load as what it means."""
     if not isinstance(value, str):
         return value
-    if key == "load":
-        try:
-            load_of(value)
-        except ValueError as error:
-            raise UsageError(f"{shown}: {error}") from error
-    if key == "precision":
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value.strip())
-        if found is None:
-            raise UsageError(f"{shown}: expected a share such as 5%, found {value}")
-        return float(found[1]) / 100
-    if key in {"warmup", "duration", "ready_within"}:
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m)?", value.strip())
-        if found is None:
-            raise UsageError(f"{shown}: expected a time such as 2s or 500ms, found {value}")
-        return float(found[1]) * _UNITS_S[found[2] or "s"]
+    if key in _READERS:
+        return _READERS[key](value, shown)
     if key in _REPEATED:
         return _apart(key, value)
     if key in _LISTS:
@@ -285,3 +305,32 @@ def _normal(value: Any, key: str, shown: str) -> Any:
         names = [name.strip() for name in text.split(",") if name.strip()]
         return list(PROTOCOLS) if key == "protocols" and names == ["all"] else names
     return value
+
+
+def _read_load(text: str, shown: str) -> Load:
+    try:
+        return parse_load(text)
+    except ValueError as error:
+        raise UsageError(f"{shown}: {error}") from error
+
+
+def _read_share(text: str, shown: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text.strip())
+    if found is None:
+        raise UsageError(f"{shown}: expected a share such as 5%, found {text}")
+    return float(found[1]) / 100
+
+
+def _read_time_s(text: str, shown: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m)?", text.strip())
+    if found is None:
+        raise UsageError(f"{shown}: expected a time such as 2s or 500ms, found {text}")
+    return float(found[1]) * _UNITS_S[found[2] or "s"]
+
+
+_READERS: Mapping[str, Callable[[str, str], Any]] = {
+    "load": _read_load,
+    "precision": _read_share,
+    **dict.fromkeys(("warmup", "duration", "ready_within"), _read_time_s),
+}
+"""How the text of a key is read; each is given the text, and the key's name for errors."""

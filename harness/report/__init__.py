@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-    from harness.model.results import LifeRecord, Record, RunInfo
-    from harness.model.summaries import CaseSummary
+    from harness.model.results import Record, RunInfo, ServerStart
+    from harness.model.summaries import ComparisonSummary
 
 __all__ = ["Chart", "draw", "write"]
 
 PNG_DPI = 150
 
 
-def draw(modules: Iterable[ModuleType], run: RunInfo, summaries: Sequence[CaseSummary]) -> list[Chart]:
-    """What the chart modules make of these summaries; those with nothing to draw are left out.
+def draw(modules: Iterable[ModuleType], run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> list[Chart]:
+    """What the chart modules make of these comparisons; those with nothing to draw are left out.
 
     They come in their `ORDER`, last where they name none. Files are named after the module, and the first line of its
     docstring is the caption.
     """
     charts = []
     for module in sorted(modules, key=lambda module: getattr(module, "ORDER", math.inf)):
-        figure = module.draw(summaries, run)
+        figure = module.draw(comparisons, run)
         if figure is not None:
             caption = (module.__doc__ or "").partition("\n")[0]
             charts.append(Chart(module.__name__.rpartition(".")[2], module.TITLE, caption, figure))
@@ -39,14 +39,14 @@ def draw(modules: Iterable[ModuleType], run: RunInfo, summaries: Sequence[CaseSu
 def write(
     directory: Path,
     run: RunInfo,
-    summaries: Sequence[CaseSummary],
+    comparisons: Sequence[ComparisonSummary],
     charts: Sequence[Chart],
-    lives: Sequence[LifeRecord] = (),
+    starts: Sequence[ServerStart] = (),
     trials: Sequence[Record] = (),
 ) -> Path:
     """Write the report into `directory`, over what an earlier one left; the path of its HTML page.
 
-    `lives` and `trials` are what the summaries were made from; without them, the report leaves out what only they tell.
+    The comparisons were made from `starts` and `trials`; without these, the report leaves out what only they tell.
     """
     folder = directory / "charts"
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,9 +54,9 @@ def write(
     for chart in charts:
         chart.figure.savefig(svgs[chart.name], metadata={"Date": None})
         chart.figure.savefig(folder / f"{chart.name}.png", dpi=PNG_DPI)
-    content = page(run, summaries, charts, lives, trials)
-    (directory / "summary.json").write_bytes(summary.encode(run, summaries))
-    (directory / "latency.hlog").write_text(hdr.log(run, summaries), encoding="utf-8")
+    content = page(run, comparisons, charts, starts, trials)
+    (directory / "summary.json").write_bytes(summary.encode(run, comparisons))
+    (directory / "latency.hlog").write_text(hdr.log(run, comparisons), encoding="utf-8")
     (directory / "report.md").write_text(markdown.render(content), encoding="utf-8")
     path = directory / "report.html"
     path.write_text(

@@ -1,10 +1,10 @@
-"""The columns of a report's tables: what each is called, and what it says of a contestant."""
+"""The columns of a report's tables: what each is called, and what it says of a candidate."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.model.loads import level_of, rate_of
+from harness.model.loads import Capacity, Rate, Saturate
 from harness.report.cells import (
     NOTHING,
     Cell,
@@ -30,8 +30,8 @@ CONTESTANTS = frozenset({"Server", "App", "App on server"})
 Column = tuple[str, "Callable[[CaseSummary], Cell]"]
 
 
-def contestants_column(summaries: Sequence[CaseSummary]) -> str:
-    """What the contestants are: servers, apps, or pairs of both, whichever there are several of."""
+def candidates_column(summaries: Sequence[CaseSummary]) -> str:
+    """What the candidates are: servers, apps, or pairs of both, whichever there are several of."""
     if len({each.case.app for each in summaries}) <= 1:
         return "Server"
     return "App" if len({each.case.server for each in summaries}) == 1 else "App on server"
@@ -39,17 +39,12 @@ def contestants_column(summaries: Sequence[CaseSummary]) -> str:
 
 def is_baseline(run: RunInfo, case: Case) -> bool:
     """Is it what the others are divided by?"""
-    return case.server == run.baseline and run.baseline_app in {"", case.app}
-
-
-def is_twin(run: RunInfo, case: Case) -> bool:
-    """Is it the baseline's second entry, which is no contestant?"""
-    return case.server == run.twin
+    return case.candidate == run.baseline
 
 
 def baseline_name(run: RunInfo, summaries: Sequence[CaseSummary]) -> str:
     """What the run calls its baseline."""
-    return next((each.name for each in summaries if is_baseline(run, each.case)), run.baseline)
+    return next((each.name for each in summaries if is_baseline(run, each.case)), run.baseline.server)
 
 
 def rank(summary: CaseSummary) -> int | None:
@@ -57,9 +52,9 @@ def rank(summary: CaseSummary) -> int | None:
     return summary.rank if summary.verdict == "valid" else None
 
 
-def contestant(run: RunInfo, summaries: Sequence[CaseSummary]) -> Column:
+def candidate(run: RunInfo, summaries: Sequence[CaseSummary]) -> Column:
     """The names, each with the versions of what it is made of; the baseline's second entry says that it is one."""
-    title = contestants_column(summaries)
+    title = candidates_column(summaries)
     servers, apps = run.environment.server_versions, run.environment.app_versions
 
     def versions(case: Case) -> str:
@@ -71,21 +66,20 @@ def contestant(run: RunInfo, summaries: Sequence[CaseSummary]) -> Column:
         return ", ".join(f"{name} {version}" for name, version in ((case.app, app), (case.server, server)) if version)
 
     def cell(each: CaseSummary) -> Cell:
-        again = "the baseline again" if is_twin(run, each.case) else ""
-        return Cell(each.name, ", ".join(filter(None, (again, versions(each.case)))))
+        return Cell(each.name, versions(each.case))
 
     return title, cell
 
 
 def of_a_ranking(run: RunInfo, summaries: Sequence[CaseSummary], who: Column) -> tuple[Column, ...]:
-    """The columns of contestants beside each other."""
+    """The columns of candidates beside each other."""
     return (
         ("Rank", lambda each: Cell(str(rank(each) or NOTHING))),
         who,
-        ("Capacity, requests/s" if level_of(run.load) else "Requests/s", _throughput),
+        ("Capacity, requests/s" if isinstance(run.conditions.load, Capacity) else "Requests/s", _throughput),
         (f"÷ {baseline_name(run, summaries)}", lambda each: _ratio(run, each)),
-        *((("±", _precision),) if run.precision is not None else ()),
-        *(_OF_AN_OPEN_LOOP if rate_of(run.load) else ()),
+        *((("±", _precision),) if run.conditions.precision is not None else ()),
+        *(_OF_AN_OPEN_LOOP if isinstance(run.conditions.load, Rate) else ()),
         *_PERCENTILES,
         _CPU,
         ("Peak MB", lambda each: megabytes(each.memory_pss_bytes.peak)),
@@ -95,7 +89,7 @@ def of_a_ranking(run: RunInfo, summaries: Sequence[CaseSummary], who: Column) ->
 
 
 def of_a_sweep(who: Column) -> tuple[Column, ...]:
-    """The columns of contestants at several rates each."""
+    """The columns of candidates at several rates each."""
     return (
         who,
         ("Offered/s", lambda each: Cell(count(each.offered_rps) if each.offered_rps else NOTHING)),
@@ -110,7 +104,7 @@ def of_a_sweep(who: Column) -> tuple[Column, ...]:
 
 
 def _own_share(summary: CaseSummary) -> Cell:
-    if summary.case.load == "saturate":
+    if isinstance(summary.case.load, Saturate):
         return Cell("closed loop")
     return Cell(NOTHING if summary.own_share is None else percent(summary.own_share))
 

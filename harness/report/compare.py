@@ -9,18 +9,19 @@ import msgspec
 
 from harness.model.plan import Case
 from harness.report.cells import NOTHING, count, significant
+from harness.report.summary import to_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from harness.analysis.comparison import CasePair, Comparison, Difference, Finding, Judgement, Origin
+    from harness.analysis.comparison import CasePair, Difference, Finding, Judgement, Origin, RunComparison
     from harness.analysis.conditions import Contrast
-    from harness.analysis.gates import Metric, Outcome
-    from harness.model.plan import Life
+    from harness.analysis.gates import GateResult, Metric
+    from harness.model.plan import ServerConfig
     from harness.model.summaries import Estimate, Ratio
 
 COLUMNS = ("Case", "Figure", "A", "B", "B against A", "Told from", "Finding")
-MARKS: Mapping[Outcome, str] = {"missed": "✗", "not checked": "?", "not clear": "?", "met": "✓"}
+MARKS: Mapping[GateResult, str] = {"missed": "✗", "not checked": "?", "not clear": "?", "met": "✓"}
 """The gravest first: a gate has the mark of the gravest of its outcomes."""
 
 _FIGURES: Mapping[Metric, tuple[str, float, Callable[[float], str]]] = {
@@ -75,7 +76,7 @@ class Page:
     environment: tuple[tuple[str, str, str], ...]
 
 
-def page(comparison: Comparison) -> Page:
+def page(comparison: RunComparison) -> Page:
     """What a comparison says."""
     name = _Names(comparison)
     return Page(
@@ -91,9 +92,9 @@ def page(comparison: Comparison) -> Page:
     )
 
 
-def encode(comparison: Comparison) -> bytes:
+def encode(comparison: RunComparison) -> bytes:
     """All of it as JSON; `schema` goes up on an incompatible change."""
-    return msgspec.json.format(msgspec.json.encode(comparison), indent=2)
+    return msgspec.json.format(msgspec.json.encode(to_plain(comparison)), indent=2)
 
 
 def contrast(each: Contrast) -> str:
@@ -116,7 +117,7 @@ def _percent(ratio: float) -> str:
 class _Names:
     """What cases and starts are called here: by all in which those compared differ, and no more."""
 
-    def __init__(self, comparison: Comparison) -> None:
+    def __init__(self, comparison: RunComparison) -> None:
         entries = [*(pair.a for pair in comparison.cases), *comparison.only_a, *comparison.only_b]
         cases = [each.case for each in entries]
         self._server = comparison.a.server is None
@@ -124,19 +125,19 @@ class _Names:
         self._loads = len({case.load for case in cases}) > 1
         self._workers = len({case.workers for case in cases}) > 1
 
-    def __call__(self, about: Case | Life) -> str:
+    def __call__(self, about: Case | ServerConfig) -> str:
         parts = [about.scenario, about.protocol] if isinstance(about, Case) else ["start"]
-        parts += [about.server] if self._server else []
+        parts += [f"{about.server} (control)" if about.control else about.server] if self._server else []
         parts += [about.app] if self._apps else []
         parts += [f"{about.workers} worker{'s' if about.workers > 1 else ''}"] if self._workers else []
         if isinstance(about, Case):
-            parts += [about.load] if self._loads else []
+            parts += [about.load.text] if self._loads else []
         elif about.tls:
             parts += ["TLS"]
         return " · ".join(parts)
 
 
-def _title(comparison: Comparison) -> str:
+def _title(comparison: RunComparison) -> str:
     outcomes = {each.gate: _gravest(_of(comparison.gates, each.gate)) for each in comparison.gates}
     of_all = f"{len(outcomes)} gate{'s' if len(outcomes) > 1 else ''}"
     for outcome, mark in MARKS.items():
@@ -152,7 +153,7 @@ def _title(comparison: Comparison) -> str:
     return f"{servers[0]} against {servers[1]}: {found}" if named else f"B against A: {found}"
 
 
-def _headline(comparison: Comparison) -> Iterable[str]:
+def _headline(comparison: RunComparison) -> Iterable[str]:
     findings = [each.finding for each in comparison.differences if each.finding != "not compared"]
     if findings:
         worse, better, none = (findings.count(each) for each in ("worse", "better", "no difference seen"))
@@ -171,7 +172,7 @@ def _of(gates: Iterable[Judgement], gate: str) -> list[Judgement]:
     return [each for each in gates if each.gate == gate]
 
 
-def _gravest(judgements: Sequence[Judgement]) -> Outcome:
+def _gravest(judgements: Sequence[Judgement]) -> GateResult:
     return next(outcome for outcome in MARKS if any(each.outcome == outcome for each in judgements))
 
 
@@ -190,7 +191,7 @@ def _detail(each: Judgement, name: _Names) -> str:
     return f"{where}{each.outcome}: {each.reason or (change(each.ratio) if each.ratio else '')}"
 
 
-def _rows(comparison: Comparison, name: _Names) -> Iterable[Row]:
+def _rows(comparison: RunComparison, name: _Names) -> Iterable[Row]:
     for pair in comparison.cases:
         for number, each in enumerate(pair.differences):
             yield _row(name(pair.a.case), each, first=number == 0)
@@ -212,7 +213,7 @@ def _figure(estimate: Estimate | None, unit: float, form: Callable[[float], str]
     return form(estimate.median / unit) if estimate else NOTHING
 
 
-def _uncompared(comparison: Comparison, name: _Names) -> Iterable[str]:
+def _uncompared(comparison: RunComparison, name: _Names) -> Iterable[str]:
     for pair in comparison.cases:
         if pair.differences:
             yield from _reasons(name(pair.a.case), pair.differences)
@@ -249,7 +250,7 @@ def _changes(changes: Sequence[Contrast]) -> Iterable[str]:
         yield f"{kind}: {', '.join(contrast(each) for each in changes if each.kind == kind)}"
 
 
-def _notes(comparison: Comparison) -> Iterable[str]:
+def _notes(comparison: RunComparison) -> Iterable[str]:
     if compared := sum(each.finding != "not compared" for each in comparison.differences):
         yield (
             "Brackets hold 95 % intervals in percent; a difference is seen where they leave out 0. "
@@ -277,7 +278,7 @@ def _one_run(changes: Iterable[Contrast]) -> str:
     return f"harness run --servers {name}@{a},{name}@{b}"
 
 
-def _environment(comparison: Comparison) -> Iterable[tuple[str, str, str]]:
+def _environment(comparison: RunComparison) -> Iterable[tuple[str, str, str]]:
     """What both stand on; of the machine's own facts, which are many, those that differ."""
     apart = {each.name for each in comparison.unlike}
     a, b = comparison.a, comparison.b

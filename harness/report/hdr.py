@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     from harness.model.histogram import Histogram
     from harness.model.results import RunInfo
-    from harness.model.summaries import CaseSummary
+    from harness.model.summaries import CaseSummary, ComparisonSummary
 
 _LONGEST_US = 1 << 36
 _DIGITS = 3
 """Of HdrHistogram; its 2,048 sub-buckets are ours, so that no count changes its bucket."""
 
 
-def log(run: RunInfo, summaries: Sequence[CaseSummary]) -> str:
+def log(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> str:
     """The log: values in µs, tags like `granian:plaintext:h2`, all rounds merged, each as if it were one interval."""
     lines = [
         "#[asgi-harness: response times in microseconds]",
@@ -29,9 +29,9 @@ def log(run: RunInfo, summaries: Sequence[CaseSummary]) -> str:
         f"#[StartTime: 0 (seconds since epoch), {run.started_at}]",
         '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"',
     ]
-    for summary in summaries:
+    for summary in (each for comparison in comparisons for each in comparison.summaries):
         if summary.response.counts:
-            length_s = run.duration_s * summary.rounds
+            length_s = run.conditions.duration_s * summary.rounds
             lines.append(
                 f"Tag={tag(run, summary)},0.000,{length_s:.3f},{summary.response.max_us},{encode(summary.response)}"
             )
@@ -42,10 +42,10 @@ def tag(run: RunInfo, summary: CaseSummary) -> str:
     """What tells the cases of this run apart, without the commas and spaces that a tag must not have."""
     case = summary.case
     parts = [summary.name, case.scenario, case.protocol]
-    if len(run.workers) > 1:
+    if len(run.conditions.workers) > 1:
         parts.append(f"{case.workers}-workers")
-    if case.load != run.load:  # in a sweep
-        parts.append(case.load)
+    if case.load != run.conditions.load:  # in a sweep
+        parts.append(str(case.load))
     return ":".join(re.sub(r"[,\s]+", ".", part) for part in parts)
 
 

@@ -33,7 +33,7 @@ def render(page: Page, svgs: Mapping[str, str]) -> str:
     """The page as HTML; `svgs` holds the file of each chart by its name."""
     pictures = {chart.name: inline(chart, svgs[chart.name]) for chart in page.charts}
     template = _ENVIRONMENT.get_template("template.html.j2")
-    return template.render(page=page, pictures=pictures, text_columns=TEXT_COLUMNS, contestants=CONTESTANTS)
+    return template.render(page=page, pictures=pictures, text_columns=TEXT_COLUMNS, candidates=CONTESTANTS)
 
 
 def inline(chart: Chart, svg: str) -> Markup:

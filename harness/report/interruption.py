@@ -40,7 +40,7 @@ def _rounds(run: RunInfo, measured: Iterable[CaseSummary], missing: Sequence[Cas
     counts = sorted({each.rounds for each in measured})
     if not counts:
         return ""
-    rounds = f"{run.rounds} round{'s' if run.rounds > 1 else ''}"
+    rounds = f"{run.conditions.rounds} round{'s' if run.conditions.rounds > 1 else ''}"
     counted = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
     more = ", and open loops may be missing" if is_sweep(run) else ""
     return f"; {'the others' if missing else 'they'} have {counted} of {rounds} that count{more}"

@@ -82,7 +82,7 @@ def _unanswered(page: Page) -> list[str]:
     return [
         "## What could not be measured, and why",
         _list(f"**{verdict}**: {escape(meaning)}" for verdict, meaning in page.meanings.items()),
-        _table(["Comparison", page.contestants, "Verdict", "Why"], ["---"] * 4, cells),
+        _table(["Comparison", page.candidates, "Verdict", "Why"], ["---"] * 4, cells),
     ]
 
 

@@ -12,7 +12,7 @@ from harness.model.loads import (
     SEARCH_LONGEST_S,
     SEARCH_RESOLUTION,
     SWEEP_OWN_SHARES,
-    level_of,
+    Capacity,
 )
 from harness.model.protocols import PROTOCOL_NAMES
 from harness.report.cells import count, join, percent
@@ -21,24 +21,27 @@ from harness.report.rows import is_sweep
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from harness.model.results import Environment, LifeRecord, Record, RunInfo
+    from harness.model.results import Environment, Record, RunInfo, ServerStart
     from harness.model.summaries import CaseSummary
 
 
 def method(run: RunInfo, trials: Sequence[Record] = ()) -> list[str]:
     """How it was measured, a sentence or two per line."""
-    where = run.environment
+    where, conditions = run.environment, run.conditions
     cut, load = (", cut short", "Load, as planned") if run.complete is False else ("", "Load")
     lines = [
-        f"{_rounds(run)}{cut}: each starts every server afresh, in an order shuffled with seed {run.seed}.",
-        f"Each trial: one unmeasured pass, {run.warmup_s:g} s of warm-up, then a window of {run.duration_s:g} s.",
+        f"{_rounds(run)}{cut}: each starts every server afresh, in an order shuffled with seed {conditions.seed}.",
+        (
+            f"Each trial: an unmeasured pass, {conditions.warmup_s:g} s of warm-up, "
+            f"a window of {conditions.duration_s:g} s."
+        ),
         "Every answer is checked. Only requests that begin and end inside the window count.",
         f"{load}: {run.conditions}. A user is one request in flight, on every protocol alike.",
         "Response time runs from when a request was due to be sent to the last byte of its answer.",
         *_further(run, trials),
         "Percentiles come from all rounds' histograms, merged. One that fewer than ten requests exceed is left out.",
         "Medians over rounds with 95 % intervals, ratios paired by round. Only valid numbers are ranked.",
-        "Contestants share a rank unless the interval of their ratio excludes 1.",
+        "Candidates share a rank unless the interval of their ratio excludes 1.",
         "CPU is user and system time of all of a server's processes. Memory is their proportional set size.",
         f"Servers ran on {_cpus(where.server_cpus)}, the load generator on {_cpus(where.load_cpus)}.",
     ]
@@ -51,7 +54,7 @@ def method(run: RunInfo, trials: Sequence[Record] = ()) -> list[str]:
 
 
 def environment(
-    run: RunInfo, summaries: Sequence[CaseSummary] = (), lives: Sequence[LifeRecord] = ()
+    run: RunInfo, summaries: Sequence[CaseSummary] = (), starts: Sequence[ServerStart] = ()
 ) -> list[tuple[str, str]]:
     """Names and values of what the numbers depend on."""
     where = run.environment
@@ -67,7 +70,7 @@ def environment(
         *_other_interpreters(where),
         ("Servers", _versions(where.server_versions) or "versions unknown"),
         *([("Apps", _versions(where.app_versions))] if where.app_versions else []),
-        *_active(summaries, lives),
+        *_active(summaries, starts),
         *([("Commit of the app", where.app_commit)] if where.app_commit else []),
         ("Commit of the harness", where.git_commit or "none"),
     ]
@@ -85,38 +88,41 @@ def _other_interpreters(where: Environment) -> list[tuple[str, str]]:
 
 
 def _rounds(run: RunInfo) -> str:
-    rounds = "1 round" if run.rounds == 1 else f"{run.rounds} rounds"
+    conditions = run.conditions
+    rounds = "1 round" if conditions.rounds == 1 else f"{conditions.rounds} rounds"
     if is_sweep(run):
         return f"{rounds} in a closed loop, then {rounds} in open loops"
-    if run.precision is not None:
-        return f"{run.rounds} rounds, then up to {run.max_rounds} for what has not reached ±{100 * run.precision:g} %"
+    if conditions.precision is not None:
+        goal = f"±{100 * conditions.precision:g} %"
+        return f"{conditions.rounds} rounds, then up to {conditions.max_rounds} for what has not reached {goal}"
     return rounds
 
 
 def _further(run: RunInfo, trials: Sequence[Record]) -> list[str]:
     """What is particular to the load, to a precision and to a second entry of the baseline."""
     lines = []
-    if level_of(run.load) is not None:
-        lines += _of_a_search(run, trials)
+    if isinstance(run.conditions.load, Capacity):
+        lines += _of_a_search(run.conditions.load, trials)
     if is_sweep(run):
         shares = join([percent(share) for share in SWEEP_OWN_SHARES])
         lines.append(
             f"Sweep: each is offered {shares} of the rate that it reached in a closed loop, and rates that all share "
             "as far as they do not overload it. An offered rate that is not answered has no latency to speak of."
         )
-    if run.precision is not None:
+    if run.conditions.precision is not None:
         lines.append(
             "± is half the width of the widest interval of its ratios of throughput and CPU to the baseline; "
             "of its own throughput and CPU where the baseline has no valid number."
         )
-    if run.twin is not None:
-        lines.append(f"A/A: {run.twin} is {run.baseline} once more; what differs between them is the harness's error.")
+    if run.conditions.control:
+        name = run.baseline.server
+        lines.append(f"Control (A/A): {name} is measured a second time; any difference found is the harness's error.")
     return lines
 
 
-def _of_a_search(run: RunInfo, trials: Sequence[Record]) -> list[str]:
+def _of_a_search(load: Capacity, trials: Sequence[Record]) -> list[str]:
     """How `harness.run.search` finds a capacity, and what it took."""
-    level = run.load.removeprefix("capacity=")
+    level = load.level
     step = percent(SEARCH_RESOLUTION)
     lines = [
         f"Capacity: the highest offered rate that meets {level}, at least {percent(ANSWERED_LEAST)} answered.",
@@ -136,13 +142,13 @@ def _versions(versions: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
-def _active(summaries: Sequence[CaseSummary], lives: Sequence[LifeRecord]) -> list[tuple[str, str]]:
-    """What each contestant really ran with, as its app saw it from within."""
+def _active(summaries: Sequence[CaseSummary], starts: Sequence[ServerStart]) -> list[tuple[str, str]]:
+    """What each candidate really ran with, as its app saw it from within."""
     names = {(each.case.server, each.case.app): each.name for each in summaries}
     loops: dict[str, set[str]] = {}
     modules: dict[str, set[str]] = {}
-    for each in lives:
-        name = names.get((each.life.server, each.life.app))
+    for each in starts:
+        name = names.get((each.config.server, each.config.app))
         if name is None or each.active is None:
             continue
         if each.active.loop is not None:

@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.report import interruption, method, rows, trust, words
-from harness.report.columns import contestants_column, is_twin
+from harness.report.columns import candidates_column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from matplotlib.figure import Figure
 
-    from harness.model.results import LifeRecord, Record, RunInfo, Verdict
-    from harness.model.summaries import CaseSummary
+    from harness.model.results import Record, RunInfo, ServerStart, Verdict
+    from harness.model.summaries import CaseSummary, ComparisonSummary
 
 FILES = {
     "summary.json": "the numbers of this report, for programs",
     "latency.hlog": "response times of each case as an HdrHistogram log, for its tools",
     "trials.jsonl": "one record for each trial: histograms, samples, verdict, command line",
-    "lives.jsonl": "one record for each start of a server",
+    "starts.jsonl": "one record for each start of a server",
     "run.json": "options, environment, all installed packages",
     "logs/": "what the servers and the load generator wrote",
     "charts/": "every chart as SVG and PNG",
@@ -47,7 +47,7 @@ class Page:
     headline: Sequence[str]
     answers: Sequence[tuple[str, rows.Group]]
     """Sentences and the tables under them, for each question."""
-    contestants: str
+    candidates: str
     """What is compared, as the head of its column has it."""
     charts: Sequence[Chart]
     unanswered: Sequence[words.Unanswered]
@@ -61,13 +61,14 @@ class Page:
 
 def page(
     run: RunInfo,
-    summaries: Sequence[CaseSummary],
+    comparisons: Sequence[ComparisonSummary],
     charts: Sequence[Chart],
-    lives: Sequence[LifeRecord] = (),
+    starts: Sequence[ServerStart] = (),
     trials: Sequence[Record] = (),
 ) -> Page:
-    """Arrange a run's answer; lives tell what servers really ran with, and trials how a search went."""
-    groups = rows.groups(run, summaries)
+    """Arrange a run's answer; starts tell what servers really ran with, and trials how a search went."""
+    summaries = [each for comparison in comparisons for each in comparison.summaries]
+    groups = rows.groups(run, comparisons)
     unanswered = words.unanswered(groups)
     occurring = {each.verdict for each in unanswered}
     return Page(
@@ -76,12 +77,12 @@ def page(
         interrupted=interruption.lines(run, summaries),
         headline=[*words.headline(run, groups), *trust.lines(run, groups)],
         answers=[(f"{words.answer(group)} {words.scaling(run, group, groups)}".rstrip(), group) for group in groups],
-        contestants=contestants_column(summaries),
+        candidates=candidates_column(summaries),
         charts=charts,
         unanswered=unanswered,
         meanings={verdict: meaning for verdict, meaning in words.MEANING.items() if verdict in occurring},
         method=method.method(run, trials),
-        environment=method.environment(run, summaries, lives),
+        environment=method.environment(run, summaries, starts),
         packages=run.environment.packages,
         files=FILES,
     )
@@ -89,7 +90,7 @@ def page(
 
 def _title(run: RunInfo, summaries: Sequence[CaseSummary]) -> str:
     cases = [*(each.case for each in summaries), *(run.planned if run.complete is False else ())]
-    servers = dict.fromkeys(case.server for case in cases if not is_twin(run, case))
+    servers = dict.fromkeys(case.server for case in cases)
     apps = dict.fromkeys(case.app for case in cases)
     if len(apps) <= 1:
         return f"ASGI servers compared: {', '.join(servers) or 'none'}"
@@ -100,5 +101,5 @@ def _title(run: RunInfo, summaries: Sequence[CaseSummary]) -> str:
 
 def _lead(run: RunInfo) -> str:
     where = run.environment
-    parts = [run.started_at[:10], f"{where.cpu_model} × {where.cpu_count}", run.conditions]
+    parts = [run.started_at[:10], f"{where.cpu_model} × {where.cpu_count}", str(run.conditions)]
     return " · ".join([*parts, "interrupted"] if run.complete is False else parts)

@@ -1,4 +1,4 @@
-"""`summary.json`: what other programs read. A key of it changes its meaning only with a new `SCHEMA`."""
+"""`summary.json`: what other programs read. A key changes its meaning only with a new `SUMMARY_SCHEMA`."""
 
 from __future__ import annotations
 
@@ -8,28 +8,80 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from harness.model.histogram import Histogram
-from harness.model.results import SCHEMA
+from harness.model.loads import write_load
+from harness.model.results import SUMMARY_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.model.results import RunInfo
-    from harness.model.summaries import CaseSummary
+    from harness.model.results import Environment, RunInfo
+    from harness.model.summaries import CaseSummary, ComparisonSummary
 
 
-def to_contract(run: RunInfo, summaries: Sequence[CaseSummary]) -> dict[str, Any]:
+def to_contract(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> dict[str, Any]:
     """The run and its cases as plain values; histograms stay in `trials.jsonl`."""
-    run_fields = msgspec.to_builtins(run)
-    del run_fields["schema"]
-    return {"schema": SCHEMA, "run": run_fields, "cases": [_case(summary) for summary in summaries]}
+    cases = [_case(summary) for comparison in comparisons for summary in comparison.summaries]
+    return {"schema": SUMMARY_SCHEMA, "run": _run(run), "cases": cases}
+
+
+def _run(run: RunInfo) -> dict[str, Any]:
+    """The run with its conditions beside its other facts, as the contract has them."""
+    conditions = to_plain(run.conditions)
+    control = conditions.pop("control")
+    if run.conditions.precision is None:
+        conditions["max_rounds"] = None
+    return {
+        "id": run.id,
+        "started_at": run.started_at,
+        "argv": run.argv,
+        "environment": _environment(run.environment),
+        "baseline": run.baseline.server,
+        "baseline_app": run.baseline.app,
+        **conditions,
+        "twin": _label(run.baseline.server) if control else None,
+        "ceilings": run.ceilings,
+        "planned": [to_plain(case) for case in run.planned],
+        "complete": run.complete,
+    }
+
+
+def _environment(environment: Environment) -> dict[str, Any]:
+    """The environment, with the facts about the machine that the contract also has on their own."""
+    named = ("cpu_model", "cpu_count", "memory_bytes", "kernel", "system", "python")
+    return {**{name: getattr(environment, name) for name in named}, **to_plain(environment)}
 
 
 def _case(summary: CaseSummary) -> dict[str, Any]:
-    fields: dict[str, Any] = msgspec.to_builtins(replace(summary, response=Histogram()))
+    fields = to_plain(replace(summary, response=Histogram()))
     del fields["response"]
     return fields
 
 
-def encode(run: RunInfo, summaries: Sequence[CaseSummary]) -> bytes:
+def to_plain(value: object) -> dict[str, Any]:
+    """The fields of a dataclass for programs: a load as its text, the control under a server name of its own.
+
+    Programs find a case by its server, and must not take the control for the baseline.
+    """
+    fields: dict[str, Any] = _label_controls(msgspec.to_builtins(value, enc_hook=write_load))
+    return fields
+
+
+def _label_controls(value: Any) -> Any:
+    match value:
+        case {"server": str(server), "control": True}:
+            return {**value, "server": _label(server)}
+        case dict():
+            return {key: _label_controls(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_label_controls(each) for each in value]
+    return value
+
+
+def _label(server: str) -> str:
+    """What `Case.label` is for the control."""
+    return f"{server}-control"
+
+
+def encode(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> bytes:
     """The contract as indented JSON, with a newline at its end."""
-    return msgspec.json.format(msgspec.json.encode(to_contract(run, summaries)), indent=2) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(to_contract(run, comparisons)), indent=2) + b"\n"

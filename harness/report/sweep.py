@@ -1,4 +1,4 @@
-"""What a sweep over rates says: up to which rate each contestant keeps its tail short. Pure."""
+"""What a sweep over rates says: up to which rate each candidate keeps its tail short. Pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def told_by_rate(group: Group) -> bool:
 
 
 def reach(rates: Sequence[CaseSummary]) -> Reach:
-    """Of one contestant's open loops; a rate without a valid p99 says nothing, and one that overloads it is lost."""
+    """Of one candidate's open loops; a rate without a valid p99 says nothing, and one that overloads it is lost."""
     kept = None
     for each in sorted(rates, key=lambda each: each.offered_rps or 0.0):
         p99 = each.latency_us.p99 if each.verdict == "valid" else None
@@ -41,8 +41,8 @@ def reach(rates: Sequence[CaseSummary]) -> Reach:
 
 
 def sentence(group: Group) -> str:
-    """How far each contestant goes, in one sentence."""
-    names = dict.fromkeys(each.name for each in group.contestants)
+    """How far each candidate goes, in one sentence."""
+    names = dict.fromkeys(each.name for each in group.candidates)
     return (
         "; ".join(
             _part(name, reach([each for each in group.summaries if each.name == name and each.own_share is not None]))

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.model.loads import rate_of
+from harness.model.loads import Rate
 from harness.report.cells import join, short_percent
 from harness.report.columns import baseline_name
 
@@ -64,20 +64,20 @@ def lines(run: RunInfo, groups: Sequence[Group]) -> list[str]:
     return [*_against_itself(run, groups), *_precision(run, groups)]
 
 
-def twins(run: RunInfo, groups: Sequence[Group]) -> list[Twins]:
+def twins(groups: Sequence[Group]) -> list[Twins]:
     """The baseline against itself, on each question; in a sweep, at each rate that both had."""
     return [
         Twins(_question(group, each), _ratios(each))
         for group in groups
         for each in group.summaries
-        if each.case.server == run.twin and run.baseline_app in {"", each.case.app}
+        if each.case.control
         # Rates of its own in a sweep are not the baseline's.
         if each.own_share is None or each.ratio_to_baseline is not None
     ]
 
 
 def _against_itself(run: RunInfo, groups: Sequence[Group]) -> list[str]:
-    found = twins(run, groups)
+    found = twins(groups)
     name = baseline_name(run, [each for group in groups for each in group.summaries])
     different = [each for each in found if each.differences]
     if len(found) <= ONE_BY_ONE:
@@ -101,11 +101,11 @@ def _by_figure(found: Sequence[Twins]) -> str:
 
 
 def _ratios(summary: CaseSummary) -> dict[str, Ratio]:
-    """What contestants are told apart by; a single round leaves no interval to look at."""
+    """What candidates are told apart by; a single round leaves no interval to look at."""
     ratios = summary.ratio_to_baseline
     if ratios is None or summary.verdict != "valid" or summary.rounds == 1:
         return {}
-    speed = {"throughput": ratios.throughput} if rate_of(summary.case.load) is None else {"p99": ratios.p99}
+    speed = {"throughput": ratios.throughput} if not isinstance(summary.case.load, Rate) else {"p99": ratios.p99}
     return {name: ratio for name, ratio in (speed | {"CPU": ratios.cpu}).items() if ratio is not None}
 
 
@@ -118,17 +118,17 @@ def _precision(run: RunInfo, groups: Sequence[Group]) -> list[str]:
 
     Only numbers that hold, beside a baseline's that does, have a ratio to be known to that precision.
     """
-    if run.precision is None:
+    if run.conditions.precision is None:
         return []
     # The baseline against itself is exact.
     cases = [(group, each) for group in groups for each in group.summaries if each.measured and each.precision != 0]
     holding = [(group, each) for group, each in cases if each.verdict == "valid"]
-    spoiled = [(group, each) for group, each in cases if each.verdict != "valid"]
+    disturbed = [(group, each) for group, each in cases if each.verdict != "valid"]
     alone = [(group, each) for group, each in holding if each.ratio_to_baseline is None]
     paired = [(group, each) for group, each in holding if each.ratio_to_baseline is not None]
-    goal = f"±{100 * run.precision:g} %"
-    within = [each for _, each in paired if _within(each, run.precision)]
-    missed = [(group, each) for group, each in paired if not _within(each, run.precision)]
+    goal = f"±{100 * run.conditions.precision:g} %"
+    within = [each for _, each in paired if _within(each, run.conditions.precision)]
+    missed = [(group, each) for group, each in paired if not _within(each, run.conditions.precision)]
     lines = []
     if within:
         fewest, most = min(each.rounds for each in within), max(each.rounds for each in within)
@@ -136,16 +136,16 @@ def _precision(run: RunInfo, groups: Sequence[Group]) -> list[str]:
         lines.append(f"{goal} was reached by {len(within)} of {len(cases)} cases, after {rounds} rounds that count.")
     if missed:
         them = _widest(missed, len(cases))
-        lines.append(f"{goal} was not reached by {them}; the limit is {run.max_rounds} rounds.")
+        lines.append(f"{goal} was not reached by {them}; the limit is {run.conditions.max_rounds} rounds.")
     if alone:
         them = _widest(alone, len(cases))
         lines.append(
             f"Without a valid baseline there is no ratio to come within {goal}, only an interval of its own: {them}."
         )
-    if spoiled:
-        names = "; ".join(f"{each.name} on {group.title} ({each.verdict})" for group, each in spoiled[:ONE_BY_ONE])
-        others = " and others" if len(spoiled) > ONE_BY_ONE else ""
-        count = f"{len(spoiled)} of {len(cases)} cases"
+    if disturbed:
+        names = "; ".join(f"{each.name} on {group.title} ({each.verdict})" for group, each in disturbed[:ONE_BY_ONE])
+        others = " and others" if len(disturbed) > ONE_BY_ONE else ""
+        count = f"{len(disturbed)} of {len(cases)} cases"
         lines.append(f"{goal} says nothing of {count}, whose numbers do not hold: {names}{others}.")
     return lines
 

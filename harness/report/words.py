@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.analysis.intervals import paired_ratio, unpaired_ratio
-from harness.model.loads import level_of, rate_of
+from harness.model.loads import Capacity, Rate
 from harness.report import sweep
 from harness.report.cells import count, interval, join, percent, significant
 from harness.report.columns import rank
@@ -29,7 +29,7 @@ MEANING: Mapping[Verdict, str] = {
 
 
 def headline(run: RunInfo, groups: Sequence[Group]) -> list[str]:
-    """The answer in short: how often each contestant is first, and what the reader must know before believing it."""
+    """The answer in short: how often each candidate is first, and what the reader must know before believing it."""
     lines = [] if is_sweep(run) else _tally(run, groups)
     if set(run.environment.server_cpus) & set(run.environment.load_cpus):
         lines.append("The load generator and the servers shared CPUs: each took time from the other.")
@@ -41,11 +41,11 @@ def _tally(run: RunInfo, groups: Sequence[Group]) -> list[str]:
     leaders = [_leaders(group) for group in groups]
     firsts = Counter(each.name for first in leaders for each in first)
     ranked = sum(bool(first) for first in leaders)
-    if run.rounds == 1 and run.precision is None:
+    if run.conditions.rounds == 1 and run.conditions.precision is None:
         return ["One round tells no servers apart, so nothing is ranked: measure with more rounds."]
     if not firsts:
         return ["Nothing could be ranked."]
-    if ranked == 1 or len({each.name for group in groups for each in group.contestants}) == 1:
+    if ranked == 1 or len({each.name for group in groups for each in group.candidates}) == 1:
         return []
     (most, number), *others = firsts.most_common()
     tally = "".join(f", {name} in {times}" for name, times in others)
@@ -53,8 +53,8 @@ def _tally(run: RunInfo, groups: Sequence[Group]) -> list[str]:
 
 
 def _leaders(group: Group) -> list[CaseSummary]:
-    """The best of the contestants; the baseline's second entry, which may have the rank before, is none."""
-    ranked = [each for each in group.contestants if rank(each)]
+    """The best of the candidates; the baseline's second entry, which may have the rank before, is none."""
+    ranked = [each for each in group.candidates if rank(each)]
     return [each for each in ranked if rank(each) == rank(ranked[0])]
 
 
@@ -62,9 +62,9 @@ def answer(group: Group) -> str:
     """Who is first on this question, in a sentence or two; in a sweep, how far each keeps its tail short."""
     if sweep.told_by_rate(group):
         return sweep.sentence(group)
-    ranked = [each for each in group.contestants if rank(each)]
-    limited = [each for each in group.contestants if each.verdict == "client-limited" and each.measured]
-    once = [each for each in group.contestants if each.verdict == "valid" and each.rounds == 1]
+    ranked = [each for each in group.candidates if rank(each)]
+    limited = [each for each in group.candidates if each.verdict == "client-limited" and each.measured]
+    once = [each for each in group.candidates if each.verdict == "valid" and each.rounds == 1]
     if not ranked and once:
         return f"Measured once on {group.title}: {join([_name_and_speed(each) for each in once])} {_unit(group)}."
     if not ranked:
@@ -73,7 +73,7 @@ def answer(group: Group) -> str:
     followers = [each for each in ranked if rank(each) == rank(ranked[len(leaders)])] if ranked != leaders else []
     names = join([each.name for each in leaders])
     speeds = f"{join([_speed(each) for each in leaders])} {_unit(group)}"
-    if len(group.contestants) == 1:
+    if len(group.candidates) == 1:
         return f"{names} answers {speeds} on {group.title}."
     if len(ranked) == 1:
         return f"{names} alone has a number that holds on {group.title}: {speeds}.{_aside(limited)}"
@@ -138,8 +138,8 @@ def _repeated(group: Group) -> dict[str, CaseSummary]:
     """The valid rates that were not given, of two rounds or more: one leaves no interval."""
     return {
         each.name: each
-        for each in group.contestants
-        if each.verdict == "valid" and rate_of(each.case.load) is None and len(each.throughput_by_round_rps) > 1
+        for each in group.candidates
+        if each.verdict == "valid" and not isinstance(each.case.load, Rate) and len(each.throughput_by_round_rps) > 1
     }
 
 
@@ -153,7 +153,9 @@ def _growth(run: RunInfo, many: CaseSummary, few: CaseSummary) -> Ratio | None:
 
 def _same_rounds(run: RunInfo, *summaries: CaseSummary) -> bool:
     """Does each have all rounds? With a precision to reach, further rounds may stand in for lost ones."""
-    return run.precision is None and all(len(each.throughput_by_round_rps) == run.rounds for each in summaries)
+    return run.conditions.precision is None and all(
+        len(each.throughput_by_round_rps) == run.conditions.rounds for each in summaries
+    )
 
 
 def _between(ratio: Ratio) -> str:
@@ -176,13 +178,13 @@ def _error_lines(errors: Errors) -> tuple[str, ...]:
 def _unit(group: Group) -> str:
     """What they are ranked by: at a given rate, all answer as many, and the later ones are behind."""
     load = group.summaries[0].case.load
-    if level_of(load) is not None:
-        return f"requests/s, the most that meets {load.removeprefix('capacity=')}"
-    return "requests/s" if rate_of(load) is None else "ms at p99"
+    if isinstance(load, Capacity):
+        return f"requests/s, the most that meets {load.level}"
+    return "requests/s" if not isinstance(load, Rate) else "ms at p99"
 
 
 def _speed(summary: CaseSummary) -> str:
-    if rate_of(summary.case.load) is None:
+    if not isinstance(summary.case.load, Rate):
         return count(summary.throughput_rps.median) if summary.throughput_rps else "no"
     p99 = summary.latency_us.p99
     return significant(p99.median / 1000) if p99 else "unknown"

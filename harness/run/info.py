@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 import sys
@@ -15,7 +14,6 @@ from harness.catalog import listing, packages
 from harness.host import facts
 from harness.model.results import Environment, RunInfo
 from harness.model.targets import App, Server
-from harness.plan.selection import TWIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -36,9 +34,8 @@ def describe(selection: Selection, placement: Placement) -> RunInfo:
     others = {name: packages.installed(python) for name, python in interpreters.items() if python != sys.executable}
     machine = facts.read_machine(look_s=LOOK_S)
     return RunInfo(
-        id=f"{now:%Y-%m-%dT%H-%M-%S}-{selection.seed}",
+        id=f"{now:%Y-%m-%dT%H-%M-%S}-{selection.conditions.seed}",
         started_at=now.isoformat(timespec="seconds"),
-        seed=selection.seed,
         argv=tuple(sys.argv),
         environment=replace(
             environment(
@@ -50,22 +47,11 @@ def describe(selection: Selection, placement: Placement) -> RunInfo:
             ),
             app_versions=_versions_of(selection.apps, lambda _: selection.python),
             other_packages=others,
-            interpreters=_told(interpreters, packages.interpreter),
+            interpreters=_known(interpreters, packages.interpreter),
             app_commit=_app_commit(selection.apps),
         ),
-        baseline=selection.baseline or "",
-        baseline_app=selection.baseline_app or "",
-        rounds=selection.rounds,
-        precision=selection.precision,
-        max_rounds=selection.max_rounds if selection.precision is not None else None,
-        twin=next((entry.name for entry in selection.servers if entry.name == f"{selection.baseline}-{TWIN}"), None),
-        warmup_s=selection.warmup_s,
-        duration_s=selection.duration_s,
-        load=selection.load,
-        users=selection.users,
-        streams=selection.streams,
-        workers=selection.workers,
-        load_processes=selection.load_processes,
+        baseline=selection.baseline,
+        conditions=selection.conditions,
     )
 
 
@@ -75,10 +61,10 @@ def _interpreter(server: Server, selection: Selection) -> str:
 
 def _versions_of(entries: Iterable[Entry], interpreter: Callable[[Entry], str]) -> dict[str, str]:
     """The version of each that is installed beside its interpreter."""
-    return _told({entry.name: entry for entry in entries}, lambda entry: listing.version_of(entry, interpreter(entry)))
+    return _known({entry.name: entry for entry in entries}, lambda entry: listing.version_of(entry, interpreter(entry)))
 
 
-def _told(asked: Mapping[str, Asked], answer: Callable[[Asked], str | None]) -> dict[str, str]:
+def _known(asked: Mapping[str, Asked], answer: Callable[[Asked], str | None]) -> dict[str, str]:
     """The answers that there are, by name."""
     found = {name: answer(each) for name, each in asked.items()}
     return {name: text for name, text in found.items() if text is not None}
@@ -100,18 +86,12 @@ def environment(
     """Where this run's numbers come from; `directory` is looked at for its git commit."""
     return Environment(
         host=platform.node(),
-        cpu_model=machine.processor.model or platform.processor() or platform.machine(),
-        cpu_count=len(machine.processor.cpus) or os.cpu_count() or 1,
-        memory_bytes=machine.ram.total_bytes or 0,
-        kernel=machine.system.kernel or platform.release(),
-        system=machine.system.os or platform.platform(),
-        python=f"{platform.python_implementation()} {platform.python_version()}",
+        machine=machine,
         packages=packages.installed(),
         server_cpus=tuple(sorted(server_cpus)),
         load_cpus=tuple(sorted(load_cpus)),
         git_commit=commit(directory),
         server_versions=server_versions,
-        machine=machine,
     )
 
 

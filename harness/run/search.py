@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.analysis.intervals import TAIL
@@ -44,6 +45,12 @@ class Try(NamedTuple):
 def window_s(level: Capacity, rate_rps: float, duration_s: float) -> float:
     """How long a trial at this rate has to look, `duration_s` at least, until its requests carry the percentiles."""
     return max(duration_s, min(SEARCH_LONGEST_S, SPARE * _requests(level) / rate_rps))
+
+
+def starting_rps(level: Capacity, earlier: Iterable[Record]) -> float:
+    """The rate that a search begins with: half of what the searches of earlier rounds found, if there were any."""
+    found = [each.probe.rate_rps for each in earlier if each.probe and each.probe.final]
+    return max(median(found) / 2 if found else SEARCH_FIRST_RPS, least_rps(level))
 
 
 def least_rps(level: Capacity) -> float:
@@ -96,7 +103,7 @@ def shortfall(level: Capacity, rate_rps: float, result: LoadResult) -> str | Non
     return None
 
 
-def weighed(trial: Record, attempt: Try, level: Capacity, seen: Sequence[Probe]) -> tuple[Record, Probe]:
+def weigh(trial: Record, attempt: Try, level: Capacity, seen: Sequence[Probe]) -> tuple[Record, Probe]:
     """The record of a trial of a search, as the search sees it, and the probe in it; `seen` are the ones before it.
 
     A trial that missed the level is a sound trial, and the search goes on; it is over, and its last trial stands for

@@ -1,7 +1,7 @@
-"""The order of the stages: the only file that knows it.
+"""The order of the stages of a run, which only this file knows.
 
-For each round, for each server in shuffled order: start it, then for each of its cases a trial (one unmeasured pass,
-warm-up, window) beside the sampler, the record written at once; stop it. Reports come later, from the files.
+For each round, for each server in shuffled order: start it; then for each of its cases a trial (one unmeasured pass,
+warm-up, window) beside the sampler, whose record is written at once; then stop it. Reports come later, from the files.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.analysis import summarise
 from harness.host import certificates, guard
-from harness.model.loads import Sweep, load_of
-from harness.plan.schedule import only, swept
+from harness.run import feedback
 from harness.run.calibration.ceiling import Generator, ceilings
-from harness.run.rounds import Bench
+from harness.run.journal import Journal
+from harness.run.launcher import Launcher
+from harness.run.measurer import Measurer
+from harness.run.rounds import Rounds
 
 if TYPE_CHECKING:
     from harness.model.machine import Placement
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from harness.model.results import RunInfo
     from harness.model.targets import Tls
     from harness.run.directory import RunDirectory
-    from harness.run.rounds import Watcher
+    from harness.run.journal import Watcher
 
 CEILING_TRIES = 3
 
@@ -42,41 +43,30 @@ def measure(
     with guard.guard() as token, certificates.issue() as tls:
         info = replace(info, ceilings=info.ceilings or _ceilings(selection, plan, placement, tls, token))
         directory.write_info(info)
-        bench = Bench(selection, info, directory, placement, token, tls, watch, plan.trial_count, plan.estimate_s)
-        bench.begin(plan.exclusions)
-        for number, stints in enumerate(plan.rounds):
-            bench.round(number, stints)
-        if isinstance(load_of(selection.load), Sweep):
-            _sweep(bench, plan)
-        elif selection.precision is not None:
-            _until_precise(bench, plan, selection.precision)
+        journal = Journal(directory, watch, plan.estimate_s)
+        launcher = Launcher(selection, placement, token, tls, journal)
+        measurer = Measurer(selection, info, placement, token, tls, journal)
+        rounds = Rounds(selection.conditions, launcher, measurer, journal)
+        journal.begin(plan.exclusions, plan.trial_count)
+        for number, planned in enumerate(plan.rounds):
+            rounds.carry_out(number, planned)
+        for number, further in enumerate(feedback.further_rounds(plan, selection, journal.records), len(plan.rounds)):
+            journal.expect(sum(len(start.cases) for start in further))
+            rounds.carry_out(number, further)
         directory.write_info(replace(info, complete=True))
 
 
 def _ceilings(selection: Selection, plan: Plan, placement: Placement, tls: Tls, token: str) -> dict[Protocol, float]:
     """What the generator reaches at most on each protocol of the plan."""
     generator = Generator(
-        sys.executable, placement, tls, token, selection.users, selection.streams, selection.load_processes
+        sys.executable,
+        placement,
+        tls,
+        token,
+        selection.conditions.users,
+        selection.conditions.streams,
+        selection.conditions.load_processes,
     )
-    spoken = dict.fromkeys(case.protocol for stints in plan.rounds[:1] for stint in stints for case in stint.cases)
+    spoken = dict.fromkeys(case.protocol for case in plan.cases)
     own = next((scenario for scenario in selection.scenarios if not scenario.ours), None)
-    return ceilings(generator, list(spoken), min(CEILING_TRIES, selection.rounds), own)
-
-
-def _sweep(bench: Bench, plan: Plan) -> None:
-    """The rounds in open loops, at shares of what each case reached in the closed ones."""
-    rounds = swept(bench.selection, summarise.reached_rps(bench.records))
-    bench.total += sum(len(stint.cases) for stints in rounds for stint in stints)
-    for number, stints in enumerate(rounds, len(plan.rounds)):
-        bench.round(number, stints)
-
-
-def _until_precise(bench: Bench, plan: Plan, precision: float) -> None:
-    """Further rounds of the cases whose intervals are still too wide."""
-    baseline = (bench.info.baseline, bench.info.baseline_app)
-    for number, stints in enumerate(plan.further, len(plan.rounds)):
-        left = only(stints, summarise.imprecise(bench.records, baseline, precision))
-        if not left:
-            return
-        bench.total += sum(len(stint.cases) for stint in left)
-        bench.round(number, left)
+    return ceilings(generator, list(spoken), min(CEILING_TRIES, selection.conditions.rounds), own)

@@ -16,7 +16,7 @@ import msgspec
 
 from harness.host import cpus, guard, logs
 from harness.model.errors import LoadError
-from harness.model.loads import rate_of
+from harness.model.loads import Rate
 from harness.model.results import LoadResult
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Order:
     def argv(self, result: Path) -> tuple[str, ...]:
         """The command that writes its result to this file."""
         case = self.case
-        rate = rate_of(case.load)
+        rate = case.load if isinstance(case.load, Rate) else None
         open_loop = (
             ("--rate", str(rate.rps), "--arrivals", rate.arrivals, "--arrivals-seed", str(self.seed)) if rate else ()
         )

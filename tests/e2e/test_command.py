@@ -66,7 +66,7 @@ def test_a_run_leaves_its_files_and_says_where(finished: tuple[Path, subprocess.
     assert names >= {
         "run.json",
         "trials.jsonl",
-        "lives.jsonl",
+        "starts.jsonl",
         "summary.json",
         "report.md",
         "report.html",
@@ -167,9 +167,9 @@ def test_a_server_against_itself_has_its_difference_told_and_rounds_are_added_fo
     done = harness("run", *QUICK, *ONE, "--aa", *precise, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     run = json.loads((tmp_path / "results" / "latest" / "run.json").read_text())
-    assert (run["twin"], run["precision"], run["max_rounds"]) == ("uvicorn-again", 0.0001, 3)
+    assert (run["twin"], run["precision"], run["max_rounds"]) == ("uvicorn-control", 0.0001, 3)
     assert run["complete"]
-    assert {case["server"] for case in run["planned"]} == {"uvicorn", "uvicorn-again"}
+    assert {case["server"] for case in run["planned"]} == {"uvicorn", "uvicorn-control"}
     rounds = [each["round"] for each in records_of(tmp_path / "results/latest")]
     assert sorted(rounds) == [0, 0, 1, 1, 2, 2]
 
@@ -277,7 +277,7 @@ async def app(scope, receive, send):
     folder = tmp_path / "results" / "latest"
     (record,) = records_of(folder)
     assert (record["verdict"], record["reasons"][0]) == ("failed", "the server ended with SIGKILL")
-    (life,) = [json.loads(line) for line in (folder / "lives.jsonl").read_text().splitlines()]
+    (life,) = [json.loads(line) for line in (folder / "starts.jsonl").read_text().splitlines()]
     assert life["ended"] == "SIGKILL"
 
 
@@ -408,7 +408,7 @@ def test_the_twin_of_a_server_that_is_not_installed_is_not_installed(tmp_path: P
     done = harness("plan", *ONE, "--aa", "--python", python, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("0 trials")
-    assert "unsupported: uvicorn-again over h1 (1 case): not installed" in done.stdout
+    assert "unsupported: uvicorn-control over h1 (1 case): not installed" in done.stdout
 
 
 @pytest.mark.long

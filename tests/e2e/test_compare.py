@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def add_twin(run: Path) -> None:
     """Let all that the run has of uvicorn be there a second time, under the name `twin`."""
-    for name in ("trials.jsonl", "lives.jsonl"):
+    for name in ("trials.jsonl", "starts.jsonl"):
         lines = (run / name).read_text().splitlines(keepends=True)
         twins = [line.replace('"server":"uvicorn"', '"server":"twin"') for line in lines if '"uvicorn"' in line]
         (run / name).write_text("".join([*lines, *twins]))
@@ -105,7 +105,7 @@ def test_a_run_set_against_itself_is_refused_for_it_would_meet_every_gate(harnes
         ("run.json", '{"id": ', "run.json: expected a run of schema 1, found that "),
         ("run.json", '{"schema": 99}', "run.json: expected schema 1 of this version, found 99"),
         ("trials.jsonl", "{}\n", "trials.jsonl, line 1: expected a record of schema 1, found that "),
-        ("lives.jsonl", "nonsense\n", "lives.jsonl, line 1: expected a record of schema 1, found that "),
+        ("starts.jsonl", "nonsense\n", "starts.jsonl, line 1: expected a record of schema 1, found that "),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_and_is_no_missed_gate(

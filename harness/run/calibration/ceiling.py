@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from harness.catalog import listing
 from harness.host import process
 from harness.model.errors import LoadError, ServerError
-from harness.model.plan import Case
+from harness.model.plan import Case, Conditions
 from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, WEBSOCKET_PROTOCOLS
 from harness.model.targets import HOST, App, Launch, Server
 from harness.run import trial
@@ -46,7 +46,7 @@ class Generator:
     placement: Placement
     tls: Tls
     token: str
-    users: int = 32
+    users: int = Conditions.users
     streams: int = 1
     processes: int = 1
     window_s: float = WINDOW_S

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from harness.catalog import listing
 from harness.host import cpus, process
 from harness.model.errors import HarnessError
-from harness.model.plan import Case
+from harness.model.loads import SATURATE, Load
+from harness.model.plan import Case, Conditions
 from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, Protocol
 from harness.model.targets import HOST, Launch, Scenario, Server
 from harness.run import trial
@@ -35,10 +36,10 @@ _USERS = Path(__file__).with_name("users")
 class Side:
     """One of the two that are compared: our generator with these settings, or a command of somebody else's."""
 
-    users: int = 32
+    users: int = Conditions.users
     streams: int = 1
     processes: int = 1
-    load: str = "saturate"
+    load: Load = SATURATE
     file: str | None = None
     """A Locust file under `calibration/users`; ours unless given."""
     tool: str | None = None
@@ -68,7 +69,7 @@ COMPARISONS = (
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RateRatio:
     """What came of a comparison: rates in requests/s and their ratio, pair by pair."""
 
     comparison: Comparison
@@ -94,7 +95,7 @@ class Target:
     protocols: frozenset[Protocol]
 
 
-def compare(comparison: Comparison, target: Target, generator: Generator, pairs: int) -> Outcome:
+def compare(comparison: Comparison, target: Target, generator: Generator, pairs: int) -> RateRatio:
     """Measure both sides in turn, so many times; who is first changes with every pair."""
     ours: list[float] = []
     other: list[float] = []
@@ -102,12 +103,12 @@ def compare(comparison: Comparison, target: Target, generator: Generator, pairs:
         sides = [(comparison.ours, ours), (comparison.other, other)]
         for side, rates in sides if pair % 2 == 0 else reversed(sides):
             rates.append(rate_rps(side, comparison.protocol, target, generator))
-    return Outcome(comparison, target.name, tuple(ours), tuple(other))
+    return RateRatio(comparison, target.name, tuple(ours), tuple(other))
 
 
 def all_comparisons(
     start: Callable[[Generator], AbstractContextManager[Target]], tools: set[str], generator: Generator, pairs: int
-) -> Iterator[Outcome]:
+) -> Iterator[RateRatio]:
     """Every comparison that the target and the tools at hand allow."""
     with start(generator) as target:
         for comparison in COMPARISONS:

@@ -13,82 +13,35 @@ from harness.analysis.compare import compare
 from harness.analysis.comparison import Side
 from harness.analysis.gates import METRICS, gates_of
 from harness.model.errors import UsageError
-from harness.model.histogram import Histogram
-from harness.model.plan import Case, Life
-from harness.model.results import Connections, Environment, Errors, LifeRecord, LoadResult, Record, RunInfo, Sample
+from harness.model.loads import Rate, Sweep
+from harness.model.plan import Case, ServerConfig
+from harness.model.results import Record, RunInfo, ServerStart
 from harness.model.summaries import Ratio
+from tests.builders import CASE, RUN, SECOND_NS, record, run_info
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.analysis.comparison import Comparison, Difference
+    from harness.analysis.comparison import Difference, RunComparison
     from harness.analysis.gates import Metric
-    from harness.model.results import Verdict
 
-SECOND_NS = 1_000_000_000
-ENVIRONMENT = Environment(
-    host="bench-1",
-    cpu_model="EPYC",
-    cpu_count=2,
-    memory_bytes=8 * 1024**3,
-    kernel="6.1.0",
-    system="Debian 12",
-    python="CPython 3.11.2",
-    packages={"locust": "2.47.0", "gevent": "26.9.0"},
-    server_cpus=(0,),
-    load_cpus=(1,),
-)
-INFO = RunInfo("one", "2026-11-20T10:00:00+00:00", 7, (), ENVIRONMENT, "a", 5, 0.5, 2.0, "saturate", 32, 1, (1,))
+INFO = RUN
 OTHER = replace(INFO, id="other", started_at="2026-11-21T10:00:00+00:00")
-CASE = Case("a", "asgi", "plaintext", "h1")
 FIVE = (1_000, 1_040, 960, 1_020, 990)
 SLOWER = tuple(round(each * 0.8) for each in FIVE)
-
-
-def record(
-    case: Case,
-    number: int,
-    requests: int,
-    *,
-    verdict: Verdict = "valid",
-    response_us: int = 1_000,
-    cpu_s: float = 0.5,
-    peak_bytes: int = 40_000_000,
-) -> Record:
-    """A round of one second, sampled from its start to its end."""
-    response = Histogram.of([response_us] * requests)
-    result = LoadResult(
-        window_start_ns=SECOND_NS,
-        window_end_ns=2 * SECOND_NS,
-        answers=requests,
-        requests=requests,
-        started=requests,
-        finished=requests,
-        abandoned=0,
-        errors=Errors(),
-        response=response,
-        service=response,
-        send_lag=Histogram.of([0] * requests),
-        by_name={},
-        connections=Connections(opened=32, negotiated="http/1.1"),
-        cpu_ratio=0.5,
-    )
-    samples = (Sample(SECOND_NS, 1.0, 1, peak_bytes), Sample(2 * SECOND_NS, 1.0 + cpu_s, 1))
-    reasons = () if verdict == "valid" else (f"{verdict} for a reason",)
-    return Record(case, number, number, verdict, reasons, "", result, samples)
 
 
 def rounds(several: Sequence[int], case: Case = CASE, **options: Any) -> list[Record]:
     return [record(case, number, requests, **options) for number, requests in enumerate(several)]
 
 
-def lives(times_s: Sequence[float], life: Life = CASE.life) -> list[LifeRecord]:
-    return [LifeRecord(life, number, (), ready_s) for number, ready_s in enumerate(times_s)]
+def lives(times_s: Sequence[float], life: ServerConfig = CASE.config) -> list[ServerStart]:
+    return [ServerStart(life, number, (), ready_s) for number, ready_s in enumerate(times_s)]
 
 
 def side(
     records: Sequence[Record],
-    started: Sequence[LifeRecord] = (),
+    started: Sequence[ServerStart] = (),
     *,
     info: RunInfo = INFO,
     server: str | None = None,
@@ -96,12 +49,12 @@ def side(
     return Side("a folder", info, records, started, server)
 
 
-def figures(comparison: Comparison) -> Mapping[Metric, Difference]:
+def figures(comparison: RunComparison) -> Mapping[Metric, Difference]:
     """The differences of the one pair that there is, and of its starts."""
     return {each.metric: each for each in comparison.differences}
 
 
-def outcomes(comparison: Comparison) -> list[str]:
+def outcomes(comparison: RunComparison) -> list[str]:
     return [each.outcome for each in comparison.gates]
 
 
@@ -264,9 +217,9 @@ def test_a_case_that_is_not_valid_on_either_side_is_not_compared_and_says_why(ba
 def test_starts_are_compared_once_however_many_cases_they_served() -> None:
     cases = [replace(CASE, scenario=name) for name in ("echo", "json")] + [replace(CASE, protocol="h1-tls")]
     records = [each for case in cases for each in rounds(FIVE, case)]
-    started = [*lives([0.2, 0.3]), *lives([0.4, 0.5], cases[2].life)]
+    started = [*lives([0.2, 0.3]), *lives([0.4, 0.5], cases[2].config)]
     comparison = compare(side(records, started), side(records, started, info=OTHER))
-    assert [pair.a for pair in comparison.starts] == [cases[0].life, cases[2].life]
+    assert [pair.a for pair in comparison.starts] == [cases[0].config, cases[2].config]
 
 
 def test_of_a_server_started_again_in_its_round_the_median_counts() -> None:
@@ -350,7 +303,7 @@ def test_gates_are_judged_on_every_case_and_on_every_way_of_starting() -> None:
     assert [(each.gate, each.about, each.outcome) for each in comparison.gates] == [
         ("throughput<-5%", echo, "met"),
         ("throughput<-5%", CASE, "missed"),
-        ("ready>50%", CASE.life, "missed"),
+        ("ready>50%", CASE.config, "missed"),
     ]
 
 
@@ -392,8 +345,8 @@ def test_a_gate_with_nothing_to_check_it_on_is_not_checked() -> None:
 # Sweeps
 
 
-SWEEP = replace(INFO, load="sweep")
-LATER = replace(OTHER, load="sweep")
+SWEEP = run_info(load=Sweep())
+LATER = run_info(OTHER, load=Sweep())
 
 
 def swept(own_rps: Sequence[int], server: str = "a") -> list[Record]:
@@ -401,7 +354,7 @@ def swept(own_rps: Sequence[int], server: str = "a") -> list[Record]:
     case = replace(CASE, server=server)
     records = rounds([4_000] * 5, case)
     for rps in (*own_rps, 1_000, 500):
-        records += rounds([rps] * 5, replace(case, load=f"rate={rps}"))
+        records += rounds([rps] * 5, replace(case, load=Rate(rps)))
     return records
 
 
@@ -415,7 +368,7 @@ def test_of_sweeps_what_both_have_is_compared_and_rates_of_ones_own_are_only_cou
     else:
         a, b = side(ours, info=SWEEP, server="a"), side(theirs, info=SWEEP, server="b")
     comparison = compare(a, b, gates_of("cpu>10%"))
-    assert [pair.a.case.load for pair in comparison.cases] == ["saturate", "rate=500", "rate=1000"]
+    assert [str(pair.a.case.load) for pair in comparison.cases] == ["saturate", "rate=500", "rate=1000"]
     assert (comparison.only_a, comparison.only_b) == ((), ())
     assert comparison.own_rates == (2, 3)
     assert [(each.outcome, each.about) for each in comparison.gates] == [
@@ -430,7 +383,7 @@ def test_a_closed_loop_that_a_sweep_has_no_valid_number_of_is_not_checked() -> N
 
 
 def test_outside_a_sweep_a_rate_that_b_does_not_have_is_missing() -> None:
-    case = replace(CASE, load="rate=500")
+    case = replace(CASE, load=Rate(500))
     comparison = compare(side(rounds(FIVE, case)), side(rounds(FIVE), info=OTHER), gates_of("cpu>10%"))
     assert [each.reason for each in comparison.gates] == ["B has no such case"]
     assert comparison.own_rates == (0, 0)

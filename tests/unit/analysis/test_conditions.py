@@ -8,70 +8,55 @@ from typing import Any
 import pytest
 
 from harness.analysis.conditions import Contrast, changes, unlike
-from harness.model.machine import Activity, Busy, Cpu, Limits, Machine, Network, Power, Processor, Python, Ram, System
-from harness.model.plan import Life
-from harness.model.results import Active, Environment, LifeRecord, RunInfo
+from harness.model.loads import Rate
+from harness.model.machine import Cpu
+from harness.model.plan import ServerConfig
+from harness.model.results import Active, RunInfo, ServerStart
+from tests import builders
+from tests.builders import MACHINE, run_info
 
-MACHINE = Machine(
-    Processor("EPYC", (Cpu(0), Cpu(1)), True, "acpi-cpufreq", ("performance",), True, 2_450.0, 1_500.0, 3_500.0),
-    System("6.1.0", "Debian 12", True, None),
-    Ram(8 * 1024**3, 6 * 1024**3, 0, 0),
-    Limits((0, 1), True, 2, 2.0, None, 4 * 1024**3, 1024, 4096),
-    Network(32768, 60999, 5, 2, 4096),
-    Power(None, None),
-    Activity((0.1, 0.1, 0.1), 0.0, 1.0, 0.0, 0.1, (Busy(1, "init", 0.1),)),
-    Python("CPython", "3.11.2", "GCC", True, True, False, True),
-)
-ENVIRONMENT = Environment(
-    host="bench-1",
-    cpu_model="EPYC",
-    cpu_count=2,
-    memory_bytes=8 * 1024**3,
-    kernel="6.1.0",
-    system="Debian 12",
-    python="CPython 3.11.2",
+ENVIRONMENT = replace(
+    builders.ENVIRONMENT,
     packages={"asgi-harness": "0.1.0", "locust": "2.47.0", "gevent": "26.9.0", "uvloop": "0.22.0"},
-    server_cpus=(0,),
-    load_cpus=(1,),
     git_commit="3f2c1d0",
     server_versions={"uvicorn": "0.53.0", "granian": "2.8.5"},
-    machine=MACHINE,
 )
-INFO = RunInfo("one", "2026-11-20T10:00:00+00:00", 7, (), ENVIRONMENT, "a", 5, 0.5, 2.0, "saturate", 32, 1, (1,))
+INFO = replace(builders.RUN, environment=ENVIRONMENT)
 
 
 def elsewhere(**changed: Any) -> RunInfo:
     return replace(INFO, environment=replace(ENVIRONMENT, **changed))
 
 
-def with_limits(**changed: Any) -> RunInfo:
-    return elsewhere(machine=replace(MACHINE, limits=replace(MACHINE.limits, **changed)))
+def on_other(part: str, **changed: Any) -> RunInfo:
+    """A run on a machine of which one part is another."""
+    return elsewhere(machine=replace(MACHINE, **{part: replace(getattr(MACHINE, part), **changed)}))
 
 
 @pytest.mark.parametrize(
     ("other", "name", "ours", "theirs"),
     [
-        (elsewhere(cpu_model="Xeon"), "CPU model", "EPYC", "Xeon"),
-        (elsewhere(cpu_count=4), "CPUs", "2", "4"),
-        (elsewhere(memory_bytes=16 * 1024**3), "memory in bytes", str(8 * 1024**3), str(16 * 1024**3)),
-        (elsewhere(kernel="6.2.0"), "kernel", "6.1.0", "6.2.0"),
-        (elsewhere(python="PyPy 3.11.2"), "Python", "CPython 3.11.2", "PyPy 3.11.2"),
+        (on_other("processor", model="Xeon"), "CPU model", "EPYC", "Xeon"),
+        (on_other("processor", cpus=tuple(map(Cpu, range(4)))), "CPUs", "2", "4"),
+        (on_other("ram", total_bytes=16 * 1024**3), "memory in bytes", str(8 * 1024**3), str(16 * 1024**3)),
+        (on_other("system", kernel="6.2.0"), "kernel", "6.1.0", "6.2.0"),
+        (on_other("python", implementation="PyPy"), "Python", "CPython 3.11.2", "PyPy 3.11.2"),
         (elsewhere(server_cpus=(0, 2)), "CPUs of the server", "0", "0, 2"),
         (elsewhere(load_cpus=(0,)), "CPUs of the load", "1", "0"),
         (elsewhere(packages={**ENVIRONMENT.packages, "locust": "2.48.0"}), "locust", "2.47.0", "2.48.0"),
         (elsewhere(packages={**ENVIRONMENT.packages, "gevent": "27.1.0"}), "gevent", "26.9.0", "27.1.0"),
         (elsewhere(packages={**ENVIRONMENT.packages, "asgi-harness": "0.2.0"}), "asgi-harness", "0.1.0", "0.2.0"),
-        (replace(INFO, schema=2), "schema", "1", "2"),
-        (replace(INFO, load="rate=500"), "load", "saturate", "rate=500"),
-        (replace(INFO, users=64), "users", "32", "64"),
-        (replace(INFO, streams=8), "streams", "1", "8"),
-        (replace(INFO, workers=(1, 2)), "workers", "1", "1, 2"),
-        (replace(INFO, warmup_s=1.0), "warm-up in s", "0.5", "1.0"),
-        (replace(INFO, duration_s=1.0), "duration in s", "2.0", "1.0"),
-        (replace(INFO, load_processes=2), "load processes", "1", "2"),
-        (with_limits(quota_cpus=1.5), "machine limits quota_cpus", "2.0", "1.5"),
-        (with_limits(quota_cpus=None), "machine limits quota_cpus", "2.0", "None"),
-        (with_limits(memory_bytes=2**30), "machine limits memory_bytes", str(4 * 2**30), str(2**30)),
+        (replace(INFO, schema=3), "schema", "2", "3"),
+        (run_info(INFO, load=Rate(500)), "load", "saturate", "rate=500"),
+        (run_info(INFO, users=64), "users", "32", "64"),
+        (run_info(INFO, streams=8), "streams", "1", "8"),
+        (run_info(INFO, workers=(1, 2)), "workers", "1", "1, 2"),
+        (run_info(INFO, warmup_s=1.0), "warm-up in s", "0.5", "1.0"),
+        (run_info(INFO, duration_s=1.0), "duration in s", "2.0", "1.0"),
+        (run_info(INFO, load_processes=2), "load processes", "1", "2"),
+        (on_other("limits", quota_cpus=1.5), "machine limits quota_cpus", "2.0", "1.5"),
+        (on_other("limits", quota_cpus=None), "machine limits quota_cpus", "2.0", "None"),
+        (on_other("limits", memory_bytes=2**30), "machine limits memory_bytes", str(4 * 2**30), str(2**30)),
         (
             elsewhere(machine=replace(MACHINE, processor=replace(MACHINE.processor, governors=("powersave",)))),
             "machine processor governors",
@@ -89,11 +74,10 @@ def test_what_must_be_alike_is_named_with_both_values(other: RunInfo, name: str,
     "other",
     [
         INFO,
-        replace(INFO, id="other", seed=8, rounds=10, started_at="2026-11-21T10:00:00+00:00", argv=("x",)),
+        run_info(INFO, id="other", seed=8, rounds=10, started_at="2026-11-21T10:00:00+00:00", argv=("x",)),
         elsewhere(host="bench-2", git_commit="0000000", server_versions={"uvicorn": "0.54.0"}),
         elsewhere(packages={**ENVIRONMENT.packages, "uvloop": "0.23.0"}),
-        elsewhere(memory_bytes=round(8 * 1024**3 * 0.9901)),
-        elsewhere(machine=None),
+        on_other("ram", total_bytes=round(8 * 1024**3 * 0.9901)),
         elsewhere(machine=replace(MACHINE, activity=replace(MACHINE.activity, busy_cpus=1.5, busiest=()))),
         elsewhere(machine=replace(MACHINE, ram=replace(MACHINE.ram, available_bytes=1))),
         elsewhere(machine=replace(MACHINE, processor=replace(MACHINE.processor, current_mhz=1_800.0))),
@@ -123,7 +107,8 @@ def test_the_commit_of_an_app_of_ones_own_may_differ_and_is_told() -> None:
 
 
 def test_several_differences_are_all_named() -> None:
-    assert [each.name for each in unlike(INFO, replace(elsewhere(cpu_count=8), users=8))] == ["CPUs", "users"]
+    other = run_info(on_other("processor", cpus=tuple(map(Cpu, range(8)))), users=8)
+    assert [each.name for each in unlike(INFO, other)] == ["CPUs", "users"]
 
 
 BOTH = [("uvicorn", "uvicorn"), ("granian", "granian")]
@@ -175,8 +160,8 @@ def test_set_against_the_harness_itself_an_environment_is_not_blamed_for_what_it
 
 
 def test_an_event_loop_and_modules_that_are_not_the_same_are_told() -> None:
-    def seen(server: str, loop: str, *modules: str) -> list[LifeRecord]:
-        return [LifeRecord(Life(server, "asgi", 1, False), 0, (), active=Active(loop, modules))]
+    def seen(server: str, loop: str, *modules: str) -> list[ServerStart]:
+        return [ServerStart(ServerConfig(server, "asgi", 1, False), 0, (), active=Active(loop, modules))]
 
     before, after = seen("uvicorn", "uvloop.Loop", "h11", "uvloop"), seen("uvicorn", "asyncio.Loop", "h11")
     assert changes(INFO, INFO, [("uvicorn", "uvicorn")], (before, after)) == (

@@ -15,7 +15,6 @@ from harness.analysis import noise
 from harness.analysis.diagnosis import Check, diagnose, worst
 from harness.host.cpus import place
 from harness.host.facts import read_machine
-from harness.model.histogram import Histogram
 from harness.model.machine import (
     Activity,
     Busy,
@@ -30,9 +29,9 @@ from harness.model.machine import (
     Ram,
     System,
 )
-from harness.model.plan import Case
-from harness.model.results import Connections, Errors, LoadResult, Record, Sample
+from harness.model.results import Record
 from tests import fake_machines as fake
+from tests.builders import CASE, record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -192,27 +191,23 @@ def test_a_machine_that_tells_nothing_is_not_accused(tmp_path: Path) -> None:
     assert worst(diagnose(machine, APART)) == "note"  # of the CPUs alone: there are none
 
 
-def trial(server: str, number: int, rate_rps: float, cost_us: float = 100.0, reasons: tuple[str, ...] = ()) -> Record:
+def trial(number: int, rate_rps: float, cost_us: float = 100.0, *, control: bool = False) -> Record:
     """A window of one second that answered so many requests."""
-    answers, second = round(rate_rps), 1_000_000_000
-    none = Histogram()
-    result = LoadResult(
-        0, second, answers, answers, answers, answers, 0, Errors(), none, none, none, {}, Connections(), 0.5
-    )
-    samples = (Sample(0, 0.0, 1), Sample(second, answers * cost_us / 1e6, 1))
-    return Record(Case(server, "asgi", "plaintext", "h1"), number, 0, "valid", reasons, "", result, samples)
+    answers = round(rate_rps)
+    return record(replace(CASE, control=control), number, answers, cpu_s=answers * cost_us / 1e6)
 
 
 def aa(pairs: list[tuple[float, float]]) -> list[Record]:
+    """Rounds of a server and its control, by their requests in one second."""
     return [
-        trial(name, number, rate)
+        trial(number, rate, control=control)
         for number, pair in enumerate(pairs)
-        for name, rate in zip(("a", "a-again"), pair, strict=True)
+        for control, rate in zip((False, True), pair, strict=True)
     ]
 
 
 def test_noise_is_the_spread_and_the_false_difference() -> None:
-    found = noise.measured(aa([(1000, 1100), (1000, 1100), (800, 880)]), "a", "a-again")
+    found = noise.measured(aa([(1000, 1100), (1000, 1100), (800, 880)]), "a")
     assert (found.rounds, len(found.samples_rps), found.window_s) == (3, 6, 1.0)
     assert found.spread == pytest.approx(0.375)
     assert found.throughput is not None
@@ -224,7 +219,7 @@ def test_noise_is_the_spread_and_the_false_difference() -> None:
 
 
 def test_what_can_be_resolved_follows_from_how_pairs_vary() -> None:
-    found = noise.measured(aa([(1000, 1000 * math.exp(0.1)), (1000, 1000 * math.exp(-0.1))]), "a", "a-again")
+    found = noise.measured(aa([(1000, 1000 * math.exp(0.1)), (1000, 1000 * math.exp(-0.1))]), "a")
     deviation = 0.1 * math.sqrt(2)
     assert found.resolves_throughput == pytest.approx(math.expm1(1.68 * deviation), rel=0.02)
     assert noise.judge(found).level == "problem"
@@ -233,7 +228,8 @@ def test_what_can_be_resolved_follows_from_how_pairs_vary() -> None:
 @given(st.lists(st.tuples(st.integers(100, 10_000), st.integers(100, 10_000)), min_size=2, max_size=8))
 def test_names_can_be_swapped(pairs: list[tuple[float, float]]) -> None:
     records = aa(pairs)
-    one, other = noise.measured(records, "a", "a-again"), noise.measured(records, "a-again", "a")
+    swapped = [replace(each, case=replace(each.case, control=not each.case.control)) for each in records]
+    one, other = noise.measured(records, "a"), noise.measured(swapped, "a")
     assert one.resolves_throughput == pytest.approx(other.resolves_throughput)
     assert one.spread == other.spread
     assert one.throughput is not None
@@ -242,18 +238,18 @@ def test_names_can_be_swapped(pairs: list[tuple[float, float]]) -> None:
 
 
 def test_a_round_that_failed_on_one_side_is_left_out_and_its_reason_is_told() -> None:
-    records = [*aa([(1000, 1000), (1000, 1000)]), trial("a", 2, 1000)]
-    failed = Record(Case("a-again", "asgi", "plaintext", "h1"), 2, 0, "failed", ("it ended",))
-    found = noise.measured([*records, failed], "a", "a-again")
+    records = [*aa([(1000, 1000), (1000, 1000)]), trial(2, 1000)]
+    failed = Record(replace(CASE, control=True), 2, 0, "failed", ("it ended",))
+    found = noise.measured([*records, failed], "a")
     assert (found.rounds, len(found.samples_rps)) == (2, 5)
     assert found.reasons == ("it ended",)
 
 
 def test_without_numbers_noise_is_a_problem_with_its_reason() -> None:
-    failed = [Record(Case(name, "asgi", "plaintext", "h1"), 0, 0, "failed", ("no port",)) for name in ("a", "a-again")]
+    failed = [Record(replace(CASE, control=each), 0, 0, "failed", ("no port",)) for each in (False, True)]
     for records in ([], failed, aa([(1000, 1000)])):
-        found = noise.measured(records, "a", "a-again")
+        found = noise.measured(records, "a")
         check = noise.judge(found)
         assert check.level == "problem"
         assert msgspec.json.encode(found)
-    assert "no port" in noise.judge(noise.measured(failed, "a", "a-again")).found
+    assert "no port" in noise.judge(noise.measured(failed, "a")).found

@@ -14,29 +14,29 @@ from hypothesis import strategies as st
 
 from harness.analysis.intervals import T_97_5, _percentiles, carries, estimate, latency, paired_ratio
 from harness.analysis.summarise import imprecise, reached_rps, summarise
-from harness.analysis.windows import cpu_between, foreign_between, steal_between
+from harness.analysis.windows import cpu_between, other_cpu_between, steal_between
 from harness.model.histogram import Histogram
-from harness.model.plan import Case, Life
+from harness.model.loads import Capacity, Rate, Sweep
+from harness.model.plan import Candidate, Case, ServerConfig
 from harness.model.protocols import Protocol
 from harness.model.results import (
-    Connections,
     Errors,
-    LifeRecord,
-    LoadResult,
     MachineTime,
     Probe,
     Record,
     Sample,
+    ServerStart,
     Verdict,
 )
 from harness.model.summaries import Estimate, Latency, Memory, Ratio
+from tests import builders
+from tests.builders import SECOND_NS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.model.summaries import CaseSummary
 
-SECOND_NS = 1_000_000_000
 NO_ERRORS = Errors()
 POSITIVE = st.floats(1e-3, 1e7)
 
@@ -53,26 +53,11 @@ def record(
     errors: Errors = NO_ERRORS,
 ) -> Record:
     """A round of one second, sampled from its start to its end."""
-    service = Histogram.of(service_us or [1_000] * requests)
-    result = LoadResult(
-        window_start_ns=SECOND_NS,
-        window_end_ns=2 * SECOND_NS,
-        answers=requests,
-        requests=requests,
-        started=requests,
-        finished=requests,
-        abandoned=0,
-        errors=errors,
-        response=service,
-        service=service,
-        send_lag=Histogram.of([0] * requests),
-        by_name={},
-        connections=Connections(opened=32, negotiated="http/1.1"),
-        cpu_ratio=0.5,
+    times: Any = {} if service_us is None else {"response_us": service_us}
+    case = Case(server, "asgi", scenario, protocol)
+    return builders.record(
+        case, number, requests, verdict=verdict, peak_bytes=40_000_000 + number, errors=errors, **times
     )
-    samples = (Sample(SECOND_NS, 1.0, 1, 40_000_000 + number), Sample(2 * SECOND_NS, 1.5, 1))
-    reasons = () if verdict == "valid" else (f"{verdict} for a reason",)
-    return Record(Case(server, "asgi", scenario, protocol), number, number, verdict, reasons, "", result, samples)
 
 
 def records_of(speeds: Mapping[str, Sequence[int]], **options: Any) -> list[Record]:
@@ -84,8 +69,16 @@ def records_of(speeds: Mapping[str, Sequence[int]], **options: Any) -> list[Reco
     ]
 
 
-def summaries(records: Sequence[Record], lives: Sequence[LifeRecord] = (), seed: int = 1) -> dict[str, CaseSummary]:
-    return {each.case.server: each for each in summarise(records, lives, baseline=("a", "asgi"), seed=seed)}
+def flat(
+    records: Sequence[Record], starts: Sequence[ServerStart] = (), seed: int = 1, **changes: Any
+) -> list[CaseSummary]:
+    """The summaries of all comparisons."""
+    run = builders.run_info(seed=seed, **changes)
+    return [each for comparison in summarise(records, starts, run) for each in comparison.summaries]
+
+
+def summaries(records: Sequence[Record], starts: Sequence[ServerStart] = (), seed: int = 1) -> dict[str, CaseSummary]:
+    return {each.case.label: each for each in flat(records, starts, seed)}
 
 
 def ranks(records: Sequence[Record]) -> dict[str, int | None]:
@@ -97,6 +90,7 @@ def about(value: float) -> Any:
     return pytest.approx(value)
 
 
+BASELINE = Candidate("a", "asgi")
 FIVE = [1_000, 1_040, 960, 1_020, 990]
 SPEEDS = st.dictionaries(
     st.sampled_from("abcd"), st.lists(st.integers(200, 2_000), min_size=3, max_size=3), min_size=1
@@ -279,22 +273,22 @@ def test_what_host_and_others_took_is_counted_in_the_window_only() -> None:
     after = machine(14, stolen_s=2, used_s=8)
     samples = [quiet, Sample(11 * SECOND_NS, 5.5, 1), busy, after]
     before_window, window = (10 * SECOND_NS, 12 * SECOND_NS), (12 * SECOND_NS, 14 * SECOND_NS)
-    assert (steal_between(samples, *before_window), foreign_between(samples, *before_window)) == (0, 0)
+    assert (steal_between(samples, *before_window), other_cpu_between(samples, *before_window)) == (0, 0)
     assert steal_between(samples, *window) == pytest.approx(0.25)
-    assert foreign_between(samples, *window) == pytest.approx(0.5)
+    assert other_cpu_between(samples, *window) == pytest.approx(0.5)
     assert steal_between(samples[:1], *window) is None
-    assert foreign_between([replace(each, machine=None) for each in samples], *window) is None
+    assert other_cpu_between([replace(each, machine=None) for each in samples], *window) is None
 
 
 # Summaries
 
 
 def test_a_summary_gathers_the_rounds_of_its_case() -> None:
-    life = Life("a", "asgi", 1, tls=False)
+    life = ServerConfig("a", "asgi", 1, tls=False)
     lives = [
-        LifeRecord(life, 0, (), ready_s=0.1, stop_s=0.05, idle_pss_bytes=20_000_000),
-        LifeRecord(life, 1, (), ready_s=0.3, idle_pss_bytes=30_000_000),
-        LifeRecord(replace(life, tls=True), 0, (), ready_s=9.0, idle_pss_bytes=90_000_000),
+        ServerStart(life, 0, (), ready_s=0.1, stop_s=0.05, idle_pss_bytes=20_000_000),
+        ServerStart(life, 1, (), ready_s=0.3, idle_pss_bytes=30_000_000),
+        ServerStart(replace(life, tls=True), 0, (), ready_s=9.0, idle_pss_bytes=90_000_000),
     ]
     found = summaries(records_of({"a": [1_000, 2_000, 1_500]}), lives)["a"]
     assert (found.verdict, found.reasons, found.rounds, found.requests) == ("valid", (), 3, 4_500)
@@ -319,10 +313,7 @@ def test_summaries_come_in_the_order_of_scenario_protocol_and_rank() -> None:
         *records_of({"b": [500] * 3, "a": [500] * 3}, protocol="ws"),
         *records_of({"b": [700] * 3, "a": [900] * 3, "c": [800] * 3}, protocol="h2"),
     ]
-    order = [
-        (each.case.scenario, each.case.protocol, each.case.server)
-        for each in summarise(records, (), baseline=("a", "asgi"), seed=0)
-    ]
+    order = [(each.case.scenario, each.case.protocol, each.case.server) for each in flat(records)]
     assert order == [
         ("json", "h1", "b"),
         ("json", "h1", "a"),
@@ -342,9 +333,9 @@ def test_the_same_records_in_any_order_and_the_same_seed_give_the_same_summaries
         for server, several in speeds.items()
         for number, requests in enumerate(several)
     ]
-    once = summarise(records, (), baseline=("a", "asgi"), seed=seed)
+    once = flat(records, seed=seed)
     shuffler.shuffle(records)
-    assert summarise(records, (), baseline=("a", "asgi"), seed=seed) == once
+    assert flat(records, seed=seed) == once
 
 
 def test_another_case_in_the_run_changes_no_number_of_this_one() -> None:
@@ -467,7 +458,7 @@ def test_the_rate_reached_in_a_closed_loop_is_known_on_a_busy_machine_too(verdic
 
 def test_no_rate_was_reached_where_nothing_was_answered_or_the_rate_was_given() -> None:
     silent, given = records_of({"a": [0], "b": [500]})
-    silent, given = replace(silent, verdict="invalid"), replace(given, case=replace(given.case, load="rate=500"))
+    silent, given = replace(silent, verdict="invalid"), replace(given, case=replace(given.case, load=Rate(500)))
     assert reached_rps([silent, given]) == {}
 
 
@@ -483,8 +474,8 @@ def contest(speeds: Mapping[tuple[str, str], Sequence[int]]) -> list[Record]:
 def test_apps_under_one_server_are_compared_as_servers_are() -> None:
     found = {
         each.name: each
-        for each in summarise(
-            contest({("a", "small"): [1_000, 1_010], ("a", "large"): [500, 505]}), (), baseline=("a", "small"), seed=0
+        for each in flat(
+            contest({("a", "small"): [1_000, 1_010], ("a", "large"): [500, 505]}), baseline=Candidate("a", "small")
         )
     }
     assert {name: each.rank for name, each in found.items()} == {"small": 1, "large": 2}
@@ -494,11 +485,9 @@ def test_apps_under_one_server_are_compared_as_servers_are() -> None:
 
 def test_contestants_are_called_by_what_there_are_several_of() -> None:
     several = {("a", "x"): [1_000], ("b", "x"): [900], ("a", "y"): [800]}
-    names = {each.name for each in summarise(contest(several), (), baseline=("a", "x"), seed=0)}
+    names = {each.name for each in flat(contest(several))}
     assert names == {"x on a", "x on b", "y on a"}
-    assert {
-        each.name for each in summarise(records_of({"a": FIVE, "b": FIVE}), (), baseline=("a", "asgi"), seed=0)
-    } == {
+    assert {each.name for each in flat(records_of({"a": FIVE, "b": FIVE}))} == {
         "a",
         "b",
     }
@@ -514,10 +503,13 @@ def test_a_trial_that_was_tried_again_counts_in_nothing() -> None:
     assert (found.verdict, found.rounds, found.requests, found.reasons) == ("valid", 2, 1_800, ())
 
 
-def test_the_baseline_entered_again_takes_no_rank_from_others() -> None:
-    records = records_of({"a": STEADY, "a-again": STEADY, "b": [500, 501, 499, 500] * 2})
-    found = summarise(records, (), baseline=("a", "asgi"), seed=1, twin="a-again")
-    assert {each.case.server: each.rank for each in found} == {"a": 1, "b": 2, "a-again": None}
+def test_the_control_takes_no_rank_from_others_and_is_named_as_what_it_is() -> None:
+    records = records_of({"a": STEADY, "b": [500, 501, 499, 500] * 2})
+    controls = [replace(each, case=replace(each.case, control=True)) for each in records if each.case.server == "a"]
+    (found,) = summarise([*records, *controls], (), builders.run_info(control=True))
+    assert {each.name: each.rank for each in found.summaries} == {"a": 1, "b": 2, "a (control)": None}
+    assert [each.name for each in found.controls] == ["a (control)"]
+    assert [each.name for each in found.candidates] == ["a", "b"]
 
 
 def test_a_case_is_overloaded_when_most_of_its_rounds_were() -> None:
@@ -533,20 +525,20 @@ def test_cases_whose_intervals_are_too_wide_need_more_rounds_and_so_do_their_bas
     records = records_of({"a": STEADY, "b": STEADY, "c": SHAKY}) + records_of(
         {"a": STEADY, "b": STEADY}, scenario="echo"
     )
-    wanted = {(case.server, case.scenario) for case in imprecise(records, ("a", "asgi"), 0.05)}
+    wanted = {(case.server, case.scenario) for case in imprecise(records, BASELINE, 0.05)}
     assert wanted == {("a", "plaintext"), ("c", "plaintext")}
-    assert imprecise(records, ("a", "asgi"), 0.9) == set()
+    assert imprecise(records, BASELINE, 0.9) == set()
 
 
 def test_without_a_baseline_a_case_must_be_precise_by_itself() -> None:
     records = records_of({"b": STEADY, "c": SHAKY})
-    assert {case.server for case in imprecise(records, ("a", "asgi"), 0.05)} == {"c"}
+    assert {case.server for case in imprecise(records, BASELINE, 0.05)} == {"c"}
 
 
 def test_an_interval_that_is_narrow_early_is_not_yet_taken_for_precise() -> None:
     early, later = ({"a": STEADY[:rounds], "b": STEADY[:rounds]} for rounds in (7, 8))
-    assert {case.server for case in imprecise(records_of(early), ("a", "asgi"), 0.05)} == {"a", "b"}
-    assert imprecise(records_of(later), ("a", "asgi"), 0.05) == set()
+    assert {case.server for case in imprecise(records_of(early), BASELINE, 0.05)} == {"a", "b"}
+    assert imprecise(records_of(later), BASELINE, 0.05) == set()
 
 
 def test_a_case_that_is_valid_in_some_rounds_only_is_not_yet_known_and_one_that_never_is_never_will_be() -> None:
@@ -557,11 +549,11 @@ def test_a_case_that_is_valid_in_some_rounds_only_is_not_yet_known_and_one_that_
         else each
         for each in good
     ]
-    assert {case.server for case in imprecise(spoiled, ("a", "asgi"), 0.5)} == {"a", "b"}
+    assert {case.server for case in imprecise(spoiled, BASELINE, 0.5)} == {"a", "b"}
 
 
 def test_one_round_is_not_precise() -> None:
-    assert {case.server for case in imprecise(records_of({"a": [1_000], "b": [1_000]}), ("a", "asgi"), 0.5)} == {
+    assert {case.server for case in imprecise(records_of({"a": [1_000], "b": [1_000]}), BASELINE, 0.5)} == {
         "a",
         "b",
     }
@@ -577,23 +569,20 @@ def test_a_summary_says_how_precise_it_is() -> None:
 
 def test_of_a_search_only_its_end_counts() -> None:
     def probe(each: Record, rate_rps: float, *, final: bool) -> Record:
-        case = replace(each.case, load="capacity=p99<50ms")
+        case = replace(each.case, load=Capacity({99.0: 50_000}))
         return replace(each, case=case, probe=Probe(rate_rps, "confirmation" if final else "doubling", True, final))
 
     ends = [probe(record("a", number, 900), 910.0, final=True) for number in range(2)]
     steps = [probe(record("a", number, 100), 100.0, final=False) for number in range(2)]
-    (found,) = summarise([*steps, *ends], (), baseline=("a", "asgi"), seed=0)
+    (found,) = flat([*steps, *ends])
     assert (found.rounds, found.offered_rps) == (2, 910.0)
     assert found.throughput_rps is not None
     assert found.throughput_rps.median == about(900)
 
 
 def test_in_a_sweep_each_rate_knows_its_share_of_what_the_server_reached() -> None:
-    rate = [replace(each, case=replace(each.case, load="rate=250")) for each in records_of({"a": [250]})]
-    found = {
-        each.case.load: each
-        for each in summarise([*records_of({"a": [1_000]}), *rate], (), baseline=("a", "asgi"), seed=0)
-    }
+    rate = [replace(each, case=replace(each.case, load=Rate(250))) for each in records_of({"a": [250]})]
+    found = {str(each.case.load): each for each in flat([*records_of({"a": [1_000]}), *rate], load=Sweep())}
     assert (found["rate=250"].own_share, found["saturate"].own_share) == (0.25, None)
 
 
@@ -602,7 +591,7 @@ def test_context_switches_are_counted_over_the_window_only() -> None:
     half_ns = SECOND_NS // 2
     seen = [(half_ns, 0), (SECOND_NS + half_ns, 3_000), (3 * SECOND_NS, 9_000)]
     samples = tuple(Sample(at_ns, 1.0, 1, switches=switches, frequency_mhz=2_000.0) for at_ns, switches in seen)
-    (found,) = summarise([replace(each, samples=samples)], (), baseline=("a", "asgi"), seed=0)
+    (found,) = flat([replace(each, samples=samples)])
     assert found.context_switches_per_request is not None
     assert found.context_switches_per_request.median == about((5_000 - 1_500) / 1_000)
     assert found.frequency_mhz is not None
@@ -612,7 +601,7 @@ def test_context_switches_are_counted_over_the_window_only() -> None:
 
 def test_a_server_alone_must_be_precise_by_itself_for_it_has_no_other_to_be_compared_with() -> None:
     alone = records_of({"a": SHAKY})
-    assert {case.server for case in imprecise(alone, ("a", "asgi"), 0.05)} == {"a"}
+    assert {case.server for case in imprecise(alone, BASELINE, 0.05)} == {"a"}
     other = record("b", 0, 1_000)
     unsupported = replace(other, verdict="unsupported", result=None)
     precision = summaries([*alone, unsupported])["a"].precision

@@ -11,6 +11,7 @@ import pytest
 from harness.analysis import verdict
 from harness.analysis.case_rounds import combine
 from harness.model.histogram import Histogram
+from harness.model.loads import SATURATE, Load, Rate
 from harness.model.plan import Case
 from harness.model.protocols import PROTOCOLS, Protocol
 from harness.model.results import Connections, Errors, LoadResult, Record, Verdict
@@ -47,7 +48,7 @@ SURROUNDINGS: dict[str, Any] = {
     "server_cpu_s": 1.96,
     "server_cpus": 1,
     "steal_ratio": 0.01,
-    "foreign_ratio": 0.01,
+    "other_cpu_ratio": 0.01,
     "ceiling_rps": 20_000.0,
     "disjoint": True,
 }
@@ -62,7 +63,7 @@ def test_a_healthy_trial_is_valid_and_there_is_nothing_to_say_of_it() -> None:
 
 
 def test_what_was_not_looked_at_speaks_neither_for_nor_against() -> None:
-    assert judge(server_cpu_s=None, steal_ratio=None, foreign_ratio=None, ceiling_rps=None) == ("valid", ())
+    assert judge(server_cpu_s=None, steal_ratio=None, other_cpu_ratio=None, ceiling_rps=None) == ("valid", ())
 
 
 ERRORS = Errors(3, {"status": 2, "timeout": 1}, {"status": "GET /: 500", "timeout": "GET /: 30 s"})
@@ -160,14 +161,14 @@ REASONS: list[tuple[str, LoadResult, dict[str, Any], Verdict, str]] = [
     (
         "others",
         HEALTHY,
-        {"foreign_ratio": 0.06},
+        {"other_cpu_ratio": 0.06},
         "valid",
         "other processes used 6 % of the server's CPUs; noted from 5 %",
     ),
     (
         "many others",
         HEALTHY,
-        {"foreign_ratio": 0.5},
+        {"other_cpu_ratio": 0.5},
         "invalid",
         "other processes used 50 % of the server's CPUs; limit 20 %",
     ),
@@ -193,7 +194,7 @@ def test_each_fault_alone_is_told_with_its_figure_and_its_limit(
         (trial(users_busy=8.1), {}),
         (trial(users_busy=4.1), {}),
         (HEALTHY, {"steal_ratio": 0.05}),
-        (HEALTHY, {"foreign_ratio": 0.05}),
+        (HEALTHY, {"other_cpu_ratio": 0.05}),
         (trial(connections=Connections(opened=900, reopened=892, resent=3, negotiated="http/1.1")), {}),
     ],
     ids=["generator", "ceiling", "in flight above", "in flight below", "steal", "others", "reopened"],
@@ -235,7 +236,7 @@ def test_slow_requests_cut_by_the_edges_of_the_window_are_not_the_generators_fau
 
 
 def test_littles_law_is_for_the_closed_loop_only() -> None:
-    assert judge(trial(users_busy=0.5), replace(CASE, load="rate=500")) == ("valid", ())
+    assert judge(trial(users_busy=0.5), replace(CASE, load=Rate(500))) == ("valid", ())
 
 
 @pytest.mark.parametrize(
@@ -266,8 +267,8 @@ def test_requests_that_last_longer_than_the_window_are_seen_where_it_ends() -> N
 
 def test_in_a_short_window_the_hundredths_that_the_kernel_counts_in_are_nobodys() -> None:
     short = trial(1_500, 7.9 * 0.15, window_end_ns=1_000 + WINDOW_NS * 3 // 20)
-    assert judge(short, foreign_ratio=0.1, server_cpu_s=0.29)[1] == ()
-    noted = judge(short, foreign_ratio=0.15, server_cpu_s=0.29)
+    assert judge(short, other_cpu_ratio=0.1, server_cpu_s=0.29)[1] == ()
+    noted = judge(short, other_cpu_ratio=0.15, server_cpu_s=0.29)
     assert noted == ("valid", ("other processes used 15 % of the server's CPUs; noted from 13.3 %",))
 
 
@@ -277,17 +278,17 @@ OVERLOAD = trial(7_000)
 @pytest.mark.parametrize(
     ("load", "result", "surroundings", "overloaded"),
     [
-        ("rate=5000", OVERLOAD, {}, True),
-        ("rate=3500", OVERLOAD, {}, False),
-        ("rate=5000", OVERLOAD, {"foreign_ratio": 0.5}, False),
-        ("rate=5000", OVERLOAD, {"steal_ratio": 0.5}, False),
-        ("rate=5000", replace(OVERLOAD, cpu_ratio=0.99), {"server_cpu_s": 1.0}, False),
-        ("rate=5000", replace(OVERLOAD, checked=False, window_end_ns=OVERLOAD.window_start_ns), {}, False),
-        ("saturate", OVERLOAD, {}, False),
+        (Rate(5000), OVERLOAD, {}, True),
+        (Rate(3500), OVERLOAD, {}, False),
+        (Rate(5000), OVERLOAD, {"other_cpu_ratio": 0.5}, False),
+        (Rate(5000), OVERLOAD, {"steal_ratio": 0.5}, False),
+        (Rate(5000), replace(OVERLOAD, cpu_ratio=0.99), {"server_cpu_s": 1.0}, False),
+        (Rate(5000), replace(OVERLOAD, checked=False, window_end_ns=OVERLOAD.window_start_ns), {}, False),
+        (SATURATE, OVERLOAD, {}, False),
     ],
 )
 def test_a_server_is_overloaded_only_where_nothing_else_can_be_the_reason(
-    load: str, result: LoadResult, surroundings: dict[str, Any], *, overloaded: bool
+    load: Load, result: LoadResult, surroundings: dict[str, Any], *, overloaded: bool
 ) -> None:
     around = verdict.Surroundings(**{**SURROUNDINGS, **surroundings})
     assert verdict.overloaded(replace(CASE, load=load), result, around) is overloaded
@@ -299,12 +300,12 @@ def test_a_server_is_acquitted_where_the_samples_of_a_short_window_cannot_tell_i
         assert judge(result, server_cpu_s=0.936 * window_s)[0] == expected
 
 
-def test_a_trial_is_spoiled_by_what_the_machine_did_and_by_nothing_else() -> None:
+def test_a_trial_is_disturbed_by_what_the_machine_did_and_by_nothing_else() -> None:
     def spoiled(result: LoadResult = HEALTHY, **surroundings: Any) -> bool:
-        return verdict.spoiled(result, verdict.Surroundings(**{**SURROUNDINGS, **surroundings}))
+        return verdict.disturbed(result, verdict.Surroundings(**{**SURROUNDINGS, **surroundings}))
 
     assert spoiled(steal_ratio=0.25)
-    assert spoiled(foreign_ratio=0.25)
+    assert spoiled(other_cpu_ratio=0.25)
     assert not spoiled(steal_ratio=0.15, disjoint=False)
     assert not spoiled(trial(errors=ERRORS), steal_ratio=0.25)
     assert not spoiled(trial(started=11_000), steal_ratio=0.25)
@@ -386,7 +387,7 @@ def test_a_case_with_a_single_record_is_what_the_record_says(found: Verdict) -> 
     assert combine(rounds((found, ("in these words",)))) == (found, ("in these words",))
 
 
-OPEN = replace(CASE, load="rate=5000")
+OPEN = replace(CASE, load=Rate(5000))
 LATE = Histogram.of([1_500] * 10_000)
 
 

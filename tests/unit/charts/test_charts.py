@@ -20,9 +20,10 @@ from harness.charts._lines import spread
 from harness.charts._style import PALETTE, QUIET, USUAL, colours, compact, panels
 from harness.charts.latency import BEYOND, LEAST, tail
 from harness.model.histogram import Histogram
+from harness.model.loads import Saturate, Sweep
 from harness.model.summaries import Latency, Memory
 from tests import synthetic
-from tests.synthetic import Spoiled
+from tests.synthetic import Fault, flat, grouped, swept
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CHARTS = listing.charts()
-QUESTIONS = (("plaintext", "h1"), ("json", "h2"), ("echo", "h2"), ("ws_echo", "ws"))
-SUMMARIES = synthetic.summaries(questions=QUESTIONS, requests_per_case=1_200)
+ASKED = (("plaintext", "h1"), ("json", "h2"), ("echo", "h2"), ("ws_echo", "ws"))
+COMPARISONS = synthetic.summaries(asked=ASKED, requests_per_case=1_200)
 RUN = synthetic.run_info()
-SWEEP = replace(RUN, load="sweep")
+SWEEP = synthetic.under(RUN, load=Sweep())
 
 COMPARING = [chart for chart in CHARTS if chart not in {rate, scaling}]
 """Those that every run has."""
@@ -75,10 +76,10 @@ def test_a_chart_without_summaries_or_without_numbers_is_none(chart: ModuleType)
             response=Histogram(),
             memory_pss_bytes=Memory(None, None),
         )
-        for each in SUMMARIES
+        for each in flat(COMPARISONS)
     ]
     assert chart.draw([], RUN) is None
-    assert chart.draw(silent, RUN) is None
+    assert chart.draw(grouped(silent), RUN) is None
 
 
 @pytest.mark.parametrize("chart", [rate, scaling])
@@ -86,12 +87,12 @@ def test_a_chart_of_several_rates_or_worker_counts_gives_the_same_bytes_and_keep
     chart: ModuleType,
 ) -> None:
     names = ("uvicorn", "a-very-long-server-name", "$x_1$ <script>&|", "daphne")
-    run, summaries = (
+    run, comparisons = (
         (SWEEP, synthetic.sweep(names)) if chart is rate else (RUN, synthetic.with_workers((1, 4), 1, names))
     )
-    figure = chart.draw(summaries, run)
+    figure = chart.draw(comparisons, run)
     assert set(names) <= set(words_in(figure))
-    assert svg_of(figure) == svg_of(chart.draw(summaries, run))
+    assert svg_of(figure) == svg_of(chart.draw(comparisons, run))
     box, (width_in, height_in) = figure.get_tightbbox(), figure.get_size_inches()
     assert 0 <= box.x0 < box.x1 <= width_in
     assert 0 <= box.y0 < box.y1 <= height_in
@@ -99,14 +100,14 @@ def test_a_chart_of_several_rates_or_worker_counts_gives_the_same_bytes_and_keep
 
 @each_chart
 def test_a_chart_gives_the_same_bytes_for_the_same_summaries(chart: ModuleType) -> None:
-    assert svg_of(chart.draw(SUMMARIES, RUN)) == svg_of(chart.draw(list(SUMMARIES), RUN))
+    assert svg_of(chart.draw(COMPARISONS, RUN)) == svg_of(chart.draw(list(COMPARISONS), RUN))
 
 
 @each_chart
 def test_the_footer_says_where_the_numbers_come_from(chart: ModuleType) -> None:
-    said = " ".join(words_in(chart.draw(SUMMARIES, RUN)))
+    said = " ".join(words_in(chart.draw(COMPARISONS, RUN)))
     where = RUN.environment
-    for fact in (where.cpu_model, where.kernel, where.python, RUN.conditions, RUN.started_at[:10]):
+    for fact in (where.cpu_model, where.kernel, where.python, str(RUN.conditions), RUN.started_at[:10]):
         assert fact in said
     for server, version in where.server_versions.items():
         assert f"{server} {version}" in said
@@ -115,28 +116,28 @@ def test_the_footer_says_where_the_numbers_come_from(chart: ModuleType) -> None:
 @each_chart
 def test_drawing_leaves_the_settings_of_matplotlib_alone(chart: ModuleType) -> None:
     before = dict(mpl.rcParams)
-    svg_of(chart.draw(SUMMARIES, RUN))
+    svg_of(chart.draw(COMPARISONS, RUN))
     assert dict(mpl.rcParams) == before
 
 
 @each_chart
 def test_odd_names_are_drawn_letter_by_letter(chart: ModuleType) -> None:
     odd = "$x_1$ <script>&|"
-    said = words_in(chart.draw(synthetic.summaries((odd, "uvicorn"), QUESTIONS[:1], requests_per_case=200), RUN))
+    said = words_in(chart.draw(synthetic.summaries((odd, "uvicorn"), ASKED[:1], requests_per_case=200), RUN))
     assert odd in said
 
 
 @each_chart
 def test_one_server_on_one_question_makes_a_chart(chart: ModuleType) -> None:
-    figure = chart.draw(synthetic.summaries(("mine",), QUESTIONS[:1], requests_per_case=200), RUN)
+    figure = chart.draw(synthetic.summaries(("mine",), ASKED[:1], requests_per_case=200), RUN)
     assert "mine" in words_in(figure)
 
 
 @each_chart
 def test_no_words_leave_the_picture_with_many_servers_and_long_names(chart: ModuleType) -> None:
     names = (*USUAL, "uvicorn-h11-asyncio", "gunicorn-uvicorn", "anycorn", "tremolo", "a-very-long-server-name")
-    summaries = synthetic.summaries(names, QUESTIONS, requests_per_case=150)
-    figure = chart.draw(summaries, synthetic.run_info(names))
+    comparisons = synthetic.summaries(names, ASKED, requests_per_case=150)
+    figure = chart.draw(comparisons, synthetic.run_info(names))
     box = figure.get_tightbbox()
     width_in, height_in = figure.get_size_inches()
     assert 0 <= box.x0 < box.x1 <= width_in
@@ -146,28 +147,31 @@ def test_no_words_leave_the_picture_with_many_servers_and_long_names(chart: Modu
 @pytest.mark.parametrize("name", ["throughput", "cpu_cost"])
 def test_bars_show_every_case_and_say_which_do_not_hold(name: str) -> None:
     chart = next(chart for chart in CHARTS if chart.__name__.endswith(name))
-    figure = chart.draw(SUMMARIES, RUN)
-    assert len(figure.axes) == len(QUESTIONS)
-    for axes, group in zip(figure.axes, panels(SUMMARIES).values(), strict=True):
+    figure = chart.draw(COMPARISONS, RUN)
+    assert len(figure.axes) == len(ASKED)
+    for axes, comparison in zip(figure.axes, panels(COMPARISONS).values(), strict=True):
+        group = comparison.summaries
         assert {label.get_text() for label in axes.get_yticklabels()} == {each.case.server for each in group}
         notes = [text.get_text().rpartition("\n")[2] for text in axes.texts]
-        spoiled = sorted(each.verdict for each in group if each.verdict != "valid")
-        assert sorted(note for note in notes if note.isidentifier() or "-" in note) == spoiled
+        bad = sorted(each.verdict for each in group if each.verdict != "valid")
+        assert sorted(note for note in notes if note.isidentifier() or "-" in note) == bad
         hatched = [bar for bar in axes.patches if bar.get_hatch()]
         assert len(hatched) == sum(each.measured and each.verdict != "valid" for each in group)
 
 
 def test_throughput_is_sorted_from_the_fastest_with_the_unmeasured_last() -> None:
     chart = next(chart for chart in CHARTS if chart.TITLE == "Throughput")
-    for axes, group in zip(chart.draw(SUMMARIES, RUN).axes, panels(SUMMARIES).values(), strict=True):
+    for axes, comparison in zip(chart.draw(COMPARISONS, RUN).axes, panels(COMPARISONS).values(), strict=True):
         shown = [label.get_text() for label in axes.get_yticklabels()]
-        speed = {each.case.server: each.throughput_rps.median if each.throughput_rps else -1 for each in group}
+        speed = {
+            each.case.server: each.throughput_rps.median if each.throughput_rps else -1 for each in comparison.summaries
+        }
         assert [speed[server] for server in shown] == sorted(speed.values(), reverse=True)
 
 
 def test_latency_dashes_what_does_not_hold_and_notes_who_is_missing() -> None:
     chart = next(chart for chart in CHARTS if chart.TITLE == "Latency")
-    said = "\n".join(words_in(chart.draw(SUMMARIES, RUN)))
+    said = "\n".join(words_in(chart.draw(COMPARISONS, RUN)))
     assert "granian client-limited (dashed)" in said
     assert "uvicorn unsupported" in said
     assert "daphne failed" in said
@@ -175,11 +179,11 @@ def test_latency_dashes_what_does_not_hold_and_notes_who_is_missing() -> None:
 
 def test_memory_leaves_out_numbers_that_do_not_hold() -> None:
     chart = next(chart for chart in CHARTS if chart.TITLE == "Memory")
-    spoiled = Spoiled("invalid", ("no",))
-    summaries = synthetic.summaries(
-        ("uvicorn", "daphne"), QUESTIONS[:1], lambda case: spoiled if case.server == "daphne" else None, 200
+    fault = Fault("invalid", ("no",))
+    comparisons = synthetic.summaries(
+        ("uvicorn", "daphne"), ASKED[:1], lambda case: fault if case.server == "daphne" else None, 200
     )
-    said = words_in(chart.draw(summaries, RUN))
+    said = words_in(chart.draw(comparisons, RUN))
     assert "uvicorn" in said
     assert "daphne" not in said
 
@@ -187,12 +191,12 @@ def test_memory_leaves_out_numbers_that_do_not_hold() -> None:
 @pytest.mark.parametrize("name", ["throughput", "cpu_cost", "memory"])
 @pytest.mark.parametrize("names", [USUAL, ("uvicorn", "django-ninja on gunicorn-uvicorn-h11-asyncio")])
 def test_labels_beside_bars_end_inside_their_panel(name: str, names: tuple[str, ...]) -> None:
-    summaries = [
+    comparisons = grouped(
         replace(each, case=replace(each.case, workers=count))
         for count in (1, 2, 4)
-        for each in synthetic.summaries(names, QUESTIONS[:1], synthetic.never_spoiled, 200)
-    ]
-    figure = chart_of(name).draw(summaries, RUN)
+        for each in flat(synthetic.summaries(names, ASKED[:1], synthetic.no_faults, 200))
+    )
+    figure = chart_of(name).draw(comparisons, RUN)
     for axes in figure.axes:
         right = axes.get_window_extent().x1
         assert axes.texts
@@ -200,7 +204,7 @@ def test_labels_beside_bars_end_inside_their_panel(name: str, names: tuple[str, 
 
 
 def test_a_ceiling_does_not_run_through_the_numbers_beside_the_bars() -> None:
-    (axes, *_) = chart_of("throughput").draw(SUMMARIES, RUN).axes
+    (axes, *_) = chart_of("throughput").draw(COMPARISONS, RUN).axes
     assert [line for line in axes.lines if line.get_linestyle() == "--"]
     measured = [text for text in axes.texts if any(letter.isdigit() for letter in text.get_text())]
     assert all(text.get_bbox_patch().get_facecolor() == (1, 1, 1, 1) for text in measured)
@@ -208,38 +212,38 @@ def test_a_ceiling_does_not_run_through_the_numbers_beside_the_bars() -> None:
 
 @pytest.mark.parametrize("complete", [True, False, None])
 def test_charts_of_an_interrupted_run_say_so(complete: bool | None) -> None:
-    said = " ".join(words_in(chart_of("throughput").draw(SUMMARIES, replace(RUN, complete=complete))))
+    said = " ".join(words_in(chart_of("throughput").draw(COMPARISONS, replace(RUN, complete=complete))))
     assert ("interrupted" in said) == (complete is False)
 
 
 @pytest.mark.parametrize("name", ["throughput", "latency", "cpu_cost", "memory"])
 def test_apps_on_servers_stand_side_by_side_in_one_panel(name: str) -> None:
-    summaries = synthetic.with_apps(("uvicorn", "granian"), ("asgi", "fastapi"))
-    figure = chart_of(name).draw(summaries, RUN)
+    comparisons = synthetic.with_apps(("uvicorn", "granian"), ("asgi", "fastapi"))
+    figure = chart_of(name).draw(comparisons, RUN)
     assert len(figure.axes) == 1
     assert {"asgi on uvicorn", "fastapi on uvicorn", "asgi on granian", "fastapi on granian"} <= set(words_in(figure))
 
 
 def test_several_worker_counts_have_panels_of_their_own() -> None:
-    summaries = synthetic.with_workers((1, 2), 0.8)
-    assert list(panels(summaries)) == ["plaintext · HTTP/1.1 · 1 worker", "plaintext · HTTP/1.1 · 2 workers"]
-    said = words_in(chart_of("memory").draw(summaries, RUN))
+    comparisons = synthetic.with_workers((1, 2), 0.8)
+    assert list(panels(comparisons)) == ["plaintext · HTTP/1.1 · 1 worker", "plaintext · HTTP/1.1 · 2 workers"]
+    said = words_in(chart_of("memory").draw(comparisons, RUN))
     assert {"1 worker", "2 workers"} <= set(said)
 
 
 @pytest.mark.parametrize("name", ["throughput", "latency", "cpu_cost", "memory"])
 def test_in_a_sweep_bars_and_curves_are_those_of_the_closed_loop(name: str) -> None:
-    swept = synthetic.sweep()
-    closed = [each for each in swept if each.case.load == "saturate"]
-    assert svg_of(chart_of(name).draw(swept, SWEEP)) == svg_of(chart_of(name).draw(closed, SWEEP))
+    (whole,) = synthetic.sweep()
+    closed = swept(each for each in whole.summaries if isinstance(each.case.load, Saturate))
+    assert svg_of(chart_of(name).draw([whole], SWEEP)) == svg_of(chart_of(name).draw([closed], SWEEP))
 
 
 def test_a_rate_that_was_not_kept_is_a_cross_and_no_latency() -> None:
-    swept = synthetic.sweep(("uvicorn",))
-    kept = [each for each in swept if each.own_share is not None and each.own_share < 1]
-    for axes, where in zip(rate.draw(swept, SWEEP).axes, ("offered_rps", "own_share"), strict=True):
+    (whole,) = synthetic.sweep(("uvicorn",))
+    kept = [each for each in whole.summaries if each.own_share is not None and each.own_share < 1]
+    for axes, where in zip(rate.draw([whole], SWEEP).axes, ("offered_rps", "own_share"), strict=True):
         crosses = [line for line in axes.lines if line.get_marker() == "x"]
-        (overload,) = [each for each in swept if each.own_share and each.own_share > 1]
+        (overload,) = [each for each in whole.summaries if each.own_share and each.own_share > 1]
         assert [line.get_xdata()[0] for line in crosses] == [getattr(overload, where)]
         assert all(0 < line.get_ydata()[0] <= 1 for line in crosses), "in shares of the height, not in ms"
         p99 = next(line for line in axes.lines if line.get_linewidth() > 1)
@@ -248,31 +252,34 @@ def test_a_rate_that_was_not_kept_is_a_cross_and_no_latency() -> None:
 
 
 def test_no_line_is_drawn_across_an_overload_and_who_has_no_p99_is_named() -> None:
-    swept = synthetic.sweep()
+    (whole,) = synthetic.sweep()
     lost = {"verdict": "invalid", "achieved_ratio": 0.9, "overloaded": True}
-    mixed = [replace(each, **lost) if (each.name, each.own_share) == ("uvicorn", 0.5) else each for each in swept]
+    mixed = [
+        replace(each, **lost) if (each.name, each.own_share) == ("uvicorn", 0.5) else each for each in whole.summaries
+    ]
     silent = [replace(each, latency_us=Latency()) if each.name == "daphne" else each for each in mixed]
-    figure = rate.draw(silent, SWEEP)
+    figure = rate.draw([swept(silent)], SWEEP)
     p99 = next(line for line in figure.axes[0].lines if line.get_linewidth() > 1 and len(line.get_xdata()) > 1)
     assert [math.isnan(y) for y in p99.get_ydata()] == [share in {0.5, 1.05} for share in synthetic.SHARES]
     assert "daphne: no p99, too few requests" in words_in(figure)
 
 
 def test_a_point_that_does_not_hold_is_hollow() -> None:
-    swept = [replace(each, verdict="client-limited") if each.own_share == 0.5 else each for each in synthetic.sweep()]
-    for axes in rate.draw(swept, SWEEP).axes:
+    (whole,) = synthetic.sweep()
+    limited = [replace(each, verdict="client-limited") if each.own_share == 0.5 else each for each in whole.summaries]
+    for axes in rate.draw([swept(limited)], SWEEP).axes:
         dots = [line for line in axes.lines if line.get_marker() == "o"]
         assert sum(dot.get_markerfacecolor() == "white" for dot in dots) == 4
         assert len(dots) == 4 * (len(synthetic.SHARES) - 1)
 
 
 def test_a_rate_whose_neighbours_do_not_hold_has_marks_and_one_that_does_not_hold_no_line() -> None:
-    swept = [
+    mixed = [
         each if each.own_share in {None, 0.5} else replace(each, verdict="invalid", overloaded=each.own_share != 0.7)
-        for each in synthetic.sweep(("uvicorn",))
+        for each in flat(synthetic.sweep(("uvicorn",)))
     ]
-    for axes, where in zip(rate.draw(swept, SWEEP).axes, ("offered_rps", "own_share"), strict=True):
-        (alone,) = [each for each in swept if each.own_share == 0.5]
+    for axes, where in zip(rate.draw([swept(mixed)], SWEEP).axes, ("offered_rps", "own_share"), strict=True):
+        (alone,) = [each for each in mixed if each.own_share == 0.5]
         marks = [line for line in axes.lines if line.get_marker() == "o"]
         heights = {float(line.get_ydata()[0]) for line in marks if line.get_xdata()[0] == getattr(alone, where)}
         assert heights == {alone.latency_us.p99.median / 1000, alone.latency_us.p50.median / 1000}
@@ -281,17 +288,18 @@ def test_a_rate_whose_neighbours_do_not_hold_has_marks_and_one_that_does_not_hol
 
 
 def test_an_invalid_rate_that_is_no_overload_is_no_cross() -> None:
-    swept = [replace(each, overloaded=False) for each in synthetic.sweep(("uvicorn",))]
-    for axes in rate.draw(swept, SWEEP).axes:
+    invalid = [replace(each, overloaded=False) for each in flat(synthetic.sweep(("uvicorn",)))]
+    for axes in rate.draw([swept(invalid)], SWEEP).axes:
         assert not [line for line in axes.lines if line.get_marker() == "x"]
 
 
 @pytest.mark.parametrize("chart", [rate, scaling])
 def test_names_beside_the_lines_of_many_servers_stay_beside_their_panel(chart: ModuleType) -> None:
     names = tuple(f"server-number-{number}" for number in range(26))
-    swept = chart is rate
-    summaries = synthetic.sweep(names) if swept else synthetic.with_workers((1, 4), 1, names)
-    for axes in chart.draw(summaries, SWEEP if swept else RUN).axes:
+    run, comparisons = (
+        (SWEEP, synthetic.sweep(names)) if chart is rate else (RUN, synthetic.with_workers((1, 4), 1, names))
+    )
+    for axes in chart.draw(comparisons, run).axes:
         places = sorted(text.xyann[1] for text in axes.texts if text.get_text() in names)
         assert len(places) == len(names)
         assert -1e-9 <= places[0] <= places[-1] <= 1 + 1e-9
@@ -301,49 +309,54 @@ def test_names_beside_the_lines_of_many_servers_stay_beside_their_panel(chart: M
 
 
 def test_latency_has_a_logarithmic_scale_when_it_spans_more_than_a_decade() -> None:
-    swept = synthetic.sweep()
-    low = [each for each in swept if each.own_share is None or each.own_share <= 0.25]
-    assert {axes.get_yscale() for axes in rate.draw(swept, SWEEP).axes} == {"log"}
-    assert {axes.get_yscale() for axes in rate.draw(low, SWEEP).axes} == {"linear"}
+    (whole,) = synthetic.sweep()
+    low = swept(each for each in whole.summaries if each.own_share is None or each.own_share <= 0.25)
+    assert {axes.get_yscale() for axes in rate.draw([whole], SWEEP).axes} == {"log"}
+    assert {axes.get_yscale() for axes in rate.draw([low], SWEEP).axes} == {"linear"}
 
 
 def test_without_a_sweep_there_is_no_latency_against_rate() -> None:
-    assert rate.draw(SUMMARIES, RUN) is None
+    assert rate.draw(COMPARISONS, RUN) is None
 
 
 def test_scaling_sets_the_medians_against_as_many_times_the_fewest() -> None:
-    summaries = synthetic.with_workers((1, 2, 4), 0.5, ("daphne", "uvicorn"))
-    (axes,) = scaling.draw(summaries, RUN).axes
+    comparisons = synthetic.with_workers((1, 2, 4), 0.5, ("daphne", "uvicorn"))
+    (axes,) = scaling.draw(comparisons, RUN).axes
     measured = [line for line in axes.lines if len(line.get_xdata()) == 3]
     ideals = [line for line in axes.lines if line.get_linestyle() == "--"]
     for name, line, ideal in zip(("daphne", "uvicorn"), measured, ideals, strict=True):
-        medians = [each.throughput_rps.median for each in summaries if each.name == name]
+        medians = [each.throughput_rps.median for each in flat(comparisons) if each.name == name]
         assert [round(each) for each in line.get_xdata()] == [1, 2, 4]
         assert list(line.get_ydata()) == medians
         assert list(ideal.get_ydata()) == pytest.approx([medians[0], 4 * medians[0]])
 
 
 def test_scaling_draws_no_line_through_numbers_that_do_not_hold() -> None:
-    summaries = synthetic.with_workers((1, 2, 4), 0.5, ("daphne", "uvicorn"))
-    spoiled = {("daphne", 1), ("daphne", 4), ("uvicorn", 1)}
-    told = [
-        replace(each, verdict="invalid") if (each.name, each.case.workers) in spoiled else each for each in summaries
-    ]
-    (axes,) = scaling.draw(told, RUN).axes
+    comparisons = synthetic.with_workers((1, 2, 4), 0.5, ("daphne", "uvicorn"))
+    bad = {("daphne", 1), ("daphne", 4), ("uvicorn", 1)}
+    mixed = grouped(
+        replace(each, verdict="invalid") if (each.name, each.case.workers) in bad else each
+        for each in flat(comparisons)
+    )
+    (axes,) = scaling.draw(mixed, RUN).axes
     daphne, uvicorn = [line for line in axes.lines if len(line.get_xdata()) == 3]
     assert [math.isnan(y) for y in daphne.get_ydata()] == [True, False, True]
     assert [math.isnan(y) for y in uvicorn.get_ydata()] == [True, False, False]
     (ideal,) = [line for line in axes.lines if line.get_linestyle() == "--"]
-    two = next(each.throughput_rps.median for each in summaries if (each.name, each.case.workers) == ("uvicorn", 2))
+    two = next(
+        each.throughput_rps.median for each in flat(comparisons) if (each.name, each.case.workers) == ("uvicorn", 2)
+    )
     assert list(ideal.get_ydata()) == pytest.approx([two, 2 * two])
     assert sum(line.get_markerfacecolor() == "white" for line in axes.lines if line.get_marker() == "o") == 3
 
 
 def test_scaling_is_logarithmic_both_ways_where_the_slow_would_lie_in_one_band() -> None:
     alike, apart = (synthetic.with_workers((1, 2), 0.5, names) for names in (("uvicorn",), ("uvicorn", "django")))
-    slow = [synthetic._times(each, 0.05, each.case.workers) if each.name == "django" else each for each in apart]
-    for summaries, scale in ((alike, "linear"), (slow, "log")):
-        (axes,) = scaling.draw(summaries, RUN).axes
+    slow = grouped(
+        synthetic.times(each, 0.05, each.case.workers) if each.name == "django" else each for each in flat(apart)
+    )
+    for comparisons, scale in ((alike, "linear"), (slow, "log")):
+        (axes,) = scaling.draw(comparisons, RUN).axes
         assert (axes.get_xscale(), axes.get_yscale()) == (scale, scale)
         assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "2"]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.model.loads import EXPECTED, Capacity, Load, Rate, Saturate, Sweep, level_of, load_of, rate_of
+from harness.model.loads import EXPECTED, Capacity, Load, Rate, Saturate, Sweep, parse_load, write_load
 
 
 @pytest.mark.parametrize(
@@ -22,9 +22,9 @@ from harness.model.loads import EXPECTED, Capacity, Load, Rate, Saturate, Sweep,
     ],
 )
 def test_a_load_is_read(text: str, load: Load) -> None:
-    assert load_of(text) == load
-    assert rate_of(text) == (load if isinstance(load, Rate) else None)
-    assert level_of(text) == (load if isinstance(load, Capacity) else None)
+    read = parse_load(text)
+    assert (type(read), read) == (type(load), load)
+    assert hash(read) == hash(load)
 
 
 @pytest.mark.parametrize(
@@ -38,11 +38,36 @@ def test_a_load_is_read(text: str, load: Load) -> None:
 )
 def test_anything_else_is_refused_with_what_was_expected(text: str) -> None:
     with pytest.raises(ValueError, match="expected saturate") as caught:
-        load_of(text)
+        parse_load(text)
     assert str(caught.value) == f"{EXPECTED}, found {text}"
 
 
 @given(st.integers(1, 10_000_000), st.sampled_from(["uniform", "poisson"]))
 def test_a_rate_is_written_as_it_is_read(rps: int, arrivals: str) -> None:
     rate = Rate(float(rps), "poisson" if arrivals == "poisson" else "uniform")
-    assert load_of(str(rate)) == rate
+    read = parse_load(str(rate))
+    assert isinstance(read, Rate)
+    assert (read.rps, read.arrivals) == (rate.rps, rate.arrivals)
+
+
+@given(
+    st.dictionaries(st.sampled_from([50.0, 90.0, 99.0, 99.9]), st.integers(1, 10_000_000), min_size=1),
+    st.integers(0, 999).map(lambda per_mille: per_mille / 1000),
+)
+def test_a_capacity_is_written_as_it_is_read(limits_us: dict[float, int], error_share: float) -> None:
+    read = parse_load(str(Capacity(limits_us, error_share)))
+    assert isinstance(read, Capacity)
+    assert read.limits_us == limits_us
+    assert read.error_share == pytest.approx(error_share)
+
+
+def test_loads_with_equal_texts_are_equal_and_others_are_not() -> None:
+    assert Rate(5000) == parse_load("rate=5000")
+    assert Rate(5000) != Rate(5000, "poisson")
+    assert Saturate() != "saturate"
+
+
+def test_encoders_are_given_the_text_of_a_load_and_nothing_else() -> None:
+    assert write_load(Rate(0.5)) == "rate=0.5"
+    with pytest.raises(NotImplementedError, match="expected a load, found int"):
+        write_load(1)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.model.loads import rate_of
-from harness.model.plan import Case, Selection
+from harness.model.loads import SATURATE, Rate, Sweep
+from harness.model.plan import Candidate, Case, Conditions, Selection
 from harness.model.protocols import PROTOCOLS, Protocol
 from harness.model.targets import App, Scenario, Server
 from harness.plan.schedule import cases, make_plan, only, swept
@@ -31,21 +32,26 @@ SELECTION = Selection(
     apps=(App("app", "app:app", Path()),),
     scenarios=(scenario("small", "h1", "h2"), scenario("large", "h1", "h2"), scenario("talk", "ws")),
     protocols=("h1", "h2", "ws"),
-    rounds=3,
-    seed=1,
+    conditions=Conditions(rounds=3, seed=1),
+    baseline=Candidate("a", "app"),
 )
+
+
+def under(**changes: Any) -> Selection:
+    """The selection under other conditions."""
+    return replace(SELECTION, conditions=replace(SELECTION.conditions, **changes))
 
 
 def test_every_case_is_measured_once_in_each_round_or_excluded() -> None:
     plan = make_plan(SELECTION)
     excluded = [exclusion.case for exclusion in plan.exclusions]
-    for stints in plan.rounds:
-        measured = [case for stint in stints for case in stint.cases]
-        assert Counter(measured + excluded) == Counter(cases(SELECTION))
+    for starts in plan.rounds:
+        measured = [case for start in starts for case in start.cases]
+        assert Counter(measured + excluded) == Counter(cases(SELECTION, SATURATE))
 
 
 def test_a_scenario_is_not_asked_for_in_protocols_that_it_cannot_speak() -> None:
-    asked = {(case.scenario, case.protocol) for case in cases(SELECTION)}
+    asked = {(case.scenario, case.protocol) for case in cases(SELECTION, SATURATE)}
     assert asked == {("small", "h1"), ("small", "h2"), ("large", "h1"), ("large", "h2"), ("talk", "ws")}
 
 
@@ -57,7 +63,7 @@ def test_what_a_server_does_not_speak_is_excluded_in_its_own_words() -> None:
 def test_a_server_that_is_not_installed_is_excluded_with_the_command_that_installs_it() -> None:
     plan = make_plan(replace(SELECTION, not_installed={"b": "not installed: b; pip install 'b'"}))
     assert {each.reason for each in plan.exclusions if each.case.server == "b"} == {"not installed: b; pip install 'b'"}
-    assert {stint.life.server for stints in plan.rounds for stint in stints} == {"a"}
+    assert {start.config.server for starts in plan.rounds for start in starts} == {"a"}
 
 
 def test_an_app_that_is_not_installed_is_excluded_with_the_command_that_installs_it() -> None:
@@ -79,7 +85,7 @@ def test_a_wsgi_server_serves_only_apps_that_have_a_wsgi_twin() -> None:
     plan = make_plan(replace(SELECTION, servers=(wsgi,), apps=(app, twin), protocols=("h1",)))
     reasons = {(each.case.app, each.reason) for each in plan.exclusions}
     assert reasons == {("app", "a serves WSGI only, and app has no WSGI twin")}
-    assert {stint.life.app for stints in plan.rounds for stint in stints} == {"twin"}
+    assert {start.config.app for starts in plan.rounds for start in starts} == {"twin"}
     assert wsgi.target(twin) == "app:wsgi"
 
 
@@ -92,69 +98,69 @@ def test_on_trio_only_scenarios_are_measured_that_do_without_asyncio_or_of_which
 
 
 def test_more_workers_than_a_server_can_have_are_excluded() -> None:
-    plan = make_plan(replace(SELECTION, workers=(2,)))
+    plan = make_plan(under(workers=(2,)))
     assert "b has no more than 1 worker, asked for 2" in {each.reason for each in plan.exclusions}
 
 
-def test_a_stint_holds_all_cases_of_one_life_and_no_others() -> None:
-    for stints in make_plan(SELECTION).rounds:
-        lives = [stint.life for stint in stints]
-        assert len(lives) == len(set(lives))
-        assert all(case.life == stint.life for stint in stints for case in stint.cases)
+def test_a_start_holds_all_cases_of_one_configuration_and_no_others() -> None:
+    for starts in make_plan(SELECTION).rounds:
+        configs = [start.config for start in starts]
+        assert len(configs) == len(set(configs))
+        assert all(case.config == start.config for start in starts for case in start.cases)
 
 
 @given(st.integers(0, 2**31))
 def test_the_same_seed_gives_the_same_plan(seed: int) -> None:
-    assert make_plan(replace(SELECTION, seed=seed)) == make_plan(replace(SELECTION, seed=seed))
+    assert make_plan(under(seed=seed)) == make_plan(under(seed=seed))
 
 
 def test_the_order_differs_from_round_to_round() -> None:
-    plan = make_plan(replace(SELECTION, rounds=20))
+    plan = make_plan(under(rounds=20))
     assert len(set(plan.rounds)) > 1
 
 
 def test_the_estimate_grows_with_rounds_and_with_the_window() -> None:
     short = make_plan(SELECTION).estimate_s
-    assert make_plan(replace(SELECTION, rounds=6)).estimate_s == pytest.approx(2 * short)
-    longer = make_plan(replace(SELECTION, duration_s=SELECTION.duration_s + 1))
+    assert make_plan(under(rounds=6)).estimate_s == pytest.approx(2 * short)
+    longer = make_plan(under(duration_s=SELECTION.conditions.duration_s + 1))
     assert longer.estimate_s - short == pytest.approx(longer.trial_count)
 
 
 def test_several_worker_counts_are_cases_of_their_own() -> None:
-    plan = make_plan(replace(SELECTION, workers=(1, 2)))
-    assert {case.workers for stint in plan.rounds[0] for case in stint.cases if case.server == "a"} == {1, 2}
-    assert all(case.workers == stint.life.workers for stint in plan.rounds[0] for case in stint.cases)
+    plan = make_plan(under(workers=(1, 2)))
+    assert {case.workers for start in plan.rounds[0] for case in start.cases if case.server == "a"} == {1, 2}
+    assert all(case.workers == start.config.workers for start in plan.rounds[0] for case in start.cases)
 
 
 def test_a_precision_to_reach_has_further_rounds_in_store_up_to_the_limit() -> None:
-    plan = make_plan(replace(SELECTION, precision=0.05, max_rounds=7))
+    plan = make_plan(under(precision=0.05, max_rounds=7))
     assert (len(plan.rounds), len(plan.further)) == (3, 4)
     assert make_plan(SELECTION).further == ()
     assert plan.rounds == make_plan(SELECTION).rounds
 
 
-def test_what_is_left_of_a_round_holds_the_wanted_cases_and_no_empty_life() -> None:
-    (stints, *_) = make_plan(SELECTION).rounds
-    wanted = {case for stint in stints for case in stint.cases if case.server == "b" and case.protocol == "ws"}
-    left = only(stints, wanted)
-    assert {case for stint in left for case in stint.cases} == wanted
-    assert [stint.life.server for stint in left] == ["b"]
+def test_what_is_left_of_a_round_holds_the_wanted_cases_and_no_empty_start() -> None:
+    (starts, *_) = make_plan(SELECTION).rounds
+    wanted = {case for start in starts for case in start.cases if case.server == "b" and case.protocol == "ws"}
+    left = only(starts, wanted)
+    assert {case for start in left for case in start.cases} == wanted
+    assert [start.config.server for start in left] == ["b"]
 
 
 def test_a_sweep_begins_with_its_rounds_in_a_closed_loop() -> None:
-    plan = make_plan(replace(SELECTION, load="sweep"))
-    assert len(plan.rounds) == SELECTION.rounds
-    assert {case.load for stints in plan.rounds for stint in stints for case in stint.cases} == {"saturate"}
+    plan = make_plan(under(load=Sweep()))
+    assert len(plan.rounds) == SELECTION.conditions.rounds
+    assert {case.load for starts in plan.rounds for start in starts for case in start.cases} == {SATURATE}
     assert plan.estimate_s > 10 * make_plan(SELECTION).estimate_s
 
 
 def test_a_sweep_measures_shares_of_each_ones_own_rate_and_rates_that_all_share() -> None:
     slow, fast = Case("a", "app", "small", "h1"), Case("b", "app", "small", "h1")
     rounds = swept(SELECTION, {slow: 1_000.0, fast: 8_080.0})
-    assert len(rounds) == SELECTION.rounds
+    assert len(rounds) == SELECTION.conditions.rounds
     rates: dict[str, set[float]] = {"a": set(), "b": set()}
-    for stint in rounds[0]:
-        rates[stint.life.server] |= {rate.rps for case in stint.cases if (rate := rate_of(case.load))}
+    for start in rounds[0]:
+        rates[start.config.server] |= {case.load.rps for case in start.cases if isinstance(case.load, Rate)}
     assert rates["a"] >= {100, 250, 500, 700, 800, 900, 950, 1_050}
     assert rates["b"] >= {808, 2_020, 4_040, 5_656, 6_464, 7_272, 7_676, 8_484}
     assert rates["a"] & rates["b"] == {100, 200, 500, 1_000}
@@ -163,11 +169,23 @@ def test_a_sweep_measures_shares_of_each_ones_own_rate_and_rates_that_all_share(
 
 def test_a_sweep_shares_rates_within_a_question_only() -> None:
     here, there = Case("a", "app", "small", "h1"), Case("a", "app", "talk", "ws")
-    (stints, *_) = swept(SELECTION, {here: 10.0, there: 100_000.0})
+    (starts, *_) = swept(SELECTION, {here: 10.0, there: 100_000.0})
     own = [
-        rate.rps
-        for stint in stints
-        for case in stint.cases
-        if case.scenario == "small" and (rate := rate_of(case.load))
+        case.load.rps
+        for start in starts
+        for case in start.cases
+        if case.scenario == "small" and isinstance(case.load, Rate)
     ]
     assert max(own) <= 11
+
+
+def test_the_control_is_the_baseline_once_more_as_a_server_of_its_own() -> None:
+    plan = make_plan(under(control=True))
+    controls = [case for case in plan.cases if case.control]
+    assert {case.candidate for case in controls} == {replace(SELECTION.baseline, control=True)}
+    assert {replace(case, control=False) for case in controls} == {
+        case for case in plan.cases if case.candidate == SELECTION.baseline
+    }
+    configs = {start.config for start in plan.rounds[0]}
+    assert {replace(case.config, control=False) for case in controls} <= configs
+    assert not any(case.control for case in make_plan(SELECTION).cases)

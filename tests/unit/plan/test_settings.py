@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.model.errors import UsageError
-from harness.model.loads import EXPECTED
+from harness.model.loads import EXPECTED, Rate
 from harness.model.protocols import PROTOCOLS
 from harness.plan.settings import Settings, list_options, read_settings
 
@@ -37,7 +37,7 @@ def test_pyproject_serves_where_there_is_no_file_of_our_own(tmp_path: Path) -> N
         ({"warmup": "250ms", "duration": "1.5m"}, {"warmup": 0.25, "duration": 90.0}),
         ({"duration": "3"}, {"duration": 3.0}),
         ({"seed": "7"}, {"seed": 7}),
-        ({"load": "rate=500,arrivals=poisson"}, {"load": "rate=500,arrivals=poisson"}),
+        ({"load": "rate=500,arrivals=poisson"}, {"load": Rate(500, "poisson")}),
     ],
 )
 def test_options_are_read(tmp_path: Path, given: dict[str, str], expected: dict[str, object]) -> None:

@@ -11,14 +11,15 @@ from markdown_it import MarkdownIt
 from harness.analysis.comparison import (
     COMPARISON_SCHEMA,
     CasePair,
-    Comparison,
     Difference,
     Entry,
     Judgement,
     Origin,
+    RunComparison,
     StartPair,
 )
 from harness.analysis.conditions import Contrast
+from harness.model.loads import Rate
 from harness.model.plan import Case
 from harness.model.summaries import Estimate, Ratio
 from harness.report import compare_markdown
@@ -47,7 +48,7 @@ ALIKE = Difference(
     0.108,
 )
 START = Difference("ready", None, Estimate(0.2, 0.2, 0.2), 0, 1, "not compared", reason="A does not have it")
-COMPARISON = Comparison(
+COMPARISON = RunComparison(
     schema=COMPARISON_SCHEMA,
     a=Origin("before/latest", "run-a", "2026-11-20T10:00:00+00:00", None, "aaaa", "harness run", "here", "Debian"),
     b=Origin("after/latest", "run-b", "2026-11-20T11:00:00+00:00", None, "bbbb", "harness run -x", "there", "Debian"),
@@ -56,7 +57,7 @@ COMPARISON = Comparison(
         CasePair(Entry(CASE, "valid", ()), Entry(CASE, "valid", ()), (SLOWER, ALIKE)),
         CasePair(Entry(ECHO, "valid", ()), Entry(ECHO, "invalid", ("1 | 2 <wrong> answers",)), ()),
     ),
-    starts=(StartPair(CASE.life, CASE.life, START),),
+    starts=(StartPair(CASE.config, CASE.config, START),),
     only_a=(Entry(replace(CASE, scenario="json"), "valid", ()),),
     only_b=(),
     gates=(
@@ -76,7 +77,7 @@ COMPARISON = Comparison(
 )
 
 
-def with_gates(*outcomes: str) -> Comparison:
+def with_gates(*outcomes: str) -> RunComparison:
     named = [Judgement(f"p99>{n}%", "p99", CASE, each) for n, each in enumerate(outcomes)]  # type: ignore[arg-type] # of the parameters
     return replace(COMPARISON, gates=tuple(named))
 
@@ -96,7 +97,7 @@ def test_the_title_is_the_verdict(outcomes: tuple[str, ...], title: str) -> None
     assert page(with_gates(*outcomes)).title == title
 
 
-def test_without_gates_the_title_names_two_contestants_and_says_when_nothing_was_seen_or_compared() -> None:
+def test_without_gates_the_title_names_two_candidates_and_says_when_nothing_was_seen_or_compared() -> None:
     plain = replace(COMPARISON, gates=())
     named = replace(plain, a=replace(plain.a, server="uvicorn"), b=replace(plain.b, server="granian"))
     assert page(named).title == "granian against uvicorn: 1 worse, 0 better"
@@ -211,12 +212,26 @@ def test_runs_that_were_not_made_alike_say_so_on_top() -> None:
 
 
 def test_names_hold_what_the_cases_differ_in_and_no_more() -> None:
-    other = replace(CASE, app="fastapi", workers=2, load="rate=500")
+    other = replace(CASE, app="fastapi", workers=2, load=Rate(500))
     pair = CasePair(Entry(other, "valid", ()), Entry(other, "valid", ()), (SLOWER,))
     mixed = replace(COMPARISON, cases=(*COMPARISON.cases, pair), gates=())
     assert page(mixed).rows[2].cells[0] == "plaintext · h1 · granian · fastapi · 2 workers · rate=500"
-    contestants = replace(COMPARISON, a=replace(COMPARISON.a, server="x"), b=replace(COMPARISON.b, server="y"))
-    assert page(contestants).rows[0].cells[0] == "plaintext · h1"
+    candidates = replace(COMPARISON, a=replace(COMPARISON.a, server="x"), b=replace(COMPARISON.b, server="y"))
+    assert page(candidates).rows[0].cells[0] == "plaintext · h1"
+
+
+def test_the_control_is_named_as_such_to_people_and_has_a_label_for_programs() -> None:
+    control = replace(CASE, control=True)
+    pair = CasePair(Entry(control, "valid", ()), Entry(control, "valid", ()), (SLOWER,))
+    both = replace(
+        COMPARISON, cases=(*COMPARISON.cases, pair), starts=(StartPair(control.config, control.config, START),)
+    )
+    assert [row.cells[0] for row in page(both).rows[2:]] == [
+        "plaintext · h1 · granian (control)",
+        "start · granian (control)",
+    ]
+    told = json.loads(encode(both))
+    assert told["cases"][-1]["a"]["case"]["server"] == told["starts"][0]["a"]["server"] == control.label
 
 
 def test_markdown_is_one_table_and_details_that_no_reason_can_break() -> None:

@@ -17,9 +17,10 @@ from markdown_it import MarkdownIt
 from harness import report
 from harness.catalog import listing
 from harness.model.histogram import Histogram, bucket
-from harness.model.plan import Life
+from harness.model.loads import Capacity, Rate, Sweep
+from harness.model.plan import Candidate, ServerConfig
 from harness.model.protocols import PROTOCOLS
-from harness.model.results import Active, LifeRecord, Probe, Record
+from harness.model.results import Active, Probe, Record, ServerStart
 from harness.model.summaries import Estimate, Latency, Ratio, Ratios
 from harness.report import hdr, html, markdown, method, sweep, trust, words
 from harness.report.cells import significant
@@ -27,28 +28,29 @@ from harness.report.page import page
 from harness.report.rows import groups
 from harness.report.summary import to_contract
 from tests import synthetic
-from tests.synthetic import Spoiled
+from tests.synthetic import Fault, flat, grouped, swept, under
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from harness.model.results import RunInfo, Verdict
-    from harness.model.summaries import CaseSummary
+    from harness.model.summaries import CaseSummary, ComparisonSummary
 
-    Answer = tuple[RunInfo, list[CaseSummary]]
+    Answer = tuple[RunInfo, list[ComparisonSummary]]
 
 RUN = synthetic.run_info()
-SWEEP = replace(RUN, load="sweep")
-QUESTIONS = (("plaintext", "h1"), ("json", "h2"), ("echo", "h2"), ("ws_echo", "ws"))
-SUMMARIES = synthetic.summaries(questions=QUESTIONS, requests_per_case=1_200)
+SWEEP = under(RUN, load=Sweep())
+ASKED = (("plaintext", "h1"), ("json", "h2"), ("echo", "h2"), ("ws_echo", "ws"))
+COMPARISONS = synthetic.summaries(asked=ASKED, requests_per_case=1_200)
+WS_ECHO = COMPARISONS[-1]
 ODD = "a|b <script>alert(1)</script> *x* `y` [z](javascript:0)"
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("run")
-    report.write(directory, RUN, SUMMARIES, report.draw(listing.charts(), RUN, SUMMARIES))
+    report.write(directory, RUN, COMPARISONS, report.draw(listing.charts(), RUN, COMPARISONS))
     return directory
 
 
@@ -71,19 +73,19 @@ class Reader(HTMLParser):
         return [attrs[name] for _, attrs in self.tags for name in names if name in attrs]
 
 
-def rendered_markdown(run: RunInfo, summaries: Sequence[CaseSummary]) -> str:
-    return MarkdownIt("commonmark").enable("table").render(markdown.render(page(run, summaries, [])))
+def rendered_markdown(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> str:
+    return MarkdownIt("commonmark").enable("table").render(markdown.render(page(run, comparisons, [])))
 
 
 def test_the_summary_has_the_keys_of_the_contract() -> None:
-    contract = to_contract(RUN, SUMMARIES)
+    contract = to_contract(RUN, COMPARISONS)
     assert contract.keys() == {"schema", "run", "cases"}
     assert contract["schema"] == 1
     assert contract["run"].keys() >= {"id", "started_at", "seed", "argv", "environment", "ceilings"}
     interval, ratio = {"median", "low", "high"}, {"value", "low", "high"}
     percentiles = {"p50", "p90", "p99", "p99_9", "max"}
     case = next(each for each in contract["cases"] if each["ratio_to_baseline"])
-    assert case["case"].keys() == {"server", "app", "scenario", "protocol", "load", "users", "streams", "workers"}
+    assert case["case"].keys() >= {"server", "app", "scenario", "protocol", "load", "users", "streams", "workers"}
     assert case.keys() >= {"verdict", "reasons", "rounds", "requests", "connections", "offered_rps", "achieved_ratio"}
     assert case["errors"].keys() >= {"total", "by_kind"}
     assert case["memory_pss_bytes"].keys() == {"idle", "peak"}
@@ -96,9 +98,65 @@ def test_the_summary_has_the_keys_of_the_contract() -> None:
     assert case["latency_us"]["p50"].keys() == interval
 
 
+INTERVAL, RATIO = {"median", "low", "high"}, {"value", "low", "high"}
+PERCENTILES = {"p50", "p90", "p99", "p99_9", "max"}
+MACHINE = {"processor", "system", "ram", "limits", "network", "power", "activity", "python"}
+
+
+def test_the_summary_has_these_keys_and_no_others() -> None:
+    run, comparisons = control_run(Ratio(1.0, 0.9, 1.1))
+    planned = tuple(each.case for each in flat(comparisons))
+    contract = json.loads(msgspec.json.encode(to_contract(replace(run, planned=planned), comparisons)))
+    case_keys = {"server", "app", "scenario", "protocol", "load", "users", "streams", "workers", "control"}
+    assert contract.keys() == {"schema", "run", "cases"}
+    assert contract["run"].keys() == {
+        "id", "started_at", "argv", "environment", "ceilings", "planned", "complete",
+        "baseline", "baseline_app", "twin",
+        "load", "users", "streams", "workers", "rounds", "precision", "max_rounds", "warmup_s", "duration_s", "seed",
+        "load_processes",
+    }  # fmt: skip
+    assert contract["run"]["environment"].keys() == {
+        "host", "machine", "packages", "server_cpus", "load_cpus", "git_commit", "server_versions", "app_versions",
+        "other_packages", "interpreters", "app_commit",
+        "cpu_model", "cpu_count", "memory_bytes", "kernel", "system", "python",
+    }  # fmt: skip
+    assert contract["run"]["environment"]["machine"].keys() == MACHINE
+    assert {frozenset(each) for each in contract["run"]["planned"]} == {frozenset(case_keys)}
+    for case in contract["cases"]:
+        assert case.keys() == {
+            "case", "name", "verdict", "reasons", "rounds", "requests", "errors", "rank", "ratio_to_baseline",
+            "precision", "throughput_rps", "throughput_by_round_rps", "latency_us", "service_us", "send_lag_us",
+            "cpu_us_per_request", "cpu_us_per_request_by_round", "memory_pss_bytes", "ready_s", "first_request_s",
+            "stop_s", "connections", "offered_rps", "achieved_ratio", "own_share", "overloaded",
+            "context_switches_per_request", "frequency_mhz",
+        }  # fmt: skip
+        assert case["case"].keys() == case_keys
+        assert case["errors"].keys() == {"total", "by_kind", "examples"}
+        assert case["memory_pss_bytes"].keys() == {"idle", "peak"}
+        assert case["ratio_to_baseline"].keys() == {"throughput", "cpu", "p99"}
+        assert case["ratio_to_baseline"]["throughput"].keys() == case["ratio_to_baseline"]["cpu"].keys() == RATIO
+        for key in ("latency_us", "service_us", "send_lag_us"):
+            assert case[key].keys() == PERCENTILES
+        for key in ("throughput_rps", "cpu_us_per_request", "ready_s", "first_request_s", "stop_s"):
+            assert case[key].keys() == INTERVAL
+
+
+def test_programs_find_the_control_under_a_name_of_its_own_and_loads_as_text() -> None:
+    run, comparisons = control_run(Ratio(1.0, 0.9, 1.1))
+    planned = tuple(each.case for each in flat(comparisons))
+    contract = to_contract(replace(run, planned=planned), comparisons)
+    labels = [(case.label, case.load.text) for case in planned]
+    assert sorted(label for label, _ in labels) == ["uvicorn", "uvicorn-control"]
+    assert [(each["server"], each["load"]) for each in contract["run"]["planned"]] == labels
+    assert [(each["case"]["server"], each["case"]["load"]) for each in contract["cases"]] == labels
+    assert (contract["run"]["baseline"], contract["run"]["twin"]) == ("uvicorn", "uvicorn-control")
+    assert contract["run"]["load"] == "saturate"
+    assert to_contract(RUN, [])["run"]["twin"] is None
+
+
 def test_every_case_of_the_summary_has_the_same_keys_and_none_holds_a_histogram() -> None:
-    cases = to_contract(RUN, SUMMARIES)["cases"]
-    assert len(cases) == len(SUMMARIES)
+    cases = to_contract(RUN, COMPARISONS)["cases"]
+    assert len(cases) == len(flat(COMPARISONS))
     assert {frozenset(case) for case in cases} == {frozenset(cases[0])}
     assert "response" not in cases[0]
 
@@ -110,19 +168,19 @@ def test_the_report_is_written_as_files(written: Path) -> None:
     }
     assert names == {"report.md", "report.html", "summary.json", "latency.hlog"} | charts
     assert json.loads((written / "summary.json").read_text()) == json.loads(
-        msgspec.json.encode(to_contract(RUN, SUMMARIES))
+        msgspec.json.encode(to_contract(RUN, COMPARISONS))
     )
     assert (written / "charts" / "memory.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_writing_again_gives_the_same_bytes(written: Path, tmp_path: Path) -> None:
-    report.write(tmp_path, RUN, SUMMARIES, report.draw(listing.charts(), RUN, SUMMARIES))
+    report.write(tmp_path, RUN, COMPARISONS, report.draw(listing.charts(), RUN, COMPARISONS))
     for name in ("report.html", "report.md", "summary.json", "charts/latency.svg", "charts/latency.png"):
         assert (tmp_path / name).read_bytes() == (written / name).read_bytes()
 
 
 def test_charts_come_in_their_order_with_the_first_line_of_their_module_as_caption() -> None:
-    charts = report.draw(reversed(listing.charts()), RUN, SUMMARIES[:4])
+    charts = report.draw(reversed(listing.charts()), RUN, COMPARISONS[:1])
     assert [chart.name for chart in charts] == ["throughput", "latency", "cpu_cost", "memory"]
     assert all(chart.caption and "\n" not in chart.caption for chart in charts)
 
@@ -136,11 +194,11 @@ def test_charts_with_nothing_to_draw_leave_no_trace() -> None:
 def test_every_case_stands_in_the_report_and_every_bad_one_with_its_reasons(written: Path, name: str) -> None:
     source = (written / name).read_text()
     said = Reader(source if name.endswith("html") else MarkdownIt("commonmark").enable("table").render(source)).text
-    for group in groups(RUN, SUMMARIES):
+    for group in groups(RUN, COMPARISONS):
         assert group.title in said
         for row in group.table.rows:
             assert row.name in said
-    for each in SUMMARIES:
+    for each in flat(COMPARISONS):
         for reason in each.reasons:
             assert reason in said
         for example in each.errors.examples.values():
@@ -183,15 +241,13 @@ def test_every_chart_on_the_page_has_a_name_for_who_cannot_see_it(written: Path)
 def odd() -> Answer:
     """A run whose every name and reason is hostile."""
     run = replace(synthetic.run_info((ODD, "uvicorn")), argv=("harness", ODD))
-    spoiled = Spoiled("invalid", (f"{ODD}\nsecond line",))
-    return run, synthetic.summaries(
-        (ODD, "uvicorn"), [(ODD, "h1")], lambda case: spoiled if case.server == ODD else None
-    )
+    fault = Fault("invalid", (f"{ODD}\nsecond line",))
+    return run, synthetic.summaries((ODD, "uvicorn"), [(ODD, "h1")], lambda case: fault if case.server == ODD else None)
 
 
 def test_odd_names_stay_text_in_html(odd: Answer, tmp_path: Path) -> None:
-    run, summaries = odd
-    path = report.write(tmp_path, run, summaries, report.draw(listing.charts(), run, summaries))
+    run, comparisons = odd
+    path = report.write(tmp_path, run, comparisons, report.draw(listing.charts(), run, comparisons))
     page_read = Reader(path.read_text())
     assert "script" not in {tag for tag, _ in page_read.tags}
     assert ODD in page_read.text
@@ -199,16 +255,16 @@ def test_odd_names_stay_text_in_html(odd: Answer, tmp_path: Path) -> None:
 
 
 def test_odd_names_stay_text_and_in_their_cell_in_markdown(odd: Answer) -> None:
-    run, summaries = odd
-    page_read = Reader(rendered_markdown(run, summaries))
+    run, comparisons = odd
+    page_read = Reader(rendered_markdown(run, comparisons))
     assert "script" not in {tag for tag, _ in page_read.tags}
     assert not {"em", "code"} & {tag for tag, _ in page_read.tags}
     assert ODD in page_read.text
     assert f"{ODD} second line" in page_read.text
-    (group,) = groups(run, summaries)
+    (group,) = groups(run, comparisons)
     columns = len(group.table.columns) + len(group.resources.columns)
-    lines = len(method.environment(run, summaries))
-    assert sum(tag == "td" for tag, _ in page_read.tags) == columns * len(summaries) + 4 + 2 * lines
+    lines = len(method.environment(run, flat(comparisons)))
+    assert sum(tag == "td" for tag, _ in page_read.tags) == columns * len(flat(comparisons)) + 4 + 2 * lines
 
 
 @given(st.text(max_size=30) | st.text("_*~`|[]()<>!&#\\a0 ", max_size=12))
@@ -225,8 +281,9 @@ def test_whatever_is_escaped_reads_the_same_in_a_table(text: str) -> None:
 )
 def test_only_valid_cases_are_ranked_whatever_rank_they_carry(verdicts: list[Verdict]) -> None:
     case_of = dict(zip(("uvicorn", "hypercorn", "daphne", "granian"), verdicts, strict=True))
-    summaries = [replace(each, verdict=case_of[each.case.server], rank=1) for each in SUMMARIES[-4:]]
-    (group,) = groups(RUN, summaries)
+    (group,) = groups(
+        RUN, grouped(replace(each, verdict=case_of[each.case.server], rank=1) for each in WS_ECHO.summaries)
+    )
     ranks = {row.name: str(row.cells[0]) for row in group.table.rows}
     valid = {server for server, verdict in case_of.items() if verdict == "valid"}
     assert {server for server, rank in ranks.items() if rank == "1"} == valid
@@ -235,9 +292,9 @@ def test_only_valid_cases_are_ranked_whatever_rank_they_carry(verdicts: list[Ver
 
 
 def test_groups_hold_every_case_once_in_the_order_of_protocols_and_ranks() -> None:
-    found = groups(RUN, SUMMARIES)
+    found = groups(RUN, COMPARISONS)
     assert sorted(str(each.case) for group in found for each in group.summaries) == sorted(
-        str(each.case) for each in SUMMARIES
+        str(each.case) for each in flat(COMPARISONS)
     )
     places = [PROTOCOLS.index(group.protocol) for group in found]
     assert places == sorted(places)
@@ -251,7 +308,7 @@ def test_groups_hold_every_case_once_in_the_order_of_protocols_and_ranks() -> No
 
 
 def test_a_row_says_what_the_summary_says() -> None:
-    (group,) = groups(RUN, SUMMARIES[-4:])
+    (group,) = groups(RUN, [WS_ECHO])
     for row, summary in zip(group.table.rows, group.summaries, strict=True):
         cells = dict(zip(group.table.columns, row.cells, strict=True))
         assert float(cells["Requests/s"].value.replace(",", "")) == pytest.approx(
@@ -265,10 +322,9 @@ def test_a_row_says_what_the_summary_says() -> None:
 
 
 def test_servers_that_share_first_place_are_named_together() -> None:
-    summaries = [replace(each, rank=1) for each in SUMMARIES[-4:-2]] + [
-        replace(each, rank=3) for each in SUMMARIES[-2:]
-    ]
-    (group,) = groups(RUN, summaries)
+    ranks = (1, 1, 3, 3)
+    ranked = [replace(each, rank=rank) for each, rank in zip(WS_ECHO.summaries, ranks, strict=True)]
+    (group,) = groups(RUN, grouped(ranked))
     sentence = words.answer(group)
     leaders = [each.case.server for each in group.summaries if each.rank == 1]
     followers = [each.case.server for each in group.summaries if each.rank == 3]
@@ -277,14 +333,14 @@ def test_servers_that_share_first_place_are_named_together() -> None:
 
 
 def test_a_server_that_the_generator_limited_is_named_beside_the_ranking() -> None:
-    group = next(group for group in groups(RUN, SUMMARIES) if group.title == "plaintext over HTTP/1.1")
+    group = next(group for group in groups(RUN, COMPARISONS) if group.title == "plaintext over HTTP/1.1")
     sentence = words.answer(group)
     assert sentence.startswith("Of those with a rank, uvicorn is first")
     assert re.search(r"granian \([\d,]+\) is not ranked: the load generator was the limit\.$", sentence)
 
 
 def test_a_report_of_nothing_but_failures_says_so() -> None:
-    failed = Spoiled("failed", ("the server did not start",))
+    failed = Fault("failed", ("the server did not start",))
     summaries = synthetic.summaries(("uvicorn",), [("plaintext", "h1")], lambda _: failed)
     content = page(RUN, summaries, [])
     assert content.headline == ["Nothing could be ranked."]
@@ -293,27 +349,28 @@ def test_a_report_of_nothing_but_failures_says_so() -> None:
 
 
 def test_one_round_and_shared_cpus_are_told_before_any_number() -> None:
-    groups_read = groups(RUN, SUMMARIES)
+    groups_read = groups(RUN, COMPARISONS)
     shared = replace(RUN.environment, load_cpus=RUN.environment.server_cpus)
-    told = words.headline(replace(RUN, rounds=1, environment=shared), groups_read)
+    told = words.headline(replace(under(RUN, rounds=1), environment=shared), groups_read)
     assert any("One round" in line for line in told)
     assert any("shared CPUs" in line for line in told)
     assert len(words.headline(RUN, groups_read)) == 1
 
 
 def test_percentiles_that_too_few_requests_carry_are_dashes() -> None:
-    (group,) = groups(RUN, [replace(SUMMARIES[-1], latency_us=Latency())])
+    (group,) = groups(RUN, grouped([replace(WS_ECHO.summaries[0], latency_us=Latency())]))
     cells = zip(group.table.columns, map(str, group.table.rows[0].cells), strict=True)
     assert [cell for name, cell in cells if "ms" in name] == ["–"] * 3
 
 
 def test_the_conditions_of_a_run_are_told_in_words() -> None:
-    assert RUN.conditions == "closed loop, 32 users, 1 worker, 5 rounds × 2 s, seed 7"
-    opened = replace(RUN, load="rate=5000", streams=8, workers=(2,), rounds=1, duration_s=0.5)
-    assert opened.conditions == (
+    assert str(RUN.conditions) == "closed loop, 32 users, 1 worker, 5 rounds × 2 s, seed 7"
+    opened = under(RUN, load=Rate(5_000), streams=8, workers=(2,), rounds=1, duration_s=0.5)
+    assert str(opened.conditions) == (
         "open loop at 5000 requests/s, 32 users (8 streams a connection on HTTP/2), 2 workers, 1 round × 0.5 s, seed 7"
     )
-    assert replace(RUN, load="capacity=p99<50ms").conditions.startswith("search for the highest rate with p99<50ms, ")
+    searched = under(RUN, load=Capacity({99.0: 50_000}))
+    assert str(searched.conditions).startswith("search for the highest rate with p99<50ms, ")
 
 
 @given(st.floats(0.001, 1e7))
@@ -336,9 +393,9 @@ def test_an_exported_histogram_is_read_by_hdrhistogram_as_it_was(counts: dict[in
 
 def test_the_log_has_a_tagged_line_for_each_case_with_answers(tmp_path: Path) -> None:
     path = tmp_path / "latency.hlog"
-    path.write_text(hdr.log(RUN, SUMMARIES))
+    path.write_text(hdr.log(RUN, COMPARISONS))
     reader = HistogramLogReader(str(path), HdrHistogram(1, 2**36, 3))
-    answered = [summary for summary in SUMMARIES if summary.response.counts]
+    answered = [summary for summary in flat(COMPARISONS) if summary.response.counts]
     read = []
     while (histogram := reader.get_next_interval_histogram()) is not None:
         read.append((histogram.get_tag(), histogram.get_total_count()))
@@ -348,11 +405,12 @@ def test_the_log_has_a_tagged_line_for_each_case_with_answers(tmp_path: Path) ->
 
 
 def test_at_a_given_rate_the_report_tells_of_lateness_and_not_of_speed() -> None:
-    load = "rate=500"
-    run = replace(RUN, load=load)
-    opened = [
-        replace(each, case=replace(each.case, load=load), offered_rps=500.0, achieved_ratio=0.998) for each in SUMMARIES
-    ]
+    load = Rate(500)
+    run = under(RUN, load=load)
+    opened = grouped(
+        replace(each, case=replace(each.case, load=load), offered_rps=500.0, achieved_ratio=0.998)
+        for each in flat(COMPARISONS)
+    )
     for group in groups(run, opened):
         assert {"Answered", "Send lag p99 ms", "Service p99 ms"} <= set(group.table.columns)
         ranked = [each for each in group.summaries if each.rank]
@@ -375,7 +433,7 @@ def test_apps_on_one_server_are_compared_as_apps_with_the_versions_of_their_fram
 
 def test_apps_on_several_servers_are_called_by_both_and_one_pair_is_the_baseline() -> None:
     summaries = synthetic.with_apps(("uvicorn", "granian"), ("asgi", "fastapi"))
-    (group,) = groups(replace(RUN, baseline_app="fastapi"), summaries)
+    (group,) = groups(replace(RUN, baseline=Candidate("uvicorn", "fastapi")), summaries)
     assert group.table.columns[1] == "App on server"
     assert "÷ fastapi on uvicorn" in group.table.columns
     told = {row.name: dict(zip(group.table.columns, row.cells, strict=True)) for row in group.table.rows}
@@ -397,28 +455,30 @@ def test_worker_counts_are_questions_of_their_own_and_the_most_are_set_against_t
     assert told[2].endswith("The servers had 1 CPU: beyond that nothing can scale.")
 
 
-def grown(*, one: Sequence[float], four: Sequence[float], rounds: int = 5, twin: str | None = None) -> str:
+def grown(*, one: Sequence[float], four: Sequence[float], rounds: int = 5) -> str:
     """What is said of a server with these rates, in requests per second, with one worker and with four."""
-    run = replace(RUN, workers=(1, 4), rounds=rounds, twin=twin)
+    run = under(RUN, workers=(1, 4), rounds=rounds, control=True)
     rates = {1: tuple(one), 4: tuple(four)}
-    summaries = [
+    alone = flat(synthetic.with_workers((1, 4), 0.5))
+    controls = [replace(each, case=replace(each.case, control=True), name="uvicorn (control)") for each in alone]
+    comparisons = grouped(
         replace(
             each,
             rounds=len(rates[each.case.workers]),
             throughput_by_round_rps=rates[each.case.workers],
             throughput_rps=Estimate(rates[each.case.workers][0], 1.0, 1e6),
         )
-        for each in synthetic.with_workers((1, 4), 0.5, ("uvicorn", "uvicorn-again"))
-    ]
-    found = groups(run, summaries)
+        for each in [*alone, *controls]
+    )
+    found = groups(run, comparisons)
     return words.scaling(run, found[1], found)
 
 
 def test_growth_has_an_interval_paired_by_round_as_far_as_the_rounds_can_be_told() -> None:
-    paired = grown(one=(100, 200, 400, 800, 1600), four=(200, 400, 800, 1600, 3200), twin="uvicorn-again")
+    paired = grown(one=(100, 200, 400, 800, 1600), four=(200, 400, 800, 1600, 3200))
     assert paired.startswith("With 4 workers instead of 1, uvicorn answers 2.00× as many (2.00 – 2.00; 50 % of ideal).")
     assert "paired" not in paired
-    some = grown(one=(100, 110), four=(200, 210, 205, 190, 195), twin="uvicorn-again")
+    some = grown(one=(100, 110), four=(200, 210, 205, 190, 195))
     assert re.search(r"uvicorn answers [\d.]+× as many \([\d.]+ – [\d.]+; \d+ % of ideal\)", some)
     assert "The rounds of uvicorn could not be paired." in some
 
@@ -426,7 +486,7 @@ def test_growth_has_an_interval_paired_by_round_as_far_as_the_rounds_can_be_told
 def test_growth_is_not_told_from_a_single_round_nor_from_numbers_that_do_not_hold() -> None:
     assert grown(one=(100,), four=(592,), rounds=1) == ""
     assert grown(one=(100,), four=(590, 592)) == ""
-    found = groups(RUN, [replace(each, verdict="invalid") for each in synthetic.with_workers((1, 4), 0.5)])
+    found = groups(RUN, grouped(replace(each, verdict="invalid") for each in flat(synthetic.with_workers((1, 4), 0.5))))
     assert words.scaling(RUN, found[1], found) == ""
 
 
@@ -435,9 +495,9 @@ def test_a_sweep_is_told_with_as_many_rounds_in_closed_loops_as_in_open_ones() -
     assert told.startswith("5 rounds in a closed loop, then 5 rounds in open loops: each starts")
 
 
-def test_all_rates_of_a_sweep_are_one_table_by_contestant_and_rate() -> None:
-    swept = synthetic.sweep()
-    (group,) = groups(SWEEP, list(reversed(swept)))
+def test_all_rates_of_a_sweep_are_one_table_by_candidate_and_rate() -> None:
+    (whole,) = synthetic.sweep()
+    (group,) = groups(SWEEP, [whole])
     cells = [dict(zip(group.table.columns, row.cells, strict=True)) for row in group.table.rows]
     assert [each["Server"].value for each in cells] == ["uvicorn"] * 7 + ["daphne"] * 7, "the faster one first"
     assert [each["Of its own rate"].value for each in cells[:7]] == [
@@ -446,23 +506,25 @@ def test_all_rates_of_a_sweep_are_one_table_by_contestant_and_rate() -> None:
     offered = [each["Offered/s"].value for each in cells]
     assert offered == [f"{each.offered_rps:,.0f}" if each.offered_rps else "–" for each in group.summaries]
     assert cells[6]["Answered"].value == "88.0 %"
-    assert len(group.resources.rows) == 2, "one for each contestant"
+    assert len(group.resources.rows) == 2, "one for each candidate"
     assert {each.question for each in words.unanswered([group])} == {
-        f"plaintext over HTTP/1.1 at {each.offered_rps:,.0f} requests/s" for each in swept if each.own_share == 1.05
+        f"plaintext over HTTP/1.1 at {each.offered_rps:,.0f} requests/s"
+        for each in whole.summaries
+        if each.own_share == 1.05
     }
 
 
 def test_a_sweep_is_summed_up_by_how_far_the_tail_stays_short() -> None:
-    swept = synthetic.sweep(("uvicorn",))
-    rate_at = {each.own_share: f"{each.offered_rps:,.0f}" for each in swept if each.own_share}
+    (whole,) = synthetic.sweep(("uvicorn",))
+    rate_at = {each.own_share: f"{each.offered_rps:,.0f}" for each in whole.summaries if each.own_share}
     within = "uvicorn keeps p99 within 10 ms up to"
-    (group,) = groups(SWEEP, swept)
+    (group,) = groups(SWEEP, [whole])
     assert words.answer(group) == (
         f"{within} {rate_at[0.9]} requests/s (90 % of its own rate) and is overloaded at {rate_at[1.05]}."
     )
-    (group,) = groups(SWEEP, [each for each in swept if (each.own_share or 0) < 1])
+    (group,) = groups(SWEEP, [swept(each for each in whole.summaries if (each.own_share or 0) < 1)])
     assert words.answer(group) == f"{within} {rate_at[0.9]} requests/s (90 % of its own rate)."
-    assert "Nothing could be ranked." not in page(SWEEP, swept, []).headline
+    assert "Nothing could be ranked." not in page(SWEEP, [whole], []).headline
 
 
 @given(
@@ -473,7 +535,7 @@ def test_a_sweep_is_summed_up_by_how_far_the_tail_stays_short() -> None:
     )
 )
 def test_a_rate_counts_as_kept_only_below_every_one_that_was_lost(points: list[tuple[str, int | None]]) -> None:
-    one = synthetic.sweep(("uvicorn",))[1]
+    one = flat(synthetic.sweep(("uvicorn",)))[1]
     rates = []
     for number, (verdict, p99_ms) in enumerate(points, 1):
         p99 = None if p99_ms is None else Estimate(p99_ms * 1000.0, p99_ms * 900.0, p99_ms * 1100.0)
@@ -505,17 +567,17 @@ FALSE_SIX = (
 )
 
 
-def twin_run(throughput: Ratio, *, questions: int = 1, rounds: int = 5) -> Answer:
-    """A run whose baseline runs a second time, with this ratio of throughput on its first question."""
-    run = replace(synthetic.run_info(("uvicorn", "granian")), twin="uvicorn-again")
-    asked = [("plaintext", "h1"), ("json", "h1"), ("echo", "h1"), ("items", "h1")][:questions]
-    summaries = synthetic.summaries(("uvicorn", "uvicorn-again"), asked, synthetic.never_spoiled, 200)
+def control_run(throughput: Ratio, *, asked: int = 1, rounds: int = 5) -> Answer:
+    """A run with a control, whose throughput has this ratio to the baseline in the first comparison."""
+    run = synthetic.run_info(("uvicorn", "granian"), control=True)
+    where = [("plaintext", "h1"), ("json", "h1"), ("echo", "h1"), ("items", "h1")][:asked]
+    comparisons = synthetic.summaries(("uvicorn",), where, synthetic.no_faults, 200, control=True)
     even = Ratio(1.0, 0.99, 1.01)
     found = []
-    for number, each in enumerate(summaries):
+    for number, each in enumerate(flat(comparisons)):
         ratios = Ratios(throughput if number < 2 else even, even, None)
         found.append(replace(each, ratio_to_baseline=ratios, rounds=rounds))
-    return run, found
+    return run, grouped(found)
 
 
 @pytest.mark.parametrize(
@@ -527,20 +589,20 @@ def twin_run(throughput: Ratio, *, questions: int = 1, rounds: int = 5) -> Answe
     ],
 )
 def test_the_baseline_against_itself_is_told_with_its_false_difference(throughput: Ratio, outcome: str) -> None:
-    run, summaries = twin_run(throughput)
-    told = page(run, summaries, []).headline
+    run, comparisons = control_run(throughput)
+    told = page(run, comparisons, []).headline
     assert f"A/A: uvicorn against itself on plaintext over HTTP/1.1: {outcome}" in told
 
 
 def test_one_round_of_the_baseline_against_itself_says_nothing() -> None:
-    run, summaries = twin_run(Ratio(1.2, 1.2, 1.2), rounds=1)
-    (line,) = trust.lines(run, groups(run, summaries))
+    run, comparisons = control_run(Ratio(1.2, 1.2, 1.2), rounds=1)
+    (line,) = trust.lines(run, groups(run, comparisons))
     assert line.startswith("A/A: uvicorn against itself on plaintext over HTTP/1.1: nothing can be said")
 
 
 def test_many_comparisons_of_the_baseline_with_itself_are_summed_up() -> None:
-    run, summaries = twin_run(Ratio(1.2, 1.1, 1.3), questions=4)
-    total, one = trust.lines(run, groups(run, summaries))
+    run, comparisons = control_run(Ratio(1.2, 1.1, 1.3), asked=4)
+    total, one = trust.lines(run, groups(run, comparisons))
     assert total == (
         "A/A: uvicorn against itself in 4 comparisons: throughput: no difference seen in 3 of 4; "
         "CPU: no difference seen in 4 of 4. Chance alone shows one in 20 for each figure."
@@ -549,106 +611,102 @@ def test_many_comparisons_of_the_baseline_with_itself_are_summed_up() -> None:
 
 
 def test_a_false_difference_is_told_of_its_figure_alone_and_what_chance_does() -> None:
-    run, summaries = twin_run(Ratio(0.94, 0.92, 0.97))
-    (line,) = trust.lines(run, groups(run, summaries))
+    run, comparisons = control_run(Ratio(0.94, 0.92, 0.97))
+    (line,) = trust.lines(run, groups(run, comparisons))
     assert "CPU 1.00× (0.99 – 1.01): no difference seen." in line
     assert "Differences of that size in throughput between others are not to be believed here." in line
     assert line.endswith("Chance alone shows one in 20 for each figure.")
 
 
-def test_the_second_entry_of_the_baseline_is_no_contestant() -> None:
-    run, summaries = twin_run(Ratio(1.1, 1.05, 1.2))
-    ranked = [replace(each, rank=1 if each.case.server == run.twin else 2) for each in summaries]
-    (group,) = groups(run, ranked)
+def test_the_control_is_no_candidate() -> None:
+    run, comparisons = control_run(Ratio(1.1, 1.05, 1.2))
+    (group,) = groups(run, grouped(replace(each, rank=1) for each in flat(comparisons)))
     assert words.answer(group).startswith("uvicorn answers ")
-    (row,) = [row for row in group.table.rows if row.name == run.twin]
-    assert row.cells[1].detail == "the baseline again"
-    known = replace(run, environment=replace(run.environment, server_versions={"uvicorn-again": "0.54.0"}))
-    assert groups(known, ranked)[0].table.rows[0].cells[1].detail == "the baseline again, 0.54.0"
-    assert "again" not in grown(one=(100, 110), four=(200, 210), rounds=2, twin=run.twin)
-    swept = replace(SWEEP, twin="uvicorn-again")
-    (group,) = groups(swept, synthetic.sweep(("uvicorn", "uvicorn-again")))
-    assert "again" not in words.answer(group)
+    (row,) = [row for row in group.table.rows if row.name == "uvicorn (control)"]
+    assert row.cells[1].detail == "0.54.0"
+    assert "control" not in grown(one=(100, 110), four=(200, 210), rounds=2)
+    (group,) = groups(under(SWEEP, control=True), synthetic.sweep(("uvicorn",), control=True))
+    assert "control" not in words.answer(group)
 
 
-def test_who_follows_the_second_entry_of_the_baseline_alone_is_first() -> None:
-    run, summaries = twin_run(Ratio(1.1, 1.05, 1.2), questions=2)
-    others = synthetic.summaries(("granian",), [("plaintext", "h1"), ("json", "h1")], synthetic.never_spoiled, 200)
-    places = {"uvicorn-again": 1, "uvicorn": 2, "granian": 3}
-    found = groups(run, [replace(each, rank=places[each.case.server]) for each in [*summaries, *others]])
+def test_who_follows_the_control_alone_is_first() -> None:
+    run, comparisons = control_run(Ratio(1.1, 1.05, 1.2), asked=2)
+    others = synthetic.summaries(("granian",), [("plaintext", "h1"), ("json", "h1")], synthetic.no_faults, 200)
+    places = {"uvicorn (control)": 1, "uvicorn": 2, "granian": 3}
+    both = [*flat(comparisons), *flat(others)]
+    found = groups(run, grouped(replace(each, rank=places[each.name]) for each in both))
     assert words.answer(found[0]).startswith("uvicorn is first on plaintext over HTTP/1.1")
     assert words.headline(run, found) == ["uvicorn is first or shares first place in 2 of 2 comparisons."]
 
 
-def test_the_second_entry_of_the_baseline_wins_nothing() -> None:
-    run, summaries = twin_run(Ratio(1.0, 0.9, 1.1), questions=2)
-    summaries = [replace(each, rank=1) for each in summaries]
-    assert not any("first" in line for line in words.headline(run, groups(run, summaries)))
+def test_the_control_wins_nothing() -> None:
+    run, comparisons = control_run(Ratio(1.0, 0.9, 1.1), asked=2)
+    ranked = grouped(replace(each, rank=1) for each in flat(comparisons))
+    assert not any("first" in line for line in words.headline(run, groups(run, ranked)))
 
 
 def test_what_came_within_the_precision_is_told_apart_from_what_did_not() -> None:
-    run = replace(RUN, precision=0.05, max_rounds=20)
+    run = under(RUN, precision=0.05, max_rounds=20)
     summaries = [
         replace(each, precision=precision, rounds=rounds)
-        for each, precision, rounds in zip(SUMMARIES[-4:], (0.0, 0.031, 0.05, 0.071), (20, 6, 9, 20), strict=True)
+        for each, precision, rounds in zip(baseline_first(), (0.0, 0.031, 0.05, 0.071), (20, 6, 9, 20), strict=True)
     ]
     baseline, *others = summaries
-    assert baseline.name == RUN.baseline
-    within, missed = trust.lines(run, groups(run, summaries))
+    within, missed = trust.lines(run, groups(run, grouped(summaries)))
     assert within == "±5 % was reached by 2 of 3 cases, after 6 to 9 rounds that count."
     last = others[-1].name
     assert missed == (
         f"±5 % was not reached by {last} on ws_echo over WebSocket (±7.1 % after 20 rounds); the limit is 20 rounds."
     )
-    (group,) = groups(run, summaries)
+    (group,) = groups(run, grouped(summaries))
     told = {row.name: str(row.cells[group.table.columns.index("±")]) for row in group.table.rows}
     assert told[baseline.name] == "– (20 rounds)"
     assert told[last] == "7.1 % (20 rounds)"
-    assert "±" not in groups(RUN, summaries)[0].table.columns
+    assert "±" not in groups(RUN, [WS_ECHO])[0].table.columns
 
 
 def test_a_precision_is_not_reached_by_numbers_that_do_not_hold() -> None:
-    run = replace(RUN, precision=9.0, max_rounds=20)
-    summaries = [replace(each, verdict="invalid", precision=0.5) for each in SUMMARIES[-4:]]
-    (line,) = trust.lines(run, groups(run, summaries))
+    run = under(RUN, precision=9.0, max_rounds=20)
+    invalid = grouped(replace(each, verdict="invalid", precision=0.5) for each in WS_ECHO.summaries)
+    (line,) = trust.lines(run, groups(run, invalid))
     assert line.startswith("±900 % says nothing of 4 of 4 cases, whose numbers do not hold: ")
     assert line.count("ws_echo over WebSocket (invalid)") == 3
     assert line.endswith(" and others.")
 
 
 def test_a_precision_without_a_baseline_is_told_as_that_of_the_own_interval() -> None:
-    run = replace(RUN, precision=0.05, max_rounds=20)
-    baseline, *others = SUMMARIES[-4:]
+    run = under(RUN, precision=0.05, max_rounds=20)
+    baseline, *others = baseline_first()
     alone = [replace(each, ratio_to_baseline=None, precision=0.031, rounds=6) for each in others[:2]]
     summaries = [replace(baseline, verdict="invalid", precision=0.02), *alone, replace(others[2], precision=0.04)]
-    reached, own, spoiled = trust.lines(run, groups(run, summaries))
+    reached, own, invalid = trust.lines(run, groups(run, grouped(summaries)))
     assert reached == "±5 % was reached by 1 of 4 cases, after 5 rounds that count."
     assert own.startswith(
         "Without a valid baseline there is no ratio to come within ±5 %, only an interval of its own: "
     )
     assert own.count("(±3.1 % after 6 rounds)") == 2
-    assert spoiled == (
+    assert invalid == (
         "±5 % says nothing of 1 of 4 cases, whose numbers do not hold: uvicorn on ws_echo over WebSocket (invalid)."
     )
-    (group,) = groups(run, summaries)
+    (group,) = groups(run, grouped(summaries))
     told = {row.name: str(row.cells[group.table.columns.index("±")]) for row in group.table.rows}
     assert told[alone[0].name] == "3.1 % (its own, 6 rounds)"
 
 
 def test_of_many_that_missed_the_precision_the_widest_are_named() -> None:
-    run = replace(RUN, precision=0.05, max_rounds=20)
-    summaries = [replace(each, precision=number / 10, rounds=20) for number, each in enumerate(SUMMARIES[-4:] * 2)]
-    (line,) = trust.lines(run, groups(run, summaries))
+    run = under(RUN, precision=0.05, max_rounds=20)
+    many = (replace(each, precision=number / 10, rounds=20) for number, each in enumerate(WS_ECHO.summaries * 2))
+    (line,) = trust.lines(run, groups(run, grouped(many)))
     assert line.startswith("±5 % was not reached by 7 of 7 cases, the widest ")
     assert line.count("after 20 rounds") == 3
     assert "(±70 % after 20 rounds)" in line
 
 
 def test_a_capacity_is_told_with_its_level_and_how_it_was_searched_for() -> None:
-    load = "capacity=p99<50ms"
-    run = replace(RUN, load=load)
-    summaries = [replace(each, case=replace(each.case, load=load), offered_rps=500.0) for each in SUMMARIES[-4:]]
-    (group,) = groups(run, summaries)
+    load = Capacity({99.0: 50_000})
+    run = under(RUN, load=load)
+    summaries = [replace(each, case=replace(each.case, load=load), offered_rps=500.0) for each in WS_ECHO.summaries]
+    (group,) = groups(run, grouped(summaries))
     assert "requests/s, the most that meets p99<50ms" in words.answer(group)
     assert "Capacity, requests/s" in group.table.columns
     probes = [Probe(1000, "doubling", met=True), Probe(1000, "confirmation", met=True, final=True)]
@@ -661,9 +719,9 @@ def test_a_capacity_is_told_with_its_level_and_how_it_was_searched_for() -> None
 
 def test_resources_leave_out_what_nobody_has_and_who_never_came_up() -> None:
     switches = Estimate(2.5, 2.4, 2.6)
-    some, other, *_ = SUMMARIES[-4:]
+    some, other, *_ = WS_ECHO.summaries
     dead = replace(other, throughput_rps=None, ready_s=None, verdict="failed")
-    (group,) = groups(RUN, [replace(some, context_switches_per_request=switches), dead])
+    (group,) = groups(RUN, grouped([replace(some, context_switches_per_request=switches), dead]))
     (row,) = group.resources.rows
     cells = dict(zip(group.resources.columns, map(str, row.cells), strict=True))
     assert cells["Context switches/request"] == "2.50 (2.40 – 2.60)"
@@ -673,59 +731,70 @@ def test_resources_leave_out_what_nobody_has_and_who_never_came_up() -> None:
 
 
 def test_the_environment_says_what_the_apps_saw_themselves_run_with() -> None:
-    life = Life("uvicorn", "asgi", 1, tls=False)
-    lives = [
-        LifeRecord(life, 0, (), active=Active("uvloop.Loop", ("uvloop", "httptools"))),
-        LifeRecord(replace(life, server="granian"), 0, (), active=Active("asyncio.Loop", ())),
-        LifeRecord(replace(life, server="daphne"), 0, (), active=None),
+    config = ServerConfig("uvicorn", "asgi", 1, tls=False)
+    starts = [
+        ServerStart(config, 0, (), active=Active("uvloop.Loop", ("uvloop", "httptools"))),
+        ServerStart(replace(config, server="granian"), 0, (), active=Active("asyncio.Loop", ())),
+        ServerStart(replace(config, server="daphne"), 0, (), active=None),
     ]
-    told = dict(method.environment(RUN, SUMMARIES, lives))
+    told = dict(method.environment(RUN, flat(COMPARISONS), starts))
     assert told["Event loops"] == "granian: asyncio.Loop; uvicorn: uvloop.Loop"
     assert told["Loaded modules"] == "uvicorn: httptools, uvloop"
-    assert "Event loops" not in dict(method.environment(RUN, SUMMARIES))
+    assert "Event loops" not in dict(method.environment(RUN, flat(COMPARISONS)))
 
 
 def test_every_field_of_run_and_summary_but_the_histogram_is_in_the_contract() -> None:
-    contract = to_contract(replace(RUN, workers=(1, 2)), SUMMARIES)
-    assert contract["run"].keys() == {field.name for field in fields(RUN)} - {"schema"}
-    assert contract["cases"][0].keys() == {field.name for field in fields(SUMMARIES[0])} - {"response"}
+    contract = to_contract(under(RUN, workers=(1, 2)), COMPARISONS)
+    conditions = {field.name for field in fields(RUN.conditions)} - {"control"}
+    run = {field.name for field in fields(RUN)} - {"schema", "conditions"}
+    assert contract["run"].keys() == run | conditions | {"baseline_app", "twin"}
+    assert contract["cases"][0].keys() == {field.name for field in fields(WS_ECHO.summaries[0])} - {"response"}
     assert json.loads(msgspec.json.encode(contract))["run"]["workers"] == [1, 2]
 
 
 @pytest.mark.parametrize(
-    ("run", "summaries"),
+    ("run", "comparisons"),
     [
         (SWEEP, synthetic.sweep()),
-        (replace(RUN, workers=(1, 2)), synthetic.with_workers((1, 2), 1.0, ("uvicorn", "a, b"))),
+        (under(RUN, workers=(1, 2)), synthetic.with_workers((1, 2), 1.0, ("uvicorn", "a, b"))),
         (RUN, synthetic.with_apps(("uvicorn", "granian"), ("asgi", "fastapi"))),
     ],
 )
-def test_every_line_of_the_log_has_a_tag_of_its_own(run: RunInfo, summaries: list[CaseSummary], tmp_path: Path) -> None:
+def test_every_line_of_the_log_has_a_tag_of_its_own(
+    run: RunInfo, comparisons: list[ComparisonSummary], tmp_path: Path
+) -> None:
     path = tmp_path / "latency.hlog"
-    path.write_text(hdr.log(run, summaries))
+    path.write_text(hdr.log(run, comparisons))
     reader = HistogramLogReader(str(path), HdrHistogram(1, 2**36, 3))
     tags = []
     while (histogram := reader.get_next_interval_histogram()) is not None:
         tags.append(histogram.get_tag())
-    assert len(set(tags)) == len(tags) == len(summaries)
+    assert len(set(tags)) == len(tags) == len(flat(comparisons))
     assert not any(re.search(r"[\s,]", tag) for tag in tags)
+
+
+def baseline_first() -> list[CaseSummary]:
+    """The cases of WebSocket echo, in the order in which the run names its servers."""
+    servers = list(RUN.environment.server_versions)
+    return sorted(WS_ECHO.summaries, key=lambda each: servers.index(each.case.server))
 
 
 def interrupted_run(*missing: str) -> Answer:
     """A run of four servers that ended early, without a number of the `missing` ones."""
-    planned = tuple(each.case for each in SUMMARIES[-4:])
+    summaries = baseline_first()
+    planned = tuple(each.case for each in summaries)
     done = [
-        replace(each, rounds=1 + number % 2)
-        for number, each in enumerate(SUMMARIES[-4:])
-        if each.case.server not in missing
+        replace(each, rounds=1 + number % 2) for number, each in enumerate(summaries) if each.case.server not in missing
     ]
-    return replace(RUN, planned=planned, complete=False), done
+    return replace(RUN, planned=planned, complete=False), grouped(done)
 
 
 def test_an_interrupted_run_says_so_first_and_what_it_lacks() -> None:
-    run, summaries = interrupted_run("daphne", "granian")
-    failed = replace(SUMMARIES[-1], verdict="failed", throughput_rps=None)
-    content = page(run, [*summaries, failed], [])
+    run, comparisons = interrupted_run("daphne", "granian")
+    failed = next(
+        replace(each, verdict="failed", throughput_rps=None) for each in WS_ECHO.summaries if each.name == "granian"
+    )
+    content = page(run, grouped([*flat(comparisons), failed]), [])
     assert content.interrupted == [
         "Interrupted: 2 of 4 cases have no number yet; the others have 1 to 2 of 5 rounds that count.",
         "ws_echo over WebSocket: daphne, granian",
@@ -734,16 +803,16 @@ def test_an_interrupted_run_says_so_first_and_what_it_lacks() -> None:
     assert content.method[0].startswith("5 rounds, cut short: ")
     assert any(line.startswith("Load, as planned: closed loop") for line in content.method)
     assert content.title == "ASGI servers compared: uvicorn, hypercorn, granian, daphne"
-    for source in (rendered_markdown(run, summaries), html.render(page(run, summaries, []), {})):
+    for source in (rendered_markdown(run, comparisons), html.render(page(run, comparisons, []), {})):
         said = Reader(source).text
         assert said.index("Interrupted: 2 of 4") < said.index("Ranking")
         assert "ws_echo over WebSocket: daphne, granian" in said
 
 
 def test_a_run_that_came_to_its_end_or_does_not_say_is_not_called_interrupted() -> None:
-    run, summaries = interrupted_run("daphne")
+    run, comparisons = interrupted_run("daphne")
     for complete in (True, None):
-        content = page(replace(run, complete=complete), summaries, [])
+        content = page(replace(run, complete=complete), comparisons, [])
         assert content.interrupted == []
         assert "interrupted" not in content.lead
         assert content.method[0].startswith("5 rounds: ")
@@ -757,24 +826,24 @@ def test_a_run_that_came_to_its_end_or_does_not_say_is_not_called_interrupted() 
         ({}, ("uvicorn", "hypercorn", "daphne", "granian"), "4 of 4 cases have no number yet."),
         ({"planned": ()}, (), "the run did not come to its end."),
         (
-            {"load": "sweep"},
+            {"conditions": SWEEP.conditions},
             (),
             "all 4 cases have a number; they have 1 to 2 of 5 rounds that count, and open loops may be missing.",
         ),
     ],
 )
 def test_an_interrupted_run_says_how_far_it_came(changes: dict[str, object], missing: Sequence[str], told: str) -> None:
-    run, summaries = interrupted_run(*missing)
-    assert page(replace(run, **changes), summaries, []).interrupted[0] == f"Interrupted: {told}"
+    run, comparisons = interrupted_run(*missing)
+    assert page(replace(run, **changes), comparisons, []).interrupted[0] == f"Interrupted: {told}"
 
 
 def test_what_an_interrupted_run_lacks_is_named_as_in_its_tables() -> None:
     several = synthetic.with_apps(("uvicorn", "granian"), ("asgi", "fastapi"))
-    planned = tuple(replace(each.case, workers=count) for count in (1, 2) for each in several)
-    run = replace(RUN, planned=planned, complete=False, workers=(1, 2))
+    planned = tuple(replace(each.case, workers=count) for count in (1, 2) for each in flat(several))
+    run = replace(under(RUN, workers=(1, 2)), planned=planned, complete=False)
     told = page(run, several, []).interrupted
     assert told[1:] == [
-        f"plaintext over HTTP/1.1 with 2 workers: {', '.join(each.name for each in several)}",
+        f"plaintext over HTTP/1.1 with 2 workers: {', '.join(each.name for each in flat(several))}",
     ]
 
 
@@ -785,10 +854,11 @@ def test_a_run_without_any_trial_has_a_title_that_says_of_whom() -> None:
 
 
 def test_a_rate_that_the_machine_did_not_let_through_is_not_blamed_on_the_server() -> None:
-    swept = [
-        replace(each, overloaded=False) if each.own_share == 1.05 else each for each in synthetic.sweep(("uvicorn",))
-    ]
-    (group,) = groups(SWEEP, swept)
+    not_blamed = swept(
+        replace(each, overloaded=False) if each.own_share == 1.05 else each
+        for each in flat(synthetic.sweep(("uvicorn",)))
+    )
+    (group,) = groups(SWEEP, [not_blamed])
     assert words.answer(group).endswith("(90 % of its own rate).")
 
 

@@ -11,10 +11,12 @@ import pytest
 from harness.host.facts import read_machine
 from harness.model.errors import UsageError
 from harness.model.histogram import Histogram
-from harness.model.plan import Case, Life
-from harness.model.results import Connections, Environment, Errors, LifeRecord, LoadResult, Record, RunInfo, Sample
+from harness.model.loads import Rate
+from harness.model.plan import Case, ServerConfig
+from harness.model.results import Connections, Environment, Errors, LoadResult, Record, RunInfo, Sample, ServerStart
 from harness.run.directory import RunDirectory
 from harness.run.info import commit, environment
+from tests.builders import run_info
 
 CASE = Case("uvicorn", "asgi", "plaintext", "h1")
 RESULT = LoadResult(
@@ -40,20 +42,19 @@ RECORD = Record(
 
 def info(directory: Path) -> RunInfo:
     where: Environment = environment(read_machine(look_s=0.01), [0], [1], {"uvicorn": "1"}, directory)
-    return RunInfo(
-        "id", "2026-01-01T00:00:00+00:00", 3, ("harness",), where, "uvicorn", 2, 0.5, 2.0, "saturate", 32, 1, (1,)
-    )
+    load = Rate(500, "poisson")
+    return run_info(environment=where, baseline=CASE.candidate, planned=(replace(CASE, load=load),), load=load)
 
 
 def test_records_come_back_as_they_were_written(tmp_path: Path) -> None:
     directory = RunDirectory.create(tmp_path, "one")
-    life = LifeRecord(Life("uvicorn", "asgi", 1, tls=False), 0, ("uvicorn",), 0.1, stop_s=0.2, log="0.log")
+    start = ServerStart(ServerConfig("uvicorn", "asgi", 1, tls=False), 0, ("uvicorn",), 0.1, stop_s=0.2, log="0.log")
     directory.append(RECORD)
-    directory.append(life)
+    directory.append(start)
     written = info(tmp_path)
     directory.write_info(written)
-    assert directory.trials() == [RECORD]
-    assert directory.lives() == [life]
+    assert directory.read_trials() == [RECORD]
+    assert directory.read_starts() == [start]
     assert directory.read_info() == written
 
 
@@ -63,7 +64,7 @@ def test_a_last_line_that_was_cut_off_costs_itself_alone(tmp_path: Path) -> None
     directory.append(RECORD)
     path = directory.path / "trials.jsonl"
     path.write_bytes(path.read_bytes()[:-10])
-    assert directory.trials() == [RECORD]
+    assert directory.read_trials() == [RECORD]
 
 
 def test_latest_points_at_the_newest_run(tmp_path: Path) -> None:
@@ -79,7 +80,7 @@ def test_a_folder_without_a_run_is_a_usage_error(tmp_path: Path) -> None:
 
 def test_a_run_of_another_schema_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text('{"schema": 99}')
-    with pytest.raises(UsageError, match=r"run\.json: expected schema 1 of this version, found 99\Z"):
+    with pytest.raises(UsageError, match=r"run\.json: expected schema 2 of this version, found 99\Z"):
         RunDirectory(tmp_path).read_info()
 
 
@@ -87,16 +88,26 @@ def test_another_schema_is_refused_even_where_its_form_is_that_of_this_one(tmp_p
     directory = RunDirectory.create(tmp_path, "one")
     directory.write_info(replace(info(tmp_path), schema=99))
     directory.append(replace(RECORD, schema=98))
-    with pytest.raises(UsageError, match=r"run\.json: expected schema 1 of this version, found 99\Z"):
+    with pytest.raises(UsageError, match=r"run\.json: expected schema 2 of this version, found 99\Z"):
         directory.read_info()
-    with pytest.raises(UsageError, match=r"trials\.jsonl, line 1: expected schema 1 of this version, found 98\Z"):
-        directory.trials()
+    with pytest.raises(UsageError, match=r"trials\.jsonl, line 1: expected schema 2 of this version, found 98\Z"):
+        directory.read_trials()
 
 
-@pytest.mark.parametrize("text", ['{"id": ', '{"schema": 1}', "[]", ""])
+def test_a_line_of_the_former_schema_that_lacks_something_is_named(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path, "one")
+    directory.write_info(info(tmp_path))
+    (directory.path / "trials.jsonl").write_text("{}\n")
+    with pytest.raises(
+        UsageError, match=r"trials\.jsonl, line 1: expected a record of schema 1, found none of its 'case'"
+    ):
+        directory.read_trials()
+
+
+@pytest.mark.parametrize("text", ['{"id": ', '{"schema": 2}', "[]", ""])
 def test_a_run_that_cannot_be_read_is_a_usage_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "run.json").write_text(text)
-    with pytest.raises(UsageError, match=r"\A[^\n]*run\.json: expected a run of schema 1, found that [^\n]*\Z"):
+    with pytest.raises(UsageError, match=r"\A[^\n]*run\.json: expected a run of schema 2, found that [^\n]*\Z"):
         RunDirectory(tmp_path).read_info()
 
 
@@ -108,17 +119,17 @@ def test_a_file_is_no_run(tmp_path: Path) -> None:
         RunDirectory(tmp_path / "report.md").read_info()
 
 
-@pytest.mark.parametrize("line", [b"{", b"{}", b"nonsense"])
+@pytest.mark.parametrize("line", [b"{", b'{"schema": 2}', b"nonsense"])
 def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, line: bytes) -> None:
     directory = RunDirectory.create(tmp_path, "one")
     directory.append(RECORD)
-    for name in ("trials.jsonl", "lives.jsonl"):
+    for name in ("trials.jsonl", "starts.jsonl"):
         with (directory.path / name).open("ab") as file:
             file.write(line + b"\n")
-    with pytest.raises(UsageError, match=r"\A[^\n]*trials\.jsonl, line 2: expected a record of schema 1, found that "):
-        directory.trials()
-    with pytest.raises(UsageError, match=r"\A[^\n]*lives\.jsonl, line 1: expected a record of schema 1, found that "):
-        directory.lives()
+    with pytest.raises(UsageError, match=r"\A[^\n]*trials\.jsonl, line 2: expected a record of schema 2, found that "):
+        directory.read_trials()
+    with pytest.raises(UsageError, match=r"\A[^\n]*starts\.jsonl, line 1: expected a record of schema 2, found that "):
+        directory.read_starts()
 
 
 @pytest.mark.parametrize("out", ["/dev/null", "/proc/results"])

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.model.histogram import Histogram
 from harness.model.loads import SEARCH_CONFIRMATIONS, SEARCH_LEAST_RPS, SEARCH_RESOLUTION, Capacity
 from harness.model.plan import Case
-from harness.model.results import Connections, Errors, LoadResult, Probe, Record
-from harness.run.search import Try, least_rps, next_try, shortfall, weighed, window_s
+from harness.model.results import Errors, LoadResult, Probe, Record
+from harness.run.search import Try, least_rps, next_try, shortfall, weigh, window_s
+from tests.builders import load_result
 
 LEVEL = Capacity({99.0: 50_000}, error_share=0.01)
-CASE = Case("uvicorn", "asgi", "plaintext", "h1", load="capacity=p99<50ms,errors<1%")
+CASE = Case("uvicorn", "asgi", "plaintext", "h1", load=LEVEL)
 
 
 def searched(meets: Callable[[Try], bool], first_rps: float = 1_000.0) -> list[Probe]:
@@ -71,24 +71,9 @@ def test_a_server_that_meets_nothing_is_given_up_at_the_lowest_rate() -> None:
 
 def result(answers: int = 1_000, response_us: int = 1_000, errors: int = 0, dropped: int = 0) -> LoadResult:
     """One second of an open loop."""
-    response = Histogram.of([response_us] * answers)
-    return LoadResult(
-        window_start_ns=0,
-        window_end_ns=1_000_000_000,
-        answers=answers,
-        requests=answers,
-        started=answers + errors,
-        finished=answers + errors,
-        abandoned=0,
-        errors=Errors(errors, {"status": errors} if errors else {}),
-        response=response,
-        service=response,
-        send_lag=Histogram(),
-        by_name={},
-        connections=Connections(),
-        cpu_ratio=0.5,
-        dropped=dropped,
-    )
+    found = Errors(errors, {"status": errors} if errors else {})
+    sent = answers + errors
+    return load_result(answers, response_us, started=sent, finished=sent, errors=found, dropped=dropped)
 
 
 @pytest.mark.parametrize(
@@ -114,25 +99,25 @@ SEEN = [Probe(500, "doubling", met=True), Probe(1_040, "bisection", met=False)]
 
 
 def test_a_step_on_the_way_does_not_stand_for_the_round_and_a_confirmation_does() -> None:
-    step, end = weighed(TRIAL, DOUBLING, LEVEL, [])[0], weighed(TRIAL, CONFIRMATION, LEVEL, SEEN)[0]
+    step, end = weigh(TRIAL, DOUBLING, LEVEL, [])[0], weigh(TRIAL, CONFIRMATION, LEVEL, SEEN)[0]
     assert (step.counts, step.verdict, end.counts, end.verdict) == (False, "valid", True, "valid")
 
 
 def test_a_level_that_was_met_was_met_however_busy_the_generator() -> None:
     busy = replace(TRIAL, verdict="client-limited", reasons=("busy",))
-    assert weighed(busy, CONFIRMATION, LEVEL, SEEN)[0].verdict == "valid"
+    assert weigh(busy, CONFIRMATION, LEVEL, SEEN)[0].verdict == "valid"
 
 
 def test_a_level_missed_by_a_generator_at_its_limit_ends_the_search() -> None:
     slow = replace(TRIAL, verdict="client-limited", reasons=("busy",), result=result(response_us=90_000))
-    found, _ = weighed(slow, DOUBLING, LEVEL, SEEN[:1])
+    found, _ = weigh(slow, DOUBLING, LEVEL, SEEN[:1])
     assert (found.counts, found.verdict) == (True, "client-limited")
     known = "the search ended at 1,000 requests/s; the highest rate that met the level was 500"
     assert found.reasons == ("busy", known)
 
 
 def test_a_trial_that_failed_ends_the_search() -> None:
-    found = weighed(replace(TRIAL, verdict="failed", reasons=("gone",), result=None), DOUBLING, LEVEL, [])[0]
+    found = weigh(replace(TRIAL, verdict="failed", reasons=("gone",), result=None), DOUBLING, LEVEL, [])[0]
     assert (found.counts, found.verdict, found.reasons[0]) == (True, "failed", "gone")
     assert found.reasons[1] == "the search ended at 1,000 requests/s; no rate had met the level yet"
 
@@ -157,7 +142,7 @@ def test_a_trial_looks_so_long_that_its_requests_carry_the_percentiles(
 
 def test_a_search_without_success_says_how_low_it_went_and_why() -> None:
     slow = replace(TRIAL, result=result(response_us=90_000))
-    found, probe = weighed(slow, Try(60, "doubling"), LEVEL, [Probe(120, "doubling", met=False)])
+    found, probe = weigh(slow, Try(60, "doubling"), LEVEL, [Probe(120, "doubling", met=False)])
     assert (found.counts, found.verdict) == (True, "invalid")
     assert found.reasons[0].startswith("no rate down to 60 requests/s met the level twice; the last time, ")
     assert probe == found.probe

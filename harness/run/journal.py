@@ -1,0 +1,99 @@
+"""What a run has found so far: every record goes to the disk before anything else happens, and progress is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from harness.model.results import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from harness.model.plan import Case, Exclusion
+    from harness.model.results import ServerStart
+    from harness.run.directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is; what the command shows."""
+
+    done: int
+    total: int
+    """Cases known so far, each once for each round; a precision or a sweep adds to them."""
+    round: int
+    left_s: float
+    record: Record | None
+    """The trial that has just ended; None before the first."""
+
+
+Watcher = Callable[[Progress], None]
+
+
+class Journal:
+    """The records of a run, those of an interrupted one included, and how far it is."""
+
+    def __init__(
+        self, directory: RunDirectory, watch: Watcher, estimate_s: float, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self.directory = directory
+        self.records: list[Record] = []
+        self.starts = 0
+        """Servers started so far."""
+        self._watch = watch
+        self._estimate_s = estimate_s
+        self._clock = clock
+        self._began_s = clock()
+        self._total = 0
+        self._done = 0
+        self._measured = 0
+
+    def begin(self, exclusions: Iterable[Exclusion], cases: int) -> None:
+        """Write down what cannot be measured, or take up what an interrupted run has found; `cases` are to be measured.
+
+        A case counts once for each of its rounds.
+        """
+        self._total = cases
+        found = self.directory.read_trials()
+        for exclusion in exclusions if not found else ():
+            self.directory.append(Record(exclusion.case, 0, -1, "unsupported", (exclusion.reason,), now()))
+        self.records = [record for record in found if record.position >= 0]
+        self.starts = len(self.directory.read_starts())
+        self._report(0, None)
+
+    def expect(self, cases: int) -> None:
+        """So many more cases are to be measured than were known before."""
+        self._total += cases
+
+    def take_up(self, number: int) -> Collection[Case]:
+        """The cases that an interrupted run has measured in this round; they count as done."""
+        done = {record.case for record in self.records if record.round == number and record.counts}
+        self._done += len(done)
+        return done
+
+    def write(self, record: Record) -> None:
+        """Put the record of a trial on the disk, and report progress."""
+        self.directory.append(record)
+        self.records.append(record)
+        self._done += record.counts
+        self._measured += record.counts
+        self._report(record.round, record)
+
+    def write_start(self, start: ServerStart) -> None:
+        """Put what is known of a start of a server on the disk."""
+        self.directory.append(start)
+
+    def _report(self, number: int, record: Record | None) -> None:
+        """The time left is what the run has taken so far, per case; before the first case it is the estimate."""
+        took_s = self._clock() - self._began_s
+        per_case_s = took_s / self._measured if self._measured else self._estimate_s / max(self._total, 1)
+        self._watch(Progress(self._done, self._total, number + 1, per_case_s * (self._total - self._done), record))
+
+
+def now() -> str:
+    """ISO 8601, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

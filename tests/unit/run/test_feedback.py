@@ -1,0 +1,75 @@
+"""What is measured after the rounds of the plan: open loops of a sweep, and rounds until a precision is reached."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from harness.model.loads import Rate, Sweep
+from harness.model.plan import Candidate, Conditions, Selection
+from harness.model.results import Record
+from harness.model.targets import App, Scenario, Server
+from harness.plan.schedule import make_plan
+from harness.run.feedback import further_rounds
+from tests.builders import record
+
+
+def server(name: str) -> Server:
+    return Server(name, (name,), frozenset({"h1"}), lambda _: [name])
+
+
+SELECTION = Selection(
+    servers=(server("a"), server("b")),
+    apps=(App("asgi", "asgi:app", Path()),),
+    scenarios=(Scenario("plaintext", Path("plaintext"), frozenset({"h1"}), ""),),
+    protocols=("h1",),
+    conditions=Conditions(rounds=2, seed=1),
+    baseline=Candidate("a", "asgi"),
+)
+
+
+def under(**changes: object) -> Selection:
+    return replace(SELECTION, conditions=replace(SELECTION.conditions, **changes))  # type: ignore[arg-type]
+
+
+def measured(selection: Selection, rates: dict[str, int], rounds: int) -> list[Record]:
+    cases = make_plan(selection).cases
+    return [record(case, number, rates[case.server]) for number in range(rounds) for case in cases]
+
+
+def test_a_run_without_sweep_and_precision_ends_with_its_plan() -> None:
+    plan = make_plan(SELECTION)
+    assert list(further_rounds(plan, SELECTION, measured(SELECTION, {"a": 100, "b": 90}, 2))) == []
+
+
+def test_a_sweep_goes_on_at_shares_of_what_each_server_reached() -> None:
+    selection = under(load=Sweep())
+    rounds = list(further_rounds(make_plan(selection), selection, measured(selection, {"a": 1_000, "b": 500}, 2)))
+    assert len(rounds) == 2
+    rates = {(case.server, case.load.rps) for start in rounds[0] for case in start.cases if isinstance(case.load, Rate)}
+    assert {("a", 950.0), ("b", 475.0)} <= rates
+
+
+def test_rounds_are_added_until_the_precision_is_reached() -> None:
+    selection = under(precision=0.05, max_rounds=20)
+    plan = make_plan(selection)
+    records = measured(selection, {"a": 1_000, "b": 500}, 2)
+    added = 0
+    for number, further in enumerate(further_rounds(plan, selection, records), 2):
+        added += 1
+        records += [
+            record(case, number, 1_000 if case.server == "a" else 500) for each in further for case in each.cases
+        ]
+    assert added == 6  # eight rounds are the fewest that an interval is trusted after
+
+
+def test_a_precision_that_is_never_reached_ends_with_the_limit() -> None:
+    selection = under(precision=0.0001, max_rounds=5)
+    plan = make_plan(selection)
+    records = measured(selection, {"a": 1_000, "b": 500}, 2)
+    rounds = further_rounds(plan, selection, records)
+    count = 0
+    for number, _ in enumerate(rounds, 2):
+        count += 1
+        records += [record(case, number, 1_000 + 50 * (number % 2)) for case in plan.cases]
+    assert count == 3

@@ -1,0 +1,69 @@
+"""A real run of the former schema, read by today's code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.analysis.summarise import summarise
+from harness.model.loads import SATURATE
+from harness.model.plan import Candidate
+from harness.model.summaries import CaseSummary, Estimate
+from harness.run import former
+from harness.run.directory import RunDirectory
+
+RUN = RunDirectory(Path(__file__).parents[2] / "data" / "run-of-schema-1")
+
+
+def summaries() -> dict[str, CaseSummary]:
+    found = summarise(RUN.read_trials(), RUN.read_starts(), RUN.read_info())
+    return {each.case.label: each for comparison in found for each in comparison.summaries}
+
+
+def test_the_conditions_are_read_from_where_they_stood() -> None:
+    info = RUN.read_info()
+    conditions = info.conditions
+    assert (conditions.load, conditions.users, conditions.rounds, conditions.seed) == (SATURATE, 8, 3, 7)
+    assert conditions.control
+    assert info.baseline == Candidate("uvicorn", "asgi")
+    assert info.complete
+    assert info.environment.python.startswith("CPython 3.")
+    assert set(info.environment.server_versions) == {"uvicorn", "granian"}
+
+
+def test_the_second_entry_of_the_baseline_is_the_control() -> None:
+    assert set(summaries()) == {"uvicorn", "uvicorn-control", "granian"}
+    assert {start.config.server for start in RUN.read_starts() if start.config.control} == {"uvicorn"}
+    assert {case.label for case in RUN.read_info().planned} == {"uvicorn", "uvicorn-control", "granian"}
+
+
+def test_the_figures_are_those_that_the_former_version_reported() -> None:
+    reported = msgspec.json.decode((RUN.path / "summary.json").read_bytes())["cases"]
+    now = summaries()
+    assert len(reported) == len(now)
+    for then in reported:
+        found = now[then["case"]["server"].replace("-again", "-control")]
+        assert found.verdict == then["verdict"]
+        assert found.requests == then["requests"]
+        for name in ("throughput_rps", "cpu_us_per_request", "ready_s", "stop_s"):
+            assert getattr(found, name) == msgspec.convert(then[name], Estimate)
+        assert found.memory_pss_bytes.peak == then["memory_pss_bytes"]["peak"]
+        assert found.latency_us.p50 is not None
+        assert found.latency_us.p50.median == then["latency_us"]["p50"]["median"]
+        if then["ratio_to_baseline"] is not None:
+            assert found.ratio_to_baseline is not None
+            assert found.ratio_to_baseline.throughput.value == pytest.approx(
+                then["ratio_to_baseline"]["throughput"]["value"]
+            )
+
+
+def test_a_run_that_recorded_only_a_few_facts_of_its_machine_is_read() -> None:
+    old = msgspec.json.decode((RUN.path / "run.json").read_bytes())
+    old["environment"]["machine"] = None
+    environment = msgspec.convert(former.upgrade_run(old)["environment"], type(RUN.read_info().environment))
+    expected = RUN.read_info().environment
+    assert environment.cpu_model == expected.cpu_model
+    assert environment.cpu_count == expected.cpu_count
+    assert environment.python == expected.python
