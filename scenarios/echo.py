@@ -2,8 +2,7 @@
 
 from locust import task
 
-from harness.load.exchange import post
-from harness.load.users import HttpScenario
+from harness.load import HttpScenario, post
 
 BODY = bytes(index % 251 for index in range(10 * 1024))
 """A prime period, so that a lost or swapped block shows."""

@@ -6,8 +6,7 @@ from typing import Any
 
 from locust import task
 
-from harness.load.exchange import Answer, delete, get, post, put
-from harness.load.users import HttpScenario
+from harness.load import Answer, HttpScenario, delete, get, post, put
 
 _numbers = itertools.count(1)
 

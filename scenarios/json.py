@@ -2,8 +2,7 @@
 
 from locust import task
 
-from harness.load.exchange import Answer, get
-from harness.load.users import HttpScenario
+from harness.load import Answer, HttpScenario, get
 
 
 def _right(answer: Answer) -> str | None:

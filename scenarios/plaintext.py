@@ -2,8 +2,7 @@
 
 from locust import task
 
-from harness.load.exchange import get
-from harness.load.users import HttpScenario
+from harness.load import HttpScenario, get
 
 
 class Plaintext(HttpScenario):

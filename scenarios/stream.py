@@ -2,8 +2,7 @@
 
 from locust import task
 
-from harness.load.exchange import get
-from harness.load.users import HttpScenario
+from harness.load import HttpScenario, get
 
 CHUNKS = 16
 BODY = b"".join(str(number).encode().ljust(1023, b".") + b"\n" for number in range(CHUNKS))

@@ -2,8 +2,7 @@
 
 from locust import task
 
-from harness.load.exchange import Message
-from harness.load.users import WebSocketScenario
+from harness.load import Message, WebSocketScenario
 
 PROTOCOLS = ("ws", "ws-tls")
 

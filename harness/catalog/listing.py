@@ -28,7 +28,8 @@ _PACKAGE = Path(__file__).parents[1]
 _READY_PATH, _READY_BODY = "/plaintext", b"Hello, World!"
 """What every app of the catalogue answers; a user's own app need not."""
 
-_USERS = "harness.load.users"
+_USERS = frozenset({"harness.load", "harness.load.users"})
+"""A scenario that imports from one of these is built on our users."""
 _FACTORY = _PACKAGE / "servers" / "_runners" / "factory" / "made_by_factory.py"
 
 Named = TypeVar("Named", Server, App, Scenario)
@@ -95,7 +96,7 @@ def read_scenario(path: Path) -> Scenario:
     ours. Raises `UsageError` for a file that cannot be a Locust file.
     """
     tree = _parsed(path, "a Locust file")
-    ours = any(isinstance(node, ast.ImportFrom) and (node.module or "") == _USERS for node in ast.walk(tree))
+    ours = any(isinstance(node, ast.ImportFrom) and node.module in _USERS for node in ast.walk(tree))
     protocols: frozenset[Protocol] = frozenset(PROTOCOLS) - WEBSOCKET_PROTOCOLS if ours else frozenset({"h1"})
     if (value := _constants(tree).get("PROTOCOLS")) is not None:
         protocols = _protocols(value, path)

@@ -1,0 +1,49 @@
+"""The load engine. These names are what a scenario file imports; every other module of this folder is internal.
+
+::
+
+    from locust import task
+
+    from harness.load import HttpScenario, get
+
+
+    class Plaintext(HttpScenario):
+        hello = get("/plaintext", expected_body=b"Hello, World!")
+
+        @task
+        def read(self) -> None:
+            self.send(self.hello)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from harness.load.exchange import Answer, Check, Failure, Headers, Message, Request, delete, get, post, put
+
+if TYPE_CHECKING:
+    from harness.load.users import HttpScenario, WebSocketScenario
+
+__all__ = [
+    "Answer",
+    "Check",
+    "Failure",
+    "Headers",
+    "HttpScenario",
+    "Message",
+    "Request",
+    "WebSocketScenario",
+    "delete",
+    "get",
+    "post",
+    "put",
+]
+
+
+def __getattr__(name: str) -> type[HttpScenario | WebSocketScenario]:
+    """Import the scenario classes at their first use (PEP 562): with them comes Locust, which patches the process."""
+    if name not in {"HttpScenario", "WebSocketScenario"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    scenario: type[HttpScenario | WebSocketScenario] = getattr(import_module("harness.load.users"), name)
+    return scenario

@@ -27,7 +27,7 @@ from harness.catalog import listing
 from harness.host import guard
 from harness.host import process as life
 from harness.host.cpus import available
-from harness.load.exchange import Answer, Message, Request, get
+from harness.load import Answer, Message, Request, get
 from harness.model.targets import App, Launch, Scenario
 from tests.asgi_driver import Driver
 

@@ -51,7 +51,7 @@ def locust(file: Path, url: str, *options: str) -> tuple[int, list[dict[str, Any
     return done.returncode, json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("scenario", ["plaintext", "items", "ws_echo"])
+@pytest.mark.parametrize("scenario", ["plaintext", "items", "json", "ws_echo"])
 def test_locusts_own_figures_are_true(scenario: str, url: str, tmp_path: Path) -> None:
     file = listing.folder("scenarios") / f"{scenario}.py"
     status, entries = locust(file, url, "--html", str(tmp_path / "report.html"))
@@ -75,8 +75,7 @@ def test_a_failure_is_one_of_locusts_failures(url: str, tmp_path: Path) -> None:
     scenario.write_text(
         """from locust import task
 
-from harness.load.exchange import get
-from harness.load.users import HttpScenario
+from harness.load import HttpScenario, get
 
 
 class Wrong(HttpScenario):

@@ -105,8 +105,7 @@ def test_a_task_that_raises_is_a_failure_and_not_a_pause(order: trial.Order, tmp
     scenario.write_text(
         """from locust import task
 
-from harness.load.exchange import get
-from harness.load.users import HttpScenario
+from harness.load import HttpScenario, get
 
 
 class Raising(HttpScenario):

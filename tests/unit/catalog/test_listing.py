@@ -18,7 +18,7 @@ And more.
 """
 from locust import task
 
-from harness.load.users import HttpScenario
+from harness.load import HttpScenario
 '''
 
 
@@ -49,6 +49,12 @@ def test_a_scenario_speaks_http_unless_it_says_otherwise(tmp_path: Path) -> None
     assert scenario.protocols == set(PROTOCOLS) - WEBSOCKET_PROTOCOLS
     path.write_text(SCENARIO + 'PROTOCOLS = ("ws",)\n')
     assert listing.read_scenario(path).protocols == {"ws"}
+
+
+def test_a_scenario_with_the_former_import_is_ours_too(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(SCENARIO.replace("harness.load import", "harness.load.users import"))
+    assert listing.read_scenario(path).ours
 
 
 def test_a_file_without_our_users_speaks_what_locusts_own_do(tmp_path: Path) -> None:
