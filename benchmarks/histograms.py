@@ -1,0 +1,63 @@
+"""What our histogram costs for each value, and what hdrhistogram's would; and the bytes in which each travels.
+
+Ours appends values to an array and counts them with numpy, many at a time; hdrhistogram counts each by itself. Both are
+set to three significant digits, and must agree on the percentiles.
+
+    python benchmarks/histograms.py
+"""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+from hdrh.histogram import HdrHistogram
+from pairs import compare
+
+from harness.load.series import Series
+
+COUNT = 200_000
+LONGEST_US = 2**36
+PERCENTS = (50.0, 99.0, 99.9)
+
+
+def _response_times_us() -> list[int]:
+    """A few hundred microseconds, with a tail of seconds."""
+    chance = random.Random(1)  # noqa: S311 - values to measure with, no secret
+    return [int(chance.lognormvariate(6.0, 1.0)) for _ in range(COUNT)]
+
+
+VALUES_US = _response_times_us()
+VALUES_NS = [value * 1000 for value in VALUES_US]
+
+
+def ours(count: int) -> Series:
+    """As the load engine does, for one of its three durations."""
+    series = Series()
+    for value in VALUES_NS[:count]:
+        series.ended(value)
+    batch, _ = series.take()
+    series.response.add(batch.ended)
+    return series
+
+
+def with_hdrhistogram(count: int) -> HdrHistogram:
+    """By its own method."""
+    histogram = HdrHistogram(1, LONGEST_US, 3)
+    for value in VALUES_US[:count]:
+        histogram.record_value(value)
+    return histogram
+
+
+def main() -> None:
+    """Print the cost of recording, what both say, and the sizes."""
+    compare(ours, "hdrhistogram", with_hdrhistogram, COUNT)
+    own, other = ours(COUNT).response.histogram(), with_hdrhistogram(COUNT)
+    found = [own.percentile(percent) for percent in PERCENTS]
+    expected = [other.get_value_at_percentile(percent) for percent in PERCENTS]
+    print(f"percentiles {PERCENTS}: ours {found} µs, hdrhistogram's {expected} µs")
+    print(f"{COUNT:,} values: {len(msgspec.json.encode(own)):,} bytes of JSON, hdrhistogram {len(other.encode()):,}")
+
+
+if __name__ == "__main__":
+    main()
