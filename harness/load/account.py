@@ -1,6 +1,6 @@
-"""What became of every request of one load process: counted as it happens, folded into histograms, closed at the end.
+"""The outcome of every request of one load process: counted when it ends, then added to histograms.
 
-Knows nothing of Locust, sockets or the clock.
+Independent of Locust, sockets and the clock.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _FOREVER_NS = 2**62
 
 
 class Client(Protocol):
-    """What the account must know of a user's client."""
+    """The part of a user's client that the account uses."""
 
     pending_since_ns: int
-    """When the request in flight was written; 0 when there is none."""
+    """When the request in flight was written (ns of the monotonic clock); 0 if there is none."""
 
     def give_up(self, failure: Failure) -> None:
         """End the request in flight with this failure."""
@@ -33,7 +33,7 @@ class Client(Protocol):
 
 @dataclass(frozen=True)
 class Folded:
-    """The right answers to requests of one name since the last fold."""
+    """The right answers to requests with one name since the last fold."""
 
     method: str
     name: str
@@ -43,7 +43,7 @@ class Folded:
 
 @dataclass(frozen=True)
 class Failed:
-    """One request without a right answer."""
+    """A request without a right answer."""
 
     method: str
     name: str
@@ -52,13 +52,13 @@ class Failed:
 
 
 class Account:
-    """Users count here; what is started ends as finished, failed or abandoned."""
+    """The counters of a process; every started request ends as finished, failed or abandoned."""
 
     def __init__(self) -> None:
         self.started = 0
         self.failed = 0
         self.abandoned = 0
-        """Those whose users were killed while they waited."""
+        """Requests whose users were killed while they waited."""
         self.queued = 0
         self.dropped = 0
         self.opened = 0
@@ -67,7 +67,7 @@ class Account:
         self.negotiated = ""
         self.clients: list[Client] = []
         self.window = (_FOREVER_NS, _FOREVER_NS)
-        """Start and end in ns of the monotonic clock; set once it is known, before the first fold after its start."""
+        """Start and end of the window in ns of the monotonic clock; set before the first fold after its start."""
         self._series: dict[tuple[str, str], Series] = {}
         self._failures: list[Failed] = []
         self._right = 0
@@ -79,7 +79,7 @@ class Account:
         self._error_examples: dict[str, str] = {}
 
     def series(self, method: str, name: str) -> Series:
-        """Where the right answers to requests of this name are counted."""
+        """The series in which right answers to requests with this name are counted."""
         key = (method, name)
         found = self._series.get(key)
         if found is None:
@@ -94,7 +94,7 @@ class Account:
         self._failures.append(Failed(method, name, failure, response_ns))
 
     def fold(self) -> Iterator[Folded]:
-        """Move what the users appended into histograms, and hand it on; to be exhausted."""
+        """Move the recorded times into histograms, and yield them; the caller must exhaust the iterator."""
         start_ns, end_ns = self.window
         for (method, name), series in list(self._series.items()):
             batch, body_bytes = series.take()
@@ -116,7 +116,7 @@ class Account:
         return taken
 
     def result(self, cpu_ratio: float, *, checked: bool) -> LoadResult:
-        """The account at the moment the window has closed; to be called right after a fold."""
+        """The result of the window; call it after the window has closed, directly after a fold."""
         response = self._response.histogram()
         return LoadResult(
             window_start_ns=self.window[0],
@@ -139,7 +139,7 @@ class Account:
         )
 
     def _by_name(self) -> dict[str, Histogram]:
-        """Requests that share a name count together, whatever their methods."""
+        """Requests with the same name count together, whatever their methods."""
         found: dict[str, Histogram] = {}
         for (_, name), series in self._series.items():
             found[name] = Histogram.merge([found.get(name, Histogram()), series.response.histogram()])
@@ -147,10 +147,9 @@ class Account:
 
 
 def merge(results: Sequence[LoadResult]) -> LoadResult:
-    """One result of those of all processes of a trial: sums, merged histograms, and the CPU of the busiest.
+    """Combine the results of all processes of a trial: sums, merged histograms, and the CPU of the busiest process.
 
-    Each has a window of its own, of the same length and begun within a millisecond of the others; the first one's
-    stands for all.
+    The windows have the same length and begin within a millisecond of each other; the result has the first one's.
     """
     errors = Errors(
         sum(result.errors.total for result in results),

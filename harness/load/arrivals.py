@@ -1,8 +1,8 @@
-"""The open loop: a schedule says when each request is due, whatever the server makes of it.
+"""The open loop: a schedule says when each request is due, however slow the server is.
 
-A closed loop asks a slow server less and so forgives it (coordinated omission; G. Tene, "How NOT to Measure Latency",
-2013). Here every request has an intended time, from which its response time counts, and a request for which no user is
-free waits in a queue and grows old there.
+A closed loop sends fewer requests to a slow server and so hides its delays (coordinated omission; G. Tene, "How NOT to
+Measure Latency", 2013). Here every request has an intended time from which its response time counts, including the time
+in a queue if no user is free.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from harness.load.account import Account
 
 QUEUE_LIMIT = 100_000
-"""Requests that wait for a free user, at most; what comes on top is dropped and reported."""
+"""The largest number of requests that wait for a free user; further ones are dropped, and reported as dropped."""
 
 
 def uniform(rate_rps: float, start_ns: int) -> Iterator[int]:
-    """Due times in ns, evenly spaced; computed from the count, so that rounding does not add up."""
+    """Due times in ns, evenly spaced; computed from the count, so that rounding errors do not add up."""
     count = 0
     while True:
         yield start_ns + round(count * 1e9 / rate_rps)
@@ -36,16 +36,16 @@ def uniform(rate_rps: float, start_ns: int) -> Iterator[int]:
 
 
 def poisson(rate_rps: float, start_ns: int, seed: int) -> Iterator[int]:
-    """Due times in ns with exponential gaps, as independent clients make them; the seed fixes them."""
-    chance = random.Random(seed)  # noqa: S311 - a schedule to be repeated, no secret
+    """Due times in ns with exponential gaps, as from independent clients; the same seed gives the same times."""
+    source = random.Random(seed)  # noqa: S311 - a reproducible schedule, not a secret
     due_ns = float(start_ns)
     while True:
-        due_ns += chance.expovariate(rate_rps) * 1e9
+        due_ns += source.expovariate(rate_rps) * 1e9
         yield round(due_ns)
 
 
 class Queue:
-    """Requests that are due and for which no user has been free yet. Knows the time only from its caller."""
+    """Requests that are due and wait for a free user. The caller passes the time, so it needs no clock."""
 
     def __init__(self, schedule: Iterator[int], limit: int = QUEUE_LIMIT) -> None:
         self.dropped = 0
@@ -53,10 +53,10 @@ class Queue:
         self._limit = limit
         self._waiting: deque[int] = deque()
         self.next_ns = next(schedule)
-        """When the first request is due that was not due when last asked."""
+        """When the next request that is not in the queue yet is due."""
 
     def take(self, now_ns: int) -> int | None:
-        """The intended time of the longest due request, which is the caller's to send; None when none is due."""
+        """Remove the request that has been due for longest; returns its intended time, None if none is due."""
         while self.next_ns <= now_ns:
             if len(self._waiting) < self._limit:
                 self._waiting.append(self.next_ns)
@@ -67,16 +67,16 @@ class Queue:
 
 
 class Arrivals:
-    """Hands due requests to the users of a process: each sends one when it is due, or as soon as it is free."""
+    """Gives due requests to the users of a process; each is sent when it is due, or as soon as a user is free."""
 
     def __init__(self, queue: Queue, account: Account) -> None:
         self._queue = queue
         self._account = account
         self._idle: list[greenlet] = []
-        self._timer = Timer(self._due)
+        self._timer = Timer(self._send_due)
 
     def wait(self) -> int:
-        """Wait for the next request of this user; its intended time in ns."""
+        """Wait until this user has a request to send; returns its intended time in ns."""
         intended_ns = self._queue.take(perf_counter_ns())
         if intended_ns is not None:
             if not self._idle:
@@ -93,8 +93,8 @@ class Arrivals:
             raise
         return due_ns
 
-    def _due(self) -> None:
-        """Called in the hub when the timer has run out."""
+    def _send_due(self) -> None:
+        """Wake an idle user for each request that is due; the timer calls it in the hub."""
         idle, queue = self._idle, self._queue
         while idle and (intended_ns := queue.take(perf_counter_ns())) is not None:
             idle.pop().switch(intended_ns)

@@ -1,4 +1,4 @@
-"""What the clients with one exchange in flight have in common: send, wait until the hub wakes them, count."""
+"""The common part of all clients: send one exchange, wait until the hub wakes the user, record the result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Sent = TypeVar("Sent", Request, Message)
 
 
 class SerialClient(ABC, Generic[Sent]):
-    """A user's connection, for one exchange at a time; opened again whenever the server closed it within its rights."""
+    """A user's connection, with one exchange in flight; opened again if the server closed it between exchanges."""
 
     def __init__(self, endpoint: Endpoint, account: Account) -> None:
         self.pending_since_ns = 0
@@ -37,21 +37,21 @@ class SerialClient(ABC, Generic[Sent]):
 
     @abstractmethod
     def _roundtrip(self, sent: Sent) -> Answer:
-        """Send, and give back the right answer; raises `Failure` when there is none."""
+        """Send, and return the right answer; raises `Failure` if there is none."""
 
     @property
-    def stands(self) -> bool:
-        """Has the server left the connection open? Those who keep none by design say so."""
+    def is_open(self) -> bool:
+        """Has the server left the connection open? For clients that it may close after an answer."""
         return True
 
     def close(self) -> None:
-        """Let go of the connection, if there is one."""
+        """Close the connection, if there is one."""
         if self._transport is not None:
             self._transport.close()
             self._transport = None
 
     def exchange(self, sent: Sent, intended_ns: int | None = None) -> Answer:
-        """Send, wait for the whole answer, verify and record it; raises `Failure` when it is not right."""
+        """Send, wait for the complete answer, verify and record it; raises `Failure` if it is not right."""
         account = self._account
         account.started += 1
         written_ns = self.pending_since_ns = perf_counter_ns()
@@ -73,8 +73,8 @@ class SerialClient(ABC, Generic[Sent]):
         return answer
 
     def give_up(self, failure: Failure) -> None:
-        """End the exchange in flight with this failure, unless its answer is there first."""
-        # In the hub, which comes back from waking the user; the caller would not.
+        """End the exchange in flight with this failure, unless its answer arrives first."""
+        # Waking a user switches to it, and only the hub is switched back to.
         get_hub().loop.run_callback(self._give_up, self.pending_since_ns, failure)
 
     def _give_up(self, since_ns: int, failure: Failure) -> None:
@@ -86,21 +86,21 @@ class SerialClient(ABC, Generic[Sent]):
         self.open()
 
     def _send(self, wire: bytes) -> Answer | Failure:
-        """Write, and wait for what `_wake` is given."""
+        """Write, and wait for the result that `_wake` is called with."""
         assert self._transport is not None
         self._waiter = getcurrent()
         try:
             self._transport.write(wire)
             get_hub().switch()
         except BaseException:
-            # Killed while waiting: what comes now belongs to nobody.
+            # The user was killed while it waited, so nobody expects the answer any more.
             self._waiter = None
             self.close()
             raise
         return self._arrived
 
     def _wake(self, arrived: Answer | Failure) -> None:
-        """Hand over what the user waits for, if one waits; only in the hub."""
+        """Wake the user with its result, if it waits; only in the hub."""
         waiter, self._waiter = self._waiter, None
         if waiter is not None:
             self._arrived = arrived

@@ -1,4 +1,4 @@
-"""What a scenario sends and what a right answer to it is, whatever the protocol."""
+"""What a scenario sends and which answer is right, independent of the protocol."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ Headers = tuple[tuple[str, str], ...]
 _decode_json = JSONDecoder().decode
 
 
-class Failure(Exception):  # noqa: N818 - the field's word, as in Locust's statistics
-    """A request that got no right answer; `kind` groups failures, `detail` is the example to keep."""
+class Failure(Exception):  # noqa: N818 - Locust's word
+    """A request got no right answer; failures are counted by `kind`, and `detail` is kept as an example."""
 
     def __init__(self, kind: str, detail: str) -> None:
         super().__init__(f"{kind}: {detail}")
@@ -23,14 +23,14 @@ class Failure(Exception):  # noqa: N818 - the field's word, as in Locust's stati
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole response, or a WebSocket message: status 0, and `type` its only header."""
+    """A complete response, or a WebSocket message, which has status 0 and `type` as its only header."""
 
     status: int
     headers: Headers
     body: bytes
 
     def header(self, name: str) -> str | None:
-        """First value of the header `name` (lower case)."""
+        """The first value of the header `name` (lower case)."""
         return next((value for key, value in self.headers if key == name), None)
 
     def json(self) -> Any:
@@ -39,19 +39,19 @@ class Answer:
 
 
 Check = Callable[[Answer], str | None]
-"""A scenario's own look at an answer: None when it is right, else what is wrong with it."""
+"""A check that a scenario defines: returns None if the answer is right, else what is wrong with it."""
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Exchange:
-    """Something to send, and what a right answer to it is.
+    """Something to send, and which answer is right.
 
-    Made once and sent often: the client keeps here what it encoded and the bytes of the last right answer, so that an
-    answer of the very same bytes needs no second look.
+    Made once and sent often: the client keeps the encoded bytes and the bytes of the last right answer here, so that an
+    answer with the same bytes need not be parsed and verified again.
     """
 
     name: str = ""
-    """Under what it is counted; those with ids in their paths share one."""
+    """The name it is counted under; requests with ids in their paths should share one."""
     expected_body: bytes | None = None
     check: Check | None = None
     encoded: bytes | None = field(default=None, repr=False)
@@ -72,8 +72,8 @@ class Exchange:
         assert self.check is not None
         try:
             return self.check(answer)
-        except Exception as error:  # noqa: BLE001 - a scenario's code: whatever it raises, the answer is not as expected
-            return f"cannot be read as expected ({error!r}): {excerpt(answer.body)}"
+        except Exception as error:  # noqa: BLE001 - a scenario's code may raise anything
+            return f"the check raised {error!r} for {excerpt(answer.body)}"
 
 
 @dataclass(eq=False, slots=True)
@@ -86,15 +86,15 @@ class Request(Exchange):
     body: bytes = b""
     status: int = 200
     expected_type: str | None = None
-    """Media type of the answer, without parameters."""
+    """The media type of the answer, without parameters."""
 
     def __post_init__(self) -> None:
         self.name = self.name or f"{self.method} {self.path}"
 
     def addressed(self, authority: str) -> tuple[str, Headers]:
-        """What it is addressed to, its own Host header before the server's address, and its other headers."""
-        own = next((value for name, value in self.headers if name.lower() == "host"), authority)
-        return own, tuple((name, value) for name, value in self.headers if name.lower() != "host")
+        """The Host to send (the request's Host header, else `authority`), and the other headers."""
+        host = next((value for name, value in self.headers if name.lower() == "host"), authority)
+        return host, tuple((name, value) for name, value in self.headers if name.lower() != "host")
 
     def verify(self, answer: Answer) -> None:
         """Raise `Failure` unless status, content type and body are right."""
@@ -109,10 +109,10 @@ class Request(Exchange):
 
 @dataclass(eq=False, slots=True)
 class Message(Exchange):
-    """A WebSocket message; the right answer is the next message that comes, of the same type (text or binary)."""
+    """A WebSocket message; the answer is the next message from the server, of the same type (text or binary)."""
 
     method: ClassVar[str] = "WS"
-    """What stands for the method in Locust's statistics."""
+    """The method shown in Locust's statistics."""
     data: bytes
     text: bool = False
 
@@ -128,25 +128,25 @@ class Message(Exchange):
 
 
 def excerpt(data: bytes, limit: int = 80) -> str:
-    """The beginning of a body, for people."""
+    """The beginning of a body, for messages."""
     return repr(data[:limit])[1:] + (" …" if len(data) > limit else "")
 
 
 def get(path: str, **expectation: Any) -> Request:
-    """A GET; keywords are fields of `Request`: `status`, `expected_body`, `expected_type`, `check`, `name`."""
+    """A GET request; keywords are fields of `Request`: `status`, `expected_body`, `expected_type`, `check`, `name`."""
     return Request("GET", path, **expectation)
 
 
 def post(path: str, body: bytes, content_type: str, **expectation: Any) -> Request:
-    """A POST of `body`; keywords as for `get`."""
+    """A POST request with `body`; keywords as for `get`."""
     return Request("POST", path, (("content-type", content_type),), body, **expectation)
 
 
 def put(path: str, body: bytes, content_type: str, **expectation: Any) -> Request:
-    """A PUT of `body`; keywords as for `get`."""
+    """A PUT request with `body`; keywords as for `get`."""
     return Request("PUT", path, (("content-type", content_type),), body, **expectation)
 
 
 def delete(path: str, **expectation: Any) -> Request:
-    """A DELETE; keywords as for `get`."""
+    """A DELETE request; keywords as for `get`."""
     return Request("DELETE", path, **expectation)

@@ -1,4 +1,9 @@
-"""HTTP/1.1 (RFC 9112): one user, one connection, one request in flight."""
+"""HTTP/1.1 (RFC 9112): one user, one connection, one request in flight.
+
+httptools parses answers: 6.5 times as many small ones per CPU second as h11 (4.8 to 6.8 in 9 pairs). An answer with the
+same bytes as the last right one is not parsed at all, which is another 200 times as fast (`benchmarks/http1_codec.py`,
+2 virtual CPUs).
+"""
 
 from __future__ import annotations
 
@@ -21,7 +26,7 @@ _LEARN_AT_MOST_BYTES = 256 * 1024
 
 
 def encode(request: Request, authority: str) -> bytes:
-    """The bytes of a request, body included."""
+    """The bytes of a request, including its body."""
     host, headers = request.addressed(authority)
     lines = [f"{request.method} {request.path} HTTP/1.1", f"Host: {host}", "Accept: */*"]
     lines += [f"{name}: {value}" for name, value in headers]
@@ -31,9 +36,9 @@ def encode(request: Request, authority: str) -> bytes:
 
 
 class AnswerReader:
-    """Parses one answer, without input or output of its own; interim answers (1xx) are passed over.
+    """Parses one answer from bytes it is given; interim answers (1xx) are skipped.
 
-    `feed` raises `Failure` of kind `protocol` for what is not one whole HTTP/1.1 answer and nothing after it.
+    `feed` raises `Failure` of kind `protocol` unless the bytes are one HTTP/1.1 answer with nothing after it.
     """
 
     def __init__(self) -> None:
@@ -41,7 +46,7 @@ class AnswerReader:
         """False after HEAD."""
         self.began = False
         self.reusable = False
-        """May the connection be used again?"""
+        """Can the connection be used again?"""
         self.size_bytes = 0
         self._parser = HttpResponseParser(self)
         self._parts: list[bytes] = []
@@ -54,20 +59,20 @@ class AnswerReader:
 
     @property
     def raw(self) -> bytes:
-        """All that was fed."""
+        """All bytes it was given."""
         return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
 
     def feed(self, data: bytes) -> Answer | None:
-        """Take what arrived, at least a byte; the answer once it is whole."""
+        """Parse at least one byte; returns the answer when it is complete."""
         if not self.began and not data.startswith(_START[: len(data)]):
-            # The parser would pass over empty lines, and take other versions.
+            # The parser would skip empty lines and accept other versions.
             raise Failure("protocol", f"not HTTP/1.1: {excerpt(data)}")
         self.began = True
         self.size_bytes += len(data)
         self._parts.append(data)
         view, surplus = memoryview(data), False
         try:
-            # The last byte by itself: an answer that is whole before it has something after it.
+            # Feed the last byte separately: if the answer is complete before it, there are surplus bytes.
             self._parser.feed_data(view[:-1])
             surplus = self._done
             self._parser.feed_data(view[-1:])
@@ -75,13 +80,13 @@ class AnswerReader:
             surplus = self._done
             self._fault = self._fault or str(error)
         if surplus:
-            raise Failure("protocol", "more bytes than the answer has")
+            raise Failure("protocol", "expected one answer, found more bytes after it")
         if self._fault:
             raise Failure("protocol", f"not HTTP/1.1: {self._fault}")
         return self._answer() if self._done else None
 
     def end_of_stream(self) -> Answer | None:
-        """The answer, if the end of the connection is what delimits it (RFC 9112, 6.3)."""
+        """The answer, if the end of the connection delimits it (RFC 9112, 6.3)."""
         names = {name for name, _ in self._headers}
         if self._head_done and not names & {"content-length", "transfer-encoding"}:
             return self._answer()
@@ -92,10 +97,10 @@ class AnswerReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head_done:
-            return  # a trailer, which is no header (RFC 9110, 6.5.1)
+            return  # a trailer field, which is not a header field (RFC 9110, 6.5.1)
         key, text = name.decode("latin-1").lower(), value.strip().decode("latin-1")
         if key == "transfer-encoding" and text.lower() != "chunked":
-            self._fault = f"transfer coding {text}, unasked"
+            self._fault = f"transfer coding {text}, which was not requested"
         self._headers.append((key, text))
 
     def on_headers_complete(self) -> None:
@@ -103,8 +108,8 @@ class AnswerReader:
         if status < CONTINUE:
             self._fault = f"status {status}"
         elif status == SWITCHING_PROTOCOLS:
-            self._fault = "switched protocols unasked"
-        self._head_done = status >= OK  # what is less is interim (RFC 9110, 15.2)
+            self._fault = "status 101 without a request to switch protocols"
+        self._head_done = status >= OK  # lower ones are interim (RFC 9110, 15.2)
         if self._head_done and not self.expect_body:
             self._done = True
         self.reusable = self._parser.should_keep_alive()
@@ -120,7 +125,7 @@ class AnswerReader:
 
 
 class Http1Client(SerialClient[Request]):
-    """Over one connection, kept alive."""
+    """A user's client, with one persistent connection."""
 
     def __init__(self, endpoint: Endpoint, account: Account) -> None:
         super().__init__(endpoint, account)
@@ -142,13 +147,13 @@ class Http1Client(SerialClient[Request]):
         self._account.negotiated = " ".join(filter(None, (transport.tls, "http/1.1")))
 
     @property
-    def stands(self) -> bool:
+    def is_open(self) -> bool:
         return self._transport is not None and self._transport.alive
 
     def received(self, data: bytes, at_ns: int) -> None:
-        """Bytes from the connection: the last right answer's again, or a part of them, or something to parse."""
+        """Bytes from the connection: the last right answer again, a beginning of it, or something to parse."""
         if self._waiter is None:
-            # Nobody asked for it: whose answer the next one would be is unknown.
+            # No request is in flight. The next answer could not be matched to its request.
             self.close()
             return
         self._arrived_ns = at_ns
@@ -175,14 +180,14 @@ class Http1Client(SerialClient[Request]):
             self._wake(answer)
 
     def lost(self, reason: str) -> None:
-        """The connection ended: with it the answer, if there is one that only this delimits."""
+        """The connection ended, which may be the end of the answer (RFC 9112, 6.3)."""
         assert self._transport is not None
         self._arrived_ns = perf_counter_ns()
         answer = None
         if self._transport.finished:
-            # What is held is a part of an answer that has a length.
+            # `_held` never completes an answer: it is the beginning of one with a length.
             answer = self._reader.end_of_stream()
-        self._wake(answer or Failure("closed", f"{reason} before the whole answer"))
+        self._wake(answer or Failure("closed", f"{reason} before the answer was complete"))
 
     def _roundtrip(self, sent: Request) -> Answer:
         self._request = sent
@@ -200,10 +205,10 @@ class Http1Client(SerialClient[Request]):
         return arrived
 
     def _send_again(self, sent: Request, wire: bytes, failure: Failure) -> Answer:
-        """Once more, if all that failed is that the server closed an idle connection just as it was used again.
+        """Send once more, if the server closed an idle connection at the moment it was used again.
 
-        RFC 9112, 9.3.1 lets a client do so with what is safe to repeat. Like browsers we do it whatever the method, as
-        a server that closed before the first byte of an answer has hardly acted; and it is counted.
+        RFC 9112, 9.3.1 allows this for requests that are safe to repeat. Like browsers we do it for every method,
+        because a server that closed before the first byte of an answer has most likely not acted; it is counted.
         """
         unanswered = self._used and not self._held and not self._reader.began
         self.close()
@@ -219,7 +224,7 @@ class Http1Client(SerialClient[Request]):
         return arrived
 
     def _learn(self, request: Request, answer: Answer) -> None:
-        """Verify what was parsed, and keep its bytes for the next time; closes what cannot be used again."""
+        """Verify the parsed answer and keep its bytes for comparison; close a connection that cannot be used again."""
         reader, self._reader = self._reader, AnswerReader()
         if not reader.reusable:
             self.close()

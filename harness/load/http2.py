@@ -1,4 +1,4 @@
-"""HTTP/2 (RFC 9113): one user, one stream in flight, and as many users to a connection as the pool is asked for."""
+"""HTTP/2 (RFC 9113): each user has one stream in flight; the pool says how many users share a connection."""
 
 from __future__ import annotations
 
@@ -20,46 +20,46 @@ if TYPE_CHECKING:
 
 ALPN = ("h2",)
 _SENT_AT_MOST = 3
-"""How often to send a request of which the server says that it has not processed it."""
+"""How often to send a request that the server says it has not processed (RFC 9113, 8.7)."""
 
 
-class Link:
-    """An open connection: what arrives is taken in the hub and wakes the users whose answers are whole."""
+class OpenConnection:
+    """A connection on a socket: bytes are processed in the hub, which wakes the users whose answers are complete."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-        self._connection = Connection("http" if endpoint.context is None else "https", endpoint.authority)
-        self.streams = self._connection.streams
-        self._output = self._connection.output
+        self._protocol = Connection("http" if endpoint.context is None else "https", endpoint.authority)
+        self.streams = self._protocol.streams
+        self._output = self._protocol.output
         self._waking = False
         self.transport = Transport(endpoint, self)
         self._flush()
 
     def send(self, stream: Stream) -> None:
-        """Send a request: at once, or together with those of the other users who are being woken; raises `Failure`."""
+        """Send a request: at once, or in one write with those of other users who are being woken; raises `Failure`."""
         self.streams.send(stream)
         if not self._waking:
             self._flush()
 
     def cancel(self, stream: Stream) -> bool:
-        """Forget a request for which nobody waits any more; whether it was still on its way."""
+        """Cancel a request that nobody waits for any more; returns whether it was still in flight."""
         cancelled = self.streams.cancel(stream)
         if not self._waking:
             self._flush()
         return cancelled
 
     def close(self) -> None:
-        """Take leave of the server; only when no user waits."""
+        """Send GOAWAY and close; only while no user waits."""
         if self.transport.alive:
             self.transport.write(frames.goaway("NO_ERROR"))
             self.transport.close()
 
     def received(self, data: bytes, at_ns: int) -> None:
         """Bytes from the server."""
-        self._wake(self._connection.receive(data), at_ns)
+        self._wake(self._protocol.receive(data), at_ns)
 
     def lost(self, reason: str) -> None:
         """The connection ended."""
-        self._wake(self._connection.lose(reason), perf_counter_ns())
+        self._wake(self._protocol.lose(reason), perf_counter_ns())
 
     def _wake(self, ended: list[Stream], at_ns: int) -> None:
         self._waking = True
@@ -76,71 +76,71 @@ class Link:
             data = bytes(self._output)
             self._output.clear()
             self.transport.write(data)
-        if not self.streams.usable and self._connection.finished:
+        if not self.streams.usable and self._protocol.finished:
             self.transport.close()
 
 
 class Group:
-    """The users who share a connection, which is opened again whenever the server closed it within its rights."""
+    """The users who share a connection, which is opened again if the server closed it between requests."""
 
     def __init__(self, endpoint: Endpoint, account: Account) -> None:
-        self.link: Link | None = None
+        self.connection: OpenConnection | None = None
         self._endpoint = endpoint
         self._account = account
         self._users = 0
         self._opening = BoundedSemaphore(1)
 
     def join(self) -> None:
-        """One user more; raises `Failure` when there is no connection to be had."""
+        """Add a user; raises `Failure` if no connection can be opened."""
         self.connect()
         self._users += 1
 
     def leave(self) -> None:
-        """One user less; the last one closes the connection."""
+        """Remove a user; the last one closes the connection."""
         self._users -= 1
-        if self._users == 0 and self.link is not None:
-            self.link.close()
-            self.link = None
+        if self._users == 0 and self.connection is not None:
+            self.connection.close()
+            self.connection = None
 
-    def connect(self) -> Link:
-        """The connection, a new one unless there is one that takes further requests; raises `Failure`."""
+    def connect(self) -> OpenConnection:
+        """The current connection, or a new one if it accepts no more requests; raises `Failure`."""
         with self._opening:
-            if self.link is None:
-                self.link = self._open()
-            elif not self.link.streams.usable:
-                self.link = self._open()
+            if self.connection is None:
+                self.connection = self._open()
+            elif not self.connection.streams.usable:
+                self.connection = self._open()
                 self._account.reopened += 1
-            return self.link
+            return self.connection
 
-    def _open(self) -> Link:
-        link = Link(self._endpoint)
+    def _open(self) -> OpenConnection:
+        connection = OpenConnection(self._endpoint)
         self._account.opened += 1
-        transport = link.transport
+        transport = connection.transport
         if transport.tls is not None and transport.alpn not in ALPN:
-            link.close()
+            connection.close()
             raise Failure("protocol", f"asked for HTTP/2, the server chose {transport.alpn or 'nothing'}")
         self._account.negotiated = transport.negotiated or "h2c"
-        return link
+        return connection
 
 
 class Http2Client(SerialClient[Request]):
-    """One of the users of a group."""
+    """The client of one user of a group."""
 
     def __init__(self, group: Group, endpoint: Endpoint, account: Account) -> None:
         super().__init__(endpoint, account)
         self._group = group
         self._joined = False
-        self._link: Link | None = None
+        self._connection: OpenConnection | None = None
         self._stream: Stream | None = None
 
     def open(self) -> None:
-        """Connect, unless another user of the group has; raises `Failure`."""
+        """Join the group, which connects unless another user has; raises `Failure`."""
         if not self._joined:
             self._group.join()
             self._joined = True
 
     def close(self) -> None:
-        """Let go of the connection; the last user of the group closes it."""
+        """Leave the group; its last user closes the connection."""
         if self._joined:
             self._joined = False
             self._group.leave()
@@ -161,33 +161,33 @@ class Http2Client(SerialClient[Request]):
             self._account.resent += stream.id > 0
 
     def _attempt(self, request: Request) -> Stream:
-        """Send on a stream of its own, and wait for its end."""
-        link = self._group.link
-        if link is None or not link.streams.usable:
-            link = self._group.connect()
-        self._link = link
+        """Send on a new stream, and wait until it ends."""
+        connection = self._group.connection
+        if connection is None or not connection.streams.usable:
+            connection = self._group.connect()
+        self._connection = connection
         self._stream = stream = Stream(request, getcurrent().switch)
-        link.send(stream)
+        connection.send(stream)
         try:
             self._arrived_ns = get_hub().switch()
         except BaseException:
-            # Killed while waiting: what comes now belongs to nobody, and the other users shall not notice.
-            link.cancel(stream)
+            # The user was killed while it waited; the other users of the connection go on.
+            connection.cancel(stream)
             raise
         return stream
 
     def _wake(self, arrived: Answer | Failure) -> None:
-        """End the stream in flight, if there is one, before the server does; only in the hub."""
-        stream, link = self._stream, self._link
-        if stream is not None and link is not None:
+        """End the stream in flight, if there is one; only in the hub."""
+        stream, connection = self._stream, self._connection
+        if stream is not None and connection is not None:
             wake = stream.wake
-            if wake is not None and link.cancel(stream):
+            if wake is not None and connection.cancel(stream):
                 stream.arrived = arrived
                 wake(perf_counter_ns())
 
 
 class Pool:
-    """Hands users to connections in turn: the first `streams` users share the first connection, and so on."""
+    """Assigns users to connections: the first `streams` users share the first connection, and so on."""
 
     def __init__(self, endpoint: Endpoint, account: Account, streams: int) -> None:
         self._endpoint = endpoint
@@ -197,7 +197,7 @@ class Pool:
         self._group: Group
 
     def client(self) -> Http2Client:
-        """One more user."""
+        """The client of one more user."""
         if self._clients % self._streams == 0:
             self._group = self._new_group()
         self._clients += 1

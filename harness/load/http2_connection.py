@@ -1,4 +1,4 @@
-"""The client's side of one HTTP/2 connection (RFC 9113), without sockets: bytes in, ended streams and bytes out."""
+"""The client's side of one HTTP/2 connection (RFC 9113) without sockets: bytes in, ended streams and bytes out."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 WINDOW_BYTES = 16 * 1024 * 1024
-"""What the server may send before it hears that it may go on, on a stream and in all; as generous as browsers are."""
+"""Flow-control window for the server, on each stream and on the connection; as large as in browsers."""
 _SETTINGS = {
-    # The default, said aloud as browsers do: nginx then no longer fills a table that it never refers to.
+    # The default, sent as browsers do: without it nginx adds fields to its table that it never uses.
     frames.HEADER_TABLE_SIZE: frames.HEADER_TABLE_BYTES,
     frames.ENABLE_PUSH: 0,
     frames.INITIAL_WINDOW_SIZE: WINDOW_BYTES,
 }
 _BLOCK_BYTES = 256 * 1024
-"""The longest header block to put together."""
+"""The longest header block to accept."""
 
 
 class Connection:
-    """Takes what arrives, whatever it is, without raising; every stream ends once."""
+    """Processes any bytes without raising; every stream ends exactly once."""
 
     def __init__(self, scheme: str, authority: str) -> None:
         self.output = bytearray(frames.PREFACE)
-        """To be sent; the owner empties it."""
+        """The bytes to send; the caller empties it."""
         self.output += frames.settings(_SETTINGS)
         self.output += frames.window_update(0, WINDOW_BYTES - frames.INITIAL_WINDOW_BYTES)
         self.streams = Streams(scheme, authority, self.output)
@@ -38,21 +38,21 @@ class Connection:
         self._heads = HeadReader()
         self._rest = b""
         self._block: tuple[int, int, bytearray] | None = None
-        """Stream id, flags and beginning of a header block that is to be continued."""
+        """Stream id, flags and beginning of a header block that CONTINUATION frames will complete."""
         self._received_bytes = 0
-        """As `Stream.received_bytes`, of all streams."""
-        self._greeted = False
-        self._farewell = ""
-        self._unheard_id = 1
-        """The first stream that the server had not seen when it last sent something."""
+        """Like `Stream.received_bytes`, for all streams."""
+        self._settings_received = False
+        self._goaway_text = ""
+        self._unseen_id = 1
+        """The lowest id of a stream that was opened after the server last sent something."""
 
     @property
     def finished(self) -> bool:
-        """Whether there is nothing left to wait for."""
+        """Whether no answer can arrive any more."""
         return self._closed or not (self.streams.usable or self.streams.open)
 
     def receive(self, data: bytes) -> list[Stream]:
-        """Take what arrived; the streams that ended by it."""
+        """Process bytes from the server; returns the streams that they ended."""
         streams = self.streams
         ended = streams.ended = []
         if self._closed:
@@ -67,28 +67,28 @@ class Connection:
             self.output += frames.window_update(0, self._received_bytes)
             self._received_bytes = 0
         streams.send_waiting()
-        self._unheard_id = streams.next_id
+        self._unseen_id = streams.next_id
         return ended
 
     def lose(self, reason: str) -> list[Stream]:
-        """Take note that the connection ended; the streams that ended with it."""
+        """Process the end of the connection; returns the streams that it ended."""
         streams = self.streams
         ended = streams.ended = []
-        # Servers close idle connections, and may do so just as they are used again.
-        unheard = self._unheard_id > 1 and all(stream_id >= self._unheard_id for stream_id in streams.open)
+        # Servers close idle connections, and may do so at the moment a request is sent.
+        unseen = self._unseen_id > 1 and all(stream_id >= self._unseen_id for stream_id in streams.open)
         self._closed = True
-        detail = f"{reason}{self._farewell} before the whole answer"
-        streams.close(NotProcessed if unheard else Failure, "closed", detail)
+        detail = f"{reason}{self._goaway_text} before the answer was complete"
+        streams.close(NotProcessed if unseen else Failure, "closed", detail)
         return ended
 
     def _split(self, data: bytes) -> bytes:
-        """Go through the frames, of which most answers have two; the beginning of one that is not whole yet."""
+        """Process the complete frames (most answers have two); returns the rest."""
         streams, known = self.streams.open, self._heads.known
         position, end = 0, len(data)
         while end - position >= frames.HEAD_BYTES:
             high, size, kind, flags, stream_id = frames.head.unpack_from(data, position)
             if high or size > frames.PAYLOAD_BYTES:
-                began = "" if self._greeted else f"; the server began with {excerpt(data)}"
+                began = "" if self._settings_received else f"; the server began with {excerpt(data)}"
                 raise ProtocolError("FRAME_SIZE_ERROR", f"a frame of {high << 16 | size} bytes{began}")
             start = position + frames.HEAD_BYTES
             stop = start + size
@@ -98,14 +98,14 @@ class Connection:
             position = stop
             stream = streams.get(stream_id)
             if stream is None or self._block is not None:
-                self._take(kind, flags, stream_id & frames.LARGEST, payload)
+                self._process(kind, flags, stream_id & frames.LARGEST, payload)
             elif kind == frames.DATA and flags == frames.END_STREAM and stream.parts is None:
                 self._received_bytes += size
                 self._complete(stream, payload)
             elif kind == frames.HEADERS and flags == frames.END_HEADERS and stream.head is None and payload in known:
                 stream.head = known[payload]
             else:
-                self._take(kind, flags, stream_id, payload)
+                self._process(kind, flags, stream_id, payload)
         return data[position:]
 
     def _complete(self, stream: Stream, body: bytes) -> None:
@@ -116,9 +116,9 @@ class Connection:
         else:
             self.streams.end(stream, answer)
 
-    def _take(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
-        """One frame of any kind; those that are not known are passed over."""
-        if not self._greeted and (kind != frames.SETTINGS or flags & frames.ACK):
+    def _process(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
+        """Process one frame of any type; unknown types are ignored (RFC 9113, 4.1)."""
+        if not self._settings_received and (kind != frames.SETTINGS or flags & frames.ACK):
             raise ProtocolError("PROTOCOL_ERROR", f"expected SETTINGS first, found a frame of type {kind}")
         if self._block is not None and kind != frames.CONTINUATION:
             raise ProtocolError("PROTOCOL_ERROR", f"expected CONTINUATION, found a frame of type {kind}")
@@ -150,7 +150,7 @@ class Connection:
 
     def _on_continuation(self, flags: int, stream_id: int, payload: bytes) -> None:
         if self._block is None or self._block[0] != stream_id:
-            raise ProtocolError("PROTOCOL_ERROR", "CONTINUATION of no header block")
+            raise ProtocolError("PROTOCOL_ERROR", "CONTINUATION without a header block to continue")
         (_, first_flags, block), self._block = self._block, None
         block += payload
         if len(block) > _BLOCK_BYTES:
@@ -175,7 +175,7 @@ class Connection:
 
     def _on_rst_stream(self, _flags: int, stream_id: int, payload: bytes) -> None:
         (code,) = frames.numbers(payload, 1)
-        self.streams.assert_begun(stream_id)
+        self.streams.assert_opened(stream_id)
         stream = self.streams.open.get(stream_id)
         if stream is not None:
             name = frames.error_name(code)
@@ -186,8 +186,8 @@ class Connection:
         if len(payload) % frames.setting.size or (flags & frames.ACK and payload):
             raise ProtocolError("FRAME_SIZE_ERROR", f"SETTINGS of {len(payload)} bytes")
         if not flags & frames.ACK:
-            if not self._greeted:
-                self._greeted = True
+            if not self._settings_received:
+                self._settings_received = True
                 self.streams.set(frames.MAX_CONCURRENT_STREAMS, frames.LARGEST)
             for name, value in frames.setting.iter_unpack(payload):
                 self.streams.set(name, value)
@@ -195,7 +195,7 @@ class Connection:
             self.streams.send_bodies()
 
     def _on_push_promise(self, _flags: int, _stream_id: int, _payload: bytes) -> None:
-        raise ProtocolError("PROTOCOL_ERROR", "PUSH_PROMISE, which was switched off")
+        raise ProtocolError("PROTOCOL_ERROR", "PUSH_PROMISE, although push is disabled")
 
     def _on_ping(self, flags: int, stream_id: int, payload: bytes) -> None:
         frames.assert_of_connection("PING", stream_id)
@@ -206,7 +206,7 @@ class Connection:
     def _on_goaway(self, _flags: int, stream_id: int, payload: bytes) -> None:
         frames.assert_of_connection("GOAWAY", stream_id)
         last_id, code = frames.numbers(payload[:8], 2)
-        self._farewell = f" after GOAWAY ({frames.error_name(code)})"
+        self._goaway_text = f" after GOAWAY ({frames.error_name(code)})"
         self.streams.abandon(last_id & frames.LARGEST)
 
     def _on_window_update(self, _flags: int, stream_id: int, payload: bytes) -> None:

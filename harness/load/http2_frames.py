@@ -1,4 +1,9 @@
-"""HTTP/2 frames (RFC 9113, 4 and 6): their numbers, and how to write and to read one."""
+"""HTTP/2 frames (RFC 9113, 4 and 6): their numbers, and how to write and read one.
+
+Why not the package h2: it runs a state machine and makes objects for every event, which a load generator does not need.
+With these frames the client does 35 times as many small exchanges per CPU second (35 to 39 in 9 pairs) if answers
+repeat, and 2.6 times as many (2.6 to 3.1) if each has different headers (`benchmarks/http2_codec.py`, 2 virtual CPUs).
+"""
 
 from __future__ import annotations
 
@@ -25,28 +30,28 @@ ERROR_NAMES = (
     "INADEQUATE_SECURITY",
     "HTTP_1_1_REQUIRED",
 )
-"""By code (RFC 9113, 7)."""
+"""The position of a name is its error code (RFC 9113, 7)."""
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HEAD_BYTES = 9
 PAYLOAD_BYTES = 16_384
-"""The longest payload that every peer takes, and that this client takes."""
+"""Every endpoint accepts payloads up to this length (RFC 9113, 4.2), and this client accepts no longer ones."""
 LARGEST_PAYLOAD_BYTES = 2**24 - 1
 PRIORITY_BYTES = 5
 INITIAL_WINDOW_BYTES = 65_535
-"""What may be sent, on a stream and in all, before anything else was agreed."""
+"""Flow-control window of a stream and of the connection until it is changed (RFC 9113, 6.9.2)."""
 LARGEST = 2**31 - 1
-"""Of stream ids and of windows."""
+"""The largest stream id and the largest window."""
 
 head = Struct(">BHBBL")
-"""Length (its high byte, then the rest), type, flags, stream id."""
+"""The fields of a frame header: length (its high byte, then the rest), type, flags, stream id."""
 STREAM_ID_OFFSET = 5
 uint32 = Struct(">L")
 setting = Struct(">HL")
 
 
 class ProtocolError(Exception):
-    """What the peer did that ends the connection; `code` is its name in RFC 9113, 7."""
+    """An error of the server that ends the connection; `code` is its name in RFC 9113, 7."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(f"{code}: {detail}")
@@ -65,31 +70,31 @@ def frame(kind: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
 
 
 def settings(values: dict[int, int]) -> bytes:
-    """The parameters this side asks for."""
+    """A SETTINGS frame with these values."""
     return frame(SETTINGS, 0, 0, b"".join(setting.pack(*item) for item in values.items()))
 
 
 def goaway(code: str) -> bytes:
-    """The end of a connection on which the peer started no streams."""
+    """A GOAWAY frame; its last stream id is 0, because servers open no streams."""
     return frame(GOAWAY, 0, 0, uint32.pack(0) + uint32.pack(ERROR_NAMES.index(code)))
 
 
 def rst_stream(stream_id: int, code: str) -> bytes:
-    """The end of one stream."""
+    """A RST_STREAM frame."""
     return frame(RST_STREAM, 0, stream_id, uint32.pack(ERROR_NAMES.index(code)))
 
 
 def window_update(stream_id: int, increment: int) -> bytes:
-    """Leave to send so many bytes more, on a stream or (0) on the connection."""
+    """Allow the server to send `increment` more bytes on a stream, or on the connection (0)."""
     return frame(WINDOW_UPDATE, 0, stream_id, uint32.pack(increment))
 
 
 def without_padding(kind: int, flags: int, payload: bytes) -> bytes:
-    """What a DATA or HEADERS frame holds, without its padding and its priority."""
+    """The content of a DATA or HEADERS frame, without padding and priority; raises `ProtocolError`."""
     start, padding = 0, 0
     if flags & PADDED:
         if not payload:
-            raise ProtocolError("FRAME_SIZE_ERROR", "no room for the length of the padding")
+            raise ProtocolError("FRAME_SIZE_ERROR", "expected the length of the padding, found an empty frame")
         start, padding = 1, payload[0]
     if kind == HEADERS and flags & PRIORITISED:
         start += PRIORITY_BYTES
@@ -99,13 +104,13 @@ def without_padding(kind: int, flags: int, payload: bytes) -> bytes:
 
 
 def assert_of_connection(name: str, stream_id: int) -> None:
-    """Raise `ProtocolError` if a frame that concerns the whole connection names a stream."""
+    """Raise `ProtocolError` if a frame for the whole connection names a stream."""
     if stream_id:
         raise ProtocolError("PROTOCOL_ERROR", f"{name} on stream {stream_id}")
 
 
 def numbers(payload: bytes, count: int) -> tuple[int, ...]:
-    """The 32-bit numbers of a frame that holds so many and no more."""
+    """The 32-bit numbers of a frame that must hold exactly `count` of them; raises `ProtocolError`."""
     if len(payload) != 4 * count:
         raise ProtocolError("FRAME_SIZE_ERROR", f"expected {4 * count} bytes, found {len(payload)}")
     return tuple(number for (number,) in uint32.iter_unpack(payload))

@@ -1,4 +1,4 @@
-"""HTTP/2 messages (RFC 9113, 8): requests as header blocks (RFC 7541), and answers put together on their streams."""
+"""HTTP/2 messages (RFC 9113, 8): requests as header blocks (RFC 7541), and answers assembled from their frames."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ _WITHOUT_BODY = {204, 304}
 
 
 class NotProcessed(Failure):
-    """The server has done nothing with the request, so it may be sent again."""
+    """The server has not processed the request, so it can be sent again."""
 
 
 class MalformedError(Exception):
-    """What is wrong with an answer while the connection is sound (RFC 9113, 8.1.1)."""
+    """An answer is malformed, but the connection can go on (RFC 9113, 8.1.1)."""
 
 
 def encode(request: Request, scheme: str, authority: str) -> bytes:
-    """The HEADERS frame of a request for any stream of any connection: the stream id (0) is to be filled in.
+    """The HEADERS frame of a request, valid on every connection; the stream id (0) must be filled in.
 
-    It names fields of the static table or spells them out, without Huffman coding: that costs servers about as much
-    as the usual mix of indices and Huffman codes, and depends on nothing that was sent before.
+    Fields are indices into the static table or literals without Huffman coding. Servers decode them in about the same
+    time as the usual mix of dynamic indices and Huffman codes, and they do not depend on earlier requests.
     """
     host, headers = request.addressed(authority)
     pseudo = ((":method", request.method), (":scheme", scheme), (":authority", host), (":path", request.path))
     fields = [*pseudo, ("accept", "*/*"), *((name.lower(), value) for name, value in headers)]
     if request.body or request.method in {"POST", "PUT", "PATCH"}:
         fields.append(("content-length", str(len(request.body))))
-    spelt = [NeverIndexedHeaderTuple(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields]
-    block = Encoder().encode(spelt, huffman=False)
+    literals = [NeverIndexedHeaderTuple(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields]
+    block = Encoder().encode(literals, huffman=False)
     if len(block) > frames.PAYLOAD_BYTES:
         raise Failure("request", f"expected headers of at most {frames.PAYLOAD_BYTES} bytes, found {len(block)}")
     flags = frames.END_HEADERS | (0 if request.body else frames.END_STREAM)
@@ -55,19 +55,19 @@ def encode(request: Request, scheme: str, authority: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The fields of an answer, of an interim answer, or (status 0) of trailers."""
+    """The fields of an answer, of an interim answer, or of trailers (status 0)."""
 
     status: int
     headers: Headers
     length: int | None
-    """What content-length says."""
+    """The value of content-length."""
     problem: str | None
-    """Why they are malformed (RFC 9113, 8.2 and 8.3)."""
+    """Why the fields are malformed (RFC 9113, 8.2 and 8.3)."""
 
 
 @functools.lru_cache(_KNOWN_AT_MOST)
 def read_head(fields: tuple[tuple[bytes, bytes], ...]) -> Head:
-    """What decoded fields say; the same object for the same fields, on whichever connection they came."""
+    """The meaning of decoded fields; equal fields give the same object, on every connection."""
     status, length, problem = _NO_STATUS, None, None
     for position, (name, value) in enumerate(fields):
         if name == b":status" and position == 0 and _STATUS.fullmatch(value):
@@ -84,28 +84,28 @@ def read_head(fields: tuple[tuple[bytes, bytes], ...]) -> Head:
 
 
 class _WatchedTable(HeaderTable):
-    """A dynamic table that knows whether it changed."""
+    """A dynamic table that notes whether it changed."""
 
     changed = False
 
     def add(self, name: bytes, value: bytes) -> None:
         before = len(self.dynamic_entries)
         super().add(name, value)
-        # What is larger than the whole table leaves an empty one as it was (RFC 7541, 4.4).
+        # An entry larger than the table empties it and is not added (RFC 7541, 4.4).
         self.changed = self.changed or before > 0 or len(self.dynamic_entries) > 0
 
 
 class HeadReader:
-    """Decodes the header blocks of one connection, those that it knows without a second look."""
+    """Decodes the header blocks of one connection, and remembers those that can be looked up the next time."""
 
     def __init__(self) -> None:
         self.known: dict[bytes, Head] = {}
-        """Blocks of final answers, which mean this for as long as the dynamic table stays as it is."""
+        """Decoded blocks of final answers; they are valid until the dynamic table changes."""
         self._decoder = Decoder()
         self._decoder.header_table = self._table = _WatchedTable()
 
     def read(self, block: bytes) -> Head:
-        """Decode a whole block, in the order of arrival; raises `ProtocolError`."""
+        """Decode a complete block; blocks must come in the order of arrival. Raises `ProtocolError`."""
         self._table.changed = False
         try:
             fields = self._decoder.decode(block, raw=True)
@@ -123,50 +123,50 @@ class HeadReader:
 
 
 class Stream:
-    """One request on its way, and what came of it."""
+    """One request in flight, and its outcome."""
 
     id = 0
-    """0 until it was sent."""
+    """0 until the request is sent."""
     head: Head | None = None
     parts: list[bytes] | None = None
-    """The body so far, if it came in more than one piece."""
+    """The body so far, if it arrives in several frames."""
     received_bytes = 0
-    """DATA frames with their padding, since the last WINDOW_UPDATE."""
+    """Payload of DATA frames with padding, since the last WINDOW_UPDATE."""
     unsent: memoryview | None = None
-    """What the windows do not allow to be sent yet."""
+    """The part of the request's body that the windows do not allow to send yet."""
     window = 0
     arrived: Answer | Failure
 
     def __init__(self, request: Request, wake: Callable[[int], object] | None = None) -> None:
         self.request = request
         self.wake = wake
-        """For the owner of the connection to call at the end, with the time; None when nobody waits any more."""
+        """Called at the end of the stream with the time in ns; None if nobody waits any more."""
 
     def begin(self, head: Head, *, last: bool) -> None:
-        """Take a block of fields: an interim answer's, the answer's, or its trailers; raises `MalformedError`."""
+        """Add the fields of an interim answer, of the answer or of its trailers; raises `MalformedError`."""
         if head.problem is not None:
             raise MalformedError(head.problem)
         if self.head is not None:
             if head.status or not last:
-                raise MalformedError("expected trailers that end the answer, found other fields")
+                raise MalformedError("expected trailers at the end of the answer, found other fields")
         elif head.status >= _FINAL:
             self.head = head
         elif last or head.status in {_NO_STATUS, _SWITCHING}:
             raise MalformedError(f"expected a final status, found {head.status or 'none'}")
 
     def add(self, part: bytes) -> None:
-        """Take a part of the body; raises `MalformedError`."""
+        """Add a part of the body; raises `MalformedError`."""
         if self.head is None:
-            raise MalformedError("a body before its status")
+            raise MalformedError("expected the status first, found a body")
         if self.parts is None:
             self.parts = []
         self.parts.append(part)
 
     def finish(self, body: bytes) -> Answer:
-        """The whole answer: the last right one if it is the same again; raises `MalformedError`."""
+        """The complete answer, which is the same object if it equals the last right one; raises `MalformedError`."""
         head, request = self.head, self.request
         if head is None:
-            raise MalformedError("the end before its status")
+            raise MalformedError("expected the status first, found the end of the stream")
         answer = request.learned_answer
         if (
             answer is not None

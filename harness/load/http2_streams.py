@@ -10,30 +10,30 @@ from harness.load.http2_frames import ProtocolError
 from harness.load.http2_messages import NotProcessed, Stream, encode
 
 _OPEN_AT_FIRST = 100
-"""Until the server has said how many it allows: no server should allow less (RFC 9113, 6.5.2), and some end the
-connection when there are more."""
+"""The limit on open streams before the server has sent one. Servers should not allow fewer (RFC 9113, 6.5.2), and some
+end the connection if there are more."""
 
 
 class Streams:
-    """All requests on their way; what is to be sent for them gathers in `output`, which its owner empties."""
+    """All requests in flight; the bytes to send for them are added to `output`, which the caller empties."""
 
     def __init__(self, scheme: str, authority: str, output: bytearray) -> None:
         self.open: dict[int, Stream] = {}
         self.ended: list[Stream] = []
-        """In the order of their ends; the owner takes them from here."""
+        """Streams in the order in which they ended; the caller replaces the list."""
         self.usable = True
-        """May further ones be sent?"""
+        """Can further requests be sent?"""
         self.next_id = 1
         self._output = output
         self._scheme, self._authority = scheme, authority
         self._waiting: deque[Stream] = deque()
-        self._given_up: set[int] = set()
+        self._reset_ids: set[int] = set()
         self._open_at_most = _OPEN_AT_FIRST
         self._payload_bytes = frames.PAYLOAD_BYTES
         self._initial_window = self._window = frames.INITIAL_WINDOW_BYTES
 
     def send(self, stream: Stream) -> None:
-        """Send a request, or keep it until the server allows one more; raises `Failure` if it cannot be encoded."""
+        """Send a request, or keep it until the server allows a stream; raises `Failure` if it cannot be encoded."""
         request = stream.request
         encoded = request.encoded
         if encoded is None:
@@ -56,7 +56,7 @@ class Streams:
             self.usable = False
 
     def send_waiting(self) -> None:
-        """Send what was kept, as far as the server allows it now; it has to go elsewhere if it never will."""
+        """Send requests that were kept, as far as the server allows it; end them unsent if the connection ends."""
         while self._waiting and (len(self.open) < self._open_at_most or not self.usable):
             stream = self._waiting.popleft()
             if self.usable:
@@ -66,20 +66,20 @@ class Streams:
                 self.ended.append(stream)
 
     def find(self, stream_id: int) -> Stream | None:
-        """The stream; None if it was given up here; raises `ProtocolError` for one that is over or never was."""
+        """The open stream; None if this client reset it. Raises `ProtocolError` if it has ended or was never opened."""
         stream = self.open.get(stream_id)
-        if stream is None and stream_id not in self._given_up:
-            self.assert_begun(stream_id)
-            raise ProtocolError("STREAM_CLOSED", f"more of stream {stream_id} after its end")
+        if stream is None and stream_id not in self._reset_ids:
+            self.assert_opened(stream_id)
+            raise ProtocolError("STREAM_CLOSED", f"a frame on stream {stream_id} after its end")
         return stream
 
-    def assert_begun(self, stream_id: int) -> None:
-        """Raise `ProtocolError` unless the stream was opened once."""
+    def assert_opened(self, stream_id: int) -> None:
+        """Raise `ProtocolError` unless the stream was opened."""
         if stream_id % 2 == 0 or stream_id >= self.next_id:
-            raise ProtocolError("PROTOCOL_ERROR", f"a frame of stream {stream_id}, which was never opened")
+            raise ProtocolError("PROTOCOL_ERROR", f"a frame on stream {stream_id}, which was never opened")
 
     def end(self, stream: Stream, arrived: Answer | Failure) -> None:
-        """The server ended it."""
+        """End a stream with its outcome, because of a frame from the server."""
         del self.open[stream.id]
         if stream.unsent is not None:
             stream.unsent = None
@@ -89,12 +89,12 @@ class Streams:
         self.ended.append(stream)
 
     def refuse(self, stream: Stream, problem: str) -> None:
-        """End it because of what the server sent (RFC 9113, 5.4.2)."""
+        """End a stream because of an error of the server (RFC 9113, 5.4.2)."""
         self._reset(stream, "PROTOCOL_ERROR")
         self.end(stream, Failure("protocol", problem))
 
     def cancel(self, stream: Stream) -> bool:
-        """Forget a request for which nobody waits any more; whether it was still on its way."""
+        """Cancel a request that nobody waits for any more; returns whether it was still in flight."""
         stream.wake = None
         if stream in self._waiting:
             self._waiting.remove(stream)
@@ -108,24 +108,24 @@ class Streams:
         return True
 
     def abandon(self, last_id: int) -> None:
-        """The server takes no streams above `last_id`, and no further ones."""
+        """Process GOAWAY: the server processes no streams above `last_id`."""
         self.usable = False
         for stream in list(self.open.values()):
             if stream.id > last_id:
-                self._given_up.add(stream.id)
+                self._reset_ids.add(stream.id)
                 self.end(stream, NotProcessed("refused", "the server is closing the connection"))
 
     def close(self, outcome: type[Failure], kind: str, detail: str) -> None:
-        """The connection is no more: all that are open end like this."""
+        """End all open streams with this outcome, because the connection has ended."""
         self.usable = False
         for stream in list(self.open.values()):
             self.end(stream, outcome(kind, detail))
         self.send_waiting()
 
     def set(self, name: int, value: int) -> None:
-        """Heed a setting of the server (RFC 9113, 6.5.2); raises `ProtocolError`."""
+        """Apply a setting of the server (RFC 9113, 6.5.2); raises `ProtocolError`."""
         if name == frames.ENABLE_PUSH and value != 0:
-            raise ProtocolError("PROTOCOL_ERROR", "a server that allows to be pushed to")
+            raise ProtocolError("PROTOCOL_ERROR", "ENABLE_PUSH from a server, expected 0")
         if name == frames.MAX_CONCURRENT_STREAMS:
             self._open_at_most = value
         elif name == frames.INITIAL_WINDOW_SIZE:
@@ -140,14 +140,17 @@ class Streams:
             self._payload_bytes = value
 
     def widen(self, stream_id: int, increment: int) -> None:
-        """The server takes so many bytes more, on a stream or (0) in all; raises `ProtocolError`."""
+        """Process WINDOW_UPDATE for a stream or for the connection (0); raises `ProtocolError`."""
         if stream_id == 0:
             self._window += increment
             if increment == 0 or self._window > frames.LARGEST:
-                raise ProtocolError("FLOW_CONTROL_ERROR" if increment else "PROTOCOL_ERROR", f"{increment} bytes more")
+                raise ProtocolError(
+                    "FLOW_CONTROL_ERROR" if increment else "PROTOCOL_ERROR",
+                    f"a window of {self._window} bytes after {increment} more",
+                )
             self.send_bodies()
             return
-        self.assert_begun(stream_id)
+        self.assert_opened(stream_id)
         stream = self.open.get(stream_id)
         if stream is None:
             return
@@ -158,7 +161,7 @@ class Streams:
             self._send_body(stream)
 
     def send_bodies(self) -> None:
-        """As much of them as the windows allow."""
+        """Send as much of all bodies as the windows allow."""
         for stream in self.open.values():
             if stream.unsent is not None:
                 self._send_body(stream)
@@ -180,5 +183,5 @@ class Streams:
 
     def _reset(self, stream: Stream, code: str) -> None:
         stream.unsent = None
-        self._given_up.add(stream.id)
+        self._reset_ids.add(stream.id)
         self._output += frames.rst_stream(stream.id, code)

@@ -1,6 +1,6 @@
 """HTTP/3 (RFC 9114): users, streams and connections as over HTTP/2, on a UDP socket that gevent's hub reads.
 
-Needs aioquic, an extra: only what speaks HTTP/3 imports this module.
+Needs aioquic, an optional dependency, so this module is imported only if a trial uses HTTP/3.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
     from harness.load.http2_messages import Stream
     from harness.load.transport import Endpoint
 
-__all__ = ["ALPN", "Http3Client", "Link", "Pool", "configuration"]
+__all__ = ["ALPN", "Http3Client", "OpenConnection", "Pool", "configuration"]
 
 _DATAGRAM_BYTES = 64 * 1024
-"""Room for the largest there is."""
+"""The size of the largest datagram."""
 _READ_AT_ONCE = 64
-"""Datagrams to take before what they say is acted upon; the other connections wait meanwhile."""
+"""Datagrams to receive before acting on them; the other connections wait meanwhile."""
 
 _Socket = gevent.monkey.get_original("socket", "socket")
 
 
 def configuration(host: str, authority: Path | None) -> QuicConfiguration:
-    """QUIC for all connections to a host; `authority` is the certificate to trust, PEM."""
+    """The QUIC configuration for a host; `authority` is the PEM file of the certificate authority to trust."""
     found = QuicConfiguration(
         alpn_protocols=list(ALPN), server_name=host, max_data=WINDOW_BYTES, max_stream_data=WINDOW_BYTES
     )
@@ -52,15 +52,15 @@ def configuration(host: str, authority: Path | None) -> QuicConfiguration:
 
 @functools.cache
 def _addresses(host: str, port: int) -> list[Any]:
-    """Looked up once: it takes a thread, for which a request on a new connection would have to wait."""
+    """Cached, because a lookup uses a thread, which would delay the first request of each connection."""
     found: list[Any] = gevent.socket.getaddrinfo(host, port, type=gevent.socket.SOCK_DGRAM)
     return found
 
 
-class Link:
-    """A connection: what arrives is taken in the hub and wakes the users whose answers are whole.
+class OpenConnection:
+    """A connection on a socket: datagrams are processed in the hub, which wakes the users whose answers are complete.
 
-    Raises `Failure` of kind `connect` when there is none to be had.
+    Raises `Failure` of kind `connect` if it cannot be opened.
     """
 
     def __init__(self, endpoint: Endpoint, quic: QuicConfiguration, family: int, address: Any) -> None:
@@ -77,34 +77,34 @@ class Link:
         try:
             self._socket.connect(address)
             self._reader.start(self._readable)
-            self._shake_hands()
+            self._handshake()
         except BaseException as error:
-            self._let_go()
+            self._release()
             if isinstance(error, OSError):
                 raise Failure("connect", str(error)) from error
             raise
 
     def send(self, stream: Stream) -> None:
-        """Send a request: at once, or together with those of the other users who are being woken; raises `Failure`."""
+        """Send a request: at once, or in one flush with those of other users who are being woken; raises `Failure`."""
         self.streams.send(stream)
         if not self._waking:
             self._flush()
 
     def cancel(self, stream: Stream) -> bool:
-        """Forget a request for which nobody waits any more; whether it was still on its way."""
+        """Cancel a request that nobody waits for any more; returns whether it was still in flight."""
         cancelled = self.streams.cancel(stream)
         if not self._waking:
             self._flush()
         return cancelled
 
     def close(self) -> None:
-        """Take leave of the server; only when no user waits."""
+        """Send CONNECTION_CLOSE and close; only while no user waits."""
         if self._alive:
             self.streams.close()
             self._write(perf_counter_ns() / 1e9)
-            self._let_go()
+            self._release()
 
-    def _shake_hands(self) -> None:
+    def _handshake(self) -> None:
         self._flush()
         if not self._settled.wait(CONNECT_TIMEOUT_S):
             raise Failure("connect", "QUIC handshake: timed out")
@@ -126,8 +126,8 @@ class Link:
         self._act(at_ns)
 
     def _due(self) -> None:
-        """The timer has fired: for what it was set, or for what has been put off since."""
-        # The loop counts from when it last looked at the clock, so it may be early; aioquic would do nothing then.
+        """The timer fired; its deadline may have been postponed since it was set."""
+        # The loop caches its time, so the timer may fire early, and aioquic would then do nothing.
         at_ns = max(perf_counter_ns(), math.ceil(self._timer_s * 1e9))
         self._drop_timer()
         timer_s = self.streams.timer_s
@@ -138,7 +138,7 @@ class Link:
             self._set_timer(at_ns / 1e9)
 
     def _act(self, at_ns: int) -> None:
-        """Wake the users whose requests have ended, and send what they and the connection have to say; in the hub."""
+        """Wake the users whose requests have ended, then send all pending datagrams; only in the hub."""
         self._waking = True
         try:
             for stream in self.streams.take_ended():
@@ -156,8 +156,8 @@ class Link:
         now_s = max(perf_counter_ns(), not_before_ns) / 1e9
         self._write(now_s)
         if self.streams.closed is not None:
-            self._let_go()
-            # Who still waits is woken in the hub, which comes back from it; the caller would not.
+            self._release()
+            # Waking a user switches to it, and only the hub is switched back to.
             self._loop.run_callback(self._act, perf_counter_ns())
         elif self.streams.finished:
             self.close()
@@ -170,12 +170,15 @@ class Link:
             for datagram in self.streams.datagrams(now_s):
                 send(datagram)
         except BlockingIOError:
-            pass  # no room in the kernel: a datagram lost, which QUIC sends again
+            pass  # the socket buffer is full: the datagram is lost, and QUIC sends its content again
         except OSError as error:
             self.streams.lose(str(error))
 
     def _set_timer(self, now_s: float) -> None:
-        """Have it fire in time; when what it was set for is put off, as with every packet, it fires in vain once."""
+        """Set the timer, unless it fires earlier anyway.
+
+        Every packet postpones the deadline, and one early call is cheaper than setting the timer each time.
+        """
         timer_s = self.streams.timer_s
         if timer_s is None or (self._timer is not None and self._timer_s <= timer_s):
             return
@@ -190,7 +193,7 @@ class Link:
             self._timer.close()
             self._timer = None
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if self._alive:
             self._alive = False
             self._drop_timer()
@@ -206,18 +209,18 @@ class Group(http2.Group):
         super().__init__(endpoint, account)
         self._quic = quic
 
-    def _open(self) -> http2.Link:
-        link = self._connect()
+    def _open(self) -> http2.OpenConnection:
+        connection = self._connect()
         self._account.opened += 1
-        if link.streams.agreed not in ALPN:
-            link.close()
-            raise Failure("protocol", f"asked for HTTP/3, the server chose {link.streams.agreed or 'nothing'}")
-        # There is no QUIC without TLS 1.3 (RFC 9001, 4.2).
-        self._account.negotiated = f"TLSv1.3 {link.streams.agreed}"
-        return cast("http2.Link", link)
+        if connection.streams.agreed not in ALPN:
+            connection.close()
+            raise Failure("protocol", f"asked for HTTP/3, the server chose {connection.streams.agreed or 'nothing'}")
+        # QUIC always uses TLS 1.3 (RFC 9001, 4.2).
+        self._account.negotiated = f"TLSv1.3 {connection.streams.agreed}"
+        return cast("http2.OpenConnection", connection)
 
-    def _connect(self) -> Link:
-        """To the first address that takes it; raises `Failure`."""
+    def _connect(self) -> OpenConnection:
+        """Connect to the first address that accepts; raises `Failure`."""
         endpoint = self._endpoint
         refused = Failure("connect", "no address")
         try:
@@ -226,14 +229,14 @@ class Group(http2.Group):
             raise Failure("connect", str(error)) from error
         for family, _, _, _, address in addresses:
             try:
-                return Link(endpoint, self._quic, family, address)
+                return OpenConnection(endpoint, self._quic, family, address)
             except Failure as failure:
                 refused = failure
         raise refused
 
 
 class Pool(http2.Pool):
-    """Hands users to connections in turn, as over HTTP/2."""
+    """Assigns users to connections, as over HTTP/2."""
 
     def __init__(self, endpoint: Endpoint, account: Account, streams: int, authority: Path | None) -> None:
         super().__init__(endpoint, account, streams)

@@ -1,7 +1,6 @@
 """The client's side of one HTTP/3 connection (RFC 9114) on aioquic, without sockets or clocks: datagrams in and out.
 
-What is not QUIC's or QPACK's business is as over HTTP/2: a `Stream` is one request on its way and what came of it.
-Times are seconds of one clock that never goes back.
+As over HTTP/2, a `Stream` is one request in flight and its outcome. Times are seconds of a monotonic clock.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from aioquic.buffer import Buffer, BufferReadError  # type: ignore[attr-defined] # it does not say that it exports them
+from aioquic.buffer import Buffer, BufferReadError  # type: ignore[attr-defined] # they are not in its __all__
 from aioquic.h3.connection import ErrorCode, H3Connection
 from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
 from aioquic.quic.connection import QuicConnection
@@ -30,9 +29,9 @@ if TYPE_CHECKING:
 
 ALPN = ("h3",)
 _CONTROL, _GOAWAY = 0x00, 0x07
-"""A type of stream and a type of frame (RFC 9114, 6.2.1 and 7.2.6)."""
+"""The type of the control stream and of the GOAWAY frame (RFC 9114, 6.2.1 and 7.2.6)."""
 _ALERTS = 0x100
-"""From here on, transport errors are TLS alerts (RFC 9001, 4.8)."""
+"""Transport errors from this code on are TLS alerts (RFC 9001, 4.8)."""
 
 
 def fields(request: Request, authority: str) -> list[tuple[bytes, bytes]]:
@@ -46,7 +45,7 @@ def fields(request: Request, authority: str) -> list[tuple[bytes, bytes]]:
 
 
 def reason(event: ConnectionTerminated) -> str:
-    """Why a connection ended, in words."""
+    """Why a connection ended, for messages."""
     if event.frame_type is None:
         name = error_name(event.error_code)
     elif event.error_code >= _ALERTS:
@@ -62,14 +61,14 @@ def error_name(code: int) -> str:
 
 
 class GoawayReader:
-    """Finds GOAWAY frames on a stream that the server opened, which aioquic passes over."""
+    """Finds GOAWAY frames on a stream that the server opened, because aioquic ignores them."""
 
     def __init__(self) -> None:
         self._kind: int | None = None
         self._rest = b""
 
     def feed(self, data: bytes) -> int | None:
-        """Take what arrived; the lowest id of a request that the server will not process, if it says so now."""
+        """Read bytes; returns the lowest request id that the server will not process, if they contain a GOAWAY."""
         if self._kind not in {None, _CONTROL}:
             return None
         self._rest += data
@@ -86,45 +85,45 @@ class GoawayReader:
                 if frame == _GOAWAY:
                     lowest = payload.pull_uint_var()
         except BufferReadError:
-            pass  # the rest of it is still to come
+            pass  # the frame is not complete yet
         self._rest = self._rest[taken:]
         return lowest
 
 
 class Connection:
-    """Takes what arrives, whatever it is, without raising; every stream ends once."""
+    """Processes any datagrams without raising; every stream ends exactly once."""
 
     def __init__(self, configuration: QuicConfiguration, authority: str, address: object, now_s: float) -> None:
         self.open: dict[int, Stream] = {}
-        """By QUIC's id of the stream: 0, 4, 8, …; a stream's own id counts from 1, as 0 is one that was not sent."""
+        """By QUIC stream id: 0, 4, 8, …; `Stream.id` counts from 1, because 0 means not sent."""
         self.agreed: str | None = None
-        """What ALPN chose, once the handshake is over; empty if nothing."""
+        """The protocol that ALPN selected, after the handshake; empty if none."""
         self.closed: str | None = None
-        """Why the connection is no more."""
+        """Why the connection ended; None while it is open."""
         self.usable = False
-        """May further requests be sent?"""
+        """Can further requests be sent?"""
         self._authority = authority
         self._address = address
         self._quic = QuicConnection(configuration=configuration)
         self._http: H3Connection
         self._ended: list[Stream] = []
         self._goaways: dict[int, GoawayReader] = {}
-        self._farewell = ""
-        self._begun = 0
-        self._heard = 0
-        """How many requests had been sent when the server last sent something on a stream."""
+        self._goaway_text = ""
+        self._sent = 0
+        self._seen = 0
+        """How many requests were sent before the server last sent something on a stream."""
         self._unsent = 0
-        """Requests that no datagram has been made for."""
+        """Requests that are not in a datagram yet."""
         self._quic.connect(address, now=now_s)
 
     @property
     def finished(self) -> bool:
-        """Whether there is nothing left to wait for."""
+        """Whether no answer can arrive any more."""
         return self.closed is not None or (self.agreed is not None and not self.usable and not self.open)
 
     @property
     def timer_s(self) -> float | None:
-        """When `expire` is to be called."""
+        """When to call `expire`; None if never."""
         at_s: float | None = self._quic.get_timer()
         return at_s
 
@@ -139,13 +138,13 @@ class Connection:
         self._http.send_headers(quic_id, header, end_stream=not request.body)
         if request.body:
             self._http.send_data(quic_id, request.body, end_stream=True)
-        self._begun += 1
+        self._sent += 1
         self._unsent += 1
-        stream.id = self._begun
+        stream.id = self._sent
         self.open[quic_id] = stream
 
     def cancel(self, stream: Stream) -> bool:
-        """Forget a request for which nobody waits any more; whether it was still on its way."""
+        """Cancel a request that nobody waits for any more; returns whether it was still in flight."""
         stream.wake = None
         quic_id = next((quic_id for quic_id, other in self.open.items() if other is stream), None)
         if quic_id is None:
@@ -155,52 +154,52 @@ class Connection:
         return True
 
     def close(self) -> None:
-        """Take leave of the server."""
+        """Close the connection without an error."""
         self.usable = False
         self._quic.close(error_code=ErrorCode.H3_NO_ERROR)
 
     def receive(self, data: bytes, now_s: float) -> None:
-        """Take a datagram of the server."""
+        """Process a datagram from the server."""
         self._quic.receive_datagram(data, self._address, now_s)
 
     def expire(self, now_s: float) -> None:
-        """Do what is due."""
+        """Process QUIC's timeouts that are due."""
         self._quic.handle_timer(now_s)
 
     def datagrams(self, now_s: float) -> list[bytes]:
-        """What is to be sent now."""
+        """The datagrams to send now."""
         found = [data for data, _ in self._quic.datagrams_to_send(now_s)]
         if not found and 0 < self._unsent == len(self.open) and (timer_s := self.timer_s) is not None:
-            # Only on a connection that the server has closed does nothing leave although nothing is in flight. aioquic
-            # would say so when its draining period is over (RFC 9000, 10.2), for which these requests need not wait.
+            # No datagram for new requests, although nothing else is in flight: the server has closed the connection.
+            # aioquic reports that after its draining period (RFC 9000, 10.2); these requests need not wait for it.
             self._quic.handle_timer(timer_s)
-            self._take_events()
+            self._process_events()
         self._unsent = 0
         return found
 
     def take_ended(self) -> list[Stream]:
-        """The streams that have ended by what happened since the last call."""
-        self._take_events()
+        """The streams that ended since the last call."""
+        self._process_events()
         ended, self._ended = self._ended, []
         return ended
 
     def lose(self, why: str) -> None:
-        """Take note that there is no way to the server any more."""
+        """Process the end of the connection: all open streams end."""
         if self.closed is not None:
             return
         self.usable = False
         self.closed = why
-        # Servers close idle connections, and may do so just as they are used again.
-        unheard = self._heard > 0 and all(stream.id > self._heard for stream in self.open.values())
-        outcome = NotProcessed if unheard else Failure
+        # Servers close idle connections, and may do so at the moment a request is sent.
+        unseen = self._seen > 0 and all(stream.id > self._seen for stream in self.open.values())
+        outcome = NotProcessed if unseen else Failure
         for quic_id in list(self.open):
-            self._end(quic_id, outcome("closed", f"{why}{self._farewell} before the whole answer"))
+            self._end(quic_id, outcome("closed", f"{why}{self._goaway_text} before the answer was complete"))
 
-    def _take_events(self) -> None:
+    def _process_events(self) -> None:
         while (event := self._quic.next_event()) is not None:
-            self._take(event)
+            self._process(event)
 
-    def _take(self, event: QuicEvent) -> None:
+    def _process(self, event: QuicEvent) -> None:
         if isinstance(event, HandshakeCompleted):
             self.agreed = event.alpn_protocol or ""
             self.usable = self.agreed in ALPN
@@ -216,23 +215,23 @@ class Connection:
         if self.agreed not in ALPN:
             return
         if isinstance(event, StreamDataReceived):
-            self._heard = self._begun
+            self._seen = self._sent
             if event.stream_id % 4:
-                self._look_for_goaway(event)
+                self._read_goaway(event)
         for each in self._http.handle_event(event):
             self._read(each)
 
-    def _look_for_goaway(self, event: StreamDataReceived) -> None:
+    def _read_goaway(self, event: StreamDataReceived) -> None:
         lowest = self._goaways.setdefault(event.stream_id, GoawayReader()).feed(event.data)
         if lowest is None:
             return
         self.usable = False
-        self._farewell = " after GOAWAY"
+        self._goaway_text = " after GOAWAY"
         for quic_id in [quic_id for quic_id in self.open if quic_id >= lowest]:
             self._end(quic_id, NotProcessed("refused", "the server is closing the connection"))
 
     def _read(self, event: H3Event) -> None:
-        """Put an answer together; what no request waits for is passed over."""
+        """Add an event to its answer; events of cancelled requests are ignored."""
         if not isinstance(event, HeadersReceived | DataReceived) or event.push_id is not None:
             return
         stream = self.open.get(event.stream_id)
@@ -259,5 +258,5 @@ class Connection:
 
     def _abort(self, quic_id: int, code: ErrorCode) -> None:
         self._quic.reset_stream(quic_id, code)
-        with suppress(ValueError):  # all of it has come, though QPACK cannot decode it yet
+        with suppress(ValueError):  # the stream has been received completely, but QPACK cannot decode it yet
             self._quic.stop_stream(quic_id, code)

@@ -1,6 +1,6 @@
-"""Times of requests, gathered cheaply and folded into histograms many at a time.
+"""Times of requests, recorded cheaply and added to histograms many at a time.
 
-The hot path only appends three integers; numpy does the rest, rarely.
+The hot path only appends three integers for each answer; from time to time numpy counts them.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import numpy.typing as npt
 from harness.model.histogram import SUB_BUCKET_BITS, Histogram, bucket
 
 _LONGEST_US = 2**36 - 1
-"""19 hours; longer ones are counted as that."""
+"""Durations above this value, 19 hours, count as this value."""
 _BUCKETS = bucket(_LONGEST_US) + 1
 
 Counts = npt.NDArray[np.int64]
 
 
 def buckets(values_us: Counts) -> Counts:
-    """`harness.model.histogram.bucket` of each value."""
+    """`harness.model.histogram.bucket` for each value."""
     bit_length = np.frexp(values_us.astype(np.float64))[1].astype(np.int64)
     shift = np.maximum(0, bit_length - SUB_BUCKET_BITS)
     found: Counts = shift * (1 << (SUB_BUCKET_BITS - 1)) + (values_us >> shift)
@@ -29,7 +29,7 @@ def buckets(values_us: Counts) -> Counts:
 
 
 class Tally:
-    """A histogram that grows in place."""
+    """A mutable histogram."""
 
     def __init__(self) -> None:
         self._counts: Counts = np.zeros(_BUCKETS, np.int64)
@@ -45,7 +45,7 @@ class Tally:
             self._max_us = max(self._max_us, int(values_us.max()))
 
     def histogram(self) -> Histogram:
-        """What was added so far, in the form that travels."""
+        """The durations added so far, as the immutable data type."""
         indices = np.flatnonzero(self._counts)
         counts = dict(zip(indices.tolist(), self._counts[indices].tolist(), strict=True))
         return Histogram(counts, self._sum_us, self._max_us)
@@ -53,24 +53,24 @@ class Tally:
 
 @dataclass(frozen=True)
 class Batch:
-    """Requests that were finished since the last fold; times in ns of the monotonic clock."""
+    """Requests finished since the last fold; times in ns of the monotonic clock."""
 
     intended: Counts
     written: Counts
     ended: Counts
 
     def ending(self, start_ns: int, end_ns: int) -> int:
-        """How many were answered between the two, whenever they began."""
+        """How many requests ended between these times, whenever they began."""
         return int(np.count_nonzero((self.ended >= start_ns) & (self.ended <= end_ns)))
 
     def inside(self, start_ns: int, end_ns: int) -> Batch:
-        """Those whose response time lies wholly between the two."""
+        """The requests that were due and ended between these times."""
         mask = (self.intended >= start_ns) & (self.ended <= end_ns)
         return Batch(self.intended[mask], self.written[mask], self.ended[mask])
 
 
 class Series:
-    """The requests of one name; the hot path calls `intended`, `written` and `ended` once for each right answer."""
+    """Requests with one name; the hot path calls `intended`, `written` and `ended` once for each right answer."""
 
     def __init__(self) -> None:
         self._times = (array("q"), array("q"), array("q"))
@@ -82,7 +82,7 @@ class Series:
         self.intended, self.written, self.ended = (times.append for times in self._times)
 
     def take(self) -> tuple[Batch, int]:
-        """Hand over what came since the last call, with the bytes of the bodies, and start anew."""
+        """Remove and return the requests since the last call, and the total size of their bodies in bytes."""
         times, self._times = self._times, (array("q"), array("q"), array("q"))
         body_bytes, self.body_bytes = self.body_bytes, 0
         self._expose()

@@ -1,4 +1,4 @@
-"""A timer that is late by tens of microseconds, where `gevent.sleep` is late by half a millisecond (timerfd, Linux)."""
+"""A timer (timerfd, Linux) that fires tens of microseconds late; `gevent.sleep` is half a millisecond late."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Itimerspec(ctypes.Structure):
 
 
 class Timer:
-    """Calls `fired` in gevent's hub when the time has come that was set last; setting it anew is all it costs."""
+    """Calls `fired` in gevent's hub at the time that was set last; setting it again costs one system call."""
 
     def __init__(self, fired: Callable[[], None]) -> None:
         self._descriptor = _LIBC.timerfd_create(time.CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)
@@ -38,9 +38,9 @@ class Timer:
         self._watcher.start(fired)
 
     def set(self, at_ns: int) -> None:
-        """Fire at this time of `perf_counter_ns`, at once if it has passed; what was set before is forgotten."""
+        """Fire at this time of `perf_counter_ns`, immediately if it has passed; replaces the former setting."""
         self._setting.value.s, self._setting.value.ns = divmod(at_ns, _NS_PER_S)
-        # A new setting also takes back an expiry that was not read, so nothing has to be read.
+        # Setting the timer also clears an expiration that was not read, so the descriptor need not be read.
         _LIBC.timerfd_settime(self._descriptor, _ABSOLUTE, self._pointer, None)
 
     def clear(self) -> None:

@@ -1,7 +1,7 @@
-"""One connection whose bytes arrive in gevent's hub: a socket that never blocks, with TLS where asked for.
+"""One connection whose bytes are read in gevent's hub: a non-blocking socket, with or without TLS.
 
-A greenlet per answer to read would cost a switch more than the answer itself. So the hub's read watcher receives,
-hands the bytes to the protocol at once, and the protocol wakes only the greenlet whose answer is whole.
+If each greenlet read its own answer, every read would need an extra switch. Instead the hub's read watcher receives and
+passes the bytes to the protocol, which wakes a greenlet only when its answer is complete.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _Socket = gevent.monkey.get_original("socket", "socket")
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where to connect, and the TLS to speak there (None: in clear)."""
+    """Where to connect, and the TLS context to use (None: clear text)."""
 
     host: str
     port: int
@@ -39,7 +39,10 @@ class Endpoint:
 
     @classmethod
     def of(cls, url: str, authority: Path | None = None, alpn: tuple[str, ...] = ()) -> Endpoint:
-        """From `http://host:port` or `https://host:port`; `authority` is the certificate to trust, PEM."""
+        """Parse `http://host:port` or `https://host:port`; raises `ValueError` for another URL.
+
+        `authority` is the PEM file of the certificate authority to trust.
+        """
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or parts.hostname is None:
             raise ValueError(f"expected a host like http://127.0.0.1:8000, found {url!r}")
@@ -53,30 +56,30 @@ class Endpoint:
 
     @property
     def authority(self) -> str:
-        """As the Host header and `:authority` name it."""
+        """The value of the Host header and of `:authority`."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
 
 class Receiver(Interface):
-    """What a protocol does with what arrives; called in the hub, so it must never wait."""
+    """A protocol that processes what arrives; called in the hub, so it must never wait."""
 
     def received(self, data: bytes, at_ns: int) -> None:
-        """Bytes in the clear, and when they were read."""
+        """Decrypted bytes, and when they were read (ns)."""
 
     def lost(self, reason: str) -> None:
-        """The connection ended, by the peer or by an error; called once, and not after `close`."""
+        """The server or an error ended the connection; called once, and not after `close`."""
 
 
 @functools.cache
 def _addresses(host: str, port: int) -> list[Any]:
-    """Looked up once: it takes a thread, for which a request on a new connection would have to wait."""
+    """Cached, because a lookup uses a thread, which would delay the first request of each connection."""
     found: list[Any] = gevent.socket.getaddrinfo(host, port, type=gevent.socket.SOCK_STREAM)
     return found
 
 
 def _connect(host: str, port: int) -> gevent.socket.socket:
-    """To the first address that takes it; raises `OSError`."""
+    """Connect to the first address that accepts; raises `OSError`."""
     refused = OSError("no address")
     for family, kind, protocol, _, address in _addresses(host, port):
         connecting = gevent.socket.socket(family, kind, protocol)
@@ -92,12 +95,12 @@ def _connect(host: str, port: int) -> gevent.socket.socket:
 
 
 class Transport:
-    """An open connection. Raises `Failure` of kind `connect` when there is none to be had."""
+    """An open connection; raises `Failure` of kind `connect` if it cannot be opened."""
 
     def __init__(self, endpoint: Endpoint, receiver: Receiver) -> None:
         self.alive = True
         self.finished = False
-        """Has the peer said that it sent all it had? With TLS it takes a close_notify (RFC 9112, 9.8)."""
+        """Did the server end its side in an orderly way? With TLS this requires close_notify (RFC 9112, 9.8)."""
         self.tls: str | None = None
         self.alpn: str | None = None
         self._receiver = receiver
@@ -130,13 +133,13 @@ class Transport:
 
     @property
     def negotiated(self) -> str:
-        """The TLS version and the ALPN protocol, as far as there are any: `TLSv1.3 h2`."""
+        """The TLS version and the ALPN protocol, if any: `TLSv1.3 h2`."""
         return " ".join(part for part in (self.tls, self.alpn) if part)
 
     def write(self, data: bytes) -> None:
-        """Send, or keep what the kernel has no room for until it has; never raises.
+        """Send, and keep the rest until the socket buffer has room for it; never raises.
 
-        A dead connection is found by reading, as it may still hold an answer; one that was closed takes no more.
+        The reader reports a broken connection, because it may still hold an answer. Not allowed after `close`.
         """
         try:
             if self._tls is not None:
@@ -157,7 +160,7 @@ class Transport:
             self._writer.start(self._writable)
 
     def close(self) -> None:
-        """Let go of the connection; the receiver hears no more of it."""
+        """Close the connection; the receiver is not called again."""
         if self.alive:
             self.alive = False
             for watcher in (self._reader, self._writer):
@@ -176,7 +179,7 @@ class Transport:
                 except ssl.SSLWantReadError:
                     pass
                 finally:
-                    # What it has to say of a failure is sent, too.
+                    # After a failure this sends the alert.
                     cooperative.sendall(self._outgoing.read())
                 data = cooperative.recv(RECEIVE_BYTES)
                 if not data:
@@ -195,7 +198,7 @@ class Transport:
         if data:
             self._receiver.received(data, perf_counter_ns())
         else:
-            # A send that failed has taken the error that would have been read here.
+            # A failed send has already consumed the socket error, so the read reports an orderly end.
             self.finished = not self._send_error
             self._end(self._send_error or "closed by the server")
 
@@ -230,7 +233,7 @@ class Transport:
         except ssl.SSLError as error:
             ended = f"TLS: {error}"
         if self._outgoing.pending:
-            self.write(b"")  # an alert, or new keys
+            self.write(b"")  # an alert or a key update
         if parts:
             self._receiver.received(b"".join(parts), at_ns)
         if ended:

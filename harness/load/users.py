@@ -1,13 +1,6 @@
-"""Locust users for scenarios: what they send is said once and goes over any protocol.
+"""Locust users for scenarios: a request is written once and sent over any protocol.
 
-A scenario is an ordinary Locust file::
-
-    class Plaintext(HttpScenario):
-        hello = get("/plaintext", expected_body=b"Hello, World!")
-
-        @task
-        def read(self) -> None:
-            self.send(self.hello)
+Scenarios import them from `harness.load`, which has an example.
 """
 
 from __future__ import annotations
@@ -45,20 +38,20 @@ if TYPE_CHECKING:
     from harness.load import http3
 
 _TURN_NS = 20_000_000
-"""How long a user goes on with its tasks before Locust gets to see whether it shall stop."""
+"""How long a user runs its tasks before it returns to Locust, which may stop it."""
 _FAILED_PAUSE_S = 0.01
-"""After a failure, so that a dead server is not asked a million times."""
+"""The pause after a failure, so that a stopped server does not cause millions of failures."""
 
 
 class _Scenario(User):
-    """What both kinds have in common: one connection, one exchange in flight, and the pass before the window."""
+    """The common part of both kinds: one connection, one exchange in flight, and the verification pass."""
 
     abstract = True
     drives_itself = True
-    """Counts in the account and waits at the gate; what other user classes do is learned from Locust's events."""
+    """Marks users that count in the account and wait at the gate; others are counted from Locust's request events."""
     client: Any
     _arrivals: Arrivals | None = None
-    """Whence requests come in an open loop; the pass before the window does without."""
+    """The source of requests in an open loop; None during the verification pass and in a closed loop."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -67,16 +60,16 @@ class _Scenario(User):
         self.tasks = [_Scenario._turn]
 
     def on_start(self) -> None:
-        """Connect; the first user then goes through every task once, and only if that was right all may begin.
+        """Connect; the first user then runs every task once (the verification pass), and all begin if that was right.
 
-        The others connect after that. Where the server has closed the first one's connection after its answer, not
-        before their first request: such a server may serve one connection at a time, and an idle one would block it.
+        The other users connect after it. If the server has closed the first user's connection, they only connect with
+        their first request: such a server may serve one connection at a time, and an idle one would block it.
         """
         leader = _leader(self)
         if leader is not self and not gate.ready():
             passed.wait()
         try:
-            if leader is self or gate.ready() or leader.client.stands:
+            if leader is self or gate.ready() or leader.client.is_open:
                 self.client.open()
         except Failure as failure:
             account.started += 1
@@ -86,7 +79,7 @@ class _Scenario(User):
         account.clients.append(self.client)
         if leader is self and not gate.ready():
             for step in dict.fromkeys(self._steps):
-                self._take(step)
+                self._run(step)
             passed.set()
         self._arrivals = _arrivals(self.environment, gate.get())
 
@@ -101,30 +94,30 @@ class _Scenario(User):
         return answer
 
     def _turn(self) -> None:
-        """The one task that Locust sees: the scenario's own, again and again, without a switch in between."""
+        """The only task that Locust sees; it runs the scenario's tasks repeatedly without a switch between them."""
         steps = self._steps
         until_ns = perf_counter_ns() + _TURN_NS
         while True:
-            self._take(steps[0] if len(steps) == 1 else random.choice(steps))  # noqa: S311 - weights, no secrets
+            self._run(steps[0] if len(steps) == 1 else random.choice(steps))  # noqa: S311 - a choice of task, not a secret
             if self._paced or perf_counter_ns() > until_ns:
                 return
 
-    def _take(self, step: Callable[[Any], None]) -> None:
+    def _run(self, step: Callable[[Any], None]) -> None:
         try:
             step(self)
         except Failure:
-            # Counted where it was raised; the rest of the step would stand on an answer that is not there.
+            # The client has counted it. The rest of the task needs the missing answer, so it is skipped.
             gevent.sleep(_FAILED_PAUSE_S)
         except (StopUser, StopTest, InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately):
             raise
-        except Exception as error:  # noqa: BLE001 - a scenario may fail in any way, and must not do so unseen
+        except Exception as error:  # noqa: BLE001 - a scenario may raise anything, which must be counted
             account.started += 1
             account.fail("task", step.__name__, Failure("scenario", repr(error)), 0)
             gevent.sleep(_FAILED_PAUSE_S)
 
 
 class HttpScenario(_Scenario):
-    """A user who sends HTTP requests, over whichever HTTP protocol the trial speaks."""
+    """A user that sends HTTP requests over the protocol of the trial."""
 
     abstract = True
 
@@ -140,12 +133,12 @@ class HttpScenario(_Scenario):
             self.client = http1.Http1Client(_endpoint(environment, self.host, http1.ALPN), account)
 
     def send(self, request: Request) -> Answer:
-        """Send a request and return the right answer to it; raises `Failure` when there is none."""
+        """Send a request and return the right answer; raises `Failure` if there is none."""
         return self._exchange(request)
 
 
 class WebSocketScenario(_Scenario):
-    """A user with one WebSocket to `path`, on which each message is answered by one."""
+    """A user with one WebSocket to `path`; the server answers each message with one message."""
 
     abstract = True
     path: ClassVar[str] = "/"
@@ -155,7 +148,7 @@ class WebSocketScenario(_Scenario):
         self.client = WebSocketClient(_endpoint(environment, self.host, http1.ALPN), self.path, account)
 
     def send(self, message: Message) -> Answer:
-        """Send a message and return the right one that came back; raises `Failure` when there is none."""
+        """Send a message and return the right answer; raises `Failure` if there is none."""
         return self._exchange(message)
 
 
@@ -163,7 +156,7 @@ _leaders: list[_Scenario] = []
 
 
 def _leader(user: _Scenario) -> _Scenario:
-    """The first user of this process, which may be the one who asks."""
+    """The first user of this process, which is `user` if there was none yet."""
     if not _leaders:
         _leaders.append(user)
     return _leaders[0]
@@ -179,7 +172,7 @@ def _endpoint(environment: Environment, host: str | None, alpn: tuple[str, ...])
 
 @functools.cache
 def _shared_endpoint(url: str, authority: str | None, alpn: tuple[str, ...]) -> Endpoint:
-    """One TLS context for all users."""
+    """Cached, so that all users share one TLS context."""
     return Endpoint.of(url, Path(authority) if authority else None, alpn)
 
 
@@ -189,7 +182,7 @@ def _pool(endpoint: Endpoint, streams: int) -> http2.Pool:
 
 
 def _http3() -> Any:
-    """The module, whose library is an extra: a plain import would ask it of everybody."""
+    """The HTTP/3 module, imported only if needed because aioquic is an optional dependency."""
     return import_module("harness.load.http3")
 
 
@@ -200,8 +193,8 @@ def _http3_pool(endpoint: Endpoint, streams: int, authority: str | None) -> http
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator] # Locust's events have no types
-def _look_for_extras(environment: Environment, **_: Any) -> None:
-    """End at once, in one line, if what the protocol needs is not installed."""
+def _require_aioquic(environment: Environment, **_: Any) -> None:
+    """Exit with one line if the trial uses HTTP/3 and aioquic is not installed."""
     options: Any = environment.parsed_options
     if options.protocol == "h3":
         try:
@@ -211,7 +204,7 @@ def _look_for_extras(environment: Environment, **_: Any) -> None:
 
 
 def _arrivals(environment: Environment, share: float) -> Arrivals | None:
-    """The schedule of this process, which begins when the first user asks for it; None in a closed loop."""
+    """The schedule of this process, which begins at the first call; None in a closed loop."""
     options: Any = environment.parsed_options
     if options.rate is None:
         return None
@@ -222,7 +215,9 @@ def _arrivals(environment: Environment, share: float) -> Arrivals | None:
 
 @functools.cache
 def _shared_arrivals(rate_rps: float, share: float, index: int, seed: int | None) -> Arrivals:
-    # Evenly spaced requests of several processes fall between each other, not on each other.
+    # The offset makes evenly spaced requests of several processes alternate instead of coinciding.
     start_ns = perf_counter_ns() + round(index * 1e9 / rate_rps)
-    own_rps = rate_rps * share
-    return Arrivals(Queue(uniform(own_rps, start_ns) if seed is None else poisson(own_rps, start_ns, seed)), account)
+    process_rps = rate_rps * share
+    return Arrivals(
+        Queue(uniform(process_rps, start_ns) if seed is None else poisson(process_rps, start_ns, seed)), account
+    )

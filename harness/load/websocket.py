@@ -1,4 +1,7 @@
-"""WebSocket (RFC 6455) over HTTP/1.1: one user, one connection, one message in flight."""
+"""WebSocket (RFC 6455) over HTTP/1.1: one user, one connection, one message in flight.
+
+wsproto parses, except for the one frame that the expected answer normally comes in, which is compared as bytes.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ def _type(text: bool) -> tuple[tuple[str, str], ...]:
 
 
 def frame_head(size: int, *, text: bool, masked: bool) -> bytes:
-    """The beginning of one final, unfragmented data frame (RFC 6455, 5.2)."""
+    """The header of a data frame that is a complete message (RFC 6455, 5.2), without the masking key."""
     first, mask_bit = 0x80 | (1 if text else 2), 0x80 if masked else 0
     if size < 126:  # noqa: PLR2004 - RFC 6455, 5.2: 126 and 127 announce longer lengths
         return bytes([first, mask_bit | size])
@@ -44,16 +47,16 @@ def frame_head(size: int, *, text: bool, masked: bool) -> bytes:
 
 
 def encode(message: Message) -> bytes:
-    """The message as a client sends it. The mask is drawn once, as the same bytes are sent again and again."""
+    """The message as one masked frame; the masking key is chosen once, because the same bytes are sent repeatedly."""
     size = len(message.data)
     mask = os.urandom(4)
-    stretched = (mask * (size // 4 + 1))[:size]
-    masked = int.from_bytes(message.data, "big") ^ int.from_bytes(stretched, "big")
+    repeated = (mask * (size // 4 + 1))[:size]
+    masked = int.from_bytes(message.data, "big") ^ int.from_bytes(repeated, "big")
     return frame_head(size, text=message.text, masked=True) + mask + masked.to_bytes(size, "big")
 
 
-def _foresee(message: Message) -> None:
-    """The one frame in which a server that does not fragment sends the expected body, if that is all to be checked."""
+def _learn_expected(message: Message) -> None:
+    """Predict the frame of the right answer, if its body is the only check; servers seldom fragment it."""
     body = message.expected_body
     if body is not None and message.check is None:
         message.learned = frame_head(len(body), text=message.text, masked=False) + body
@@ -61,7 +64,7 @@ def _foresee(message: Message) -> None:
 
 
 class WebSocketClient(SerialClient[Message]):
-    """Over one WebSocket, on which the server says nothing but one message for each of the user's."""
+    """A user's client, with one WebSocket on which the server sends one message for each message."""
 
     def __init__(self, endpoint: Endpoint, path: str, account: Account) -> None:
         super().__init__(endpoint, account)
@@ -72,10 +75,10 @@ class WebSocketClient(SerialClient[Message]):
         self._parsing = True
         self._parts: list[bytes] = []
         self._idle_fault: Failure | None = None
-        """What went wrong while nothing was asked for; the next exchange is the one to tell."""
+        """An error that occurred while no message was in flight; the next exchange raises it."""
 
     def open(self) -> None:
-        """Connect and shake hands; raises `Failure`."""
+        """Connect and do the handshake; raises `Failure`."""
         self._transport = transport = Transport(self._endpoint, self)
         self._connection = WSConnection(ConnectionType.CLIENT)
         self._held, self._parts = b"", []
@@ -90,7 +93,7 @@ class WebSocketClient(SerialClient[Message]):
         self._account.negotiated = " ".join(filter(None, (transport.tls, "websocket")))
 
     def received(self, data: bytes, at_ns: int) -> None:
-        """Bytes from the connection: just the frame that is expected, or a part of it, or something to parse."""
+        """Bytes from the connection: the expected frame, a beginning of it, or something to parse."""
         self._arrived_ns = at_ns
         if not self._parsing and self._waiter is not None:
             data = self._held + data if self._held else data
@@ -105,7 +108,7 @@ class WebSocketClient(SerialClient[Message]):
                     self._held = data
                     return
             self._held = b""
-        # The parser sees this connection to its end: only it knows what it holds of a frame.
+        # From here on everything is parsed, because the parser may hold a part of a frame.
         self._parsing = True
         arrived = self._parse(data)
         if arrived is None:
@@ -115,20 +118,20 @@ class WebSocketClient(SerialClient[Message]):
             return
         self.close()
         if isinstance(arrived, Answer):
-            self._idle_fault = Failure("protocol", f"a message that nobody asked for: {excerpt(arrived.body)}")
+            self._idle_fault = Failure("protocol", f"expected no message, found {excerpt(arrived.body)}")
         elif arrived.kind != "closed":
             self._idle_fault = arrived
 
     def lost(self, reason: str) -> None:
-        """The connection ended, and with it the hope for an answer."""
-        self._wake(Failure("closed", f"{reason} before the whole message"))
+        """The connection ended before the answer."""
+        self._wake(Failure("closed", f"{reason} before the message was complete"))
 
     def _roundtrip(self, sent: Message) -> Answer:
         if self._transport is None or not self._transport.alive:
             self._reopen()
         if sent.encoded is None:
             sent.encoded = encode(sent)
-            _foresee(sent)
+            _learn_expected(sent)
         self._message = sent
         arrived = self._send(sent.encoded)
         if isinstance(arrived, Failure):
@@ -138,7 +141,7 @@ class WebSocketClient(SerialClient[Message]):
             try:
                 sent.verify(arrived)
             except Failure:
-                # Whose the next message would be is unknown.
+                # The next message could not be matched to its request.
                 self.close()
                 raise
         return arrived
@@ -150,27 +153,27 @@ class WebSocketClient(SerialClient[Message]):
         super()._reopen()
 
     def _parse(self, data: bytes) -> Answer | Failure | None:
-        """What came of this data; None when it makes nothing whole."""
+        """Parse bytes; returns a complete message or a failure, or None."""
         arrived = None
         try:
             self._connection.receive_data(data)
             for event in self._connection.events():
                 if isinstance(event, AcceptConnection):
-                    # What follows the handshake may be the beginning of a frame.
+                    # Bytes after the handshake may be the beginning of a frame.
                     self._parsing = not data.endswith(b"\r\n\r\n")
                 found = self._react(event)
                 if isinstance(found, Failure):
-                    # A farewell after the answer leaves it an answer.
+                    # A close frame after the answer does not make the answer wrong.
                     return arrived if arrived is not None and found.kind == "closed" else found
                 if arrived is not None and found is not None:
-                    return Failure("protocol", "more than one message for one")
+                    return Failure("protocol", "expected one message, found more")
                 arrived = arrived or found
         except (ProtocolError, UnicodeDecodeError) as error:
             return Failure("protocol", f"not WebSocket: {error}")
         return arrived
 
     def _react(self, event: Event) -> Answer | Failure | None:
-        """Answer what asks for it; the message, once it is whole, or the reason why there will be none."""
+        """Reply to pings and close frames; returns the message when it is complete, or why there will be none."""
         match event:
             case TextMessage() | BytesMessage():
                 self._parts.append(event.data.encode() if isinstance(event.data, str) else bytes(event.data))

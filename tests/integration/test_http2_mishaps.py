@@ -112,7 +112,7 @@ def test_what_was_in_flight_when_the_server_closed_has_failed() -> None:
         late = gevent.spawn(waiting.exchange, get("/silent"))
         moody.heard_request.wait()
         closing.exchange(echoed("/close"))
-        with pytest.raises(Failure, match=r"^closed: closed by the server before the whole answer$"):
+        with pytest.raises(Failure, match=r"^closed: closed by the server before the answer was complete$"):
             together(late)
     assert (account.started, account.failed) == (2, 1)
 

@@ -138,7 +138,7 @@ def test_an_answer_that_the_server_breaks_off_has_failed_and_so_has_what_was_in_
     waiting, breaking = servers.clients(account, 2)
     late = gevent.spawn(waiting.exchange, get("/silent"))
     until_waiting(waiting)
-    ended = r"^closed: H3_INTERNAL_ERROR \(sorry\) before the whole answer$"
+    ended = r"^closed: H3_INTERNAL_ERROR \(sorry\) before the answer was complete$"
     with pytest.raises(Failure, match=ended):
         breaking.exchange(get("/break-off"))
     with pytest.raises(Failure, match=ended):
@@ -183,10 +183,10 @@ def test_a_connection_that_died_idle_is_opened_again(servers: Servers) -> None:
     account = Account()
     (client,) = servers.clients(account, endpoint=servers.idle)
     client.exchange(echoed("/"))
-    link = client._group.link
-    assert link is not None
+    connection = client._group.connection
+    assert connection is not None
     with gevent.Timeout(60):
-        while link.streams.usable:
+        while connection.streams.usable:
             gevent.sleep(0.01)
     client.exchange(echoed("/"))
     assert (account.failed, account.opened, account.reopened) == (0, 2, 1)

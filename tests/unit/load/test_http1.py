@@ -217,7 +217,7 @@ def test_what_is_no_answer_is_a_failure_of_the_protocol(data: bytes) -> None:
 
 @pytest.mark.parametrize("name", ["switched protocols", "switched protocols to nothing"])
 def test_a_switch_of_protocols_is_called_one(name: str) -> None:
-    with pytest.raises(Failure, match="switched protocols unasked"):
+    with pytest.raises(Failure, match="status 101 without a request to switch protocols"):
         AnswerReader().feed(BROKEN[name])
 
 

@@ -30,7 +30,7 @@ def test_goaway_leaves_the_streams_that_the_server_took_and_frees_the_others() -
     assert first.arrived == ANSWER
     assert connection.lose("closed by the server") == [second]
     assert type(second.arrived) is Failure
-    assert second.arrived.detail == "closed by the server after GOAWAY (NO_ERROR) before the whole answer"
+    assert second.arrived.detail == "closed by the server after GOAWAY (NO_ERROR) before the answer was complete"
 
 
 def test_requests_that_wait_for_their_turn_go_elsewhere_after_goaway() -> None:

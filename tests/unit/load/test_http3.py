@@ -148,7 +148,7 @@ def test_a_request_on_a_connection_that_the_server_has_closed_comes_back_at_once
     assert pair.client.datagrams(pair.now_s) == []
     assert pair.client.take_ended() == [stream]
     assert isinstance(stream.arrived, NotProcessed)
-    assert stream.arrived.detail == "H3_NO_ERROR before the whole answer"
+    assert stream.arrived.detail == "H3_NO_ERROR before the answer was complete"
     assert pair.client.finished
 
 
@@ -163,7 +163,7 @@ def test_a_request_in_flight_when_the_server_closes_ends_when_the_connection_has
     assert due_s - pair.now_s < 1
     pair.client.expire(due_s)
     assert pair.client.take_ended() == [stream]
-    assert str(stream.arrived) == "closed: H3_INTERNAL_ERROR (sorry) before the whole answer"
+    assert str(stream.arrived) == "closed: H3_INTERNAL_ERROR (sorry) before the answer was complete"
 
 
 def test_only_what_a_used_connection_has_heard_nothing_after_may_be_sent_again(pair: Pair) -> None:
