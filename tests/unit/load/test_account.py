@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.load.account import Account, Folded
 from harness.load.exchange import Failure
-from harness.load.series import Series, Tally, buckets
-from harness.model.histogram import Histogram, bucket
+from harness.model.histogram import Histogram
 
 DAY_NS = 86_400 * 10**9
 
@@ -144,38 +142,3 @@ def test_nothing_counts_before_the_window_is_known_but_all_is_accounted_for() ->
     account.window = (0, DAY_NS)
     result = account.result(0.0, checked=True)
     assert (result.requests, result.started, result.finished) == (0, 3, 3)
-
-
-@given(st.lists(st.lists(st.integers(0, DAY_NS), max_size=5), max_size=9))
-def test_a_series_hands_over_each_time_once(rounds: list[list[int]]) -> None:
-    series = Series()
-    taken: list[list[int]] = []
-    for times in rounds:
-        for time_ns in times:
-            series.intended(time_ns)
-            series.written(time_ns + 1)
-            series.ended(time_ns + 2)
-            series.body_bytes += 1
-        batch, body_bytes = series.take()
-        assert batch.written.tolist() == [time_ns + 1 for time_ns in times]
-        assert batch.ended.tolist() == [time_ns + 2 for time_ns in times]
-        assert body_bytes == len(times)
-        taken.append(batch.intended.tolist())
-    assert taken == rounds
-
-
-DURATIONS = st.integers(-1_000, 2**36 * 1_000) | st.integers(0, 5_000_000)
-
-
-@given(st.lists(st.lists(DURATIONS)))
-def test_a_tally_is_the_histogram_of_all_that_was_added(batches: list[list[int]]) -> None:
-    tally = Tally()
-    for batch in batches:
-        tally.add(np.array(batch, np.int64))
-    values_us = [min(max(0, value // 1000), 2**36 - 1) for batch in batches for value in batch]
-    assert tally.histogram() == Histogram.of(values_us)
-
-
-@given(st.lists(st.integers(0, 2**36 - 1) | st.integers(0, 36).map(lambda bits: max(0, 2**bits - 1))))
-def test_buckets_of_many_values_are_those_of_each(values_us: list[int]) -> None:
-    assert buckets(np.array(values_us, np.int64)).tolist() == [bucket(value) for value in values_us]
