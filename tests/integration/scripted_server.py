@@ -1,6 +1,6 @@
-"""A server that does what a script says: one function for each connection, in the order in which they are accepted.
+"""A server that runs scripts: one function for each connection, in the order in which they are accepted.
 
-It runs in threads of its own with sockets that block, so that nothing it does depends on gevent.
+It runs in separate threads with blocking sockets, so that it is independent of gevent.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, BytesMessage, Event, Request, TextMessage
 
 HOST = "127.0.0.1"
-PATIENCE_S = 10.0
-"""After it, a script that waits for its client fails."""
+TIMEOUT_S = 10.0
+"""A script that waits longer than this for its client fails."""
 
 
-class Peer:
+class Connection:
     """The server's end of one connection."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -54,25 +54,25 @@ class Peer:
             self.send(answer)
 
     def event(self) -> Event:
-        """The next thing that the client says over WebSocket."""
+        """The next event from the client's WebSocket."""
         while not self._events:
             if not (data := self.socket.recv(65_536)):
-                raise ConnectionError("expected something said over WebSocket, found the end")
+                raise ConnectionError("expected a WebSocket event, found the end of the connection")
             self.websocket.receive_data(data)
             self._events += self.websocket.events()
         return self._events.pop(0)
 
     def say(self, *events: Event) -> None:
-        """Say these over WebSocket, in one segment."""
+        """Send these WebSocket events in one write."""
         self.send(b"".join(map(self.websocket.send, events)))
 
-    def shake_hands(self) -> None:
-        """Take the client's handshake."""
+    def handshake(self) -> None:
+        """Accept the client's WebSocket handshake."""
         assert isinstance(self.event(), Request)
         self.say(AcceptConnection())
 
     def message(self) -> bytes:
-        """The next message of the client, whole."""
+        """The next complete message from the client."""
         body = b""
         while True:
             event = self.event()
@@ -82,7 +82,7 @@ class Peer:
                 return body
 
     def rest(self) -> bytes:
-        """All that the client still sends, until it ends the connection in whatever manner."""
+        """Everything the client still sends until it ends the connection, orderly or not."""
         received = bytearray()
         with suppress(ConnectionError, ssl.SSLError):
             while data := self.socket.recv(65_536):
@@ -94,14 +94,14 @@ class Peer:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
-    def say_goodbye(self) -> None:
-        """End TLS in order, with a close_notify."""
+    def end_tls(self) -> None:
+        """End TLS with a close_notify."""
         assert isinstance(self.socket, ssl.SSLSocket)
-        with suppress(OSError):  # the client ends the connection without one of its own
+        with suppress(OSError):  # the client does not send a close_notify
             self.socket.unwrap()
 
 
-Script = Callable[[Peer], object]
+Script = Callable[[Connection], object]
 
 
 @contextmanager
@@ -110,7 +110,7 @@ def scripted(
 ) -> Iterator[str]:
     """Serve as many connections as there are scripts, and refuse others; yield the address, `127.0.0.1:4711`.
 
-    A connection is closed when its script returns. At the end all scripts must have been used, and have ended well.
+    A connection is closed when its script returns. At the end all scripts must have run without an error.
     """
     used = []
     with ExitStack() as stack:
@@ -118,7 +118,7 @@ def scripted(
         listener = stack.enter_context(socket.create_server((HOST, 0)))
         if receive_bytes is not None:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-        listener.settimeout(PATIENCE_S)
+        listener.settimeout(TIMEOUT_S)
 
         def accept() -> None:
             with listener:
@@ -134,11 +134,11 @@ def scripted(
 
 
 def _follow(script: Script, connection: socket.socket, context: ssl.SSLContext | None) -> None:
-    connection.settimeout(PATIENCE_S)
+    connection.settimeout(TIMEOUT_S)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with connection:
         if context is None:
-            script(Peer(connection))
+            script(Connection(connection))
         else:
             with context.wrap_socket(connection, server_side=True) as encrypted:
-                script(Peer(encrypted))
+                script(Connection(encrypted))
