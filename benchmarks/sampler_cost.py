@@ -1,4 +1,4 @@
-"""What sampling costs: CPU time of the sampler's thread ÷ time, beside a tree of processes with threads.
+"""What the sampler costs: CPU time of its thread ÷ time, while it samples a tree of processes with threads.
 
 python benchmarks/sampler_cost.py --processes 8 --threads 8 --megabytes 40
 """
@@ -33,11 +33,11 @@ while True:
 
 
 def main() -> None:
-    """Start the tree, sample it, and print what that took."""
+    """Start the tree, sample it, and print the cost."""
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--processes", type=int, default=8)
     options.add_argument("--threads", type=int, default=8, help="of each process")
-    options.add_argument("--megabytes", type=int, default=40, help="of each process; memory has to be walked")
+    options.add_argument("--megabytes", type=int, default=40, help="of each process; the kernel walks it for PSS")
     options.add_argument("--seconds", type=float, default=10)
     given = options.parse_args()
     shape = [str(number) for number in (given.processes, given.threads, given.megabytes)]
@@ -59,7 +59,7 @@ def main() -> None:
         last = sampler.samples[-1]
         print(
             f"{last.processes} processes × {given.threads} threads, {(last.pss_bytes or 0) >> 20} MiB, "
-            f"{1 / INTERVAL_S:g} looks/s: {share:.2%} of one CPU, {share * INTERVAL_S * 1e6:,.0f} µs a look"
+            f"{1 / INTERVAL_S:g} samples/s: {share:.2%} of one CPU, {share * INTERVAL_S * 1e6:,.0f} µs a sample"
         )
     finally:
         os.killpg(subject.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""REST /items: create, read, update and delete an item, each with its right status."""
+"""REST /items: create, read, update and delete an item, each with the right status."""
 
 import itertools
 import json
@@ -12,7 +12,7 @@ _numbers = itertools.count(1)
 
 
 def _holds(fields: dict[str, str], *headers: str) -> dict[str, Any]:
-    """Keywords of a request whose answer is an item with these fields, and has these headers."""
+    """Keywords of a request whose answer is an item with these fields and has these headers."""
 
     def check(answer: Answer) -> str | None:
         for name in headers:
@@ -29,11 +29,11 @@ def _body(fields: dict[str, str]) -> bytes:
 
 
 class Items(HttpScenario):
-    """Lives through the life of one item after the other."""
+    """Creates, changes and deletes one item after the other."""
 
     @task
-    def life_of_an_item(self) -> None:
-        """Five requests; the last sees that the item is gone."""
+    def use_item(self) -> None:
+        """Send five requests; the last one checks that the item is deleted."""
         old, new = {"name": f"item {next(_numbers)}"}, {"name": f"item {next(_numbers)}"}
         created = self.send(
             post("/items", _body(old), "application/json", name="create", status=201, **_holds(old, "location"))

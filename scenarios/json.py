@@ -12,11 +12,11 @@ def _right(answer: Answer) -> str | None:
 
 
 class Json(HttpScenario):
-    """Asks for the same small object, over and over; how it is spaced is the app's business."""
+    """Requests the same small object repeatedly; white space in it may differ between apps."""
 
     message = get("/json", expected_type="application/json", check=_right)
 
     @task
     def read(self) -> None:
-        """One small object."""
+        """Request one object."""
         self.send(self.message)

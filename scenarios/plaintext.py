@@ -1,4 +1,4 @@
-"""GET /plaintext: thirteen bytes, what the server itself costs."""
+"""GET /plaintext: 13 bytes; almost all the work is the server's."""
 
 from locust import task
 
@@ -6,11 +6,11 @@ from harness.load import HttpScenario, get
 
 
 class Plaintext(HttpScenario):
-    """Asks for the same small text, over and over."""
+    """Requests the same small text repeatedly."""
 
     hello = get("/plaintext", expected_body=b"Hello, World!", expected_type="text/plain")
 
     @task
     def read(self) -> None:
-        """One small answer."""
+        """Request one text."""
         self.send(self.hello)

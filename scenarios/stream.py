@@ -1,4 +1,4 @@
-"""GET /stream/16: sixteen chunks of a kibibyte, sent one by one."""
+"""GET /stream/16: 16 chunks of 1 KiB, sent one by one."""
 
 from locust import task
 
@@ -9,11 +9,11 @@ BODY = b"".join(str(number).encode().ljust(1023, b".") + b"\n" for number in ran
 
 
 class Stream(HttpScenario):
-    """Asks for the same stream, over and over."""
+    """Requests the same stream repeatedly."""
 
     chunks = get(f"/stream/{CHUNKS}", expected_body=BODY, expected_type="text/plain")
 
     @task
     def read(self) -> None:
-        """One stream, whole."""
+        """Request one stream."""
         self.send(self.chunks)

@@ -1,4 +1,4 @@
-"""WebSocket /ws/echo: a short text message there and back."""
+"""WebSocket /ws/echo: a short text message is sent and returned."""
 
 from locust import task
 
@@ -8,12 +8,12 @@ PROTOCOLS = ("ws", "ws-tls")
 
 
 class WsEcho(WebSocketScenario):
-    """Says the same thing, over and over, on one connection."""
+    """Sends the same message repeatedly on one connection."""
 
     path = "/ws/echo"
     hello = Message(b"Hello, World!", text=True, expected_body=b"Hello, World!", name="echo")
 
     @task
     def echo(self) -> None:
-        """One message there and back."""
+        """Send one message."""
         self.send(self.hello)

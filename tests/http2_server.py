@@ -1,4 +1,4 @@
-"""What a server sends over HTTP/2, byte by byte, to a client in memory."""
+"""Frames of an HTTP/2 server, for a client in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.load.http2_connection import Connection
 from harness.load.http2_frames import DATA, END_HEADERS, END_STREAM, HEADERS, frame, settings
 from harness.load.http2_messages import Stream
 
-GREETING = settings({})
+SERVER_SETTINGS = settings({})
 REQUESTS = (get("/"), get("/"), Request("HEAD", "/"))
 
 
@@ -28,9 +28,9 @@ ANSWER = Answer(200, (), b"body")
 
 
 def started() -> tuple[Connection, list[Stream]]:
-    """After the greetings, with requests on the streams 1, 3 and 5."""
+    """A connection after both SETTINGS, with requests on the streams 1, 3 and 5."""
     connection = Connection("http", "localhost")
-    assert connection.receive(GREETING) == []
+    assert connection.receive(SERVER_SETTINGS) == []
     connection.output.clear()
     streams = [Stream(request) for request in REQUESTS]
     for stream in streams:

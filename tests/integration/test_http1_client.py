@@ -169,7 +169,7 @@ def test_bytes_that_nobody_asked_for_end_the_connection() -> None:
         assert user.connections == (2, 1, 0)
 
 
-def test_who_gives_up_the_late_goes_on_and_so_does_the_user() -> None:
+def test_after_a_timeout_the_watcher_and_the_user_go_on() -> None:
     def silent(connection: Connection) -> None:
         connection.request()
         assert connection.rest() == b""

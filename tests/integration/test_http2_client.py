@@ -121,7 +121,7 @@ def test_a_connection_that_the_server_retires_is_opened_again(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("over_tls", [True, False])
-def test_a_server_without_http2_is_told_apart(over_tls: bool, tmp_path: Path, tls: Tls) -> None:
+def test_a_server_without_http2_is_recognised(over_tls: bool, tmp_path: Path, tls: Tls) -> None:
     account = Account()
     with serving("uvicorn", tmp_path, tls if over_tls else None) as endpoint:
         client = Pool(endpoint, account, streams=1).client()

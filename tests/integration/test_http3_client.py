@@ -1,4 +1,4 @@
-"""The HTTP/3 client on real sockets: where the server is right, refuses, is silent or closes, and where users leave."""
+"""The HTTP/3 client on real sockets: a server that is right, refuses, stays silent or closes, and users that leave."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from harness.load.http3 import Http3Client, Pool
 from harness.load.transport import Endpoint
 
 HOST = "127.0.0.1"
-SERVER = Path(__file__).with_name("moody_http3_server.py")
+SERVER = Path(__file__).with_name("faulty_http3_server.py")
 
 
 @dataclass
 class Servers:
-    moody: Endpoint
+    faulty: Endpoint
     idle: Endpoint
     other: Endpoint
     authority: Path
 
     def clients(self, account: Account, count: int = 1, endpoint: Endpoint | None = None) -> list[Http3Client]:
         """All on one connection."""
-        pool = Pool(endpoint or self.moody, account, count, self.authority)
+        pool = Pool(endpoint or self.faulty, account, count, self.authority)
         users = [pool.client() for _ in range(count)]
         for user in users:
             user.open()
@@ -71,7 +71,7 @@ def together(*work: gevent.Greenlet) -> None:
             greenlet.get()
 
 
-def until_waiting(*clients: Http3Client) -> None:
+def wait_until_pending(*clients: Http3Client) -> None:
     """Let the users run until each of them waits for an answer."""
     with gevent.Timeout(60):
         while not all(client.pending_since_ns for client in clients):
@@ -82,7 +82,7 @@ def echoed(path: str) -> Request:
     return get(path, expected_body=path.encode())
 
 
-def test_users_share_connections_as_told_and_get_their_right_answers(servers: Servers) -> None:
+def test_users_share_connections_as_configured_and_get_their_right_answers(servers: Servers) -> None:
     account = Account()
 
     def use(client: Http3Client, user: int) -> None:
@@ -91,7 +91,7 @@ def test_users_share_connections_as_told_and_get_their_right_answers(servers: Se
             client.exchange(echoed(f"/{user}/{number}"))
         client.exchange(post(f"/{user}", bytes(100_000), "text/plain", expected_body=f"/{user}".encode()))
 
-    pool = Pool(servers.moody, account, 2, servers.authority)
+    pool = Pool(servers.faulty, account, 2, servers.authority)
     users = [pool.client() for _ in range(4)]
     together(*(gevent.spawn(use, client, user) for user, client in enumerate(users)))
     for client in users:
@@ -102,7 +102,7 @@ def test_users_share_connections_as_told_and_get_their_right_answers(servers: Se
     assert account.negotiated == "TLSv1.3 h3"
 
 
-def test_an_interim_answer_and_trailers_are_passed_over(servers: Servers) -> None:
+def test_an_interim_answer_and_trailers_are_ignored(servers: Servers) -> None:
     (client,) = servers.clients(Account())
     assert client.exchange(echoed("/decorated")) == Answer(200, (("x-kept", "yes"),), b"/decorated")
 
@@ -137,7 +137,7 @@ def test_an_answer_that_the_server_breaks_off_has_failed_and_so_has_what_was_in_
     account = Account()
     waiting, breaking = servers.clients(account, 2)
     late = gevent.spawn(waiting.exchange, get("/silent"))
-    until_waiting(waiting)
+    wait_until_pending(waiting)
     ended = r"^closed: H3_INTERNAL_ERROR \(sorry\) before the answer was complete$"
     with pytest.raises(Failure, match=ended):
         breaking.exchange(get("/break-off"))
@@ -196,7 +196,7 @@ def test_a_user_who_is_killed_while_waiting_breaks_nothing(servers: Servers) -> 
     account = Account()
     killed, other = servers.clients(account, 2)
     waiting = gevent.spawn(killed.exchange, get("/silent"))
-    until_waiting(killed)
+    wait_until_pending(killed)
     waiting.kill()
     other.exchange(get("/count-cancelled", expected_body=b"1"))
     assert killed.pending_since_ns == 0
@@ -204,11 +204,11 @@ def test_a_user_who_is_killed_while_waiting_breaks_nothing(servers: Servers) -> 
     assert (account.failed, account.abandoned, account.opened) == (0, 1, 1)
 
 
-def test_who_gives_a_late_request_up_goes_on_and_so_does_its_user(servers: Servers) -> None:
+def test_after_a_timeout_the_watcher_and_the_user_go_on(servers: Servers) -> None:
     account = Account()
     (client,) = servers.clients(account)
     waiting = gevent.spawn(client.exchange, get("/silent"))
-    until_waiting(client)
+    wait_until_pending(client)
     client.give_up(Failure("timeout", "too late"))
     client.give_up(Failure("timeout", "given up already"))
     with pytest.raises(Failure, match=r"^timeout: too late$"):
@@ -233,18 +233,18 @@ def test_the_last_user_to_leave_closes_the_connection(servers: Servers) -> None:
 def test_a_certificate_of_another_authority_is_refused(servers: Servers, tmp_path: Path) -> None:
     stranger = tmp_path / "authority.pem"
     trustme.CA().cert_pem.write_to_path(str(stranger))
-    client = Pool(servers.moody, Account(), 1, stranger).client()
+    client = Pool(servers.faulty, Account(), 1, stranger).client()
     with pytest.raises(Failure, match=r"^connect: QUIC handshake: TLS alert 42 \(unable to get local issuer"):
         client.open()
 
 
 def test_a_server_of_another_name_is_refused(servers: Servers) -> None:
-    client = Pool(Endpoint("localhost", servers.moody.port), Account(), 1, servers.authority).client()
+    client = Pool(Endpoint("localhost", servers.faulty.port), Account(), 1, servers.authority).client()
     with pytest.raises(Failure, match=r"^connect: QUIC handshake: TLS alert 42 \(hostname 'localhost' doesn't match"):
         client.open()
 
 
-def test_a_server_without_http3_is_told_apart(servers: Servers) -> None:
+def test_a_server_without_http3_is_recognised(servers: Servers) -> None:
     client = Pool(servers.other, Account(), 1, servers.authority).client()
     with pytest.raises(Failure, match=r"^connect: QUIC handshake: TLS alert 120 \(No common ALPN protocols\)$"):
         client.open()
@@ -260,7 +260,7 @@ def test_no_server_at_all(servers: Servers) -> None:
     assert (account.failed, account.opened) == (1, 0)
 
 
-def test_a_server_that_says_nothing_is_not_waited_for_in_vain(
+def test_a_server_that_says_nothing_is_given_up_after_the_timeout(
     servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http3, "CONNECT_TIMEOUT_S", 0.05)

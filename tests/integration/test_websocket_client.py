@@ -105,15 +105,15 @@ def test_pings_are_answered_also_while_nothing_is_asked_for() -> None:
     ("code", "reason", "detail"),
     [(1000, None, "code 1000"), (1011, "broken", "code 1011 broken"), (4001, "", "code 4001")],
 )
-def test_a_farewell_while_an_answer_is_due_is_a_failure(code: int, reason: str | None, detail: str) -> None:
-    def farewell(connection: Connection) -> None:
+def test_a_close_frame_while_an_answer_is_due_is_a_failure(code: int, reason: str | None, detail: str) -> None:
+    def close_frame(connection: Connection) -> None:
         connection.message()
         connection.say(CloseConnection(code, reason))
         event = connection.event()
         assert isinstance(event, CloseConnection)
         assert event.code == code
 
-    scripts = [answers_messages(1, then=farewell), answers_messages(1, then=silent)]
+    scripts = [answers_messages(1, then=close_frame), answers_messages(1, then=silent)]
     with scripted(*scripts) as address, websocket_user_of(address) as user:
         right, failed, again = user.ask(ASK, ASK, ASK)
         assert isinstance(failed, Failure)
@@ -122,11 +122,11 @@ def test_a_farewell_while_an_answer_is_due_is_a_failure(code: int, reason: str |
 
 
 def test_a_websocket_closed_while_idle_is_opened_again() -> None:
-    def farewell(connection: Connection) -> None:
+    def close_frame(connection: Connection) -> None:
         connection.say(CloseConnection(1001))
         assert isinstance(connection.event(), CloseConnection)
 
-    ends: list[Script] = [farewell, lambda _: None, Connection.reset, silent]
+    ends: list[Script] = [close_frame, lambda _: None, Connection.reset, silent]
     scripts = [answers_messages(1, then=end) for end in ends]
     with scripted(*scripts) as address, websocket_user_of(address) as user:
         for number in range(4):
@@ -167,7 +167,7 @@ def test_a_handshake_that_is_not_answered_is_given_up(monkeypatch: pytest.Monkey
         assert user.client._transport is None
 
 
-def test_a_websocket_user_who_gives_up_or_is_killed_can_begin_anew() -> None:
+def test_a_websocket_user_who_gives_up_or_is_killed_can_start_again() -> None:
     scripts = [answers_messages(0, then=silent)] * 2 + [answers_messages(1, then=silent)]
     with scripted(*scripts) as address, websocket_user_of(address) as user:
         for end in (gevent.Greenlet.kill, lambda _: user.client.give_up(Failure("timeout", "no answer"))):

@@ -1,4 +1,4 @@
-"""The open loop: what is due is sent or accounted for, and a server that stalls is not forgiven."""
+"""The open loop: what is due is sent or counted, and response times show a server that stalls."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def stalled(at_s: float, stall_s: float, every_s: float) -> float:
 
 
 def simulate(rate_rps: float, users: int, seconds: float, service_s: float) -> tuple[Account, list[float]]:
-    """An open loop on a clock of its own against a server that stalls for 500 ms every 5 s.
+    """An open loop on a simulated clock against a server that stalls for 500 ms every 5 s.
 
     The account of it, and beside that each response time in seconds by the definition, computed without the queue: the
     server has room for all, so a request is answered `service_s` after the end of the stall that it falls into.
@@ -101,7 +101,7 @@ def simulate(rate_rps: float, users: int, seconds: float, service_s: float) -> t
     return account, expected
 
 
-def test_a_stalling_server_is_not_forgiven() -> None:
+def test_response_times_show_a_stalling_server() -> None:
     """At 500/s with 32 users, a stall of 500 ms every 5 s: a tenth of all requests wait, evenly from 0 to 500 ms."""
     account, _ = simulate(500, 32, 20, service_s=0.0002)
     result = account.result(0.0, checked=True)
@@ -112,7 +112,7 @@ def test_a_stalling_server_is_not_forgiven() -> None:
     assert result.response.percentile(99.9) == pytest.approx(495_000, rel=0.05)
 
 
-def test_the_service_time_alone_would_forgive_it() -> None:
+def test_service_times_alone_hide_a_stalling_server() -> None:
     """Only the 32 requests in flight see each stall: what a closed loop would report."""
     account, _ = simulate(500, 32, 20, service_s=0.0002)
     result = account.result(0.0, checked=True)

@@ -29,12 +29,12 @@ from harness.load.http2_frames import (
     window_update,
 )
 from harness.load.http2_messages import Stream
-from tests.http2_server import ANSWER, GREETING, OK, WHOLE, fields, head, started
+from tests.http2_server import ANSWER, OK, SERVER_SETTINGS, WHOLE, fields, head, started
 
 SETTINGS_ACK = frame(SETTINGS, ACK, 0)
 
 
-def test_a_window_beyond_all_bounds_ends_the_stream() -> None:
+def test_a_window_beyond_the_limit_ends_the_stream() -> None:
     connection, _ = started()
     upload = Stream(post("/", bytes(70_000), "text/plain"))
     connection.streams.send(upload)
@@ -80,7 +80,7 @@ WRONG = {
     "WINDOW_UPDATE of 0": (window_update(0, 0), "PROTOCOL_ERROR"),
     "WINDOW_UPDATE of an idle stream": (window_update(7, 1), "PROTOCOL_ERROR"),
     "WINDOW_UPDATE of 5 bytes": (frame(WINDOW_UPDATE, 0, 0, bytes(5)), "FRAME_SIZE_ERROR"),
-    "WINDOW_UPDATE beyond all bounds": (window_update(0, frames.LARGEST), "FLOW_CONTROL_ERROR"),
+    "WINDOW_UPDATE beyond the limit": (window_update(0, frames.LARGEST), "FLOW_CONTROL_ERROR"),
     "CONTINUATION of nothing": (frame(CONTINUATION, END_HEADERS, 1), "PROTOCOL_ERROR"),
     "CONTINUATION of another stream": (frame(HEADERS, 0, 1) + frame(CONTINUATION, 0, 3), "PROTOCOL_ERROR"),
     "DATA amid HEADERS": (head(1, OK) + frame(HEADERS, 0, 3) + frame(DATA, END_STREAM, 1), "PROTOCOL_ERROR"),
@@ -120,5 +120,7 @@ def test_a_server_that_does_not_begin_with_settings_does_not_speak_http2(data: b
 def test_settings_and_pings_are_acknowledged() -> None:
     connection, _ = started()
     ping = b"12345678"
-    assert connection.receive(GREETING + frame(PING, 0, 0, ping) + SETTINGS_ACK + frame(PING, ACK, 0, ping)) == []
+    assert (
+        connection.receive(SERVER_SETTINGS + frame(PING, 0, 0, ping) + SETTINGS_ACK + frame(PING, ACK, 0, ping)) == []
+    )
     assert bytes(connection.output) == SETTINGS_ACK + frame(PING, ACK, 0, ping)

@@ -12,7 +12,7 @@ from harness.load.exchange import Answer, Failure, get
 from harness.load.http2_connection import Connection
 from harness.load.http2_frames import DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, frame, settings, uint32
 from harness.load.http2_messages import NotProcessed, Stream
-from tests.http2_server import ANSWER, GREETING, LAST, OK, WHOLE, head, started
+from tests.http2_server import ANSWER, LAST, OK, SERVER_SETTINGS, WHOLE, head, started
 
 
 def goaway(last_id: int) -> bytes:
@@ -53,7 +53,7 @@ def test_a_connection_that_ends_idle_has_not_processed_what_was_sent_just_then()
     assert isinstance(late.arrived, NotProcessed)
 
 
-@pytest.mark.parametrize("heard", [b"", GREETING, WHOLE[:-1]])
+@pytest.mark.parametrize("heard", [b"", SERVER_SETTINGS, WHOLE[:-1]])
 def test_a_connection_that_ends_otherwise_fails_what_was_on_it(heard: bytes) -> None:
     connection, streams = started()
     if heard:

@@ -87,7 +87,7 @@ class Pair:
         self.http.send_headers(stream_id, [(b":status", b"200")])
         self.http.send_data(stream_id, body, end_stream=True)
 
-    def say_goaway(self, stream_id: int) -> None:
+    def send_goaway(self, stream_id: int) -> None:
         assert self.server is not None
         self.server.send_stream_data(CONTROL_STREAM, frame(GOAWAY, encode_uint_var(stream_id)))
 
@@ -177,19 +177,19 @@ def test_only_what_a_used_connection_has_heard_nothing_after_may_be_sent_again(p
 
 def test_what_was_sent_on_a_used_connection_that_is_gone_may_be_sent_again(pair: Pair) -> None:
     used(pair)
-    unheard = pair.send()
+    unseen = pair.send()
     assert pair.client.datagrams(pair.now_s) != []
     pair.client.lose("gone")
     pair.client.lose("gone again")
-    assert pair.client.take_ended() == [unheard]
-    assert isinstance(unheard.arrived, NotProcessed)
+    assert pair.client.take_ended() == [unseen]
+    assert isinstance(unseen.arrived, NotProcessed)
     assert pair.client.closed == "gone"
 
 
 def test_goaway_ends_what_is_not_processed_and_leaves_the_rest_to_be_answered(pair: Pair) -> None:
     kept, refused = pair.send(), pair.send()
     pair.settle()
-    pair.say_goaway(4)
+    pair.send_goaway(4)
     assert pair.settle() == [refused]
     assert isinstance(refused.arrived, NotProcessed)
     assert (pair.client.usable, pair.client.finished) == (False, False)
@@ -199,7 +199,7 @@ def test_goaway_ends_what_is_not_processed_and_leaves_the_rest_to_be_answered(pa
     assert pair.client.finished
 
 
-def test_a_cancelled_request_ends_once_and_its_answer_is_passed_over(pair: Pair) -> None:
+def test_a_cancelled_request_ends_once_and_its_answer_is_ignored(pair: Pair) -> None:
     stream = pair.send()
     pair.settle()
     assert pair.client.cancel(stream)
@@ -281,7 +281,7 @@ def test_goaway_is_looked_for_on_the_control_stream_alone() -> None:
         (0x100 + 42, 6, "unknown authority", "TLS alert 42 (unknown authority)"),
     ],
 )
-def test_why_a_connection_ended_is_said_in_words(code: int, frame_type: int | None, phrase: str, words: str) -> None:
+def test_the_end_of_a_connection_is_explained(code: int, frame_type: int | None, phrase: str, words: str) -> None:
     assert reason(ConnectionTerminated(code, frame_type, phrase)) == words
 
 

@@ -155,7 +155,7 @@ def test_a_message_arrives_as_it_was_meant(body: tuple[bool, bytes]) -> None:
 
 
 @given(BODIES)
-def test_the_frame_that_is_foreseen_is_the_one_that_servers_send(body: tuple[bool, bytes]) -> None:
+def test_the_predicted_frame_is_the_one_that_servers_send(body: tuple[bool, bytes]) -> None:
     text, data = body
     frame = Connection(ConnectionType.SERVER).send(message_of(data, text=text))
     assert frame_head(len(data), text=text, masked=False) + data == frame
@@ -163,7 +163,7 @@ def test_the_frame_that_is_foreseen_is_the_one_that_servers_send(body: tuple[boo
 
 @settings(deadline=None)
 @given(BODIES, BODIES, st.booleans(), PLACES)
-def test_a_message_cut_anywhere_is_the_same_whether_it_was_foreseen_or_not(
+def test_a_message_cut_anywhere_is_the_same_whether_it_was_predicted_or_not(
     listener: socket.socket, sent: tuple[bool, bytes], body: tuple[bool, bytes], looked_at: bool, places: list[int]
 ) -> None:
     text, data = body[0], sent[1]
@@ -171,9 +171,9 @@ def test_a_message_cut_anywhere_is_the_same_whether_it_was_foreseen_or_not(
     with Line(listener) as line:
         assert line.open() is None
         frame = line.server.send(message_of(body[1], text=text))
-        foreseen = Message(b"ask", text=text, expected_body=body[1])
+        predicted = Message(b"ask", text=text, expected_body=body[1])
         checked = Message(b"ask", text=text, expected_body=body[1], check=seen.append if looked_at else None)
-        for message in (foreseen, checked, foreseen, Message(data[:9], text=text)):
+        for message in (predicted, checked, predicted, Message(data[:9], text=text)):
             assert line.exchange(message, cut(frame, places)) == answer_of(body[1], text=text)
         assert seen == ([answer_of(body[1], text=text)] if looked_at else [])
         assert (line.account.opened, line.account.reopened, line.account.failed) == (1, 0, 0)
@@ -206,7 +206,7 @@ def test_fragments_and_pings_between_them_make_one_message(
 
 @settings(deadline=None, max_examples=100)
 @given(BODIES.filter(lambda body: len(body[1]) < 200), st.integers(0, 200), st.integers(1, 255), PLACES)
-def test_a_foreseen_message_hides_no_wrong_byte(
+def test_a_predicted_message_hides_no_wrong_byte(
     listener: socket.socket, body: tuple[bool, bytes], place: int, flip: int, places: list[int]
 ) -> None:
     text, data = body
@@ -261,8 +261,8 @@ BROKEN = {
     "text that is not UTF-8": b"\x81\x02\xff\xff",
     "a ping in fragments": b"\x09\x02hi",
     "a ping that is too long": b"\x89\x7e\x00\x7e" + bytes(126),
-    "a farewell of one byte": b"\x88\x01\x03",
-    "a farewell with a code that is not sent": b"\x88\x02\x03\xed",
+    "a close frame of one byte": b"\x88\x01\x03",
+    "a close frame with a code that is not sent": b"\x88\x02\x03\xed",
     "HTTP": b"HTTP/1.1 200 OK\r\n\r\n",
     "two messages": HI + HI,
     "a message and a broken one": HI + b"\xc2\x02hi",
@@ -299,7 +299,7 @@ def test_a_ping_is_answered_while_nothing_is_asked_for(listener: socket.socket) 
         assert line.account.opened == 1
 
 
-def test_a_message_that_nobody_asked_for_is_told_by_the_next_exchange(listener: socket.socket) -> None:
+def test_a_message_that_nobody_asked_for_is_raised_by_the_next_exchange(listener: socket.socket) -> None:
     for data in (HI, b"\x83\x00"):
         with Line(listener) as line:
             assert line.open() is None
@@ -311,7 +311,7 @@ def test_a_message_that_nobody_asked_for_is_told_by_the_next_exchange(listener: 
             assert line.exchange(Message(b"ask"), [HI]) == answer_of(b"hi", text=False)
 
 
-def test_a_farewell_while_nothing_is_asked_for_is_no_fault(listener: socket.socket) -> None:
+def test_a_close_frame_while_nothing_is_asked_for_is_no_failure(listener: socket.socket) -> None:
     with Line(listener) as line:
         assert line.open() is None
         line.idle([line.server.send(CloseConnection(1001))])
@@ -319,18 +319,18 @@ def test_a_farewell_while_nothing_is_asked_for_is_no_fault(listener: socket.sock
         assert [type(event) for event in line.sent()] == [CloseConnection]
 
 
-def test_a_farewell_right_after_the_answer_leaves_it_an_answer(listener: socket.socket) -> None:
+def test_a_close_frame_right_after_the_answer_leaves_it_an_answer(listener: socket.socket) -> None:
     with Line(listener) as line:
         assert line.open() is None
-        farewell = line.server.send(CloseConnection(1001, "bye"))
-        assert line.exchange(Message(b"ask"), [HI + farewell + b"what is behind it is not read"]) == answer_of(
+        close_frame = line.server.send(CloseConnection(1001, "bye"))
+        assert line.exchange(Message(b"ask"), [HI + close_frame + b"what is behind it is not read"]) == answer_of(
             b"hi", text=False
         )
         assert line.client._transport is None
         assert [type(event) for event in line.sent()] == [BytesMessage, CloseConnection]
 
 
-def test_a_farewell_instead_of_an_answer_is_a_failure(listener: socket.socket) -> None:
+def test_a_close_frame_instead_of_an_answer_is_a_failure(listener: socket.socket) -> None:
     with Line(listener) as line:
         assert line.open() is None
         found = line.exchange(Message(b"ask"), cut(line.server.send(CloseConnection(1011, "oh no")), range(9)))

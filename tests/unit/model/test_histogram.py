@@ -16,7 +16,7 @@ PERCENTS = st.sampled_from([0, 1, 25, 50, 90, 95, 99, 99.9, 99.99, 100]) | st.fl
 
 
 @given(MICROSECONDS)
-def test_a_value_lies_in_the_range_of_its_own_bucket(value: int) -> None:
+def test_a_value_lies_in_the_range_of_its_bucket(value: int) -> None:
     low, high = bucket_range(bucket(value))
     assert low <= value <= high
 
@@ -29,7 +29,7 @@ def test_both_ends_of_a_bucket_belong_to_it_and_the_next_bucket_follows_without_
 
 
 @given(st.integers(0, 2047))
-def test_below_2048_microseconds_every_value_has_a_bucket_of_its_own(value: int) -> None:
+def test_below_2048_microseconds_every_value_has_one_bucket(value: int) -> None:
     assert bucket_range(bucket(value)) == (value, value)
 
 
@@ -41,7 +41,7 @@ def test_a_bucket_is_no_wider_than_a_thousandth_of_what_it_holds(value: int) -> 
 
 @given(SAMPLES, PERCENTS)
 def test_a_percentile_is_numpys_rounded_up_to_the_end_of_its_bucket(values: list[int], percent: float) -> None:
-    # The same rounding of count × percent as the histogram's, so that 99.9 % of 1,000 is 999 and not a hair more.
+    # The same rounding of count × percent as the histogram's, so that 99.9 % of 1,000 is 999 exactly.
     rank = max(1, int(np.ceil(round(len(values) * percent / 100, 9))))
     exact = int(np.percentile(values, 100 * (rank - 0.5) / len(values), method="inverted_cdf"))
     assert exact == sorted(values)[rank - 1]
@@ -56,7 +56,7 @@ def test_percentiles_of_a_long_run_agree_with_numpy(percent: float) -> None:
 
 
 def test_a_rank_that_is_a_whole_number_is_not_rounded_past_it() -> None:
-    assert 41_000 * 99.9 / 100 > 40_959, "floats put it a hair above"
+    assert 41_000 * 99.9 / 100 > 40_959, "floating point gives slightly more"
     assert Histogram.of([1] * 40_959 + [2] * 41).percentile(99.9) == 1
 
 
@@ -90,7 +90,7 @@ def test_merging_is_associative_commutative_and_has_the_empty_one_for_identity(
     assert merge([a, Histogram()]) == a
 
 
-def test_an_empty_histogram_has_zeros_for_answers() -> None:
+def test_an_empty_histogram_gives_zeros() -> None:
     empty = Histogram.merge([])
     assert (empty.count, empty.mean_us, empty.percentile(50), list(empty.cumulative())) == (0, 0.0, 0, [])
 

@@ -1,4 +1,4 @@
-"""The HTTP/2 client on real sockets, where the server refuses, is silent or closes, and where users leave."""
+"""The HTTP/2 client on real sockets: a server that refuses, stays silent or closes, and users that leave."""
 
 from __future__ import annotations
 
@@ -35,24 +35,41 @@ def together(*work: gevent.Greenlet) -> None:
             greenlet.get()
 
 
-class Moody:
-    """A server that answers a path with itself, except where the path is a mood."""
+def echo(connection: H2Connection, stream_id: int, path: str) -> None:
+    connection.send_headers(stream_id, [(":status", "200")])
+    connection.send_data(stream_id, path.encode(), end_stream=True)
+
+
+def refuse(connection: H2Connection, stream_id: int, _: str) -> None:
+    connection.reset_stream(stream_id, ErrorCodes.REFUSED_STREAM)
+
+
+def stay_silent(_: H2Connection, __: int, ___: str) -> None:
+    """Send nothing."""
+
+
+FAULTS = {"/refused": refuse, "/silent": stay_silent}
+"""What the server does instead of answering a path with itself; after `/close` it also closes the connection."""
+
+
+class FaultyServer:
+    """Answers a path with itself, except for the paths of `FAULTS`."""
 
     def __init__(self, **settings: int) -> None:
         self.settings: dict[SettingCodes | int, int] = {SettingCodes[name]: value for name, value in settings.items()}
         self.connections = 0
         self.resets: list[tuple[int, int]] = []
-        self.heard_request = gevent.event.Event()
-        self.heard_reset = gevent.event.Event()
+        self.request_received = gevent.event.Event()
+        self.reset_received = gevent.event.Event()
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[Endpoint]:
-        listener = StreamServer((HOST, 0), self.converse)
+        listener = StreamServer((HOST, 0), self.serve)
         listener.start()
         yield Endpoint(HOST, listener.server_port)
         listener.stop(timeout=0)
 
-    def converse(self, stream: gevent.socket.socket, _: tuple[str, int]) -> None:
+    def serve(self, stream: gevent.socket.socket, _: tuple[str, int]) -> None:
         self.connections += 1
         connection = H2Connection(H2Configuration(client_side=False))
         connection.initiate_connection()
@@ -68,17 +85,13 @@ class Moody:
     def answer(self, connection: H2Connection, event: Event) -> str | None:
         if isinstance(event, StreamReset):
             self.resets.append((event.stream_id, event.error_code))
-            self.heard_reset.set()
+            self.reset_received.set()
         if not isinstance(event, RequestReceived):
             return None
         assert event.stream_id is not None
         path = dict(event.headers)[b":path"].decode()
-        if path == "/refused":
-            connection.reset_stream(event.stream_id, ErrorCodes.REFUSED_STREAM)
-        elif path != "/silent":
-            connection.send_headers(event.stream_id, [(":status", "200")])
-            connection.send_data(event.stream_id, path.encode(), end_stream=True)
-        self.heard_request.set()
+        FAULTS.get(path, echo)(connection, event.stream_id, path)
+        self.request_received.set()
         return path
 
 
@@ -97,7 +110,7 @@ def clients(endpoint: Endpoint, account: Account, count: int) -> list[Http2Clien
 
 def test_a_connection_that_died_idle_is_opened_again() -> None:
     account = Account()
-    with Moody().serving() as endpoint:
+    with FaultyServer().serving() as endpoint:
         (client,) = clients(endpoint, account, 1)
         for path in ("/close", "/close", "/"):
             client.exchange(echoed(path))
@@ -106,11 +119,11 @@ def test_a_connection_that_died_idle_is_opened_again() -> None:
 
 def test_what_was_in_flight_when_the_server_closed_has_failed() -> None:
     account = Account()
-    moody = Moody()
-    with moody.serving() as endpoint:
+    server = FaultyServer()
+    with server.serving() as endpoint:
         waiting, closing = clients(endpoint, account, 2)
         late = gevent.spawn(waiting.exchange, get("/silent"))
-        moody.heard_request.wait()
+        server.request_received.wait()
         closing.exchange(echoed("/close"))
         with pytest.raises(Failure, match=r"^closed: closed by the server before the answer was complete$"):
             together(late)
@@ -119,7 +132,7 @@ def test_what_was_in_flight_when_the_server_closed_has_failed() -> None:
 
 def test_a_request_that_is_always_refused_fails_in_the_end() -> None:
     account = Account()
-    with Moody().serving() as endpoint:
+    with FaultyServer().serving() as endpoint:
         (client,) = clients(endpoint, account, 1)
         with pytest.raises(Failure, match=r"^reset: REFUSED_STREAM$"):
             client.exchange(get("/refused"))
@@ -129,7 +142,7 @@ def test_a_request_that_is_always_refused_fails_in_the_end() -> None:
 
 def test_a_wrong_answer_fails_every_time() -> None:
     account = Account()
-    with Moody().serving() as endpoint:
+    with FaultyServer().serving() as endpoint:
         (client,) = clients(endpoint, account, 1)
         wrong = get("/wrong", expected_body=b"/right")
         for _ in range(2):
@@ -140,28 +153,28 @@ def test_a_wrong_answer_fails_every_time() -> None:
 
 def test_a_user_who_is_killed_while_waiting_breaks_nothing() -> None:
     account = Account()
-    moody = Moody()
-    with moody.serving() as endpoint:
+    server = FaultyServer()
+    with server.serving() as endpoint:
         killed, other = clients(endpoint, account, 2)
         waiting = gevent.spawn(killed.exchange, get("/silent"))
-        moody.heard_request.wait()
+        server.request_received.wait()
         waiting.kill()
         for _ in range(3):
             other.exchange(echoed("/"))
-        moody.heard_reset.wait()
+        server.reset_received.wait()
         assert killed.pending_since_ns == 0
         killed.exchange(echoed("/"))
-    assert moody.resets == [(1, ErrorCodes.CANCEL)]
+    assert server.resets == [(1, ErrorCodes.CANCEL)]
     assert (account.failed, account.abandoned, account.opened) == (0, 1, 1)
 
 
-def test_who_gives_a_late_request_up_goes_on_and_so_does_its_user() -> None:
+def test_after_a_timeout_the_watcher_and_the_user_go_on() -> None:
     account = Account()
-    moody = Moody()
-    with moody.serving() as endpoint:
+    server = FaultyServer()
+    with server.serving() as endpoint:
         (client,) = clients(endpoint, account, 1)
         waiting = gevent.spawn(client.exchange, get("/silent"))
-        moody.heard_request.wait()
+        server.request_received.wait()
         assert client.pending_since_ns > 0
         client.give_up(Failure("timeout", "too late"))
         client.give_up(Failure("timeout", "given up already"))
@@ -169,13 +182,13 @@ def test_who_gives_a_late_request_up_goes_on_and_so_does_its_user() -> None:
             together(waiting)
         client.exchange(echoed("/"))
         client.give_up(Failure("timeout", "nothing in flight"))
-    assert moody.resets == [(1, ErrorCodes.CANCEL)]
+    assert server.resets == [(1, ErrorCodes.CANCEL)]
     assert (account.failed, account.opened) == (1, 1)
 
 
-def test_a_user_who_is_killed_and_given_up_at_once_is_not_woken_in_vain() -> None:
+def test_a_user_who_is_killed_and_given_up_at_once_is_not_woken_again() -> None:
     account = Account()
-    moody = Moody()
+    server = FaultyServer()
 
     def use(client: Http2Client) -> None:
         try:
@@ -183,10 +196,10 @@ def test_a_user_who_is_killed_and_given_up_at_once_is_not_woken_in_vain() -> Non
         except gevent.GreenletExit:
             gevent.sleep(0.001)
 
-    with moody.serving() as endpoint:
+    with server.serving() as endpoint:
         (client,) = clients(endpoint, account, 1)
         killed = gevent.spawn(use, client)
-        moody.heard_request.wait()
+        server.request_received.wait()
         killed.kill(block=False)
         client.give_up(Failure("timeout", "too late"))
         together(killed)
@@ -195,22 +208,22 @@ def test_a_user_who_is_killed_and_given_up_at_once_is_not_woken_in_vain() -> Non
 
 def test_users_above_the_servers_limit_take_turns() -> None:
     account = Account()
-    moody = Moody(MAX_CONCURRENT_STREAMS=1)
+    server = FaultyServer(MAX_CONCURRENT_STREAMS=1)
 
     def use(client: Http2Client) -> None:
         for number in range(20):
             client.exchange(echoed(f"/{number}"))
 
-    with moody.serving() as endpoint:
+    with server.serving() as endpoint:
         users = clients(endpoint, account, 3)
         users[0].exchange(echoed("/first"))
         together(*(gevent.spawn(use, user) for user in users))
-    assert (account.started, account.failed, moody.connections) == (61, 0, 1)
+    assert (account.started, account.failed, server.connections) == (61, 0, 1)
 
 
 def test_the_last_user_to_leave_closes_the_connection() -> None:
     account = Account()
-    with Moody().serving() as endpoint:
+    with FaultyServer().serving() as endpoint:
         first, last = clients(endpoint, account, 2)
         first.close()
         last.exchange(echoed("/"))

@@ -1,8 +1,8 @@
-"""An HTTP/3 server on aioquic that answers a path with itself, except where the path is a mood.
+"""An HTTP/3 server on aioquic that answers a path with itself, except for the paths of `FAULTS`.
 
-`python moody_http3_server.py CERTIFICATE KEY PORT PORT PORT`: the first port is for moods; on the second, connections
-end after being idle for a moment; the third speaks another protocol. It is a process of its own, because asyncio and
-gevent do not share one.
+`python faulty_http3_server.py CERTIFICATE KEY PORT PORT PORT`: the first port has the faults, on the second
+connections end after a short idle time, and the third uses another protocol. It is a separate process, because asyncio
+and gevent cannot share one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ IDLE_S = 0.2
 OK = [(b":status", b"200")]
 
 
-class Moody(QuicConnectionProtocol):
+class FaultyConnection(QuicConnectionProtocol):
     """One connection."""
 
     refused: ClassVar[set[str]] = set()
@@ -40,8 +40,8 @@ class Moody(QuicConnectionProtocol):
                 self.answer(heard.stream_id, dict(heard.headers)[b":path"].decode())
 
     def answer(self, stream: int, path: str) -> None:
-        mood = getattr(self, path.strip("/").replace("-", "_").partition("/")[0] or "echo", self.echo)
-        mood(stream, path)
+        fault = FAULTS.get(path.split("/")[1], FaultyConnection.echo)
+        fault(self, stream, path)
 
     def echo(self, stream: int, path: str) -> None:
         self.http.send_headers(stream, OK)
@@ -75,7 +75,7 @@ class Moody(QuicConnectionProtocol):
         self._quic.close(ErrorCode.H3_NO_ERROR)
 
     def go_away(self, stream: int, path: str) -> None:
-        self.say_goaway(stream + 4)
+        self.send_goaway(stream + 4)
         self.echo(stream, path)
 
     def refuse_once(self, stream: int, path: str) -> None:
@@ -83,9 +83,9 @@ class Moody(QuicConnectionProtocol):
             self.echo(stream, path)
         else:
             self.refused.add(path)
-            self.say_goaway(stream)
+            self.send_goaway(stream)
 
-    def say_goaway(self, stream: int) -> None:
+    def send_goaway(self, stream: int) -> None:
         frame = Buffer(capacity=16)
         payload = Buffer(capacity=8)
         payload.push_uint_var(stream)
@@ -106,13 +106,29 @@ class Moody(QuicConnectionProtocol):
         self._quic.send_stream_data(stream, b"", end_stream=True)
 
 
+FAULTS = {
+    "silent": FaultyConnection.silent,
+    "count-cancelled": FaultyConnection.count_cancelled,
+    "wrong": FaultyConnection.wrong,
+    "reset": FaultyConnection.reset,
+    "reject": FaultyConnection.reject,
+    "break-off": FaultyConnection.break_off,
+    "leave": FaultyConnection.leave,
+    "go-away": FaultyConnection.go_away,
+    "refuse-once": FaultyConnection.refuse_once,
+    "short": FaultyConnection.short,
+    "decorated": FaultyConnection.decorated,
+}
+"""What the server does instead of answering a path with itself, by the first segment of the path."""
+
+
 async def main(certificate: str, key: str, *ports: str) -> None:
-    """Serve until killed; say so when ready."""
+    """Print `ready`, and serve until killed."""
     kinds = ({"alpn_protocols": ["h3"]}, {"alpn_protocols": ["h3"], "idle_timeout": IDLE_S}, {"alpn_protocols": ["hq"]})
     for port, kind in zip(ports, kinds, strict=True):
         configuration = QuicConfiguration(is_client=False, **kind)
         configuration.load_cert_chain(certificate, key)
-        await serve("127.0.0.1", int(port), configuration=configuration, create_protocol=Moody)
+        await serve("127.0.0.1", int(port), configuration=configuration, create_protocol=FaultyConnection)
     print("ready", flush=True)
     await asyncio.Event().wait()
 
