@@ -1,7 +1,7 @@
-"""What our histogram costs for each value, and what hdrhistogram's would; and the bytes in which each travels.
+"""What it costs to record a value in our histogram and in hdrhistogram's, and the size of both when encoded.
 
-Ours appends values to an array and counts them with numpy, many at a time; hdrhistogram counts each by itself. Both are
-set to three significant digits, and must agree on the percentiles.
+Ours appends values to an array and counts many at a time with numpy; hdrhistogram counts one value at a time. Both have
+three significant digits and should give the same percentiles.
 
     python benchmarks/histograms.py
 """
@@ -42,7 +42,7 @@ def ours(count: int) -> Series:
 
 
 def with_hdrhistogram(count: int) -> HdrHistogram:
-    """By its own method."""
+    """One value at a time, which is the only way it has."""
     histogram = HdrHistogram(1, LONGEST_US, 3)
     for value in VALUES_US[:count]:
         histogram.record_value(value)
@@ -50,13 +50,15 @@ def with_hdrhistogram(count: int) -> HdrHistogram:
 
 
 def main() -> None:
-    """Print the cost of recording, what both say, and the sizes."""
+    """Print the cost of recording, the percentiles of both, and the sizes."""
     compare(ours, "hdrhistogram", with_hdrhistogram, COUNT)
-    own, other = ours(COUNT).response.histogram(), with_hdrhistogram(COUNT)
-    found = [own.percentile(percent) for percent in PERCENTS]
+    counted, other = ours(COUNT).response.histogram(), with_hdrhistogram(COUNT)
+    found = [counted.percentile(percent) for percent in PERCENTS]
     expected = [other.get_value_at_percentile(percent) for percent in PERCENTS]
     print(f"percentiles {PERCENTS}: ours {found} µs, hdrhistogram's {expected} µs")
-    print(f"{COUNT:,} values: {len(msgspec.json.encode(own)):,} bytes of JSON, hdrhistogram {len(other.encode()):,}")
+    print(
+        f"{COUNT:,} values: {len(msgspec.json.encode(counted)):,} bytes of JSON, hdrhistogram {len(other.encode()):,}"
+    )
 
 
 if __name__ == "__main__":

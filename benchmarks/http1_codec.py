@@ -1,7 +1,7 @@
-"""What it costs to read a small HTTP/1.1 answer: our reader on httptools against h11, and known bytes against both.
+"""What it costs to read a small HTTP/1.1 answer: our reader on httptools against h11, then known bytes against our reader.
 
-Every way verifies status, content type and body. The client compares an answer with the last right one first and only
-parses bytes that differ, so the second table is what most answers save.
+Both readers verify status, content type and body. The client first compares the bytes of an answer with those of the
+last right one and only parses if they differ; the second table shows what that saves.
 
     python benchmarks/http1_codec.py
 """
@@ -24,16 +24,16 @@ REQUEST = get("/plaintext", expected_body=BODY, expected_type="text/plain")
 
 
 def parsed(count: int) -> None:
-    """By our reader, which is httptools and the rules of a client."""
+    """By our reader, which uses httptools."""
     for _ in range(count):
         answer = AnswerReader().feed(WIRE)
         if answer is None:
-            raise ValueError("expected a whole answer, found a part")
+            raise ValueError("expected a complete answer, found a part")
         REQUEST.verify(answer)
 
 
 def with_h11(count: int) -> None:
-    """On one connection of h11, whose request is sent outside of what is compared as far as h11 allows."""
+    """On one connection of h11, which also has to be told of each request."""
     connection = h11.Connection(h11.CLIENT)
     request = h11.Request(method="GET", target="/plaintext", headers=[("host", "localhost")])
     for _ in range(count):
@@ -47,7 +47,7 @@ def with_h11(count: int) -> None:
             elif isinstance(event, h11.Data):
                 parts.append(bytes(event.data))
         if head is None:
-            raise ValueError("expected a whole answer, found none")
+            raise ValueError("expected a complete answer, found none")
         headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers)
         REQUEST.verify(Answer(head.status_code, headers, b"".join(parts)))
         connection.start_next_cycle()

@@ -2,7 +2,7 @@
 
 Both clients send the same request, read the same bytes and verify status, content type and body of the same answer.
 The server is bytes that were made beforehand. In the first table all answers are alike, which our client sees without
-decoding them again; in the second each has a header of its own value, so that both clients decode every one.
+decoding them again; in the second one header differs each time, so that both clients decode every answer.
 
     python benchmarks/http2_codec.py
 """
@@ -94,7 +94,7 @@ def _answer(connection: H2Connection, events: list[Event]) -> Answer:
             connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
         elif isinstance(event, StreamEnded):
             return Answer(int(dict(fields)[":status"]), fields, b"".join(parts))
-    raise ValueError(f"expected a whole answer, found {events}")
+    raise ValueError(f"expected a complete answer, found {events}")
 
 
 if __name__ == "__main__":

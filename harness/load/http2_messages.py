@@ -91,7 +91,7 @@ class _WatchedTable(HeaderTable):
     def add(self, name: bytes, value: bytes) -> None:
         before = len(self.dynamic_entries)
         super().add(name, value)
-        # An entry larger than the table empties it and is not added (RFC 7541, 4.4).
+        # An entry larger than the table only empties it (RFC 7541, 4.4); an empty one does not change.
         self.changed = self.changed or before > 0 or len(self.dynamic_entries) > 0
 
 
