@@ -1,7 +1,7 @@
 """HTTP/2 frames (RFC 9113, 4 and 6): their numbers, and how to write and read one.
 
 Why not the package h2: it runs a state machine and makes objects for every event, which a load generator does not need.
-With these frames the client does 35 times as many small exchanges per CPU second (35 to 39 in 9 pairs) if answers
+With these frames the client does 40 times as many small exchanges per CPU second (37 to 42 in 9 pairs) if answers
 repeat, and 2.6 times as many (2.6 to 3.1) if each has different headers (`benchmarks/http2_codec.py`, 2 virtual CPUs).
 """
 
