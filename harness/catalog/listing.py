@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import importlib
 import importlib.util
 import pkgutil
 import sys
+import typing
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -32,7 +34,19 @@ _USERS = frozenset({"harness.load", "harness.load.users"})
 """A scenario that imports from one of these is built on our users."""
 _FACTORY = _PACKAGE / "servers" / "_runners" / "factory" / "made_by_factory.py"
 
-Named = TypeVar("Named", Server, App, Scenario)
+ALL = "all"
+"""The name by which options choose every entry."""
+
+
+class HasName(typing.Protocol):
+    """An entry that users choose by its name."""
+
+    @property
+    def name(self) -> str:
+        """What users write."""
+
+
+Named = TypeVar("Named", bound=HasName | str)
 
 
 def folder(name: str) -> Path:
@@ -201,13 +215,27 @@ def _holds(directory: Path, module: str) -> bool:
     return (directory / f"{module}.py").is_file() or (directory / module / "__init__.py").is_file()
 
 
-def choose(kind: str, entries: Sequence[Named], names: Iterable[str]) -> tuple[Named, ...]:
-    """The entries of these names, in their order; raises `UsageError` for a name that is not among them."""
-    by_name = {entry.name: entry for entry in entries}
-    for name in names:
-        if name not in by_name:
-            raise UsageError(f"--{kind}: expected any of {', '.join(by_name)}, found {name!r}")
-    return tuple(by_name[name] for name in dict.fromkeys(names))
+def choose(option: str, entries: Sequence[Named], names: Iterable[str]) -> tuple[Named, ...]:
+    """The entries with these names, in the order of the names, each once; the one name `all` stands for every entry.
+
+    Raises `UsageError` for a name that no entry has; it lists the names there are and suggests the closest.
+    """
+    wanted = list(dict.fromkeys(names))
+    return tuple(entries) if wanted == [ALL] else tuple(find(option, entries, name) for name in wanted)
+
+
+def find(option: str, entries: Sequence[Named], name: str) -> Named:
+    """The entry with this name; raises `UsageError` as `choose` does."""
+    by_name = {_name(entry): entry for entry in entries}
+    if name in by_name:
+        return by_name[name]
+    close = difflib.get_close_matches(name, by_name, n=1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    raise UsageError(f"--{option}: expected any of {', '.join(by_name)}, found {name!r}{hint}")
+
+
+def _name(entry: HasName | str) -> str:
+    return entry if isinstance(entry, str) else entry.name
 
 
 def version_of(entry: Server | App, python: str = sys.executable) -> str | None:

@@ -59,7 +59,7 @@ def doctor_(
     """
     if "@" in server:
         raise UsageError(f"--server: expected a server as it is installed here, without @ and version, found {server}")
-    listing.choose("server", listing.servers(), [server])
+    listing.find("server", listing.servers(), server)
     settings = _settings(server, rounds, duration, server_cpus, load_cpus)
     processor = facts.processor()
     placement = cpus.place(

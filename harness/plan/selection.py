@@ -6,7 +6,7 @@ import secrets
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.catalog import environments, listing, packages
 from harness.host import cpus, facts, files
@@ -80,7 +80,7 @@ def _servers(
     found: dict[str, Server] = {}
     for name in settings.servers:
         base, at, version = name.partition("@")
-        (server,) = listing.choose("servers", listing.servers(), [base])
+        server = listing.find("servers", listing.servers(), base)
         if at and settings.app is not None:
             raise UsageError(f"--servers: expected {base} beside --app, found {name}; give its version by --python")
         entry = environments.at_version(server, version, apps, python) if at else server
@@ -104,7 +104,7 @@ def _apps(settings: Settings) -> tuple[App, ...]:
         own = listing.own_app(settings.app, folder, settings.ready_path, python=python, factory=settings.factory)
         headers = options.headers(settings.header)
         return (replace(own, environment={**environment, **own.environment}, headers=headers),)
-    chosen = _chosen("apps", listing.apps(), settings.apps)
+    chosen = listing.choose("apps", listing.apps(), settings.apps)
     if settings.locustfile is not None:
         # Which scenarios of the catalogue an app answers says nothing of another.
         chosen = tuple(replace(app, scenarios=None) for app in chosen)
@@ -165,7 +165,7 @@ def _scenarios(
             with files.writing(Path(settings.out)):
                 Path(settings.out).mkdir(parents=True, exist_ok=True)
         return (scenario.scenario(settings, apps[0], runs, _python(settings), say, ask=make),)
-    return _chosen("scenarios", listing.scenarios(), settings.scenarios or SCENARIOS)
+    return listing.choose("scenarios", listing.scenarios(), settings.scenarios or SCENARIOS)
 
 
 def _own_scenario(settings: Settings, path: str) -> Scenario:
@@ -182,10 +182,6 @@ def _load_processes(settings: Settings) -> int:
     if settings.load_processes == "auto":
         return max(1, len(cpus.available()) // 2)
     return settings.load_processes
-
-
-def _chosen(kind: str, entries: tuple[Any, ...], names: tuple[str, ...]) -> tuple[Any, ...]:
-    return entries if names == ("all",) else listing.choose(kind, entries, names)
 
 
 def placed(settings: Settings) -> Placement:

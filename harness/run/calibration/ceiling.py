@@ -83,7 +83,7 @@ def rate_rps(result: LoadResult) -> float:
 def smallest(protocol: Protocol) -> Scenario:
     """The scenario with the smallest exchange that the protocol has."""
     name = "ws_echo" if protocol in WEBSOCKET_PROTOCOLS else "plaintext"
-    return listing.choose("scenarios", listing.scenarios(), [name])[0]
+    return listing.find("scenarios", listing.scenarios(), name)
 
 
 def results(generator: Generator, scenario: Scenario, protocol: Protocol, tries: int) -> Iterator[LoadResult]:

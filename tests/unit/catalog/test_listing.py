@@ -137,9 +137,33 @@ def test_names_are_chosen_in_their_order_and_once() -> None:
     assert [server.name for server in chosen] == ["granian", "uvicorn"]
 
 
-def test_a_wrong_name_is_told_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match=r"--servers: expected any of .*daphne, granian, .*, found 'cherokee'"):
-        listing.choose("servers", listing.servers(), ["cherokee"])
+def test_all_chooses_every_entry_in_the_order_of_the_catalogue() -> None:
+    assert listing.choose("servers", listing.servers(), ["all"]) == listing.servers()
+
+
+def test_all_beside_other_names_is_no_name() -> None:
+    with pytest.raises(UsageError, match=r"found 'all'"):
+        listing.choose("servers", listing.servers(), ["uvicorn", "all"])
+
+
+def test_entries_that_are_names_themselves_are_chosen_the_same_way() -> None:
+    assert listing.choose("protocols", PROTOCOLS, ["h2", "h1", "h2"]) == ("h2", "h1")
+
+
+def test_an_unknown_name_is_an_error_that_lists_the_names_there_are() -> None:
+    with pytest.raises(UsageError, match=r"--servers: expected any of .*daphne, granian, .*, found 'cherokee'\Z"):
+        listing.choose("servers", listing.servers(), ["uvicorn", "cherokee"])
+
+
+def test_an_unknown_name_that_is_close_to_one_there_is_suggests_it() -> None:
+    with pytest.raises(UsageError, match=r"found 'uvicron'; did you mean uvicorn\?\Z"):
+        listing.choose("servers", listing.servers(), ["uvicron"])
+
+
+def test_one_entry_is_found_by_its_name_and_all_is_no_name_of_one() -> None:
+    assert listing.find("server", listing.servers(), "granian").name == "granian"
+    with pytest.raises(UsageError, match=r"--server: expected any of .*, found 'all'"):
+        listing.find("server", listing.servers(), "all")
 
 
 def test_what_is_not_installed_is_told_with_the_command_that_installs_it() -> None:
