@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path, PurePath
+from traceback import extract_tb
 from typing import TYPE_CHECKING, TypeVar
 
 import harness.charts
@@ -23,15 +24,17 @@ from harness.model.protocols import PROTOCOLS, WEBSOCKET_PROTOCOLS, Protocol
 from harness.model.targets import App, Scenario, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from types import ModuleType
 
 _PACKAGE = Path(__file__).parents[1]
 _READY_PATH, _READY_BODY = "/plaintext", b"Hello, World!"
 """What every app of the catalogue answers; a user's own app need not."""
 
-_USERS = frozenset({"harness.load", "harness.load.users"})
-"""A scenario that imports from one of these is built on our users."""
+_USERS = "harness.load"
+"""What scenarios import; everything else of the package is internal and may move."""
+_USERS_IMPORT = f"from {_USERS} import HttpScenario, get"
+_SERVERS_IMPORT = "from harness.model import Launch, Server"
 _FACTORY = _PACKAGE / "servers" / "_runners" / "factory" / "made_by_factory.py"
 
 ALL = "all"
@@ -58,7 +61,7 @@ def folder(name: str) -> Path:
 @cache
 def servers() -> tuple[Server, ...]:
     """All entries of `harness/servers/`, in the order of the files' names."""
-    return tuple(server for module in _modules(harness.servers) for server in module.SERVERS)
+    return tuple(server for name in _module_names(harness.servers) for server in _import_server(name).SERVERS)
 
 
 @cache
@@ -75,7 +78,7 @@ def scenarios() -> tuple[Scenario, ...]:
 
 def charts() -> tuple[ModuleType, ...]:
     """The modules of `harness/charts/`, each with `TITLE` and `draw`."""
-    return tuple(_modules(harness.charts))
+    return tuple(importlib.import_module(name) for name in _module_names(harness.charts))
 
 
 def read_app(path: Path) -> App:
@@ -110,7 +113,11 @@ def read_scenario(path: Path) -> Scenario:
     ours. Raises `UsageError` for a file that cannot be a Locust file.
     """
     tree = _parsed(path, "a Locust file")
-    ours = any(isinstance(node, ast.ImportFrom) and node.module in _USERS for node in ast.walk(tree))
+    imported = list(_harness_imports(tree))
+    for line, module in imported:
+        if module != _USERS:
+            raise UsageError(f"{path}, line {line}: expected `{_USERS_IMPORT}` or the like, found {module}")
+    ours = bool(imported)
     protocols: frozenset[Protocol] = frozenset(PROTOCOLS) - WEBSOCKET_PROTOCOLS if ours else frozenset({"h1"})
     if (value := _constants(tree).get("PROTOCOLS")) is not None:
         protocols = _protocols(value, path)
@@ -123,6 +130,21 @@ def _parsed(path: Path, kind: str) -> ast.Module:
         return ast.parse(path.read_text(), str(path))
     except (OSError, SyntaxError, ValueError) as error:
         raise UsageError(f"{path}: expected {kind}, found {error}") from error
+
+
+def _harness_imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Line and module of each import of this package; names that `harness` itself would export count as modules."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names):
+                modules = [alias.name for alias in names]
+            case ast.ImportFrom("harness", names):
+                modules = [f"harness.{alias.name}" for alias in names]
+            case ast.ImportFrom(str(module), _, 0):
+                modules = [module]
+            case _:
+                continue
+        yield from ((node.lineno, module) for module in modules if module.partition(".")[0] == "harness")
 
 
 def _constants(tree: ast.Module) -> dict[str, ast.expr]:
@@ -262,10 +284,23 @@ def _with_less(entry: Server | App, python: str) -> str:
     return "" if least is entry else f"; or choose {least.name}, which needs less"
 
 
-def _modules(package: ModuleType) -> Iterable[ModuleType]:
-    for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
-        if not info.name.startswith("_"):
-            yield importlib.import_module(f"{package.__name__}.{info.name}")
+def _import_server(name: str) -> ModuleType:
+    """A file of `harness/servers/`; raises `UsageError` where it imports a name that this package does not have."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        spec = importlib.util.find_spec(name)
+        if spec is None or not (error.name or "").startswith("harness."):
+            raise
+        line = next(frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == spec.origin)
+        raise UsageError(
+            f"{spec.origin}, line {line}: expected `{_SERVERS_IMPORT}` or the like, found: {error}"
+        ) from error
+
+
+def _module_names(package: ModuleType) -> list[str]:
+    names = sorted(info.name for info in pkgutil.iter_modules(package.__path__))
+    return [f"{package.__name__}.{name}" for name in names if not name.startswith("_")]
 
 
 def _python_files(directory: Path) -> list[Path]:

@@ -51,12 +51,6 @@ def test_a_scenario_speaks_http_unless_it_says_otherwise(tmp_path: Path) -> None
     assert listing.read_scenario(path).protocols == {"ws"}
 
 
-def test_a_scenario_with_the_former_import_is_ours_too(tmp_path: Path) -> None:
-    path = tmp_path / "mine.py"
-    path.write_text(SCENARIO.replace("harness.load import", "harness.load.users import"))
-    assert listing.read_scenario(path).ours
-
-
 def test_a_file_without_our_users_speaks_what_locusts_own_do(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text("from locust import HttpUser\n")
@@ -76,6 +70,59 @@ def test_what_cannot_be_a_scenario_is_a_usage_error(tmp_path: Path, text: str) -
     path.write_text(text)
     with pytest.raises(UsageError, match=r"mine\.py: expected"):
         listing.read_scenario(path)
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("from harness.load.users import HttpScenario", "harness.load.users"),
+        ("from harness.load.exchange import get, post", "harness.load.exchange"),
+        ("import harness.load.users as users", "harness.load.users"),
+        ("from harness import users", "harness.users"),
+        ("from harness.model import Server", "harness.model"),
+        ("def later():\n    from harness.users import HttpScenario", "harness.users"),
+    ],
+)
+def test_a_scenario_that_imports_an_internal_module_is_an_error_that_names_the_line_and_the_new_import(
+    tmp_path: Path, statement: str, found: str
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(f"from locust import HttpUser\n\n{statement}\n")
+    line = 3 + statement.count("\n")
+    with pytest.raises(UsageError) as caught:
+        listing.read_scenario(path)
+    expected = f"{path}, line {line}: expected `from harness.load import HttpScenario, get` or the like, found {found}"
+    assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize(
+    "statement", ["from harness.load import get", "import harness.load", "from harness import load", "import harnesses"]
+)
+def test_a_scenario_may_import_what_the_load_room_exports(tmp_path: Path, statement: str) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(f"{statement}\n")
+    assert listing.read_scenario(path).ours == ("harnesses" not in statement)
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("from harness.life import Server", "No module named 'harness.life'"),
+        ("from harness.model import Contestant", "cannot import name 'Contestant' from 'harness.model'"),
+    ],
+)
+def test_a_server_file_that_imports_what_has_moved_is_an_error_of_one_line_that_names_the_new_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str, found: str
+) -> None:
+    monkeypatch.setattr("harness.servers.__path__", [str(tmp_path)])
+    listing.servers.cache_clear()
+    (tmp_path / "mine.py").write_text(f"\n{statement}\n")
+    with pytest.raises(UsageError) as caught:
+        listing.servers()
+    text = str(caught.value)
+    expected = f"{tmp_path}/mine.py, line 2: expected `from harness.model import Launch, Server` or the like, found: "
+    assert text.startswith(expected + found)
+    assert "\n" not in text
 
 
 def test_an_app_without_constants_answers_all_and_needs_nothing(tmp_path: Path) -> None:
