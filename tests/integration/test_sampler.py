@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.host.sampler import Sampler, Usage, idle_pss, lost, lost_switches, machine_time, tree
+from harness.host.sampler import Sampler, Usage, lost_cpu_s, lost_switches, machine_time, tree, tree_pss_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -191,10 +191,10 @@ def test_children_of_every_thread_and_their_children_belong_to_the_tree(subject:
 
 def test_memory_that_is_written_to_is_seen(subject: Subject) -> None:
     grown = 1 << 25  # an interpreter alone has less
-    assert 0 < idle_pss(subject.pid) < grown
+    assert 0 < tree_pss_bytes(subject.pid) < grown
     with Sampler(subject.pid) as sampler:
         subject.do("grow()")
-    assert idle_pss(subject.pid) >= grown
+    assert tree_pss_bytes(subject.pid) >= grown
     first, last = sampler.samples[0].pss_bytes, sampler.samples[-1].pss_bytes
     assert first is not None
     assert last is not None
@@ -203,10 +203,10 @@ def test_memory_that_is_written_to_is_seen(subject: Subject) -> None:
 
 def test_the_figures_of_a_process_that_ended_move_to_the_parent_that_waited() -> None:
     before = {1: Usage(1.0, 0.5), 2: Usage(2.0, 0.25)}
-    assert lost(before, {1: Usage(1.0, 0.5), 2: Usage(2.5, 0.25)}) == 0
-    assert lost(before, {1: Usage(1.0, 0.5 + 2.25)}) == 0
-    assert lost(before, {1: Usage(1.0, 0.5)}) == 2.25
-    assert lost(before, {}) == 3.75
+    assert lost_cpu_s(before, {1: Usage(1.0, 0.5), 2: Usage(2.5, 0.25)}) == 0
+    assert lost_cpu_s(before, {1: Usage(1.0, 0.5 + 2.25)}) == 0
+    assert lost_cpu_s(before, {1: Usage(1.0, 0.5)}) == 2.25
+    assert lost_cpu_s(before, {}) == 3.75
 
 
 def test_context_switches_are_what_the_process_says(subject: Subject) -> None:
