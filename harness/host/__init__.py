@@ -1,1 +1,1 @@
-"""Facts about the machine, and what is done on it: CPUs, processes, readiness, samples, logs, certificates."""
+"""The machine it runs on: facts and CPUs, server processes, their samples and logs, the certificate for TLS."""

@@ -1,4 +1,4 @@
-"""The certificate that servers use for TLS, made for a run."""
+"""The certificate that servers use for TLS; every run makes a new one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def issue() -> Iterator[Tls]:
-    """Make a certificate for the loopback; its files are removed at the end of the block."""
+    """Make a certificate for the loopback address; its files are removed at the end of the block."""
     folder = Path(tempfile.mkdtemp(prefix="harness-"))
     try:
         authority = trustme.CA()

@@ -1,6 +1,6 @@
-"""Limits of the control groups that this process is in, which is how containers are held; both versions of them.
+"""The limits that control groups, version 1 or 2, set on this process; containers are limited this way.
 
-The groups are nested, and the tightest limit of them all holds (Linux, `admin-guide/cgroup-v2.rst`, `cgroup-v1/`).
+Groups are nested, and the tightest limit applies (Linux, `admin-guide/cgroup-v2.rst`, `cgroup-v1/`).
 """
 
 from __future__ import annotations
@@ -11,23 +11,24 @@ from pathlib import Path, PurePosixPath
 from harness.host import cpus
 
 _UNLIMITED_BYTES = 1 << 62
-"""Version 1 writes no limit as the largest number of whole pages."""
+"""From this on there is no limit: version 1 then writes the largest possible number of whole pages."""
 
 
 @dataclass(frozen=True)
 class Groups:
-    """Limits; None where there is none."""
+    """Limits of this process; None means that there is none."""
 
     version: int | None = None
-    """None where no group was found."""
+    """Version of the control groups; None if no group was found."""
     quota_cpus: float | None = None
+    """CPU time ÷ time."""
     cpuset: tuple[int, ...] | None = None
     memory_bytes: int | None = None
 
 
 @dataclass(frozen=True)
 class _Mount:
-    """A hierarchy of groups, and which part of it can be seen where."""
+    """A mounted hierarchy of groups: `part` of it is visible at `folder`."""
 
     part: PurePosixPath
     folder: Path
@@ -36,24 +37,24 @@ class _Mount:
 
 
 def read(root: Path) -> Groups:
-    """The limits of this process, as /proc/self/cgroup and the mounted hierarchies below `root` have them."""
-    mounts, own = _mounts(root), _own(root)
-    chains = {name: _chain(name, mounts, own) for name in ("cpu", "cpuset", "memory")}
+    """Read the limits of this process from /proc/self/cgroup and from the hierarchies that are mounted below `root`."""
+    mounts, own = _read_mounts(root), _read_own_groups(root)
+    folders = {name: _list_folders(name, mounts, own) for name in ("cpu", "cpuset", "memory")}
     version = 1
-    if not any(chains.values()):
-        version, chains = 2, dict.fromkeys(chains, _chain("", mounts, own))
-    if not any(chains.values()):
+    if not any(folders.values()):
+        version, folders = 2, dict.fromkeys(folders, _list_folders("", mounts, own))
+    if not any(folders.values()):
         return Groups()
-    quotas = [quota for folder in chains["cpu"] if (quota := _quota(folder)) is not None]
-    sizes = [size for folder in chains["memory"] if (size := _memory(folder)) is not None]
-    sets = [found for folder in chains["cpuset"] if (found := _cpuset(folder)) is not None]
+    quotas = [quota for folder in folders["cpu"] if (quota := _read_quota(folder)) is not None]
+    sizes = [size for folder in folders["memory"] if (size := _read_memory(folder)) is not None]
+    sets = [found for folder in folders["cpuset"] if (found := _read_cpuset(folder)) is not None]
     return Groups(version, min(quotas, default=None), sets[0] if sets else None, min(sizes, default=None))
 
 
-def _mounts(root: Path) -> list[_Mount]:
-    """`man 5 proc_pid_mountinfo`: … root, mount point, options … - type, source, super options."""
+def _read_mounts(root: Path) -> list[_Mount]:
+    """Read `/proc/self/mountinfo`: … root, mount point, options … - type, source, super options (its man page)."""
     found = []
-    for line in _text(root / "proc/self/mountinfo").splitlines():
+    for line in _read(root / "proc/self/mountinfo").splitlines():
         left, _, right = line.partition(" - ")
         kind, *_, options = right.split(" ")
         if kind in {"cgroup", "cgroup2"}:
@@ -64,49 +65,48 @@ def _mounts(root: Path) -> list[_Mount]:
     return found
 
 
-def _own(root: Path) -> dict[str, PurePosixPath]:
-    """Controller to this process's group; version 2 has no name for its one hierarchy."""
+def _read_own_groups(root: Path) -> dict[str, PurePosixPath]:
+    """Read this process's group for each controller; version 2 has one hierarchy, with an empty name."""
     found = {}
-    for line in _text(root / "proc/self/cgroup").splitlines():
+    for line in _read(root / "proc/self/cgroup").splitlines():
         _, names, path = line.split(":", 2)
         found.update(dict.fromkeys(names.split(","), PurePosixPath(path)))
     return found
 
 
-def _chain(controller: str, mounts: list[_Mount], own: dict[str, PurePosixPath]) -> list[Path]:
-    """Folders of a controller's groups, from this process's own outwards, as far as they can be seen."""
+def _list_folders(controller: str, mounts: list[_Mount], own: dict[str, PurePosixPath]) -> list[Path]:
+    """List the folders of a controller's groups, from this process's group to the outermost that is visible."""
     mount = next((mount for mount in mounts if controller in mount.controllers), None)
     if mount is None or controller not in own:
         return []
     path = own[controller]
-    # In a container the path may be the host's, of which only the container's own part is mounted.
+    # In a container the path may be the host's, while only the container's part of the hierarchy is mounted.
     inside = path.relative_to(mount.part) if path.is_relative_to(mount.part) else PurePosixPath()
     folder = mount.folder / inside
     return [folder, *(parent for parent in folder.parents if parent.is_relative_to(mount.folder))]
 
 
-def _quota(folder: Path) -> float | None:
-    """CPU time ÷ time."""
-    words = _text(folder / "cpu.max").split() or [
-        _text(folder / "cpu.cfs_quota_us").strip(),
-        _text(folder / "cpu.cfs_period_us").strip(),
+def _read_quota(folder: Path) -> float | None:
+    words = _read(folder / "cpu.max").split() or [
+        _read(folder / "cpu.cfs_quota_us").strip(),
+        _read(folder / "cpu.cfs_period_us").strip(),
     ]
     quota, period = words
     return int(quota) / int(period) if quota.isdecimal() and period.isdecimal() else None
 
 
-def _memory(folder: Path) -> int | None:
-    text = (_text(folder / "memory.max") or _text(folder / "memory.limit_in_bytes")).strip()
+def _read_memory(folder: Path) -> int | None:
+    text = (_read(folder / "memory.max") or _read(folder / "memory.limit_in_bytes")).strip()
     return int(text) if text.isdecimal() and int(text) < _UNLIMITED_BYTES else None
 
 
-def _cpuset(folder: Path) -> tuple[int, ...] | None:
+def _read_cpuset(folder: Path) -> tuple[int, ...] | None:
     names = ("cpuset.cpus.effective", "cpuset.effective_cpus", "cpuset.cpus")
-    text = next((text for name in names if (text := _text(folder / name).strip())), "")
+    text = next((text for name in names if (text := _read(folder / name).strip())), "")
     return tuple(sorted(cpus.parse_list(text))) if text else None
 
 
-def _text(path: Path) -> str:
+def _read(path: Path) -> str:
     try:
         return path.read_text()
     except OSError:

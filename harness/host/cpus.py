@@ -1,4 +1,4 @@
-"""Who gets which CPU: the generator never competes with the server it measures, where that can be had."""
+"""Which CPUs the server gets and which the load generator, so that they do not compete if the machine has enough."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from harness.model.machine import Cpu
 
 Core = tuple[int, ...]
-"""CPUs of one core, in order."""
+"""The CPU numbers of one core, in ascending order."""
 
 
 def available() -> frozenset[int]:
-    """The CPUs that this process may run on."""
+    """The CPUs that this process is allowed to run on."""
     return frozenset(os.sched_getaffinity(0))
 
 
@@ -33,29 +33,31 @@ def place(
     server_cpus: str | None = None,
     load_cpus: str | None = None,
 ) -> Placement:
-    """Whole cores for either: the last ones for the load, one for each of its processes, and the rest for the server.
+    """Give both sides whole cores: the last ones to the load, one for each of its processes, the rest to the server.
 
-    `cpus` are those that this process may use, at least one; one that `topology` does not tell of counts as a core.
-    Both stay on the first NUMA node, or else the first package, that has a core for each process; what is left of the
-    others is idle. A lone core is shared by its hyper-threads, a lone CPU by all.
+    `cpus` are the CPUs that this process may use, at least one; a CPU that is not in `topology` counts as a core.
+    Both sides get cores of the first NUMA node that has a core for each process, else of the first such package, else
+    of the whole machine; all other cores stay idle. If there is one core only, each side gets some of its
+    hyper-threads; if there is one CPU only, both sides share it.
 
-    `server_cpus` and `load_cpus` are lists such as `0-3,8` and win. Given one of them, the other side gets the cores
-    that it leaves, or else its CPUs, or else all. Raises `UsageError` for a list that cannot be followed.
+    `server_cpus` and `load_cpus` are lists such as `0-3,8` and take precedence. If one of them is given, the other side
+    gets the cores that are not in it; if there are none, the other CPUs; if there are none, all CPUs.
+    Raises `UsageError` for a list that is malformed or names CPUs that this process cannot use.
     """
     allowed = frozenset(cpus)
-    server = _asked("--server-cpus", server_cpus, allowed, topology)
-    load = _asked("--load-cpus", load_cpus, allowed, topology)
+    server = _parse_option("--server-cpus", server_cpus, allowed, topology)
+    load = _parse_option("--load-cpus", load_cpus, allowed, topology)
     if server is not None:
-        load = _left(allowed, server, topology) if load is None else load
+        load = _remaining(allowed, server, topology) if load is None else load
     elif load is not None:
-        server = _left(allowed, load, topology)
+        server = _remaining(allowed, load, topology)
     else:
-        server, load = _halves(_near(allowed, topology, load_processes + server_processes), load_processes)
-    return Placement(server, load, shares_cores=not server & load and bool(_threads(server, topology) & load))
+        server, load = _split(_nearby_cores(allowed, topology, load_processes + server_processes), load_processes)
+    return Placement(server, load, shares_cores=not server & load and bool(_with_siblings(server, topology) & load))
 
 
 def parse_list(text: str) -> frozenset[int]:
-    """The kernel's format for CPUs, `0-3,8`; raises `ValueError` for anything else, an empty list included."""
+    """Parse the kernel's format for CPUs, `0-3,8`; raises `ValueError` for anything else, also for an empty list."""
     found: set[int] = set()
     for part in text.strip().split(","):
         bounds = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", part.strip(), re.ASCII)
@@ -70,7 +72,7 @@ def parse_list(text: str) -> frozenset[int]:
 
 @contextmanager
 def running_on(cpus: frozenset[int]) -> Iterator[None]:
-    """What this thread starts within the block inherits these CPUs; other threads are not touched."""
+    """Processes that this thread starts in the block inherit these CPUs; other threads keep theirs."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cpus)
     try:
@@ -79,7 +81,9 @@ def running_on(cpus: frozenset[int]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def _asked(option: str, text: str | None, allowed: frozenset[int], topology: Iterable[Cpu]) -> frozenset[int] | None:
+def _parse_option(
+    option: str, text: str | None, allowed: frozenset[int], topology: Iterable[Cpu]
+) -> frozenset[int] | None:
     if text is None:
         return None
     try:
@@ -95,23 +99,23 @@ def _asked(option: str, text: str | None, allowed: frozenset[int], topology: Ite
     return asked
 
 
-def _left(allowed: frozenset[int], taken: frozenset[int], topology: Iterable[Cpu]) -> frozenset[int]:
-    """What one side can have when the other has `taken`."""
-    untouched = [core for core in _cores(allowed, topology) if not _threads(taken, topology) & frozenset(core)]
+def _remaining(allowed: frozenset[int], taken: frozenset[int], topology: Iterable[Cpu]) -> frozenset[int]:
+    """The CPUs for one side when the other has `taken`."""
+    untouched = [core for core in _cores(allowed, topology) if not _with_siblings(taken, topology) & frozenset(core)]
     return frozenset().union(*untouched) or allowed - taken or allowed
 
 
-def _halves(cores: list[Core], load_processes: int) -> tuple[frozenset[int], frozenset[int]]:
+def _split(cores: list[Core], load_processes: int) -> tuple[frozenset[int], frozenset[int]]:
     if len(cores) == 1:
-        # The hyper-threads of a lone core; a lone CPU is both its first and its last.
+        # One core: its first hyper-thread and the others. If it has one only, both sides share it.
         threads = cores[0]
         return frozenset(threads[:1]), frozenset(threads[1:] or threads)
     cut = max(1, len(cores) - load_processes)
     return frozenset().union(*cores[:cut]), frozenset().union(*cores[cut:])
 
 
-def _near(allowed: frozenset[int], topology: Iterable[Cpu], processes: int) -> list[Core]:
-    """The cores of the first node, or else package, that has one for each process; else all."""
+def _nearby_cores(allowed: frozenset[int], topology: Iterable[Cpu], processes: int) -> list[Core]:
+    """The cores of the first NUMA node, or else package, that has a core for each process; else all cores."""
     by_number = {cpu.number: cpu for cpu in topology}
     cores = _cores(allowed, topology)
     for place_of in (lambda cpu: (cpu.package, cpu.node), lambda cpu: cpu.package):
@@ -126,7 +130,7 @@ def _near(allowed: frozenset[int], topology: Iterable[Cpu], processes: int) -> l
 
 
 def _cores(allowed: frozenset[int], topology: Iterable[Cpu]) -> list[Core]:
-    """The allowed CPUs by core, in the order of their first CPUs."""
+    """The allowed CPUs grouped by core; the cores are in the order of their first CPUs."""
     threads_of = {cpu.number: frozenset(cpu.siblings) for cpu in topology}
     cores: list[Core] = []
     placed: set[int] = set()
@@ -138,6 +142,6 @@ def _cores(allowed: frozenset[int], topology: Iterable[Cpu]) -> list[Core]:
     return cores
 
 
-def _threads(cpus: frozenset[int], topology: Iterable[Cpu]) -> frozenset[int]:
-    """These CPUs and all others of their cores."""
+def _with_siblings(cpus: frozenset[int], topology: Iterable[Cpu]) -> frozenset[int]:
+    """These CPUs and all other CPUs of the same cores."""
     return cpus.union(*(cpu.siblings for cpu in topology if cpu.number in cpus))

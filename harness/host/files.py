@@ -1,4 +1,4 @@
-"""Writing into the folder for results."""
+"""Errors when results are written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def writing(results: Path) -> Iterator[None]:
-    """What goes wrong with files in this block is a `UsageError` that names the folder for results."""
+    """Turn an `OSError` in the block into a `UsageError` that names the folder for results."""
     try:
         yield
     except OSError as error:

@@ -125,7 +125,7 @@ def start(
         _check_listeners(server, launch, processes.left())
     except ServerError as error:
         processes.end(grace_s=0)
-        raise ServerError(f"{error}{logs.said(log)}; its log is {log}", log_tail(log), error.ended) from None
+        raise ServerError(f"{error}{logs.quote_reason(log)}; its log is {log}", log_tail(log), error.ended) from None
     except BaseException:
         processes.end(grace_s=0)
         raise

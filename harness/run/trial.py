@@ -112,6 +112,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _failed(text: str, order: Order) -> LoadError:
-    said = logs.said(order.log)
+    said = logs.quote_reason(order.log)
     where = f"; Locust files run in the harness's environment, {sys.executable}" if _LACKING in said else ""
     return LoadError(f"{text}{said}{where}", logs.tail(order.log))

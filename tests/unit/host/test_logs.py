@@ -62,12 +62,12 @@ GUNICORN = """[2026-11-25 03:19:20 +0000] [94] [ERROR] Worker (pid:95) exited wi
     ],
 )
 def test_the_telling_line_of_a_log(log: str, line: str) -> None:
-    assert logs.telling(log) == line
+    assert logs.find_reason(log) == line
 
 
 def test_a_line_is_cut_to_fit() -> None:
-    told = logs.telling(f"{FRAMES}ValueError: {'x' * 500}\n")
-    assert len(told) == logs.TELLING_CHARACTERS
+    told = logs.find_reason(f"{FRAMES}ValueError: {'x' * 500}\n")
+    assert len(told) == logs.REASON_CHARACTERS
     assert told.startswith("ValueError: xxx")
     assert told.endswith("x…")
 
@@ -76,10 +76,10 @@ def test_the_reason_is_found_above_more_lines_than_a_tail_has(tmp_path: Path) ->
     log = tmp_path / "log"
     log.write_text(FRAMES + "  File\n" * 30 + LACKING)
     assert LACKING in logs.tail(log)
-    assert logs.said(log) == f"; it said: {LACKING}"
+    assert logs.quote_reason(log) == f"; it said: {LACKING}"
 
 
 def test_a_log_that_is_not_there_or_empty_says_nothing(tmp_path: Path) -> None:
-    assert logs.said(tmp_path / "none") == ""
+    assert logs.quote_reason(tmp_path / "none") == ""
     (tmp_path / "log").touch()
-    assert logs.said(tmp_path / "log") == ""
+    assert logs.quote_reason(tmp_path / "log") == ""
