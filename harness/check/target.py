@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.host import logs
 from harness.host import process as life
 from harness.model.protocols import TLS_PROTOCOLS, Protocol
 from harness.model.targets import App, Launch, Server, Tls
@@ -167,7 +168,7 @@ class OwnTarget(Target):
     @property
     def log(self) -> str:
         """The last lines of what the server wrote."""
-        return life.log_tail(self._running.log)
+        return logs.tail(self._running.log)
 
 
 @dataclass(frozen=True)

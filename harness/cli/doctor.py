@@ -61,7 +61,7 @@ def doctor_(
         raise UsageError(f"--server: expected a server as it is installed here, without @ and version, found {server}")
     listing.find("server", listing.servers(), server)
     settings = _settings(server, rounds, duration, server_cpus, load_cpus)
-    processor = facts.processor()
+    processor = facts.read_processor()
     placement = cpus.place(
         cpus.available(), 1, processor.cpus, server_cpus=settings.server_cpus, load_cpus=settings.load_cpus
     )

@@ -1,4 +1,4 @@
-"""From a `Launch` to a server that answers right, and to none of its processes left."""
+"""Starts a server, waits until it gives the right answer, and ends all of its processes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 POLL_S = 0.01
 DEADLINE_S = 15.0
-"""How long a server may take until it is ready, where nobody says."""
+"""How long a server may take until it is ready, unless --ready-within says otherwise."""
 GRACE_S = 5.0
 """How long a server may take to stop before it is killed."""
 
@@ -37,21 +37,21 @@ _PORT_TRIES = 20
 
 _OPTIONS = ("WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "ASGI_THREADS")
 _OPTION_PREFIXES = ("UVICORN_", "GRANIAN_", "HYPERCORN_", "GUNICORN_")
-"""Variables that set options of a server behind its command line's back."""
+"""Environment variables that would change a server's options; only its command line shall set them."""
 
 
 @dataclass(frozen=True)
 class Stopped:
-    """How a server came to its end."""
+    """How a server ended."""
 
     stop_s: float
-    """From SIGTERM to the end of the last process."""
+    """Time from SIGTERM to the end of the last process."""
     killed: bool
-    """Did anything have to be killed after the grace period?"""
+    """Did any process have to be killed after the grace period?"""
 
 
 class Running:
-    """A server that has answered; as a context manager it is stopped at the end of the block."""
+    """A server that is ready; as a context manager it is stopped at the end of the block."""
 
     def __init__(
         self, processes: _Processes, argv: tuple[str, ...], log: Path, ready_s: float, readiness: Readiness
@@ -59,11 +59,11 @@ class Running:
         self.argv = argv
         self.log = log
         self.ready_s = ready_s
-        """From exec to the first right answer; with several workers, until the last of them is ready too."""
+        """Time from exec to the first right answer; with several workers, until all of them are ready."""
         self.first_request_s = readiness.first_request_s
-        """How long the first answer took, from connecting."""
+        """Time from connecting to the end of the first answer."""
         self.active = readiness.active()
-        """What the app says it is run with; None for one that does not tell."""
+        """The event loop and the modules that the app reports; None if it does not report them."""
         self._processes = processes
         self._stopped: Stopped | None = None
 
@@ -74,11 +74,11 @@ class Running:
 
     @property
     def ended(self) -> str | None:
-        """How the first process ended, in words; None while it runs."""
+        """How the first process ended, such as `exit status 1`; None while it runs."""
         return self._processes.ended()
 
     def stop(self, grace_s: float = GRACE_S) -> Stopped:
-        """End every process of the server; a second call changes nothing and gives the same answer."""
+        """End every process of the server; a second call changes nothing and returns the same."""
         if self._stopped is None:
             self._stopped = self._processes.end(grace_s)
         return self._stopped
@@ -100,24 +100,24 @@ def start(
     token: str,
     deadline_s: float | None = None,
 ) -> Running:
-    """Start `server` on `cpus` and wait until it answers right, with workers until all of them do.
+    """Start `server` on `cpus` and wait until it, or each of its workers, gives the right answer.
 
-    `deadline_s` is what --ready-within says; None is for `DEADLINE_S`, where there is no such option to be named.
-    Its processes carry `token`, narrowed by the port, so `guard.processes_of(token)` includes them.
+    `deadline_s` is the value of --ready-within; None means `DEADLINE_S`, and that there is no such option to mention.
+    The processes carry `token` with the port as its suffix, so `guard.processes_of(token)` includes them.
 
     Raises:
-        ServerError: The port is taken, or the server ended, or gave no right answer in time.
-            None of its processes is left then.
+        ServerError: The port is taken, or the server ended, or it gave no right answer in time.
+            All of its processes have been ended then.
 
     """
-    _claim(server, launch)
-    own_token = f"{token}/{launch.port}"
+    _check_port_is_free(server, launch)
+    server_token = f"{token}/{launch.port}"
     argv = tuple(server.command(launch))
     directory = app.directory.resolve()
-    environment = _environment(os.environ, app, directory, own_token)
+    environment = _server_environment(os.environ, app, directory, server_token)
     limit = f" within {deadline_s:g} s (--ready-within)" if deadline_s else f" within {DEADLINE_S:g} s"
     began = time.perf_counter()
-    processes = _Processes(_spawn(argv, app.runs_in or directory, environment, cpus, log), own_token)
+    processes = _Processes(_spawn(argv, app.runs_in or directory, environment, cpus, log), server_token)
     try:
         readiness = Readiness(app, launch, began + (deadline_s or DEADLINE_S), processes.left)
         _await_answer(f"{server.name}: expected the right answer to GET {app.ready_path}", limit, readiness, processes)
@@ -125,7 +125,7 @@ def start(
         _check_listeners(server, launch, processes.left())
     except ServerError as error:
         processes.end(grace_s=0)
-        raise ServerError(f"{error}{logs.quote_reason(log)}; its log is {log}", log_tail(log), error.ended) from None
+        raise ServerError(f"{error}{logs.quote_reason(log)}; its log is {log}", logs.tail(log), error.ended) from None
     except BaseException:
         processes.end(grace_s=0)
         raise
@@ -133,29 +133,29 @@ def start(
 
 
 def free_port(host: str) -> int:
-    """A TCP port that is free now and, where there are such ports, that the kernel gives to no client.
+    """A TCP port that is free now and, if possible, outside the range from which the kernel gives clients theirs.
 
-    A port from its own range might be a connecting client's by the time the server asks for it; clients that wait for
-    servers to answer make hundreds of connections in a second.
+    A port in that range may belong to a connecting client by the time the server binds it: waiting for a server to
+    become ready takes hundreds of connections a second.
     """
-    candidates = _ports_of_no_client()
+    candidates = _ports_below_clients()
     for port in random.sample(candidates, k=min(_PORT_TRIES, len(candidates))):
         with suppress(OSError):
             return _bound(host, port)
     return _bound(host, 0)
 
 
-def _ports_of_no_client() -> Sequence[int]:
-    """What lies below the range that connecting clients get their ports from, and above the ports of known services."""
+def _ports_below_clients() -> Sequence[int]:
+    """The ports below the range from which clients get theirs, and above those of well-known services."""
     first_of_clients = int(_CLIENT_PORTS.read_text().split()[0])
     return range(min(_ABOVE_SERVICES, first_of_clients), first_of_clients)
 
 
 def _bound(host: str, port: int) -> int:
-    """The port, having been bound for a moment; raises `OSError` where somebody else has it.
+    """Bind the port for a moment and return its number; raises `OSError` if it is taken.
 
-    Nothing listens on it meanwhile: a process that another thread forks would do so too, until it is the program that
-    it shall be, and the port would not be free.
+    It does not listen: a process forked by another thread meanwhile inherits the socket until it calls exec, and a
+    listening one would keep the port taken.
     """
     with socket.socket() as held:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -164,14 +164,11 @@ def _bound(host: str, port: int) -> int:
         return bound
 
 
-log_tail = logs.tail
-
-
 class _Processes:
-    """A leader in a session of its own, its process group, and whoever left the group but carries the token.
+    """A server's processes: the leader of a new session, its process group, and those outside that carry the token.
 
-    The leader is not reaped before the end: as long as it is a zombie, its pid, which names the group, cannot be given
-    to a stranger.
+    The leader is reaped only at the end: as long as it is a zombie, its pid, which is also the group's id, cannot be
+    reused by another process.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], token: str) -> None:
@@ -189,18 +186,18 @@ class _Processes:
         return self._ended
 
     def end(self, grace_s: float) -> Stopped:
-        """SIGTERM to the leader, as a supervisor would, and to those who outlive it; SIGKILL to all after `grace_s`."""
+        """Send SIGTERM to the leader, as a supervisor would, then to those left without it; after `grace_s`, SIGKILL."""
         began = time.perf_counter()
-        told: set[int] = set()
+        terminated: set[int] = set()
         killed = False
         while left := self.left():
             if time.perf_counter() - began >= grace_s:
                 guard.kill(left)
                 killed = True
             else:
-                to_tell = ({self.leader} if self.ended() is None else left) - told
-                guard.kill(to_tell, signal.SIGTERM)
-                told |= to_tell
+                pids = ({self.leader} if self.ended() is None else left) - terminated
+                guard.kill(pids, signal.SIGTERM)
+                terminated |= pids
             time.sleep(POLL_S)
         stop_s = time.perf_counter() - began
         self.ended()
@@ -220,19 +217,22 @@ class _Processes:
 _GONE = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 
 
-def _claim(server: Server, launch: Launch) -> None:
-    """Some servers share an occupied port silently (SO_REUSEPORT), and a stranger would be measured along."""
+def _check_port_is_free(server: Server, launch: Launch) -> None:
+    """Raise `ServerError` if another process has the port.
+
+    Some servers silently share a taken port (SO_REUSEPORT), and then the other process would get some of the requests.
+    """
     try:
         _bound(launch.host, launch.port)
     except OSError as error:
         holders = ", ".join(f"process {pid}" for pid in _listeners(launch)) or error.strerror
         raise ServerError(
-            f"{server.name}: expected {launch.address} to be free, found {holders}; stop it or take another port"
+            f"{server.name}: expected {launch.address} to be free, found {holders}; stop it or use another port"
         ) from error
 
 
 def _listeners(launch: Launch) -> set[int | None]:
-    """Who listens where a client of `launch` would arrive; None for a process of which one may not know."""
+    """The processes that listen where a client of `launch` connects; None for one that this user may not inspect."""
     hosts = (launch.host, "0.0.0.0", "::")
     return {
         connection.pid
@@ -245,19 +245,20 @@ def _listeners(launch: Launch) -> set[int | None]:
 
 
 def _check_listeners(server: Server, launch: Launch, own: set[int]) -> None:
+    """Raise `ServerError` unless the server, whose processes are `own`, is the only one that listens on its port."""
     listeners = _listeners(launch)
-    strangers = listeners.difference(own)
-    if strangers or not listeners:
-        found = ", ".join(f"process {pid}" for pid in strangers) or "none"
+    others = listeners.difference(own)
+    if others or not listeners:
+        found = ", ".join(f"process {pid}" for pid in others) or "none"
         raise ServerError(
-            f"{server.name}: expected only itself to listen on {launch.address}, found {found}; take another port"
+            f"{server.name}: expected only itself to listen on {launch.address}, found {found}; use another port"
         )
 
 
 def _spawn(
     argv: tuple[str, ...], directory: Path, environment: dict[str, str], cpus: frozenset[int], log: Path
 ) -> subprocess.Popen[bytes]:
-    """The server's first process, in a session of its own."""
+    """Start the server's first process, in a new session."""
     with running_on(cpus), log.open("wb") as output:
         try:
             return subprocess.Popen(
@@ -273,7 +274,7 @@ def _spawn(
             raise ServerError(f"expected {argv[0]} to start in {directory}, found {error}; is it installed?") from error
 
 
-def _environment(inherited: Mapping[str, str], app: App, directory: Path, token: str) -> dict[str, str]:
+def _server_environment(inherited: Mapping[str, str], app: App, directory: Path, token: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in inherited.items()
@@ -284,7 +285,7 @@ def _environment(inherited: Mapping[str, str], app: App, directory: Path, token:
         **kept,
         "PYTHONPATH": os.pathsep.join(path),
         "PYTHONUNBUFFERED": "1",
-        "SPT_NOENV": "1",  # setproctitle writes over /proc/PID/environ otherwise, and with it over the token
+        "SPT_NOENV": "1",  # else setproctitle overwrites /proc/PID/environ, which has the token
         **app.environment,
         guard.VARIABLE: token,
     }

@@ -189,7 +189,7 @@ def placed(settings: Settings) -> Placement:
     return cpus.place(
         cpus.available(),
         _load_processes(settings),
-        facts.topology(Path("/")),
+        facts.read_topology(Path("/")),
         server_processes=max(settings.workers),
         server_cpus=settings.server_cpus,
         load_cpus=settings.load_cpus,
