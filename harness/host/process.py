@@ -141,8 +141,8 @@ def free_port(host: str) -> int:
     candidates = _ports_below_clients()
     for port in random.sample(candidates, k=min(_PORT_TRIES, len(candidates))):
         with suppress(OSError):
-            return _bound(host, port)
-    return _bound(host, 0)
+            return _try_bind(host, port)
+    return _try_bind(host, 0)
 
 
 def _ports_below_clients() -> Sequence[int]:
@@ -151,7 +151,7 @@ def _ports_below_clients() -> Sequence[int]:
     return range(min(_ABOVE_SERVICES, first_of_clients), first_of_clients)
 
 
-def _bound(host: str, port: int) -> int:
+def _try_bind(host: str, port: int) -> int:
     """Bind the port for a moment and return its number; raises `OSError` if it is taken.
 
     It does not listen: a process forked by another thread meanwhile inherits the socket until it calls exec, and a
@@ -186,7 +186,7 @@ class _Processes:
         return self._ended
 
     def end(self, grace_s: float) -> Stopped:
-        """Send SIGTERM to the leader, as a supervisor would, then to those left without it; after `grace_s`, SIGKILL."""
+        """Send SIGTERM to the leader, as a supervisor would, then to any that outlive it; after `grace_s`, SIGKILL."""
         began = time.perf_counter()
         terminated: set[int] = set()
         killed = False
@@ -223,7 +223,7 @@ def _check_port_is_free(server: Server, launch: Launch) -> None:
     Some servers silently share a taken port (SO_REUSEPORT), and then the other process would get some of the requests.
     """
     try:
-        _bound(launch.host, launch.port)
+        _try_bind(launch.host, launch.port)
     except OSError as error:
         holders = ", ".join(f"process {pid}" for pid in _listeners(launch)) or error.strerror
         raise ServerError(

@@ -1,21 +1,21 @@
-"""Errors whose text is one line: what was expected, what was found, what to do."""
+"""Errors whose text is one line: what was expected, what was found, what to do about it."""
 
 from __future__ import annotations
 
 
 class HarnessError(Exception):
-    """A fault that has a cause outside this program; its text is one line: expected, found, what to do."""
+    """An error that has its cause outside this program; its text is one line: expected, found, what to do."""
 
 
 class UsageError(HarnessError):
-    """An option or a configuration key that cannot be followed; the text names the key."""
+    """An invalid option, configuration key or user's file; the text names it."""
 
 
 class ServerError(HarnessError):
-    """A server that did not start, or did not stay.
+    """A server that did not start, or ended too early.
 
-    `log_tail` holds the last lines it wrote; `ended` is how its first process ended, such as `exit status 1`, None for
-    one that lived on.
+    `log_tail` holds the last lines that it wrote; `ended` says how its first process ended, such as `exit status 1`,
+    and is None if it did not end by itself.
     """
 
     def __init__(self, message: str, log_tail: str = "", ended: str | None = None) -> None:
@@ -25,7 +25,7 @@ class ServerError(HarnessError):
 
 
 class LoadError(HarnessError):
-    """A load generator that gave no result; `log_tail` holds the last lines it wrote."""
+    """A load generator that gave no result; `log_tail` holds the last lines that it wrote."""
 
     def __init__(self, message: str, log_tail: str = "") -> None:
         super().__init__(message)

@@ -1,6 +1,6 @@
-"""What there is to know of a machine: facts that travel with the numbers and that `harness doctor` judges.
+"""Facts about a machine, which are stored with the results and judged by `harness doctor`.
 
-None is what the kernel does not tell, here or at all; nothing is guessed. Units stand in the names; shares are of 1.
+None means that the kernel does not say; nothing is guessed. Names end in their units; a ratio is a share of 1.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cpu:
-    """One CPU as the scheduler counts them: a core, or one of the hyper-threads of a core."""
+    """One CPU as the scheduler counts them: a core, or one hyper-thread of a core."""
 
     number: int
     core: int | None = None
-    """Number of its core, unique within the package only."""
+    """The number of its core, which is unique within its package only."""
     package: int | None = None
     node: int | None = None
     """NUMA node."""
     siblings: tuple[int, ...] = ()
-    """CPUs of the same core, itself included."""
+    """The CPUs of the same core, itself included."""
     max_mhz: float | None = None
 
 
@@ -31,29 +31,29 @@ class Processor:
     model: str | None
     cpus: tuple[Cpu, ...]
     smt: bool | None
-    """Do cores run more than one hyper-thread?"""
+    """Does any core have more than one hyper-thread?"""
     driver: str | None
-    """What sets the frequency: `intel_pstate`, `acpi-cpufreq`, …"""
+    """The driver that sets the frequency: `intel_pstate`, `acpi-cpufreq`, …"""
     governors: tuple[str, ...]
-    """Those in use, each once."""
+    """The frequency governors in use, each once."""
     turbo: bool | None
     """May a core run faster than its base frequency as long as heat allows?"""
     current_mhz: float | None
-    """Mean over the CPUs."""
+    """The mean over all CPUs."""
     min_mhz: float | None
     max_mhz: float | None
 
 
 @dataclass(frozen=True)
 class System:
-    """The system, and what it runs on."""
+    """The operating system, and what it runs on."""
 
     kernel: str | None
     os: str | None
     hypervisor: bool | None
-    """True in a virtual machine; told by x86 processors, and by Xen."""
+    """Is it a virtual machine? Only x86 processors and Xen say so."""
     product: str | None
-    """What the firmware calls the machine."""
+    """The machine's name according to its firmware."""
 
 
 @dataclass(frozen=True)
@@ -73,34 +73,36 @@ class Limits:
     affinity: tuple[int, ...]
     """CPUs that it may run on."""
     may_pin: bool
-    """May it say on which of them?"""
+    """May it set its CPU affinity (sched_setaffinity)?"""
     cgroup: int | None
-    """Version of the control groups that the limits were found in; None: found in none."""
+    """Version of the control groups in which limits were looked up; None if there are none."""
     quota_cpus: float | None
-    """CPU time of its control groups ÷ time, the tightest of all; None without a limit."""
+    """CPU time ÷ time that its control groups allow, the least of all; None without a limit."""
     cpuset: tuple[int, ...] | None
+    """CPUs that its control groups allow; None without a limit."""
     memory_bytes: int | None
-    """Memory of its control groups, the tightest of all; None without a limit."""
+    """Memory that its control groups allow, the least of all; None without a limit."""
     open_files: int | None
+    """Soft limit; None if it is unlimited or unknown."""
     open_files_hard: int | None
-    """How far a process may raise that by itself. None, in both: unlimited, or not told."""
+    """Hard limit, up to which a process may raise the soft one; None if it is unlimited or unknown."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """Loopback connections of a run take a local port each."""
+    """Limits of TCP; each connection of a run over the loopback takes a local port."""
 
     first_port: int | None
     last_port: int | None
     time_wait: int | None
-    """Sockets that hold their port for a minute after their end."""
+    """Sockets in TIME_WAIT, each of which keeps its port for a minute."""
     tcp_tw_reuse: int | None
-    """0: such a port is not taken before; 1: it is; 2: on the loopback."""
+    """May new connections reuse the ports of sockets in TIME_WAIT? 0: no, 1: yes, 2: on the loopback only."""
     somaxconn: int | None
 
     @property
     def ports(self) -> int | None:
-        """How many ports there are for connections out."""
+        """The number of ports for outgoing connections."""
         if self.first_port is None or self.last_port is None:
             return None
         return self.last_port - self.first_port + 1
@@ -108,39 +110,40 @@ class Network:
 
 @dataclass(frozen=True)
 class Power:
-    """What feeds the machine."""
+    """The machine's power supply."""
 
     on_battery: bool | None
-    """None where there is no battery, or none is told of."""
+    """None if there is no battery, or the kernel does not say."""
     battery_ratio: float | None
-    """How full it is."""
+    """How full the battery is."""
 
 
 @dataclass(frozen=True)
 class Busy:
-    """A process that uses CPU now."""
+    """A process that used CPU time during the observation."""
 
     pid: int
     name: str
     cpus: float
-    """CPU time ÷ time: 1.0 is one CPU, busy all the time."""
+    """CPU time ÷ time; 1.0 is one CPU that is always busy."""
 
 
 @dataclass(frozen=True)
 class Activity:
-    """What the machine did before this process came, and during one look."""
+    """What the machine did before this process started, and during an observation."""
 
     load_average: tuple[float, float, float] | None
-    """Over 1, 5 and 15 minutes: runnable and uninterruptible threads."""
+    """Runnable and uninterruptible threads, over 1, 5 and 15 minutes."""
     steal_ratio_since_boot: float | None
-    """Share of the CPUs' time that the host gave to others; None where /proc/stat has none."""
+    """Share of the CPUs' time that the host gave to other guests; None if /proc/stat does not say."""
     look_s: float
+    """Length of the observation."""
     steal_ratio: float | None
-    """The same, during the look."""
+    """The same share during the observation."""
     busy_cpus: float | None
-    """CPU time of the whole machine ÷ time, during the look."""
+    """CPU time of the whole machine ÷ time, during the observation."""
     busiest: tuple[Busy, ...]
-    """The three other processes that used most, during the look; none that used none."""
+    """The three other processes that used most CPU time during the observation; those that used none are left out."""
 
 
 @dataclass(frozen=True)
@@ -151,17 +154,18 @@ class Python:
     version: str
     compiler: str
     optimised: bool | None
-    """Built with `--enable-optimizations`; None where the build does not tell its options."""
+    """Was it built with `--enable-optimizations`? None if the build does not record its options."""
     lto: bool | None
-    """Linked with `--with-lto`."""
+    """Was it built with `--with-lto`? None as above."""
     debug: bool
+    """Is it a debug build?"""
     gil: bool
     """Does it run with the global interpreter lock?"""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Everything, read at one time."""
+    """All facts about a machine, read at one time."""
 
     processor: Processor
     system: System
@@ -175,20 +179,21 @@ class Machine:
 
 @dataclass(frozen=True)
 class Placement:
-    """CPU numbers for the server and for the load generator."""
+    """The CPUs of the server and those of the load generator."""
 
     server: frozenset[int]
     load: frozenset[int]
     shares_cores: bool = False
-    """CPUs of their own, but two of them are hyper-threads of one core, and slow each other down."""
+    """Do the two have different CPUs, of which two are hyper-threads of one core and slow each other down?"""
 
     @property
     def disjoint(self) -> bool:
+        """Do the two have no CPU in common?"""
         return not self.server & self.load
 
 
 def format_list(cpus: Iterable[int]) -> str:
-    """CPU numbers in the kernel's format, `0-3,8`, as short as possible."""
+    """Format CPU numbers as the kernel does, `0-3,8`, as short as possible."""
     ranges: list[list[int]] = []
     for number in sorted(cpus):
         if ranges and number == ranges[-1][1] + 1:

@@ -1,4 +1,4 @@
-"""What a server and a client can speak, and how an app is called."""
+"""The protocols between clients and servers, and the interfaces between servers and apps."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Literal, get_args
 
 Protocol = Literal["h1", "h1-tls", "h2", "h2c", "ws", "ws-tls", "h3"]
-"""HTTP/1.1 in clear and over TLS, HTTP/2 over TLS (ALPN) and in clear (prior knowledge), WebSocket in clear or TLS,
-HTTP/3 (over QUIC, which has TLS in it)."""
+"""HTTP/1.1 in clear text and over TLS, HTTP/2 over TLS (by ALPN) and in clear text (by prior knowledge), WebSocket in
+clear text and over TLS, HTTP/3 (over QUIC, which includes TLS)."""
 
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 
@@ -26,18 +26,18 @@ PROTOCOL_NAMES: Mapping[Protocol, str] = {
     "ws-tls": "WebSocket with TLS",
     "h3": "HTTP/3",
 }
-"""What people call them."""
+"""Each protocol's name in reports."""
 
 Method = Literal["get", "post", "put", "patch", "delete"]
-"""What an app of one's own may be asked by."""
+"""HTTP methods of the requests that may be sent to a user app."""
 
 METHODS: tuple[Method, ...] = get_args(Method)
 
 SAFE_METHODS: tuple[Method, ...] = ("get",)
-"""Those that change nothing that the app stores (RFC 9110, 9.2.1)."""
+"""Methods that change nothing that the app stores (RFC 9110, section 9.2.1)."""
 
 Interface = Literal["asgi", "wsgi"]
-"""What a server calls an app by."""
+"""The interface through which a server calls an app."""
 
 EventLoop = Literal["asyncio", "trio"]
-"""What a server runs an ASGI app on; uvloop and its like are asyncio to the app."""
+"""The event loop on which a server runs an ASGI app; to the app, uvloop and other loops of its kind are asyncio."""

@@ -1,4 +1,4 @@
-"""What is measured and how it is started: apps, servers, scenarios."""
+"""What is measured, and how it is started: apps, servers, scenarios."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 from harness.model.protocols import EventLoop, Interface, Protocol
 
 HOST = "127.0.0.1"
-"""Servers bind to it, and load is sent to it."""
+"""Servers listen on this address, and load is sent to it."""
 
 
 @dataclass(frozen=True)
 class Tls:
-    """Paths of the certificate made for a run: the server's chain and key, and the authority that clients trust."""
+    """Paths of a run's certificate: the server's chain and key, and the authority that clients trust."""
 
     certificate: Path
     key: Path
@@ -23,37 +23,38 @@ class Tls:
 
 @dataclass(frozen=True)
 class App:
-    """The callable under the server, named `module:attribute`, importable with `directory` on the path."""
+    """The callable that a server serves, named `module:attribute`, importable with `directory` on the path."""
 
     name: str
     target: str
     directory: Path
     ready_path: str = "/"
-    """What to ask for until it answers."""
+    """The path that is requested until the app answers."""
     ready_body: bytes | None = None
-    """The answer that means ready; None takes any complete answer for one."""
+    """The body of the answer that means ready; None means that any complete answer does."""
     counts_workers: bool = False
-    """Does `/scope` name the process that answered, so that N workers can be waited for?"""
+    """Does `/scope` name the process that answered? Then the harness can wait for all workers."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables that are set for its servers."""
     wsgi_target: str | None = None
-    """The same app as a WSGI callable, for servers that speak nothing else; `target` is the ASGI one."""
+    """The same app as a WSGI callable, for servers that speak WSGI only; `target` is the ASGI callable."""
     on_trio: frozenset[str] | None = None
-    """The scenarios for which it does without asyncio; None where that is not known, and is tried."""
+    """Names of the scenarios that it can answer without asyncio; None if unknown, and then all are tried on trio."""
     scenarios: frozenset[str] | None = None
-    """Names of the scenarios that it answers; None for all."""
+    """Names of the scenarios that it answers; None means all."""
     requires: tuple[str, ...] = ()
-    """Distributions that must be installed, the framework's own first."""
+    """Distributions that must be installed, the framework first."""
     runs_in: Path | None = None
-    """Working directory of the servers, where relative paths and `.env` are looked for; None for `directory`."""
+    """Working directory of its servers, for relative paths and `.env` files; None means `directory`."""
     imports_from: tuple[Path, ...] = ()
-    """Further folders that are on the path."""
+    """Further folders on the import path."""
     headers: tuple[tuple[str, str], ...] = ()
-    """Sent with the request that it is asked for until it answers; names in lower case."""
+    """Headers of the request for `ready_path`; names are in lower case."""
 
 
 @dataclass(frozen=True)
 class Launch:
-    """All that a server's command line is made from."""
+    """Everything that a server's command line is made from."""
 
     host: str
     port: int
@@ -76,38 +77,38 @@ class Launch:
 class Server:
     """A program that serves an app, with one fixed set of options: an entry of the catalogue.
 
-    `command` is pure: the same `Launch` gives the same argv.
+    `command` is a pure function: the same `Launch` gives the same argv.
     """
 
     name: str
     requires: tuple[str, ...]
-    """Distributions that must be installed, the server's own first: its version names the server's."""
+    """Distributions that must be installed, the server first: its version is reported as the server's version."""
     protocols: frozenset[Protocol]
     command: Callable[[Launch], list[str]]
     unsupported: Mapping[Protocol, str] = field(default_factory=dict)
-    """Why a protocol is missing, in words for the report."""
+    """Why a protocol is not in `protocols`; reports print it."""
     max_workers: int | None = None
     interface: Interface = "asgi"
     event_loop: EventLoop = "asyncio"
     python: str | None = None
-    """Interpreter of an environment of its own; None for the one that the run is given."""
+    """Interpreter of the environment made for this version, `granian@2.8.6`; None means the interpreter of the run."""
+    version: str | None = None
+    """The server's version in that environment."""
 
     def target(self, app: App) -> str | None:
-        """What of `app` this server is to serve; None where the app has nothing that it could."""
+        """The callable of `app` that this server can serve; None if the app has none for its interface."""
         return app.wsgi_target if self.interface == "wsgi" else app.target
-
-    version: str | None = None
-    """Its version in that environment."""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One Locust file: what a user of the app does, and what a right answer is."""
+    """A Locust file: what a user of the app does, and which answers are right."""
 
     name: str
     path: Path
     protocols: frozenset[Protocol]
     summary: str
-    """First line of the file's docstring."""
+    """The first line of the file's docstring."""
     ours: bool = True
-    """Is it written in our users? Others check what they check, and only in a closed loop."""
+    """Is it built on `harness.load`? Other Locust users check answers only as far as they do so themselves, and can be
+    measured in a closed loop only."""
