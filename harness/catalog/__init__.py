@@ -1,1 +1,1 @@
-"""Which servers, apps, scenarios and charts there are, and in which environment they run."""
+"""Which servers, apps, scenarios and charts there are, and the environments in which servers run."""

@@ -1,4 +1,4 @@
-"""Environments of their own for versions of a server, `granian@2.8.6`: made once, kept for later runs."""
+"""A separate virtual environment for each version of a server, `granian@2.8.6`: made once and kept for later runs."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ if TYPE_CHECKING:
     from harness.model.targets import App, Server
 
 _COMPLETE = "complete"
-"""File that an environment has once everything is installed in it."""
+"""Name of the file that marks an environment in which everything is installed."""
 
 
 def folder() -> Path:
-    """Where environments are kept: `asgi-harness` in the user's cache."""
+    """The folder that holds the environments, in the user's cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asgi-harness" / "environments"
 
 
 def at_version(server: Server, version: str, apps: Iterable[App], python: str = sys.executable) -> Server:
-    """The same server at another version, in an environment of its own, which `make` makes of what `python` is.
+    """The same server at another version, in the environment that `make` makes with the interpreter `python`.
 
-    Raises `UsageError` for what is no version.
+    Raises `UsageError` for an invalid version.
     """
-    exact = _exact(version)
+    exact = _normalise(version)
     if exact is None:
         found = version or "nothing"
         raise UsageError(f"--servers: expected a version such as 2.8.6 after {server.name}@, found {found}")
-    told = [
+    content = [
         packages.interpreter(python) or "",
         *requirements(server, exact, apps, python),
         *constraints(server, python),
     ]
-    digest = hashlib.blake2b("\n".join(told).encode(), digest_size=6).hexdigest()
+    digest = hashlib.blake2b("\n".join(content).encode(), digest_size=6).hexdigest()
     place = folder() / f"{server.name}-{exact}-{digest}"
     return replace(server, name=f"{server.name}@{exact}", version=exact, python=str(place / "bin" / "python"))
 
@@ -56,24 +56,26 @@ def at_version(server: Server, version: str, apps: Iterable[App], python: str = 
 def make(
     entry: Server, apps: Iterable[App], python: str = sys.executable, say: Callable[[str], None] = lambda _: None
 ) -> None:
-    """Make the environment of a server `at_version` if it is not there; `say` tells what pip could not keep to.
+    """Make the environment of a server `at_version` unless it exists; `say` gets a warning if constraints were dropped.
 
-    Raises `UsageError` when pip cannot make it.
+    Raises `UsageError` if the environment cannot be made.
     """
     place = Path(entry.python or "").parent.parent
     if (place / _COMPLETE).exists():
         return
     try:
-        with _alone():
+        with _locked():
             if not (place / _COMPLETE).exists():
                 _build(entry, tuple(apps), place, python, say)
     except OSError as error:
-        raise UsageError(f"--servers: expected a place for {entry.name} in {folder()}, found that {error}") from error
+        raise UsageError(
+            f"--servers: expected to write {entry.name}'s environment to {folder()}, found {error}"
+        ) from error
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """No other process makes an environment during this block."""
+def _locked() -> Iterator[None]:
+    """Keep other processes from making an environment during this block."""
     folder().mkdir(parents=True, exist_ok=True)
     with folder().with_suffix(".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -81,21 +83,21 @@ def _alone() -> Iterator[None]:
 
 
 def _build(entry: Server, apps: Sequence[App], place: Path, python: str, say: Callable[[str], None]) -> None:
-    """What is there already was left by a process that was killed."""
-    shutil.rmtree(place, ignore_errors=True)
+    """Make a virtual environment and install the server and the apps' requirements into it."""
+    shutil.rmtree(place, ignore_errors=True)  # left by a process that was killed
     install = [str(place / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-    wanted = requirements(entry, entry.version or "", apps, python)
+    needed = requirements(entry, entry.version or "", apps, python)
     try:
         _run([python, "-m", "venv", str(place)], entry)
-        kept = place / "constraints.txt"
-        kept.write_text("\n".join(constraints(entry, python)))
+        constraint_file = place / "constraints.txt"
+        constraint_file.write_text("\n".join(constraints(entry, python)))
         try:
-            _run([*install, "--constraint", str(kept), *wanted], entry)
+            _run([*install, "--constraint", str(constraint_file), *needed], entry)
         except UsageError:
-            _run([*install, *wanted], entry)
+            _run([*install, *needed], entry)
             say(
-                f"{entry.name}: pip could not keep to the versions that are installed beside {python}; what this "
-                "version needs of others is the newest"
+                f"{entry.name}: pip could not keep to the versions that are installed beside {python}; the packages "
+                "that this version needs are the newest instead"
             )
     except BaseException:
         shutil.rmtree(place, ignore_errors=True)
@@ -104,9 +106,9 @@ def _build(entry: Server, apps: Sequence[App], place: Path, python: str, say: Ca
 
 
 def requirements(server: Server, version: str, apps: Iterable[App], python: str = sys.executable) -> list[str]:
-    """What is installed for this version of a server: it, and what else it and the apps need, as beside `python`.
+    """The requirements to install for this version: the server, and what else it and the apps need, as beside `python`.
 
-    So two versions of one server differ in themselves alone, as far as they agree with the same others.
+    All other packages have the same versions, as far as possible, so that only the versions of the server differ.
     """
     own = Requirement(server.requires[0])
     others = [*server.requires[1:], *(name for app in apps for name in app.requires)]
@@ -115,15 +117,17 @@ def requirements(server: Server, version: str, apps: Iterable[App], python: str 
 
 
 def constraints(server: Server, python: str = sys.executable) -> list[str]:
-    """The versions that everything else is kept to, whoever needs it: those beside `python`, but for the server's."""
+    """Constraints for pip: the version beside `python` of every package but the server."""
     own = canonicalize_name(Requirement(server.requires[0]).name)
     return [
-        f"{name}=={version}" for name, version in packages.installed(python).items() if name != own and _exact(version)
+        f"{name}=={version}"
+        for name, version in packages.installed(python).items()
+        if name != own and _normalise(version)
     ]
 
 
-def _exact(version: str) -> str | None:
-    """A version as it is usually written; None for what is none."""
+def _normalise(version: str) -> str | None:
+    """A version in its normal form (PEP 440); None if it is invalid."""
     try:
         return str(Version(version))
     except InvalidVersion:
@@ -135,16 +139,16 @@ def _extras(requirement: Requirement) -> str:
 
 
 def _pinned(requirement: Requirement, python: str) -> str:
-    here = packages.version(str(requirement), python)
-    return f"{requirement.name}{_extras(requirement)}=={here}" if here else str(requirement)
+    installed = packages.version(str(requirement), python)
+    return f"{requirement.name}{_extras(requirement)}=={installed}" if installed else str(requirement)
 
 
 def _run(argv: list[str], entry: Server) -> None:
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         lines = (done.stderr or done.stdout).splitlines() or ["no reason"]
-        said = [line for line in lines if line.startswith("ERROR")] or lines
+        errors = [line for line in lines if line.startswith("ERROR")] or lines
         base = entry.name.partition("@")[0]
         raise UsageError(
-            f"--servers: expected a version of {base} that pip can install, found {entry.version}: {said[-1]}"
+            f"--servers: expected a version of {base} that pip can install, found {entry.version}: {errors[-1]}"
         )

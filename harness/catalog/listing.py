@@ -1,4 +1,4 @@
-"""Finds servers, apps, scenarios and charts by listing folders: a file put there is all that an addition takes."""
+"""Finds servers, apps, scenarios and charts by listing folders: to add one, put a file there."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 _PACKAGE = Path(__file__).parents[1]
 _READY_PATH, _READY_BODY = "/plaintext", b"Hello, World!"
-"""What every app of the catalogue answers; a user's own app need not."""
+"""Every app of the catalogue gives this answer; a user app need not."""
 
 _USERS = "harness.load"
-"""What scenarios import; everything else of the package is internal and may move."""
+"""Scenarios import this module; everything else of the package is internal and may move."""
 _USERS_IMPORT = f"from {_USERS} import HttpScenario, get"
 _SERVERS_IMPORT = "from harness.model import Launch, Server"
 _FACTORY = _PACKAGE / "servers" / "_runners" / "factory" / "made_by_factory.py"
@@ -82,16 +82,16 @@ def charts() -> tuple[ModuleType, ...]:
 
 
 def read_app(path: Path) -> App:
-    """A file with an ASGI callable `app`, read but not run.
+    """Read, without running it, a file with an ASGI callable `app`.
 
-    It may have four constants: `SCENARIOS`, the names of those that it answers where these are not all; `REQUIRES`,
-    the distributions that it imports; `WSGI_TWIN`, the same app as a WSGI callable, `module:attribute`; `ON_TRIO`, the
-    names of the scenarios for which it does without asyncio.
-    Raises `UsageError` for a file that cannot be such a one.
+    It may have four constants: `SCENARIOS`, the names of the scenarios that it answers, if not all; `REQUIRES`, the
+    distributions that it imports; `WSGI_TWIN`, the same app as a WSGI callable, `module:attribute`; `ON_TRIO`, the
+    names of the scenarios that it can answer without asyncio.
+    Raises `UsageError` for a file that is not valid Python or has a malformed constant.
     """
     constants = _constants(_parsed(path, "an app"))
     scenarios = constants.get("SCENARIOS")
-    twin = constants.get("WSGI_TWIN")
+    wsgi = constants.get("WSGI_TWIN")
     return App(
         path.stem,
         f"{path.parent.name}.{path.stem}:app",
@@ -99,7 +99,7 @@ def read_app(path: Path) -> App:
         _READY_PATH,
         _READY_BODY,
         counts_workers=True,
-        wsgi_target=None if twin is None else _target(twin, path),
+        wsgi_target=None if wsgi is None else _wsgi_target(wsgi, path),
         scenarios=None if scenarios is None else frozenset(_strings("SCENARIOS", scenarios, path)),
         requires=_strings("REQUIRES", constants.get("REQUIRES", ast.Tuple([])), path),
         on_trio=frozenset(_strings("ON_TRIO", constants.get("ON_TRIO", ast.Tuple([])), path)),
@@ -107,10 +107,11 @@ def read_app(path: Path) -> App:
 
 
 def read_scenario(path: Path) -> Scenario:
-    """A Locust file, read but not run: its docstring, and `PROTOCOLS` where it speaks others than HTTP's.
+    """Read, without running it, a Locust file: its docstring, and `PROTOCOLS` if those are others than HTTP's.
 
-    A file that does without our users speaks HTTP/1.1 in clear, as Locust's own do: HttpUser trusts no authority of
-    ours. Raises `UsageError` for a file that cannot be a Locust file.
+    A file that does not import `harness.load` can only use HTTP/1.1 in clear text, since Locust's HttpUser does not
+    trust the certificate of a run.
+    Raises `UsageError` for a file that is not valid Python, has a malformed constant, or imports an internal module.
     """
     tree = _parsed(path, "a Locust file")
     imported = list(_harness_imports(tree))
@@ -133,7 +134,7 @@ def _parsed(path: Path, kind: str) -> ast.Module:
 
 
 def _harness_imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Line and module of each import of this package; names that `harness` itself would export count as modules."""
+    """Line and module of each import from this package; `from harness import load` counts as `harness.load`."""
     for node in ast.walk(tree):
         match node:
             case ast.Import(names):
@@ -148,7 +149,7 @@ def _harness_imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _constants(tree: ast.Module) -> dict[str, ast.expr]:
-    """What a file assigns to single names at its top level."""
+    """The expressions that a file assigns to single names at its top level."""
     found = {}
     for node in tree.body:
         match node:
@@ -165,7 +166,7 @@ def _strings(name: str, value: ast.expr, path: Path) -> tuple[str, ...]:
     raise UsageError(f'{path}: expected {name} like ("one", "two"), found {ast.unparse(value)}')
 
 
-def _target(value: ast.expr, path: Path) -> str:
+def _wsgi_target(value: ast.expr, path: Path) -> str:
     match value:
         case ast.Constant(str(target)) if all(target.partition(":")):
             return target
@@ -180,16 +181,16 @@ def _protocols(value: ast.expr, path: Path) -> frozenset[Protocol]:
     raise UsageError(f"{path}: expected PROTOCOLS of {', '.join(PROTOCOLS)}, found {ast.unparse(value)}")
 
 
-def own_app(
+def user_app(
     target: str, directory: Path, ready_path: str = "/", *, python: str = sys.executable, factory: bool = False
 ) -> App:
-    """A user's app, named `module:attribute`, or what the attribute returns when it is called.
+    """A user app, named `module:attribute`; with `factory`, the attribute is called to make the app.
 
-    It is imported from `directory` or from what is installed beside `python`, and its servers run where we are: its
-    settings and relative paths are those of the project, wherever its packages are.
-    Raises `UsageError` when the module is not there.
+    It is imported from `directory` or from what is installed beside `python`. Its servers run in the current working
+    directory, so that relative paths and `.env` files are found as usual, wherever the packages are.
+    Raises `UsageError` if the module is not found.
     """
-    module, attribute = _own_target(target)
+    module, attribute = _split_target(target)
     if not directory.is_dir():
         raise UsageError(f"--app-dir: expected a folder, found no {directory}")
     if not ready_path.startswith("/"):
@@ -201,30 +202,31 @@ def own_app(
         source = directory / "src"
         hint = f"; --app-dir {source} has a {first}" if _holds(source, first) or (source / first).is_dir() else ""
         raise UsageError(f"--app: expected {module} in --app-dir {directory}, {found}{hint}")
-    stand = Path.cwd()
-    hidden = here and stand != directory.resolve() and _holds(stand, first)  # servers look where they run first
-    own = App(first, f"{module}:{attribute}", directory.resolve(), ready_path, runs_in=None if hidden else stand)
+    current = Path.cwd()
+    # Servers import from their working directory first, where another module may have the same name.
+    hidden = here and current != directory.resolve() and _holds(current, first)
+    app = App(first, f"{module}:{attribute}", directory.resolve(), ready_path, runs_in=None if hidden else current)
     if not factory:
-        return own
-    told = {"HARNESS_FACTORY": own.target}
-    return replace(own, target=f"{_FACTORY.stem}:app", imports_from=(_FACTORY.parent,), environment=told)
+        return app
+    environment = {"HARNESS_FACTORY": app.target}
+    return replace(app, target=f"{_FACTORY.stem}:app", imports_from=(_FACTORY.parent,), environment=environment)
 
 
-def _own_target(target: str) -> tuple[str, str]:
-    """Module and attribute; raises `UsageError` where they are not named so."""
+def _split_target(target: str) -> tuple[str, str]:
+    """Module and attribute of `module:attribute`; raises `UsageError` for any other form."""
     module, _, attribute = target.partition(":")
     path = PurePath(module.removesuffix(".py"))
     if path.name and ("/" in module or module.endswith(".py")):
         raise UsageError(
-            f"--app: expected module:attribute, found a file; write {_module_of(path, attribute or 'app')}"
+            f"--app: expected module:attribute, found a file; write {_suggest_options(path, attribute or 'app')}"
         )
     if not (module and attribute):
         raise UsageError(f"--app: expected module:attribute such as shop.main:app, found {target!r}")
     return module, attribute
 
 
-def _module_of(path: PurePath, attribute: str) -> str:
-    """The options that name the module which is this file, without its suffix."""
+def _suggest_options(path: PurePath, attribute: str) -> str:
+    """The options that name the module in this file; `path` is without its suffix."""
     if path.is_absolute() or ".." in path.parts:
         return f"--app {path.name}:{attribute} --app-dir {path.parent}"
     if path.parts[0] == "src" and len(path.parts) > 1:
@@ -233,7 +235,7 @@ def _module_of(path: PurePath, attribute: str) -> str:
 
 
 def _holds(directory: Path, module: str) -> bool:
-    """Is this a module in that folder, or a package that says it is one?"""
+    """Does the folder have this module, or a package of this name with an `__init__.py`?"""
     return (directory / f"{module}.py").is_file() or (directory / module / "__init__.py").is_file()
 
 
@@ -261,18 +263,18 @@ def _name(entry: HasName | str) -> str:
 
 
 def version_of(entry: Server | App, python: str = sys.executable) -> str | None:
-    """The version of the first distribution that it requires: the server itself, or an app's framework."""
+    """The version of the server or of an app's framework: the first of its required distributions."""
     return packages.version(entry.requires[0], python) if entry.requires else None
 
 
 def not_installed(chosen: Iterable[Server | App], python: str = sys.executable) -> dict[str, str]:
-    """For each server and app that cannot run with this interpreter, what is missing and how to get it."""
+    """For each server and app that cannot run with this interpreter, what is missing and how to install it."""
     missing = {entry.name: (entry, packages.missing(entry.requires, python)) for entry in chosen}
-    return {name: f"{text}{_with_less(entry, python)}" for name, (entry, text) in missing.items() if text}
+    return {name: f"{text}{_suggest_variant(entry, python)}" for name, (entry, text) in missing.items() if text}
 
 
-def _with_less(entry: Server | App, python: str) -> str:
-    """To be said of a server as its makers would have it installed, where another entry for it lacks less."""
+def _suggest_variant(entry: Server | App, python: str) -> str:
+    """The end of a message on a server's main entry: another entry of that server which lacks fewer packages."""
     if not isinstance(entry, Server) or entry.name != entry.requires[0] or packages.lacking([entry.name], python):
         return ""
     variants = [

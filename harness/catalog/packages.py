@@ -1,4 +1,4 @@
-"""What is installed beside an interpreter, and what of something's requirements is not."""
+"""Which packages are installed beside an interpreter, and which of given requirements are missing there."""
 
 from __future__ import annotations
 
@@ -36,27 +36,29 @@ sys.exit(not spec)
 """
 
 
-_TELL = "import platform, sys; print(platform.python_implementation(), *sys.version.split())"
+_DESCRIBE = "import platform, sys; print(platform.python_implementation(), *sys.version.split())"
 
 
 @cache
 def interpreter(python: str = sys.executable) -> str | None:
     """Version and build of an interpreter, `CPython 3.12.1 (main, Dec 8 2023, 05:40:51) [GCC 12.2.0]`.
 
-    Looked up once; None where it does not answer.
+    Looked up once; None if it cannot be run.
     """
     try:
-        told = subprocess.run([python, "-I", "-c", _TELL], capture_output=True, text=True, check=True, timeout=30)
+        described = subprocess.run(
+            [python, "-I", "-c", _DESCRIBE], capture_output=True, text=True, check=True, timeout=30
+        )
     except (OSError, subprocess.SubprocessError):
         return None
-    return told.stdout.strip() or None
+    return described.stdout.strip() or None
 
 
 @cache
 def installed(python: str = sys.executable) -> Mapping[str, str]:
-    """Versions by normalised name (PyPA's rule: lower case, hyphens), in order.
+    """Versions by normalised name (PyPA's rule: lower case, hyphens), sorted by name.
 
-    Looked up once; nothing where the interpreter does not answer.
+    Looked up once; empty if the interpreter cannot be run.
     """
     if python == sys.executable:
         found: Iterable[tuple[str, str]] = [(each.metadata["Name"], each.version) for each in distributions()]
@@ -70,26 +72,26 @@ def installed(python: str = sys.executable) -> Mapping[str, str]:
 
 
 def finds(module: str, python: str, folder: Path) -> bool:
-    """Would the interpreter, run where we are with `folder` on the path, find this module? It imports nothing of it."""
+    """Would the interpreter find this module if run here with `folder` on its path? The module is not imported."""
     path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
-    asked = subprocess.run(
+    search = subprocess.run(
         [python, "-c", _FIND, module], env={**os.environ, "PYTHONPATH": path}, capture_output=True, check=False
     )
-    return asked.returncode == 0
+    return search.returncode == 0
 
 
 def version(requirement: str, python: str = sys.executable) -> str | None:
-    """The version that is installed of what a requirement names; None when it is not."""
+    """The installed version of the package that a requirement names; None if it is not installed."""
     return installed(python).get(canonicalize_name(Requirement(requirement).name))
 
 
 def lacking(requirements: Iterable[str], python: str = sys.executable) -> list[str]:
-    """Those that are not installed beside the interpreter, or not in a version that will do."""
-    return [each for each in requirements if not _will_do(Requirement(each), version(each, python))]
+    """The requirements that are not installed beside the interpreter, or in a version that does not satisfy them."""
+    return [each for each in requirements if not _satisfies(Requirement(each), version(each, python))]
 
 
 def missing(requirements: Iterable[str], python: str = sys.executable) -> str:
-    """What is `lacking`, in words, and the command that installs it; nothing where there is nothing."""
+    """What is `lacking`, for a message, and the command that installs it; empty if nothing is."""
     needed = lacking(requirements, python)
     if not needed:
         return ""
@@ -101,19 +103,19 @@ def missing(requirements: Iterable[str], python: str = sys.executable) -> str:
         for each in needed
         if found[each] is not None
     ]
-    told = [*([f"not installed{beside}: {absent}"] if absent else []), *wrong]
-    return "; ".join([*told, f"{_typed(python)} -m pip install {shlex.join(needed)}"])
+    reasons = [*([f"not installed{beside}: {absent}"] if absent else []), *wrong]
+    return "; ".join([*reasons, f"{_quote(python)} -m pip install {shlex.join(needed)}"])
 
 
-def _typed(python: str) -> str:
-    """An interpreter as the start of a command: ours by its path from here, where that is shorter."""
+def _quote(python: str) -> str:
+    """An interpreter as users type it; this process's own by a relative path if it is below the working directory."""
     here = Path.cwd()
     ours = python == sys.executable and Path(python).is_relative_to(here)
     return shlex.quote(str(Path(python).relative_to(here)) if ours else python)
 
 
-def _will_do(requirement: Requirement, found: str | None) -> bool:
-    """A version that PyPA's rules cannot order, as of a build of one's own, will do."""
+def _satisfies(requirement: Requirement, found: str | None) -> bool:
+    """Is the version one that the requirement allows? A version that is not PEP 440's, such as a local build's, is."""
     try:
         return found is not None and requirement.specifier.contains(Version(found), prereleases=True)
     except InvalidVersion:

@@ -101,7 +101,7 @@ def _apps(settings: Settings) -> tuple[App, ...]:
         environment[name] = value
     if settings.app is not None:
         python, folder = _python(settings), Path(settings.app_dir)
-        own = listing.own_app(settings.app, folder, settings.ready_path, python=python, factory=settings.factory)
+        own = listing.user_app(settings.app, folder, settings.ready_path, python=python, factory=settings.factory)
         headers = options.headers(settings.header)
         return (replace(own, environment={**environment, **own.environment}, headers=headers),)
     chosen = listing.choose("apps", listing.apps(), settings.apps)

@@ -224,40 +224,40 @@ def test_what_is_not_installed_is_told_with_the_command_that_installs_it() -> No
         assert found[name].endswith(f" -m pip install '{needed}'")
 
 
-def test_an_own_app_is_named_and_found(tmp_path: Path) -> None:
+def test_a_user_app_is_named_and_found(tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "main.py").write_text("")
-    app = listing.own_app("shop.main:app", tmp_path)
+    app = listing.user_app("shop.main:app", tmp_path)
     assert (app.name, app.target, app.directory, app.ready_body) == ("shop", "shop.main:app", tmp_path, None)
 
 
-def test_an_own_app_runs_where_we_are_unless_its_module_were_another_there(
+def test_a_user_app_runs_where_we_are_unless_its_module_were_another_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "src" / "shop").mkdir(parents=True)
     (tmp_path / "src" / "shop" / "main.py").write_text("")
-    app = listing.own_app("shop.main:app", Path("src"))
+    app = listing.user_app("shop.main:app", Path("src"))
     assert (app.directory, app.runs_in) == (tmp_path / "src", tmp_path)
     (tmp_path / "shop.py").write_text("")
-    assert listing.own_app("shop.main:app", Path("src")).runs_in is None
+    assert listing.user_app("shop.main:app", Path("src")).runs_in is None
 
 
-def test_an_own_app_may_be_installed_and_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_app_may_be_installed_and_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     packages = tmp_path / "installed"
     (packages / "shop").mkdir(parents=True)
     (packages / "shop" / "__init__.py").write_text("raise SystemExit('was run')\n")
     (packages / "shop" / "main.py").write_text("")
     monkeypatch.setenv("PYTHONPATH", str(packages))
     monkeypatch.chdir(tmp_path)
-    assert listing.own_app("shop.main:app", Path()).target == "shop.main:app"
+    assert listing.user_app("shop.main:app", Path()).target == "shop.main:app"
     with pytest.raises(UsageError, match=r"found no other\.py there and no shop installed beside /"):
-        listing.own_app("shop.other:app", Path())
+        listing.user_app("shop.other:app", Path())
 
 
-def test_what_makes_an_own_app_is_called_by_a_module_that_any_server_takes(tmp_path: Path) -> None:
+def test_what_makes_a_user_app_is_called_by_a_module_that_any_server_takes(tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text("")
-    app = listing.own_app("shop:create_app", tmp_path, factory=True)
+    app = listing.user_app("shop:create_app", tmp_path, factory=True)
     assert (app.name, app.environment) == ("shop", {"HARNESS_FACTORY": "shop:create_app"})
     module, _, attribute = app.target.partition(":")
     assert attribute == "app"
@@ -282,15 +282,15 @@ def test_what_makes_an_own_app_is_called_by_a_module_that_any_server_takes(tmp_p
         ("packaged.main:app", r"; --app-dir .*src has a packaged"),
     ],
 )
-def test_an_own_app_that_cannot_be_found_is_a_usage_error(tmp_path: Path, target: str, message: str) -> None:
+def test_a_user_app_that_cannot_be_found_is_a_usage_error(tmp_path: Path, target: str, message: str) -> None:
     (tmp_path / "src" / "packaged").mkdir(parents=True)
     with pytest.raises(UsageError, match=message):
-        listing.own_app(target, tmp_path)
+        listing.user_app(target, tmp_path)
 
 
-def test_where_an_own_app_is_and_what_it_is_asked_for_must_be_there(tmp_path: Path) -> None:
+def test_where_a_user_app_is_and_what_it_is_asked_for_must_be_there(tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text("")
     with pytest.raises(UsageError, match=r"--app-dir: expected a folder, found no .*nowhere"):
-        listing.own_app("shop:app", tmp_path / "nowhere")
+        listing.user_app("shop:app", tmp_path / "nowhere")
     with pytest.raises(UsageError, match="--ready-path: expected a path that begins with /, found health"):
-        listing.own_app("shop:app", tmp_path, "health")
+        listing.user_app("shop:app", tmp_path, "health")
