@@ -1,4 +1,4 @@
-"""anycorn, hypercorn's fork on anyio, with its stock asyncio worker."""
+"""anycorn, a fork of hypercorn on anyio, with its default asyncio worker."""
 
 from __future__ import annotations
 

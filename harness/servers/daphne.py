@@ -1,4 +1,4 @@
-"""daphne, on Twisted: one process."""
+"""daphne, on Twisted; it has one process only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def _quoted(path: Path) -> str:
-    """`path` within an endpoint description (`twisted.internet.endpoints.quoteStringArgument`)."""
+    """`path`, escaped for an endpoint description (as by `twisted.internet.endpoints.quoteStringArgument`)."""
     return str(path).replace("\\", "\\\\").replace(":", "\\:")
 
 
@@ -34,7 +34,7 @@ SERVERS = (
         protocols=frozenset({"h1", "h1-tls", "h2", "ws", "ws-tls"}),
         command=_command,
         unsupported={
-            "h2c": "daphne speaks HTTP/2 only where TLS negotiates it",
+            "h2c": "daphne speaks HTTP/2 only over TLS",
             "h3": "daphne does not speak HTTP/3",
         },
         max_workers=1,

@@ -38,7 +38,7 @@ def _asgi(name: str, command: Callable[[Launch], list[str]], *packages: str) -> 
 
 
 SERVERS = (
-    # What `auto` chooses where uvloop is installed, said aloud so that no other package changes it.
+    # `auto` chooses uvloop if it is installed; it is explicit so that no other package changes that.
     _asgi("granian", _command("--loop", "uvloop"), "uvloop"),
     _asgi("granian-mt", _command("--loop", "uvloop", "--runtime-mode", "mt"), "uvloop"),
     _asgi("granian-asyncio", _command("--loop", "asyncio")),

@@ -1,4 +1,4 @@
-"""gunicorn: its own ASGI worker, uvicorn's worker under it, and the WSGI workers it is known for."""
+"""gunicorn with its ASGI worker, with uvicorn's worker, and with its WSGI workers."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _OFF = "HTTP/2 is off in stock gunicorn"
 _SEE_H2 = f"{_OFF}: see gunicorn-h2"
 _UVICORN = "uvicorn's worker speaks HTTP/1.1 only"
 _SYNC = "gunicorn's sync worker speaks HTTP/1.1 only"
-_TLS_HOLDS_THREADS = (
-    "not measured: a thread of gunicorn's waits for the first request of each TLS connection, "
-    "and connections that are open ahead of it keep the others out"
+_TLS_BLOCKS_THREADS = (
+    "not measured: gunicorn blocks one thread for each TLS connection until its first request, "
+    "so that connections opened in advance keep the others out"
 )
 _NO_HTTP3 = "gunicorn does not speak HTTP/3"
 _NO_WEBSOCKET = "WSGI has no WebSocket"
 _THREADS = 4
-"""Of the two to four for each core that gunicorn's documentation recommends."""
+"""gunicorn's documentation recommends two to four threads for each core."""
 
-# `auto` would take other packages' parser and event loop where they happen to be installed.
+# `auto` would use other packages' parser and event loop if they happen to be installed.
 _PYTHON = ("--http-parser", "python")
 _ASGI = ("--worker-class", "asgi", "--asgi-loop", "asyncio", *_PYTHON)
 
@@ -40,7 +40,7 @@ def _command(*options: str) -> Callable[[Launch], list[str]]:
             *("--bind", launch.address),
             *("--workers", str(launch.workers)),
             *options,
-            "--no-control-socket",  # it would lie in the user's home, one for all servers
+            "--no-control-socket",  # it would be in the user's home folder, and shared by all servers
             *("--log-level", "warning"),  # the access log is off unless a file is named for it
             *(("--certfile", str(tls.certificate), "--keyfile", str(tls.key)) if tls else ()),
             launch.target,
@@ -65,13 +65,13 @@ SERVERS = (
     _http1(
         "gunicorn-fast",
         _command("--worker-class", "asgi", "--asgi-loop", "asyncio", "--http-parser", "fast"),
-        "gunicorn_h1c>=0.6.10",  # the least that was tried with it; gunicorn itself turns away what is before 0.4.1
+        "gunicorn_h1c>=0.6.10",  # the oldest that was tried with it; gunicorn itself rejects versions before 0.4.1
     ),
     Server(
         name="gunicorn-h2",
         requires=("gunicorn>=26.2", "h2>=4.4"),
         protocols=_HTTP1 | _HTTP2 | _WEBSOCKET,
-        # With `prior-knowledge` in place of `both`, it would answer 400 to HTTP/1.1, in which readiness is asked for.
+        # With `prior-knowledge` instead of `both`, it would answer 400 to HTTP/1.1, which readiness is checked with.
         command=_command(*_ASGI, "--http-protocols", "h2,h1", "--http2-cleartext", "both"),
         unsupported={"h3": _NO_HTTP3},
     ),
@@ -85,6 +85,6 @@ SERVERS = (
     _wsgi(
         "gunicorn-gthread",
         _command("--worker-class", "gthread", "--threads", str(_THREADS), *_PYTHON),
-        {"h1-tls": _TLS_HOLDS_THREADS, "h2": _OFF, "h2c": _OFF},
+        {"h1-tls": _TLS_BLOCKS_THREADS, "h2": _OFF, "h2c": _OFF},
     ),
 )

@@ -1,4 +1,4 @@
-"""hypercorn with its stock asyncio worker, on other event loops, and over QUIC."""
+"""hypercorn with its default asyncio worker, on other event loops, and over QUIC."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _HTTP3_APART = "HTTP/3 is off in stock hypercorn: see hypercorn-h3"
 def _command(worker_class: str, *, quic: bool = False) -> Callable[[Launch], list[str]]:
     def command(launch: Launch) -> list[str]:
         tls = launch.tls
-        # `-w 1` is a parent, a worker and a resource tracker; `-w 0` serves in the parent, as uvicorn does with one.
-        # There trio's worker dies of SIGTERM without a word to the app.
+        # `-w 1` starts a parent, a worker and a resource tracker; `-w 0` serves in the parent, as uvicorn's one worker
+        # does. With `-w 0`, trio's worker is ended by SIGTERM without lifespan shutdown.
         workers = 0 if launch.workers == 1 and worker_class != "trio" else launch.workers
         return [
             *launch.module,
             "hypercorn",
             *("--bind", launch.address),
-            # The same port in UDP: TCP stays for readiness, and for the clients that Alt-Svc would send here.
+            # The same port number in UDP; TCP stays open to check readiness, and for clients that follow Alt-Svc.
             *(("--quic-bind", launch.address) if quic and tls else ()),
             *("--worker-class", worker_class),
             *("--workers", str(workers)),

@@ -37,7 +37,7 @@ SERVERS = (
         name="uvicorn",
         requires=("uvicorn", "uvloop", "httptools", "websockets"),
         protocols=_HTTP1,
-        # What `auto` chooses once the packages of uvicorn[standard] are there, said aloud so that it stays so.
+        # `auto` chooses these if uvicorn[standard] is installed; explicit, so that no other package changes that.
         command=_command("--http", "httptools", "--loop", "uvloop"),
         unsupported={"h2": _ONLY_HTTP1, "h2c": _ONLY_HTTP1, "h3": _NO_HTTP3},
     ),

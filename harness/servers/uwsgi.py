@@ -1,9 +1,10 @@
-"""uWSGI, from pyuwsgi's wheel: behind its own HTTP router, a second process that is to face clients, and bare.
+"""uWSGI, from pyuwsgi's wheel: with its HTTP router, a second process in front of the workers, and without it.
 
-By default every answer closes its connection without a word. The router can keep connections, but sends without
-TCP_NODELAY: on a kept connection, an answer that is written in parts waits about 40 ms for the client's delayed
-acknowledgement, which no option changes. The bare HTTP socket is meant for use behind another server; its keep-alive,
-`--http11-socket`, gives a whole worker or thread to each open connection, and so is no entry here.
+By default it closes the connection after every answer, without `Connection: close`. The router can keep connections
+alive, but does not set TCP_NODELAY: on such a connection, an answer written in several parts waits about 40 ms for the
+client's delayed acknowledgement, and no option changes that. The HTTP socket without the router is meant for use behind
+another server; its keep-alive, `--http11-socket`, dedicates a worker or thread to each open connection, so there is no
+entry for it.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def _server(name: str, command: Callable[[Launch], list[str]]) -> Server:
 
 SERVERS = (
     _server("uwsgi", _command("--http")),
-    # Chunked, because an answer without a length would end with its connection all the same.
+    # Chunked, because otherwise an answer without a length would end with its connection.
     _server("uwsgi-keepalive", _command("--http", "--http-keepalive=1", "--http-auto-chunked")),
     _server("uwsgi-socket", _command("--http-socket")),
 )

@@ -1,8 +1,8 @@
-"""What Tornado lacks: a command line for its WSGI container.
+"""A command line for Tornado's WSGI container, which has none.
 
 `python tornado_wsgi.py HOST PORT WORKERS MODULE:ATTRIBUTE [CERTIFICATE KEY]`
 
-The application runs on the event loop's thread, which is what the container does unless an executor is given to it.
+The app runs in the event loop's thread, as it does in the container by default.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def main(host: str, port: str, workers: str, target: str, *tls: str) -> None:
-    """Serve until a signal ends the process; with several workers, the first process starts the dead ones again."""
+    """Serve until a signal ends the process; with several workers, the first process restarts those that die."""
     sockets = bind_sockets(int(port), host)
     if int(workers) > 1:
         fork_processes(int(workers))
@@ -31,7 +31,7 @@ def main(host: str, port: str, workers: str, target: str, *tls: str) -> None:
 
 
 async def serve(sockets: list[socket.socket], target: str, tls: tuple[str, ...]) -> None:
-    """One worker."""
+    """Serve in one worker."""
     context = None
     if tls:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -1,8 +1,8 @@
-"""What tremolo's own command line lacks: apps in packages, such as `apps.asgi:app`; it takes files only.
+"""Serves apps in packages, such as `apps.asgi:app`, with tremolo, whose own command line takes files only.
 
 `python tremolo_asgi.py HOST PORT WORKERS MODULE:ATTRIBUTE [CERTIFICATE KEY]`
 
-To tremolo this file is the app: its workers import it and ask for `app`.
+For tremolo, this file is the app: its workers import it and get its attribute `app`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What most servers lack: apps that a callable makes. `app` is what `HARNESS_FACTORY`, `module:callable`, returns."""
+"""`app` is what the callable in `HARNESS_FACTORY`, `module:callable`, returns; few servers can call it themselves."""
 
 from __future__ import annotations
 
