@@ -1,4 +1,7 @@
-"""A server with the manners it is told to have: `stub_server.py MANNERS HOST PORT`."""
+"""A server that behaves, or fails, as its first argument says: `stub_server.py BEHAVIOUR HOST PORT`.
+
+`BEHAVIOURS` is the table of all there are.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,10 @@ import socketserver
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -65,13 +72,13 @@ def ignore_sigterm() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-def work_in_a_child() -> None:
-    """Answer from a child; the parent only waits."""
+def serve_in_a_child() -> None:
+    """Return in a child; the parent only waits."""
     if os.fork():
         signal.pause()
 
 
-def leave_one_behind() -> None:
+def start_a_process_outside_the_session() -> None:
     """Start a process that leaves the session before anything is answered, and that ignores SIGTERM."""
     left, leaving = os.pipe()
     if os.fork() == 0:
@@ -87,25 +94,36 @@ def start_late() -> None:
 
 
 def wait_by_epoll() -> None:
-    """As event loops do; `serve_forever` polls."""
+    """Event loops use epoll; `serve_forever` would use poll."""
     socketserver._ServerSelector = selectors.EpollSelector
 
 
-PREPARE = {
-    "dies": die,
-    "stubborn": ignore_sigterm,
-    "forks": work_in_a_child,
-    "escapes": leave_one_behind,
-    "late": start_late,
-    "deaf": signal.pause,
-    "epoll": wait_by_epoll,
-}
-ANSWERS = {
-    "wrong": WrongAnswer,
-    "cut": CutAnswer,
-    "endless": EndlessAnswer,
-    "mute": ClosedConnection,
-    "hangs": NoAnswer,
+def do_nothing() -> None:
+    pass
+
+
+class Behaviour(NamedTuple):
+    """What the server does before it listens, and how it answers."""
+
+    summary: str
+    prepare: Callable[[], object] = do_nothing
+    handler: type[BaseHTTPRequestHandler] = Answer
+
+
+BEHAVIOURS = {
+    "prompt": Behaviour("gives the right answer at once"),
+    "late": Behaviour("listens after 0.3 s", start_late),
+    "epoll": Behaviour("waits for connections with epoll, as event loops do", wait_by_epoll),
+    "forks": Behaviour("answers from a child", serve_in_a_child),
+    "stubborn": Behaviour("ignores SIGTERM", ignore_sigterm),
+    "escapes": Behaviour("leaves a process outside its session", start_a_process_outside_the_session),
+    "dies": Behaviour("writes a reason and ends before it listens", die),
+    "deaf": Behaviour("never listens", signal.pause),
+    "hangs": Behaviour("never answers", handler=NoAnswer),
+    "mute": Behaviour("closes the connection without an answer", handler=ClosedConnection),
+    "wrong": Behaviour("answers with the wrong body", handler=WrongAnswer),
+    "cut": Behaviour("closes the connection before the answer is complete", handler=CutAnswer),
+    "endless": Behaviour("sends an answer without an end", handler=EndlessAnswer),
 }
 
 
@@ -114,9 +132,10 @@ class Stub(ThreadingHTTPServer):
 
 
 def main() -> None:
-    manners, host, port = sys.argv[1:]
-    PREPARE.get(manners, lambda: None)()
-    Stub((host, int(port)), ANSWERS.get(manners, Answer)).serve_forever()
+    name, host, port = sys.argv[1:]
+    behaviour = BEHAVIOURS[name]
+    behaviour.prepare()
+    Stub((host, int(port)), behaviour.handler).serve_forever()
 
 
 if __name__ == "__main__":

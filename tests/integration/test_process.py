@@ -1,4 +1,4 @@
-"""Real processes of every kind of manners: they start or are refused, and none of them stays."""
+"""Servers of every behaviour as real processes: they start or are refused, and none of their processes is left."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from harness.host import logs, process
+from harness.host import process
 from harness.host.guard import guard, processes_of
 from harness.model.errors import ServerError
 from harness.model.targets import App, Launch, Server
@@ -32,15 +32,15 @@ HOST = "127.0.0.1"
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent.parent
 APP = App("stub", "stub:app", FOLDER, ready_body=b"hello", counts_workers=True)
-UNTOLD = App("stub", "stub:app", FOLDER, ready_body=b"hello")
-"""The same, but it does not tell which worker has answered."""
+ANONYMOUS = App("stub", "stub:app", FOLDER, ready_body=b"hello")
+"""The same app, but it does not name the worker that answered."""
 
 
-def stub(manners: str) -> Server:
+def stub(behaviour: str) -> Server:
     def command(launch: Launch) -> list[str]:
-        return [sys.executable, str(FOLDER / "stub_server.py"), manners, launch.host, str(launch.port)]
+        return [sys.executable, str(FOLDER / "stub_server.py"), behaviour, launch.host, str(launch.port)]
 
-    return Server(manners, (), frozenset({"h1"}), command)
+    return Server(behaviour, (), frozenset({"h1"}), command)
 
 
 @pytest.fixture
@@ -90,15 +90,15 @@ def has_ended(pid: int) -> bool:
         return True
 
 
-@pytest.mark.parametrize("manners", ["prompt", "late", "forks"])
+@pytest.mark.parametrize("behaviour", ["prompt", "late", "forks"])
 def test_a_server_that_answers_is_running_and_one_that_was_stopped_is_not(
-    manners: str, token: str, start: Callable[..., process.Running]
+    behaviour: str, token: str, start: Callable[..., process.Running]
 ) -> None:
-    running = start(manners)
+    running = start(behaviour)
     assert running.ended is None
     assert running.ready_s > 0
     assert running.pid in processes_of(token)
-    assert running.argv[-3:-1] == (manners, HOST)
+    assert running.argv[-3:-1] == (behaviour, HOST)
 
     stopped = running.stop()
 
@@ -109,7 +109,7 @@ def test_a_server_that_answers_is_running_and_one_that_was_stopped_is_not(
 
 
 @pytest.mark.parametrize(
-    ("manners", "found"),
+    ("behaviour", "found"),
     [
         ("dies", "found that it ended with exit status 1; it said: no such database; its log is"),
         ("hangs", "within 2 s (--ready-within), found no answer; its log is"),
@@ -120,25 +120,25 @@ def test_a_server_that_answers_is_running_and_one_that_was_stopped_is_not(
         ("endless", "found an answer that does not end"),
     ],
 )
-def test_a_server_without_a_right_answer_is_refused_in_one_line_and_leaves_nothing(
-    manners: str, found: str, token: str, start: Callable[..., process.Running]
+def test_a_server_without_a_right_answer_is_refused_in_one_line_and_none_of_its_processes_is_left(
+    behaviour: str, found: str, token: str, start: Callable[..., process.Running]
 ) -> None:
     with pytest.raises(ServerError) as refusal:
-        start(manners, deadline_s=0.2 if manners == "deaf" else 2)
+        start(behaviour, deadline_s=0.2 if behaviour == "deaf" else 2)
 
     assert found in str(refusal.value)
     assert "\n" not in str(refusal.value)
     assert processes_of(token) == []
 
 
-def test_a_refusal_carries_the_end_of_the_log(start: Callable[..., process.Running]) -> None:
+def test_the_error_of_a_refused_server_has_the_end_of_its_log(start: Callable[..., process.Running]) -> None:
     with pytest.raises(ServerError) as refusal:
         start("dies")
     assert refusal.value.log_tail == "starting\nno such database"
     assert refusal.value.ended == "exit status 1"
 
 
-def test_without_an_option_for_it_a_limit_is_told_without_one(
+def test_a_time_limit_that_no_option_sets_is_reported_without_an_option(
     start: Callable[..., process.Running], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "DEADLINE_S", 0.2)
@@ -146,12 +146,12 @@ def test_without_an_option_for_it_a_limit_is_told_without_one(
         start("deaf", deadline_s=None)
 
 
-def test_any_complete_answer_will_do_where_the_body_is_not_known(start: Callable[..., process.Running]) -> None:
+def test_any_complete_answer_is_right_if_the_app_has_no_ready_body(start: Callable[..., process.Running]) -> None:
     with start("wrong", app=App("any", "any:app", FOLDER)) as running:
         assert running.ended is None
 
 
-def test_a_command_that_is_not_there_is_named(start: Callable[..., process.Running]) -> None:
+def test_a_command_that_does_not_exist_is_named_in_the_error(start: Callable[..., process.Running]) -> None:
     absent = Server("absent", (), frozenset({"h1"}), lambda _: ["./no-such-command"])
     with pytest.raises(ServerError, match="no-such-command"):
         start(absent)
@@ -162,15 +162,15 @@ def test_two_workers_are_waited_for_until_both_have_answered(start: Callable[...
         start("prompt", workers=2, deadline_s=2)
 
 
-def test_workers_of_an_app_that_does_not_name_them_are_waited_for_until_both_take_connections(
+def test_two_workers_that_the_app_does_not_name_are_waited_for_until_both_accept_connections(
     start: Callable[..., process.Running],
 ) -> None:
     with pytest.raises(ServerError, match="found 1 of 2 workers that take connections"):
-        start("epoll", app=UNTOLD, workers=2, deadline_s=2)
+        start("epoll", app=ANONYMOUS, workers=2, deadline_s=2)
 
 
-def test_workers_that_cannot_be_told_are_not_waited_for(start: Callable[..., process.Running]) -> None:
-    with start("prompt", app=UNTOLD, workers=2) as running:
+def test_workers_that_cannot_be_counted_are_not_waited_for(start: Callable[..., process.Running]) -> None:
+    with start("prompt", app=ANONYMOUS, workers=2) as running:
         assert running.ended is None
 
 
@@ -185,7 +185,7 @@ def test_a_server_that_ignores_sigterm_is_killed_after_the_grace_period(
     assert processes_of(token) == []
 
 
-def test_a_worker_whose_parent_was_killed_is_stopped_too(token: str, start: Callable[..., process.Running]) -> None:
+def test_a_worker_whose_parent_was_killed_is_stopped_as_well(token: str, start: Callable[..., process.Running]) -> None:
     running = start("forks")
     os.kill(running.pid, signal.SIGKILL)
     assert eventually(lambda: running.ended == "SIGKILL")
@@ -194,7 +194,7 @@ def test_a_worker_whose_parent_was_killed_is_stopped_too(token: str, start: Call
     assert processes_of(token) == []
 
 
-def test_a_process_that_left_the_session_is_found_and_ended(token: str, start: Callable[..., process.Running]) -> None:
+def test_a_process_that_left_the_session_is_found_and_killed(token: str, start: Callable[..., process.Running]) -> None:
     running = start("escapes")
     escaped = [pid for pid in processes_of(token) if os.getsid(pid) != running.pid]
     assert len(escaped) == 1
@@ -202,7 +202,7 @@ def test_a_process_that_left_the_session_is_found_and_ended(token: str, start: C
     assert has_ended(escaped[0])
 
 
-def test_stopping_one_server_leaves_the_others_of_the_run_alone(
+def test_stopping_one_server_does_not_stop_another_of_the_same_run(
     token: str, start: Callable[..., process.Running]
 ) -> None:
     with start("prompt") as first:
@@ -210,14 +210,14 @@ def test_stopping_one_server_leaves_the_others_of_the_run_alone(
         assert processes_of(token) == [first.pid]
 
 
-def test_a_port_for_a_server_is_none_that_a_client_could_be_given() -> None:
+def test_a_port_for_a_server_is_outside_the_range_for_clients() -> None:
     first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
     ports = {process.free_port(HOST) for _ in range(50)}
     assert not ports.intersection(range(first, last + 1))
     assert len(ports) > 40
 
 
-def test_a_port_stays_free_while_other_threads_start_processes(start: Callable[..., process.Running]) -> None:
+def test_a_free_port_stays_free_while_other_threads_start_processes(start: Callable[..., process.Running]) -> None:
     def start_and_stop(_: int) -> None:
         start("prompt").stop(grace_s=0)
 
@@ -235,21 +235,21 @@ def test_an_occupied_port_is_refused_even_if_it_could_be_shared(
             start("prompt", port=port)
 
 
-def test_the_right_answer_of_a_stranger_is_refused(start: Callable[..., process.Running]) -> None:
-    with contextlib.ExitStack() as strangers:
+def test_the_right_answer_of_another_process_is_refused(start: Callable[..., process.Running]) -> None:
+    with contextlib.ExitStack() as others:
 
         def command(launch: Launch) -> list[str]:
-            """Take the port between the look at it and the start of the server."""
-            stranger = strangers.enter_context(ThreadingHTTPServer((HOST, launch.port), stub_server.Answer))
-            threading.Thread(target=stranger.serve_forever, daemon=True).start()
-            strangers.callback(stranger.shutdown)
+            """Take the port after it was checked and before the server starts."""
+            other = others.enter_context(ThreadingHTTPServer((HOST, launch.port), stub_server.Answer))
+            threading.Thread(target=other.serve_forever, daemon=True).start()
+            others.callback(other.shutdown)
             return stub("deaf").command(launch)
 
         with pytest.raises(ServerError, match=f"only itself to listen .* found process {os.getpid()};"):
             start(Server("robbed", (), frozenset({"h1"}), command))
 
 
-def test_a_server_runs_on_its_cpus_and_the_harness_where_it_was(start: Callable[..., process.Running]) -> None:
+def test_a_server_runs_on_its_cpus_and_the_harness_keeps_its_own(start: Callable[..., process.Running]) -> None:
     before = os.sched_getaffinity(0)
     one = frozenset({max(before)})
     with start("forks", cpus=one) as running:
@@ -258,7 +258,7 @@ def test_a_server_runs_on_its_cpus_and_the_harness_where_it_was(start: Callable[
     assert os.sched_getaffinity(0) == before
 
 
-def test_options_do_not_slip_in_through_the_environment(
+def test_environment_variables_do_not_change_the_options_of_a_server(
     start: Callable[..., process.Running], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = {"WEB_CONCURRENCY": "7", "GRANIAN_WORKERS": "7", "UVICORN_HTTP": "h11", "GUNICORN_CMD_ARGS": "-w 7"}
@@ -272,13 +272,6 @@ def test_options_do_not_slip_in_through_the_environment(
     assert environment["KEPT"] == "yes"
     assert environment["OF_THE_APP"] == "1"
     assert environment["PYTHONPATH"] == f"{FOLDER}{os.pathsep}/before"
-
-
-def test_the_tail_of_a_log_is_its_last_lines_and_none_of_a_missing_one(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    assert logs.tail(log) == ""
-    log.write_bytes(b"first\nsecond\n\xff third\n")
-    assert logs.tail(log, lines=2) == "second\n\ufffd third"
 
 
 DRIVER = textwrap.dedent("""
@@ -298,9 +291,9 @@ DRIVER = textwrap.dedent("""
 """)
 
 
-@pytest.mark.parametrize("manners", ["prompt", "stubborn", "forks", "escapes"])
-def test_a_harness_that_is_killed_leaves_nothing_behind(manners: str, token: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", DRIVER, manners, str(tmp_path / "log")]
+@pytest.mark.parametrize("behaviour", ["prompt", "stubborn", "forks", "escapes"])
+def test_no_process_is_left_after_the_harness_was_killed(behaviour: str, token: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", DRIVER, behaviour, str(tmp_path / "log")]
     environment = {**os.environ, "HARNESS_TOKEN": token}
     with (
         subprocess.Popen(["sleep", "60"], env=environment) as bystander,
@@ -308,14 +301,14 @@ def test_a_harness_that_is_killed_leaves_nothing_behind(manners: str, token: str
     ):
         try:
             assert driver.stdout
-            doomed = driver.stdout.readline().strip()
-            (watching,) = (pid for pid in psutil.pids() if is_guard(pid, doomed))
-            assert processes_of(doomed)
+            driver_token = driver.stdout.readline().strip()
+            (watching,) = (pid for pid in psutil.pids() if is_guard(pid, driver_token))
+            assert processes_of(driver_token)
 
             os.killpg(driver.pid, signal.SIGKILL)
             driver.wait()
 
-            assert eventually(lambda: processes_of(doomed) == [])
+            assert eventually(lambda: processes_of(driver_token) == [])
             assert eventually(lambda: has_ended(watching))
             assert bystander.poll() is None
         finally:
@@ -330,7 +323,7 @@ def is_guard(pid: int, token: str) -> bool:
         return False
 
 
-def test_what_is_left_at_the_end_of_a_run_is_killed() -> None:
+def test_processes_that_are_left_at_the_end_of_a_run_are_killed() -> None:
     with guard() as token:
         left = subprocess.Popen(["sleep", "60"], env={**os.environ, "HARNESS_TOKEN": f"{token}/1"})
     assert left.wait() == -signal.SIGKILL

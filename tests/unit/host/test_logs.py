@@ -1,4 +1,4 @@
-"""The one line of a log that tells why: of each server as it writes it."""
+"""The one line of a log that gives the reason of a failure, in the logs of each server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FRAMES = """Traceback (most recent call last):
     import faker
     ^^^^^^^^^^^^
 """
-LACKING = "ModuleNotFoundError: No module named 'faker'"
+MISSING = "ModuleNotFoundError: No module named 'faker'"
 GRANIAN = "[ERROR] Unexpected exit from worker-1\n"
 GUNICORN = """[2026-11-25 03:19:20 +0000] [94] [ERROR] Worker (pid:95) exited with code 4.
 [2026-11-25 03:19:20 +0000] [94] [ERROR] Shutting down: Master
@@ -27,32 +27,32 @@ GUNICORN = """[2026-11-25 03:19:20 +0000] [94] [ERROR] Worker (pid:95) exited wi
         ("", ""),
         ("\n \n---\n", ""),
         ("starting\nno such database\n", "no such database"),
-        (f"{FRAMES}{LACKING}\n", LACKING),
-        (f"starting\n{FRAMES}{LACKING}", LACKING),
+        (f"{FRAMES}{MISSING}\n", MISSING),
+        (f"starting\n{FRAMES}{MISSING}", MISSING),
         (
             'ERROR:    Error loading ASGI app. Attribute "application" not found in module "shop".\n',
             'Error loading ASGI app. Attribute "application" not found in module "shop".',
         ),
-        (f"ERROR:    {FRAMES}{LACKING}\n\nERROR:    Application startup failed. Exiting.\n", LACKING),
+        (f"ERROR:    {FRAMES}{MISSING}\n\nERROR:    Application startup failed. Exiting.\n", MISSING),
         ("ERROR:    no database\nERROR:    Application startup failed. Exiting.\n", "no database"),
         (
-            f"{FRAMES}RuntimeError: While importing 'shop', it raised:\n\n{FRAMES}{LACKING}\n\n{GRANIAN}",
-            LACKING,
+            f"{FRAMES}RuntimeError: While importing 'shop', it raised:\n\n{FRAMES}{MISSING}\n\n{GRANIAN}",
+            MISSING,
         ),
-        (f"[ERROR] {FRAMES}{LACKING}\n\n[ERROR] ASGI lifespan startup failed\n{GRANIAN}", LACKING),
+        (f"[ERROR] {FRAMES}{MISSING}\n\n[ERROR] ASGI lifespan startup failed\n{GRANIAN}", MISSING),
         (f"Failed to find attribute 'app' in 'shop'.\n{GUNICORN}", "Failed to find attribute 'app' in 'shop'."),
-        (f"{FRAMES}{LACKING}\nNo module named 'faker'\n{GUNICORN}", LACKING),
+        (f"{FRAMES}{MISSING}\nNo module named 'faker'\n{GUNICORN}", MISSING),
         (
             f"[2026-11-25 03:19:21 +0000] [95] [ERROR] ASGI lifespan startup failed: no database\n{GUNICORN}",
             "ASGI lifespan startup failed: no database",
         ),
-        (f"{FRAMES}hypercorn.utils.LifespanFailureError: 'Traceback (most recent call last):\n{LACKING}\n'\n", LACKING),
-        (f"  + Exception Group {FRAMES}  | Group (1)\n    | {FRAMES}    | {LACKING}\n    +-------\n", LACKING),
+        (f"{FRAMES}hypercorn.utils.LifespanFailureError: 'Traceback (most recent call last):\n{MISSING}\n'\n", MISSING),
+        (f"  + Exception Group {FRAMES}  | Group (1)\n    | {FRAMES}    | {MISSING}\n    +-------\n", MISSING),
         (
             "unable to load app 0 (callable not found or import error)\n*** no app loaded. GAME OVER ***\n",
             "unable to load app 0 (callable not found or import error)",
         ),
-        (f"{FRAMES}{LACKING}\nA worker process died (1). Restarting...\n", LACKING),
+        (f"{FRAMES}{MISSING}\nA worker process died (1). Restarting...\n", MISSING),
         (
             f"{FRAMES}pydantic.ValidationError: 1 error for Settings\ndatabase_url\n  Field required [type=missing]\n",
             "pydantic.ValidationError: 1 error for Settings database_url Field required [type=missing]",
@@ -61,25 +61,32 @@ GUNICORN = """[2026-11-25 03:19:20 +0000] [94] [ERROR] Worker (pid:95) exited wi
         ("first\n" + "".join(FRAMES.splitlines(keepends=True)[1:]), "first"),
     ],
 )
-def test_the_telling_line_of_a_log(log: str, line: str) -> None:
+def test_the_reason_is_found_in_the_log_of_each_server(log: str, line: str) -> None:
     assert logs.find_reason(log) == line
 
 
-def test_a_line_is_cut_to_fit() -> None:
-    told = logs.find_reason(f"{FRAMES}ValueError: {'x' * 500}\n")
-    assert len(told) == logs.REASON_CHARACTERS
-    assert told.startswith("ValueError: xxx")
-    assert told.endswith("x…")
+def test_a_long_reason_is_cut() -> None:
+    reason = logs.find_reason(f"{FRAMES}ValueError: {'x' * 500}\n")
+    assert len(reason) == logs.REASON_CHARACTERS
+    assert reason.startswith("ValueError: xxx")
+    assert reason.endswith("x…")
 
 
-def test_the_reason_is_found_above_more_lines_than_a_tail_has(tmp_path: Path) -> None:
+def test_the_reason_is_found_above_the_lines_that_a_tail_has(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    log.write_text(FRAMES + "  File\n" * 30 + LACKING)
-    assert LACKING in logs.tail(log)
-    assert logs.quote_reason(log) == f"; it said: {LACKING}"
+    log.write_text(FRAMES + "  File\n" * 30 + MISSING)
+    assert MISSING in logs.tail(log)
+    assert logs.quote_reason(log) == f"; it said: {MISSING}"
 
 
-def test_a_log_that_is_not_there_or_empty_says_nothing(tmp_path: Path) -> None:
+def test_a_log_that_does_not_exist_or_is_empty_gives_no_reason(tmp_path: Path) -> None:
     assert logs.quote_reason(tmp_path / "none") == ""
     (tmp_path / "log").touch()
     assert logs.quote_reason(tmp_path / "log") == ""
+
+
+def test_the_tail_of_a_log_is_its_last_lines_and_empty_if_there_is_no_log(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert logs.tail(log) == ""
+    log.write_bytes(b"first\nsecond\n\xff third\n")
+    assert logs.tail(log, lines=2) == "second\n\ufffd third"
