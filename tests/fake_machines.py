@@ -1,4 +1,4 @@
-"""Machines as files: what Linux's /proc, /sys and /etc say on some of them, cut down to what is read."""
+"""Machines as files: what is read of Linux's /proc, /sys and /etc, for machines of several kinds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def write(root: Path, files: Mapping[str, str]) -> Path:
 
 
 def later(root: Path, files: Mapping[str, str]) -> Callable[[float], None]:
-    """A wait during which the files change."""
+    """A wait function that changes the files."""
 
     def wait(_seconds: float) -> None:
         write(root, files)
@@ -43,13 +43,13 @@ def stat(*, user: int, idle: int, steal: int = 0) -> str:
 
 
 def process(pid: int, name: str, ticks: int) -> Files:
-    """One process that has used so many ticks in user mode."""
+    """A process that has used this many ticks in user mode."""
     fields = ["S", "1", *["0"] * 9, str(ticks), "0", *["0"] * 30]
     return {f"proc/{pid}/stat": f"{pid} ({name}) {' '.join(fields)}\n"}
 
 
 def cpus(count: int, *, threads: int = 1, nodes: int = 1, flags: str = "fpu sse2") -> Files:
-    """So many CPUs; with two threads to a core, the first half are first threads, as Intel numbers them."""
+    """`count` CPUs; with two threads per core, the first half are the cores' first threads, as Intel numbers them."""
     cores = count // threads
     files = {
         "sys/devices/system/cpu/online": f"0-{count - 1}\n",
@@ -72,7 +72,7 @@ def cpus(count: int, *, threads: int = 1, nodes: int = 1, flags: str = "fpu sse2
 
 
 def common() -> Files:
-    """What every machine here has."""
+    """The files that every machine here has."""
     return {
         "proc/sys/kernel/osrelease": "6.8.0\n",
         "etc/os-release": 'NAME="Debian GNU/Linux"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n',
@@ -119,7 +119,7 @@ def laptop() -> Files:
 
 
 def cloud() -> Files:
-    """A virtual machine of two CPUs without frequency or batteries, in plain groups of version 1."""
+    """A virtual machine with two CPUs, without frequency or battery, in control groups of version 1 without limits."""
     mounts = V1_MOUNTS.replace("/docker/abc", "/")
     return {
         **common(),
@@ -135,7 +135,7 @@ def cloud() -> Files:
 
 
 def container() -> Files:
-    """Half of eight CPUs by cpuset, 2.5 by quota of an outer group, 1 GiB, in groups of version 2."""
+    """Four of eight CPUs by cpuset, 2.5 by the quota of an outer group, and 1 GiB, in control groups of version 2."""
     return {
         **common(),
         **cpus(8),
@@ -151,7 +151,7 @@ def container() -> Files:
 
 
 def docker_v1() -> Files:
-    """A container of version 1: its group has the host's path, of which only its own part is mounted."""
+    """A container of version 1: its group has the path on the host, of which only the container's part is mounted."""
     return {
         **common(),
         **cpus(2),

@@ -1,4 +1,4 @@
-"""What every entry of the catalogue of servers promises, and whether the server behind it keeps it."""
+"""Every entry of the catalogue of servers is complete, and its server does what the entry says."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 MARK = "unmistakable"
-"""Stands in the path of requests, and so in the line that an access log would hold."""
+"""It is in the path of requests, and so would be in the line of an access log."""
 APP = App(
     "hello",
     "hello:app",
@@ -38,7 +38,7 @@ APP = App(
     counts_workers=True,
     wsgi_target="hello:wsgi",
 )
-GATED = """
+GATED_APP = """
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -61,11 +61,11 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body"})
 """
 SERVERS = listing.servers()
-ELSEWHERE = "measured as "
-UNMEASURED = (ELSEWHERE, "not measured: ")
-"""How the reason begins where an entry leaves out a protocol that it speaks."""
-PATIENCE_S = 0.5
-"""Some take seconds to stop; where not that is tested, they are killed instead."""
+MEASURED_AS = "measured as "
+NOT_MEASURED = (MEASURED_AS, "not measured: ")
+"""The start of the reason why an entry leaves out a protocol that its server speaks."""
+GRACE_S = 0.5
+"""Some servers take seconds to stop; tests of something else kill them after this time."""
 PATHS = Tls(Path("/run/chain.pem"), Path("/run/key.pem"), Path("/run/authority.pem"))
 LAUNCHES = [
     Launch(HOST, 8123, "hello:app"),
@@ -114,17 +114,17 @@ def test_names_are_unique() -> None:
     assert len(set(names)) == len(names)
 
 
-def test_what_is_measured_elsewhere_is_an_entry_that_speaks_it() -> None:
+def test_a_protocol_that_is_measured_as_another_entry_is_spoken_by_that_entry() -> None:
     entries = {entry.name: entry for entry in SERVERS}
     for entry in SERVERS:
         for protocol, reason in entry.unsupported.items():
-            if reason.startswith(ELSEWHERE):
-                assert protocol in entries[reason.removeprefix(ELSEWHERE)].protocols
+            if reason.startswith(MEASURED_AS):
+                assert protocol in entries[reason.removeprefix(MEASURED_AS)].protocols
 
 
 @each_server
 @each_launch
-def test_a_command_is_pure_and_names_what_it_was_given(entry: Server, launch: Launch) -> None:
+def test_a_command_is_pure_and_contains_what_it_was_given(entry: Server, launch: Launch) -> None:
     argv = entry.command(launch)
     text = " ".join(argv)
     assert entry.command(launch) == argv
@@ -162,9 +162,9 @@ def test_a_server_speaks_what_its_entry_says_and_writes_no_line_for_a_request(
     launch, running = start(entry, tls if encrypted else None)
     with running:
         spoken: set[Protocol] = {protocol for protocol, speaks in TALKS[encrypted].items() if speaks(launch)}
-        running.stop(PATIENCE_S)
+        running.stop(GRACE_S)
     claimed = {protocol for protocol in entry.protocols if (protocol in TLS_PROTOCOLS) == encrypted}
-    unmeasured = {protocol for protocol, reason in entry.unsupported.items() if reason.startswith(UNMEASURED)}
+    unmeasured = {protocol for protocol, reason in entry.unsupported.items() if reason.startswith(NOT_MEASURED)}
     assert spoken - unmeasured == claimed
     assert MARK not in running.log.read_text()
     assert processes_of(token) == []
@@ -172,7 +172,7 @@ def test_a_server_speaks_what_its_entry_says_and_writes_no_line_for_a_request(
 
 @pytest.mark.parametrize(
     "entry",
-    # One of each program, for its other entries start their workers in the same way.
+    # One entry of each program, since its other entries start workers in the same way.
     {
         (Requirement(entry.requires[0]).name, entry.interface): entry
         for entry in reversed(SERVERS)
@@ -192,20 +192,20 @@ def test_two_workers_answer_and_stop(
 
 @pytest.mark.parametrize(
     "entry",
-    # All that load the app before they listen, as tremolo does not: its second worker would be sent the third request.
+    # All that load the app before they listen. tremolo does not: its second worker might get the third request.
     [entry for entry in SERVERS if entry.interface == "asgi" and entry.max_workers is None and entry.name != "tremolo"],
     ids=lambda entry: entry.name,
 )
 def test_both_workers_of_an_app_that_does_not_name_them_are_waited_for(
     entry: Server, token: str, start: Callable[..., tuple[Launch, process.Running]], tmp_path: Path
 ) -> None:
-    """The second worker loads the app once the first has been asked a third time, and so after it was ready alone."""
-    (tmp_path / "gated.py").write_text(GATED)
+    """The second worker loads the app only after the third request to the first one, when that one was long ready."""
+    (tmp_path / "gated.py").write_text(GATED_APP)
     os.mkfifo(tmp_path / "gate")
     _, running = start(entry, None, workers=2, app=App("gated", "gated:app", tmp_path))
     with running:
         assert (tmp_path / "loaded").exists()
-        running.stop(PATIENCE_S)
+        running.stop(GRACE_S)
     assert processes_of(token) == []
 
 

@@ -1,4 +1,4 @@
-"""The WSGI twin of the reference app: byte for byte the answers of the ASGI app, by the letter of PEP 3333."""
+"""The reference app as a WSGI callable: byte for byte the answers of the ASGI app, and valid by PEP 3333."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ from apps import _answers as answers
 from apps import _wsgi as wsgi
 from apps import asgi
 from harness.catalog import listing
-from harness.host import guard
-from harness.host import process as life
+from harness.host import guard, process
 from harness.host.cpus import available
 from harness.model.targets import Launch, Server
 from tests.asgi_driver import Driver
@@ -51,7 +50,7 @@ def call(
     chunked: bool = False,
     announced: int | None = None,
 ) -> Answer:
-    """The twin's answer, with the validator between; `announced` is a content-length other than the body's."""
+    """The WSGI callable's answer, validated; `announced` is a content-length other than the body's."""
     environ: dict[str, Any] = {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": mount,
@@ -84,7 +83,7 @@ def call(
 
 @pytest.fixture(autouse=True)
 def empty_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For the twin, whose store lives as long as the process."""
+    """Empty the WSGI callable's store, which lasts as long as the process."""
     monkeypatch.setattr(wsgi, "shared", answers.Shared.from_environment())
 
 
@@ -116,11 +115,17 @@ NUMBERED = [
     for method in [*methods, *(["HEAD"] if "GET" in methods else [])]
     for number in ("0", "3", "253", "03", "x", "²", str(limit + 1))
 ]
-ASTRAY = [("GET", "/nothing"), ("GET", "/ws/echo"), ("GET", "/käse"), ("DELETE", "/plaintext"), ("PUT", "/bytes/3")]
+NOT_FOUND_OR_NOT_ALLOWED = [
+    ("GET", "/nothing"),
+    ("GET", "/ws/echo"),
+    ("GET", "/käse"),
+    ("DELETE", "/plaintext"),
+    ("PUT", "/bytes/3"),
+]
 
 
-def asked_of_both(client: Driver, method: str, path: str, body: bytes = b"", content_type: str | None = None) -> Answer:
-    """The answer of the twin, once it is that of the ASGI app too."""
+def call_both(client: Driver, method: str, path: str, body: bytes = b"", content_type: str | None = None) -> Answer:
+    """The answer of the WSGI callable, after a check that the ASGI app gives the same."""
     headers = [(b"content-type", content_type.encode())] if content_type else []
     expected = client.request(method, path, body=[body], headers=headers)
     answer = call(method, path, body, content_type, mount=client.root_path)
@@ -129,29 +134,29 @@ def asked_of_both(client: Driver, method: str, path: str, body: bytes = b"", con
     return answer
 
 
-@pytest.mark.parametrize(("method", "path"), [*PAGES, *NUMBERED, *ASTRAY])
-def test_the_twin_answers_byte_for_byte_what_the_asgi_app_does(client: Driver, method: str, path: str) -> None:
-    asked_of_both(client, method, path, *((OBJECT, "application/json") if method in {"POST", "PUT"} else ()))
+@pytest.mark.parametrize(("method", "path"), [*PAGES, *NUMBERED, *NOT_FOUND_OR_NOT_ALLOWED])
+def test_the_wsgi_callable_answers_byte_for_byte_like_the_asgi_app(client: Driver, method: str, path: str) -> None:
+    call_both(client, method, path, *((OBJECT, "application/json") if method in {"POST", "PUT"} else ()))
 
 
 @pytest.mark.parametrize("body", [b"", b"\x00", bytes(range(256)) * 100, b"x" * answers.MAX_BODY_BYTES])
 @pytest.mark.parametrize("content_type", [None, "image/x", "text/plain; charset=utf-8"])
 def test_both_echo_any_body(client: Driver, body: bytes, content_type: str | None) -> None:
-    assert asked_of_both(client, "POST", "/echo", body, content_type).body == body
+    assert call_both(client, "POST", "/echo", body, content_type).body == body
 
 
 @pytest.mark.parametrize(
     ("path", "limit_bytes"), [("/echo", answers.MAX_BODY_BYTES), ("/merge", answers.MAX_BODY_BYTES), ("/items", 4096)]
 )
 def test_both_refuse_a_body_that_is_too_long(client: Driver, path: str, limit_bytes: int) -> None:
-    assert asked_of_both(client, "POST", path, b" " * (limit_bytes + 1)).status == 413
+    assert call_both(client, "POST", path, b" " * (limit_bytes + 1)).status == 413
     assert call("POST", path, b" " * (limit_bytes + 1), chunked=True).status == 413
 
 
 @pytest.mark.parametrize("mount", ["", "/mount"])
-def test_the_same_life_of_items_has_the_same_answers(mount: str) -> None:
+def test_both_answer_the_same_sequence_of_requests_for_items_alike(mount: str) -> None:
     with Driver(asgi.app, root_path=mount) as client:
-        created = asked_of_both(client, "POST", "/items", OBJECT)
+        created = call_both(client, "POST", "/items", OBJECT)
         assert (created.status, dict(created.headers)["location"]) == (201, f"{mount}/items/1")
         for method, path, body, status in (
             ("PUT", "/items/2", OBJECT, 201),
@@ -166,35 +171,35 @@ def test_the_same_life_of_items_has_the_same_answers(mount: str) -> None:
             ("POST", "/merge", b"", 202),
             ("POST", "/merge", b"", 401),
         ):
-            assert asked_of_both(client, method, path, body).status == status
+            assert call_both(client, method, path, body).status == status
 
 
-def test_chunks_that_the_server_has_undone_are_read_to_the_end_of_the_stream() -> None:
+def test_a_body_without_a_length_is_read_to_the_end_of_the_stream() -> None:
     assert call("POST", "/echo", b"all of it", chunked=True).body == b"all of it"
 
 
-def test_a_body_that_breaks_off_gets_no_answer() -> None:
+def test_an_incomplete_body_gets_no_answer() -> None:
     with pytest.raises(ConnectionResetError):
         call("POST", "/echo", b"half", announced=8)
 
 
-def test_scope_tells_what_the_server_told_and_which_process_answers() -> None:
-    told = json.loads(call("GET", "/scope").body)
-    assert told["modules"] == sorted(told["modules"])
-    assert (told["REQUEST_METHOD"], told["pid"], told["loop"]) == ("GET", os.getpid(), None)
+def test_scope_reports_the_environ_and_the_process_that_answers() -> None:
+    reported = json.loads(call("GET", "/scope").body)
+    assert reported["modules"] == sorted(reported["modules"])
+    assert (reported["REQUEST_METHOD"], reported["pid"], reported["loop"]) == ("GET", os.getpid(), None)
 
 
 @pytest.fixture
-def restless_threads() -> Iterator[None]:
-    """Threads that take turns so often that what they share without a lock goes wrong."""
+def fast_thread_switches() -> Iterator[None]:
+    """Switch threads so often that unlocked access to shared data fails."""
     before_s = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(before_s)
 
 
-@pytest.mark.usefixtures("restless_threads")
-def test_items_created_by_threads_at_once_all_have_an_id_of_their_own() -> None:
+@pytest.mark.usefixtures("fast_thread_switches")
+def test_items_created_by_several_threads_at_once_have_different_ids() -> None:
     with ThreadPoolExecutor(8) as pool:
         ids = [
             json.loads(answer.body)["id"] for answer in pool.map(lambda _: call("POST", "/items", OBJECT), range(200))
@@ -202,12 +207,12 @@ def test_items_created_by_threads_at_once_all_have_an_id_of_their_own() -> None:
     assert sorted(ids) == list(range(1, 201))
 
 
-def test_the_twin_brings_no_event_loop_into_its_process() -> None:
+def test_the_wsgi_callable_does_not_import_asyncio() -> None:
     program = "import sys, apps._wsgi; sys.exit('asyncio' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
 
 
-def test_what_fails_the_start_up_fails_the_import() -> None:
+def test_an_error_at_start_up_makes_the_import_fail() -> None:
     program = [sys.executable, "-c", "import apps._wsgi"]
     ended = subprocess.run(
         program, cwd=ROOT, env={"ASGI_APP_FAIL_STARTUP": "no database today"}, capture_output=True, check=False
@@ -219,13 +224,13 @@ def test_what_fails_the_start_up_fails_the_import() -> None:
 @pytest.mark.parametrize(
     "entry", [each for each in listing.servers() if each.interface == "wsgi"], ids=lambda x: x.name
 )
-def test_over_the_wire_each_wsgi_server_gives_the_twins_answers(entry: Server, tmp_path: Path) -> None:
+def test_each_wsgi_server_sends_the_answers_of_the_wsgi_callable(entry: Server, tmp_path: Path) -> None:
     if missing := listing.not_installed([entry]):
         pytest.skip(missing[entry.name])
     (app,) = listing.choose("apps", listing.apps(), ["asgi"])
     target = entry.target(app)
     assert target is not None
-    launch = Launch("127.0.0.1", life.free_port("127.0.0.1"), target, python=sys.executable)
+    launch = Launch("127.0.0.1", process.free_port("127.0.0.1"), target, python=sys.executable)
     exchanges: list[tuple[str, str, bytes]] = [
         ("GET", "/plaintext", b""),
         ("POST", "/echo", bytes(range(256)) * 400),
@@ -244,23 +249,23 @@ def test_over_the_wire_each_wsgi_server_gives_the_twins_answers(entry: Server, t
     ]
     with (
         guard.guard() as token,
-        life.start(entry, app, launch, cpus=available(), log=tmp_path / "log", token=token),
+        process.start(entry, app, launch, cpus=available(), log=tmp_path / "log", token=token),
         contextlib.closing(http.client.HTTPConnection(launch.host, launch.port, timeout=20)) as connection,
     ):
         for method, path, body in exchanges:
             expected = call(method, urllib.parse.unquote(path), body)
             headers = {"content-type": "application/octet-stream"}
-            response = answered(connection, method, path, body, headers)
-            told = {name.lower(): value for name, value in response.getheaders()}
+            response = exchange(connection, method, path, body, headers)
+            headers_found = {name.lower(): value for name, value in response.getheaders()}
             assert response.status == expected.status
             assert response.read() == expected.body
-            assert {name: told[name] for name, _ in expected.headers} == dict(expected.headers)
+            assert {name: headers_found[name] for name, _ in expected.headers} == dict(expected.headers)
 
 
-def answered(
+def exchange(
     connection: http.client.HTTPConnection, method: str, path: str, body: bytes, headers: dict[str, str]
 ) -> http.client.HTTPResponse:
-    """The answer, on a new connection where the server has closed the old one, as some do without a word."""
+    """The answer; on a new connection if the server has closed the old one, as some do without `Connection: close`."""
     try:
         connection.request(method, path, body or None, headers)
         return connection.getresponse()

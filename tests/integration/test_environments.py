@@ -1,4 +1,4 @@
-"""Environments of their own for versions of a server: made once by pip, kept, and gone when pip fails."""
+"""Environments for versions of a server: made once by pip, kept, and removed when pip fails."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def wheel(folder: Path, name: str, version: str, *needs: str) -> None:
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that pip installs from, and nothing else; the cache is this test's own."""
+    """The only folder that pip installs from; each test has an empty cache."""
     folder = tmp_path / "wheels"
     folder.mkdir()
     for version in ("1.0", "2.0"):
@@ -46,7 +46,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.long
-def test_a_version_gets_an_environment_with_what_the_server_and_the_apps_need_and_keeps_it(index: Path) -> None:
+def test_the_environment_of_a_version_has_what_the_server_and_the_apps_need_and_is_kept(index: Path) -> None:
     app = App("shop", "shop:app", Path(), requires=("toyframework",))
     entry = environments.at_version(TOY, "1.0", [app])
     environments.make(entry, [app])
@@ -66,31 +66,31 @@ def test_a_version_gets_an_environment_with_what_the_server_and_the_apps_need_an
 
 
 @pytest.mark.long
-def test_what_a_server_needs_of_others_is_kept_to_what_is_installed_here_as_far_as_it_can_be(index: Path) -> None:
+def test_other_packages_have_the_versions_installed_here_as_far_as_pip_allows(index: Path) -> None:
     wheel(index, "pytest", pytest.__version__)
     wheel(index, "pytest", "999.0")
     wheel(index, "toyserver", "3.0", "pytest")
     wheel(index, "toyserver", "4.0", "pytest>=999")
-    said: list[str] = []
+    warnings: list[str] = []
     kept, newer = (environments.at_version(TOY, version, []) for version in ("3.0", "4.0"))
     for entry in (kept, newer):
         assert entry.python is not None
-        environments.make(entry, [], say=said.append)
+        environments.make(entry, [], say=warnings.append)
     assert packages.version("pytest", kept.python) == pytest.__version__
     assert packages.version("pytest", newer.python) == "999.0"
-    (line,) = said
+    (line,) = warnings
     assert line.startswith("toy@4.0: pip could not keep to the versions that are installed beside ")
 
 
 @pytest.mark.parametrize("version", ["", "2.8.*", "1/../../x", ">=1", "latest"])
-def test_what_is_no_version_is_a_usage_error(version: str) -> None:
+def test_an_invalid_version_is_a_usage_error(version: str) -> None:
     with pytest.raises(UsageError) as caught:
         environments.at_version(TOY, version, [])
     assert str(caught.value) == f"--servers: expected a version such as 2.8.6 after toy@, found {version or 'nothing'}"
 
 
 @pytest.mark.long
-def test_an_environment_is_made_once_by_processes_that_want_it_at_one_time(index: Path) -> None:
+def test_an_environment_is_made_once_if_several_need_it_at_the_same_time(index: Path) -> None:
     assert index.is_dir()
     entry = environments.at_version(TOY, "2.0", [])
     assert entry.python is not None
@@ -101,7 +101,7 @@ def test_an_environment_is_made_once_by_processes_that_want_it_at_one_time(index
 
 
 @pytest.mark.long
-def test_a_version_that_pip_cannot_install_is_a_usage_error_and_leaves_nothing(index: Path) -> None:
+def test_a_version_that_pip_cannot_install_is_a_usage_error_and_leaves_no_files(index: Path) -> None:
     assert index.is_dir()
     with pytest.raises(
         UsageError, match=r"\A--servers: expected a version of toy that pip can install, found 9\.9: ERROR"
@@ -111,18 +111,18 @@ def test_a_version_that_pip_cannot_install_is_a_usage_error_and_leaves_nothing(i
     assert list(environments.folder().iterdir()) == []
 
 
-def test_others_are_pinned_to_what_is_installed_here() -> None:
+def test_other_requirements_are_pinned_to_the_versions_installed_here() -> None:
     server = Server("a", ("a>=1", "pytest", "toyparser>=2"), frozenset({"h1"}), lambda _: [])
     assert environments.requirements(server, "1.5", []) == ["a==1.5", f"pytest=={pytest.__version__}", "toyparser>=2"]
 
 
-def test_an_interpreter_that_does_not_answer_has_no_packages() -> None:
+def test_an_interpreter_that_cannot_be_run_has_no_packages() -> None:
     assert packages.installed("/nowhere/python") == {}
     assert packages.interpreter("/nowhere/python") is None
 
 
-def test_an_interpreter_tells_its_version_and_its_build() -> None:
-    told = packages.interpreter()
-    assert told is not None
-    assert told.startswith(f"{platform.python_implementation()} {platform.python_version()} (")
-    assert told.endswith(f") [{platform.python_compiler()}]")
+def test_an_interpreter_is_described_by_its_version_and_its_build() -> None:
+    described = packages.interpreter()
+    assert described is not None
+    assert described.startswith(f"{platform.python_implementation()} {platform.python_version()} (")
+    assert described.endswith(f") [{platform.python_compiler()}]")

@@ -1,4 +1,4 @@
-"""The catalogue: an addition is a file in a folder, and a wrong name says which there are."""
+"""The catalogue: an addition is a file in a folder, and an unknown name is an error that lists those there are."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_names_of_servers_are_unique() -> None:
     assert len(names) == len(set(names))
 
 
-def test_every_chart_has_a_title_a_caption_and_something_to_draw_with() -> None:
+def test_every_chart_has_a_title_a_caption_and_a_draw_function() -> None:
     assert listing.charts()
     for module in listing.charts():
         assert module.TITLE
@@ -41,7 +41,7 @@ def test_every_chart_has_a_title_a_caption_and_something_to_draw_with() -> None:
         assert callable(module.draw)
 
 
-def test_a_scenario_speaks_http_unless_it_says_otherwise(tmp_path: Path) -> None:
+def test_a_scenario_can_use_all_protocols_of_http_unless_it_names_others(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(SCENARIO)
     scenario = listing.read_scenario(path)
@@ -51,7 +51,7 @@ def test_a_scenario_speaks_http_unless_it_says_otherwise(tmp_path: Path) -> None
     assert listing.read_scenario(path).protocols == {"ws"}
 
 
-def test_a_file_without_our_users_speaks_what_locusts_own_do(tmp_path: Path) -> None:
+def test_a_file_without_our_users_can_use_http_1_1_in_clear_text_only(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text("from locust import HttpUser\n")
     scenario = listing.read_scenario(path)
@@ -65,7 +65,7 @@ def test_a_scenario_is_read_and_not_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["def (", 'PROTOCOLS = ("h9",)', "PROTOCOLS = [name for name in ()]", "PROTOCOLS = 3"])
-def test_what_cannot_be_a_scenario_is_a_usage_error(tmp_path: Path, text: str) -> None:
+def test_a_file_that_cannot_be_a_scenario_is_a_usage_error(tmp_path: Path, text: str) -> None:
     path = tmp_path / "mine.py"
     path.write_text(text)
     with pytest.raises(UsageError, match=r"mine\.py: expected"):
@@ -125,7 +125,7 @@ def test_a_server_file_that_imports_what_has_moved_is_an_error_of_one_line_that_
     assert "\n" not in text
 
 
-def test_an_app_without_constants_answers_all_and_needs_nothing(tmp_path: Path) -> None:
+def test_an_app_without_constants_answers_all_scenarios_and_requires_nothing(tmp_path: Path) -> None:
     path = tmp_path / "apps" / "mine.py"
     path.parent.mkdir()
     path.write_text("raise SystemExit('was run')\n")
@@ -134,14 +134,14 @@ def test_an_app_without_constants_answers_all_and_needs_nothing(tmp_path: Path) 
     assert (app.scenarios, app.requires, app.wsgi_target, app.on_trio) == (None, (), None, frozenset())
 
 
-def test_an_app_says_what_it_answers_what_it_needs_and_where_its_twin_is(tmp_path: Path) -> None:
+def test_an_app_names_its_scenarios_its_requirements_and_its_wsgi_callable(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text('SCENARIOS = ("json",)\nREQUIRES: tuple[str, ...] = ("web>=2", "asgiref")\nWSGI_TWIN = "a.b:c"\n')
     app = listing.read_app(path)
     assert (app.scenarios, app.requires, app.wsgi_target) == ({"json"}, ("web>=2", "asgiref"), "a.b:c")
 
 
-def test_an_app_says_for_which_scenarios_it_does_without_asyncio(tmp_path: Path) -> None:
+def test_an_app_names_the_scenarios_that_it_can_answer_without_asyncio(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text('ON_TRIO = ("json", "echo")\n')
     assert listing.read_app(path).on_trio == {"json", "echo"}
@@ -162,14 +162,14 @@ def test_an_app_says_for_which_scenarios_it_does_without_asyncio(tmp_path: Path)
         "WSGI_TWIN = app",
     ],
 )
-def test_what_cannot_be_an_app_is_a_usage_error(tmp_path: Path, text: str) -> None:
+def test_a_file_that_cannot_be_an_app_is_a_usage_error(tmp_path: Path, text: str) -> None:
     path = tmp_path / "mine.py"
     path.write_text(text)
     with pytest.raises(UsageError, match=r"mine\.py: expected"):
         listing.read_app(path)
 
 
-def test_apps_name_scenarios_that_there_are_and_requirements_that_pip_can_read() -> None:
+def test_apps_name_existing_scenarios_and_valid_requirements() -> None:
     named = {scenario.name for scenario in listing.scenarios()}
     for app in listing.apps():
         assert app.scenarios is None or app.scenarios <= named
@@ -179,7 +179,7 @@ def test_apps_name_scenarios_that_there_are_and_requirements_that_pip_can_read()
             Requirement(requirement)
 
 
-def test_names_are_chosen_in_their_order_and_once() -> None:
+def test_entries_are_chosen_in_the_order_of_the_names_and_once() -> None:
     chosen = listing.choose("servers", listing.servers(), ["granian", "uvicorn", "granian"])
     assert [server.name for server in chosen] == ["granian", "uvicorn"]
 
@@ -213,7 +213,7 @@ def test_one_entry_is_found_by_its_name_and_all_is_no_name_of_one() -> None:
         listing.find("server", listing.servers(), "all")
 
 
-def test_what_is_not_installed_is_told_with_the_command_that_installs_it() -> None:
+def test_a_message_on_what_is_not_installed_has_the_command_that_installs_it() -> None:
     absent = Server("absent", ("absent-server>=2", "pytest"), frozenset(), lambda _: [])
     present = Server("present", ("pytest",), frozenset(), lambda _: [])
     app = App("shop", "shop:app", Path(), requires=("absent-framework>=3",))
@@ -224,14 +224,14 @@ def test_what_is_not_installed_is_told_with_the_command_that_installs_it() -> No
         assert found[name].endswith(f" -m pip install '{needed}'")
 
 
-def test_a_user_app_is_named_and_found(tmp_path: Path) -> None:
+def test_a_user_app_is_found_and_gets_the_name_of_its_package(tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "main.py").write_text("")
     app = listing.user_app("shop.main:app", tmp_path)
     assert (app.name, app.target, app.directory, app.ready_body) == ("shop", "shop.main:app", tmp_path, None)
 
 
-def test_a_user_app_runs_where_we_are_unless_its_module_were_another_there(
+def test_a_user_app_runs_in_the_working_directory_unless_another_module_of_its_name_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -255,7 +255,7 @@ def test_a_user_app_may_be_installed_and_is_not_imported(tmp_path: Path, monkeyp
         listing.user_app("shop.other:app", Path())
 
 
-def test_what_makes_a_user_app_is_called_by_a_module_that_any_server_takes(tmp_path: Path) -> None:
+def test_a_factory_of_a_user_app_is_called_by_a_module_that_every_server_can_serve(tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text("")
     app = listing.user_app("shop:create_app", tmp_path, factory=True)
     assert (app.name, app.environment) == ("shop", {"HARNESS_FACTORY": "shop:create_app"})
@@ -288,7 +288,7 @@ def test_a_user_app_that_cannot_be_found_is_a_usage_error(tmp_path: Path, target
         listing.user_app(target, tmp_path)
 
 
-def test_where_a_user_app_is_and_what_it_is_asked_for_must_be_there(tmp_path: Path) -> None:
+def test_a_user_app_needs_an_existing_folder_and_a_ready_path_that_begins_with_a_slash(tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text("")
     with pytest.raises(UsageError, match=r"--app-dir: expected a folder, found no .*nowhere"):
         listing.user_app("shop:app", tmp_path / "nowhere")

@@ -53,23 +53,23 @@ def test_the_load_gets_the_last_cpus_and_the_server_the_rest(
     assert place(cpus, processes) == Placement(frozenset(server), frozenset(load))
 
 
-def test_a_lone_cpu_is_shared_and_the_placement_says_so() -> None:
+def test_a_single_cpu_is_shared_and_the_placement_says_so() -> None:
     placement = place([5])
     assert placement == Placement(frozenset({5}), frozenset({5}))
     assert not placement.disjoint
 
 
-def test_either_gets_both_threads_of_its_core() -> None:
+def test_each_side_gets_both_threads_of_its_core() -> None:
     assert place(range(4), 1, machine(2, threads=2)) == Placement(frozenset({0, 2}), frozenset({1, 3}))
 
 
-def test_a_lone_core_is_shared_by_thread_and_the_placement_says_so() -> None:
+def test_the_threads_of_a_single_core_are_divided_and_the_placement_says_so() -> None:
     placement = place([0, 1], 1, machine(1, threads=2))
     assert placement == Placement(frozenset({0}), frozenset({1}), shares_cores=True)
     assert placement.disjoint
 
 
-def test_threads_whose_siblings_are_barred_are_cores() -> None:
+def test_threads_whose_siblings_may_not_be_used_count_as_cores() -> None:
     assert place([0, 1], 1, machine(2, threads=2)) == Placement(frozenset({0}), frozenset({1}))
 
 
@@ -82,7 +82,7 @@ def test_threads_whose_siblings_are_barred_are_cores() -> None:
         (4, 1, {0, 1, 2, 3}, {4, 5, 6, 7}),
     ],
 )
-def test_both_stay_on_one_node_while_it_has_a_core_for_each_process(
+def test_both_sides_stay_on_one_node_if_it_has_a_core_for_each_process(
     load_processes: int, server_processes: int, server: set[int], load: set[int]
 ) -> None:
     topology = machine(8, nodes=2)
@@ -90,13 +90,13 @@ def test_both_stay_on_one_node_while_it_has_a_core_for_each_process(
     assert placement == Placement(frozenset(server), frozenset(load))
 
 
-def test_a_package_of_several_nodes_is_next_best() -> None:
+def test_without_such_a_node_both_sides_stay_on_one_package() -> None:
     topology = tuple(Cpu(n, n, package=n // 4, node=n // 2, siblings=(n,)) for n in range(8))
     assert place(range(8), 2, topology, server_processes=2) == Placement(frozenset({0, 1}), frozenset({2, 3}))
 
 
 @given(machines, st.integers(1, 20), st.integers(1, 20), st.data())
-def test_both_get_whole_cores_of_their_own_unless_there_is_one_only(
+def test_both_sides_get_separate_whole_cores_unless_there_is_only_one(
     topology: tuple[Cpu, ...], load_processes: int, server_processes: int, data: st.DataObject
 ) -> None:
     allowed = data.draw(st.sets(st.sampled_from(sorted(numbers(topology))), min_size=1))
@@ -145,7 +145,7 @@ def test_without_a_topology_no_cpu_is_idle(cpus: set[int], processes: int) -> No
         ("0-3", None, {0, 1, 2, 3}, {0, 1, 2, 3}, False),
     ],
 )
-def test_what_is_asked_for_wins_and_the_other_side_gets_the_cores_that_are_left(
+def test_options_take_precedence_and_the_other_side_gets_the_remaining_cores(
     server_cpus: str | None, load_cpus: str | None, server: set[int], load: set[int], shares_cores: bool
 ) -> None:
     placement = place(range(4), 1, machine(2, threads=2), server_cpus=server_cpus, load_cpus=load_cpus)
@@ -164,20 +164,20 @@ def test_what_is_asked_for_wins_and_the_other_side_gets_the_cores_that_are_left(
         ({"load_cpus": "0-999999999"}, "--load-cpus: expected CPU numbers"),
     ],
 )
-def test_a_list_that_cannot_be_followed_names_its_option(options: dict[str, str], words: str) -> None:
+def test_an_error_about_a_list_of_cpus_names_its_option(options: dict[str, str], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         place(range(3), 1, machine(4), **options)
 
 
 @given(cpu_sets)
-def test_lists_are_read_as_they_are_written(cpus: set[int]) -> None:
+def test_a_formatted_list_is_parsed_to_the_same_cpus(cpus: set[int]) -> None:
     assert parse_list(format_list(cpus)) == cpus
 
 
-def test_lists_are_as_the_kernel_writes_them() -> None:
+def test_lists_have_the_format_of_the_kernel() -> None:
     assert parse_list("0-3,8\n") == {0, 1, 2, 3, 8}
     assert format_list({8, 0, 1, 3, 2}) == "0-3,8"
 
 
-def test_this_process_may_run_somewhere() -> None:
+def test_this_process_may_run_on_some_cpu() -> None:
     assert available()

@@ -1,4 +1,4 @@
-"""What is read of machines that are given as files, and of the one that this runs on."""
+"""Facts about machines that are described by files, and about the machine that runs the tests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read(root: Path, files: Mapping[str, str], meanwhile: Mapping[str, str] | No
     return read_machine(root, look_s=1.0, wait=fake.later(root, meanwhile or {}))
 
 
-def test_a_laptop_on_battery_tells_of_its_frequencies_and_hyper_threads(tmp_path: Path) -> None:
+def test_frequencies_hyper_threads_and_the_battery_of_a_laptop_are_read(tmp_path: Path) -> None:
     machine = read(tmp_path, fake.laptop())
     processor = machine.processor
     assert [(cpu.number, cpu.core, cpu.siblings) for cpu in processor.cpus] == [
@@ -49,12 +49,12 @@ def test_a_laptop_on_battery_tells_of_its_frequencies_and_hyper_threads(tmp_path
     assert (machine.limits.cgroup, machine.limits.quota_cpus, machine.limits.memory_bytes) == (2, None, None)
 
 
-def test_mains_are_told_from_battery(tmp_path: Path) -> None:
+def test_a_laptop_on_mains_is_not_on_battery(tmp_path: Path) -> None:
     charging = {"sys/class/power_supply/AC/online": "1\n", "sys/class/power_supply/BAT0/status": "Charging\n"}
     assert read(tmp_path, fake.laptop() | charging).power.on_battery is False
 
 
-def test_a_charger_on_usb_is_mains_too(tmp_path: Path) -> None:
+def test_a_charger_on_usb_counts_as_mains(tmp_path: Path) -> None:
     plugged = {
         "sys/class/power_supply/BAT0/status": "Not charging\n",
         "sys/class/power_supply/ucsi/type": "USB\n",
@@ -71,11 +71,11 @@ def test_a_charger_on_usb_is_mains_too(tmp_path: Path) -> None:
         ({"sys/devices/system/cpu/cpufreq/boost": "0\n"}, False),
     ],
 )
-def test_turbo_has_two_switches(tmp_path: Path, files: Mapping[str, str], turbo: bool) -> None:
+def test_turbo_is_read_from_either_of_two_files(tmp_path: Path, files: Mapping[str, str], turbo: bool) -> None:
     assert read(tmp_path, {**fake.common(), **fake.cpus(2), **files}).processor.turbo is turbo
 
 
-def test_a_virtual_machine_tells_what_its_host_took(tmp_path: Path) -> None:
+def test_steal_time_of_a_virtual_machine_is_read(tmp_path: Path) -> None:
     files = fake.cloud() | {"proc/stat": fake.stat(user=1000, idle=8800, steal=200)}
     machine = read(tmp_path, files, {"proc/stat": fake.stat(user=1090, idle=8900, steal=210)})
     assert machine.system.hypervisor
@@ -88,19 +88,14 @@ def test_a_virtual_machine_tells_what_its_host_took(tmp_path: Path) -> None:
     assert (limits.cgroup, limits.quota_cpus, limits.memory_bytes, limits.cpuset) == (1, None, None, (0, 1))
 
 
-def test_the_tightest_limit_of_nested_groups_holds(tmp_path: Path) -> None:
+def test_the_limits_of_a_container_are_those_of_its_control_groups_and_of_the_process(tmp_path: Path) -> None:
     limits = read(tmp_path, fake.container()).limits
     assert (limits.cgroup, limits.quota_cpus, limits.memory_bytes) == (2, 2.5, 1 << 30)
     assert limits.cpuset == limits.affinity == (0, 1, 2, 3)
     assert (limits.open_files, limits.open_files_hard) == (1024, 524288)
 
 
-def test_a_container_that_sees_its_own_part_of_version_1_alone_is_read(tmp_path: Path) -> None:
-    limits = read(tmp_path, fake.docker_v1()).limits
-    assert (limits.cgroup, limits.quota_cpus, limits.memory_bytes, limits.cpuset) == (1, 1.5, 512 << 20, (1,))
-
-
-def test_the_busiest_of_the_others_are_named_by_what_they_used_meanwhile(tmp_path: Path) -> None:
+def test_the_busiest_other_processes_during_the_observation_are_named(tmp_path: Path) -> None:
     ticks = os.sysconf("SC_CLK_TCK")
     before = {**fake.process(77, "python", 0), **fake.process(5, "idle", 900), **fake.process(9, "gone", 3)}
     before |= {**fake.process(6, "db (main)", 100), **fake.process(7, "b", 0), **fake.process(8, "c", 0)}
@@ -110,7 +105,7 @@ def test_the_busiest_of_the_others_are_named_by_what_they_used_meanwhile(tmp_pat
     assert machine.activity.busiest == (Busy(7, "b", 1.0), Busy(6, "db (main)", 0.5), Busy(8, "c", 1 / ticks))
 
 
-def test_nodes_and_packages_are_told_apart(tmp_path: Path) -> None:
+def test_each_cpu_has_its_node_and_its_package(tmp_path: Path) -> None:
     processor = read(tmp_path, {**fake.common(), **fake.cpus(8, threads=2, nodes=2)}).processor
     assert {cpu.number: (cpu.package, cpu.node) for cpu in processor.cpus} == {
         **dict.fromkeys((0, 1, 4, 5), (0, 0)),
@@ -118,19 +113,19 @@ def test_nodes_and_packages_are_told_apart(tmp_path: Path) -> None:
     }
 
 
-def test_what_the_kernel_does_not_tell_is_none(tmp_path: Path) -> None:
+def test_facts_that_the_kernel_does_not_give_are_none(tmp_path: Path) -> None:
     machine = read(tmp_path, {})
     facts = msgspec.to_builtins(machine)
     assert facts.pop("python")
     assert facts["activity"].pop("look_s") == 1.0
     assert facts["limits"].pop("may_pin") is not None
-    told = {
+    known = {
         f"{part}.{name}": value
         for part, names in facts.items()
         for name, value in names.items()
         if value is not None and len(value) > 0
     }
-    assert told == {}
+    assert known == {}
 
 
 def test_network_memory_and_system_are_read(tmp_path: Path) -> None:
@@ -146,7 +141,7 @@ def here() -> Machine:
     return read_machine(look_s=0.05)
 
 
-def test_this_machine_says_what_the_process_knows_too(here: Machine) -> None:
+def test_facts_about_this_machine_agree_with_what_the_process_knows(here: Machine) -> None:
     assert here.limits.affinity == tuple(sorted(os.sched_getaffinity(0)))
     assert {cpu.number for cpu in here.processor.cpus} >= set(here.limits.affinity)
     assert here.system.kernel == platform.release()
@@ -158,6 +153,10 @@ def test_this_machine_says_what_the_process_knows_too(here: Machine) -> None:
     assert os.getpid() not in {busy.pid for busy in here.activity.busiest}
 
 
-def test_a_machine_travels_in_the_environment(here: Machine) -> None:
+def test_a_machine_is_stored_in_the_environment_and_older_files_have_none(here: Machine) -> None:
     where = environment(here, [0], [1], {}, Path(__file__).parent)
-    assert msgspec.json.decode(msgspec.json.encode(where), type=Environment).machine == here
+    encoded = msgspec.json.encode(where)
+    assert msgspec.json.decode(encoded, type=Environment).machine == here
+    older = msgspec.json.decode(encoded)
+    del older["machine"]
+    assert msgspec.convert(older, Environment).machine is None
