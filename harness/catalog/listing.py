@@ -42,11 +42,11 @@ ALL = "all"
 
 
 class HasName(typing.Protocol):
-    """An entry that users choose by its name."""
+    """Anything that users choose by its name."""
 
     @property
     def name(self) -> str:
-        """What users write."""
+        """The name that users write."""
 
 
 Named = TypeVar("Named", bound=HasName | str)
@@ -89,7 +89,7 @@ def read_app(path: Path) -> App:
     names of the scenarios that it can answer without asyncio.
     Raises `UsageError` for a file that is not valid Python or has a malformed constant.
     """
-    constants = _constants(_parsed(path, "an app"))
+    constants = _read_constants(_parse(path, "an app"))
     scenarios = constants.get("SCENARIOS")
     wsgi = constants.get("WSGI_TWIN")
     return App(
@@ -99,10 +99,10 @@ def read_app(path: Path) -> App:
         _READY_PATH,
         _READY_BODY,
         counts_workers=True,
-        wsgi_target=None if wsgi is None else _wsgi_target(wsgi, path),
-        scenarios=None if scenarios is None else frozenset(_strings("SCENARIOS", scenarios, path)),
-        requires=_strings("REQUIRES", constants.get("REQUIRES", ast.Tuple([])), path),
-        on_trio=frozenset(_strings("ON_TRIO", constants.get("ON_TRIO", ast.Tuple([])), path)),
+        wsgi_target=None if wsgi is None else _parse_target(wsgi, path),
+        scenarios=None if scenarios is None else frozenset(_parse_strings("SCENARIOS", scenarios, path)),
+        requires=_parse_strings("REQUIRES", constants.get("REQUIRES", ast.Tuple([])), path),
+        on_trio=frozenset(_parse_strings("ON_TRIO", constants.get("ON_TRIO", ast.Tuple([])), path)),
     )
 
 
@@ -113,20 +113,20 @@ def read_scenario(path: Path) -> Scenario:
     trust the certificate of a run.
     Raises `UsageError` for a file that is not valid Python, has a malformed constant, or imports an internal module.
     """
-    tree = _parsed(path, "a Locust file")
+    tree = _parse(path, "a Locust file")
     imported = list(_harness_imports(tree))
     for line, module in imported:
         if module != _USERS:
             raise UsageError(f"{path}, line {line}: expected `{_USERS_IMPORT}` or the like, found {module}")
     ours = bool(imported)
     protocols: frozenset[Protocol] = frozenset(PROTOCOLS) - WEBSOCKET_PROTOCOLS if ours else frozenset({"h1"})
-    if (value := _constants(tree).get("PROTOCOLS")) is not None:
-        protocols = _protocols(value, path)
+    if (value := _read_constants(tree).get("PROTOCOLS")) is not None:
+        protocols = _parse_protocols(value, path)
     summary = (ast.get_docstring(tree) or path.stem).partition("\n")[0]
     return Scenario(path.stem, path.resolve(), protocols, summary, ours)
 
 
-def _parsed(path: Path, kind: str) -> ast.Module:
+def _parse(path: Path, kind: str) -> ast.Module:
     try:
         return ast.parse(path.read_text(), str(path))
     except (OSError, SyntaxError, ValueError) as error:
@@ -148,7 +148,7 @@ def _harness_imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
         yield from ((node.lineno, module) for module in modules if module.partition(".")[0] == "harness")
 
 
-def _constants(tree: ast.Module) -> dict[str, ast.expr]:
+def _read_constants(tree: ast.Module) -> dict[str, ast.expr]:
     """The expressions that a file assigns to single names at its top level."""
     found = {}
     for node in tree.body:
@@ -158,7 +158,7 @@ def _constants(tree: ast.Module) -> dict[str, ast.expr]:
     return found
 
 
-def _strings(name: str, value: ast.expr, path: Path) -> tuple[str, ...]:
+def _parse_strings(name: str, value: ast.expr, path: Path) -> tuple[str, ...]:
     with suppress(ValueError, TypeError):
         strings = ast.literal_eval(value)
         if isinstance(strings, tuple) and all(isinstance(each, str) for each in strings):
@@ -166,14 +166,14 @@ def _strings(name: str, value: ast.expr, path: Path) -> tuple[str, ...]:
     raise UsageError(f'{path}: expected {name} like ("one", "two"), found {ast.unparse(value)}')
 
 
-def _wsgi_target(value: ast.expr, path: Path) -> str:
+def _parse_target(value: ast.expr, path: Path) -> str:
     match value:
         case ast.Constant(str(target)) if all(target.partition(":")):
             return target
     raise UsageError(f'{path}: expected WSGI_TWIN like "module:attribute", found {ast.unparse(value)}')
 
 
-def _protocols(value: ast.expr, path: Path) -> frozenset[Protocol]:
+def _parse_protocols(value: ast.expr, path: Path) -> frozenset[Protocol]:
     with suppress(ValueError, TypeError):
         named = frozenset(ast.literal_eval(value))
         if named <= frozenset(PROTOCOLS):
@@ -240,7 +240,7 @@ def _holds(directory: Path, module: str) -> bool:
 
 
 def choose(option: str, entries: Sequence[Named], names: Iterable[str]) -> tuple[Named, ...]:
-    """The entries with these names, in the order of the names, each once; the one name `all` stands for every entry.
+    """The entries with these names, in the order of the names, each once; the single name `all` means every entry.
 
     Raises `UsageError` for a name that no entry has; it lists the names there are and suggests the closest.
     """

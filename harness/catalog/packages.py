@@ -115,7 +115,7 @@ def _quote(python: str) -> str:
 
 
 def _satisfies(requirement: Requirement, found: str | None) -> bool:
-    """Is the version one that the requirement allows? A version that is not PEP 440's, such as a local build's, is."""
+    """Is the version one that the requirement allows? One that is not a version by PEP 440 counts as allowed."""
     try:
         return found is not None and requirement.specifier.contains(Version(found), prereleases=True)
     except InvalidVersion:

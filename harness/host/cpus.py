@@ -93,9 +93,11 @@ def _parse_option(
     online = {cpu.number for cpu in topology} | allowed
     if absent := asked - online:
         raise UsageError(f"{option}: expected CPUs of {format_list(online)}, found {format_list(absent)}")
-    if barred := asked - allowed:
+    if forbidden := asked - allowed:
         usable = format_list(allowed)
-        raise UsageError(f"{option}: expected CPUs that this process may use ({usable}), found {format_list(barred)}")
+        raise UsageError(
+            f"{option}: expected CPUs that this process may use ({usable}), found {format_list(forbidden)}"
+        )
     return asked
 
 
