@@ -76,7 +76,7 @@ class Launcher:
             raise
         idle_pss_bytes = None
         try:
-            idle_pss_bytes = sampler.idle_pss(running.pid)
+            idle_pss_bytes = sampler.tree_pss_bytes(running.pid)
             yield Started(config, launch, running)
         finally:
             ended, stopped = running.ended, running.stop()

@@ -58,7 +58,7 @@ class Rounds:
         if len(left) == len(cases):
             # It would be started again and again.
             log, ended = started.running.log, started.running.ended
-            found = f"found that it ended with {ended}{logs.said(log)}"
+            found = f"found that it ended with {ended}{logs.quote_reason(log)}"
             raise ServerError(f"{config.server}: expected it to keep running, {found}", logs.tail(log))
         return left
 
