@@ -1,5 +1,5 @@
-# What people type. Everything runs in .venv, which is made from requirements.lock on first use; tests and bench-full add
-# every other server and framework, from requirements-all.lock.
+# Short names for common commands. Everything runs in .venv, which is made from requirements.lock on first use; targets that
+# need every server and framework add them from requirements-all.lock.
 
 PYTHON ?= python3
 VENV := .venv
@@ -18,13 +18,13 @@ install: $(INSTALLED) ## Make the virtual environment .venv
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "expected Python 3.11 or later, found $$($(PYTHON) --version); name another one: make PYTHON=python3.12" >&2; exit 2; }
+		{ echo "expected Python 3.11 or later, found $$($(PYTHON) --version); choose another one: make PYTHON=python3.12" >&2; exit 2; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --require-hashes --no-deps -r requirements.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-install-all: $(ALL_INSTALLED) ## Add every server and framework of the catalogue to it
+install-all: $(ALL_INSTALLED) ## Add every server and framework of the catalogue to .venv
 
 $(ALL_INSTALLED): requirements-all.lock $(INSTALLED)
 	$(BIN)/pip install --quiet --require-hashes --no-deps -r requirements-all.lock
@@ -33,22 +33,22 @@ $(ALL_INSTALLED): requirements-all.lock $(INSTALLED)
 bench: install ## Compare four servers over HTTP/1.1, HTTP/2 and WebSocket (about 5 minutes)
 	$(BIN)/harness run --duration 1500ms
 
-bench-quick: install ## A first look over HTTP/1.1 and WebSocket, in a little over a minute: five short rounds
+bench-quick: install ## Compare them over HTTP/1.1 and WebSocket in five short rounds (a little over a minute)
 	$(BIN)/harness run --scenarios plaintext,ws_echo --protocols h1,ws --warmup 150ms --duration 400ms
 
-bench-full: install-all ## Every server and variant on plaintext, json and echo over HTTP/1.1, 2 and 3 (about 10 minutes)
+bench-full: install-all ## Compare all servers on plaintext, json and echo over HTTP/1.1, 2 and 3 (about 10 minutes)
 	$(BIN)/harness run --servers all --scenarios plaintext,json,echo --protocols h1,h2,h3 --rounds 2 --warmup 300ms --duration 1s
 
-check: install-all ## What each server can do, found by trying
+check: install-all ## Test what each server can do
 	$(BIN)/harness check --servers all
 
-report: install ## Draw the latest run again from its files
+report: install ## Make the report of the latest run again
 	$(BIN)/harness report results/latest
 
 test: install-all ## Run the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-test-long: install-all ## Run the longer ones, end to end
+test-long: install-all ## Run the long end-to-end tests
 	$(BIN)/python -m pytest -m long --numprocesses 2 --dist load
 
 lint: install-all ## Check style and types
@@ -61,11 +61,11 @@ format: install ## Format the code
 	$(BIN)/ruff check --fix .
 
 UPGRADE ?= --upgrade
-lock: install ## Pin the newest versions that pyproject.toml allows (UPGRADE= keeps those there are)
+lock: install ## Pin the newest versions that pyproject.toml allows (UPGRADE= keeps the present ones)
 	$(COMPILE) $(UPGRADE) --extra servers --extra dev --output-file requirements.lock pyproject.toml
 	$(COMPILE) $(UPGRADE) --extra servers --extra more-servers --extra frameworks --extra dev \
 		--constraint requirements.lock --output-file requirements-all.lock pyproject.toml
 
-clean: ## Remove what was made, but the results
+clean: ## Remove all that was built, but not the results
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
