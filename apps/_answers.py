@@ -1,4 +1,4 @@
-"""What the reference app answers, whichever way it is called: nothing here waits, and nothing knows ASGI or WSGI."""
+"""The answers of the reference app, shared by ASGI and WSGI: nothing here waits or depends on either interface."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ MAX_STEPS = 10_000_000
 MAX_ITEMS = 10_000
 MAX_ITEM_BYTES = 4096
 LISTED_ITEMS = 100
-MAX_DIGITS = 15  # the longest decimals that every JSON reader keeps exact
-PATTERN = bytes(range(251))  # a prime number, so that a lost or swapped block of any usual size shows
+MAX_DIGITS = 15  # the longest decimals that every JSON reader reads exactly
+PATTERN = bytes(range(251))  # a prime length, so that a lost or swapped block of any usual size changes the body
 
 
 class Response(NamedTuple):
-    """What a handler answers; a body in parts is sent part by part, without a content-length."""
+    """The answer of a handler; a body that is not `bytes` is sent part by part, without a content-length."""
 
     status: int
     headers: list[Header]
     body: bytes | Iterable[bytes]
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not a fault of the program
-    """The answer is an error status."""
+class Refusal(Exception):  # noqa: N818 - an answer, not an error of the program
+    """The answer to the request is an error status."""
 
     def __init__(self, status: int, detail: str, *headers: Header) -> None:
         super().__init__(detail)
@@ -43,18 +43,18 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault of the program
 
 @dataclass
 class Shared:
-    """What the requests of one process share."""
+    """State that the requests of one process share."""
 
     merge_s: float
     merging_until: float = 0.0
-    """In time.monotonic()."""
+    """Time of `time.monotonic()` at which the merge ends."""
     items: dict[int, str] = field(default_factory=dict)
-    """JSON text by id, oldest first."""
+    """JSON text of each item by its id, oldest first."""
     next_id: int = 1
 
     @classmethod
     def from_environment(cls) -> Shared:
-        """Fresh; ValueError with a message for the user if it cannot be."""
+        """New state; raises `ValueError` with a message for the user if a variable prevents that."""
         if failure := os.environ.get("ASGI_APP_FAIL_STARTUP"):
             raise ValueError(failure)
         seconds = os.environ.get("MERGE_SECONDS", "10")
@@ -64,7 +64,10 @@ class Shared:
             raise ValueError(f"MERGE_SECONDS: expected a number of seconds, found {seconds!r}") from None
 
     def keep(self, item_id: int, body: bytes) -> bool:
-        """Keep a JSON object (RFC 8259: no NaN, no infinity) as an item; True when there was none with this id."""
+        """Store a JSON object (RFC 8259: no NaN, no infinity) as an item; True if no item had this id.
+
+        Raises `Refusal` (400) for any other body.
+        """
         try:
             text = json.dumps({**json.loads(body), "id": item_id}, allow_nan=False)
         except (ValueError, TypeError, RecursionError):
@@ -80,8 +83,8 @@ class Shared:
         return json_response(f"[{', '.join(islice(reversed(self.items.values()), LISTED_ITEMS))}]")
 
     def create(self, body: bytes, mount: str) -> Response:
-        """201, the new item and its Location below the app's mount point."""
-        while self.next_id in self.items:  # a client may have chosen it
+        """201 with the new item, and its Location below the app's mount point."""
+        while self.next_id in self.items:  # a client may have chosen this id
             self.next_id += 1
         item_id = self.next_id
         self.keep(item_id, body)
@@ -96,7 +99,7 @@ class Shared:
         return json_response(text)
 
     def replace(self, item_id: int, body: bytes) -> Response:
-        """200 and the item where it replaced one, 201 where it is new; 404 for 0, which no client may choose."""
+        """200 if the item replaced another, 201 if it is new; 404 for id 0, which is not allowed."""
         if item_id == 0:
             raise Refusal(404, "expected an id of at least 1")
         created = self.keep(item_id, body)
@@ -109,21 +112,21 @@ class Shared:
         return Response(204, [], b"")
 
     def merge(self, now: float) -> Response:
-        """202, and then 401 until MERGE_SECONDS have passed: a shared resource in use."""
+        """202; then 401 until MERGE_SECONDS have passed, because the shared resource is in use."""
         if now < self.merging_until:
-            # 409 would be the word for it, but clients of the documented example that this follows rely on 401.
+            # 409 would be the right status, but clients of the documented example that this follows rely on 401.
             raise Refusal(401, "the shared resource is in use")
         self.merging_until = now + self.merge_s
         return json_response(json.dumps({"message": "merge started"}), 202)
 
 
 def sized(body: bytes, content_type: bytes) -> Response:
-    """The body with its length."""
+    """200 with the body and its length."""
     return Response(200, [(b"content-type", content_type), (b"content-length", b"%d" % len(body))], body)
 
 
 def json_response(text: str, status: int = 200, *headers: Header) -> Response:
-    """The JSON text with its length."""
+    """An answer with the JSON text and its length."""
     response = sized(text.encode(), b"application/json")
     return Response(status, [*response.headers, *headers], response.body)
 
@@ -137,31 +140,31 @@ def message() -> Response:
 
 
 def pattern(size_bytes: int) -> Response:
-    """So many bytes; byte i is i mod 251."""
+    """`size_bytes` bytes; byte i is i mod 251."""
     return sized((PATTERN * (size_bytes // len(PATTERN) + 1))[:size_bytes], b"application/octet-stream")
 
 
 def stream(count: int) -> Response:
-    """So many chunks of 1,024 bytes: each its number from 0, dots, a newline."""
+    """`count` chunks of 1,024 bytes: each has its number, counted from 0, then dots, then a newline."""
     chunks = ((b"%d" % number).ljust(1023, b".") + b"\n" for number in range(count))
     return Response(200, [(b"content-type", b"text/plain; charset=utf-8")], chunks)
 
 
 def server_sent_events(count: int) -> Response:
-    """So many events: each with its number from 0 as id, and `event` and the number as data."""
+    """`count` events, numbered from 0: the id is the number, the data `event` and the number."""
     events = (b"id: %d\ndata: event %d\n\n" % (number, number) for number in range(count))
     return Response(200, [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")], events)
 
 
 def delayed(ms: int) -> Response:
-    """`{"ms": …}`, for the end of the delay."""
+    """`{"ms": …}`, the answer at the end of the delay."""
     return json_response(json.dumps({"ms": ms}))
 
 
 def advanced(state: int, steps: int) -> int:
-    """The state of a generator so many steps later (Press et al., Numerical Recipes, 1992, §7.1).
+    """The state of a linear congruential generator after `steps` steps (Press et al., Numerical Recipes, 1992, §7.1).
 
-    A client can check it without repeating them: an affine map is raised to a power by squaring.
+    A client can verify it without repeating the steps: an affine map can be raised to a power by squaring.
     """
     for _ in range(steps):
         state = (1_664_525 * state + 1_013_904_223) % 2**32
@@ -169,12 +172,12 @@ def advanced(state: int, steps: int) -> int:
 
 
 def computed(steps: int, result: int) -> Response:
-    """`{"n": …, "result": …}`."""
+    """`{"n": …, "result": …}`, the answer after the last step."""
     return json_response(json.dumps({"n": steps, "result": result}))
 
 
 def parse_number(text: str) -> int | None:
-    """A decimal in its one canonical spelling, so that nothing has two names; None for all else."""
+    """A decimal number in canonical form, so that each resource has one path; None for any other text."""
     canonical = text.isascii() and text.isdigit() and (text == "0" or text[0] != "0")
     return int(text) if canonical and len(text) <= MAX_DIGITS else None
 
@@ -185,7 +188,10 @@ def find(
     path: str,
     method: str,
 ) -> tuple[Handler, tuple[int, ...]]:
-    """The handler, and the number in the path where there is one; `numbered` holds the highest that may follow."""
+    """The handler for a path, and the number in the path if it has one; raises `Refusal` (400, 404, 405).
+
+    `numbered` maps the start of a path to the highest number allowed after it and the handlers by method.
+    """
     numbers: tuple[int, ...] = ()
     methods = pages.get(path)
     if methods is None:

@@ -1,7 +1,7 @@
-"""What the framework variants of the reference app have in common: their data, not how they answer.
+"""What the framework apps have in common: their data, not how they answer.
 
-The store of items is as bounded as that of `apps/asgi.py`. An item has one field, `name`, and the `id` of its URL;
-variants whose frameworks do not validate take any JSON object for one. WebSockets echo text.
+The store of items has the same limit as in `apps/asgi.py`. An item has one field, `name`, and the `id` of its URL; apps
+whose frameworks do not validate accept any JSON object. WebSockets echo text.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Item = TypeVar("Item")
 
 
 class Items(dict[int, Item]):
-    """Items by id, oldest first; when it is full, the oldest makes room for a new one.
+    """Items by id, oldest first; when the store is full, a new item replaces the oldest.
 
-    The lock is for Flask, which may answer on several threads.
+    The lock is needed for Flask, which answers on several threads.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Items(dict[int, Item]):
         self._lock = Lock()
 
     def new_id(self) -> int:
-        """An id that was not given before and that no client has chosen."""
+        """An id that was not used before and that no client has chosen."""
         return next(item_id for item_id in self._ids if item_id not in self)
 
     def __setitem__(self, item_id: int, item: Item) -> None:
@@ -40,24 +40,24 @@ class Items(dict[int, Item]):
             super().__setitem__(item_id, item)
 
     def newest(self) -> list[Item]:
-        """The newest 100, newest first."""
+        """The newest 100 items, newest first."""
         with self._lock:
             return list(islice(reversed(self.values()), LISTED_ITEMS))
 
 
 def chunk(number: int) -> bytes:
-    """A part of a stream: 1,024 bytes, its number, dots and a newline."""
+    """A chunk of a stream, 1,024 bytes: its number, then dots, then a newline."""
     return (b"%d" % number).ljust(1023, b".") + b"\n"
 
 
 def process() -> dict[str, Any]:
-    """What really runs the app, as seen from within.
+    """What the app runs on, as seen from inside the process.
 
-    `pid`; `loop`, the class of the running event loop such as `uvloop.Loop`, or None where it is not asyncio's;
-    `modules`, the top-level names of all that was imported and is not of the standard library.
+    `pid`; `loop`, the class of the running event loop such as `uvloop.Loop`, or None if it is not an asyncio loop;
+    `modules`, the top-level names of all imported modules that are not part of the standard library.
     """
     loop = None
-    if "asyncio" in sys.modules:  # not imported here, for WSGI servers do without it
+    if "asyncio" in sys.modules:  # not imported here, because WSGI servers do not need it
         with suppress(RuntimeError):
             running = type(sys.modules["asyncio"].get_running_loop())
             loop = f"{running.__module__}.{running.__qualname__}"

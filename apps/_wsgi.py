@@ -1,9 +1,9 @@
-"""The WSGI twin of `apps/asgi.py`: the same routes and the same answers, for all that WSGI can do.
+"""The WSGI twin of `apps/asgi.py`: the same routes and the same answers, as far as WSGI allows.
 
-It has no WebSocket, and work does not stop when the client has gone, for WSGI does not tell. `/scope` answers the
-environment in place of the scope. Items and the merge belong to one process, and all its threads share them.
+It has no WebSocket. Work does not stop when the client disconnects, because WSGI does not report that. `/scope` answers
+with the WSGI environment instead of the scope. Items and the merge belong to one process; all its threads share them.
 
-The environment variables are those of the ASGI app; what would fail its start-up fails the import of this module.
+The environment variables are those of the ASGI app. What fails the start-up there fails the import of this module.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
 Handler = Callable[..., Response]
-"""Takes the environment, and in `NUMBERED` the number."""
+"""A handler takes the WSGI environment and, in `NUMBERED`, the number from the path."""
 
 STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
@@ -32,16 +32,16 @@ shared_lock = threading.Lock()
 
 
 def read_body(environ: Environ, limit_bytes: int = answers.MAX_BODY_BYTES) -> bytes:
-    """Body of the request, whole; ConnectionResetError if the client goes before its end."""
+    """The whole body of the request; raises `ConnectionResetError` if the client disconnects before its end."""
     length = environ.get("CONTENT_LENGTH")
-    # PEP 3333 knows no body without a length; servers that undo chunked coding end the stream, and say so.
+    # PEP 3333 has no body without a length; servers that decode chunked bodies end the stream and set this flag.
     chunked = not length and environ.get("wsgi.input_terminated")
     size_bytes = limit_bytes + 1 if chunked else int(length or 0)
     body: bytes = environ["wsgi.input"].read(min(size_bytes, limit_bytes + 1))
     if len(body) > limit_bytes:
         raise Refusal(413, f"expected a body of at most {limit_bytes} bytes")
     if len(body) < size_bytes and not chunked:
-        raise ConnectionResetError("the client went before its request was complete")
+        raise ConnectionResetError("the client disconnected before its request was complete")
     return body
 
 
@@ -56,7 +56,7 @@ def message(_environ: Environ) -> Response:
 
 
 def pattern(_environ: Environ, size_bytes: int) -> Response:
-    """So many bytes."""
+    """A body of `size_bytes` bytes."""
     return answers.pattern(size_bytes)
 
 
@@ -67,28 +67,28 @@ def echo(environ: Environ) -> Response:
 
 
 def stream(_environ: Environ, count: int) -> Response:
-    """So many chunks."""
+    """A body in `count` chunks."""
     return answers.stream(count)
 
 
 def server_sent_events(_environ: Environ, count: int) -> Response:
-    """So many events."""
+    """A stream of `count` server-sent events."""
     return answers.server_sent_events(count)
 
 
 def delay(_environ: Environ, ms: int) -> Response:
-    """`{"ms": …}`, after so many milliseconds."""
+    """`{"ms": …}`, after `ms` milliseconds."""
     time.sleep(ms / 1000)
     return answers.delayed(ms)
 
 
 def cpu(_environ: Environ, steps: int) -> Response:
-    """`{"n": …, "result": …}`, after so many steps from 1."""
+    """`{"n": …, "result": …}`, after `steps` steps from 1."""
     return answers.computed(steps, answers.advanced(1, steps))
 
 
 def describe_environment(environ: Environ) -> Response:
-    """What the server told the app, and what `process` sees from within."""
+    """The WSGI environment that the server gave to the app, and what `process` reports."""
     return answers.json_response(json.dumps({**environ, **process()}, default=repr))
 
 
@@ -99,7 +99,7 @@ def list_items(_environ: Environ) -> Response:
 
 
 def create_item(environ: Environ) -> Response:
-    """A new item."""
+    """Create an item."""
     body = read_body(environ, answers.MAX_ITEM_BYTES)
     with shared_lock:
         return shared.create(body, environ.get("SCRIPT_NAME", ""))
@@ -112,20 +112,20 @@ def get_item(_environ: Environ, item_id: int) -> Response:
 
 
 def put_item(environ: Environ, item_id: int) -> Response:
-    """An item in the place of another, or a new one."""
+    """Replace an item, or create it."""
     body = read_body(environ, answers.MAX_ITEM_BYTES)
     with shared_lock:
         return shared.replace(item_id, body)
 
 
 def delete_item(_environ: Environ, item_id: int) -> Response:
-    """One item less."""
+    """Delete an item."""
     with shared_lock:
         return shared.delete(item_id)
 
 
 def merge(environ: Environ) -> Response:
-    """A shared resource, taken for a while."""
+    """Take a shared resource for MERGE_SECONDS."""
     read_body(environ)
     with shared_lock:
         return shared.merge(time.monotonic())
@@ -140,7 +140,7 @@ PAGES: dict[str, dict[str, Handler]] = {
     "/public/test": {"GET": message},
     "/merge": {"POST": merge},
 }
-NUMBERED: dict[str, tuple[int, dict[str, Handler]]] = {  # with the highest number that may follow
+NUMBERED: dict[str, tuple[int, dict[str, Handler]]] = {  # with the highest number that is allowed
     "/bytes/": (answers.MAX_BODY_BYTES, {"GET": pattern}),
     "/stream/": (answers.MAX_CHUNKS, {"GET": stream}),
     "/sse/": (answers.MAX_CHUNKS, {"GET": server_sent_events}),
@@ -151,7 +151,7 @@ NUMBERED: dict[str, tuple[int, dict[str, Handler]]] = {  # with the highest numb
 
 
 def app(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """WSGI (PEP 3333)."""
+    """The WSGI application (PEP 3333)."""
     method = environ["REQUEST_METHOD"]
     is_head = method == "HEAD"
     path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")  # PEP 3333 puts bytes into a str

@@ -1,16 +1,16 @@
-"""The reference app: plain ASGI 3 on the standard library, one route for each thing a server has to do.
+"""The reference app: ASGI 3 with the standard library only, one route for each thing that a server has to do.
 
-`PAGES` and `NUMBERED` list the routes; `apps/_answers.py` says what each answers. HEAD goes where GET goes. A number in
-a path is a decimal of at most 15 digits, without sign or leading zeros: anything else is 404, and one beyond the
-route's limit 400. Errors are JSON: `{"detail": …}`. The WebSocket `/ws/echo` sends every frame back; other paths get
-a 403.
+`PAGES` and `NUMBERED` list the routes; `apps/_answers.py` says what each answers. HEAD works wherever GET does. A
+number in a path is a decimal of at most 15 digits, without sign or leading zeros: anything else is 404, a number above
+the route's limit is 400. Errors are JSON: `{"detail": …}`. The WebSocket `/ws/echo` sends every message back; other
+paths get a 403.
 
-An item is a JSON object, kept with the `id` of its URL: a positive integer, which a client may choose by PUT.
-The newest 10,000 are kept, so that a long benchmark cannot eat memory; the oldest makes room.
-Items and the merge belong to one process: with several workers, each has its own.
+An item is a JSON object, stored with the `id` of its URL: a positive integer, which a client may choose with PUT.
+Only the newest 10,000 are stored, so that memory does not grow during a long benchmark.
+Items and the merge belong to one process: with several workers, each has separate ones.
 
-`/delay`, `/stream`, `/sse` and `/cpu` need asyncio, for they watch for the client's leaving while they work; the rest
-runs on any event loop. Environment: MERGE_SECONDS, and ASGI_APP_FAIL_STARTUP, a message to fail the start-up with.
+`/delay`, `/stream`, `/sse` and `/cpu` need asyncio, because they watch for a disconnect while they work; other routes
+run on any event loop. Environment variables: MERGE_SECONDS; ASGI_APP_FAIL_STARTUP, a message that fails the start-up.
 """
 
 from __future__ import annotations
@@ -47,29 +47,29 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 CPU_SLICE = 10_000  # steps, about half a millisecond
 WSGI_TWIN = "apps._wsgi:app"
-"""The same answers for servers that speak nothing but WSGI."""
+"""The app that servers run which speak only WSGI; its answers are the same."""
 ON_TRIO = ("plaintext", "json", "echo", "items", "ws_echo")
-"""The scenarios that need nothing of asyncio."""
+"""These scenarios do not need asyncio."""
 
 Handler = Callable[..., Awaitable[Response]]
-"""Takes scope and receive, and in `NUMBERED` the number."""
+"""A handler takes scope and receive and, in `NUMBERED`, the number from the path."""
 
 fallback = cache(Shared.from_environment)
 
 
 def shared_by(scope: Scope) -> Shared:
-    """What the lifespan left in the state, or the module's own where a server has no lifespan or hands on no state."""
+    """The state that the lifespan made, or the module's if the server has no lifespan or does not pass on the state."""
     return (scope.get("state") or {}).get("shared") or fallback()
 
 
 async def read_body(receive: Receive, limit_bytes: int = MAX_BODY_BYTES) -> bytes:
-    """Body of the request, whole; ConnectionResetError if the client goes before its end."""
+    """The whole body of the request; raises `ConnectionResetError` if the client disconnects before its end."""
     parts: list[bytes] = []
     size_bytes, more = 0, True
     while more:
         event = await receive()
         if event["type"] == "http.disconnect":
-            raise ConnectionResetError("the client went before its request was complete")
+            raise ConnectionResetError("the client disconnected before its request was complete")
         part = event.get("body", b"")
         size_bytes += len(part)
         if size_bytes > limit_bytes:
@@ -81,10 +81,10 @@ async def read_body(receive: Receive, limit_bytes: int = MAX_BODY_BYTES) -> byte
 
 @contextmanager
 def departure(receive: Receive) -> Iterator[asyncio.Task[None]]:
-    """A task that is done when the client has gone.
+    """A task that is done when the client has disconnected.
 
-    A coroutine of our own awaits receive(), because granian's is an awaitable that create_task() would not take.
-    It is cancelled only when no more is received: gunicorn reports a false disconnect after a cancelled receive().
+    It wraps receive() in a coroutine, because granian's receive() returns an awaitable that create_task() rejects.
+    It is cancelled only when nothing more is received: gunicorn reports a false disconnect after a cancelled receive().
     """
 
     async def wait_for_disconnect() -> None:
@@ -99,10 +99,10 @@ def departure(receive: Receive) -> Iterator[asyncio.Task[None]]:
 
 
 async def yield_to_others(gone: asyncio.Task[None]) -> None:
-    """Give other tasks their turn, which work and send() alone do not; ConnectionResetError if the client has gone."""
+    """Let other tasks run, which work and send() alone do not; raises `ConnectionResetError` after a disconnect."""
     await asyncio.sleep(0)
     if gone.done():
-        raise ConnectionResetError("the client went before its answer was complete")
+        raise ConnectionResetError("the client disconnected before its answer was complete")
 
 
 async def plaintext(_scope: Scope, _receive: Receive) -> Response:
@@ -116,7 +116,7 @@ async def message(_scope: Scope, _receive: Receive) -> Response:
 
 
 async def pattern(_scope: Scope, _receive: Receive, size_bytes: int) -> Response:
-    """So many bytes."""
+    """A body of `size_bytes` bytes."""
     return answers.pattern(size_bytes)
 
 
@@ -127,17 +127,17 @@ async def echo(scope: Scope, receive: Receive) -> Response:
 
 
 async def stream(_scope: Scope, _receive: Receive, count: int) -> Response:
-    """So many chunks."""
+    """A body in `count` chunks."""
     return answers.stream(count)
 
 
 async def server_sent_events(_scope: Scope, _receive: Receive, count: int) -> Response:
-    """So many events."""
+    """A stream of `count` server-sent events."""
     return answers.server_sent_events(count)
 
 
 async def delay(_scope: Scope, receive: Receive, ms: int) -> Response:
-    """`{"ms": …}`, after so many milliseconds."""
+    """`{"ms": …}`, after `ms` milliseconds."""
     with departure(receive) as gone:
         await asyncio.wait({gone}, timeout=ms / 1000)
         await yield_to_others(gone)
@@ -145,7 +145,7 @@ async def delay(_scope: Scope, receive: Receive, ms: int) -> Response:
 
 
 async def cpu(_scope: Scope, receive: Receive, steps: int) -> Response:
-    """`{"n": …, "result": …}`, after so many steps from 1."""
+    """`{"n": …, "result": …}`, after `steps` steps from 1."""
     result = 1
     with departure(receive) as gone:
         for start in range(0, steps, CPU_SLICE):
@@ -155,7 +155,7 @@ async def cpu(_scope: Scope, receive: Receive, steps: int) -> Response:
 
 
 async def describe_scope(scope: Scope, _receive: Receive) -> Response:
-    """What the server told the app, with the names in its state, and what the process that answers is run with."""
+    """The scope that the server gave to the app, with the names in its state, and what `process` reports."""
 
     def readable(value: object) -> str:
         return value.decode("latin-1") if isinstance(value, bytes) else repr(value)
@@ -170,7 +170,7 @@ async def list_items(scope: Scope, _receive: Receive) -> Response:
 
 
 async def create_item(scope: Scope, receive: Receive) -> Response:
-    """A new item."""
+    """Create an item."""
     body = await read_body(receive, MAX_ITEM_BYTES)
     return shared_by(scope).create(body, scope.get("root_path", ""))
 
@@ -181,18 +181,18 @@ async def get_item(scope: Scope, _receive: Receive, item_id: int) -> Response:
 
 
 async def put_item(scope: Scope, receive: Receive, item_id: int) -> Response:
-    """An item in the place of another, or a new one."""
+    """Replace an item, or create it."""
     return shared_by(scope).replace(item_id, await read_body(receive, MAX_ITEM_BYTES))
 
 
 async def delete_item(scope: Scope, _receive: Receive, item_id: int) -> Response:
-    """One item less."""
+    """Delete an item."""
     return shared_by(scope).delete(item_id)
 
 
 async def merge(scope: Scope, receive: Receive) -> Response:
-    """A shared resource, taken for a while."""
-    await read_body(receive)  # of no use here, but an answer before its end costs hypercorn the HTTP/2 connection
+    """Take a shared resource for MERGE_SECONDS."""
+    await read_body(receive)  # not used, but hypercorn closes the HTTP/2 connection if it is not read
     return shared_by(scope).merge(time.monotonic())
 
 
@@ -205,7 +205,7 @@ PAGES: dict[str, dict[str, Handler]] = {
     "/public/test": {"GET": message},
     "/merge": {"POST": merge},
 }
-NUMBERED: dict[str, tuple[int, dict[str, Handler]]] = {  # with the highest number that may follow
+NUMBERED: dict[str, tuple[int, dict[str, Handler]]] = {  # with the highest number that is allowed
     "/bytes/": (MAX_BODY_BYTES, {"GET": pattern}),
     "/stream/": (MAX_CHUNKS, {"GET": stream}),
     "/sse/": (MAX_CHUNKS, {"GET": server_sent_events}),
@@ -216,13 +216,13 @@ NUMBERED: dict[str, tuple[int, dict[str, Handler]]] = {  # with the highest numb
 
 
 def app_path(scope: Scope) -> str:
-    """Path below the app's mount point, whether or not the server left that in the path."""
+    """The path below the app's mount point; some servers include the mount point in the path, some do not."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", ""))
 
 
 async def serve_http(scope: Scope, receive: Receive, send: Send) -> None:
-    """One request."""
+    """Answer one request."""
     method = scope["method"]
     is_head = method == "HEAD"
     try:
@@ -243,10 +243,10 @@ async def serve_http(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def serve_websocket(scope: Scope, receive: Receive, send: Send) -> None:
-    """One connection, from handshake to disconnect."""
+    """Serve one connection, from handshake to disconnect."""
     await receive()  # websocket.connect
     if app_path(scope) != "/ws/echo":
-        await send({"type": "websocket.close"})  # before an accept, the server makes a 403 of it
+        await send({"type": "websocket.close"})  # before the accept, so the server answers 403
         return
     await send({"type": "websocket.accept"})
     while (event := await receive())["type"] == "websocket.receive":
@@ -255,7 +255,7 @@ async def serve_websocket(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def serve_lifespan(scope: Scope, receive: Receive, send: Send) -> None:
-    """The life of the process, from start-up to shutdown."""
+    """Serve the lifespan of the process, from start-up to shutdown."""
     await receive()  # lifespan.startup
     try:
         shared = Shared.from_environment()
@@ -273,11 +273,11 @@ SERVED = {"http": serve_http, "websocket": serve_websocket, "lifespan": serve_li
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """ASGI 3 (https://asgi.readthedocs.io)."""
+    """The ASGI 3 application (https://asgi.readthedocs.io)."""
     serve = SERVED.get(scope["type"])
     if serve is None:
         raise ValueError(f"expected a scope of http, websocket or lifespan, found {scope['type']!r}")
     try:
         await serve(scope, receive, send)
     except OSError:
-        return  # of send() (since ASGI 2.4) or our own ConnectionResetError: nobody waits for an answer any more
+        return  # raised by send() (since ASGI 2.4) or above after a disconnect: no client waits for the answer

@@ -1,8 +1,8 @@
-"""BlackSheep: the reference app's routes as its documentation writes them, with types of what goes in and out."""
+"""BlackSheep: the reference app's routes in the style of its documentation, with typed input and output."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator  # noqa: TC003 - BlackSheep reads annotations while the program runs
+from collections.abc import AsyncIterator  # noqa: TC003 - BlackSheep reads annotations at run time
 from dataclasses import dataclass
 
 from blacksheep import (

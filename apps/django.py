@@ -1,7 +1,7 @@
 """Django in one file: the reference app's routes as asynchronous views, without middleware.
 
-It has no WebSocket and no lifespan. Under WSGI, Django runs each view on an event loop of its own, and collects a
-stream before it sends it.
+It has no WebSocket and no lifespan. Under WSGI, Django runs each view on a separate event loop, and collects a stream
+before it sends it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Falcon's ASGI app: the reference app's routes as its documentation writes them."""
+"""Falcon's ASGI app: the reference app's routes in the style of its documentation."""
 
 from __future__ import annotations
 

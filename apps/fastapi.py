@@ -1,4 +1,4 @@
-"""FastAPI: the reference app's routes as its documentation writes them, with models of what goes in and out."""
+"""FastAPI: the reference app's routes in the style of its documentation, with models for input and output."""
 
 from __future__ import annotations
 

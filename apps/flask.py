@@ -1,9 +1,9 @@
-"""Flask, a WSGI framework, through a2wsgi's bridge: the reference app's routes as Flask's documentation writes them.
+"""Flask, a WSGI framework, behind a2wsgi's bridge: the reference app's routes in the style of Flask's documentation.
 
-It has no WebSocket. The bridge runs the views on ten threads, and takes what `receive()` gives for a coroutine; that of
-granian is another awaitable, with which each POST would be a 500. The other bridge, `asgiref.wsgi.WsgiToAsgi`, is none:
-since asgiref 3.9 it answers 500 to requests on a connection that is kept alive under uvicorn and daphne
-(https://github.com/django/asgiref/issues/491), and it has one thread.
+It has no WebSocket. The bridge runs the views on ten threads. It expects that `receive()` returns a coroutine, but
+granian returns another awaitable: every POST would be a 500. `asgiref.wsgi.WsgiToAsgi` is not an alternative: since
+asgiref 3.9 it answers 500 to requests on a connection that is kept alive under uvicorn and daphne
+(https://github.com/django/asgiref/issues/491), and it has only one thread.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ bridge = WSGIMiddleware(wsgi_app)
 
 
 async def app(scope: Any, receive: Receive, send: Any) -> None:
-    """The bridge, with a coroutine for whatever awaitable `receive()` gives."""
+    """The bridge, with a `receive()` that returns a coroutine under every server."""
 
     async def received() -> Any:
         return await receive()

@@ -1,12 +1,12 @@
-"""Litestar: the reference app's routes as its documentation writes them, with types of what goes in and out.
+"""Litestar: the reference app's routes in the style of its documentation, with typed input and output.
 
-After a stream it waits for `http.disconnect`, which gunicorn's ASGI worker gives only when the client leaves: the
+After a stream it waits for `http.disconnect`, which gunicorn's ASGI worker sends only when the client disconnects: the
 seventeenth stream on one connection gets no answer there (seen with Litestar 2.25 and gunicorn 27.0).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator  # noqa: TC003 - Litestar reads annotations while the program runs
+from collections.abc import AsyncIterator  # noqa: TC003 - Litestar reads annotations at run time
 from dataclasses import dataclass
 from typing import Any
 

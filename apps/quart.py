@@ -1,6 +1,6 @@
-"""Quart: the reference app's routes as its documentation writes them.
+"""Quart: the reference app's routes in the style of its documentation.
 
-It needs the scheme in the scope of a WebSocket, which the specification leaves to the server and daphne leaves out: a
+It needs the scheme in the scope of a WebSocket, which the ASGI specification makes optional and daphne omits: a
 handshake is a 500 there (seen with Quart 0.22 and daphne 4.2).
 """
 

@@ -1,7 +1,7 @@
-"""Sanic in its ASGI mode: the reference app's routes as its documentation writes them.
+"""Sanic in its ASGI mode: the reference app's routes in the style of its documentation.
 
-It cannot do without a lifespan, which daphne does not have. It hands on its headers as an iterator, of which gunicorn's
-ASGI worker has nothing left after its checks (seen with Sanic 25.12 and gunicorn 27.0).
+It needs the lifespan protocol, which daphne does not have. It passes its headers to the server as an iterator, which
+gunicorn's ASGI worker has used up after its checks (seen with Sanic 25.12 and gunicorn 27.0).
 """
 
 from __future__ import annotations
@@ -89,5 +89,5 @@ async def delete_item(_request: Request, item_id: int) -> HTTPResponse:
 
 @app.websocket("/ws/echo")
 async def websocket_echo(_request: Request, websocket: Websocket) -> None:
-    while (said := await websocket.recv()) is not None:  # under ASGI, None means that the client has gone
+    while (said := await websocket.recv()) is not None:  # under ASGI, None means that the client has disconnected
         await websocket.send(said)

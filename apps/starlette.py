@@ -1,4 +1,4 @@
-"""Starlette: the reference app's routes as its documentation writes them."""
+"""Starlette: the reference app's routes in the style of its documentation."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Drives an ASGI app in process, the way the strictest server would (https://asgi.readthedocs.io).
+"""Runs an ASGI app in process, as the strictest server would (https://asgi.readthedocs.io).
 
-It gives no more than the specification promises: receive() is an awaitable but no coroutine, each request has a copy of
-the state in its scope, and send() after the client has gone raises OSError or does nothing, as the test chooses.
+The app gets only what the specification guarantees: receive() returns an awaitable that is not a coroutine, the scope
+of each request has a copy of the state, and send() after a disconnect raises OSError or does nothing, as requested.
 What the app sends is checked against the specification; a violation is an AssertionError.
 """
 
@@ -24,17 +24,17 @@ DEADLINE_S = 20.0
 
 
 class StartupFailedError(Exception):
-    """The app refused to start; the text is its message."""
+    """The app sent `lifespan.startup.failed`; the text is its message."""
 
 
 @dataclass
 class Exchange:
-    """One request and what the app sent for it while the client was there."""
+    """One request, and the events that the app sent while the client was connected."""
 
     method: str
     events: list[Event] = field(default_factory=list)
-    unheard: int = 0
-    """Calls of send() after the client had gone."""
+    ignored: int = 0
+    """Number of calls of send() after the disconnect."""
 
     @property
     def status(self) -> int:
@@ -46,7 +46,7 @@ class Exchange:
 
     @property
     def parts(self) -> list[bytes]:
-        """Bodies of the events, the empty ones left out."""
+        """The bodies of all events, without empty ones."""
         return [event["body"] for event in self.events[1:] if event.get("body")]
 
     @property
@@ -62,7 +62,7 @@ class Exchange:
         return json.loads(self.body)
 
     def check(self) -> None:
-        """Hold the events against the specification, and RFC 9110 where it speaks of lengths."""
+        """Check the events against the ASGI specification, and their lengths against RFC 9110 §8.6."""
         if not self.events:
             return
         start, *bodies = self.events
@@ -81,7 +81,7 @@ class Exchange:
 
 
 class _Awaitable:
-    """What granian's receive() returns: it can be awaited, and that is all."""
+    """An awaitable that is not a coroutine, as granian's receive() returns."""
 
     def __init__(self, call: Callable[[], Coroutine[Any, Any, Event]]) -> None:
         self._call = call
@@ -91,23 +91,23 @@ class _Awaitable:
 
 
 class Driver:
-    """An app between its start-up and its shutdown, on an event loop of its own.
+    """An app between its start-up and its shutdown, on a new event loop.
 
-    `lifespan=False` drives it as a server that knows no lifespan; `state=False` as one that knows no state.
+    `lifespan=False` runs it as a server without the lifespan protocol, `state=False` as one without lifespan state.
     """
 
     def __init__(self, app: App, *, lifespan: bool = True, state: bool = True, root_path: str = "") -> None:
         self.app = app
         self.root_path = root_path
         self.state: dict[str, Any] | None = {} if lifespan and state else None
-        self._lifespan_wanted = lifespan
+        self._has_lifespan = lifespan
         self._lifespan: asyncio.Task[None] | None = None
         self._runner = asyncio.Runner()
 
     def __enter__(self) -> Self:
         self._runner.__enter__()
         try:
-            if self._lifespan_wanted:
+            if self._has_lifespan:
                 self.run(self._start())
         except BaseException:
             self._runner.close()
@@ -122,7 +122,7 @@ class Driver:
             self._runner.close()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run work on the app's loop, within a deadline that only a hanging app meets."""
+        """Run a coroutine on the app's loop; raises `TimeoutError` if the app hangs for `DEADLINE_S`."""
         return self._runner.run(asyncio.wait_for(work, DEADLINE_S))
 
     async def _start(self) -> None:
@@ -135,7 +135,7 @@ class Driver:
         answer = asyncio.ensure_future(self._from_app.get())
         self._to_app.put_nowait({"type": "lifespan.startup"})
         await asyncio.wait({task, answer}, return_when=asyncio.FIRST_COMPLETED)
-        if not answer.done():  # it ended or raised without a word, which means that it has no lifespan
+        if not answer.done():  # it returned or raised without an event: it does not support lifespan
             answer.cancel()
             task.exception()
             return
@@ -172,7 +172,7 @@ class Driver:
         return scope
 
     def request(self, method: str, path: str, **details: Any) -> Exchange:
-        """One request, from its first event to the app's return; `details` as in `exchange`."""
+        """Run one request until the app returns; `details` as in `exchange`."""
         return self.run(self.exchange(method, path, **details))
 
     def get(self, path: str) -> Exchange:
@@ -185,46 +185,47 @@ class Driver:
         *,
         body: Sequence[bytes] = (b"",),
         headers: Sequence[tuple[bytes, bytes]] = (),
-        leaves_after: int | None = None,
-        breaks_off: bool = False,
+        disconnects_after: int | None = None,
+        incomplete: bool = False,
         send_raises: bool = True,
     ) -> Exchange:
-        """The app's answer to a request whose body comes in the given parts, one http.request event for each.
+        """The app's answer to a request whose body arrives in the given parts, one http.request event each.
 
-        The client leaves after so many events of the answer (0: when the request is sent), or with `breaks_off` before
-        the end of its body. From then on send() raises OSError, as since ASGI 2.4, or without `send_raises` is silent.
+        The client disconnects after `disconnects_after` events of the answer (0: as soon as the request is sent), or
+        with `incomplete` before the end of its body. From then on send() raises OSError, as in ASGI 2.4, or does
+        nothing if `send_raises` is false.
         """
         result = Exchange(method)
-        gone = asyncio.Event()
+        disconnected = asyncio.Event()
         waiting: list[Event] = [{"type": "http.request", "body": part, "more_body": True} for part in body]
-        waiting[-1]["more_body"] = breaks_off
-        if breaks_off or leaves_after == 0:
-            gone.set()
+        waiting[-1]["more_body"] = incomplete
+        if incomplete or disconnects_after == 0:
+            disconnected.set()
 
         async def next_event() -> Event:
             if waiting:
                 return waiting.pop(0)
-            await gone.wait()
+            await disconnected.wait()
             return {"type": "http.disconnect"}
 
         async def send(event: Event) -> None:
-            if gone.is_set() and not result.complete:
-                result.unheard += 1
+            if disconnected.is_set() and not result.complete:
+                result.ignored += 1
                 if send_raises:
                     raise ConnectionResetError
                 return
             result.events.append(dict(event))
-            if result.complete or len(result.events) == leaves_after:
-                gone.set()
+            if result.complete or len(result.events) == disconnects_after:
+                disconnected.set()
 
         scope = {**self._scope("http", path, headers), "method": method}
         await self.app(scope, lambda: _Awaitable(next_event), send)
         result.check()
-        assert gone.is_set(), "the app returned before its answer was complete"
+        assert disconnected.is_set(), "the app returned before its answer was complete"
         return result
 
     def websocket(self, path: str, frames: Sequence[str | bytes] = ()) -> list[Event]:
-        """All that the app sends to a client that connects, sends the frames and leaves."""
+        """All events that the app sends to a client that connects, sends these messages and disconnects."""
         received = [{"type": "websocket.receive", "text" if isinstance(x, str) else "bytes": x} for x in frames]
         events: list[Event] = [{"type": "websocket.connect"}, *received, {"type": "websocket.disconnect", "code": 1000}]
         sent: list[Event] = []

@@ -1,6 +1,6 @@
-"""The framework variants of the reference app: each answers every scenario that it says it does.
+"""The framework apps: each answers every scenario that it declares.
 
-What is sent and what is right is read from the scenarios' own files; their users are driven without Locust's runner.
+Requests and expected answers come from the scenario files; their users run without Locust's runner.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from apps._answers import LISTED_ITEMS, MAX_ITEMS
 from apps._common import Items
 from harness.catalog import listing
 from harness.host import guard
-from harness.host import process as life
+from harness.host import process as servers
 from harness.host.cpus import available
 from harness.load import Answer, Message, Request, get
 from harness.model.targets import App, Launch, Scenario
@@ -33,10 +33,10 @@ from tests.asgi_driver import Driver
 
 HOST = "127.0.0.1"
 TURNS = 2
-"""How often a task is done: the second time something is there already."""
+"""Each task runs twice, because the second time items exist already."""
 
 Send = Callable[[Any, Any], Answer]
-"""What takes the place of a user's `send`: the user, and a request or a message."""
+"""It replaces a user's `send`, and takes the user and a request or a message."""
 
 
 def entries(apps: tuple[App, ...]) -> list[Any]:
@@ -54,9 +54,9 @@ def answers(app: App, scenario: Scenario) -> bool:
 
 @pytest.fixture(scope="module")
 def users() -> dict[str, type[Any]]:
-    """The class of users of each scenario, by its name."""
+    """The user class of each scenario, by the name of the scenario."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")  # this process has threads and event loops of its own
+        patch.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")  # pytest and the apps need real threads and asyncio
         importlib.import_module("locust")
     return {scenario.name: users_of(scenario.path) for scenario in listing.scenarios()}
 
@@ -71,8 +71,8 @@ def users_of(path: Path) -> type[Any]:
     return found
 
 
-def play(user: type[Any], send: Send) -> int:
-    """Do each of a user's tasks; raises `Failure` for an answer that is not right. Returns how many answers came."""
+def run_tasks(user: type[Any], send: Send) -> int:
+    """Run each of a user's tasks and return the number of answers; raises `Failure` for a wrong answer."""
     count = 0
 
     def counted(self: Any, exchange: Request | Message) -> Answer:
@@ -93,17 +93,17 @@ def headers_of(request: Request) -> dict[str, str]:
     return {**dict(request.headers), **({"content-length": str(len(request.body))} if request.body else {})}
 
 
-def as_servers_take_it(app: Any) -> Any:
-    """The app behind what servers forgive: Django writes names of headers in capitals, Sanic sends them one by one."""
+def as_tolerant_server(app: Any) -> Any:
+    """The app as servers tolerate it: Django capitalises names of headers, Sanic sends headers as an iterator."""
 
-    async def forgiven(scope: Any, receive: Any, send: Any) -> None:
-        async def forgiving(event: dict[str, Any]) -> None:
+    async def tolerant(scope: Any, receive: Any, send: Any) -> None:
+        async def tolerant_send(event: dict[str, Any]) -> None:
             headers = [(name.lower(), value) for name, value in event.get("headers", ())]
             await send({**event, "headers": headers} if event["type"] == "http.response.start" else event)
 
-        await app(scope, receive, forgiving)
+        await app(scope, receive, tolerant_send)
 
-    return forgiven
+    return tolerant
 
 
 def in_process(driver: Driver) -> Send:
@@ -119,15 +119,15 @@ def in_process(driver: Driver) -> Send:
 
 
 async def conversation(driver: Driver, path: str, message: Message) -> Answer:
-    """Connect, say it, hear the answer and leave, one after the other as clients do."""
+    """Connect, send the message, receive the answer and disconnect, one after the other as clients do."""
     to_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     from_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     scope = {**driver._scope("websocket", path, ()), "subprotocols": []}
     task = asyncio.ensure_future(driver.app(scope, to_app.get, from_app.put))
     to_app.put_nowait({"type": "websocket.connect"})
     assert (await from_app.get())["type"] == "websocket.accept"
-    said = {"text": message.data.decode()} if message.text else {"bytes": message.data}
-    to_app.put_nowait({"type": "websocket.receive", **said})
+    sent = {"text": message.data.decode()} if message.text else {"bytes": message.data}
+    to_app.put_nowait({"type": "websocket.receive", **sent})
     echo = await from_app.get()
     to_app.put_nowait({"type": "websocket.disconnect", "code": 1000})
     await task
@@ -174,27 +174,27 @@ def app(request: pytest.FixtureRequest) -> App:
 @pytest.fixture(scope="module")
 def driver(app: App) -> Iterator[Driver]:
     module, _, attribute = app.target.partition(":")
-    with Driver(as_servers_take_it(getattr(importlib.import_module(module), attribute))) as driver:
+    with Driver(as_tolerant_server(getattr(importlib.import_module(module), attribute))) as driver:
         yield driver
 
 
-def test_every_scenario_that_an_app_names_is_answered_right(
+def test_every_scenario_that_an_app_declares_is_answered_right(
     app: App, driver: Driver, users: dict[str, type[Any]], subtests: pytest.Subtests
 ) -> None:
     for scenario in listing.scenarios():
         if answers(app, scenario):
             with subtests.test(scenario.name):
-                assert play(users[scenario.name], in_process(driver)) >= TURNS
+                assert run_tasks(users[scenario.name], in_process(driver)) >= TURNS
 
 
-def test_scope_tells_who_answers_on_which_loop_and_what_is_loaded(app: App, driver: Driver) -> None:
-    told = json.loads(driver.get("/scope").body)
-    assert told["pid"] == os.getpid()
+def test_scope_names_the_process_its_loop_and_its_modules(app: App, driver: Driver) -> None:
+    found = json.loads(driver.get("/scope").body)
+    assert found["pid"] == os.getpid()
     # Flask's views run in threads, which have no loop.
-    assert told["loop"] == (None if app.name == "flask" else driver.run(name_of_loop()))
-    assert {"apps", "pytest"} <= set(told["modules"])
-    assert not {"asyncio", "sys", "_pytest"} & set(told["modules"])
-    assert told["modules"] == sorted(told["modules"])
+    assert found["loop"] == (None if app.name == "flask" else driver.run(name_of_loop()))
+    assert {"apps", "pytest"} <= set(found["modules"])
+    assert not {"asyncio", "sys", "_pytest"} & set(found["modules"])
+    assert found["modules"] == sorted(found["modules"])
 
 
 async def name_of_loop() -> str:
@@ -202,14 +202,14 @@ async def name_of_loop() -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def test_what_is_not_there_is_refused(driver: Driver) -> None:
+def test_an_unknown_path_or_method_is_refused(driver: Driver) -> None:
     assert driver.get("/nothing").status == 404
     assert driver.get("/stream/x").status in {400, 404, 422}
-    assert driver.request("DELETE", "/plaintext").status in {404, 405}  # BlackSheep knows no 405
+    assert driver.request("DELETE", "/plaintext").status in {404, 405}  # BlackSheep has no 405
     assert driver.request("DELETE", "/items/123456").status == 404
 
 
-def test_put_makes_an_item_and_then_replaces_it(driver: Driver) -> None:
+def test_put_creates_an_item_and_then_replaces_it(driver: Driver) -> None:
     body = [b'{"name": "chosen"}']
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body[0]))]
     made = [driver.request("PUT", "/items/7000", body=body, headers=headers) for _ in range(2)]
@@ -218,7 +218,7 @@ def test_put_makes_an_item_and_then_replaces_it(driver: Driver) -> None:
     assert json.loads(driver.get("/items").body)[0] == {"name": "chosen", "id": 7000}
 
 
-def test_a_full_store_lets_the_oldest_item_go() -> None:
+def test_a_new_item_replaces_the_oldest_in_a_full_store() -> None:
     items: Items[int] = Items()
     for number in range(MAX_ITEMS + 3):
         items[items.new_id()] = number
@@ -228,7 +228,7 @@ def test_a_full_store_lets_the_oldest_item_go() -> None:
     assert items.newest() == list(range(MAX_ITEMS + 2, MAX_ITEMS + 2 - LISTED_ITEMS, -1))
 
 
-def test_an_id_is_given_once_and_not_where_a_client_has_chosen_it() -> None:
+def test_an_id_is_used_once_and_not_if_a_client_has_chosen_it() -> None:
     items: Items[str] = Items()
     items[2] = "chosen"
     first = items.new_id()
@@ -237,7 +237,7 @@ def test_an_id_is_given_once_and_not_where_a_client_has_chosen_it() -> None:
     assert (first, items.new_id(), items.new_id()) == (1, 3, 4)
 
 
-@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")  # as its file says
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")  # as apps/django.py says
 @pytest.mark.parametrize("framework", entries(tuple(app for app in listing.apps() if app.requires and app.wsgi_target)))
 def test_a_wsgi_twin_answers_the_same_scenarios(
     framework: App, users: dict[str, type[Any]], subtests: pytest.Subtests
@@ -251,7 +251,7 @@ def test_a_wsgi_twin_answers_the_same_scenarios(
                     subtests.test(scenario.name),
                     contextlib.closing(http.client.HTTPConnection(HOST, server.server_port, timeout=20)) as connection,
                 ):
-                    assert play(users[scenario.name], over_a_socket(connection)) >= TURNS
+                    assert run_tasks(users[scenario.name], over_a_socket(connection)) >= TURNS
 
 
 @pytest.mark.parametrize("server", ["uvicorn", "granian"])
@@ -260,17 +260,18 @@ def test_an_app_answers_under_a_server(
     framework: App, server: str, users: dict[str, type[Any]], tmp_path: Path
 ) -> None:
     (entry,) = listing.choose("servers", listing.servers(), [server])
-    launch = Launch(HOST, life.free_port(HOST), framework.target, python=sys.executable)
+    launch = Launch(HOST, servers.free_port(HOST), framework.target, python=sys.executable)
     log = tmp_path / "server.log"
     with (
         guard.guard() as token,
-        life.start(entry, framework, launch, cpus=available(), log=log, token=token),
+        servers.start(entry, framework, launch, cpus=available(), log=log, token=token),
         contextlib.closing(http.client.HTTPConnection(HOST, launch.port, timeout=20)) as connection,
     ):
         send = over_a_socket(connection)
         for name in ("plaintext", "items"):
-            assert play(users[name], send) >= TURNS
-        assert send(None, Request("HEAD", "/plaintext")).status in {200, 404, 405}  # few frameworks make it of GET
-        assert send(None, get("/plaintext")).body == b"Hello, World!"  # and no stray body of HEAD before it
+            assert run_tasks(users[name], send) >= TURNS
+        # Few frameworks implement HEAD. If its answer had a body, the next answer on the connection would be wrong.
+        assert send(None, Request("HEAD", "/plaintext")).status in {200, 404, 405}
+        assert send(None, get("/plaintext")).body == b"Hello, World!"
         assert server in json.loads(send(None, get("/scope")).body)["modules"]
     assert "Traceback" not in log.read_text()

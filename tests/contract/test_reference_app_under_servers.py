@@ -15,7 +15,7 @@ import pytest
 
 from harness.catalog import listing
 from harness.host import guard
-from harness.host import process as life
+from harness.host import process as servers
 from harness.host.cpus import available
 from harness.model.targets import Launch
 
@@ -24,7 +24,7 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Running:
-    """A server that has answered; `process_group` is its own."""
+    """A server that is ready, with its port and its process group."""
 
     name: str
     port: int
@@ -52,30 +52,30 @@ def ask(port: int, method: str, path: str, body: bytes | None = None, **headers:
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     (entry,) = listing.choose("servers", listing.servers(), [request.param])
     (app,) = listing.choose("apps", listing.apps(), ["asgi"])
-    launch = Launch(HOST, life.free_port(HOST), app.target, python=sys.executable)
+    launch = Launch(HOST, servers.free_port(HOST), app.target, python=sys.executable)
     log = tmp_path_factory.mktemp("logs") / "server.log"
     with (
         guard.guard() as token,
-        life.start(entry, app, launch, cpus=available(), log=log, token=token) as running,
+        servers.start(entry, app, launch, cpus=available(), log=log, token=token) as running,
     ):
         yield Running(entry.name, launch.port, running.pid)
 
 
 def test_the_process_that_answers_is_the_one_that_was_started(server: Running) -> None:
-    told = ask(server.port, "GET", "/scope").json()
-    assert os.getpgid(told["pid"]) == server.process_group
+    scope = ask(server.port, "GET", "/scope").json()
+    assert os.getpgid(scope["pid"]) == server.process_group
 
 
-def test_scope_tells_what_was_asked_over_which_protocol(server: Running) -> None:
-    told = ask(server.port, "GET", "/scope", x_test="here").json()
-    assert (told["type"], told["http_version"], told["scheme"]) == ("http", "1.1", "http")
-    assert ["x-test", "here"] in told["headers"]
-    assert int(told["server"][1]) == server.port
+def test_scope_has_the_protocol_and_the_headers_of_the_request(server: Running) -> None:
+    scope = ask(server.port, "GET", "/scope", x_test="here").json()
+    assert (scope["type"], scope["http_version"], scope["scheme"]) == ("http", "1.1", "http")
+    assert ["x-test", "here"] in scope["headers"]
+    assert int(scope["server"][1]) == server.port
 
 
-def test_state_arrives_wherever_the_server_has_a_lifespan(server: Running) -> None:
-    told = ask(server.port, "GET", "/scope").json()
-    assert told["state"] == ([] if server.name == "daphne" else ["shared"])
+def test_lifespan_state_arrives_if_the_server_has_a_lifespan(server: Running) -> None:
+    scope = ask(server.port, "GET", "/scope").json()
+    assert scope["state"] == ([] if server.name == "daphne" else ["shared"])
 
 
 def test_plaintext_and_json_are_right(server: Running) -> None:
@@ -93,7 +93,7 @@ def test_echo_answers_100_kib(server: Running) -> None:
     assert answer.body == body
 
 
-def test_a_stream_arrives_whole_without_a_length(server: Running) -> None:
+def test_a_stream_arrives_completely_without_a_length(server: Running) -> None:
     answer = ask(server.port, "GET", "/stream/50")
     assert "content-length" not in answer.headers
     assert [line.rstrip(b".") for line in answer.body.splitlines()] == [str(number).encode() for number in range(50)]
@@ -106,7 +106,7 @@ def test_events_delay_and_work_are_answered(server: Running) -> None:
     assert ask(server.port, "GET", "/cpu/1").json() == {"n": 1, "result": 1_664_525 + 1_013_904_223}
 
 
-def test_an_item_lives_from_post_to_delete(server: Running) -> None:
+def test_an_item_exists_from_post_to_delete(server: Running) -> None:
     created = ask(server.port, "POST", "/items", b'{"name": "one"}')
     path = created.headers["location"]
     assert (created.status, ask(server.port, "GET", path).json()) == (201, created.json())
@@ -123,7 +123,8 @@ def test_a_merge_is_refused_while_another_is_running(server: Running) -> None:
 
 def test_head_has_the_length_of_get_and_no_body(server: Running) -> None:
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection:
-        for method, body in (("HEAD", b""), ("GET", b"\x00")):  # on one connection, where a stray body would show
+        # On one connection, because a body after HEAD would break the next answer.
+        for method, body in (("HEAD", b""), ("GET", b"\x00")):
             connection.request(method, "/bytes/1")
             response = connection.getresponse()
             assert (response.status, response.headers["content-length"]) == (200, "1")
