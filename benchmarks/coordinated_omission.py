@@ -1,7 +1,7 @@
-"""Coordinated omission, measured: 500 requests a second to a server that stalls for 500 ms every 5 s.
+"""Coordinated omission, measured: a server stalls for 500 ms every 5 s, at 500 requests per second.
 
-Prints the measured percentiles beside the analytic ones, and those of the service time alone. Requests that are due
-during a stall wait until its end, so the share of requests slower than t is (0.5 s − t) ÷ 5 s.
+Prints the measured percentiles beside the analytic ones, and those of the service time and of a closed loop. A request
+that is due during a stall waits until its end, so the share of requests slower than t is (0.5 s − t) ÷ 5 s.
 
     python benchmarks/coordinated_omission.py
 """
@@ -32,12 +32,12 @@ RATE_RPS = 500
 STALL_S, EVERY_S = 0.5, 5.0
 WINDOW_S = 20.0
 NEGLIGIBLE_US = 1_000
-"""Analytic values below this are not compared, because they leave out the time of the answer itself."""
+"""Below this time no deviation is printed, because the analytic value ignores how long an answer takes."""
 PERCENTS = (50.0, 90.0, 95.0, 99.0, 99.9)
 
 
 def serve(host: str, port: int) -> None:
-    """Run the null server, but let it stall regularly."""
+    """Run the null server, which stalls for `STALL_S` every `EVERY_S`."""
     listener = socket.create_server((host, port))
     poller = select.epoll()
     poller.register(listener, select.EPOLLIN)
@@ -59,12 +59,12 @@ def serve(host: str, port: int) -> None:
 
 
 def analytic_us(percent: float) -> float:
-    """The response time at a percentile if an answer takes no time outside of stalls."""
+    """Response time in µs at a percentile, if the answer itself takes no time."""
     return max(0.0, STALL_S - EVERY_S * (1 - percent / 100)) * 1e6
 
 
 def measure(load: str) -> LoadResult:
-    """Run one trial of `plaintext` against the stalling server."""
+    """One trial of `plaintext` against the stalling server."""
     placement = cpus.place(cpus.available())
     stalling = Server("stalling", (), frozenset({"h1"}), lambda launch: [sys.executable, __file__, str(launch.port)])
     launch = Launch(ceiling.HOST, process.free_port(ceiling.HOST), "")
@@ -88,7 +88,7 @@ def measure(load: str) -> LoadResult:
 
 
 def main() -> None:
-    """Print a line for each percentile."""
+    """Measure an open and a closed loop, and print a line for each percentile."""
     opened, closed = measure(f"rate={RATE_RPS}"), measure("saturate")
     print("percentile   analytic ms   response ms   off by   service ms   closed loop ms")
     for percent in PERCENTS:
@@ -99,7 +99,7 @@ def main() -> None:
             f"{percent:10g} {expected / 1e3:13.1f} {found / 1e3:13.1f}  {off} {service / 1e3:12.2f} {loop / 1e3:16.2f}"
         )
     lag_us = opened.send_lag.percentile(50)
-    print(f"{opened.throughput_rps:.1f} of {RATE_RPS} requests/s were answered; {opened.queued} waited for a free user")
+    print(f"answered {opened.throughput_rps:.1f} of {RATE_RPS}/s; {opened.queued} waited for a free user")
     print(f"send lag {lag_us} µs at p50")
 
 

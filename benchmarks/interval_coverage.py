@@ -1,14 +1,14 @@
-"""Do the intervals hold what they claim? Runs that never took place, drawn from rounds that did.
+"""How often do the 95 % intervals cover the true ratio? Short runs are resampled from the rounds of a long one.
 
-Takes the folder of a long run with `--aa`, such as
+The argument is the folder of a long run with `--aa`, such as that of
 
     harness run --servers uvicorn,granian --aa --scenarios plaintext --protocols h1 --rounds 60 --duration 1s
 
-and takes its rounds for the world: the ratio of two contestants over all of them is the truth. Short runs are drawn
-from it, by chance with replacement or as rounds in succession (which keeps the machine's drift), and for each the
-interval is made as a report makes it. Wanted: it covers the truth in at least 93 % of runs, and the baseline against
-itself, where the truth is 1, is called different in at most 5 %. (Draws of the same round alone are drawn again: no
-run measures one number twice, and an interval of no width misses for that.)
+Its rounds are the population: the ratio of two candidates over all of them is the true value. Short runs are resampled
+from it, at random with replacement or as consecutive rounds (which keeps the machine's drift), and each gets an
+interval computed as in a report. The goals: the interval covers the true value in at least 93 % of runs, and a
+difference between the baseline and its control, where the true ratio is 1, is seen in at most 5 %. (A sample of one
+round repeated is drawn again: real rounds never give the same number twice, and an interval of zero width would miss.)
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.case_rounds import collect
+from harness.analysis.case_rounds import outcomes
 from harness.analysis.intervals import paired_ratio
 from harness.analysis.summarise import PRECISE_FROM_ROUNDS
 from harness.run.directory import RunDirectory
@@ -40,39 +40,39 @@ RUNS = 4_000
 RESAMPLES = 2_000
 PRECISION = 0.05
 LEASTS, MOST = (5, PRECISE_FROM_ROUNDS), 20
-"""Rounds before the first look at whether a precision is reached, and when it is given up."""
+"""The precision is tested from these numbers of rounds on, and no more than this many rounds are added."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two contestants and one figure of theirs: log ratios, round by round."""
+    """The log ratios of one figure of two candidates, one for each round."""
 
     title: str
     logs: np.ndarray
 
     @property
-    def truth(self) -> float:
+    def true_log_ratio(self) -> float:
         return float(self.logs.mean())
 
 
 def main() -> None:
-    """Read the run, draw from it, print what came."""
+    """Read the run, resample it and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="folder of the run")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     directory = RunDirectory(options.run)
     info = directory.read_info()
-    valid = [record for record in directory.read_trials() if record.verdict == "valid"]
-    by_server = {found.case.server: found for found in collect(valid)}
-    baseline, twin = by_server[info.baseline], by_server.get(info.twin or "")
+    valid = [record for record in directory.trials() if record.verdict == "valid"]
+    by_server = {found.case.server: found for found in outcomes(valid)}
+    baseline, control = by_server[info.baseline], by_server.get(info.twin or "")
     chance = np.random.default_rng(options.seed)
     for name, figure in FIGURES.items():
         for server, found in by_server.items():
-            if found is not baseline and found is not twin:
+            if found is not baseline and found is not control:
                 report_coverage(pair(f"{name}, {server} ÷ {info.baseline}", found, baseline, figure), chance)
-        if twin is not None:
-            report_false_differences(pair(f"{name}, {info.baseline} ÷ itself", twin, baseline, figure), chance)
+        if control is not None:
+            report_false_differences(pair(f"{name}, {info.baseline} ÷ itself", control, baseline, figure), chance)
 
 
 FIGURES: Mapping[str, Callable[[Outcome], Mapping[int, float]]] = {
@@ -83,63 +83,64 @@ FIGURES: Mapping[str, Callable[[Outcome], Mapping[int, float]]] = {
 
 
 def pair(title: str, one: Outcome, other: Outcome, figure: Callable[[Outcome], Mapping[int, float]]) -> Pair:
-    """Log ratios of the rounds that both have."""
+    """Log ratios of the rounds in which both have the figure."""
     ours, theirs = figure(one), figure(other)
     both = sorted(ours.keys() & theirs.keys())
     return Pair(title, np.array([math.log(ours[number] / theirs[number]) for number in both]))
 
 
 def interval(logs: Sequence[float]) -> Ratio:
-    """The interval of a report, from log ratios."""
+    """The interval that a report would show for these log ratios."""
     ratio = paired_ratio({n: math.exp(log) for n, log in enumerate(logs)}, dict.fromkeys(range(len(logs)), 1.0))
     assert ratio is not None  # noqa: S101 - every round has both
     return ratio
 
 
-def draw(world: Pair, rounds: int, chance: np.random.Generator) -> NDArray[np.float64]:
-    """Rounds of a short run, by chance with replacement, not all of them the same one."""
+def draw(population: Pair, rounds: int, chance: np.random.Generator) -> NDArray[np.float64]:
+    """Rounds of a short run, at random with replacement, not all of them the same."""
     while True:
-        drawn = chance.choice(world.logs, rounds)
+        drawn = chance.choice(population.logs, rounds)
         if np.ptp(drawn) > 0:
             return drawn
 
 
 def bootstrap(logs: Sequence[float], chance: np.random.Generator) -> tuple[float, float]:
-    """What a percentile bootstrap over rounds would give."""
+    """The interval of a percentile bootstrap over rounds."""
     draws = chance.choice(np.asarray(logs), size=(RESAMPLES, len(logs))).mean(axis=1)
     low, high = np.percentile(draws, [2.5, 97.5])
     return math.exp(low), math.exp(high)
 
 
-def report_coverage(world: Pair, chance: np.random.Generator) -> None:
-    """How often the truth is covered, and how wide the intervals are."""
-    truth = math.exp(world.truth)
-    spread = statistics.stdev(world.logs.tolist())
-    print(f"\n{world.title}: {truth:.3f} over {world.logs.size} rounds, a round varies by ±{100 * spread:.1f} %")
-    print("  rounds  covered  in succession  bootstrap  half width, median")
-    for rounds in (each for each in ROUNDS if each <= world.logs.size):
-        drawn = [interval(draw(world, rounds, chance)) for _ in range(RUNS)]
-        in_turn = [interval(world.logs[at : at + rounds]) for at in range(world.logs.size - rounds + 1)]
-        poorer = [bootstrap(draw(world, rounds, chance), chance) for _ in range(RUNS // 10)]
-        covered = share(ratio.low <= truth <= ratio.high for ratio in drawn)
-        succession = share(ratio.low <= truth <= ratio.high for ratio in in_turn)
-        percentile = share(low <= truth <= high for low, high in poorer)
+def report_coverage(population: Pair, chance: np.random.Generator) -> None:
+    """Print how often the true value is covered, and how wide the intervals are."""
+    true_ratio = math.exp(population.true_log_ratio)
+    spread = statistics.stdev(population.logs.tolist())
+    size = population.logs.size
+    print(f"\n{population.title}: {true_ratio:.3f} over {size} rounds, standard deviation {100 * spread:.1f} %")
+    print("  rounds  covered    consecutive  bootstrap  half width, median")
+    for rounds in (each for each in ROUNDS if each <= size):
+        drawn = [interval(draw(population, rounds, chance)) for _ in range(RUNS)]
+        consecutive = [interval(population.logs[at : at + rounds]) for at in range(size - rounds + 1)]
+        poorer = [bootstrap(draw(population, rounds, chance), chance) for _ in range(RUNS // 10)]
+        covered = share(ratio.low <= true_ratio <= ratio.high for ratio in drawn)
+        in_consecutive = share(ratio.low <= true_ratio <= ratio.high for ratio in consecutive)
+        percentile = share(low <= true_ratio <= high for low, high in poorer)
         width = statistics.median(math.sqrt(ratio.high / ratio.low) - 1 for ratio in drawn)
-        print(f"  {rounds:6}  {covered:7}  {succession:>13}  {percentile:>9}  ±{100 * width:.1f} %")
+        print(f"  {rounds:6}  {covered:7}  {in_consecutive:>13}  {percentile:>9}  ±{100 * width:.1f} %")
     for least in LEASTS:
-        stopped = [until_precise(world, least, chance) for _ in range(RUNS)]
-        covered = share(ratio.low <= truth <= ratio.high for ratio, _ in stopped)
+        stopped = [until_precise(population, least, chance) for _ in range(RUNS)]
+        covered = share(ratio.low <= true_ratio <= ratio.high for ratio, _ in stopped)
         needed = statistics.median(rounds for _, rounds in stopped)
         reached = share(rounds < MOST for _, rounds in stopped)
         print(
             f"  until ±{100 * PRECISION:g} %, {least} to {MOST} rounds: covered {covered}, "
-            f"{needed:g} rounds in the median, reached before {MOST} in {reached}"
+            f"median {needed:g} rounds, reached before {MOST} in {reached}"
         )
 
 
-def until_precise(world: Pair, least: int, chance: np.random.Generator) -> tuple[Ratio, int]:
-    """Rounds added one by one until the interval is narrow enough, as `--precision` does."""
-    logs = draw(world, MOST, chance)
+def until_precise(population: Pair, least: int, chance: np.random.Generator) -> tuple[Ratio, int]:
+    """Add rounds one by one until the interval is narrow enough, as `--precision` does; the ratio and the rounds."""
+    logs = draw(population, MOST, chance)
     for rounds in range(least, MOST):
         ratio = interval(logs[:rounds])
         if math.sqrt(ratio.high / ratio.low) - 1 <= PRECISION:
@@ -147,20 +148,20 @@ def until_precise(world: Pair, least: int, chance: np.random.Generator) -> tuple
     return interval(logs), MOST
 
 
-def report_false_differences(world: Pair, chance: np.random.Generator) -> None:
-    """How often a server is called different from itself; which of the two comes first is drawn for each round."""
-    print(f"\n{world.title}: called different though it is the same")
-    for rounds in (each for each in ROUNDS if each <= world.logs.size):
+def report_false_differences(population: Pair, chance: np.random.Generator) -> None:
+    """Print how often a difference is seen between a server and its control, with a random sign in each round."""
+    print(f"\n{population.title}: difference seen, although there is none")
+    for rounds in (each for each in ROUNDS if each <= population.logs.size):
         signs = chance.choice([-1, 1], size=(RUNS, rounds))
-        drawn = [interval(draw(world, rounds, chance) * sign) for sign in signs]
-        in_turn = [interval(world.logs[at : at + rounds]) for at in range(world.logs.size - rounds + 1)]
+        drawn = [interval(draw(population, rounds, chance) * sign) for sign in signs]
+        consecutive = [interval(population.logs[at : at + rounds]) for at in range(population.logs.size - rounds + 1)]
         false = share(not ratio.low <= 1 <= ratio.high for ratio in drawn)
-        succession = share(not ratio.low <= 1 <= ratio.high for ratio in in_turn)
-        print(f"  {rounds:6} rounds: {false}, in succession {succession}")
+        in_consecutive = share(not ratio.low <= 1 <= ratio.high for ratio in consecutive)
+        print(f"  {rounds:6} rounds: {false}, consecutive {in_consecutive}")
 
 
 def share(happened: Iterable[bool]) -> str:
-    """Of a sequence of truths, the share in percent."""
+    """The share of true values, in percent."""
     values = list(happened)
     return f"{100 * sum(values) / len(values):.1f} %"
 

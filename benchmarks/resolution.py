@@ -1,8 +1,8 @@
-"""What the harness can tell on this machine: runs of it, one after the other, and how often each said what it should.
+"""Which differences the harness detects on this machine: many runs, and how often each had the right result.
 
 - A server against itself (`--aa`): a difference seen is a false one.
 - uvicorn against uvicorn-h11, the same server with a slower parser and loop: no difference seen is a miss.
-- `--precision 5%` for two servers: how long until the CPU ratio is that precise.
+- `--precision 5%` for two servers: rounds and seconds until the ratios are that precise.
 """
 
 from __future__ import annotations
@@ -26,29 +26,31 @@ from harness.run.directory import RunDirectory
 ONE = ("--scenarios", "plaintext", "--protocols", "h1")
 PRECISION = 0.05
 ROUND_ENDS_S = 4.0
-"""From the start of a round's last trial to its end: the trial itself."""
+"""The last trial of a round is assumed to last this long."""
 QUICK = ("--warmup", "150ms", "--duration", "400ms")
-"""As `make bench-quick`."""
+"""The options of `make bench-quick`."""
 
 
 def main() -> None:
-    """Run everything and print a line for each run."""
+    """Run all three and print a line for each run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=10, help="runs of each kind")
     times: int = parser.parse_args().times
     with tempfile.TemporaryDirectory(prefix="harness-") as folder:
         out = Path(folder)
         same = [against_itself(out) for _ in range(times)]
-        print(f"no difference between a server and itself: throughput {sum(t for t, _ in same)} of {times}, ", end="")
+        print(
+            f"no difference seen between a server and itself: throughput {sum(t for t, _ in same)} of {times}, ", end=""
+        )
         print(f"CPU {sum(c for _, c in same)} of {times}\n", flush=True)
-        told = sum(separated(out) for _ in range(times))
-        print(f"uvicorn-h11 told from uvicorn: {told} of {times}\n", flush=True)
+        seen = sum(separated(out) for _ in range(times))
+        print(f"difference seen between uvicorn-h11 and uvicorn: {seen} of {times}\n", flush=True)
         for pair in ("uvicorn,granian", "uvicorn,uvicorn-h11", "uvicorn,hypercorn"):
             until_precise(out, pair)
 
 
 def against_itself(out: Path) -> tuple[bool, bool]:
-    """One run with `--aa`: is 1 within the interval, of throughput and of CPU per request?"""
+    """One run with `--aa`: do the intervals of throughput and of CPU per request include 1?"""
     cases, elapsed_s = run(out, "--servers", "uvicorn", "--aa", *ONE)
     ratios = cases["uvicorn-control"]["ratio_to_baseline"]
     print(f"uvicorn ÷ itself: throughput {shown(ratios['throughput'])}, CPU {shown(ratios['cpu'])}; {elapsed_s:.0f} s")
@@ -56,7 +58,7 @@ def against_itself(out: Path) -> tuple[bool, bool]:
 
 
 def separated(out: Path) -> bool:
-    """One quick run of two servers that differ: do their ranks?"""
+    """One quick run of two servers that differ: do their ranks differ?"""
     cases, elapsed_s = run(out, "--servers", "uvicorn,uvicorn-h11", *ONE, *QUICK)
     ratios = cases["uvicorn-h11"]["ratio_to_baseline"]
     ranks = [cases[server]["rank"] for server in ("uvicorn", "uvicorn-h11")]
@@ -67,7 +69,7 @@ def separated(out: Path) -> bool:
 
 
 def until_precise(out: Path, servers: str) -> None:
-    """One run until ±5 %: after how many rounds and seconds each of the two ratios was there."""
+    """One run with `--precision 5%`: after how many rounds and seconds each of the two ratios was that precise."""
     cases, elapsed_s = run(out, "--servers", servers, "--precision", "5%", *ONE)
     _, server = servers.split(",")
     case = cases[server]
@@ -92,7 +94,7 @@ def until_precise(out: Path, servers: str) -> None:
 
 
 def run(out: Path, *options: str) -> tuple[dict[str, Any], float]:
-    """The cases of one run by their servers, and how long it took."""
+    """The cases of one run by their servers, and its duration in seconds."""
     began = time.monotonic()
     subprocess.run(
         [sys.executable, "-m", "harness", "run", "--out", str(out), *options], check=True, stdout=subprocess.DEVNULL
@@ -103,12 +105,12 @@ def run(out: Path, *options: str) -> tuple[dict[str, Any], float]:
 
 
 def within(ratio: dict[str, float]) -> bool:
-    """Does the interval include no difference?"""
+    """Does the interval include 1?"""
     return ratio["low"] <= 1 <= ratio["high"]
 
 
 def shown(ratio: dict[str, float]) -> str:
-    """The ratio with its interval."""
+    """The text of a ratio with its interval."""
     return f"{ratio['value']:.3f} ({ratio['low']:.3f} – {ratio['high']:.3f})"
 
 

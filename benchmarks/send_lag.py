@@ -1,4 +1,4 @@
-"""How late the open loop sends to the null server: `python benchmarks/send_lag.py [RATE ...]`."""
+"""Send lag of the open loop against the null server: `python benchmarks/send_lag.py [RATE ...]`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RATES = (1_000, 5_000, 20_000)
 
 
 def main() -> None:
-    """Print the percentiles of the send lag for each rate."""
+    """Print percentiles of the send lag for each rate."""
     rates = [int(text) for text in sys.argv[1:]] or RATES
     with guard.guard() as token, certificates.issue() as tls:
         generator = ceiling.Generator(sys.executable, cpus.place(cpus.available()), tls, token)
