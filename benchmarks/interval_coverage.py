@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.case_rounds import outcomes
+from harness.analysis.case_rounds import CaseRounds, collect
 from harness.analysis.intervals import paired_ratio
 from harness.analysis.summarise import PRECISE_FROM_ROUNDS
 from harness.run.directory import RunDirectory
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from harness.analysis.case_rounds import Outcome
+    from harness.analysis.case_rounds import CaseRounds
     from harness.model.summaries import Ratio
 
 ROUNDS = (2, 3, 5, 10, 20)
@@ -63,26 +63,27 @@ def main() -> None:
     options = parser.parse_args()
     directory = RunDirectory(options.run)
     info = directory.read_info()
-    valid = [record for record in directory.trials() if record.verdict == "valid"]
-    by_server = {found.case.server: found for found in outcomes(valid)}
-    baseline, control = by_server[info.baseline], by_server.get(info.twin or "")
+    valid = [record for record in directory.read_trials() if record.verdict == "valid"]
+    by_server = {found.case.label: found for found in collect(valid)}
+    name_of_baseline = info.baseline.server
+    baseline, control = by_server[name_of_baseline], by_server.get(f"{name_of_baseline}-control")
     chance = np.random.default_rng(options.seed)
     for name, figure in FIGURES.items():
         for server, found in by_server.items():
             if found is not baseline and found is not control:
-                report_coverage(pair(f"{name}, {server} ÷ {info.baseline}", found, baseline, figure), chance)
+                report_coverage(pair(f"{name}, {server} ÷ {name_of_baseline}", found, baseline, figure), chance)
         if control is not None:
-            report_false_differences(pair(f"{name}, {info.baseline} ÷ itself", control, baseline, figure), chance)
+            report_false_differences(pair(f"{name}, {name_of_baseline} ÷ itself", control, baseline, figure), chance)
 
 
-FIGURES: Mapping[str, Callable[[Outcome], Mapping[int, float]]] = {
+FIGURES: Mapping[str, Callable[[CaseRounds], Mapping[int, float]]] = {
     "throughput": lambda found: found.throughput_rps,
     "CPU": lambda found: found.cpu_us_per_request,
     "p99": lambda found: found.p99_us,
 }
 
 
-def pair(title: str, one: Outcome, other: Outcome, figure: Callable[[Outcome], Mapping[int, float]]) -> Pair:
+def pair(title: str, one: CaseRounds, other: CaseRounds, figure: Callable[[CaseRounds], Mapping[int, float]]) -> Pair:
     """Log ratios of the rounds in which both have the figure."""
     ours, theirs = figure(one), figure(other)
     both = sorted(ours.keys() & theirs.keys())
