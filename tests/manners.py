@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.check.survey import Survey, attempt
+from harness.check.runner import Survey, attempt
 from harness.check.target import Bench
 from harness.host import certificates
 from harness.host.guard import guard, processes_of

@@ -211,7 +211,7 @@ def command_lines(server: Server, protocols: Iterable[Protocol], python: str) ->
     lines = []
     for tls in (None, Tls(Path("chain.pem"), Path("key.pem"), Path("authority.pem"))):
         if any((protocol in TLS_PROTOCOLS) is bool(tls) for protocol in server.protocols.intersection(protocols)):
-            app = App("probe", f"{_PROBE}.probe:app", Path(), wsgi_target=f"{_PROBE}.probe_wsgi:app")
+            app = App("probe", f"{_PROBE}.app:app", Path(), wsgi_target=f"{_PROBE}.wsgi:app")
             launch = Launch(
                 HOST, _EXAMPLE_PORT, server.target(app) or app.target, tls=tls, python=server.python or python
             )
@@ -222,17 +222,13 @@ def command_lines(server: Server, protocols: Iterable[Protocol], python: str) ->
 def _probe(folder: Path, environment: dict[str, str]) -> App:
     """The probe app in a folder of its own: a server's interpreter need not have this package, nor see its names."""
     (folder / "gates").mkdir()
-    package = folder / _PROBE
-    package.mkdir()
-    (package / "__init__.py").touch()
-    for source in Path(__file__).parent.glob("probe*.py"):
-        shutil.copy(source, package)
+    shutil.copytree(Path(__file__).parent / "probe", folder / _PROBE, ignore=shutil.ignore_patterns("__pycache__"))
     return App(
         "probe",
-        f"{_PROBE}.probe:app",
+        f"{_PROBE}.app:app",
         folder,
         ready_path="/ready",
         ready_body=b"ready",
         environment={**environment, "PROBE_FOLDER": str(folder)},
-        wsgi_target=f"{_PROBE}.probe_wsgi:app",
+        wsgi_target=f"{_PROBE}.wsgi:app",
     )

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from harness.catalog import listing, packages
 from harness.check import report
-from harness.check.survey import Survey, checks
+from harness.check.runner import Survey, checks
 from harness.check.target import Bench, command_lines
 from harness.cli.app import INTERRUPTED, MISSED_GATE, NOTHING_MEASURED, app
 from harness.host import certificates, cpus, files, guard

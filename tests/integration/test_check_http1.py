@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.check.survey import Survey, attempt, checks
+from harness.check.runner import Survey, attempt, checks
 from harness.model.targets import Launch, Server
 from tests.manners import Manners, assert_fails, served
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.check import http2_many
-from harness.check.survey import attempt, checks
+from harness.check.cases import http2_many
+from harness.check.runner import attempt, checks
 from tests.manners import Manners, assert_fails, served
 
 if TYPE_CHECKING:

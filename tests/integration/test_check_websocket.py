@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.check.survey import attempt, checks
+from harness.check.runner import attempt, checks
 from tests.manners import Manners, assert_fails, served
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from harness.check import survey
+from harness.check import runner
 from harness.check.model import Check, Finding, ProtocolFault, failed, passed
-from harness.check.survey import Survey, attempt, checks
+from harness.check.runner import Survey, attempt, checks
 from harness.model.errors import ServerError
 from harness.model.protocols import PROTOCOLS
 from harness.model.targets import Server
@@ -120,7 +120,7 @@ def test_a_fault_of_the_check_is_an_error_with_its_traceback(fault: Exception) -
 
 
 def test_a_check_that_hangs_is_an_error_and_its_sockets_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(survey, "LIMIT_S", 0.01)
+    monkeypatch.setattr(runner, "LIMIT_S", 0.01)
     own = Own()
 
     def hang(_: Target) -> Finding:

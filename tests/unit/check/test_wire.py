@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.check.clients.http1 import SHOWN_BYTES, Cut, Silent, Wire, shown
 from harness.check.model import EVIDENCE_CHARACTERS, ProtocolFault, bounded
-from harness.check.wire import SHOWN_BYTES, Cut, Silent, Wire, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from rich.console import Console
 from harness.catalog import listing
 from harness.check.model import Entry, Outcome
 from harness.check.report import MEANING
-from harness.check.survey import Survey
+from harness.check.runner import Survey
 from harness.check.target import Bench, command_lines
 from harness.cli import app
 from harness.cli.check import exit_status, show
@@ -83,6 +83,6 @@ def test_the_legend_is_one_line_where_no_terminal_cuts_it(capsys: pytest.Capture
 def test_a_server_is_told_with_what_starts_it_in_clear_and_over_tls() -> None:
     (server,) = [server for server in listing.servers() if server.name == "uvicorn"]
     clear, secured = command_lines(server, ["h1", "h1-tls"], "python")
-    assert "harness_probe.probe:app" in clear
+    assert "harness_probe.app:app" in clear
     assert "key.pem" in secured
     assert command_lines(server, ["h1"], "python") == [clear]

@@ -1,0 +1,285 @@
+"""The app that servers are checked with: each route does one thing that a server has to carry, or to survive.
+
+A request names itself by `?marker=…`; what the app sees goes under that name into `notes`, and a gate that a route
+waits at has it in its name. Runs in the server's process, on any interpreter: standard library only.
+
+Environment: PROBE_FOLDER; PROBE_LIFESPAN, which is `slow`, `fail` or `raise` for a start-up that takes its time,
+reports its failure, or does not know the protocol, and `waits` for a shutdown that waits at the gate `lifespan`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from . import websocket
+from .notes import Notes, pause
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+SLOW_S = 0.3
+"""What a slow start-up takes: the time in which a server that does not wait for it would answer."""
+BLOCK_BYTES = 65_536
+LIFESPAN = "lifespan"
+"""The marker of what happens in the lifespan."""
+
+notes = Notes(Path(os.environ["PROBE_FOLDER"]))
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Lifespan, WebSocket and HTTP."""
+    if scope["type"] == "lifespan":
+        await _lifespan(scope, receive, send)
+    elif scope["type"] == "websocket":
+        await websocket.serve(scope, receive, send, notes)
+    else:
+        await _Exchange(scope, receive, send).answer()
+
+
+async def _lifespan(scope: Scope, receive: Receive, send: Send) -> None:
+    manner = os.environ.get("PROBE_LIFESPAN", "")
+    notes.record(LIFESPAN, "scope", scope=described(scope))
+    if manner == "raise":
+        raise RuntimeError("this app knows no lifespan")
+    while True:
+        kind = (await receive())["type"]
+        notes.record(LIFESPAN, kind)
+        if kind == "lifespan.startup" and manner == "fail":
+            await send({"type": "lifespan.startup.failed", "message": "the probe refuses to start"})
+            return
+        if kind == "lifespan.startup":
+            if manner == "slow":
+                await pause(SLOW_S)
+            if "state" in scope:
+                scope["state"].update(greeting="hello", shared=[])
+            notes.record(LIFESPAN, "ready")
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            if manner == "waits":
+                await notes.gate(LIFESPAN)
+            notes.record(LIFESPAN, "over")
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+
+
+class _Exchange:
+    """One request; `answer` goes to the method named like the first part of the path."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope, self.receive, self.send = scope, receive, send
+        query = scope["query_string"]
+        query = query.decode() if isinstance(query, bytes) else query  # text is a finding, and no reason to fall over
+        self.query = {key: values[0] for key, values in parse_qs(query).items()}
+        self.marker = self.query.get("marker", "")
+
+    def note(self, event: str, **details: Any) -> None:
+        notes.record(self.marker, event, **details)
+
+    def number(self, name: str) -> int:
+        return int(self.query[name])
+
+    async def answer(self) -> None:
+        self.note("http", path=self.scope["path"], method=self.scope["method"])
+        route = getattr(self, "get_" + self.scope["path"].strip("/").partition("/")[0].replace("-", "_"), None)
+        await (route or self.missing)()
+        self.note("returned")
+
+    async def start(self, status: int = 200, *headers: tuple[bytes, bytes], **more: Any) -> None:
+        await self.send({"type": "http.response.start", "status": status, "headers": list(headers), **more})
+
+    async def body(self, data: bytes = b"", *, more: bool = False) -> None:
+        await self.send({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def whole(self, data: bytes, status: int = 200) -> None:
+        await self.start(status, (b"content-type", b"text/plain"), (b"content-length", b"%d" % len(data)))
+        await self.body(data)
+
+    async def request_body(self) -> bytes | None:
+        """All of it; None when the client left before its end."""
+        data = bytearray()
+        while True:
+            message = await self.receive()
+            if message["type"] != "http.request":
+                self.note(message["type"], received=len(data))
+                return None
+            data += message.get("body", b"")
+            if not message.get("more_body", False):
+                return bytes(data)
+
+    async def missing(self) -> None:
+        await self.whole(b"no such route", 404)
+
+    async def get_ready(self) -> None:
+        await self.whole(b"ready")
+
+    async def get_hello(self) -> None:
+        await self.whole(b"hello")
+
+    async def get_echo(self) -> None:
+        """The request's body."""
+        data = await self.request_body()
+        self.note("body", body=None if data is None else data[:4096].decode("latin-1"))
+        if data is not None:
+            await self.whole(data)
+
+    async def get_count(self) -> None:
+        """How long the request's body is; the app waits at the gate `<marker>` after its first message."""
+        first = await self.receive()
+        total, more = len(first.get("body", b"")), first.get("more_body", False)
+        self.note("first", bytes=total)
+        await notes.gate(self.marker)
+        while more:
+            message = await self.receive()
+            if message["type"] != "http.request":
+                self.note(message["type"], received=total)
+                return
+            total += len(message.get("body", b""))
+            more = message.get("more_body", False)
+        self.note("counted", bytes=total)
+        await self.whole(b"%d" % total)
+
+    async def get_refuse(self) -> None:
+        """401 without a look at the body."""
+        await self.whole(b"refused", 401)
+
+    async def get_scope(self) -> None:
+        await self.whole(json.dumps(described(self.scope)).encode())
+
+    async def get_state(self) -> None:
+        """The state as this request got it, before it sets a key of its own and appends to what all share."""
+        state = self.scope.get("state")
+        await self.whole(json.dumps(state).encode())
+        if state is not None:
+            state["own"] = self.marker
+            state.get("shared", []).append(self.marker)
+
+    async def get_stream(self) -> None:
+        """`one`, `two`, `three` without a length, each after the first once the gate `<marker>-2`, `-3` is open."""
+        await self.start(200, (b"content-type", b"text/plain"))
+        await self.body(b"one", more=True)
+        self.note("sent", part=1)
+        for part, data in ((2, b"two"), (3, b"three")):
+            if "gates" in self.query:
+                await notes.gate(f"{self.marker}-{part}")
+            await self.body(data, more=part < 3)  # noqa: PLR2004 - the last one
+            self.note("sent", part=part)
+
+    async def get_large(self) -> None:
+        """As many bytes as `?bytes=` says, without a length, in blocks; each MiB that send() took is noted."""
+        total, sent = self.number("bytes"), 0
+        block = b"x" * BLOCK_BYTES
+        await self.start(200, (b"content-type", b"application/octet-stream"))
+        while sent < total:
+            await self.body(block, more=True)
+            sent += len(block)
+            self.note("sent", bytes=sent)
+        await self.body()
+        self.note("all-sent", bytes=sent)
+
+    async def get_status(self) -> None:
+        """The status that the path ends with, no body."""
+        await self.start(int(self.scope["path"].rpartition("/")[2]))
+        await self.body()
+
+    async def get_wait(self) -> None:
+        """Wait for the client to leave, then try to send."""
+        while True:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                break
+        self.note("http.disconnect")
+        await self._send_into_the_void()
+
+    async def get_wait_streaming(self) -> None:
+        """The same once the answer has begun."""
+        await self.start(200, (b"content-type", b"text/plain"))
+        await self.body(b"begun", more=True)
+        await self.get_wait()
+
+    async def _send_into_the_void(self) -> None:
+        try:
+            await self.start(200, (b"content-length", b"4"))
+            await self.body(b"late")
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what was asked
+            self.note("send-raised", error=repr(error))
+            self.note("send-over", is_os_error=isinstance(error, OSError))
+        else:
+            self.note("send-over", is_os_error=None)
+
+    async def get_late(self) -> None:
+        """Answer once the gate `<marker>` is open."""
+        await notes.gate(self.marker)
+        await self.whole(b"late")
+
+    async def get_raise(self) -> None:
+        """Raise before the answer has begun."""
+        raise RuntimeError("the probe raises before its answer")
+
+    async def get_raise_midway(self) -> None:
+        """Raise after the first part of an answer: chunked, or with `?length=` as its content-length."""
+        length = self.query.get("length")
+        await self.start(200, *([(b"content-length", length.encode())] if length else []))
+        await self.body(b"begun", more=True)
+        raise RuntimeError("the probe raises in its answer")
+
+    async def get_nothing(self) -> None:
+        """Return without an answer."""
+
+    async def get_start_only(self) -> None:
+        """Return after the start of an answer."""
+        await self.start(200, (b"content-length", b"5"))
+
+    async def get_length(self) -> None:
+        """Say that the body has `?says=` bytes, and send `?sends=`."""
+        await self.start(200, (b"content-length", b"%d" % self.number("says")))
+        await self.body(b"x" * self.number("sends"))
+
+    async def get_injection(self) -> None:
+        """A header whose value would begin another one."""
+        await self.start(200, (b"content-length", b"2"), (b"x-user", b"a\r\nx-injected: yes"))
+        await self.body(b"ok")
+
+    async def get_transfer_encoding(self) -> None:
+        """A Transfer-Encoding of the app's own, which servers must ignore."""
+        await self.start(200, (b"transfer-encoding", b"chunked"))
+        await self.body(b"hello")
+
+    async def get_after(self) -> None:
+        """What receive() gives once the answer is sent."""
+        await self.request_body()
+        await self.whole(b"done")
+        message = await self.receive()
+        self.note("after", type=message["type"])
+
+    async def get_trailers(self) -> None:
+        await self.start(200, (b"trailer", b"x-sum"), trailers=True)
+        await self.body(b"body")
+        await self.send({"type": "http.response.trailers", "headers": [(b"x-sum", b"42")], "more_trailers": False})
+
+    async def get_early_hint(self) -> None:
+        await self.send({"type": "http.response.early_hint", "links": [b"</style.css>; rel=preload; as=style"]})
+        await self.whole(b"hinted")
+
+    async def get_pathsend(self) -> None:
+        await self.start(200, (b"content-type", b"text/plain"))
+        await self.send({"type": "http.response.pathsend", "path": __file__})
+
+
+def described(value: Any) -> Any:
+    """A value of a scope for JSON, its type kept: `{"type": "bytes", "value": "…"}`, latin-1 for bytes."""
+    if isinstance(value, bytes):
+        return {"type": "bytes", "value": value.decode("latin-1")}
+    if isinstance(value, Mapping):
+        items = {str(key): described(item) for key, item in value.items()}
+        return {"type": "dict" if isinstance(value, dict) else type(value).__name__, "value": items}
+    if isinstance(value, list | tuple):
+        return {"type": type(value).__name__, "value": [described(item) for item in value]}
+    if value is None or isinstance(value, bool | int | float | str):
+        return {"type": type(value).__name__, "value": value}
+    return {"type": type(value).__name__, "value": repr(value)}
