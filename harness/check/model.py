@@ -1,60 +1,70 @@
-"""What a check is, and what it found."""
+"""What a check is, and what running it on a server found."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from harness.check.target import Target
     from harness.model.protocols import Interface, Protocol
 
+    Run = Callable[[Target], "Finding"]
+
 Result = Literal["pass", "fail", "n/a"]
-"""As the source asks · not so · there is nothing to try."""
+"""The server does what the source asks, or does not, or there was nothing to try."""
 
 Outcome = Literal["pass", "fail", "n/a", "no-start", "error"]
-"""A result; or the server did not start; or a fault of the check itself."""
+"""A result; or the server did not start; or the check itself has a bug."""
 
-Force = Literal["must", "should", "expected"]
-"""The source requires it · it recommends it · no source asks for it, those who wrote the check expect it."""
+Level = Literal["must", "should", "expected"]
+"""Requirement level (RFC 2119): the source requires it, or recommends it, or only this project expects it."""
+
+HTTP1: frozenset[Protocol] = frozenset({"h1", "h1-tls"})
+HTTP1_CLEAR: frozenset[Protocol] = frozenset({"h1"})
+"""HTTP/1.1 without TLS, for checks whose result TLS cannot change."""
+ASGI_ONLY: frozenset[Interface] = frozenset({"asgi"})
+ANY_APP: frozenset[Interface] = frozenset({"asgi", "wsgi"})
+"""Both interfaces, for checks whose result does not depend on how the app is called."""
 
 EVIDENCE_CHARACTERS = 2000
+"""Evidence is cut to this length."""
 
 
 class ProtocolFault(Exception):  # noqa: N818 - the server's fault, not this program's
-    """What the server sent cannot be read as its protocol says; the text is evidence."""
+    """The server broke its protocol, so the check fails; the message is the evidence."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What came of one check on one server over one protocol."""
+    """What one check found on one server over one protocol."""
 
     result: Result
     evidence: str
-    """What was sent and what came back, readable, bytes escaped, at most `EVIDENCE_CHARACTERS`."""
+    """What was sent and received, bytes escaped, at most `EVIDENCE_CHARACTERS`; its first line is a summary."""
     value: str = ""
-    """Where the question is what the server has, not whether: the answer in a word, for the cell of a table."""
+    """For checks that ask what a server has rather than whether: the value for the table, such as `2.4`."""
 
 
 def passed(evidence: str, value: str = "") -> Finding:
-    """It does what the source asks."""
+    """The server does what the source asks."""
     return Finding("pass", bounded(evidence), value)
 
 
 def failed(evidence: str) -> Finding:
-    """It does not."""
+    """The server does not do what the source asks."""
     return Finding("fail", bounded(evidence))
 
 
-def not_applicable(why: str) -> Finding:
-    """There is nothing to try, and why."""
-    return Finding("n/a", bounded(why))
+def not_applicable(reason: str) -> Finding:
+    """There was nothing to try."""
+    return Finding("n/a", bounded(reason))
 
 
 def bounded(text: str, most: int = EVIDENCE_CHARACTERS) -> str:
-    """At most so many characters: the beginning and the end, and how much is left out between them."""
+    """Cut a text to a number of characters: its beginning, how many were left out, and its end."""
     if len(text) <= most:
         return text
     half = (most - 60) // 2
@@ -65,24 +75,74 @@ def bounded(text: str, most: int = EVIDENCE_CHARACTERS) -> str:
 class Check:
     """One question to a server.
 
-    `run` gives its finding within seconds. `ProtocolFault`, a lost connection, a time-out and a server of its own that
-    does not start may leave it as they are and become a `fail`; any other exception is a fault of this program.
+    `run` returns its finding within seconds. If it raises `ProtocolFault`, `ServerError`, a connection error or a
+    timeout, the check has failed; any other exception is a bug in the check.
     """
 
     name: str
-    """Unique, words with hyphens."""
+    """Unique; lower-case words with hyphens."""
     title: str
     protocols: frozenset[Protocol]
-    """The columns in which it is tried."""
+    """The check runs once over each of these."""
     expectation: str
-    """One sentence; MUST and SHOULD as the source has them."""
+    """What a server should do, with MUST and SHOULD as in the source."""
     source: str
-    """Such as `RFC 9112 §9.3.2`."""
-    run: Callable[[Target], Finding]
-    interfaces: frozenset[Interface] = frozenset({"asgi"})
-    """What servers can be asked it: `wsgi` too where the twin of the probe answers alike."""
-    force: Force = "must"
-    """What stands behind the expectation, and so how much a failure weighs."""
+    """Where the expectation comes from, such as `RFC 9112 §9.3.2`."""
+    run: Run
+    interfaces: frozenset[Interface] = ASGI_ONLY
+    """Servers that call apps by one of these are checked; `wsgi` needs the route in `probe/wsgi.py` too."""
+    level: Level = "must"
+
+
+@dataclass
+class Family:
+    """The checks of one module, in the order in which they are added; a module exports it as `CHECKS`."""
+
+    protocols: frozenset[Protocol]
+    """Used for each check that does not name its own."""
+    interfaces: frozenset[Interface] = ASGI_ONLY
+    """Used for each check that does not name its own."""
+    _checks: list[Check] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Check]:
+        return iter(self._checks)
+
+    def add(
+        self,
+        name: str,
+        title: str,
+        expectation: str,
+        source: str,
+        run: Run,
+        *,
+        level: Level = "must",
+        protocols: frozenset[Protocol] | None = None,
+        interfaces: frozenset[Interface] | None = None,
+    ) -> None:
+        """Add a check whose `run` is made by another function."""
+        where = (protocols or self.protocols, expectation, source)
+        self._checks.append(Check(name, title, *where, run, interfaces or self.interfaces, level))
+
+    def check(
+        self,
+        name: str,
+        title: str,
+        source: str,
+        *,
+        level: Level = "must",
+        protocols: frozenset[Protocol] | None = None,
+        interfaces: frozenset[Interface] | None = None,
+    ) -> Callable[[Run], Run]:
+        """Add the decorated function as a check; its docstring is the expectation."""
+
+        def decorate(run: Run) -> Run:
+            expectation = " ".join((run.__doc__ or "").split())
+            if not expectation:
+                raise ValueError(f"check {name}: expected a docstring that states the expectation, found none")
+            self.add(name, title, expectation, source, run, level=level, protocols=protocols, interfaces=interfaces)
+            return run
+
+        return decorate
 
 
 @dataclass(frozen=True)
@@ -94,10 +154,31 @@ class Entry:
     check: str
     outcome: Outcome
     evidence: str
-    """Its first line is a summary."""
+    """As in `Finding`."""
     value: str = ""
     """As in `Finding`."""
 
     @property
     def summary(self) -> str:
+        """The first line of the evidence."""
         return self.evidence.partition("\n")[0]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """How a server treated one malformed case."""
+
+    words: str
+    right: bool
+    """Did the server refuse it as the source asks?"""
+    transcript: str
+
+
+def judge(attempts: list[Attempt], expected: str) -> Finding:
+    """One finding for all cases of a check: those that are wrong with their transcripts, or that all are right."""
+    wrong = [attempt for attempt in attempts if not attempt.right]
+    summary = "; ".join(attempt.words for attempt in wrong or attempts)
+    transcripts = "\n".join(attempt.transcript for attempt in wrong or attempts[:1])
+    if wrong:
+        return failed(f"expected {expected}, found for {summary}\n{transcripts}")
+    return passed(f"{summary}\n{transcripts}")

@@ -1,4 +1,4 @@
-"""What a survey found, as JSON for programs, Markdown and one HTML page."""
+"""The results of all checks as JSON for programs, as Markdown, and as one HTML page."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ import msgspec
 from jinja2 import Environment as Templates
 from jinja2 import FileSystemLoader, StrictUndefined
 
-from harness.check.model import bounded
+from harness.check.model import Level, bounded
 from harness.model.protocols import PROTOCOL_NAMES, PROTOCOLS, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from harness.check.model import Check, Entry, Force, Outcome
+    from harness.check.model import Check, Entry, Outcome
 
 CHECK_SCHEMA = 2
-"""Version of `check.json`; goes up on an incompatible change."""
+"""The version of `check.json`; incompatible changes increase it."""
 MARKS: Mapping[Outcome, str] = {"pass": "✓", "n/a": "–", "no-start": "?", "error": "!"}
-FAILED: Mapping[Force, str] = {"must": "✗", "should": "△", "expected": "○"}
-"""The mark of a failure, by what stands behind the expectation."""
-FORCES: Mapping[Force, str] = {"must": "required", "should": "recommended", "expected": "expected"}
-"""In words: by the source · by the source · by this project."""
+FAILED: Mapping[Level, str] = {"must": "✗", "should": "△", "expected": "○"}
+"""The mark of a failure, by requirement level."""
+LEVELS: Mapping[Level, str] = {"must": "required", "should": "recommended", "expected": "expected"}
+"""The requirement levels in words: the source requires or recommends it, or this project expects it."""
 MEANING = (
-    "✓ passed · ✗ not what the source requires · △ not what it recommends · ○ not what this project expects, though no "
-    "source asks for it · – not tried · ? the server did not start · ! a fault of the check itself"
+    "✓ passed · ✗ failed what the source requires · △ failed what the source recommends · ○ failed what only this "
+    "project expects · – not tried · ? the server did not start · ! the check itself has a bug"
 )
 _LINE_CHARACTERS = 90
 _PAGE_CHARACTERS = 500
-"""Of the evidence of a failure on the page; `check.json` has it all."""
+"""The evidence of a failure is cut to this length on the page; `check.json` has all of it."""
 
 _TEMPLATES = Templates(
     loader=FileSystemLoader(Path(__file__).parent),
@@ -43,38 +43,37 @@ _TEMPLATES = Templates(
 )
 
 
-@dataclass(frozen=True)
-class Question:
-    """A check as it is told of: all but how it is done."""
+class CheckInfo(msgspec.Struct, frozen=True):
+    """What `check.json` says of a check: all but the function that runs it."""
 
     name: str
     title: str
     protocols: frozenset[Protocol]
     expectation: str
     source: str
-    force: Force = "must"
+    level: Level = msgspec.field(default="must", name="force")
 
     @classmethod
-    def of(cls, check: Check) -> Question:
-        return cls(check.name, check.title, check.protocols, check.expectation, check.source, check.force)
+    def of(cls, check: Check) -> CheckInfo:
+        return cls(check.name, check.title, check.protocols, check.expectation, check.source, check.level)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What ran where: behaviour follows from versions, not from the machine's speed."""
+    """What ran where: the results depend on versions, and not on the speed of the machine."""
 
     python: str
     system: str
     servers: Mapping[str, str]
-    """Names of those that are installed, and their versions."""
+    """The names of the installed servers, and their versions."""
     commands: Mapping[str, Sequence[str]]
-    """What each of them was started with: in clear, and over TLS."""
+    """The commands that each server was started with, without and with TLS."""
     packages: Mapping[str, str]
-    """All that is installed beside them: a server's parser is often a package of its own."""
+    """All installed packages and their versions, because a server's parser is often a separate package."""
 
 
 @dataclass(frozen=True)
-class Findings:
+class CheckRun:
     """`check.json`."""
 
     schema: int
@@ -82,22 +81,22 @@ class Findings:
     started_at: str
     argv: tuple[str, ...]
     setting: Setting
-    checks: tuple[Question, ...]
+    checks: tuple[CheckInfo, ...]
     results: tuple[Entry, ...]
     whole: bool = True
-    """False for a survey that was interrupted: what is missing has not been tried."""
+    """False if the run was interrupted, and checks are missing."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A check and what came of it on each server, in the order of the table's."""
+    """A check and its entry for each server, in the order of the table's servers."""
 
-    check: Question
+    check: CheckInfo
     entries: tuple[Entry | None, ...]
 
     @property
     def marks(self) -> list[str]:
-        """What stands in the cells."""
+        """The text of each cell."""
         return [mark(self.check, entry) for entry in self.entries]
 
     @property
@@ -106,7 +105,7 @@ class Row:
 
     @property
     def others(self) -> list[tuple[str, list[Entry]]]:
-        """What passed: a line of evidence, and the entries that have it."""
+        """The entries that passed, grouped by the first line of their evidence."""
         found: dict[str, list[Entry]] = {}
         for entry in self.entries:
             if entry and entry.outcome == "pass":
@@ -127,14 +126,14 @@ class Table:
         return PROTOCOL_NAMES[self.protocol]
 
     @property
-    def failures(self) -> list[tuple[Question, Entry]]:
-        """What did not pass, by server."""
+    def failures(self) -> list[tuple[CheckInfo, Entry]]:
+        """The checks that did not pass, by server."""
         found = [(row.check, entry) for row in self.rows for entry in row.entries if entry and _is_bad(entry)]
         return sorted(found, key=lambda each: self.servers.index(each[1].server))
 
     @property
     def not_tried(self) -> list[tuple[str, str, int]]:
-        """Server, reason, and how many checks it holds for."""
+        """Server, reason, and the number of checks that were not tried for this reason."""
         reasons = [
             (entry.server, entry.summary)
             for row in self.rows
@@ -145,7 +144,7 @@ class Table:
 
     @property
     def narrowed(self) -> Table:
-        """The same without the servers that nothing could be tried on."""
+        """The table without the servers on which nothing could be tried."""
         tried = [
             number
             for number in range(len(self.servers))
@@ -154,17 +153,17 @@ class Table:
         rows = tuple(Row(row.check, tuple(row.entries[number] for number in tried)) for row in self.rows)
         return Table(self.protocol, tuple(self.servers[number] for number in tried), rows)
 
-    def passed(self, server: str, force: Force) -> str:
-        """How many of those of this force that were tried, `65 of 70`."""
+    def passed(self, server: str, level: Level) -> str:
+        """How many checks of this level passed, of those that were tried: `65 of 70`."""
         column = self.servers.index(server)
-        return _share(entry for row in self.rows if row.check.force == force and (entry := row.entries[column]))
+        return _share(entry for row in self.rows if row.check.level == level and (entry := row.entries[column]))
 
 
-def mark(check: Question, entry: Entry | None) -> str:
-    """An outcome as a sign, or what was found where the check asks for that."""
+def mark(check: CheckInfo, entry: Entry | None) -> str:
+    """The text of a cell: the value that was found, or a mark for the outcome."""
     if entry is None:
         return ""
-    return FAILED[check.force] if entry.outcome == "fail" else entry.value or MARKS[entry.outcome]
+    return FAILED[check.level] if entry.outcome == "fail" else entry.value or MARKS[entry.outcome]
 
 
 def _is_bad(entry: Entry) -> bool:
@@ -182,33 +181,33 @@ class Score:
 
     server: str
     version: str
-    passed: Mapping[Force, str]
+    passed: Mapping[Level, str]
     """As `Table.passed`."""
     not_started: str
-    """Why it could not be tried, where it did not start; empty otherwise."""
+    """Why the server did not start; empty if it did."""
 
 
-def scores(findings: Findings) -> list[Score]:
-    """One for each server of which anything was asked."""
-    force = {check.name: check.force for check in findings.checks}
+def scores(run: CheckRun) -> list[Score]:
+    """One score for each server that has entries."""
+    level = {check.name: check.level for check in run.checks}
     made = []
-    for server in dict.fromkeys(entry.server for entry in findings.results):
-        own = [entry for entry in findings.results if entry.server == server]
-        passed = {each: _share(entry for entry in own if force[entry.check] == each) for each in FORCES}
-        why = next((entry.summary for entry in own if entry.outcome == "no-start"), "")
-        made.append(Score(server, findings.setting.servers.get(server, ""), passed, why))
+    for server in dict.fromkeys(entry.server for entry in run.results):
+        own = [entry for entry in run.results if entry.server == server]
+        passed = {each: _share(entry for entry in own if level[entry.check] == each) for each in LEVELS}
+        reason = next((entry.summary for entry in own if entry.outcome == "no-start"), "")
+        made.append(Score(server, run.setting.servers.get(server, ""), passed, reason))
     return made
 
 
-def tables(findings: Findings) -> list[Table]:
-    """One for each protocol on which anything was asked."""
-    by_cell = {(entry.server, entry.protocol, entry.check): entry for entry in findings.results}
+def tables(run: CheckRun) -> list[Table]:
+    """One table for each protocol that has entries."""
+    by_cell = {(entry.server, entry.protocol, entry.check): entry for entry in run.results}
     made = []
     for protocol in PROTOCOLS:
-        servers = tuple(dict.fromkeys(entry.server for entry in findings.results if entry.protocol == protocol))
+        servers = tuple(dict.fromkeys(entry.server for entry in run.results if entry.protocol == protocol))
         rows = tuple(
             Row(check, tuple(by_cell.get((server, protocol, check.name)) for server in servers))
-            for check in findings.checks
+            for check in run.checks
             if protocol in check.protocols
         )
         if servers and rows:
@@ -216,50 +215,48 @@ def tables(findings: Findings) -> list[Table]:
     return made
 
 
-def encode(findings: Findings) -> bytes:
-    """`check.json`."""
-    return msgspec.json.format(msgspec.json.encode(findings, order="deterministic"), indent=2)
+def encode(run: CheckRun) -> bytes:
+    """The contents of `check.json`."""
+    return msgspec.json.format(msgspec.json.encode(run, order="deterministic"), indent=2)
 
 
-def write(findings: Findings, directory: Path) -> Path:
-    """Write `check.json`, `check.md` and `check.html` into a folder; the path of the page."""
+def write(run: CheckRun, directory: Path) -> Path:
+    """Write `check.json`, `check.md` and `check.html` into a folder; returns the path of the page."""
     directory.mkdir(parents=True, exist_ok=True)
-    made = tables(findings)
-    (directory / "check.json").write_bytes(encode(findings))
-    (directory / "check.md").write_text(markdown(findings, made), encoding="utf-8")
+    made = tables(run)
+    (directory / "check.json").write_bytes(encode(run))
+    (directory / "check.md").write_text(markdown(run, made), encoding="utf-8")
     page = directory / "check.html"
-    page.write_text(html(findings, made), encoding="utf-8")
+    page.write_text(html(run, made), encoding="utf-8")
     return page
 
 
-def markdown(findings: Findings, made: Sequence[Table]) -> str:
-    """`check.md`."""
-    lines = ["# What servers do", "", f"{findings.started_at[:10]} · {findings.setting.python}", "", MEANING, ""]
-    lines += ["**Interrupted: what is missing has not been tried.**", ""] * (not findings.whole)
-    lines += [_cells(["Server", "Version", *FORCES.values()]), _cells(["---"] * (2 + len(FORCES)))]
-    for score in scores(findings):
+def markdown(run: CheckRun, made: Sequence[Table]) -> str:
+    """The contents of `check.md`."""
+    lines = ["# What servers do", "", f"{run.started_at[:10]} · {run.setting.python}", "", MEANING, ""]
+    lines += ["**Interrupted: missing checks were not tried.**", ""] * (not run.whole)
+    lines += [_cells(["Server", "Version", *LEVELS.values()]), _cells(["---"] * (2 + len(LEVELS)))]
+    for score in scores(run):
         name = f"{score.server} (did not start)" if score.not_started else score.server
         lines.append(_cells([name, score.version, *score.passed.values()]))
     lines.append("")
     for table in made:
         lines += _section(table)
-    lines += ["## What was asked", ""]
-    lines += [
-        f"- `{check.name}` ({FORCES[check.force]}; {check.source}): {check.expectation}" for check in findings.checks
-    ]
-    lines += ["", "## What was started", ""]
-    for server, commands in findings.setting.commands.items():
+    lines += ["## Checks", ""]
+    lines += [f"- `{check.name}` ({LEVELS[check.level]}; {check.source}): {check.expectation}" for check in run.checks]
+    lines += ["", "## Commands", ""]
+    for server, commands in run.setting.commands.items():
         lines += [f"- **{server}**: {_prose(command)}" for command in commands]
     return "\n".join(lines) + "\n"
 
 
 def _section(table: Table) -> list[str]:
-    """One protocol in Markdown."""
+    """The table of one protocol in Markdown."""
     lines = [f"## {table.title}", "", _cells(["", *table.servers])]
     lines.append(_cells(["---", *[":---:"] * len(table.servers)]))
     lines += [_cells([f"{row.check.title} (`{row.check.name}`)", *row.marks]) for row in table.rows]
-    for force, word in FORCES.items():
-        lines.append(_cells([f"passed of what is {word}", *(table.passed(server, force) for server in table.servers)]))
+    for level, word in LEVELS.items():
+        lines.append(_cells([f"passed, {word}", *(table.passed(server, level) for server in table.servers)]))
     lines.append("")
     for check, entry in table.failures:
         lines.append(f"- {mark(check, entry)} **{entry.server}** `{check.name}`: {_prose(entry.summary)}")
@@ -273,19 +270,19 @@ def _cells(cells: Iterable[str]) -> str:
 
 
 def _prose(text: str) -> str:
-    """Text that came from outside, as code: Markdown in it stays what it is."""
+    """Text from outside as code, so that Markdown in it has no effect."""
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
     return f"{fence} {text} {fence}"
 
 
-def html(findings: Findings, made: Sequence[Table]) -> str:
-    """`check.html`: needs nothing else, no script, no request to anywhere."""
+def html(run: CheckRun, made: Sequence[Table]) -> str:
+    """The contents of `check.html`, a page that has no script and loads nothing."""
     template = _TEMPLATES.get_template("template.html.j2")
     return template.render(
-        findings=findings,
+        run=run,
         tables=made,
-        scores=scores(findings),
-        forces=FORCES,
+        scores=scores(run),
+        levels=LEVELS,
         mark=mark,
         meaning=MEANING,
         shortened=lambda evidence: bounded(evidence, _PAGE_CHARACTERS),

@@ -1,9 +1,10 @@
-"""The server that a check is tried on: how to reach it, and what the probe app in it saw."""
+"""The server that a check runs on: how to connect to it, and what the probe app in it saw."""
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 import shlex
 import shutil
 import signal
@@ -14,57 +15,74 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from harness.host import logs
-from harness.host import process as life
+from harness.host import process
 from harness.model.protocols import TLS_PROTOCOLS, Protocol
 from harness.model.targets import App, Launch, Server, Tls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from harness.model.errors import ServerError
 
+T = TypeVar("T")
+
 HOST = "127.0.0.1"
-PATIENCE_S = 5.0
-"""How long a server is waited for before a check takes it for silent, if not told otherwise."""
+TIMEOUT_S = 5.0
+"""A server that has not answered by then counts as silent, unless a check says otherwise."""
 POLL_S = 0.005
+SENT_POLL_S = 0.05
+"""Used where the app notes so much that reading its notes more often would slow the server down."""
 _PROBE = "harness_probe"
 _EXAMPLE_PORT = 8000
 
 
+def new_marker() -> str:
+    """A unique name for one request; the probe app notes what it sees under this name."""
+    return secrets.token_hex(4)
+
+
+def wait_for(condition: Callable[[], T], within_s: float) -> T:
+    """The value of the condition as soon as it is true, or its last value when the time is up."""
+    deadline = time.monotonic() + within_s
+    while not (found := condition()) and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+    return found
+
+
 class Target:
-    """One server over one protocol; many checks share it, one after the other."""
+    """One server over one protocol; checks share it, one after the other."""
 
     def __init__(
-        self, server: Server, protocol: Protocol, port: int, tls: Tls | None, folder: Path, bench: Bench
+        self, server: Server, protocol: Protocol, port: int, tls: Tls | None, folder: Path, launcher: Launcher
     ) -> None:
         self.server = server
         self.protocol = protocol
         self.host = HOST
         self.port = port
-        self.patience_s = bench.patience_s
+        self.timeout_s = launcher.timeout_s
         self.tls = tls
-        """None where the protocol is in clear."""
+        """None if the protocol does not use TLS."""
         self._folder = folder
-        self._bench = bench
+        self._launcher = launcher
         self._sockets: list[socket.socket] = []
 
     @property
     def authority(self) -> str:
-        """`host:port`, as a Host header has it."""
+        """`host:port`, as in a Host header."""
         return f"{self.host}:{self.port}"
 
     def connect(self, alpn: Sequence[str] = (), *, receive_buffer_bytes: int | None = None) -> socket.socket:
-        """A connected socket, through TLS where the protocol has it, that waits `patience_s` at most.
+        """A connected socket, through TLS if the protocol uses it, with `timeout_s` as its timeout.
 
-        A small receive buffer, set before connecting, keeps the kernel from reading ahead for a client that does not.
+        A small receive buffer keeps the kernel from reading ahead for a client that does not read; it only has this
+        effect if it is set before connecting.
         """
         plain = socket.socket()
         self._sockets.append(plain)
-        plain.settimeout(self.patience_s)
+        plain.settimeout(self.timeout_s)
         if receive_buffer_bytes is not None:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
         plain.connect((self.host, self.port))
@@ -79,14 +97,14 @@ class Target:
         return secured
 
     def disconnect(self) -> None:
-        """Close every socket that was handed out; whoever still waits on one is woken."""
+        """Close every socket that `connect` returned; threads that still wait on one are woken."""
         while self._sockets:
             with suppress(OSError):
                 self._sockets[-1].shutdown(socket.SHUT_RDWR)
             self._sockets.pop().close()
 
     def answers(self) -> bool:
-        """Does the server still answer, within the patience for it? Every server does in HTTP/1.1, for its start."""
+        """Does the server answer `GET /ready` in time? All servers answer HTTP/1.1: their start is detected by it."""
         received = bytearray()
         try:
             connection = self.connect()
@@ -100,58 +118,63 @@ class Target:
         return b"ready" in received
 
     def events(self, marker: str) -> list[dict[str, Any]]:
-        """What the probe app has written down so far under this marker, oldest first: `{"event": …, …}`."""
+        """What the probe app has noted under this marker so far, oldest first: `{"event": …, …}`."""
         path = self._folder / "events.jsonl"
         if not path.exists():
             return []
-        own = (
-            json.dumps({"marker": marker}).removesuffix("}").encode() + b","
-        )  # the file may have lines by the thousand
+        # The file may have thousands of lines: only those of this marker are decoded.
+        beginning = json.dumps({"marker": marker}).removesuffix("}").encode() + b","
         lines = path.read_bytes().split(b"\n")[:-1]
-        return [json.loads(line) for line in lines if line.startswith(own)]
+        return [json.loads(line) for line in lines if line.startswith(beginning)]
 
     def await_event(self, marker: str, event: str, within_s: float | None = None) -> dict[str, Any] | None:
-        """The first such event, as soon as it is there; None when it does not come in time, or in `patience_s`."""
-        deadline = time.monotonic() + (self.patience_s if within_s is None else within_s)
-        while True:
-            for found in self.events(marker):
-                if found["event"] == event:
-                    return found
-            if time.monotonic() >= deadline:
-                return None
-            time.sleep(POLL_S)
+        """The first such event as soon as it is noted; None if it is not within this time, or `timeout_s`."""
+
+        def first() -> dict[str, Any] | None:
+            return next((found for found in self.events(marker) if found["event"] == event), None)
+
+        return wait_for(first, self.timeout_s if within_s is None else within_s)
+
+    def sent_bytes(self, marker: str) -> int:
+        """How many bytes the app has sent: `send()` has returned for them."""
+        return max((event["bytes"] for event in self.events(marker) if event["event"] == "sent"), default=0)
+
+    def await_sent(self, marker: str, most: int, silence_s: float) -> int:
+        """How many bytes the app has sent once it has sent `most`, or no more for `silence_s`."""
+        sent, since = 0, time.monotonic()
+        while sent < most and time.monotonic() - since < silence_s:
+            if (found := self.sent_bytes(marker)) > sent:
+                sent, since = found, time.monotonic()
+            time.sleep(SENT_POLL_S)
+        return sent
 
     def open_gate(self, name: str) -> None:
-        """Let the app go on that waits in `notes.gate(name)`."""
+        """Let an app go on that waits in `notes.gate(name)`."""
         (self._folder / "gates" / name).touch()
 
-    def fresh(self, **environment: str) -> AbstractContextManager[OwnTarget]:
-        """The same server started once more for one check alone, with these variables in its environment.
+    def fresh(self, **environment: str) -> AbstractContextManager[StartedServer]:
+        """Start the same server once more, for one check alone, with these environment variables.
 
-        Raises `ServerError` on entering when it does not start.
+        Raises `ServerError` on entering if the server does not start.
         """
-        return self._bench.serving(self.server, self.protocol, **environment)
+        return self._launcher.serving(self.server, self.protocol, **environment)
 
 
-class OwnTarget(Target):
-    """A server whose life belongs to the caller, who may end it."""
+class StartedServer(Target):
+    """A target whose process the caller may stop."""
 
-    def __init__(self, running: life.Running, *where: Any) -> None:
+    def __init__(self, running: process.Running, *where: Any) -> None:
         super().__init__(*where)
         self._running = running
 
     def on(self, protocol: Protocol) -> Target:
         """The same running server over another protocol of the same transport."""
-        return Target(self.server, protocol, self.port, self.tls, self._folder, self._bench)
+        return Target(self.server, protocol, self.port, self.tls, self._folder, self._launcher)
 
     def terminate(self) -> None:
         """Send SIGTERM to the server's first process, as a supervisor would."""
         with suppress(ProcessLookupError):
             os.kill(self._running.pid, signal.SIGTERM)
-
-    def stop(self) -> None:
-        """End all of its processes, by force after the grace period."""
-        self._running.stop()
 
     @property
     def ended(self) -> str | None:
@@ -159,55 +182,53 @@ class OwnTarget(Target):
         return self._running.ended
 
     def await_end(self, within_s: float | None = None) -> str | None:
-        """The same, as soon as it has ended; None when it has not in time, or in `patience_s`."""
-        deadline = time.monotonic() + (self.patience_s if within_s is None else within_s)
-        while self.ended is None and time.monotonic() < deadline:
-            time.sleep(POLL_S)
-        return self.ended
+        """`ended` as soon as the process has ended; None if it has not within this time, or `timeout_s`."""
+        return wait_for(lambda: self.ended, self.timeout_s if within_s is None else within_s)
 
     @property
     def log(self) -> str:
         """The last lines of what the server wrote."""
-        return logs.tail(self._running.log)
+        return process.log_tail(self._running.log)
 
 
 @dataclass(frozen=True)
-class Bench:
-    """What servers with the probe app are started with."""
+class Launcher:
+    """Starts servers with the probe app."""
 
     python: str
     tls: Tls
     token: str
+    """Marks the processes, so that none is left behind."""
     cpus: frozenset[int]
-    patience_s: float = PATIENCE_S
+    timeout_s: float = TIMEOUT_S
 
     @contextmanager
-    def serving(self, server: Server, protocol: Protocol, **environment: str) -> Iterator[OwnTarget]:
-        """A server on the probe app, stopped at the end of the block; raises `ServerError` when it does not start."""
+    def serving(self, server: Server, protocol: Protocol, **environment: str) -> Iterator[StartedServer]:
+        """A running server, stopped at the end of the block; raises `ServerError` if it does not start."""
         folder = Path(tempfile.mkdtemp(prefix="harness-"))
         try:
             app = _probe(folder, environment)
             tls = self.tls if protocol in TLS_PROTOCOLS else None
             target = server.target(app) or app.target
-            launch = Launch(HOST, life.free_port(HOST), target, tls=tls, python=server.python or self.python)
+            launch = Launch(HOST, process.free_port(HOST), target, tls=tls, python=server.python or self.python)
             log = folder / "server.log"
-            with life.start(server, app, launch, cpus=self.cpus, log=log, token=self.token) as running:
-                own = OwnTarget(running, server, protocol, launch.port, tls, folder, self)
+            with process.start(server, app, launch, cpus=self.cpus, log=log, token=self.token) as running:
+                started = StartedServer(running, server, protocol, launch.port, tls, folder, self)
                 try:
-                    yield own
+                    yield started
                 finally:
-                    own.disconnect()
+                    started.disconnect()
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def without_path(error: ServerError) -> str:
-    """What is wrong, without the path of a log that is gone by the time that somebody reads it."""
+    """The message without the path of the log, which is deleted before anybody reads the message."""
     return str(error).partition("; its log is")[0]
 
 
 def command_lines(server: Server, protocols: Iterable[Protocol], python: str) -> list[str]:
-    """What starts the server on the probe, in clear and over TLS as far as these protocols need it; paths by name."""
+    """The commands that start the server on the probe, without and with TLS as these protocols need it."""
     lines = []
     for tls in (None, Tls(Path("chain.pem"), Path("key.pem"), Path("authority.pem"))):
         if any((protocol in TLS_PROTOCOLS) is bool(tls) for protocol in server.protocols.intersection(protocols)):
@@ -220,7 +241,7 @@ def command_lines(server: Server, protocols: Iterable[Protocol], python: str) ->
 
 
 def _probe(folder: Path, environment: dict[str, str]) -> App:
-    """The probe app in a folder of its own: a server's interpreter need not have this package, nor see its names."""
+    """Copy the probe app into a folder, because a server's interpreter may not have this package."""
     (folder / "gates").mkdir()
     shutil.copytree(Path(__file__).parent / "probe", folder / _PROBE, ignore=shutil.ignore_patterns("__pycache__"))
     return App(

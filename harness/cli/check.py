@@ -1,4 +1,4 @@
-"""`harness check`: what works on each server, found by trying it."""
+"""`harness check`: runs checks on servers, and reports what each server does."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from rich.text import Text
 
 from harness.catalog import listing, packages
 from harness.check import report
-from harness.check.runner import Survey, checks
-from harness.check.target import Bench, command_lines
+from harness.check.runner import Runner, checks
+from harness.check.target import Launcher, command_lines
 from harness.cli.app import INTERRUPTED, MISSED_GATE, NOTHING_MEASURED, app
 from harness.host import certificates, cpus, files, guard
 from harness.model.errors import UsageError
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from harness.check.model import Check, Entry
-    from harness.check.report import Findings
+    from harness.check.report import CheckRun
     from harness.model.protocols import Protocol
     from harness.model.targets import Server
 
 FAULTY_CHECK = 4
-"""Exit status when a check itself went wrong: all others were tried."""
+"""Exit status if a check has a bug; all others were tried."""
 NOT_STARTED = 5
-"""Exit status when a server that is installed could not be started: all others were tried."""
+"""Exit status if an installed server did not start; all others were tried."""
 _COLOURS = {
     "✓": "green",
     "✗": "bold red",
@@ -53,24 +53,24 @@ _FIRST_WIDTH = 40
 @app.command("check")
 def check_(
     servers: Annotated[
-        str, typer.Option(help="Names from `harness list`, with commas; or all.", metavar="A,B")
+        str, typer.Option(help="Comma-separated names from `harness list`, or all.", metavar="A,B")
     ] = "uvicorn,hypercorn,daphne,granian",
     protocols: Annotated[
-        str, typer.Option(help=f"Of {', '.join(PROTOCOLS)}, with commas; or all.", metavar="A,B")
+        str, typer.Option(help=f"Comma-separated, of {', '.join(PROTOCOLS)}; or all.", metavar="A,B")
     ] = "all",
     checks_: Annotated[
-        str, typer.Option("--checks", help="Names of checks, with commas; or all.", metavar="A,B")
+        str, typer.Option("--checks", help="Comma-separated names of checks, or all.", metavar="A,B")
     ] = "all",
     fail_on: Annotated[
-        str, typer.Option(help="Exit with 1 when one of these checks fails; any for every one.", metavar="A,B")
+        str, typer.Option(help="Exit with 1 if one of these checks fails, or any for all checks.", metavar="A,B")
     ] = "",
     out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("results"),
     format_: Annotated[str, typer.Option("--format", help="What is printed: text or json.", metavar="FORMAT")] = "text",
 ) -> None:
-    """Try what each server does: framing, limits, broken requests, streaming, disconnects, ASGI, shutdown.
+    """Check what each server does: framing, limits, malformed requests, streaming, disconnects, ASGI, shutdown.
 
-    A failed check is a finding and no fault: the exit status is 0 once all was tried, unless --fail-on says otherwise;
-    a server that does not start is a fault.
+    The exit status is 0 once all checks were tried, also if some failed, unless --fail-on names them. It is not 0 if a
+    server does not start.
     """
     if format_ not in ("text", "json"):
         raise UsageError(f"--format: expected text or json, found {format_}")
@@ -81,13 +81,13 @@ def check_(
     gates = {each.name for each in _chosen("fail-on", asked, gating, _name)} if fail_on else set()
     _demand_checks(spoken, asked, named=protocols != "all")
     absent = listing.not_installed(chosen)
-    # Progress goes where it does not mix with JSON.
+    # JSON is printed to stdout, so the progress goes to stderr.
     console = Console(highlight=False, stderr=format_ == "json")
-    survey = Survey(chosen, spoken, asked, absent, lambda _: None)
+    runner = Runner(chosen, spoken, asked, absent, lambda _: None)
     started = datetime.now(UTC)
     folder = _folder(out, started)
-    whole = _surveyed(console, survey)
-    found = _findings(started, survey, whole=whole)
+    whole = _run(console, runner)
+    found = _check_run(started, runner, whole=whole)
     with files.writing(out):
         page = report.write(found, folder)
     if format_ == "json":
@@ -98,7 +98,7 @@ def check_(
 
 
 def _demand_checks(protocols: Sequence[Protocol], asked: Sequence[Check], *, named: bool) -> None:
-    """Raise `UsageError` where nothing would be asked over a protocol that was named, or over any."""
+    """Raise `UsageError` if no check uses a protocol that was named, or none uses any of them."""
     silent = [protocol for protocol in protocols if not any(protocol in check.protocols for check in asked)]
     if silent and (named or len(silent) == len(protocols)):
         known = [protocol for protocol in PROTOCOLS if any(protocol in check.protocols for check in asked)]
@@ -109,7 +109,7 @@ def _demand_checks(protocols: Sequence[Protocol], asked: Sequence[Check], *, nam
 
 
 def _folder(out: Path, started: datetime) -> Path:
-    """A folder for the results, made before anything is tried."""
+    """Create the folder for the results, before anything is tried."""
     folder = out / f"{_id(started)}-check"
     with files.writing(out):
         folder.mkdir(parents=True, exist_ok=True)
@@ -120,18 +120,18 @@ def _id(started: datetime) -> str:
     return f"{started:%Y-%m-%dT%H-%M-%S}"
 
 
-def _surveyed(console: Console, survey: Survey) -> bool:
-    """Try everything; False when it was interrupted."""
-    with _progress(console, survey), guard.guard() as token, certificates.issue() as tls:
+def _run(console: Console, runner: Runner) -> bool:
+    """Run all checks; False if that was interrupted."""
+    with _progress(console, runner), guard.guard() as token, certificates.issue() as tls:
         try:
-            survey.run(Bench(sys.executable, tls, token, cpus.available()))
+            runner.run(Launcher(sys.executable, tls, token, cpus.available()))
         except KeyboardInterrupt:
             return False
     return True
 
 
 def _chosen(option: str, entries: Sequence[Any], names: str, name_of: Callable[[Any], str]) -> Sequence[Any]:
-    """The entries of these names; raises `UsageError` for a name that is not among them."""
+    """The entries with these names; raises `UsageError` for a name that none has."""
     if names == "all":
         return entries
     by_name = {name_of(entry): entry for entry in entries}
@@ -146,9 +146,9 @@ def _name(entry: Check | Server) -> str:
 
 
 @contextmanager
-def _progress(console: Console, survey: Survey) -> Iterator[None]:
-    """A bar on a terminal, nothing elsewhere: the tables come soon."""
-    total = sum(len(survey.jobs(tls=tls)) for _ in survey.servers for tls in (False, True))
+def _progress(console: Console, runner: Runner) -> Iterator[None]:
+    """Show a progress bar if the output is a terminal."""
+    total = sum(len(runner.jobs(tls=tls)) for _ in runner.servers for tls in (False, True))
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task("", total=total)
@@ -158,32 +158,32 @@ def _progress(console: Console, survey: Survey) -> Iterator[None]:
             with lock:
                 bar.update(task, advance=1, description=f"{entry.server} · {entry.protocol} · {entry.check}")
 
-        survey.watch = watch
+        runner.watch = watch
         yield
 
 
-def _findings(started: datetime, survey: Survey, *, whole: bool) -> Findings:
-    installed = {server.name: version for server in survey.servers if (version := listing.version_of(server))}
+def _check_run(started: datetime, runner: Runner, *, whole: bool) -> CheckRun:
+    installed = {server.name: version for server in runner.servers if (version := listing.version_of(server))}
     commands = {
-        server.name: command_lines(server, survey.protocols, sys.executable)
-        for server in survey.servers
-        if server.name not in survey.not_installed
+        server.name: command_lines(server, runner.protocols, sys.executable)
+        for server in runner.servers
+        if server.name not in runner.not_installed
     }
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    return report.Findings(
+    return report.CheckRun(
         schema=report.CHECK_SCHEMA,
         id=_id(started),
         started_at=started.isoformat(timespec="seconds"),
         argv=tuple(sys.argv),
         setting=report.Setting(python, platform.platform(), installed, commands, packages.installed()),
-        checks=tuple(report.Question.of(check) for check in survey.checks),
-        results=tuple(survey.entries),
+        checks=tuple(report.CheckInfo.of(check) for check in runner.checks),
+        results=tuple(runner.entries),
         whole=whole,
     )
 
 
-def show(console: Console, found: Findings, page: Path) -> None:
-    """The tables, what failed in a line each, and where the evidence is."""
+def show(console: Console, found: CheckRun, page: Path) -> None:
+    """Print the tables, one line for each failure, and where the evidence is."""
     for table in report.tables(found):
         if not console.is_terminal:
             console.width = _FIRST_WIDTH + sum(len(server) + 3 for server in table.servers)
@@ -193,28 +193,28 @@ def show(console: Console, found: Findings, page: Path) -> None:
             grid.add_column(server, justify="center", overflow="fold")
         for row in table.rows:
             grid.add_row(row.check.name, *(Text(mark, _COLOURS.get(mark, "green")) for mark in row.marks))
-        for force, word in report.FORCES.items():
-            shares = (table.passed(server, force) for server in table.servers)
+        for level, word in report.LEVELS.items():
+            shares = (table.passed(server, level) for server in table.servers)
             grid.add_row(f"passed, {word}", *shares, style="bold")
         console.print(grid)
         for check, entry in table.failures:
             line = f"{report.mark(check, entry)} {entry.server} · {check.name}: {entry.summary}"
             console.print(line, markup=False, soft_wrap=True)
         for server, reason, count in table.not_tried:
-            if count == len(table.rows):  # why single ones were not tried stands in the page
+            if count == len(table.rows):  # the page has the reasons for single checks
                 console.print(f"{server} · not tried: {reason}", markup=False, soft_wrap=True, style="dim")
     if not found.whole:
-        words = f"\nInterrupted after {len(found.results):,} answers: what is missing has not been tried."
+        words = f"\nInterrupted after {len(found.results):,} results: missing checks were not tried."
         console.print(words, soft_wrap=True)
     console.print(f"\n{report.MEANING}", markup=False, soft_wrap=True)
     console.print(f"Evidence: {page}", markup=False, soft_wrap=True)
 
 
-def exit_status(found: Findings, gates: set[str]) -> int:
-    """0 when all was tried; else what comes first of the following.
+def exit_status(found: CheckRun, gates: set[str]) -> int:
+    """The exit status: 0 if all checks were tried, or else the first of these that applies.
 
-    130 interrupted, 4 a check went wrong itself, which is told, 5 a server did not start, 3 nothing could be tried, 1 a
-    gate.
+    130: interrupted; 4: a check has a bug, which is printed; 5: a server did not start; 3: nothing could be tried; 1: a
+    check named by --fail-on failed.
     """
     outcomes = {entry.outcome for entry in found.results}
     if not found.whole:
@@ -223,7 +223,7 @@ def exit_status(found: Findings, gates: set[str]) -> int:
         for entry in found.results:
             if entry.outcome == "error":
                 place = f"{entry.server} · {entry.protocol} · {entry.check}"
-                print(f"harness: {place}: the check itself went wrong\n{entry.evidence}", file=sys.stderr)
+                print(f"harness: {place}: the check itself has a bug\n{entry.evidence}", file=sys.stderr)
         return FAULTY_CHECK
     if "no-start" in outcomes:
         return NOT_STARTED

@@ -1,82 +1,76 @@
-"""ASGI: extensions of a server, where it advertises them."""
+"""ASGI extensions over HTTP/1.1, where the server advertises them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.check.cases.asgi import plain, scope_of
-from harness.check.cases.http1 import CLEAR
-from harness.check.clients.http1 import Wire, request
-from harness.check.model import Check, Finding, failed, not_applicable, passed
+from harness.check.cases.asgi import scope_of
+from harness.check.cases.scopes import plain
+from harness.check.clients.http1 import Http1, Response
+from harness.check.model import HTTP1_CLEAR, Family, Finding, not_applicable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.check.target import Target
 
+CHECKS = Family(HTTP1_CLEAR)
+
 EARLY_HINTS = 103
 
 
-def _where_advertised(extension: str, run: Callable[[Target], Finding]) -> Callable[[Target], Finding]:
-    def guarded(target: Target) -> Finding:
+def _extension(
+    extension: str, path: str, *lines: str, expected: str, is_right: Callable[[Response], bool]
+) -> Callable[[Target], Finding]:
+    """A check that fetches `path` if the server advertises the extension."""
+
+    def run(target: Target) -> Finding:
         advertised = plain(scope_of(target).get("extensions")) or {}
         if extension not in advertised:
             return not_applicable(f"{extension} is not among the extensions: {', '.join(advertised) or 'none'}")
-        return run(target)
+        connection = Http1(target)
+        response = connection.fetch(path, *lines)
+        found = f"interim statuses {response.interim}, {len(response.body)} bytes, trailers {response.trailers}"
+        right = is_right(response)
+        return connection.finding(right, f"received {expected}" if right else f"expected {expected}, found {found}")
 
-    return guarded
-
-
-def _trailers(target: Target) -> Finding:
-    wire = Wire(target)
-    wire.send(request(target, "/trailers", "TE: trailers"))
-    answer = wire.answer()
-    if answer.body != b"body" or answer.trailers != [(b"x-sum", b"42")]:
-        return failed(f"expected the body and the trailer, found {answer.body!r} and {answer.trailers}\n{wire.story}")
-    return passed(wire.story)
+    return run
 
 
-def _early_hint(target: Target) -> Finding:
-    wire = Wire(target)
-    wire.send(request(target, "/early-hint"))
-    answer = wire.answer()
-    if answer.interim != [EARLY_HINTS] or answer.body != b"hinted":
-        return failed(f"expected 103 and the answer, found {answer.interim} and {answer.body!r}\n{wire.story}")
-    return passed(wire.story)
-
-
-def _pathsend(target: Target) -> Finding:
-    wire = Wire(target)
-    wire.send(request(target, "/pathsend"))
-    answer = wire.answer()
-    if b"async def get_pathsend" not in answer.body:
-        return failed(f"expected the file, found {len(answer.body)} bytes\n{wire.story}")
-    return passed(wire.story)
-
-
-CHECKS = (
-    Check(
-        "extension-trailers",
-        "Extension: trailers",
-        CLEAR,
-        "A server that advertises http.response.trailers sends them after the body.",
-        "ASGI extensions, HTTP Trailers",
-        _where_advertised("http.response.trailers", _trailers),
+CHECKS.add(
+    "extension-trailers",
+    "Extension: trailers",
+    "A server that advertises http.response.trailers sends the app's trailers after the body.",
+    "ASGI extensions, HTTP Trailers",
+    _extension(
+        "http.response.trailers",
+        "/trailers",
+        "TE: trailers",
+        expected="the body and the trailer",
+        is_right=lambda response: response.body == b"body" and response.trailers == [(b"x-sum", b"42")],
     ),
-    Check(
-        "extension-early-hint",
-        "Extension: early hints",
-        CLEAR,
-        "A server that advertises http.response.early_hint sends 103 before the answer.",
-        "ASGI extensions, Early Hints",
-        _where_advertised("http.response.early_hint", _early_hint),
+)
+CHECKS.add(
+    "extension-early-hint",
+    "Extension: early hints",
+    "A server that advertises http.response.early_hint sends 103 before the response.",
+    "ASGI extensions, Early Hints",
+    _extension(
+        "http.response.early_hint",
+        "/early-hint",
+        expected="103 and the response",
+        is_right=lambda response: response.interim == [EARLY_HINTS] and response.body == b"hinted",
     ),
-    Check(
-        "extension-pathsend",
-        "Extension: path send",
-        CLEAR,
-        "A server that advertises http.response.pathsend sends the file as the body.",
-        "ASGI extensions, Path Send",
-        _where_advertised("http.response.pathsend", _pathsend),
+)
+CHECKS.add(
+    "extension-pathsend",
+    "Extension: path send",
+    "A server that advertises http.response.pathsend sends the file that the app names as the body.",
+    "ASGI extensions, Path Send",
+    _extension(
+        "http.response.pathsend",
+        "/pathsend",
+        expected="the file",
+        is_right=lambda response: b"async def get_pathsend" in response.body,
     ),
 )

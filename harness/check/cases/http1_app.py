@@ -1,181 +1,157 @@
-"""HTTP/1.1: what the client sees when the app does what it must not."""
+"""HTTP/1.1: what the client gets from an app that does what it must not."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.check.cases.http1 import ANY_APP, CLEAR, HTTP1
-from harness.check.clients.http1 import Answer, Cut, Silent, Wire, request
-from harness.check.model import Check, Finding, ProtocolFault, failed, passed
+from harness.check.clients.connection import Cut, Silent
+from harness.check.clients.http1 import Http1, Response, request
+from harness.check.model import ANY_APP, ASGI_ONLY, HTTP1, HTTP1_CLEAR, Family, Finding, ProtocolFault, failed, passed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.check.target import Target
 
+CHECKS = Family(HTTP1_CLEAR, ANY_APP)
+
 INTERNAL_ERROR = 500
 
 
-def _error_answer(path: str) -> Callable[[Target], Finding]:
-    """A run that wants a 500, and after it a right answer or a closed connection."""
+def _gives_500(path: str) -> Callable[[Target], Finding]:
+    """A check that passes if the client gets a 500, and after it a correct response or a closed connection."""
 
     def run(target: Target) -> Finding:
-        wire = Wire(target)
-        wire.send(request(target, path))
+        connection = Http1(target)
         try:
-            answer = wire.answer()
+            response = connection.fetch(path)
         except Cut:
-            return failed(f"expected 500, found the connection closed without an answer\n{wire.story}")
-        if answer.status != INTERNAL_ERROR:
-            return failed(f"expected 500, found {answer.status}\n{wire.story}")
-        return _sane(target, wire, "500")
+            return connection.failed("expected 500, found the connection closed without a response")
+        if response.status != INTERNAL_ERROR:
+            return connection.failed(f"expected 500, found {response.status}")
+        return _judge_reuse(connection, "500")
 
     return run
 
 
-def _sane(target: Target, wire: Wire, what: str) -> Finding:
-    """The connection is closed, or the next request is answered right."""
-    wire.send(request(target, "/hello"))
+def _judge_reuse(connection: Http1, words: str) -> Finding:
+    """Passed if the connection is closed, or the next request on it is answered correctly."""
+    connection.send(request(connection.target, "/hello"))
     try:
-        answer = wire.answer()
+        response = connection.response()
     except Cut:
-        return passed(f"{what}, and the connection was closed\n{wire.story}")
-    if answer.body != b"hello":
-        return failed(f"expected the next answer right, found {answer.status} {answer.body!r}\n{wire.story}")
-    return passed(f"{what}, and the connection goes on\n{wire.story}")
+        return connection.passed(f"{words}, and the connection was closed")
+    if response.body != b"hello":
+        return connection.failed(f"expected a correct next response, found {response}")
+    return connection.passed(f"{words}, and the connection goes on")
 
 
 def _cut_off(path: str) -> Callable[[Target], Finding]:
-    """A run that wants an answer which can be told from a complete one: cut off, or an error in its place."""
+    """A check that passes if the response does not look complete: it is cut off, or an error in its place."""
 
     def run(target: Target) -> Finding:
-        wire = Wire(target)
-        wire.send(request(target, path))
+        connection = Http1(target)
         try:
-            answer = wire.answer()
+            response = connection.fetch(path)
         except Cut as cut:
             return passed(str(cut))
         except Silent as silent:
-            return failed(f"expected the answer cut off, found the client left waiting: {silent}")
-        if answer.status >= INTERNAL_ERROR:
-            return passed(f"{answer.status} in place of the answer\n{wire.story}")
-        return failed(f"expected the answer cut off, found it complete: {_summary(answer)}\n{wire.story}")
+            return failed(f"expected the response cut off, found the client left waiting: {silent}")
+        if response.status >= INTERNAL_ERROR:
+            return connection.passed(f"{response.status} in place of the response")
+        return connection.failed(f"expected the response cut off, found it complete: {_summary(response)}")
 
     return run
 
 
-def _summary(answer: Answer) -> str:
-    if answer.chunked:
-        return f"{answer.status}, {len(answer.body)} bytes and the last chunk"
-    if answer.all(b"content-length"):
-        return f"{answer.status}, {len(answer.body)} bytes as its length says"
-    return f"{answer.status}, {len(answer.body)} bytes ended by the end of the connection"
+def _summary(response: Response) -> str:
+    if response.chunked:
+        end = "and the last chunk"
+    elif response.all(b"content-length"):
+        end = "as its Content-Length says"
+    else:
+        end = "ended by the end of the connection"
+    return f"{response.status}, {len(response.body)} bytes {end}"
 
 
-def _body_too_long(target: Target) -> Finding:
-    wire = Wire(target)
-    wire.send(request(target, "/length?says=5&sends=10"))
+CHECKS.add(
+    "app-raises",
+    "App raises before its response",
+    "A server answers 500 if the app raises. It then closes the connection, or serves the next request on it.",
+    "RFC 9110 §15.6.1",
+    _gives_500("/raise"),
+    protocols=HTTP1,
+    level="expected",
+)
+CHECKS.add(
+    "app-silent",
+    "App returns without a response",
+    "A server answers 500 if the app returns without a response.",
+    "RFC 9110 §15.6.1",
+    _gives_500("/nothing"),
+    level="expected",
+)
+CHECKS.add(
+    "app-raises-midway",
+    "App raises in a chunked response",
+    "A server MUST NOT make an incomplete response look complete: it sends no last chunk and closes the connection.",
+    "RFC 9110 §2.2, RFC 9112 §8, §7.1",
+    _cut_off("/raise-midway"),
+    protocols=HTTP1,
+)
+CHECKS.add(
+    "app-raises-midway-length",
+    "App raises in a response with a length",
+    "A server closes the connection if the app raises before it has sent as much as its Content-Length says.",
+    "RFC 9112 §8",
+    _cut_off("/raise-midway?length=10"),
+    level="expected",
+)
+CHECKS.add(
+    "app-starts-only",
+    "App returns after the start of its response",
+    "A server cuts off a response whose body the app never sends, or answers 500; the client is not left waiting.",
+    "RFC 9112 §8, ASGI HTTP 2.5 Response Start",
+    _cut_off("/start-only"),
+    level="expected",
+    interfaces=ASGI_ONLY,
+)
+CHECKS.add(
+    "app-body-short",
+    "App sends less than Content-Length",
+    "A server closes the connection if the app sends less than its Content-Length says, so that the client notices.",
+    "RFC 9112 §8",
+    _cut_off("/length?says=10&sends=5"),
+    level="expected",
+)
+
+
+@CHECKS.check("app-body-long", "App sends more than Content-Length", "RFC 9110 §8.6, §2.2, RFC 9112 §6.3")
+def app_body_long(target: Target) -> Finding:
+    """A server MUST NOT send more bytes than Content-Length says: a client would read them as the next response.
+
+    An error in place of the response passes too.
+    """
+    connection = Http1(target)
     try:
-        answer = wire.answer()
+        response = connection.fetch("/length?says=5&sends=10")
     except Cut as cut:
         return passed(str(cut))
-    if answer.status < INTERNAL_ERROR and answer.body != b"xxxxx":
-        return failed(f"expected 5 bytes or an error, found {_summary(answer)}\n{wire.story}")
-    return _sane(target, wire, _summary(answer))
+    if response.status < INTERNAL_ERROR and response.body != b"xxxxx":
+        return connection.failed(f"expected 5 bytes or an error, found {_summary(response)}")
+    return _judge_reuse(connection, _summary(response))
 
 
-def _injection(target: Target) -> Finding:
-    wire = Wire(target)
-    wire.send(request(target, "/injection"))
+@CHECKS.check("header-injection", "CR LF in a header of the app", "RFC 9110 §5.5, RFC 9112 §11.1", protocols=HTTP1)
+def header_injection(target: Target) -> Finding:
+    """A server MUST NOT send a header value with CR or LF in it: it refuses the app's header, or replaces them."""
+    connection = Http1(target)
     try:
-        answer = wire.answer()
+        response = connection.fetch("/injection")
     except Cut as cut:
-        return passed(f"no answer: {cut}")
+        return passed(f"no response: {cut}")
     except ProtocolFault as fault:
-        return failed(f"expected the header refused or made harmless, found {fault}")
-    if answer.all(b"x-injected"):
-        return failed(f"expected no header of the app's making, found x-injected\n{wire.story}")
-    return passed(f"{answer.status} without the injected header\n{wire.story}")
-
-
-CHECKS = (
-    Check(
-        "app-raises",
-        "App raises before its answer",
-        HTTP1,
-        "A server that cannot fulfil a request for an unexpected condition answers 500; the connection is closed or "
-        "fit for the next request.",
-        "RFC 9110 §15.6.1",
-        _error_answer("/raise"),
-        ANY_APP,
-        force="expected",
-    ),
-    Check(
-        "app-silent",
-        "App returns without an answer",
-        CLEAR,
-        "A server that cannot fulfil a request for an unexpected condition answers 500.",
-        "RFC 9110 §15.6.1",
-        _error_answer("/nothing"),
-        ANY_APP,
-        force="expected",
-    ),
-    Check(
-        "app-raises-midway",
-        "App raises in a chunked answer",
-        HTTP1,
-        "A sender MUST NOT generate what it knows to be false: an answer that is not complete gets no last chunk, the "
-        "connection is closed.",
-        "RFC 9110 §2.2, RFC 9112 §8, §7.1",
-        _cut_off("/raise-midway"),
-        ANY_APP,
-    ),
-    Check(
-        "app-raises-midway-length",
-        "App raises in an answer with a length",
-        CLEAR,
-        "An answer that is not complete is not left hanging: the connection is closed before the length is reached.",
-        "RFC 9112 §8",
-        _cut_off("/raise-midway?length=10"),
-        ANY_APP,
-        force="expected",
-    ),
-    Check(
-        "app-starts-only",
-        "App returns after the start of its answer",
-        CLEAR,
-        "An answer whose body never comes is cut off or replaced with 500; the client is not left waiting.",
-        "RFC 9112 §8, ASGI HTTP 2.5 Response Start",
-        _cut_off("/start-only"),
-        force="expected",
-    ),
-    Check(
-        "app-body-short",
-        "App sends less than Content-Length",
-        CLEAR,
-        "An answer shorter than its Content-Length is incomplete: the connection is closed, so that the client knows.",
-        "RFC 9112 §8",
-        _cut_off("/length?says=10&sends=5"),
-        ANY_APP,
-        force="expected",
-    ),
-    Check(
-        "app-body-long",
-        "App sends more than Content-Length",
-        CLEAR,
-        "A Content-Length that is known to be wrong MUST NOT be sent: no byte beyond it, where it would be read as the "
-        "next answer, or an error in its place.",
-        "RFC 9110 §8.6, §2.2, RFC 9112 §6.3",
-        _body_too_long,
-        ANY_APP,
-    ),
-    Check(
-        "header-injection",
-        "CR LF in a header of the app",
-        HTTP1,
-        "A field value MUST NOT have CR or LF in it: the server refuses such a header of the app or makes it harmless.",
-        "RFC 9110 §5.5, RFC 9112 §11.1",
-        _injection,
-        ANY_APP,
-    ),
-)
+        return failed(f"expected the header refused or CR and LF replaced, found {fault}")
+    if response.all(b"x-injected"):
+        return connection.failed("expected no header beside the app's own, found x-injected")
+    return connection.passed(f"{response.status} without the injected header")

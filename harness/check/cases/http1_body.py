@@ -6,227 +6,191 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from harness.check.cases.http1 import ANY_APP, CLEAR, HTTP1, next_is_right
-from harness.check.clients.http1 import Wire, request
-from harness.check.model import Check, Finding, failed, passed
+from harness.check.cases.http1 import OK, UNAUTHORIZED, judge_next
+from harness.check.clients.http1 import Http1, request
+from harness.check.model import ANY_APP, ASGI_ONLY, HTTP1, HTTP1_CLEAR, Family, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.check.target import Target
 
-OK = 200
+CHECKS = Family(HTTP1_CLEAR, ANY_APP)
+
 CONTINUE = 100
-UNAUTHORIZED = 401
-"""What the app answers without a look at the body."""
+NO_CONTENT = 204
+CLOCK_DIFFERENCE = timedelta(seconds=5)
 
 
-def _chunked(body: bytes, what: str, *lines: str) -> Callable[[Target], Finding]:
-    """A run in which a chunked request of two chunks reaches the app as `hello, world`."""
+def _chunked(body: bytes, words: str, *lines: str) -> Callable[[Target], Finding]:
+    """A check that passes if a chunked request with this body reaches the app as `hello, world`."""
 
     def run(target: Target) -> Finding:
-        wire = Wire(target)
-        wire.send(request(target, "/echo", "Transfer-Encoding: chunked", *lines, method="POST", body=body))
-        answer = wire.answer()
-        if answer.status != OK or answer.body != b"hello, world":
-            return failed(
-                f"expected the app to get b'hello, world', found {answer.status} {answer.body!r}\n{wire.story}"
-            )
-        return next_is_right(wire, target, answer, what)
+        connection = Http1(target)
+        response = connection.fetch("/echo", "Transfer-Encoding: chunked", *lines, method="POST", body=body)
+        if response.status != OK or response.body != b"hello, world":
+            return connection.failed(f"expected the app to get b'hello, world', found {response}")
+        return judge_next(connection, response, words)
 
     return run
 
 
-def _length_response(target: Target) -> Finding:
-    wire = Wire(target)
-    wire.send(request(target, "/stream"))
-    answer = wire.answer()
-    if answer.body != b"onetwothree":
-        return failed(f"expected the three parts, found {answer.body!r}\n{wire.story}")
-    if not answer.chunked and not answer.all(b"content-length"):
-        return passed(f"the end of the connection ends the body\n{wire.story}")
-    return next_is_right(wire, target, answer, "chunked" if answer.chunked else "with a length")
-
-
-def _app_transfer_encoding(target: Target) -> Finding:
-    wire = Wire(target)
-    wire.send(request(target, "/transfer-encoding"))
-    answer = wire.answer()
-    codings = b", ".join(answer.all(b"transfer-encoding"))
-    if answer.body != b"hello" or codings.lower().count(b"chunked") > 1:
-        return failed(f"expected the body once chunked, found {answer.body!r} and codings {codings!r}\n{wire.story}")
-    return passed(f"the app's header did no harm\n{wire.story}")
-
-
-def _expect_continue(target: Target) -> Finding:
-    wire = Wire(target)
-    wire.send(request(target, "/echo", "Content-Length: 5", "Expect: 100-continue", method="POST"))
-    interim = wire.interim_or_final()
-    if interim.status != CONTINUE:
-        return failed(f"expected 100 before the body is sent, found {interim.status}\n{wire.story}")
-    wire.send(b"hello")
-    answer = wire.answer()
-    if answer.status != OK or answer.body != b"hello":
-        return failed(f"expected the final answer, found {answer.status} {answer.body!r}\n{wire.story}")
-    return passed(f"100, then the answer\n{wire.story}")
-
-
-def _expect_refused(target: Target) -> Finding:
-    wire = Wire(target)
-    wire.send(request(target, "/refuse", "Content-Length: 5", "Expect: 100-continue", method="POST"))
-    first = wire.interim_or_final()
-    if first.status == UNAUTHORIZED:
-        return passed(f"the app's 401 came without a 100\n{wire.story}")
-    if first.status != CONTINUE:
-        return failed(f"expected the app's 401 or a 100, found {first.status}\n{wire.story}")
-    wire.send(b"hello")
-    if (answer := wire.answer()).status != UNAUTHORIZED:
-        return failed(f"expected the app's 401 after a 100 and the body, found {answer.status}\n{wire.story}")
-    return passed(f"a 100 that the app did not ask for, then its 401\n{wire.story}")
-
-
-def _head(target: Target) -> Finding:
-    wire = Wire(target)
-    wire.send(request(target, "/hello", method="HEAD"))
-    answer = wire.answer("HEAD")
-    lengths = answer.all(b"content-length")
-    if answer.status != OK or lengths not in ([], [b"5"]):
-        return failed(f"expected 200 with the fields of GET, found {answer.status} {lengths}\n{wire.story}")
-    return next_is_right(wire, target, answer, f"no body, Content-Length {'as for GET' if lengths else 'left out'}")
-
-
-def _bodiless(status: int) -> Callable[[Target], Finding]:
-    def run(target: Target) -> Finding:
-        wire = Wire(target)
-        wire.send(request(target, f"/status/{status}"))
-        answer = wire.answer()
-        if answer.status != status:
-            return failed(f"expected {status}, found {answer.status}\n{wire.story}")
-        forbidden = [b"transfer-encoding", b"content-length"] if status == 204 else []  # noqa: PLR2004 - No Content
-        for name in forbidden:
-            if answer.all(name):
-                return failed(f"expected no {name.decode()} in a {status}\n{wire.story}")
-        return next_is_right(wire, target, answer, "no body")
-
-    return run
-
-
-def _date(target: Target) -> Finding:
-    wire = Wire(target)
-    wire.send(request(target, "/hello"))
-    answer = wire.answer()
-    server = b", ".join(answer.all(b"server")).decode("latin-1") or "none"
-    dates = answer.all(b"date")
-    if len(dates) != 1:
-        return failed(f"expected one Date, found {len(dates)}; Server: {server}\n{wire.story}")
-    try:
-        off = abs(parsedate_to_datetime(dates[0].decode("ascii")) - datetime.now(UTC))
-    except (ValueError, TypeError) as error:
-        return failed(f"expected an HTTP date, found {dates[0]!r}: {error}\n{wire.story}")
-    if off > timedelta(seconds=5):
-        return failed(f"expected the time of the answer, found one {off} away\n{wire.story}")
-    return passed(f"Date is there; Server: {server}\n{wire.story}")
-
-
-CHECKS = (
-    Check(
-        "chunked-request",
-        "Chunked request",
-        HTTP1,
-        "A recipient MUST be able to parse and decode the chunked transfer coding; the app gets the plain body.",
-        "RFC 9112 §7.1, §6.1, ASGI HTTP 2.5 Connection Scope, PEP 3333 Input and Error Streams",
-        _chunked(b"5\r\nhello\r\n7\r\n, world\r\n0\r\n\r\n", "two chunks were read"),
-        ANY_APP,
-    ),
-    Check(
-        "chunk-extension",
-        "Chunk extensions ignored",
-        CLEAR,
-        "A recipient MUST ignore chunk extensions that it does not know.",
-        "RFC 9112 §7.1.1",
-        _chunked(b"5\r\nhello\r\n7;name=value;flag\r\n, world\r\n0\r\n\r\n", "an extension was ignored"),
-        ANY_APP,
-    ),
-    Check(
-        "request-trailer",
-        "Trailer of a chunked request",
-        CLEAR,
-        "A recipient MUST be able to parse the chunked transfer coding, which may end with trailer fields.",
-        "RFC 9112 §7.1, §7.1.2",
-        _chunked(b"5\r\nhello\r\n7\r\n, world\r\n0\r\nX-Sum: 42\r\n\r\n", "a trailer was read", "Trailer: X-Sum"),
-        ANY_APP,
-    ),
-    Check(
-        "response-framing",
-        "Answer without a length",
-        HTTP1,
-        "An answer for which the app gives no length is chunked, given one, or ended by the end of the connection.",
-        "RFC 9112 §6.3, ASGI HTTP 2.5 Connection Scope, PEP 3333 Handling the Content-Length Header",
-        _length_response,
-        ANY_APP,
-    ),
-    Check(
-        "app-transfer-encoding",
-        "Transfer-Encoding of the app ignored",
-        CLEAR,
-        "The app may send a Transfer-Encoding header, but the server must ignore it.",
-        "ASGI HTTP 2.5 Response Start",
-        _app_transfer_encoding,
-    ),
-    Check(
-        "expect-continue",
-        "Expect: 100-continue",
-        HTTP1,
-        "A server MUST answer 100-continue with 100 or a final status; for an app that reads the body, 100 comes "
-        "before the client sends it.",
-        "RFC 9110 §10.1.1, PEP 3333 HTTP 1.1 Expect/Continue",
-        _expect_continue,
-        ANY_APP,
-    ),
-    Check(
-        "expect-refused",
-        "Expect: refused by the app",
-        CLEAR,
-        "A server MUST answer 100-continue with 100 or a final status; for an app that answers without reading it is"
-        " the app's answer, or a 100 that the app did not ask for.",
-        "RFC 9110 §10.1.1",
-        _expect_refused,
-        ANY_APP,
-    ),
-    Check(
-        "head",
-        "HEAD without body",
-        HTTP1,
-        "A server MUST NOT send content in the answer to HEAD, and SHOULD send the header fields of GET.",
-        "RFC 9110 §9.3.2",
-        _head,
-        ANY_APP,
-    ),
-    Check(
-        "status-204",
-        "204 without body",
-        CLEAR,
-        "A 204 ends with its header section; a server MUST NOT send Transfer-Encoding or Content-Length in it.",
-        "RFC 9110 §8.6, §15.3.5, RFC 9112 §6.1",
-        _bodiless(204),
-        ANY_APP,
-    ),
-    Check(
-        "status-304",
-        "304 without body",
-        CLEAR,
-        "A 304 ends with its header section.",
-        "RFC 9110 §15.4.5, RFC 9112 §6.3",
-        _bodiless(304),
-        ANY_APP,
-    ),
-    Check(
-        "date",
-        "Date header",
-        CLEAR,
-        "A server with a clock MUST generate Date in answers of status 2xx, 3xx and 4xx.",
-        "RFC 9110 §6.6.1",
-        _date,
-        ANY_APP,
-    ),
+CHECKS.add(
+    "chunked-request",
+    "Chunked request",
+    "A server MUST be able to decode the chunked transfer coding; the app gets the plain body.",
+    "RFC 9112 §7.1, §6.1, ASGI HTTP 2.5 Connection Scope, PEP 3333 Input and Error Streams",
+    _chunked(b"5\r\nhello\r\n7\r\n, world\r\n0\r\n\r\n", "two chunks were read"),
+    protocols=HTTP1,
 )
+CHECKS.add(
+    "chunk-extension",
+    "Chunk extensions ignored",
+    "A server MUST ignore chunk extensions that it does not know.",
+    "RFC 9112 §7.1.1",
+    _chunked(b"5\r\nhello\r\n7;name=value;flag\r\n, world\r\n0\r\n\r\n", "an extension was ignored"),
+)
+CHECKS.add(
+    "request-trailer",
+    "Trailer of a chunked request",
+    "A server MUST be able to decode a chunked body that ends with trailer fields.",
+    "RFC 9112 §7.1, §7.1.2",
+    _chunked(b"5\r\nhello\r\n7\r\n, world\r\n0\r\nX-Sum: 42\r\n\r\n", "a trailer was read", "Trailer: X-Sum"),
+)
+
+
+@CHECKS.check(
+    "response-framing",
+    "Response without a length",
+    "RFC 9112 §6.3, ASGI HTTP 2.5 Connection Scope, PEP 3333 Handling the Content-Length Header",
+    protocols=HTTP1,
+)
+def response_framing(target: Target) -> Finding:
+    """A server sends a response for which the app gives no length chunked, with a length, or closes after it."""
+    connection = Http1(target)
+    response = connection.fetch("/stream")
+    if response.body != b"onetwothree":
+        return connection.failed(f"expected the three parts, found {response.body!r}")
+    if not response.chunked and not response.all(b"content-length"):
+        return connection.passed("the end of the connection ends the body")
+    return judge_next(connection, response, "chunked" if response.chunked else "with a length")
+
+
+@CHECKS.check(
+    "app-transfer-encoding",
+    "Transfer-Encoding of the app ignored",
+    "ASGI HTTP 2.5 Response Start",
+    interfaces=ASGI_ONLY,
+)
+def app_transfer_encoding(target: Target) -> Finding:
+    """A server must ignore a Transfer-Encoding header that the app sends."""
+    connection = Http1(target)
+    response = connection.fetch("/transfer-encoding")
+    codings = b", ".join(response.all(b"transfer-encoding"))
+    if response.body != b"hello" or codings.lower().count(b"chunked") > 1:
+        found = f"found {response.body!r} and codings {codings!r}"
+        return connection.failed(f"expected the body chunked once at most, {found}")
+    return connection.passed("the app's header was ignored")
+
+
+@CHECKS.check(
+    "expect-continue",
+    "Expect: 100-continue",
+    "RFC 9110 §10.1.1, PEP 3333 HTTP 1.1 Expect/Continue",
+    protocols=HTTP1,
+)
+def expect_continue(target: Target) -> Finding:
+    """A server MUST answer 100-continue with 100 or a final status.
+
+    If the app reads the body, 100 is sent before the client sends the body.
+    """
+    connection = Http1(target)
+    connection.send(request(target, "/echo", "Content-Length: 5", "Expect: 100-continue", method="POST"))
+    interim = connection.next_head()
+    if interim.status != CONTINUE:
+        return connection.failed(f"expected 100 before the body is sent, found {interim.status}")
+    connection.send(b"hello")
+    response = connection.response()
+    if response.status != OK or response.body != b"hello":
+        return connection.failed(f"expected the final response, found {response}")
+    return connection.passed("100, then the response")
+
+
+@CHECKS.check("expect-refused", "Expect: refused by the app", "RFC 9110 §10.1.1")
+def expect_refused(target: Target) -> Finding:
+    """A server MUST answer 100-continue with 100 or a final status.
+
+    If the app responds without reading the body, that is the app's response; a 100 before it passes too.
+    """
+    connection = Http1(target)
+    connection.send(request(target, "/refuse", "Content-Length: 5", "Expect: 100-continue", method="POST"))
+    first = connection.next_head()
+    if first.status == UNAUTHORIZED:
+        return connection.passed("the app's 401 came without a 100")
+    if first.status != CONTINUE:
+        return connection.failed(f"expected the app's 401 or a 100, found {first.status}")
+    connection.send(b"hello")
+    if (response := connection.response()).status != UNAUTHORIZED:
+        return connection.failed(f"expected the app's 401 after a 100 and the body, found {response.status}")
+    return connection.passed("a 100 that the app did not ask for, then its 401")
+
+
+@CHECKS.check("head", "HEAD without body", "RFC 9110 §9.3.2", protocols=HTTP1)
+def head(target: Target) -> Finding:
+    """A server MUST NOT send a body in response to HEAD, and SHOULD send the headers of GET."""
+    connection = Http1(target)
+    response = connection.fetch("/hello", method="HEAD")
+    lengths = response.all(b"content-length")
+    if response.status != OK or lengths not in ([], [b"5"]):
+        return connection.failed(f"expected 200 with the headers of GET, found {response.status} {lengths}")
+    return judge_next(connection, response, f"no body, Content-Length {'as for GET' if lengths else 'left out'}")
+
+
+def _bodiless(status: int, *forbidden: bytes) -> Callable[[Target], Finding]:
+    """A check that passes if a response with this status has no body and none of these headers."""
+
+    def run(target: Target) -> Finding:
+        connection = Http1(target)
+        response = connection.fetch(f"/status/{status}")
+        if response.status != status:
+            return connection.failed(f"expected {status}, found {response.status}")
+        for name in forbidden:
+            if response.all(name):
+                return connection.failed(f"expected no {name.decode()} in a {status}")
+        return judge_next(connection, response, "no body")
+
+    return run
+
+
+CHECKS.add(
+    "status-204",
+    "204 without body",
+    "A server MUST NOT send Transfer-Encoding or Content-Length in a 204, which ends with its headers.",
+    "RFC 9110 §8.6, §15.3.5, RFC 9112 §6.1",
+    _bodiless(NO_CONTENT, b"transfer-encoding", b"content-length"),
+)
+CHECKS.add(
+    "status-304",
+    "304 without body",
+    "A server ends a 304 with its headers.",
+    "RFC 9110 §15.4.5, RFC 9112 §6.3",
+    _bodiless(304),
+)
+
+
+@CHECKS.check("date", "Date header", "RFC 9110 §6.6.1")
+def date(target: Target) -> Finding:
+    """A server with a clock MUST send Date in responses of status 2xx, 3xx and 4xx."""
+    connection = Http1(target)
+    response = connection.fetch("/hello")
+    server = b", ".join(response.all(b"server")).decode("latin-1") or "none"
+    dates = response.all(b"date")
+    if len(dates) != 1:
+        return connection.failed(f"expected one Date, found {len(dates)}; Server: {server}")
+    try:
+        difference = abs(parsedate_to_datetime(dates[0].decode("ascii")) - datetime.now(UTC))
+    except (ValueError, TypeError) as error:
+        return connection.failed(f"expected an HTTP date, found {dates[0]!r}: {error}")
+    if difference > CLOCK_DIFFERENCE:
+        return connection.failed(f"expected the time of the response, found one that differs by {difference}")
+    return connection.passed(f"one Date; Server: {server}")

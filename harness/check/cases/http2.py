@@ -9,57 +9,89 @@ import h11
 from hyperframe.frame import SettingsFrame
 
 from harness.check.cases.malformed_http2 import serves
-from harness.check.clients.h2 import Client
-from harness.check.clients.h2_frames import GOAWAY, NO_ERROR, PING, PREFACE, SETTINGS, any_frame
-from harness.check.clients.h2_raw import Answer, Raw
-from harness.check.clients.http1 import new_marker, shown
-from harness.check.model import Check, Finding, failed, passed
+from harness.check.clients.h2 import Http2
+from harness.check.clients.h2_frames import (
+    GOAWAY,
+    MAX_CONCURRENT_STREAMS,
+    NO_ERROR,
+    PING,
+    PREFACE,
+    SETTINGS,
+    any_frame,
+)
+from harness.check.clients.h2_raw import RawHttp2, Response
+from harness.check.clients.transcript import shown
+from harness.check.model import Family, Finding, failed, passed
 from harness.model.protocols import HTTP2_PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.check.model import Force
     from harness.check.target import Target
     from harness.model.protocols import Protocol
 
+CHECKS = Family(HTTP2_PROTOCOLS)
+
+OK = 200
 OVER_TLS: frozenset[Protocol] = frozenset({"h2"})
 SILENCE_S = 2.0
-"""What has not come after so long, where nothing hinders it, does not come."""
+"""What a server has not sent by then, with nothing to hinder it, it does not send."""
 
 
-def is_hello(answer: Answer) -> bool:
-    """Is it the right answer to GET /hello?"""
-    return answer.is_whole(200, b"hello")
+def is_hello(response: Response) -> bool:
+    """Is it the correct response to GET /hello?"""
+    return response.is_complete(OK, b"hello")
 
 
-def _preface(target: Target) -> Finding:
-    with Client(target) as client:
-        answer = client.fetch("/hello")
-        return client.finding(is_hello(answer), f"SETTINGS first, then the answer to a request: {answer}")
+@CHECKS.check("h2-preface", "Connection preface", "RFC 9113 §3.3, §3.4")
+def preface(target: Target) -> Finding:
+    """A server MUST send SETTINGS as its first frame to a client that speaks HTTP/2 from the start, and serve it."""
+    with Http2(target) as client:
+        response = client.fetch("/hello")
+        return client.finding(is_hello(response), f"SETTINGS first, then the response to a request: {response}")
 
 
 def _bad_preface(sent: bytes) -> Callable[[Target], Finding]:
     def run(target: Target) -> Finding:
-        with Raw(target, greeting=False) as raw:
-            raw.transmit(sent, shown(sent))
-            raw.run_until(lambda: raw.closed or raw.given_up, SILENCE_S)
-            refused = raw.closed or raw.given_up
+        with RawHttp2(target, greeting=False) as raw:
+            raw.transcript.add("→", shown(sent))
+            raw.transmit(sent)
+            refused = raw.run_until(lambda: raw.failed_by_server, SILENCE_S) or raw.closed
             return raw.finding(refused and serves(target), f"the connection was {'refused' if refused else 'kept'}")
 
     return run
 
 
-def _alpn(target: Target) -> Finding:
+CHECKS.add(
+    "h2-bad-preface",
+    "Wrong connection preface",
+    "A server MUST treat a wrong preface as a connection error; it may leave out GOAWAY.",
+    "RFC 9113 §3.4",
+    _bad_preface(PREFACE.replace(b"SM", b"XX") + any_frame(SETTINGS, 0, 0).serialize()),
+)
+CHECKS.add(
+    "h2-preface-no-settings",
+    "Connection preface without SETTINGS",
+    "A server MUST treat a preface that is not followed by SETTINGS as a connection error.",
+    "RFC 9113 §3.4",
+    _bad_preface(PREFACE + any_frame(PING, 0, 0, bytes(8)).serialize()),
+)
+
+
+@CHECKS.check("h2-alpn", "ALPN chooses h2", "RFC 9113 §3.2", protocols=OVER_TLS)
+def alpn(target: Target) -> Finding:
+    """A server MUST choose h2 by ALPN for HTTP/2 over TLS."""
     with target.connect(("h2", "http/1.1")) as connection:
         chosen = connection.selected_alpn_protocol() if isinstance(connection, ssl.SSLSocket) else None
     return (passed if chosen == "h2" else failed)(f"offered h2 and http/1.1 by ALPN, the server chose {chosen}")
 
 
-def _alpn_http1(target: Target) -> Finding:
+@CHECKS.check("h2-alpn-http1", "HTTP/1.1 on the same port", "RFC 7301 §3.2", protocols=OVER_TLS, level="expected")
+def alpn_http1(target: Target) -> Finding:
+    """A server answers in HTTP/1.1 to a client that offers only http/1.1 by ALPN."""
     with target.connect(("http/1.1",)) as connection:
         chosen = connection.selected_alpn_protocol() if isinstance(connection, ssl.SSLSocket) else None
-        said = f"offered http/1.1 alone by ALPN, the server chose {chosen}"
+        words = f"offered http/1.1 alone by ALPN, the server chose {chosen}"
         connection.sendall(f"GET /hello HTTP/1.1\r\nHost: {target.authority}\r\nConnection: close\r\n\r\n".encode())
         http, received = h11.Connection(h11.CLIENT), b""
         http.send(h11.Request(method="GET", target="/hello", headers=[("Host", target.authority)]))
@@ -67,171 +99,88 @@ def _alpn_http1(target: Target) -> Finding:
             received += data
     http.receive_data(received)
     try:
-        answer = http.next_event()
+        response = http.next_event()
     except h11.RemoteProtocolError as error:
-        return failed(f"{said}\n← {shown(received)}: {error}")
-    right = isinstance(answer, h11.Response) and answer.status_code == 200 and chosen in (None, "http/1.1")  # noqa: PLR2004 - OK
-    return (passed if right else failed)(f"{said}\n→ GET /hello HTTP/1.1\n← {shown(received)}")
+        return failed(f"{words}\n← {shown(received)}: {error}")
+    right = isinstance(response, h11.Response) and response.status_code == OK and chosen in (None, "http/1.1")
+    return (passed if right else failed)(f"{words}\n→ GET /hello HTTP/1.1\n← {shown(received)}")
 
 
-def _settings_acknowledged(target: Target) -> Finding:
-    with Client(target) as client:
-        client.run_until(lambda: _acknowledgements(client) > 0)
-        first = _acknowledgements(client)
-        client.change({0x3: 50})
-        client.run_until(lambda: _acknowledgements(client) > 1)
-        found = _acknowledgements(client)
+@CHECKS.check("h2-settings-ack", "SETTINGS acknowledged", "RFC 9113 §6.5.3")
+def settings_acknowledged(target: Target) -> Finding:
+    """A server MUST acknowledge each SETTINGS frame once."""
+    with Http2(target) as client:
+
+        def acknowledged() -> int:
+            return sum(isinstance(frame, SettingsFrame) and "ACK" in frame.flags for frame in client.frames)
+
+        client.run_until(lambda: acknowledged() > 0)
+        first = acknowledged()
+        client.change({MAX_CONCURRENT_STREAMS: 50})
+        client.run_until(lambda: acknowledged() > 1)
+        found = acknowledged()
         return client.finding((first, found) == (1, 2), f"two SETTINGS, {found} acknowledgements")
 
 
-def _acknowledgements(client: Raw) -> int:
-    return sum(isinstance(frame, SettingsFrame) and "ACK" in frame.flags for frame in client.frames)
+@CHECKS.check("h2-ping", "PING", "RFC 9113 §6.7")
+def ping(target: Target) -> Finding:
+    """A server MUST acknowledge PING with the same payload."""
+    with Http2(target) as client:
+        acknowledged = client.ping()
+        return client.finding(acknowledged, f"PING {'acknowledged' if acknowledged else 'not acknowledged'}")
 
 
-def _ping(target: Target) -> Finding:
-    with Client(target) as client:
-        answered = client.pinged()
-        return client.finding(answered, f"PING {'acknowledged' if answered else 'not acknowledged'}")
-
-
-def _unknown(target: Target) -> Finding:
-    with Raw(target) as raw:
+@CHECKS.check("h2-unknown", "Unknown frames and settings", "RFC 9113 §5.5, §6.5.2")
+def unknown(target: Target) -> Finding:
+    """A server MUST discard frames of unknown types, and ignore unknown settings."""
+    with RawHttp2(target) as raw:
         raw.send(SettingsFrame(0, settings={0xFFF0: 1}), any_frame(0xF0, 0xFF, 0, b"extension"))
         raw.send_fields(1, raw.request_fields("/hello"))
-        answer = raw.await_answer(1)
-        return raw.finding(is_hello(answer), f"an unknown setting and an unknown frame, then a request: {answer}")
+        response = raw.await_response(1)
+        return raw.finding(is_hello(response), f"an unknown setting and an unknown frame, then a request: {response}")
 
 
-def _goaway_on_shutdown(target: Target) -> Finding:
-    with target.fresh() as own, Client(own) as client:
-        marker = new_marker()
-        stream_id = client.request(f"/late?marker={marker}")
-        if own.await_event(marker, "http") is None:
-            return client.finding(False, "the app was not called")
-        own.terminate()
-        client.tale.tell("!", "SIGTERM to the server")
-        client.run_until(lambda: client.goaway is not None, 1.0)
-        own.open_gate(marker)
-        client.tale.tell("!", "the app may answer now")
-        answer = client.await_answer(stream_id)
-        client.run_until(lambda: client.goaway is not None, SILENCE_S)
-    if not answer.is_whole(200, b"late"):
-        return client.finding(False, f"expected the stream in flight to be answered, found {answer}")
-    if client.goaway is None:
-        return client.finding(False, "the stream in flight was answered, but no GOAWAY came")
-    last = client.goaway.last_stream_id
-    kept = client.goaway.error_code == NO_ERROR and last >= stream_id
-    return client.finding(kept, f"stream {stream_id} in flight was answered, GOAWAY names {last} as the last one")
-
-
-def _closed_after_error(target: Target) -> Finding:
-    with Raw(target) as raw:
-        raw.send(any_frame(0x0, 0, 0, b"data"))
-        raw.run_until(lambda: raw.closed, SILENCE_S)
-        found = "closed" if raw.closed else f"open after {SILENCE_S:g} s"
-        return raw.finding(raw.closed, f"DATA on stream 0: the connection is {found}")
-
-
-def _client_goaway(target: Target) -> Finding:
-    with Client(target) as client:
-        marker = new_marker()
-        stream_id = client.request(f"/late?marker={marker}")
-        target.await_event(marker, "http")
+@CHECKS.check("h2-client-goaway", "GOAWAY from the client", "RFC 9113 §6.8", level="expected")
+def client_goaway(target: Target) -> Finding:
+    """A server completes the streams in flight after a GOAWAY from the client."""
+    with Http2(target) as client:
+        stream_id, marker = client.call_app("/late")
         client.send(any_frame(GOAWAY, 0, 0, bytes(8)))
         target.open_gate(marker)
-        answer = client.await_answer(stream_id, SILENCE_S)
-        return client.finding(
-            answer.is_whole(200, b"late"), f"GOAWAY from the client with a stream in flight: {answer}"
-        )
+        response = client.await_response(stream_id, SILENCE_S)
+        words = f"GOAWAY from the client with a stream in flight: {response}"
+        return client.finding(response.is_complete(OK, b"late"), words)
 
 
-def _check(
-    name: str,
-    title: str,
-    expectation: str,
-    source: str,
-    run: Callable[[Target], Finding],
-    protocols: frozenset[Protocol] = HTTP2_PROTOCOLS,
-    force: Force = "must",
-) -> Check:
-    return Check(name, title, protocols, expectation, source, run, force=force)
+@CHECKS.check("h2-goaway-shutdown", "GOAWAY on SIGTERM", "RFC 9113 §6.8", level="should")
+def goaway_on_shutdown(target: Target) -> Finding:
+    """A server SHOULD send GOAWAY before it closes a connection.
+
+    It completes the streams up to the last one that GOAWAY names.
+    """
+    with target.fresh() as server, Http2(server) as client:
+        stream_id, marker = client.call_app("/late")
+        server.terminate()
+        client.remark("SIGTERM to the server")
+        client.run_until(lambda: client.goaway is not None, 1.0)
+        server.open_gate(marker)
+        client.remark("the app may answer now")
+        response = client.await_response(stream_id)
+        client.run_until(lambda: client.goaway is not None, SILENCE_S)
+    if not response.is_complete(OK, b"late"):
+        return client.failed(f"expected the stream in flight to be answered, found {response}")
+    if client.goaway is None:
+        return client.failed("the stream in flight was answered, but no GOAWAY was received")
+    last = client.goaway.last_stream_id
+    right = client.goaway.error_code == NO_ERROR and last >= stream_id
+    return client.finding(right, f"stream {stream_id} in flight was answered, GOAWAY names {last} as the last one")
 
 
-CHECKS = (
-    _check(
-        "h2-preface",
-        "Connection preface",
-        "A server MUST send SETTINGS as its first frame to a client that speaks HTTP/2 from the start, and serve it.",
-        "RFC 9113 §3.3, §3.4",
-        _preface,
-    ),
-    _check(
-        "h2-bad-preface",
-        "Wrong connection preface",
-        "An invalid preface MUST be a connection error; GOAWAY may be left out.",
-        "RFC 9113 §3.4",
-        _bad_preface(PREFACE.replace(b"SM", b"XX") + any_frame(SETTINGS, 0, 0).serialize()),
-    ),
-    _check(
-        "h2-preface-no-settings",
-        "Connection preface without SETTINGS",
-        "The preface MUST be followed by SETTINGS; else it is invalid, and MUST be a connection error.",
-        "RFC 9113 §3.4",
-        _bad_preface(PREFACE + any_frame(PING, 0, 0, bytes(8)).serialize()),
-    ),
-    _check(
-        "h2-alpn",
-        "ALPN chooses h2",
-        "A server of HTTP/2 over TLS MUST use ALPN with the identifier h2.",
-        "RFC 9113 §3.2",
-        _alpn,
-        OVER_TLS,
-    ),
-    _check(
-        "h2-alpn-http1",
-        "HTTP/1.1 on the same port",
-        "A client that offers http/1.1 alone is not answered in h2; here it gets its answer in HTTP/1.1.",
-        "RFC 7301 §3.2",
-        _alpn_http1,
-        OVER_TLS,
-        force="expected",
-    ),
-    _check(
-        "h2-settings-ack",
-        "SETTINGS acknowledged",
-        "A recipient of SETTINGS MUST acknowledge them, each once.",
-        "RFC 9113 §6.5.3",
-        _settings_acknowledged,
-    ),
-    _check("h2-ping", "PING", "PING MUST be acknowledged with the same payload.", "RFC 9113 §6.7", _ping),
-    _check(
-        "h2-unknown",
-        "Unknown frames and settings",
-        "Frames of unknown type MUST be discarded, and unknown settings ignored.",
-        "RFC 9113 §5.5, §6.5.2",
-        _unknown,
-    ),
-    _check(
-        "h2-client-goaway",
-        "GOAWAY from the client",
-        "GOAWAY stops new streams and lets those in flight finish.",
-        "RFC 9113 §6.8",
-        _client_goaway,
-        force="expected",
-    ),
-    _check(
-        "h2-goaway-shutdown",
-        "GOAWAY on SIGTERM",
-        "A server SHOULD send GOAWAY before it closes a connection, and streams up to the last one named are answered.",
-        "RFC 9113 §6.8",
-        _goaway_on_shutdown,
-        force="should",
-    ),
-    _check(
-        "h2-closed-after-error",
-        "Closed after a connection error",
-        "After a connection error an endpoint MUST close the TCP connection, and SHOULD send GOAWAY first.",
-        "RFC 9113 §5.4.1",
-        _closed_after_error,
-    ),
-)
+@CHECKS.check("h2-closed-after-error", "Closed after a connection error", "RFC 9113 §5.4.1")
+def closed_after_error(target: Target) -> Finding:
+    """A server MUST close the TCP connection after a connection error, and SHOULD send GOAWAY first."""
+    with RawHttp2(target) as raw:
+        raw.send(any_frame(0x0, 0, 0, b"data"))
+        raw.run_until(lambda: False, SILENCE_S)
+        found = "closed" if raw.closed else f"open after {SILENCE_S:g} s"
+        return raw.finding(raw.closed, f"DATA on stream 0: the connection is {found}")

@@ -1,34 +1,33 @@
-"""HTTP/2: requests and answers, and how they look to the app (RFC 9113 §8, ASGI)."""
+"""HTTP/2: requests and responses, and how the app sees them (RFC 9113 §8, ASGI)."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import TextMessage
 from wsproto.utilities import RemoteProtocolError
 
-from harness.check.cases.asgi import judged_extensions, plain
-from harness.check.cases.http2 import is_hello
-from harness.check.clients.h2 import Client
+from harness.check.cases.http2 import OK, SILENCE_S, is_hello
+from harness.check.cases.malformed_http1 import BAD_REQUEST
+from harness.check.cases.scopes import Scope, header_pairs, header_values, judge_extensions, plain, read_scope
+from harness.check.clients.h2 import Http2
 from harness.check.clients.h2_frames import DATA, ENABLE_CONNECT_PROTOCOL, END_HEADERS, END_STREAM, PADDED, any_frame
-from harness.check.clients.h2_raw import Answer, Raw
-from harness.check.clients.http1 import shown
-from harness.check.model import Check, Finding, ProtocolFault, not_applicable
+from harness.check.clients.h2_raw import RawHttp2, Response
+from harness.check.clients.transcript import shown
+from harness.check.model import Family, Finding, not_applicable
 from harness.model.protocols import HTTP2_PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.check.clients.h2_frames import Fields
-    from harness.check.model import Force
     from harness.check.target import Target
 
+CHECKS = Family(HTTP2_PROTOCOLS)
+
 LARGE = [(f"x-large-{number}", "v" * 4_000) for number in range(6)]
-"""Together more than one frame holds, alone not more than servers allow."""
-SILENCE_S = 2.0
-EARLY_HINTS = 103
+"""Headers that together are larger than one frame, while none is larger than servers allow."""
+EARLY_HINTS, TOO_LARGE = 103, 431
 TRIED = {
     "http.response.trailers": "h2-response-trailers",
     "http.response.early_hint": "h2-early-hint",
@@ -38,261 +37,190 @@ TRIED = {
 OTHER_HOST = "other.example"
 
 
-def _request_trailers(target: Target) -> Finding:
-    with Client(target) as client:
+@CHECKS.check("h2-request-trailers", "Trailers of a request", "RFC 9113 §8.1")
+def request_trailers(target: Target) -> Finding:
+    """A server serves a request that ends with trailers."""
+    with Http2(target) as client:
         stream_id = client.request("/echo", "POST", ("trailer", "x-sum"), end=False)
         client.data(stream_id, b"body")
         client.fields(stream_id, [("x-sum", "42")], end=True)
-        answer = client.await_answer(stream_id)
-        return client.finding(answer.is_whole(200, b"body"), f"a body and trailers: {answer}")
+        response = client.await_response(stream_id)
+        return client.finding(response.is_complete(OK, b"body"), f"a body and trailers: {response}")
 
 
-def _response_trailers(target: Target) -> Finding:
-    with Client(target) as client:
-        extensions = _scope(client, client.request_fields("/scope"))["extensions"] or {}
-        if "http.response.trailers" not in extensions:
-            return not_applicable("http.response.trailers is not among the scope's extensions")
-        answer = client.fetch("/trailers", "GET", ("te", "trailers"))
-        right = answer.is_whole(200, b"body") and ("x-sum", "42") in answer.trailers
-        return client.finding(right, f"{answer} with trailers {answer.trailers}")
+def _extension(extension: str, judge: Callable[[Http2], Finding]) -> Callable[[Target], Finding]:
+    """A check that runs if the server advertises the extension."""
+
+    def run(target: Target) -> Finding:
+        with Http2(target) as client:
+            if extension not in (plain(_scope(client).get("extensions")) or {}):
+                return not_applicable(f"{extension} is not among the scope's extensions")
+            return judge(client)
+
+    return run
 
 
-def _early_hint(target: Target) -> Finding:
-    with Client(target) as client:
-        extensions = _scope(client, client.request_fields("/scope"))["extensions"] or {}
-        if "http.response.early_hint" not in extensions:
-            return not_applicable("http.response.early_hint is not among the scope's extensions")
-        answer = client.fetch("/early-hint")
-        words = f"interim answers {answer.interim}, then {answer}"
-        return client.finding(answer.interim == [EARLY_HINTS] and answer.is_whole(200, b"hinted"), words)
+def _response_trailers(client: Http2) -> Finding:
+    response = client.fetch("/trailers", "GET", ("te", "trailers"))
+    right = response.is_complete(OK, b"body") and ("x-sum", "42") in response.trailers
+    return client.finding(right, f"{response} with trailers {response.trailers}")
 
 
-def _extensions(target: Target) -> Finding:
-    with Client(target) as client:
-        answer = client.await_answer(client.open(client.request_fields("/scope"), end=True))
-        return judged_extensions(plain(_described(client, answer).get("extensions")), TRIED)
+def _early_hint(client: Http2) -> Finding:
+    response = client.fetch("/early-hint")
+    right = response.interim == [EARLY_HINTS] and response.is_complete(OK, b"hinted")
+    return client.finding(right, f"interim responses {response.interim}, then {response}")
 
 
-def _head(target: Target) -> Finding:
-    with Client(target) as client:
-        answer = client.fetch("/hello", "HEAD")
-        survives = is_hello(client.fetch("/hello"))
-        words = f"HEAD: {answer} with {len(answer.body)} bytes of body"
-        return client.finding(answer.is_whole(200, b"") and survives, words)
+CHECKS.add(
+    "h2-response-trailers",
+    "Trailers of a response",
+    "A server that offers http.response.trailers sends the app's trailers to a client that says te: trailers.",
+    "RFC 9113 §8.1; ASGI HTTP Trailers",
+    _extension("http.response.trailers", _response_trailers),
+)
+CHECKS.add(
+    "h2-early-hint",
+    "Early hints",
+    "A server that offers http.response.early_hint sends 103 before the response.",
+    "ASGI extensions, Early Hints; RFC 8297 §2",
+    _extension("http.response.early_hint", _early_hint),
+)
 
 
-def _no_content(target: Target) -> Finding:
-    with Client(target) as client:
-        answers = [client.fetch(f"/status/{status}") for status in (204, 304)]
-        right = [answer.is_whole(status, b"") for answer, status in zip(answers, (204, 304), strict=True)]
-        return client.finding(
-            all(right), f"204 and 304: {', '.join(f'{each} {len(each.body)} bytes' for each in answers)}"
-        )
+@CHECKS.check("h2-extensions", "Extensions of the scope", "ASGI HTTP 2.5 Connection Scope; ASGI extensions")
+def extensions(target: Target) -> Finding:
+    """The extensions that the server supports are a dict, with a dict for each."""
+    with Http2(target) as client:
+        return judge_extensions(_scope(client), TRIED)
 
 
-def _expectation(target: Target) -> Finding:
-    with Client(target) as client:
+@CHECKS.check("h2-head", "HEAD", "RFC 9110 §9.3.2")
+def head(target: Target) -> Finding:
+    """A server MUST NOT send a body in response to HEAD."""
+    with Http2(target) as client:
+        response = client.fetch("/hello", "HEAD")
+        goes_on = is_hello(client.fetch("/hello"))
+        words = f"HEAD: {response} with {len(response.body)} bytes of body"
+        return client.finding(response.is_complete(OK, b"") and goes_on, words)
+
+
+@CHECKS.check("h2-no-content", "204 and 304", "RFC 9110 §15.3.5, §15.4.5")
+def no_content(target: Target) -> Finding:
+    """A server ends a 204 and a 304 with their headers."""
+    with Http2(target) as client:
+        responses = {status: client.fetch(f"/status/{status}") for status in (204, 304)}
+        right = all(response.is_complete(status, b"") for status, response in responses.items())
+        found = ", ".join(f"{response} {len(response.body)} bytes" for response in responses.values())
+        return client.finding(right, f"204 and 304: {found}")
+
+
+@CHECKS.check("h2-expect-continue", "Expect: 100-continue", "RFC 9110 §10.1.1")
+def expect_continue(target: Target) -> Finding:
+    """A server MUST send 100 or a final status before it waits for the body."""
+    with Http2(target) as client:
         stream_id = client.request("/echo", "POST", ("expect", "100-continue"), ("content-length", "4"), end=False)
-        answer = client.answer(stream_id)
-        client.run_until(lambda: bool(answer.interim or answer.status), SILENCE_S)
-        interim, early = list(answer.interim), answer.status
-        if not early and not answer.over:
+        response = client.response(stream_id)
+        client.run_until(lambda: bool(response.interim or response.status), SILENCE_S)
+        interim, early = list(response.interim), response.status
+        if not early and not response.over:
             client.data(stream_id, b"body", end=True)
-            client.await_answer(stream_id)
-        words = f"before the body: {', '.join(map(str, interim)) or early or 'nothing'}; after it: {answer}"
-        return client.finding(bool(interim or early) and answer.is_whole(200, b"body"), words)
+            client.await_response(stream_id)
+        words = f"before the body: {', '.join(map(str, interim)) or early or 'nothing'}; after it: {response}"
+        return client.finding(bool(interim or early) and response.is_complete(OK, b"body"), words)
 
 
-def _padding(target: Target) -> Finding:
-    with Raw(target) as raw:
+@CHECKS.check("h2-padding", "Padded DATA", "RFC 9113 §6.1")
+def padding(target: Target) -> Finding:
+    """A server does not give the app the padding of DATA frames."""
+    with RawHttp2(target) as raw:
         raw.send_fields(1, raw.request_fields("/echo", "POST"), END_HEADERS)
         raw.send(any_frame(DATA, PADDED | END_STREAM, 1, b"\x03body\0\0\0"))
-        answer = raw.await_answer(1)
-        return raw.finding(answer.is_whole(200, b"body"), f"body padded by 3 bytes: {answer} {shown(answer.body)}")
+        response = raw.await_response(1)
+        words = f"body padded by 3 bytes: {response} {shown(response.body)}"
+        return raw.finding(response.is_complete(OK, b"body"), words)
 
 
-def _continuation(target: Target) -> Finding:
-    with Client(target) as client:
-        scope = client.fetch("/scope", "GET", *LARGE)
-        got = all(name.encode() in scope.body for name, _ in LARGE)
-        words = f"24,000 bytes of headers in HEADERS and CONTINUATION: {scope}"
-        return client.finding((scope.ended and scope.status == 200 and got) or scope.status == 431, words)  # noqa: PLR2004
+@CHECKS.check("h2-continuation", "Header over several frames", "RFC 9113 §4.3, §6.10, §10.5.1")
+def continuation(target: Target) -> Finding:
+    """A server accepts headers that go on in CONTINUATION frames; it may answer 431 if they are too large for it."""
+    with Http2(target) as client:
+        response = client.fetch("/scope", "GET", *LARGE)
+        complete = response.ended and response.status == OK and all(name.encode() in response.body for name, _ in LARGE)
+        words = f"24,000 bytes of headers in HEADERS and CONTINUATION: {response}"
+        return client.finding(complete or response.status == TOO_LARGE, words)
 
 
-def _authority(target: Target) -> Finding:
-    with Client(target) as client:
-        scope = _scope(client, client.request_fields("/scope"))
-        headers = scope["headers"]
-        hosts = [value for name, value in headers if name == "host"]
-        pseudo = [name for name, _ in headers if name.startswith(":")]
+@CHECKS.check("h2-authority", ":authority becomes host", "ASGI HTTP, Connection Scope")
+def authority(target: Target) -> Finding:
+    """The pseudo-headers MUST be removed from the scope, and :authority added to the start of its headers as host."""
+    with Http2(target) as client:
+        pairs = header_pairs(_scope(client))
+        hosts = [value for name, value in pairs if name == "host"]
+        pseudo = [name for name, _ in pairs if name.startswith(":")]
         words = f"host in the scope: {hosts}, pseudo-headers: {pseudo}"
-        return client.finding(hosts == [target.authority] and not pseudo and headers[0][0] == "host", words)
+        return client.finding(hosts == [target.authority] and not pseudo and pairs[0][0] == "host", words)
 
 
-def _other_host(target: Target) -> Finding:
-    with Client(target) as client:
-        stream_id = client.request("/scope", "GET", ("host", OTHER_HOST))
-        answer = client.await_answer(stream_id)
-        if not answer.ended or answer.status >= 400:  # noqa: PLR2004 - client error
-            return client.finding(answer.over or client.goaway is not None, f"taken for malformed: {answer}")
-        hosts = [value for name, value in _parsed(client, answer)["headers"] if name == "host"]
+@CHECKS.check("h2-authority-and-host", ":authority and another host", "RFC 9113 §8.3.1; ASGI HTTP, Connection Scope")
+def authority_and_host(target: Target) -> Finding:
+    """A server SHOULD treat a request whose host differs from :authority as malformed; the app gets :authority."""
+    with Http2(target) as client:
+        response = client.fetch("/scope", "GET", ("host", OTHER_HOST))
+        if not response.ended or response.status >= BAD_REQUEST:
+            return client.finding(response.over or client.goaway is not None, f"treated as malformed: {response}")
+        hosts = header_values(_read(client, response), "host")
         words = f":authority {target.authority}, host {OTHER_HOST}; host in the scope: {hosts}"
         return client.finding(hosts == [target.authority], words)
 
 
-def _scope_keys(target: Target) -> Finding:
-    with Client(target) as client:
-        scope = _scope(client, client.request_fields("/scope?a=%20b"))
+@CHECKS.check("h2-scope", "Keys of the scope", "ASGI HTTP, Connection Scope")
+def scope(target: Target) -> Finding:
+    """The http_version is 2; the scheme, method and path are those of the pseudo-headers."""
+    with Http2(target) as client:
+        found = plain({"value": _scope(client, "/scope?a=%20b")})
         expected = {"http_version": "2", "scheme": "https" if target.tls else "http", "method": "GET", "path": "/scope"}
-        found = {key: scope[key] for key in expected}
+        found = {key: found.get(key) for key in expected}
         return client.finding(found == expected, f"expected {expected}, found {found}")
 
 
-def _cookies(target: Target) -> Finding:
-    with Client(target) as client:
-        scope = _scope(client, client.request_fields("/scope", "GET", ("cookie", "a=1"), ("cookie", "b=2")))
-        cookies = [value for name, value in scope["headers"] if name == "cookie"]
-        return client.finding(cookies == ["a=1; b=2"], f"cookie: a=1, cookie: b=2; the app got {cookies}")
+@CHECKS.check("h2-cookies", "Cookie in several fields", "RFC 9113 §8.2.3")
+def cookies(target: Target) -> Finding:
+    """A server MUST join several Cookie headers with '; ' before it gives them to the app."""
+    with Http2(target) as client:
+        found = header_values(_scope(client, "/scope", ("cookie", "a=1"), ("cookie", "b=2")), "cookie")
+        return client.finding(found == ["a=1; b=2"], f"cookie: a=1, cookie: b=2; the app got {found}")
 
 
-def _extended_connect(target: Target) -> Finding:
-    with Client(target) as client:
+@CHECKS.check("h2-websocket", "WebSocket over a stream", "RFC 8441 §3, §5")
+def extended_connect(target: Target) -> Finding:
+    """A server that advertises SETTINGS_ENABLE_CONNECT_PROTOCOL opens a WebSocket on CONNECT with that :protocol."""
+    with Http2(target) as client:
         if client.settings.get(ENABLE_CONNECT_PROTOCOL) != 1:
             return not_applicable("SETTINGS_ENABLE_CONNECT_PROTOCOL is not advertised")
-        pseudo = dict(client.request_fields("/echo", "CONNECT"))
-        stream_id = client.open([*pseudo.items(), (":protocol", "websocket"), ("sec-websocket-version", "13")])
-        answer = client.answer(stream_id)
-        client.run_until(lambda: bool(answer.status) or answer.over)
-        if answer.status != 200:  # noqa: PLR2004 - what RFC 8441 §5 asks for in place of 101
-            return client.finding(False, f"expected 200 to CONNECT, found {answer}")
+        fields = client.request_fields("/echo", "CONNECT", (":protocol", "websocket"), ("sec-websocket-version", "13"))
+        stream_id = client.open(fields)
+        response = client.response(stream_id)
+        client.run_until(lambda: bool(response.status) or response.over)
+        if response.status != OK:  # in place of 101, RFC 8441 §5
+            return client.failed(f"expected 200 to CONNECT, found {response}")
         websocket = Connection(ConnectionType.CLIENT)
         client.data(stream_id, websocket.send(TextMessage("hello")))
-        client.run_until(lambda: len(answer.body) >= len(b"\x81\x05hello") or answer.over)
-        websocket.receive_data(answer.body)
+        client.run_until(lambda: len(response.body) >= len(b"\x81\x05hello") or response.over)
+        websocket.receive_data(response.body)
         try:
             echoed = [event.data for event in websocket.events() if isinstance(event, TextMessage)]
         except RemoteProtocolError as error:
-            return client.finding(False, f"no WebSocket frame: {error}")
+            return client.failed(f"no WebSocket frame: {error}")
         return client.finding(echoed == ["hello"], f"WebSocket over a stream, echo of hello: {echoed}")
 
 
-def _scope(client: Client, fields: Fields) -> dict[str, Any]:
-    """The scope of a request with these fields, as the app got it."""
-    return _parsed(client, client.await_answer(client.open(fields, end=True)))
+def _scope(client: Http2, path: str = "/scope", *more: tuple[str, str]) -> Scope:
+    """The scope that the app is given for a request."""
+    return _read(client, client.fetch(path, "GET", *more))
 
 
-def _described(client: Client, answer: Answer) -> dict[str, Any]:
-    """The scope that `/scope` answers with, as the probe describes values."""
-    try:
-        scope: dict[str, Any] = json.loads(answer.body)["value"]
-    except (ValueError, LookupError, TypeError) as error:
-        raise ProtocolFault(
-            f"expected the scope as JSON, found {answer} {shown(answer.body)}\n{client.story}"
-        ) from error
-    return scope
-
-
-def _parsed(client: Client, answer: Answer) -> dict[str, Any]:
-    scope = _described(client, answer)
-    try:
-        found = {key: item["value"] for key, item in scope.items()}
-        pairs = [[part["value"] for part in pair["value"]] for pair in found["headers"]]
-    except (LookupError, TypeError) as error:
-        raise ProtocolFault(f"expected the keys of a scope, found {sorted(scope)}\n{client.story}") from error
-    return {"extensions": {}, **found, "headers": [(name, value) for name, value in pairs]}
-
-
-def _check(
-    name: str, title: str, expectation: str, source: str, run: Callable[[Target], Finding], force: Force = "must"
-) -> Check:
-    return Check(name, title, HTTP2_PROTOCOLS, expectation, source, run, force=force)
-
-
-CHECKS = (
-    _check(
-        "h2-request-trailers",
-        "Trailers of a request",
-        "A request may end with a field section of trailers; it is served.",
-        "RFC 9113 §8.1",
-        _request_trailers,
-    ),
-    _check(
-        "h2-response-trailers",
-        "Trailers of an answer",
-        "Where http.response.trailers is offered, a client that says te: trailers gets the app's after the data.",
-        "RFC 9113 §8.1; ASGI HTTP Trailers",
-        _response_trailers,
-    ),
-    _check(
-        "h2-early-hint",
-        "Early hints",
-        "Where http.response.early_hint is offered, the client gets 103 before the answer.",
-        "ASGI extensions, Early Hints; RFC 8297 §2",
-        _early_hint,
-    ),
-    _check(
-        "h2-extensions",
-        "Extensions of the scope",
-        "Extensions that the server supports are a dict, with a dict for each.",
-        "ASGI HTTP 2.5 Connection Scope; ASGI extensions",
-        _extensions,
-    ),
-    _check("h2-head", "HEAD", "An answer to HEAD MUST NOT have content.", "RFC 9110 §9.3.2", _head),
-    _check(
-        "h2-no-content",
-        "204 and 304",
-        "Answers with these statuses end with the header section.",
-        "RFC 9110 §15.3.5, §15.4.5",
-        _no_content,
-    ),
-    _check(
-        "h2-expect-continue",
-        "Expect: 100-continue",
-        "A server MUST send 100 or a final status before it waits for the body.",
-        "RFC 9110 §10.1.1",
-        _expectation,
-    ),
-    _check("h2-padding", "Padded DATA", "Padding is no part of the data.", "RFC 9113 §6.1", _padding),
-    _check(
-        "h2-continuation",
-        "Header over several frames",
-        "A field section may go on in CONTINUATION; a server that finds it too large may answer 431.",
-        "RFC 9113 §4.3, §6.10, §10.5.1",
-        _continuation,
-    ),
-    _check(
-        "h2-authority",
-        ":authority becomes host",
-        "Pseudo-headers MUST be removed, and :authority added to the start of the headers as host.",
-        "ASGI HTTP, Connection Scope",
-        _authority,
-    ),
-    _check(
-        "h2-authority-and-host",
-        ":authority and another host",
-        "A server SHOULD take such a request for malformed; to the app, :authority replaces host.",
-        "RFC 9113 §8.3.1; ASGI HTTP, Connection Scope",
-        _other_host,
-    ),
-    _check(
-        "h2-scope",
-        "Keys of the scope",
-        "http_version is 2, and scheme, method and path are those of the pseudo-headers.",
-        "ASGI HTTP, Connection Scope",
-        _scope_keys,
-    ),
-    _check(
-        "h2-cookies",
-        "Cookie in several fields",
-        "Cookie fields MUST be joined with '; ' before they go to a generic HTTP server application.",
-        "RFC 9113 §8.2.3",
-        _cookies,
-    ),
-    _check(
-        "h2-websocket",
-        "WebSocket over a stream",
-        "Where SETTINGS_ENABLE_CONNECT_PROTOCOL is advertised, CONNECT with :protocol websocket opens a WebSocket.",
-        "RFC 8441 §3, §5",
-        _extended_connect,
-    ),
-)
+def _read(client: Http2, response: Response) -> Scope:
+    if not response.ended:
+        raise client.fault(f"expected the scope as JSON, found {response}")
+    return read_scope(response.body)

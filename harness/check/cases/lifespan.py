@@ -1,118 +1,127 @@
-"""ASGI: start-up and shutdown of the app."""
+"""ASGI lifespan: start-up and shutdown of the app."""
 
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
-from harness.check.cases.asgi import plain
-from harness.check.cases.http1 import CLEAR
-from harness.check.cases.shutdown import newcomer
-from harness.check.clients.http1 import Wire, new_marker, request
-from harness.check.model import Check, Finding, failed, not_applicable, passed
-from harness.check.target import POLL_S, without_path
+from harness.check.cases.scopes import plain
+from harness.check.cases.shutdown import terminate, try_new_connection
+from harness.check.clients.http1 import Http1
+from harness.check.model import HTTP1_CLEAR, Family, Finding, failed, not_applicable, passed
+from harness.check.target import new_marker, wait_for, without_path
 from harness.model.errors import ServerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from harness.check.target import StartedServer, Target
 
-    from harness.check.model import Force
-    from harness.check.target import OwnTarget, Target
+CHECKS = Family(HTTP1_CLEAR)
 
 LIFESPAN = "lifespan"
-"""The probe's marker of what happens there."""
+"""The probe notes what happens in the lifespan under this marker."""
 STOP_S = 8.0
-STILL_S = 0.5
-"""A server that does not wait for the app's answer to lifespan.shutdown has ended by then."""
-_NONE = "the server calls the app with no lifespan scope; the source does not say that it has to"
+SILENCE_S = 0.5
+"""A server that does not wait for the app's answer to lifespan.shutdown has exited by then."""
+_SOURCE = "ASGI Lifespan 2.0"
+_NO_LIFESPAN = not_applicable("the server calls the app with no lifespan scope, which the source does not require")
 
 
 def _names(target: Target) -> list[str]:
     return [event["event"] for event in target.events(LIFESPAN)]
 
 
-def _startup(target: Target) -> Finding:
-    with target.fresh(PROBE_LIFESPAN="slow") as own:
-        # The probe answered during the start: its first request stands in the file with what came before.
-        served = own.events("")
-        lifespan = own.events(LIFESPAN)
+@CHECKS.check("lifespan-startup", "Lifespan: start-up first", _SOURCE)
+def startup(target: Target) -> Finding:
+    """A server must wait for lifespan.startup.complete before it processes connections."""
+    with target.fresh(PROBE_LIFESPAN="slow") as server:
+        # The start of the server was detected by a request, which the probe has noted with its time.
+        requests = server.events("")
+        lifespan = server.events(LIFESPAN)
     names = [event["event"] for event in lifespan]
     if not names:
-        return not_applicable(_NONE)
+        return _NO_LIFESPAN
     if "lifespan.startup" not in names:
         return failed(f"expected lifespan.startup before the first request, found {names}")
-    if "ready" not in names or served[0]["at"] < next(event["at"] for event in lifespan if event["event"] == "ready"):
+    if "ready" not in names or requests[0]["at"] < next(each["at"] for each in lifespan if each["event"] == "ready"):
         return failed(f"expected no request before lifespan.startup.complete, found one; lifespan: {names}")
     return passed(f"{', '.join(names)}, then the first request")
 
 
-def _scope(target: Target) -> Finding:
+@CHECKS.check("lifespan-scope", "Lifespan: scope", _SOURCE)
+def scope(target: Target) -> Finding:
+    """The lifespan scope has the type lifespan and the versions of ASGI."""
     scopes = [event["scope"] for event in target.events(LIFESPAN) if event["event"] == "scope"]
     if not scopes:
-        return not_applicable(_NONE)
-    scope: dict[str, Any] = plain(scopes[0])
-    asgi = scope.get("asgi")
+        return _NO_LIFESPAN
+    found: dict[str, Any] = plain(scopes[0])
+    asgi = found.get("asgi")
     if not isinstance(asgi, dict) or asgi.get("version") not in ("2.0", "3.0"):
-        return failed(f"expected asgi with its version in the scope, found {scope}")
-    return passed(f"{scope}")
+        return failed(f"expected asgi with its version in the scope, found {found}")
+    return passed(f"{found}")
 
 
-def _shutdown(target: Target) -> Finding:
-    with target.fresh(PROBE_LIFESPAN="waits") as own:
-        if not _names(own):
-            return not_applicable(_NONE)
-        own.terminate()
-        if not _is_told(own):
-            found = f"{_names(own)}; the server {'lives on' if own.ended is None else f'ended with {own.ended}'}"
-            return failed(f"expected lifespan.shutdown after SIGTERM, found {found}")
-        connection = newcomer(own)
-        early = own.await_end(min(STILL_S, own.patience_s))
-        own.open_gate(LIFESPAN)
-        ended = own.await_end(STOP_S)
-        names = _names(own)
-    told = f"{', '.join(names)}; while the app was busy with it a new connection was {connection}"
+@CHECKS.check("lifespan-shutdown", "Lifespan: shutdown", _SOURCE)
+def shutdown(target: Target) -> Finding:
+    """A server sends lifespan.shutdown once it has stopped accepting connections, and serves none after that.
+
+    It waits for the app's answer, and exits.
+    """
+    with target.fresh(PROBE_LIFESPAN="waits") as server:
+        if not _names(server):
+            return _NO_LIFESPAN
+        server.terminate()
+        if not _is_told(server):
+            state = "still runs" if server.ended is None else f"ended with {server.ended}"
+            return failed(f"expected lifespan.shutdown after SIGTERM, found {_names(server)}; the server {state}")
+        connection = try_new_connection(server)
+        early = server.await_end(min(SILENCE_S, server.timeout_s))
+        server.open_gate(LIFESPAN)
+        ended = server.await_end(STOP_S)
+        names = _names(server)
+    words = f"{', '.join(names)}; while the app was busy with it a new connection was {connection}"
     if early is not None or "over" not in names:
-        return failed(f"expected the server to wait for the app's answer, found that it ended with {early}; {told}")
+        return failed(f"expected the server to wait for the app's answer, found that it ended with {early}; {words}")
     if connection == "served":
-        return failed(f"expected no connection served after lifespan.shutdown, found one; {told}")
+        return failed(f"expected no connection served after lifespan.shutdown, found one; {words}")
     if ended is None:
-        return failed(f"expected the server to end, found it alive {STOP_S:g} s after the app's answer; {told}")
-    return passed(f"{told}; the server ended with {ended}")
+        return failed(f"expected the server to exit, found it alive {STOP_S:g} s after the app's answer; {words}")
+    return passed(f"{words}; the server ended with {ended}")
 
 
-def _is_told(own: OwnTarget) -> bool:
-    """Does the app get lifespan.shutdown, before the server ends or the time is over?"""
-    deadline = time.monotonic() + STOP_S
-    while own.ended is None and time.monotonic() < deadline:
-        if own.await_event(LIFESPAN, "lifespan.shutdown", POLL_S):
-            return True
-    return "lifespan.shutdown" in _names(own)
+def _is_told(server: StartedServer) -> bool:
+    """Does the app get lifespan.shutdown before the server ends and the time is up?"""
+    wait_for(lambda: server.ended is not None or "lifespan.shutdown" in _names(server), STOP_S)
+    return "lifespan.shutdown" in _names(server)
 
 
-def _state(target: Target) -> Finding:
+@CHECKS.check("lifespan-state", "Lifespan: state for requests", _SOURCE)
+def state(target: Target) -> Finding:
+    """A server that offers state gives each request a shallow copy of what the start-up put there."""
     if not _names(target):
-        return not_applicable(_NONE)
+        return _NO_LIFESPAN
     states, markers = [], [new_marker(), new_marker()]
     for marker in markers:
-        wire = Wire(target)
-        wire.send(request(target, f"/state?marker={marker}"))
-        states.append(json.loads(wire.answer().body))
+        states.append(json.loads(Http1(target).fetch(f"/state?marker={marker}").body))
         target.await_event(marker, "returned")
     if states[0] is None:
         return not_applicable("the scope has no state, which is optional")
     if states[0].get("greeting") != "hello":
         return failed(f"expected what the start-up put into state, found {states[0]}")
     if "own" in states[1]:
-        return failed(f"expected a copy for each request, found one request's key in the next: {states[1]}")
+        return failed(f"expected a copy for each request, found a key of one request in the next: {states[1]}")
     if states[1].get("shared") != [*states[0]["shared"], markers[0]]:
         return failed(f"expected a shallow copy, which shares objects; found {states[0]}, then {states[1]}")
     return passed(f"the first request got {states[0]}, the next {states[1]}")
 
 
-def _failing(target: Target) -> Finding:
+@CHECKS.check("lifespan-failed", "Lifespan: failed start-up", _SOURCE, level="should")
+def failed_startup(target: Target) -> Finding:
+    """A server that gets lifespan.startup.failed should log the message and exit.
+
+    An exit status of 0 would hide the failure from a supervisor.
+    """
     if not _names(target):
-        return not_applicable(_NONE)
+        return _NO_LIFESPAN
     try:
         with target.fresh(PROBE_LIFESPAN="fail"):
             return failed("expected the server to exit after lifespan.startup.failed, found that it serves")
@@ -121,72 +130,30 @@ def _failing(target: Target) -> Finding:
     if ended is None:
         return failed(f"expected the server to exit after lifespan.startup.failed, found: {text}\n{log}")
     if ended == "exit status 0":
-        return failed(f"expected an exit status that tells of the failure, found {ended}\n{log}")
+        return failed(f"expected an exit status that shows the failure, found {ended}\n{log}")
     if "the probe refuses to start" not in log:
         return failed(f"expected the app's message in the log, found none; it ended with {ended}\n{log}")
     return passed(f"the message is in the log, and the server ended with {ended}\n{log}")
 
 
-def _unknown(target: Target) -> Finding:
+@CHECKS.check("lifespan-unknown", "Lifespan: app without it", _SOURCE)
+def app_without_lifespan(target: Target) -> Finding:
+    """A server must serve an app that raises on the lifespan scope, without sending it lifespan events."""
     if not _names(target):
-        return not_applicable(_NONE)
+        return _NO_LIFESPAN
     try:
-        with target.fresh(PROBE_LIFESPAN="raise") as own:
-            wire = Wire(own)
-            wire.send(request(own, "/hello"))
-            served = wire.answer().body == b"hello"
-            wire.close()
-            own.terminate()
-            wire.remark("SIGTERM to the server")
-            ended, names = own.await_end(STOP_S), _names(own)
+        with target.fresh(PROBE_LIFESPAN="raise") as server:
+            connection = Http1(server)
+            served = connection.fetch("/hello").body == b"hello"
+            connection.close()
+            terminate(server, connection)
+            ended, names = server.await_end(STOP_S), _names(server)
     except ServerError as error:
         return failed(f"expected the app to be served, found: {without_path(error)}\n{error.log_tail}")
     if not served:
-        return failed(f"expected the app to be served\n{wire.story}")
+        return connection.failed("expected the app to be served")
     if names.count("scope") != len(names):
         return failed(f"expected no lifespan events, found {names}")
     if ended is None:
-        return failed(f"expected the server to end, found it alive {STOP_S:g} s after SIGTERM")
-    return passed(f"served without lifespan events; ended with {ended}\n{wire.story}")
-
-
-def _check(name: str, title: str, expectation: str, run: Callable[[Target], Finding], force: Force = "must") -> Check:
-    return Check(name, title, CLEAR, expectation, "ASGI Lifespan 2.0", run, force=force)
-
-
-CHECKS = (
-    _check(
-        "lifespan-startup",
-        "Lifespan: start-up first",
-        "A server must wait for lifespan.startup.complete before it processes connections.",
-        _startup,
-    ),
-    _check("lifespan-scope", "Lifespan: scope", "The scope has the type lifespan and the versions of ASGI.", _scope),
-    _check(
-        "lifespan-shutdown",
-        "Lifespan: shutdown",
-        "lifespan.shutdown is sent when the server has stopped accepting connections: none is served after it; the "
-        "server waits for the app's answer, and ends.",
-        _shutdown,
-    ),
-    _check(
-        "lifespan-state",
-        "Lifespan: state for requests",
-        "Where the server offers state, each request gets a shallow copy of what the start-up put there.",
-        _state,
-    ),
-    _check(
-        "lifespan-failed",
-        "Lifespan: failed start-up",
-        "A server that sees lifespan.startup.failed should log the message and exit; an exit status of 0 would hide it "
-        "from a supervisor.",
-        _failing,
-        "should",
-    ),
-    _check(
-        "lifespan-unknown",
-        "Lifespan: app without it",
-        "If the app raises on the lifespan scope, the server must continue, but not send any lifespan events.",
-        _unknown,
-    ),
-)
+        return failed(f"expected the server to exit, found it alive {STOP_S:g} s after SIGTERM")
+    return connection.passed(f"served without lifespan events; ended with {ended}")

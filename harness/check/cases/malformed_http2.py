@@ -1,4 +1,4 @@
-"""Forms of what a server must refuse over HTTP/2, each on a connection of its own, and what became of them."""
+"""Malformed HTTP/2 frames and requests: each is sent on a new connection, and the server has to refuse it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.check.clients import h2_frames as h2frames
-from harness.check.clients.h2_frames import MAX_HEADER_LIST_SIZE
-from harness.check.clients.h2_raw import Raw
-from harness.check.clients.http1 import new_marker
-from harness.check.model import Finding, failed, passed
+from harness.check.clients.h2_raw import RawHttp2
+from harness.check.model import Attempt, Finding, failed, judge
+from harness.check.target import new_marker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,133 +16,100 @@ if TYPE_CHECKING:
     from harness.check.clients.h2_frames import Fields
     from harness.check.target import Target
 
-    Form = Callable[[Raw, str], None]
-    """Sends what is malformed; the string is the path of a request that the app would note."""
+    Case = Callable[[RawHttp2, str], None]
+    """Sends something malformed; the string is the path of a request that the app would note."""
     Change = Callable[[list[tuple[str, str]]], Fields]
-    """From the fields of a right request to those of a malformed one."""
+    """Turns the fields of a well-formed request into those of a malformed one."""
 
 SILENCE_S = 2.0
-"""A stream that nothing has come on after so long is taken for unanswered."""
-AFTERMATH_S = 0.1
-"""How long what a server does after the answer to a PING is waited for."""
+"""A stream on which nothing has been received by then counts as unanswered."""
+AFTER_PING_S = 0.1
+"""What a server does after it has acknowledged a PING is awaited for this long."""
 STREAM = 1
-"""The stream that forms are about."""
+"""The cases use this stream."""
 CLIENT_ERRORS = range(400, 500)
-FLOOD = 8 * 1024 * 1024
-"""Header octets that no server should take in that does not say how many it takes."""
-TOLERANCE = 1.5
-"""So many times what the server says that it takes is too much."""
-PIECE = 16_000
-"""More than fits into the dynamic table, so that each piece is sent in full."""
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of one form."""
+class Treatment:
+    """How the server treated one case."""
 
-    form: str
+    case: str
     connection_refused: bool
-    """GOAWAY with an error, or closed."""
+    """GOAWAY with an error, or the connection closed."""
     stream_refused: bool
-    """RST_STREAM, or 4xx."""
+    """RST_STREAM, or a 4xx."""
     called: bool
-    """Was the app given a request?"""
+    """Was the app called?"""
     words: str
-    story: str
+    transcript: str
+
+    @property
+    def refused(self) -> bool:
+        return self.connection_refused or self.stream_refused
 
 
-def _outcome(raw: Raw, form: str, path: str) -> Outcome:
-    answer = raw.answer(STREAM)
-    ended = raw.closed or raw.given_up
-    refused = answer.reset is not None or answer.status in CLIENT_ERRORS
-    called = any(event["event"] == "http" for event in raw.target.events(path.rpartition("=")[2]))
-    if raw.given_up and raw.goaway is not None:
-        found = f"GOAWAY {h2frames.error_name(raw.goaway.error_code)}"
-    else:
-        found = "closed" if raw.closed else str(answer)
-    words = f"{form}: {found}{', the app was called' if called else ''}"
-    return Outcome(form, ended, refused, called, words, raw.story)
+def requests_refused(cases: Mapping[str, Change]) -> Callable[[Target], Finding]:
+    """A check that passes if a request with each of these changes is refused and the app is not called."""
 
-
-def requests_refused(forms: Mapping[str, Change]) -> Callable[[Target], Finding]:
-    """A run of a check for which requests with each of these changes have to be refused, the app not called."""
-
-    def form(change: Change) -> Form:
+    def case(change: Change) -> Case:
         return lambda raw, path: raw.send_fields(STREAM, change(raw.request_fields(path)))
 
-    sent = {name: form(change) for name, change in forms.items()}
-    return refused(sent, lambda outcome: (outcome.connection_refused or outcome.stream_refused) and not outcome.called)
+    sent = {name: case(change) for name, change in cases.items()}
+    return refused(sent, lambda treatment: treatment.refused and not treatment.called)
 
 
-def streams_refused(forms: Mapping[str, Form]) -> Callable[[Target], Finding]:
-    """The same for frames that have to be a stream error or a connection error; the app may have been called."""
-    return refused(forms, lambda outcome: outcome.connection_refused or outcome.stream_refused)
+def streams_refused(cases: Mapping[str, Case]) -> Callable[[Target], Finding]:
+    """A check that passes if each case is a stream error or a connection error; the app may have been called."""
+    return refused(cases, lambda treatment: treatment.refused)
 
 
-def connections_refused(forms: Mapping[str, Form]) -> Callable[[Target], Finding]:
-    """The same for frames that have to be a connection error."""
-    return refused(forms, lambda outcome: outcome.connection_refused, stream_enough=False)
+def connections_refused(cases: Mapping[str, Case]) -> Callable[[Target], Finding]:
+    """A check that passes if each case is a connection error."""
+    return refused(cases, lambda treatment: treatment.connection_refused, stream_enough=False)
 
 
 def refused(
-    forms: Mapping[str, Form], right: Callable[[Outcome], bool], *, stream_enough: bool = True
+    cases: Mapping[str, Case], is_right: Callable[[Treatment], bool], *, stream_enough: bool = True
 ) -> Callable[[Target], Finding]:
-    """A run that tries each form and then asks whether the server still serves others."""
+    """A check that tries each case, and then whether the server still serves others."""
+    expected = f"{'a stream or ' if stream_enough else 'a '}connection error"
 
     def run(target: Target) -> Finding:
-        outcomes = [_tried(target, name, form, stream_enough=stream_enough) for name, form in forms.items()]
-        wrong = [outcome for outcome in outcomes if not right(outcome)]
-        summary = "; ".join(outcome.words for outcome in wrong or outcomes)
-        stories = "\n".join(outcome.story for outcome in wrong or outcomes[:1])
-        if wrong:
-            return failed(
-                f"expected {'a stream or ' if stream_enough else 'a '}connection error, found for {summary}\n{stories}"
-            )
-        if not serves(target):
-            return failed(f"the server serves no more after {summary}\n{stories}")
-        return passed(f"{summary}\n{stories}")
+        treatments = [_try_case(target, name, case, stream_enough=stream_enough) for name, case in cases.items()]
+        attempts = [Attempt(each.words, is_right(each), each.transcript) for each in treatments]
+        finding = judge(attempts, expected)
+        if finding.result == "pass" and not serves(target):
+            return failed(f"the server serves no more after {finding.evidence}")
+        return finding
 
     return run
 
 
-def _tried(target: Target, name: str, form: Form, *, stream_enough: bool) -> Outcome:
-    path = f"/echo?marker={new_marker()}"
-    with Raw(target) as raw:
-        form(raw, path)
-        answer = raw.answer(STREAM)
+def _try_case(target: Target, name: str, case: Case, *, stream_enough: bool) -> Treatment:
+    marker = new_marker()
+    with RawHttp2(target) as raw:
+        case(raw, f"/echo?marker={marker}")
+        response = raw.response(STREAM)
 
         def decided() -> bool:
-            return raw.closed or raw.given_up or (stream_enough and answer.over)
+            return raw.closed or raw.failed_by_server or (stream_enough and response.over)
 
-        if not decided() and raw.pinged(SILENCE_S, decided):
-            raw.run_until(decided, SILENCE_S if stream_enough else AFTERMATH_S)
-        return _outcome(raw, name, path)
+        if not decided() and raw.ping(SILENCE_S, decided):
+            raw.run_until(decided, SILENCE_S if stream_enough else AFTER_PING_S)
+    called = any(event["event"] == "http" for event in target.events(marker))
+    if raw.failed_by_server and raw.goaway is not None:
+        found = f"GOAWAY {h2frames.error_name(raw.goaway.error_code)}"
+    else:
+        found = "closed" if raw.closed else str(response)
+    words = f"{name}: {found}{', the app was called' if called else ''}"
+    stream_refused = response.reset is not None or response.status in CLIENT_ERRORS
+    refused = raw.closed or raw.failed_by_server
+    return Treatment(name, refused, stream_refused, called, words, str(raw.transcript))
 
 
 def serves(target: Target) -> bool:
-    """Is a right request on a new connection answered?"""
-    with Raw(target) as raw:
+    """Does the server answer a well-formed request on a new connection?"""
+    with RawHttp2(target) as raw:
         raw.send_fields(STREAM, raw.request_fields("/hello"))
-        return raw.await_answer(STREAM).is_whole(200, b"hello")
-
-
-def flood(target: Target) -> Finding:
-    """A header section that goes on in CONTINUATION for ever."""
-    with Raw(target) as raw:
-        said = raw.settings.get(MAX_HEADER_LIST_SIZE)
-        most = FLOOD if said is None else max(FLOOD, TOLERANCE * said)
-        fields = raw.encoded(raw.request_fields("/hello"))
-        raw.send(h2frames.any_frame(h2frames.HEADERS, h2frames.END_STREAM, STREAM, fields))
-        piece = h2frames.any_frame(h2frames.CONTINUATION, 0, STREAM, raw.encoded([("x-flood", "v" * PIECE)]))
-        sent = 0
-
-        def stopped() -> bool:
-            return raw.closed or raw.given_up or raw.answer(STREAM).over
-
-        while sent < most and not stopped():
-            raw.transmit(piece.serialize())
-            raw.poll()
-            sent += PIECE
-        found = "refused" if raw.run_until(stopped, AFTERMATH_S) else "taken, and more would be"
-        finding = raw.finding(stopped(), f"{sent:,} bytes of headers in CONTINUATION: {found}")
-    return finding if serves(target) else failed(f"the server serves no more after {finding.evidence}")
+        return raw.await_response(STREAM).is_complete(200, b"hello")

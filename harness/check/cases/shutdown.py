@@ -1,156 +1,127 @@
-"""SIGTERM: what is in flight is completed, and nothing new is taken."""
+"""SIGTERM: requests in flight are completed, and no new ones are accepted."""
 
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from harness.check.cases.http1 import ANY_APP, HTTP1
-from harness.check.clients.http1 import Silent, Wire, new_marker, request
-from harness.check.model import Check, Finding, ProtocolFault, failed, passed
+from harness.check.clients.connection import Silent
+from harness.check.clients.http1 import Http1
+from harness.check.model import ANY_APP, HTTP1, Family, Finding, ProtocolFault, failed
 from harness.check.target import POLL_S
 
 if TYPE_CHECKING:
-    from harness.check.target import OwnTarget, Target
+    from collections.abc import Iterator
+
+    from harness.check.target import StartedServer, Target
+
+CHECKS = Family(HTTP1, ANY_APP)
 
 WAITING_S = 1.0
-"""A new connection that has no answer by then gets none."""
+"""A new connection that has no response by then does not get one."""
 NOTICE_S = 0.5
-"""Who gives up what is in flight upon SIGTERM does so within this time."""
+"""A server that abandons requests in flight on SIGTERM has done so by then."""
 _SOURCE = "RFC 9112 §9.5; what process supervisors rely on"
 
 
-def _in_flight(target: Target) -> Finding:
-    marker = new_marker()
-    with target.fresh() as own:
-        wire = Wire(own)
-        wire.send(request(own, f"/late?marker={marker}"))
-        if own.await_event(marker, "http") is None:
-            return failed(f"expected the app to be called\n{wire.story}")
-        own.terminate()
-        wire.remark("SIGTERM to the server")
-        wire.readable(NOTICE_S)
-        wire.remark("the app may answer now")
-        own.open_gate(marker)
+def terminate(server: StartedServer, connection: Http1) -> None:
+    """Send SIGTERM to the server, and note it in the transcript."""
+    server.terminate()
+    connection.remark("SIGTERM to the server")
+
+
+@contextmanager
+def _in_flight(target: Target) -> Iterator[tuple[StartedServer, Http1, str]]:
+    """A server that has got SIGTERM with a request in flight: the app waits at a gate, the marker of the request."""
+    with target.fresh() as server:
+        connection = Http1(server)
+        marker = connection.call_app("/late")
+        terminate(server, connection)
+        yield server, connection, marker
+
+
+@CHECKS.check("shutdown-in-flight", "SIGTERM: request in flight completed", _SOURCE, level="expected")
+def request_in_flight(target: Target) -> Finding:
+    """A server that gets SIGTERM completes the response in flight, then closes the connection and exits."""
+    with _in_flight(target) as (server, connection, marker):
+        connection.readable(NOTICE_S)
+        connection.remark("the app may answer now")
+        server.open_gate(marker)
         try:
-            answer = wire.answer()
+            response = connection.response()
         except ProtocolFault as fault:
             return failed(f"expected the request in flight answered, found {fault}")
-        if answer.body != b"late":
-            return failed(
-                f"expected the request in flight answered, found {answer.status} {answer.body!r}\n{wire.story}"
-            )
-        if not wire.closed(target.patience_s):
-            return failed(f"expected the connection closed after the answer, found it open\n{wire.story}")
-        wire.close()  # TLS waits for the other side's farewell
-        ended = own.await_end()
+        if response.body != b"late":
+            return connection.failed(f"expected the request in flight answered, found {response}")
+        if not connection.await_close(target.timeout_s):
+            return connection.failed("expected the connection closed after the response, found it open")
+        connection.close()  # over TLS a server may wait for this
+        ended = server.await_end()
     if ended is None:
-        return failed(
-            f"expected the server to end after the answer, found it alive {target.patience_s:g} s later\n{wire.story}"
-        )
-    return passed(f"answered, closed, ended with {ended}\n{wire.story}")
+        alive = f"found it alive {target.timeout_s:g} s later"
+        return connection.failed(f"expected the server to exit after the response, {alive}")
+    return connection.passed(f"answered, closed, ended with {ended}")
 
 
-def _no_new_ones(target: Target) -> Finding:
-    marker = new_marker()
-    with target.fresh() as own:
-        wire = Wire(own)
-        wire.send(request(own, f"/late?marker={marker}"))
-        if own.await_event(marker, "http") is None:
-            return failed(f"expected the app to be called\n{wire.story}")
-        own.terminate()
-        wire.remark("SIGTERM to the server")
-        found = _refuses(own)
-        wire.remark(f"the last new connection was {found}")
-        own.open_gate(marker)
+@CHECKS.check("shutdown-refuses", "SIGTERM: no new connections", _SOURCE, level="expected")
+def no_new_connections(target: Target) -> Finding:
+    """A server that gets SIGTERM accepts no new connections while it completes requests in flight."""
+    with _in_flight(target) as (server, connection, marker):
+        found = _refuses(server)
+        connection.remark(f"the last new connection was {found}")
+        server.open_gate(marker)
     if found == "served":
-        served = f"found them served for {target.patience_s:g} s"
-        return failed(f"expected new connections refused after SIGTERM, {served}\n{wire.story}")
-    return passed(f"a new connection is {found} while a request is in flight\n{wire.story}")
+        served = f"found them served for {target.timeout_s:g} s"
+        return connection.failed(f"expected new connections refused after SIGTERM, {served}")
+    return connection.passed(f"a new connection is {found} while a request is in flight")
 
 
-def _refuses(own: OwnTarget) -> str:
-    """What becomes of new connections, as `newcomer` says; `served` when that is so to the end of patience."""
-    deadline, closed = time.monotonic() + own.patience_s, 0
+def _refuses(server: StartedServer) -> str:
+    """What happens to new connections, as in `try_new_connection`; `served` if they are until the timeout."""
+    deadline, closed = time.monotonic() + server.timeout_s, 0
     while time.monotonic() < deadline:
-        found = newcomer(own)
+        found = try_new_connection(server)
         closed += found == "closed"
-        if found in ("refused", "left waiting") or closed > 1:  # the first may have come together with the signal
+        if found in ("refused", "left waiting") or closed > 1:  # the first may have arrived together with the signal
             return found
         time.sleep(POLL_S)
     return "served"
 
 
-def newcomer(own: OwnTarget) -> str:
-    """What becomes of a new connection with a request: `refused`, `closed`, `left waiting` or `served`."""
+def try_new_connection(server: StartedServer) -> str:
+    """What happens to a new connection with a request: `refused`, `closed`, `left waiting` or `served`."""
     try:
-        wire = Wire(own)
-    except TimeoutError:  # of TLS, in the queue of those that nobody has accepted
+        connection = Http1(server)
+    except TimeoutError:  # a TLS handshake with a server that does not accept the connection
         return "left waiting"
     except OSError:
         return "refused"
-    wire.socket.settimeout(WAITING_S)
-    wire.send(request(own, "/hello", "Connection: close"))
-    try:
-        wire.answer()
-    except Silent:
-        return "left waiting"
-    except ProtocolFault:
-        return "closed"
-    finally:
-        wire.socket.close()
+    with connection:
+        connection.timeout_s = WAITING_S
+        try:
+            connection.fetch("/hello", "Connection: close")
+        except Silent:
+            return "left waiting"
+        except ProtocolFault:
+            return "closed"
     return "served"
 
 
-def _idle(target: Target) -> Finding:
-    with target.fresh() as own:
-        wire = Wire(own)
-        wire.send(request(own, "/hello"))
-        if wire.answer().body != b"hello":
-            return failed(f"expected the answer\n{wire.story}")
-        own.terminate()
-        wire.remark("SIGTERM to the server")
-        closed = wire.closed(target.patience_s)
-        wire.close()  # TLS waits for the other side's farewell
-        ended = own.await_end()
+@CHECKS.check("shutdown-idle", "SIGTERM: idle connections closed", _SOURCE, level="expected")
+def idle_connection(target: Target) -> Finding:
+    """A server that gets SIGTERM closes idle connections and exits within 5 seconds."""
+    with target.fresh() as server:
+        connection = Http1(server)
+        if connection.fetch("/hello").body != b"hello":
+            return connection.failed("expected the response")
+        terminate(server, connection)
+        closed = connection.await_close(target.timeout_s)
+        connection.close()  # over TLS a server may wait for this
+        ended = server.await_end()
     if not closed:
-        return failed(
-            f"expected the idle connection closed, found it open {target.patience_s:g} s after SIGTERM\n{wire.story}"
-        )
+        still_open = f"found it open {target.timeout_s:g} s after SIGTERM"
+        return connection.failed(f"expected the idle connection closed, {still_open}")
     if ended is None:
-        return failed(f"expected the server to end, found it alive\n{wire.story}")
-    return passed(f"closed, and the server ended with {ended}\n{wire.story}")
-
-
-CHECKS = (
-    Check(
-        "shutdown-in-flight",
-        "SIGTERM: request in flight completed",
-        HTTP1,
-        "A server that is told to stop completes the answer in flight, then closes the connection and ends.",
-        _SOURCE,
-        _in_flight,
-        ANY_APP,
-        force="expected",
-    ),
-    Check(
-        "shutdown-refuses",
-        "SIGTERM: no new connections",
-        HTTP1,
-        "A server that is told to stop takes no new connections while it completes what is in flight.",
-        _SOURCE,
-        _no_new_ones,
-        ANY_APP,
-        force="expected",
-    ),
-    Check(
-        "shutdown-idle",
-        "SIGTERM: idle connections closed",
-        HTTP1,
-        "A server that is told to stop closes idle connections and ends within 5 seconds.",
-        _SOURCE,
-        _idle,
-        ANY_APP,
-        force="expected",
-    ),
-)
+        return connection.failed("expected the server to exit, found it alive")
+    return connection.passed(f"closed, and the server ended with {ended}")

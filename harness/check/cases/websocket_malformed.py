@@ -4,222 +4,204 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.check.clients.http1 import new_marker
-from harness.check.clients.websocket import BINARY, CLOSE, CONTINUATION, FIN, MASKED, NO_CODE, PING, RSV1, TEXT, Socket
-from harness.check.model import Check, Finding, ProtocolFault, failed, passed
+from harness.check.clients.websocket import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    EIGHT_BYTES,
+    FIN,
+    MASKED,
+    NO_CODE,
+    PING,
+    RSV1,
+    TEXT,
+    WebSocket,
+)
+from harness.check.model import Attempt, Family, Finding, ProtocolFault, judge
+from harness.check.target import new_marker
 from harness.model.protocols import WEBSOCKET_PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from harness.check.model import Force
     from harness.check.target import Target
 
-    Form = Callable[[Socket], None]
+    Case = Callable[[WebSocket], None]
 
-NORMAL, PROTOCOL_ERROR = 1000, 1002
+CHECKS = Family(WEBSOCKET_PROTOCOLS)
+
+NORMAL, PROTOCOL_ERROR, INVALID_DATA = 1000, 1002, 1007
 NEVER_SENT = (NO_CODE, 1006, 1015)
-"""Codes that no Close frame may have (§7.4.1)."""
+"""No CLOSE may have one of these codes (§7.4.1)."""
 NOT_DEFINED = (999, 1004, *NEVER_SENT, 5000)
-"""These, and codes that are reserved or that nobody has defined (§7.4.2)."""
+"""These codes may not be sent, are reserved, or are not defined (§7.4.2)."""
 SILENCE_S = 2.0
+UNKNOWN_OPCODE = 0x3
 
 
-def _fails(forms: Mapping[str, Form]) -> Callable[[Target], Finding]:
-    """A run for which each form has to end the connection, the app not being given the message.
+def _frames(*frames: tuple[int, bytes]) -> Case:
+    def case(socket: WebSocket) -> None:
+        for first, payload in frames:
+            socket.send_frame(first, payload)
 
-    A Close frame may have any code but that of a normal end: which one is for `ws-failure-code` to judge.
+    return case
+
+
+def _unmasked(socket: WebSocket) -> None:
+    socket.send_frame(FIN | TEXT, b"hello", masked=False)
+
+
+def _too_long(socket: WebSocket) -> None:
+    socket.transcript.add("→", "BINARY of 2⁶³ bytes")
+    socket.transmit(bytes((FIN | BINARY, MASKED | EIGHT_BYTES)) + (1 << 63).to_bytes(8, "big") + bytes(4))
+
+
+def _fails(cases: Mapping[str, Case]) -> Callable[[Target], Finding]:
+    """A check that passes if each case ends the connection and the app is not given the message.
+
+    A CLOSE may have any code but 1000; whether the code is appropriate is left to `ws-failure-code`.
     """
 
+    def attempt(target: Target, name: str, case: Case) -> Attempt:
+        marker = new_marker()
+        with WebSocket(target, f"/echo?marker={marker}") as socket:
+            case(socket.open)
+            end = socket.await_end(SILENCE_S)
+            code = socket.close_code
+            reached = any(event["event"] == "message" for event in target.events(marker))
+            wrong = (code is None and not socket.closed) or code == NORMAL or reached
+            words = f"{name}: {end}{', the message reached the app' if reached else ''}"
+            return Attempt(words, not wrong, str(socket.transcript))
+
     def run(target: Target) -> Finding:
-        told, wrong, stories = [], [], []
-        for name, form in forms.items():
-            marker = new_marker()
-            with Socket(target, f"/echo?marker={marker}") as socket:
-                form(socket.open)
-                end = socket.await_end(SILENCE_S)
-                code = socket.close_frame.code if socket.close_frame else None
-                reached = any(event["event"] == "message" for event in target.events(marker))
-                told.append(f"{name}: {end}{', the message reached the app' if reached else ''}")
-                if (code is None and not socket.closed) or code == NORMAL or reached:
-                    wrong.append(told[-1])
-                    stories.append(socket.story)
-                last = socket.story
-        if wrong:
-            return failed(f"expected the connection failed, found for {'; '.join(wrong)}\n" + "\n".join(stories))
-        return passed(f"{'; '.join(told)}\n{last}")
+        return judge([attempt(target, name, case) for name, case in cases.items()], "the connection to fail")
 
     return run
 
 
-def _says_why(target: Target) -> Finding:
-    told, wrong, stories = [], [], []
-    for name, payload, expected in (
-        ("opcode 3", (FIN | 0x3, b"hello"), 1002),
-        ("no UTF-8", (FIN | TEXT, b"\xff"), 1007),
-    ):
-        with Socket(target, "/echo") as socket:
-            socket.open.send_frame(*payload)
-            end = socket.await_end(SILENCE_S)
-            told.append(f"{name}: {end}")
-            stories.append(socket.story)
-            if socket.close_frame is None or socket.close_frame.code != expected:
-                wrong.append(f"{told[-1]}, not {expected}")
-    return (failed if wrong else passed)("\n".join(["; ".join(wrong or told), *stories]))
-
-
-def _frames(*frames: tuple[int, bytes]) -> Form:
-    def form(socket: Socket) -> None:
-        for first, payload in frames:
-            socket.send_frame(first, payload)
-
-    return form
-
-
-def _answers_to(target: Target, codes: Sequence[int]) -> list[tuple[int, str, int | None, str]]:
-    """For each code in a CLOSE of the client: itself, what came of it, the code that came back, the story."""
-    found = []
-    for code in codes:
-        with Socket(target, "/echo", answers_close=False) as socket:
-            try:
-                socket.open.send_close(code)
-                socket.run_until(lambda: socket.close_frame is not None or socket.closed, SILENCE_S)
-            except ProtocolFault:  # wsproto takes no frame with such a code, which is what is looked for
-                if socket.close_frame is None:
-                    raise
-            words = str(socket.close_frame) if socket.close_frame else "closed" if socket.closed else "silence"
-            back = socket.close_frame.code if socket.close_frame and socket.close_frame.payload else None
-            found.append((code, f"{code}: {words}", back, socket.story))
-    return found
-
-
-def _codes_sent_back(target: Target) -> Finding:
-    found = _answers_to(target, NEVER_SENT)
-    wrong = [each for each in found if each[2] in NEVER_SENT]
-    return _told_of(found, wrong, "none of these codes in return")
-
-
-def _codes_refused(target: Target) -> Finding:
-    found = _answers_to(target, NOT_DEFINED)
-    wrong = [each for each in found if not (each[2] == PROTOCOL_ERROR or (each[2] is None and "closed" in each[1]))]
-    return _told_of(found, wrong, "CLOSE 1002 or the end")
-
-
-def _told_of(
-    found: Sequence[tuple[int, str, int | None, str]], wrong: Sequence[tuple[int, str, int | None, str]], expected: str
-) -> Finding:
-    stories = "\n".join(story for *_, story in wrong or found[:1])
-    if wrong:
-        return failed(f"expected {expected}, found for {'; '.join(each[1] for each in wrong)}\n{stories}")
-    return passed(f"{'; '.join(each[1] for each in found)}\n{stories}")
-
-
-def _check(
-    name: str, title: str, expectation: str, source: str, run: Callable[[Target], Finding], force: Force = "must"
-) -> Check:
-    return Check(name, title, WEBSOCKET_PROTOCOLS, expectation, source, run, force=force)
-
-
-CHECKS = (
-    _check(
-        "ws-utf8",
-        "Text that is not UTF-8",
-        "An endpoint MUST fail the connection; the app does not get such a text.",
-        "RFC 6455 §8.1",
-        _fails(
-            {
-                "a message": _frames((FIN | TEXT, b"hello \xff\xfe")),
-                "cut off within a character": _frames((TEXT, b"hello"), (FIN | CONTINUATION, b"\xe2\x82")),
-                "a surrogate": _frames((FIN | TEXT, b"\xed\xa0\x80")),
-            },
-        ),
-    ),
-    _check(
-        "ws-unmasked",
-        "Unmasked frame",
-        "A server MUST close the connection upon a frame that is not masked.",
-        "RFC 6455 §5.1",
-        _fails(
-            {"TEXT unmasked": lambda socket: socket.send_frame(FIN | TEXT, b"hello", masked=False)},
-        ),
-    ),
-    _check(
-        "ws-reserved",
-        "Reserved bits and opcodes",
-        "Reserved bits without an extension, and unknown opcodes, MUST fail the connection.",
-        "RFC 6455 §5.2",
-        _fails(
-            {
-                "RSV1": _frames((FIN | RSV1 | TEXT, b"hello")),
-                "RSV2": _frames((FIN | 0x20 | TEXT, b"hello")),
-                "RSV3": _frames((FIN | 0x10 | TEXT, b"hello")),
-                "opcode 3": _frames((FIN | 0x3, b"hello")),
-                "opcode 11": _frames((FIN | 0xB, b"hello")),
-            },
-        ),
-    ),
-    _check(
-        "ws-control",
-        "Control frames that are too long or in parts",
-        "Control frames MUST NOT be fragmented and have at most 125 bytes.",
-        "RFC 6455 §5.5",
-        _fails(
-            {
-                "PING without FIN": _frames((PING, b"ping")),
-                "PING of 126 bytes": _frames((FIN | PING, bytes(126))),
-                "CLOSE of 126 bytes": _frames((FIN | CLOSE, NORMAL.to_bytes(2, "big") + b"x" * 124)),
-                "CLOSE of 1 byte": _frames((FIN | CLOSE, b"\x03")),
-            },
-        ),
-    ),
-    _check(
-        "ws-fragments-order",
-        "Fragments out of order",
-        "CONTINUATION needs a message to go on, and a message must end before the next begins.",
-        "RFC 6455 §5.4",
-        _fails(
-            {
-                "CONTINUATION first": _frames((FIN | CONTINUATION, b"hello")),
-                "TEXT within a message": _frames((TEXT, b"hello"), (FIN | BINARY, b"hello")),
-            },
-        ),
-    ),
-    _check(
-        "ws-length",
-        "Length beyond 63 bits",
-        "The most significant bit of a length of 64 bits MUST be 0.",
-        "RFC 6455 §5.2",
-        _fails(
-            {
-                "length 2⁶³": lambda socket: socket.transmit(
-                    bytes((FIN | BINARY, MASKED | 127)) + (1 << 63).to_bytes(8, "big") + bytes(4), "BINARY of 2⁶³ bytes"
-                )
-            },
-        ),
-    ),
-    _check(
-        "ws-failure-code",
-        "A connection that fails says why",
-        "A server that fails a connection SHOULD send CLOSE with an appropriate code first: 1002 for a protocol error, "
-        "1007 for text that is not UTF-8.",
-        "RFC 6455 §7.1.7, §7.4.1",
-        _says_why,
-        "should",
-    ),
-    _check(
-        "ws-close-code",
-        "Close codes that are never sent",
-        "1005, 1006 and 1015 MUST NOT be set in a CLOSE frame: not even in return to a client that did.",
-        "RFC 6455 §7.4.1",
-        _codes_sent_back,
-    ),
-    _check(
-        "ws-close-code-refused",
-        "Close codes that mean nothing",
-        "A CLOSE with a code that is reserved or not defined (999, 1004, 1005, 1006, 1015, 5000) is answered as a "
-        "protocol error, or with the end of the connection.",
-        "RFC 6455 §7.4.1, §7.4.2",
-        _codes_refused,
-        "expected",
+CHECKS.add(
+    "ws-utf8",
+    "Text that is not UTF-8",
+    "A server MUST fail the connection on text that is not UTF-8; the app does not get the text.",
+    "RFC 6455 §8.1",
+    _fails(
+        {
+            "a message": _frames((FIN | TEXT, b"hello \xff\xfe")),
+            "cut off within a character": _frames((TEXT, b"hello"), (FIN | CONTINUATION, b"\xe2\x82")),
+            "a surrogate": _frames((FIN | TEXT, b"\xed\xa0\x80")),
+        }
     ),
 )
+CHECKS.add(
+    "ws-unmasked",
+    "Unmasked frame",
+    "A server MUST close the connection on a frame that is not masked.",
+    "RFC 6455 §5.1",
+    _fails({"TEXT unmasked": _unmasked}),
+)
+CHECKS.add(
+    "ws-reserved",
+    "Reserved bits and opcodes",
+    "A server MUST fail the connection on reserved bits without an extension, and on unknown opcodes.",
+    "RFC 6455 §5.2",
+    _fails(
+        {
+            "RSV1": _frames((FIN | RSV1 | TEXT, b"hello")),
+            "RSV2": _frames((FIN | 0x20 | TEXT, b"hello")),
+            "RSV3": _frames((FIN | 0x10 | TEXT, b"hello")),
+            "opcode 3": _frames((FIN | UNKNOWN_OPCODE, b"hello")),
+            "opcode 11": _frames((FIN | 0xB, b"hello")),
+        }
+    ),
+)
+CHECKS.add(
+    "ws-control",
+    "Control frames that are too long or fragmented",
+    "A server fails the connection on control frames that are fragmented, which they MUST NOT be, or longer than 125"
+    " bytes.",
+    "RFC 6455 §5.5",
+    _fails(
+        {
+            "PING without FIN": _frames((PING, b"ping")),
+            "PING of 126 bytes": _frames((FIN | PING, bytes(126))),
+            "CLOSE of 126 bytes": _frames((FIN | CLOSE, NORMAL.to_bytes(2, "big") + b"x" * 124)),
+            "CLOSE of 1 byte": _frames((FIN | CLOSE, b"\x03")),
+        }
+    ),
+)
+CHECKS.add(
+    "ws-fragments-order",
+    "Fragments out of order",
+    "A server fails the connection on CONTINUATION without a message to continue, and on a message within another.",
+    "RFC 6455 §5.4",
+    _fails(
+        {
+            "CONTINUATION first": _frames((FIN | CONTINUATION, b"hello")),
+            "TEXT within a message": _frames((TEXT, b"hello"), (FIN | BINARY, b"hello")),
+        }
+    ),
+)
+CHECKS.add(
+    "ws-length",
+    "Length beyond 63 bits",
+    "A server fails the connection on a length of 64 bits whose most significant bit is not 0, as it MUST be.",
+    "RFC 6455 §5.2",
+    _fails({"length 2⁶³": _too_long}),
+)
+
+
+@CHECKS.check("ws-failure-code", "A connection that fails says why", "RFC 6455 §7.1.7, §7.4.1", level="should")
+def failure_code(target: Target) -> Finding:
+    """A server SHOULD send CLOSE with an appropriate code before it fails a connection.
+
+    That is 1002 for a protocol error, and 1007 for text that is not UTF-8.
+    """
+    attempts = []
+    for name, first, payload, expected in (
+        ("opcode 3", FIN | UNKNOWN_OPCODE, b"hello", PROTOCOL_ERROR),
+        ("no UTF-8", FIN | TEXT, b"\xff", INVALID_DATA),
+    ):
+        with WebSocket(target, "/echo") as socket:
+            socket.open.send_frame(first, payload)
+            words = f"{name}: {socket.await_end(SILENCE_S)}"
+            attempts.append(Attempt(words, socket.close_code == expected, str(socket.transcript)))
+    return judge(attempts, "CLOSE 1002 and CLOSE 1007")
+
+
+def _close_with(
+    target: Target, codes: Sequence[int], is_right: Callable[[WebSocket, int | None], bool]
+) -> list[Attempt]:
+    """The server's reaction to a CLOSE with each code; `is_right` judges it by the code that is sent back."""
+    attempts = []
+    for code in codes:
+        with WebSocket(target, "/echo", answers_close=False) as socket:
+            try:
+                socket.open.send_close(code)
+                socket.run_until(lambda: socket.close_frame is not None, SILENCE_S)
+            except ProtocolFault:  # wsproto rejects the codes that this check looks for
+                if socket.close_frame is None:
+                    raise
+            words = str(socket.close_frame or ("closed" if socket.closed else "no response"))
+            back = socket.close_code if socket.close_frame and socket.close_frame.payload else None
+            attempts.append(Attempt(f"{code}: {words}", is_right(socket, back), str(socket.transcript)))
+    return attempts
+
+
+@CHECKS.check("ws-close-code", "Close codes that are never sent", "RFC 6455 §7.4.1")
+def codes_sent_back(target: Target) -> Finding:
+    """A server MUST NOT send CLOSE with 1005, 1006 or 1015, not even in response to a client that did."""
+    attempts = _close_with(target, NEVER_SENT, lambda _, back: back not in NEVER_SENT)
+    return judge(attempts, "none of these codes in return")
+
+
+@CHECKS.check("ws-close-code-refused", "Close codes that mean nothing", "RFC 6455 §7.4.1, §7.4.2", level="expected")
+def codes_refused(target: Target) -> Finding:
+    """A server answers a CLOSE with a reserved or undefined code with CLOSE 1002, or ends the connection.
+
+    The codes tried are 999, 1004, 1005, 1006, 1015 and 5000.
+    """
+
+    def is_right(socket: WebSocket, back: int | None) -> bool:
+        return back == PROTOCOL_ERROR or (back is None and socket.close_frame is None and socket.closed)
+
+    return judge(_close_with(target, NOT_DEFINED, is_right), "CLOSE 1002 or the end")

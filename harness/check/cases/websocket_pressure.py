@@ -1,154 +1,117 @@
-"""WebSocket: how large a message may be, and a side that does not read."""
+"""WebSocket: how large a message may be, and back-pressure in both directions."""
 
 from __future__ import annotations
 
-import ssl
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wsproto.events import TextMessage
 
-from harness.check.clients.http1 import new_marker
-from harness.check.clients.websocket import BINARY, FIN, NO_CODE, PING, PONG, Socket, encoded
-from harness.check.model import Check, Finding, not_applicable
-from harness.check.target import POLL_S
+from harness.check.clients.websocket import BINARY, FIN, NO_CODE, PING, WebSocket, encoded
+from harness.check.model import Family, Finding, not_applicable
+from harness.check.target import new_marker
 from harness.model.protocols import WEBSOCKET_PROTOCOLS
 
 if TYPE_CHECKING:
     from harness.check.target import Target
 
+CHECKS = Family(WEBSOCKET_PROTOCOLS)
+
 MIB = 1024 * 1024
 SIZES_MIB = (4, 16, 17)
-"""Tried in turn for the figure: 16 MiB is the limit of several servers."""
-MIB_IN_PATIENCE = 8
-"""Of a large message, what is given the time of the target's patience, beyond that which any answer is given."""
+"""Tried in this order: 16 MiB is the limit of several servers."""
+MIB_IN_TIMEOUT = 8
+"""For every so many MiB of a large message, the timeout is added once more to the time that it may take."""
 BLOCK_BYTES = 65_536
 TOO_BIG = 1009
-ENDLESS_BYTES = 24 * MIB
-"""More than sockets and queues hold; who takes it for a side that does not read would take anything."""
+UNBOUNDED_BYTES = 24 * MIB
+"""More than sockets and queues hold: a server that accepts this much would accept anything."""
 SILENCE_S = 1.0
-SMALL_BUFFER = 16_384
+SMALL_BUFFER_BYTES = 16_384
 
 
-def _largest(target: Target) -> Finding:
-    passed_mib = 1
+@CHECKS.check("ws-largest", "Largest message", "RFC 6455 §7.4.1, §10.4", level="expected")
+def largest(target: Target) -> Finding:
+    """A server ends the connection on a message that is too big for it; a code, if there is one, is 1009.
+
+    Up to 17 MiB are tried.
+    """
+    accepted_mib = 1
     for size_mib in SIZES_MIB:
-        with Socket(target, "/size") as socket:
-            limit_s = target.patience_s * (1 + size_mib / MIB_IN_PATIENCE)
+        with WebSocket(target, "/size") as socket:
+            limit_s = target.timeout_s * (1 + size_mib / MIB_IN_TIMEOUT)
             data = encoded(FIN | BINARY, bytes(size_mib * MIB))
-            socket.open.transmit(data, f"BINARY of {size_mib} MiB of zeros", limit_s=limit_s)
+            _ = socket.open
+            socket.transcript.add("→", f"BINARY of {size_mib} MiB of zeros")
+            socket.transmit(data, limit_s)
             socket.work_until(lambda: bool(socket.messages) or socket.close_frame is not None, limit_s)
             if socket.messages != [str(size_mib * MIB)]:
-                return _not_taken(socket, passed_mib, size_mib)
-            passed_mib = size_mib
-    with Socket(target, "/echo") as socket:
+                return _judge_refusal(socket, accepted_mib, size_mib)
+            accepted_mib = size_mib
+    with WebSocket(target, "/echo") as socket:
         socket.open.say(TextMessage("hello"))
-        survives = socket.await_message() == "hello"
-        found = socket.finding(survives, f"messages of {passed_mib} MiB are taken, the largest tried")
-        return replace(found, value=f"≥ {passed_mib} MiB")
+        serves = socket.await_message() == "hello"
+        found = socket.finding(serves, f"messages of {accepted_mib} MiB are accepted, the largest tried")
+        return replace(found, value=f"≥ {accepted_mib} MiB")
 
 
-def _not_taken(socket: Socket, taken_mib: int, size_mib: int) -> Finding:
-    """How a message that the app did not get ended: a server that answers a PING is done with it."""
+def _judge_refusal(socket: WebSocket, accepted_mib: int, size_mib: int) -> Finding:
+    """Judge a server whose app did not get the message; one that still works on it does not answer a PING."""
     end = socket.await_end(SILENCE_S)
-    code = socket.close_frame.code if socket.close_frame else None
-    words = f"the largest message taken is {taken_mib} MiB; at {size_mib} MiB: {end}"
+    words = f"the largest message accepted is {accepted_mib} MiB; at {size_mib} MiB: {end}"
+    code = socket.close_code
     if code is None and not socket.closed:
         socket.send_frame(FIN | PING, b"still there?")
-        if not socket.run_until(lambda: any(frame.opcode == PONG for frame in socket.frames)) and not socket.closed:
-            return not_applicable(f"too slow to tell: {words}\n{socket.story}")
+        if not socket.run_until(lambda: bool(socket.pongs)) and not socket.closed:
+            return not_applicable(f"too slow to tell: {words}\n{socket.transcript}")
         if socket.await_message() == str(size_mib * MIB):
-            return not_applicable(f"too slow to tell: {size_mib} MiB were taken in the end\n{socket.story}")
+            late = f"{size_mib} MiB were accepted in the end"
+            return not_applicable(f"too slow to tell: {late}\n{socket.transcript}")
     right = socket.closed if code is None else code in (TOO_BIG, NO_CODE)
-    return replace(socket.finding(right, words), value=f"{taken_mib} MiB" if right else "")
+    return replace(socket.finding(right, words), value=f"{accepted_mib} MiB" if right else "")
 
 
-def _send_pressure(target: Target) -> Finding:
+@CHECKS.check("ws-send-pressure", "Client that does not read", "ASGI WebSocket, Send; RFC 6455 §10.4", level="expected")
+def send_pressure(target: Target) -> Finding:
+    """A server makes send() wait before it holds 24 MiB for a client that does not read.
+
+    It goes on when the client reads.
+    """
     marker = new_marker()
-
-    def sent() -> int:
-        return max((event["bytes"] for event in target.events(marker) if event["event"] == "sent"), default=0)
-
-    with Socket(target, f"/stream?marker={marker}", receive_buffer_bytes=SMALL_BUFFER) as socket:
+    with WebSocket(target, f"/stream?marker={marker}", receive_buffer_bytes=SMALL_BUFFER_BYTES) as socket:
         _ = socket.open
-        taken, since = 0, time.monotonic()
-        while taken < ENDLESS_BYTES and time.monotonic() - since < SILENCE_S:
-            if (found := sent()) > taken:
-                taken, since = found, time.monotonic()
-            time.sleep(POLL_S)
-        words = f"a client that does not read: send() took {taken:,} bytes"
-        if taken >= ENDLESS_BYTES:
-            return socket.finding(False, f"{words} and would take more")
-        went_on = socket.run_until(lambda: sent() > taken)
-        # 0 bytes are right where send() returns once the client's side has a block, and that has room for none.
+        sent = target.await_sent(marker, UNBOUNDED_BYTES, SILENCE_S)
+        words = f"a client that does not read: send() took {sent:,} bytes"
+        if sent >= UNBOUNDED_BYTES:
+            return socket.failed(f"{words} and would take more")
+        # 0 bytes are right for a server whose send() returns only once the client's buffer has the whole block.
+        went_on = socket.run_until(lambda: target.sent_bytes(marker) > sent)
         return socket.finding(went_on, f"{words}; once it read, sending {'went on' if went_on else 'did not go on'}")
 
 
-def _receive_pressure(target: Target) -> Finding:
+@CHECKS.check("ws-receive-pressure", "App that does not read", "RFC 6455 §10.4", level="expected")
+def receive_pressure(target: Target) -> Finding:
+    """A server accepts less than 24 MiB while the app does not read, and goes on when the app reads.
+
+    Ending the connection passes too.
+    """
     marker = new_marker()
     message = encoded(FIN | BINARY, bytes(BLOCK_BYTES))
-    with Socket(target, f"/deaf?marker={marker}") as socket:
-        sent, ended = _push(socket.open, message)
+    with WebSocket(target, f"/deaf?marker={marker}") as socket:
+        sent, ended = socket.open.push(message, UNBOUNDED_BYTES, min(SILENCE_S, socket.timeout_s))
         blocks = -(-sent // len(message))
-        words = f"an app that does not read: the server took {sent:,} bytes"
-        socket.tale.tell("→", f"{blocks:,} × BINARY of {BLOCK_BYTES:,} bytes of zeros, until {sent:,} bytes were taken")
+        words = f"an app that does not read: the server accepted {sent:,} bytes"
+        blocks_sent = f"{blocks:,} × BINARY of {BLOCK_BYTES:,} bytes of zeros"
+        socket.transcript.add("→", f"{blocks_sent}, until {sent:,} bytes were accepted")
         target.open_gate(marker)
-        if sent >= ENDLESS_BYTES:
-            return socket.finding(False, f"{words} and would take more")
+        if sent >= UNBOUNDED_BYTES:
+            return socket.failed(f"{words} and would accept more")
         if ended:
-            return socket.finding(True, f"{words} and closed the connection")
-        socket.tale.tell("!", "the app reads now")
+            return socket.passed(f"{words} and closed the connection")
+        socket.remark("the app reads now")
         rest = message[sent % len(message) :] if sent % len(message) else b""
-        socket.transmit(rest, limit_s=2 * target.patience_s)
+        socket.transmit(rest, 2 * target.timeout_s)
         socket.say(TextMessage("how many?"))
         counted = socket.await_message()
         right = counted == str(blocks * BLOCK_BYTES)
         return socket.finding(right, f"{words}; later the app got {counted!r} of {blocks * BLOCK_BYTES:,}")
-
-
-def _push(socket: Socket, message: bytes) -> tuple[int, bool]:
-    """Send the message again and again until the server takes no more: how many bytes, and has it closed?"""
-    socket.socket.settimeout(min(SILENCE_S, socket.patience_s))
-    sent = 0
-    try:
-        while sent < ENDLESS_BYTES:
-            sent += socket.socket.send(message[sent % len(message) :])
-    except TimeoutError:
-        return sent, False
-    except (ConnectionError, ssl.SSLError):
-        return sent, True
-    return sent, False
-
-
-CHECKS = (
-    Check(
-        "ws-largest",
-        "Largest message",
-        WEBSOCKET_PROTOCOLS,
-        "A message that is too big for the server ends the connection, with 1009 where a code is given; up to 17 MiB "
-        "are tried.",
-        "RFC 6455 §7.4.1, §10.4",
-        _largest,
-        force="expected",
-    ),
-    Check(
-        "ws-send-pressure",
-        "Client that does not read",
-        WEBSOCKET_PROTOCOLS,
-        "send() waits once buffers are full, and goes on when the client reads; here it takes less than 24 MiB.",
-        "ASGI WebSocket, Send; RFC 6455 §10.4",
-        _send_pressure,
-        force="expected",
-    ),
-    Check(
-        "ws-receive-pressure",
-        "App that does not read",
-        WEBSOCKET_PROTOCOLS,
-        "The server stops reading once buffers are full, and goes on when the app reads, or it ends the connection; "
-        "here it takes less than 24 MiB.",
-        "RFC 6455 §10.4",
-        _receive_pressure,
-        force="expected",
-    ),
-)

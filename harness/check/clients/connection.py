@@ -1,4 +1,4 @@
-"""A connection to the target that takes in what comes while it waits, and keeps a story of both directions."""
+"""The connection under all clients: sends, receives with a timeout, and keeps a transcript of both directions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ssl
 import time
 from typing import TYPE_CHECKING, Self
 
-from harness.check.clients.transcript import Story
+from harness.check.clients.transcript import Transcript
 from harness.check.model import Finding, ProtocolFault, failed, passed
 
 if TYPE_CHECKING:
@@ -14,26 +14,29 @@ if TYPE_CHECKING:
 
     from harness.check.target import Target
 
+READ_BYTES = 65_536
 
-class Link:
-    """A socket; those who inherit say what becomes of the bytes that come."""
+
+class Cut(ProtocolFault):
+    """The connection ended before the response did."""
+
+
+class Silent(ProtocolFault):
+    """The server did nothing until the timeout."""
+
+
+class Connection:
+    """A connection to the target; subclasses parse what is received, in `_received`."""
 
     def __init__(self, target: Target, alpn: Sequence[str] = (), *, receive_buffer_bytes: int | None = None) -> None:
         self.target = target
-        self.tale = Story()
+        self.transcript = Transcript()
         self.closed = False
         """Has the server ended the connection?"""
-        self.patience_s = target.patience_s
+        self.was_reset = False
+        """Was that end a reset? It may have destroyed data on their way to the client."""
+        self.timeout_s = target.timeout_s
         self.socket = target.connect(alpn, receive_buffer_bytes=receive_buffer_bytes)
-
-    @property
-    def story(self) -> str:
-        """What went over the connection: → from the client, ← from the server, × its end, ! what else was done."""
-        return str(self.tale)
-
-    def finding(self, right: bool, words: str) -> Finding:
-        """These words, with the story as evidence."""
-        return (passed if right else failed)(f"{words}\n{self.story}")
 
     def __enter__(self) -> Self:
         return self
@@ -41,37 +44,70 @@ class Link:
     def __exit__(self, *_: object) -> None:
         self.socket.close()
 
-    def leave(self) -> None:
-        """Close the client's end as well; over TLS, a server may wait for that before it is done."""
+    def close(self) -> None:
+        """Close the client's side; over TLS a server may wait for that before it ends."""
+        self.remark("closed by the client", "×")
         self.socket.close()
 
-    def transmit(
-        self, data: bytes, words: str = "", kind: str = "", octets: int = 0, limit_s: float | None = None
-    ) -> None:
-        """Send bytes as they are; a server that closes its ears meanwhile is no fault yet, its answer tells.
+    def remark(self, words: str, arrow: str = "!") -> None:
+        """Add a line to the transcript for what happened beside the connection."""
+        self.transcript.add(arrow, words)
 
-        The time is the target's patience, or the limit for what is large.
+    def finding(self, right: bool, words: str) -> Finding:
+        """Passed or failed, with these words and the transcript as evidence."""
+        return self.passed(words) if right else self.failed(words)
+
+    def passed(self, words: str, value: str = "") -> Finding:
+        """Passed, with these words and the transcript as evidence."""
+        return passed(f"{words}\n{self.transcript}", value)
+
+    def failed(self, words: str) -> Finding:
+        """Failed, with these words and the transcript as evidence."""
+        return failed(f"{words}\n{self.transcript}")
+
+    def fault(self, words: str, kind: type[ProtocolFault] = ProtocolFault) -> ProtocolFault:
+        """An exception with these words and the transcript as evidence."""
+        return kind(f"{words}\n{self.transcript}")
+
+    def transmit(self, data: bytes, timeout_s: float | None = None) -> None:
+        """Send all bytes; raises `Silent` if the server stops reading.
+
+        A server that closes the connection meanwhile is not at fault yet: its response decides.
         """
-        if words:
-            self.tale.tell("→", words, kind, octets)
-        self.socket.settimeout(self.patience_s if limit_s is None else limit_s)
+        self.socket.settimeout(self.timeout_s if timeout_s is None else timeout_s)
         try:
             self.socket.sendall(data)
         except TimeoutError:
-            raise ProtocolFault(f"the server stopped reading\n{self.story}") from None
+            raise self.fault("the server stopped reading", Silent) from None
         except (ConnectionError, ssl.SSLError):
-            self.tale.tell("×", "closed while the client was sending", "deaf")
+            self.transcript.add("×", "closed while the client was sending", "closed while sending")
+
+    def push(self, data: bytes, most: int, silence_s: float) -> tuple[int, bool]:
+        """Send the same data again and again, `most` bytes in total, until the server takes none for `silence_s`.
+
+        Returns how many bytes the server took, and whether it closed the connection.
+        """
+        self.socket.settimeout(silence_s)
+        sent = 0
+        try:
+            while sent < most:
+                sent += self.socket.send(data[sent % len(data) :][: most - sent])
+        except TimeoutError:
+            return sent, False
+        except (ConnectionError, ssl.SSLError):
+            return sent, True
+        return sent, False
 
     def run_until(self, condition: Callable[[], bool], within_s: float | None = None) -> bool:
-        """Take in what comes until the condition holds; False when the connection or the time is over before.
+        """Receive until the condition holds; False if the connection ends or the time is up before that.
 
-        The time is the target's patience at most.
+        The time is the timeout of the connection at most.
         """
-        return self.work_until(condition, self.patience_s if within_s is None else min(within_s, self.patience_s))
+        return self.work_until(condition, self.timeout_s if within_s is None else min(within_s, self.timeout_s))
 
-    def work_until(self, condition: Callable[[], bool], limit_s: float) -> bool:
-        """The same with a time limit of its own, for what takes long although the server is never silent."""
-        deadline = time.monotonic() + limit_s
+    def work_until(self, condition: Callable[[], bool], within_s: float) -> bool:
+        """Receive until the condition holds, as `run_until`, for work that may take longer than the timeout."""
+        deadline = time.monotonic() + within_s
         while not condition():
             left_s = deadline - time.monotonic()
             if self.closed or left_s <= 0:
@@ -80,28 +116,25 @@ class Link:
         return True
 
     def poll(self) -> None:
-        """Take in what is already there."""
+        """Receive what has already arrived."""
         if not self.closed:
             self._receive(0.0005)
 
     def _receive(self, within_s: float) -> None:
         self.socket.settimeout(within_s)
         try:
-            data = self.socket.recv(65_536)
+            data = self.socket.recv(READ_BYTES)
         except TimeoutError:
             return
         except (ConnectionError, ssl.SSLError) as error:
-            self.closed = True
-            self.tale.tell("×", f"reset by the server: {type(error).__name__}")
+            self.closed = self.was_reset = True
+            self.remark(f"reset by the server: {type(error).__name__}", "×")
             return
-        finally:
-            self.socket.settimeout(self.patience_s)
         if data:
-            self._took(data)
+            self._received(data)
         else:
             self.closed = True
-            self.tale.tell("×", "closed by the server")
+            self.remark("closed by the server", "×")
 
-    def _took(self, data: bytes) -> None:
-        """Bytes have come."""
+    def _received(self, data: bytes) -> None:
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""HTTP/2's frames: numbers, any frame at all, and frames in words (RFC 9113 §4, §6, §7)."""
+"""HTTP/2 frames: their numbers, frames with any content, and frames in words (RFC 9113 §4, §6, §7)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
-from harness.check.clients.http1 import shown
+from harness.check.clients.transcript import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     Fields = Sequence[tuple[str, str]]
 
@@ -52,7 +52,7 @@ NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, CANCEL = 0x0, 0x1, 0x7, 0x8
 
 
 def any_frame(kind: int, flags: int, stream_id: int, body: bytes = b"") -> ExtensionFrame:
-    """A frame of any type with anything in it, right or wrong."""
+    """A frame of any type with any content, right or wrong."""
     frame = ExtensionFrame(kind, stream_id, flags, body)
     frame.body_len = len(body)
     return frame
@@ -61,6 +61,11 @@ def any_frame(kind: int, flags: int, stream_id: int, body: bytes = b"") -> Exten
 def setting_name(key: int) -> str:
     """A setting by its name in RFC 9113 §6.5.2, or its number in hexadecimal."""
     return _SETTINGS[key - 1] if 0 < key <= len(_SETTINGS) else f"{key:#x}"
+
+
+def settings_listed(settings: Mapping[int, int]) -> str:
+    """Settings in one line."""
+    return " ".join(f"{setting_name(key)}={value}" for key, value in settings.items())
 
 
 def error_name(code: int) -> str:
@@ -75,7 +80,7 @@ def listed(fields: Iterable[tuple[str, str]]) -> str:
 
 
 def described(frame: Frame) -> str:
-    """A frame in a few words; field sections are told by those who can decode them."""
+    """A frame in a few words, without its field section, which only the connection can decode."""
     if isinstance(frame, ExtensionFrame):
         kind = frame.type or DATA
         name = _TYPES[kind] if kind < len(_TYPES) else f"frame of type {kind:#x}"
@@ -96,7 +101,7 @@ def _content(frame: Frame) -> str:
         case RstStreamFrame():
             found = error_name(frame.error_code)
         case SettingsFrame():
-            found = " ".join(f"{setting_name(key)}={value}" for key, value in frame.settings.items())
+            found = settings_listed(frame.settings)
         case PingFrame():
             found = shown(frame.opaque_data)
         case WindowUpdateFrame():

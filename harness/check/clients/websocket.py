@@ -1,6 +1,6 @@
-"""One WebSocket connection seen from the client: wsproto speaks and judges, raw frames go beside it.
+"""One WebSocket connection seen from the client: wsproto sends and validates, and raw frames may be sent beside it.
 
-wsproto takes the handshake and all that comes; a parser of our own (RFC 6455 §5.2) shows what came, frame by frame.
+wsproto is given all that is received; a second parser (RFC 6455 §5.2) keeps the frames for the checks.
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ from wsproto.events import (
 )
 from wsproto.utilities import ProtocolError
 
-from harness.check.clients.connection import Link
-from harness.check.clients.http1 import shown
-from harness.check.model import ProtocolFault
+from harness.check.clients.connection import Connection
+from harness.check.clients.transcript import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,18 +40,19 @@ FIN = 0x80
 RSV1 = 0x40
 MASKED = 0x80
 CONTROL_BYTES = 125
-"""The longest length that fits into the second octet, and the longest payload of a control frame."""
+"""The longest payload of a control frame, and the longest whose length fits into the second octet."""
 TWO_BYTES, EIGHT_BYTES = 126, 127
+SWITCHING_PROTOCOLS = 101
 NO_CODE = 1005
-"""A Close frame without a code counts as this one (RFC 6455 §7.1.5)."""
+"""A CLOSE without a code counts as this one (RFC 6455 §7.1.5)."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame as it came."""
+    """One frame as it was received."""
 
     first: int
-    """FIN, the reserved bits and the opcode."""
+    """The first octet: FIN, the reserved bits and the opcode."""
     payload: bytes
 
     @property
@@ -61,7 +61,7 @@ class Frame:
 
     @property
     def code(self) -> int:
-        """Of a Close frame."""
+        """The code of a CLOSE."""
         return int.from_bytes(self.payload[:2], "big") if self.payload else NO_CODE
 
     @property
@@ -69,10 +69,10 @@ class Frame:
         return self.payload[2:].decode("utf-8", "replace")
 
     def __str__(self) -> str:
-        return _told(self.first, self.payload)
+        return _described(self.first, self.payload)
 
 
-def _told(first: int, payload: bytes) -> str:
+def _described(first: int, payload: bytes) -> str:
     name = NAMES.get(first & 0x0F, f"opcode {first & 0x0F:#x}")
     part = "" if first & FIN else " without FIN"
     reserved = f" reserved bits {first & 0x70:#x}" if first & 0x70 else ""
@@ -82,7 +82,7 @@ def _told(first: int, payload: bytes) -> str:
 
 
 def encoded(first: int, payload: bytes, *, masked: bool = True) -> bytes:
-    """A frame with anything in it, right or wrong."""
+    """A frame with any content, right or wrong."""
     length = len(payload)
     if length <= CONTROL_BYTES:
         size, more = length, b""
@@ -98,8 +98,8 @@ def encoded(first: int, payload: bytes, *, masked: bool = True) -> bytes:
     return bytes((first, MASKED | size)) + more + key + mixed
 
 
-class Socket(Link):
-    """A connection after its handshake, accepted or not."""
+class WebSocket(Connection):
+    """A connection after its handshake, which the server has accepted or rejected."""
 
     def __init__(
         self,
@@ -134,50 +134,69 @@ class Socket(Link):
             extra_headers=list(headers),
         )
         handshake = self._wsproto.send(request)
-        self.transmit(handshake, shown(handshake))
+        self.transcript.add("→", shown(handshake))
+        self.transmit(handshake)
         self.run_until(lambda: self.accepted is not None or self._rejection_over)
 
     @property
     def agreed(self) -> AcceptConnection:
-        """What the server said in accepting; raises `ProtocolFault` when it did not."""
+        """The server's acceptance of the handshake; raises `ProtocolFault` if it did not accept it."""
         if self.accepted is None:
-            status = "none" if self.rejected is None else self.rejected.status_code
-            raise ProtocolFault(f"expected the handshake accepted, found status {status}\n{self.story}")
+            raise self.fault(f"expected the handshake accepted, found status {self.status or 'none'}")
         return self.accepted
 
     @property
-    def open(self) -> Socket:
-        """Itself; raises as `agreed` does."""
+    def status(self) -> int | None:
+        """The status of the response to the handshake."""
+        if self.accepted is not None:
+            return SWITCHING_PROTOCOLS
+        return None if self.rejected is None else self.rejected.status_code
+
+    @property
+    def open(self) -> WebSocket:
+        """The connection itself; raises as `agreed` does."""
         _ = self.agreed
         return self
 
     def say(self, event: Event) -> None:
-        """Something through wsproto."""
+        """Send an event through wsproto."""
         data = event.data if isinstance(event, Message) else b""
         words = f"{type(event).__name__} {shown(data.encode() if isinstance(data, str) else bytes(data))}".rstrip()
-        self.transmit(self._wsproto.send(event), words)
+        self.transcript.add("→", words)
+        self.transmit(self._wsproto.send(event))
 
     def send_frame(self, first: int, payload: bytes = b"", *, masked: bool = True) -> None:
-        """A frame past wsproto."""
-        words = f"{_told(first, payload)}{'' if masked else ' unmasked'}"
-        self.transmit(encoded(first, payload, masked=masked), words)
+        """Send a frame with any content, without wsproto."""
+        self.transcript.add("→", f"{_described(first, payload)}{'' if masked else ' unmasked'}")
+        self.transmit(encoded(first, payload, masked=masked))
 
     def send_close(self, code: int, reason: bytes = b"") -> None:
+        """Send a CLOSE, without wsproto."""
         self._answers_close = False
         self.send_frame(FIN | CLOSE, code.to_bytes(2, "big") + reason)
 
     def await_message(self, count: int = 1) -> str | bytes | None:
-        """The message of this number, counted from 1; None when it does not come."""
+        """The message of this number, counted from 1; None if it is not received in time."""
         self.run_until(lambda: len(self.messages) >= count or self.close_frame is not None)
         return self.messages[count - 1] if len(self.messages) >= count else None
 
     def await_end(self, within_s: float) -> str:
-        """How it ended: the server's Close and whether it closed the connection, in words."""
+        """Wait for the end of the connection: the server's CLOSE and whether it closed the connection, in words."""
         self.run_until(lambda: self.closed, within_s)
-        said = str(self.close_frame) if self.close_frame is not None else "no CLOSE"
-        return f"{said}, connection {'closed' if self.closed else 'open'}"
+        close = str(self.close_frame) if self.close_frame is not None else "no CLOSE"
+        return f"{close}, connection {'closed' if self.closed else 'open'}"
 
-    def _took(self, data: bytes) -> None:
+    @property
+    def close_code(self) -> int | None:
+        """The code of the server's CLOSE; None if none was received."""
+        return self.close_frame.code if self.close_frame is not None else None
+
+    @property
+    def pongs(self) -> list[bytes]:
+        """The payloads of the PONGs received."""
+        return [frame.payload for frame in self.frames if frame.opcode == PONG]
+
+    def _received(self, data: bytes) -> None:
         self._data += data
         if self._in_head:
             self._take_head()
@@ -189,12 +208,12 @@ class Socket(Link):
                 for event in self._wsproto.events():
                     self._take(event)
             except ProtocolError as error:
-                raise ProtocolFault(f"against the protocol, says wsproto: {error!r}\n{self.story}") from error
+                raise self.fault(f"rejected by wsproto: {error!r}") from error
 
     def _take_head(self) -> None:
         end = self._data.find(b"\r\n\r\n")
         if end >= 0:
-            self.tale.tell("←", shown(bytes(self._data[: end + 4])))
+            self.transcript.add("←", shown(bytes(self._data[: end + 4])))
             del self._data[: end + 4]
             self._in_head = False
 
@@ -204,16 +223,16 @@ class Socket(Link):
             frame = Frame(self._data[0], bytes(self._data[start:end]))
             del self._data[:end]
             self.frames.append(frame)
-            self.tale.tell("←", str(frame), NAMES.get(frame.opcode, ""), len(frame.payload))
+            self.transcript.add("←", str(frame), NAMES.get(frame.opcode, ""), len(frame.payload))
             if frame.opcode == CLOSE and self.close_frame is None:
                 self.close_frame = frame
 
     def _frame_size(self) -> tuple[int, int] | None:
-        """Where the first frame's payload begins and ends; None while it is not whole."""
-        if len(self._data) < 2:  # noqa: PLR2004 - the two octets that all frames begin with
+        """Where the payload of the first frame begins and ends; None while the frame is incomplete."""
+        if len(self._data) < 2:  # noqa: PLR2004 - all frames begin with two octets
             return None
         if self._data[1] & MASKED:
-            raise ProtocolFault(f"the server masks its frames\n{self.story}")
+            raise self.fault("the server masks its frames")
         length, start = self._data[1], 2
         if length in (TWO_BYTES, EIGHT_BYTES):
             start = 4 if length == TWO_BYTES else 10
@@ -237,12 +256,13 @@ class Socket(Link):
             self._take_close(event)
 
     def _take_close(self, event: CloseConnection) -> None:
-        """The event that wsproto also gives for what it does not take from the server."""
-        if self.close_frame is None or event.code != self.close_frame.code:
-            raise ProtocolFault(f"against the protocol, says wsproto: {event.reason}\n{self.story}")
+        """Answer a CLOSE; wsproto also gives this event for what it rejects."""
+        if event.code != self.close_code:
+            raise self.fault(f"rejected by wsproto: {event.reason}")
         if self._answers_close and self._wsproto.state is ConnectionState.REMOTE_CLOSING:
             self._answers_close = False
-            self.transmit(self._wsproto.send(event.response()), "CLOSE in return")
+            self.transcript.add("→", "CLOSE in return")
+            self.transmit(self._wsproto.send(event.response()))
 
     def _take_message(self, event: TextMessage | BytesMessage) -> None:
         data = event.data if isinstance(event.data, str) else bytes(event.data)

@@ -1,4 +1,4 @@
-"""What a survey found, as others read it."""
+"""The results of checks, as people and programs read them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from markdown_it import MarkdownIt
 
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 HOSTILE = "expected 400, found <script>alert(1)</script> | `x`\nmore"
 SETTING = report.Setting("CPython 3.11", "Linux", {"a": "1.0"}, {"a": ["python -m a --port 8000"]}, {"h11": "0.14"})
 CHECKS = (
-    report.Question("one", "One thing", frozenset({"h1", "h2"}), "It MUST.", "RFC 1 §1"),
-    report.Question("two", "Two things", frozenset({"h1"}), "It SHOULD.", "RFC 1 §2", "should"),
+    report.CheckInfo("one", "One thing", frozenset({"h1", "h2"}), "It MUST.", "RFC 1 §1"),
+    report.CheckInfo("two", "Two things", frozenset({"h1"}), "It SHOULD.", "RFC 1 §2", "should"),
 )
-FOUND = report.Findings(
+RUN = report.CheckRun(
     report.CHECK_SCHEMA,
     "now",
     "2026-01-02T03:04:05+00:00",
@@ -42,7 +43,7 @@ FOUND = report.Findings(
 
 
 def test_there_is_a_table_for_each_protocol_with_a_mark_in_each_cell() -> None:
-    first, second = report.tables(FOUND)
+    first, second = report.tables(RUN)
     assert [first.protocol, second.protocol] == ["h1", "h2"]
     assert first.servers == ("a", "b")
     assert [row.marks for row in first.rows] == [["✓", "!"], ["△", "✓"]]
@@ -50,29 +51,29 @@ def test_there_is_a_table_for_each_protocol_with_a_mark_in_each_cell() -> None:
 
 
 def test_what_did_not_pass_is_listed_by_server_and_what_was_not_tried_with_its_reason() -> None:
-    first, second = report.tables(FOUND)
+    first, second = report.tables(RUN)
     assert [(entry.server, check.name) for check, entry in first.failures] == [("a", "two"), ("b", "one")]
     assert second.not_tried == [("a", "a does not speak h2", 1), ("c", "c ended; its log says: OSError", 1)]
 
 
-def test_what_is_required_is_counted_apart_from_what_is_recommended() -> None:
-    first, second = report.tables(FOUND)
+def test_required_and_recommended_checks_are_counted_separately() -> None:
+    first, second = report.tables(RUN)
     assert (first.passed("a", "must"), first.passed("a", "should")) == ("1 of 1", "0 of 1")
     assert (second.passed("a", "must"), second.passed("b", "must"), second.passed("c", "must")) == ("–", "1 of 1", "–")
-    scores = {score.server: score for score in report.scores(FOUND)}
+    scores = {score.server: score for score in report.scores(RUN)}
     assert dict(scores["b"].passed) == {"must": "1 of 2", "should": "1 of 1", "expected": "–"}
     assert (scores["a"].version, scores["c"].not_started) == ("1.0", "c ended; its log says: OSError")
 
 
-def test_a_mark_tells_what_stands_behind_an_expectation() -> None:
+def test_the_mark_of_a_failure_depends_on_the_requirement_level() -> None:
     entry = Entry("a", "h1", "one", "fail", "")
-    marks = [report.mark(replace(CHECKS[0], force=force), entry) for force in report.FORCES]
+    marks = [report.mark(msgspec.structs.replace(CHECKS[0], level=level), entry) for level in report.LEVELS]
     assert marks == ["✗", "△", "○"]
     assert all(mark in report.MEANING for mark in [*marks, *report.MARKS.values()])
 
 
-def test_programs_get_everything(tmp_path: Path) -> None:
-    report.write(FOUND, tmp_path)
+def test_json_has_everything(tmp_path: Path) -> None:
+    report.write(RUN, tmp_path)
     data = json.loads((tmp_path / "check.json").read_text())
     assert data["schema"] == report.CHECK_SCHEMA
     assert data["setting"]["servers"] == {"a": "1.0"}
@@ -92,49 +93,49 @@ def test_programs_get_everything(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["check.md", "check.html"])
 def test_text_of_a_server_does_nothing_in_a_page(name: str, tmp_path: Path) -> None:
-    report.write(FOUND, tmp_path)
+    report.write(RUN, tmp_path)
     text = (tmp_path / name).read_text()
     rendered = MarkdownIt().render(text) if name == "check.md" else text
     assert "<script" not in rendered
     assert "&lt;script&gt;" in rendered
 
 
-def test_a_cross_leads_to_its_evidence(tmp_path: Path) -> None:
-    text = report.write(FOUND, tmp_path).read_text()
+def test_a_mark_links_to_its_evidence(tmp_path: Path) -> None:
+    text = report.write(RUN, tmp_path).read_text()
     links = set(re.findall(r'href="#([^"]+)"', text))
     assert {"h1-a-two", "h1-b-one", "h1", "h2", "servers"} <= links
     assert links <= set(re.findall(r'id="([^"]+)"', text))
 
 
-def test_evidence_that_is_led_to_is_shown_without_a_script(tmp_path: Path) -> None:
-    text = report.write(FOUND, tmp_path).read_text()
+def test_linked_evidence_is_shown_without_a_script(tmp_path: Path) -> None:
+    text = report.write(RUN, tmp_path).read_text()
     assert ".found:target > pre { display: block; }" in text
     assert re.search(r'<div class="found" id="h1-a-two">.*?<pre>', text, re.DOTALL)
 
 
 @pytest.mark.parametrize("name", ["check.md", "check.html"])
 def test_a_page_names_checks_as_the_option_does_and_what_was_started(name: str, tmp_path: Path) -> None:
-    report.write(FOUND, tmp_path)
+    report.write(RUN, tmp_path)
     text = (tmp_path / name).read_text()
     assert "python -m a --port 8000" in text
     assert re.search(r"One thing (<code>one</code>|\(`one`\))", text)
 
 
 @pytest.mark.parametrize("name", ["check.md", "check.html"])
-def test_a_survey_that_was_interrupted_says_so(name: str, tmp_path: Path) -> None:
-    report.write(replace(FOUND, whole=False), tmp_path)
-    assert "Interrupted: what is missing has not been tried." in (tmp_path / name).read_text()
+def test_a_run_that_was_interrupted_says_so(name: str, tmp_path: Path) -> None:
+    report.write(replace(RUN, whole=False), tmp_path)
+    assert "Interrupted: missing checks were not tried." in (tmp_path / name).read_text()
 
 
 def test_evidence_on_the_page_is_short_and_that_of_what_passed_one_line(tmp_path: Path) -> None:
     long = "a summary\n" + "x" * 1900
     entries = (Entry("a", "h1", "one", "pass", long), Entry("a", "h1", "two", "fail", long))
-    text = report.write(replace(FOUND, results=entries), tmp_path).read_text()
+    text = report.write(replace(RUN, results=entries), tmp_path).read_text()
     assert "✓ a summary – a" in text
     assert 100 < text.count("x" * 100) * 100 < 1000
 
 
-def test_the_page_asks_nobody_for_anything(tmp_path: Path) -> None:
-    text = report.write(FOUND, tmp_path).read_text()
+def test_the_page_loads_nothing(tmp_path: Path) -> None:
+    text = report.write(RUN, tmp_path).read_text()
     assert "http://" not in text
     assert "https://" not in text

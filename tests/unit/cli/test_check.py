@@ -1,4 +1,4 @@
-"""What `harness check` refuses, and what its exit status says."""
+"""Which options `harness check` refuses, and its exit status."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from rich.console import Console
 from harness.catalog import listing
 from harness.check.model import Entry, Outcome
 from harness.check.report import MEANING
-from harness.check.runner import Survey
-from harness.check.target import Bench, command_lines
+from harness.check.runner import Runner
+from harness.check.target import Launcher, command_lines
 from harness.cli import app
 from harness.cli.check import exit_status, show
 from harness.model.errors import UsageError
-from tests.unit.check.test_report import FOUND
+from tests.unit.check.test_report import RUN
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ from tests.unit.check.test_report import FOUND
         (("--out", "/dev/null"), "--out: expected a folder that can be written to, found /dev/null"),
     ],
 )
-def test_what_cannot_be_followed_is_named(arguments: tuple[str, ...], said: str) -> None:
+def test_an_invalid_option_is_named(arguments: tuple[str, ...], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         app(["check", *arguments], standalone_mode=False)
 
@@ -54,33 +54,35 @@ def test_what_cannot_be_followed_is_named(arguments: tuple[str, ...], said: str)
         (["no-start", "fail"], {"two"}, 5),
     ],
 )
-def test_the_exit_status_tells_findings_from_faults(outcomes: list[Outcome], gates: set[str], status: int) -> None:
+def test_the_exit_status_separates_failed_checks_from_errors(
+    outcomes: list[Outcome], gates: set[str], status: int
+) -> None:
     results = [Entry("a", "h1", name, outcome, "") for name, outcome in zip(("one", "two"), outcomes, strict=True)]
-    assert exit_status(replace(FOUND, results=tuple(results)), gates) == status
+    assert exit_status(replace(RUN, results=tuple(results)), gates) == status
 
 
 def test_what_was_found_before_an_interruption_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(self: Survey, _: Bench) -> None:
+    def interrupted(self: Runner, _: Launcher) -> None:
         self.record([Entry(self.servers[0].name, "h1", "date", "pass", "there")])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Survey, "run", interrupted)
+    monkeypatch.setattr(Runner, "run", interrupted)
     arguments = ["check", "--servers", "uvicorn", "--protocols", "h1", "--checks", "date,head", "--out", str(tmp_path)]
     assert app(arguments, standalone_mode=False) == 130
     (path,) = tmp_path.glob("*/check.json")
     found = json.loads(path.read_text())
     assert (found["whole"], len(found["results"])) == (False, 1)
-    assert "Interrupted after 1 answers" in capsys.readouterr().out
+    assert "Interrupted after 1 results" in capsys.readouterr().out
 
 
 def test_the_legend_is_one_line_where_no_terminal_cuts_it(capsys: pytest.CaptureFixture[str]) -> None:
-    show(Console(highlight=False), FOUND, Path("page"))
+    show(Console(highlight=False), RUN, Path("page"))
     assert MEANING in capsys.readouterr().out.splitlines()
 
 
-def test_a_server_is_told_with_what_starts_it_in_clear_and_over_tls() -> None:
+def test_the_commands_start_a_server_without_and_with_tls() -> None:
     (server,) = [server for server in listing.servers() if server.name == "uvicorn"]
     clear, secured = command_lines(server, ["h1", "h1-tls"], "python")
     assert "harness_probe.app:app" in clear

@@ -1,8 +1,8 @@
-"""A small ASGI server that speaks WebSocket as it should, but for the faults that a file names.
+"""A small ASGI server for WebSocket that is conformant, except for the faults that a file names.
 
-    python websocket_manners_server.py HOST PORT MODULE:APP FILE
+    python faulty_websocket_server.py HOST PORT MODULE:APP FILE [CERTIFICATE KEY]
 
-The file is read for every connection, so that one process serves many tests.
+The file is read for every connection, so that one process serves many tests. `tests/faults.py` says what each does.
 """
 
 from __future__ import annotations
@@ -112,8 +112,7 @@ class Socket:
     def scope(self) -> dict[str, Any]:
         target = self.request.target.decode()
         path, _, query = target.partition("?")
-        upper = "keeps-case" in self.faults
-        headers = [(name if upper else name.lower(), value) for name, value in self.request.headers.raw_items()]
+        headers = [(name.lower(), value) for name, value in self.request.headers.raw_items()]
         offered = [name.strip() for name in self.lower.get(b"sec-websocket-protocol", b"").decode().split(",") if name]
         return {
             "type": "websocket",
@@ -136,7 +135,7 @@ class Socket:
             await self.end(1000)
 
     async def end(self, code: int) -> None:
-        """The app is over."""
+        """The app has ended."""
         if not self.accepted.is_set():
             await self.refuse(200 if "raises-cleanly" in self.faults else 500)
         elif not self.refused and not self.faults & {"stays-open", "no-close-back", "echoes-codes"}:

@@ -1,8 +1,9 @@
-"""A small ASGI server that speaks HTTP/2 as it should, but for the faults that a file names.
+"""A small ASGI server for HTTP/2 that is conformant, except for the faults that a file names.
 
-    python http2_manners_server.py HOST PORT MODULE:APP FILE
+    python faulty_http2_server.py HOST PORT MODULE:APP FILE [CERTIFICATE KEY]
 
-The file is read for every connection, so that one process serves many tests. What h2 does not hold is held here.
+The file is read for every connection, so that one process serves many tests. `tests/faults.py` says what each does.
+h2 does most of the protocol; what it leaves to its user is done here.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ class Connection(asyncio.Protocol):
                 self.transport.close()
             return
         try:
-            self.look_at(kind)
+            self.refuse_kind(kind)
             events = self.h2.receive_data(frame)
         except ProtocolError:
             self.flush() if "forgives" not in self.faults else self.forgive(frame)
@@ -152,7 +153,7 @@ class Connection(asyncio.Protocol):
             self.event(event)
         self.flush()
 
-    def look_at(self, kind: int) -> None:
+    def refuse_kind(self, kind: int) -> None:
         if self.frames == 1 and kind != SETTINGS and "any-preface" not in self.faults:
             raise ProtocolError("no SETTINGS")
         if kind > 9 and "no-extensions" in self.faults:
@@ -161,7 +162,7 @@ class Connection(asyncio.Protocol):
             raise ProtocolError("no CONTINUATION")
 
     def forgive(self, frame: bytes) -> None:
-        """As if nothing had been wrong: a PING is answered, whatever h2 says."""
+        """Go on as if the frame had been right: a PING is acknowledged, although h2 has rejected something."""
         self.h2.clear_outbound_data_buffer()
         if frame[3] == PingFrame.type:
             self.transport.write(PingFrame(0, opaque_data=frame[FRAME_HEAD:], flags=["ACK"]).serialize())
@@ -259,7 +260,7 @@ class Stream:
         await self.fail()
 
     async def fail(self) -> None:
-        """The app is over; what it left undone is an error."""
+        """The app has ended; a response that it left incomplete is an error."""
         server = self.connection.server
         if self.ended or "hangs" in self.faults or ("hangs-later" in self.faults and server.failed):
             return
@@ -363,7 +364,7 @@ class Stream:
             data = data[room:]
 
     async def tunnel(self) -> None:
-        """WebSocket over the stream: every text back as it came."""
+        """WebSocket over the stream: every text is echoed."""
         if "no-websocket" in self.faults:
             return
         self.connection.h2.send_headers(self.id, [(b":status", b"200")])

@@ -1,9 +1,10 @@
-"""A small ASGI server that does all as it should, but for the faults that a file names.
+"""A small ASGI server for HTTP/1.1 that is conformant, except for the faults that a file names.
 
-    python manners_server.py HOST PORT MODULE:APP FILE
+    python faulty_http1_server.py HOST PORT MODULE:APP FILE
 
-The file is read for every connection, and at the start for what happens there, so that one process serves many tests.
-It is written to be read beside the checks: no parser library, one request at a time, nothing fast.
+The file is read for every connection, and at the start for faults of the start-up, so that one process serves many
+tests. `tests/faults.py` says what each fault does. It is written to be read beside the checks: no parser library, one
+request at a time, nothing fast.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Server:
         listener = listener or await asyncio.start_server(self.connected, host, port)
         await self.stopping.wait()
         if "short-grace" in faults:
-            await self.leave_in_haste(listener)
+            await self.abort_after_grace(listener)
         elif "accepts-while-stopping" not in faults:
             listener.close()
         for connection in list(self.connections):
@@ -89,8 +90,8 @@ class Server:
             await self.events.put({"type": "lifespan.shutdown"})
             await asyncio.wait({task}, timeout=0.1 if "hasty-shutdown" in faults else None)
 
-    async def leave_in_haste(self, listener: asyncio.Server) -> None:
-        """No fault: new connections wait in the queue, and those in flight have 0.8 seconds."""
+    async def abort_after_grace(self, listener: asyncio.Server) -> None:
+        """Breaks no rule: new connections wait in the queue, and requests in flight have 0.8 seconds."""
         for socket in listener.sockets:
             asyncio.get_running_loop().remove_reader(socket.fileno())
         tasks = [asyncio.create_task(connection.over.wait()) for connection in self.connections]
