@@ -1,10 +1,11 @@
-"""The app that servers are checked with: each route does one thing that a server has to carry, or to survive.
+"""The app that servers are checked with: each route does one thing that a server has to carry or to survive.
 
-A request names itself by `?marker=…`; what the app sees goes under that name into `notes`, and a gate that a route
-waits at has it in its name. Runs in the server's process, on any interpreter: standard library only.
+A request has a marker, `?marker=…`: the app notes what it sees under the marker, and the names of gates contain it. The
+app runs in the server's process, on an interpreter that may have the standard library only.
 
-Environment: PROBE_FOLDER; PROBE_LIFESPAN, which is `slow`, `fail` or `raise` for a start-up that takes its time,
-reports its failure, or does not know the protocol, and `waits` for a shutdown that waits at the gate `lifespan`.
+Environment: PROBE_FOLDER, the folder for notes and gates. PROBE_LIFESPAN: `slow` for a start-up that takes a while,
+`fail` for one that reports its failure, `raise` for an app without lifespan, and `waits` for a shutdown that waits at
+the gate `lifespan`.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 SLOW_S = 0.3
-"""What a slow start-up takes: the time in which a server that does not wait for it would answer."""
+"""The duration of a slow start-up; a server that does not wait for it would answer within this time."""
 BLOCK_BYTES = 65_536
 LIFESPAN = "lifespan"
-"""The marker of what happens in the lifespan."""
+"""The marker for events of the lifespan."""
 
 notes = Notes(Path(os.environ["PROBE_FOLDER"]))
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Lifespan, WebSocket and HTTP."""
+    """Serve a lifespan, a WebSocket or an HTTP request."""
     if scope["type"] == "lifespan":
         await _lifespan(scope, receive, send)
     elif scope["type"] == "websocket":
@@ -43,25 +44,25 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _lifespan(scope: Scope, receive: Receive, send: Send) -> None:
-    manner = os.environ.get("PROBE_LIFESPAN", "")
+    mode = os.environ.get("PROBE_LIFESPAN", "")
     notes.record(LIFESPAN, "scope", scope=described(scope))
-    if manner == "raise":
+    if mode == "raise":
         raise RuntimeError("this app knows no lifespan")
     while True:
         kind = (await receive())["type"]
         notes.record(LIFESPAN, kind)
-        if kind == "lifespan.startup" and manner == "fail":
+        if kind == "lifespan.startup" and mode == "fail":
             await send({"type": "lifespan.startup.failed", "message": "the probe refuses to start"})
             return
         if kind == "lifespan.startup":
-            if manner == "slow":
+            if mode == "slow":
                 await pause(SLOW_S)
             if "state" in scope:
                 scope["state"].update(greeting="hello", shared=[])
             notes.record(LIFESPAN, "ready")
             await send({"type": "lifespan.startup.complete"})
         else:
-            if manner == "waits":
+            if mode == "waits":
                 await notes.gate(LIFESPAN)
             notes.record(LIFESPAN, "over")
             await send({"type": "lifespan.shutdown.complete"})
@@ -69,12 +70,12 @@ async def _lifespan(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class _Exchange:
-    """One request; `answer` goes to the method named like the first part of the path."""
+    """One request; `answer` calls the method that is named after the first part of the path."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self.receive, self.send = scope, receive, send
         query = scope["query_string"]
-        query = query.decode() if isinstance(query, bytes) else query  # text is a finding, and no reason to fall over
+        query = query.decode() if isinstance(query, bytes) else query  # text is wrong, which a check notices
         self.query = {key: values[0] for key, values in parse_qs(query).items()}
         self.marker = self.query.get("marker", "")
 
@@ -101,7 +102,7 @@ class _Exchange:
         await self.body(data)
 
     async def request_body(self) -> bytes | None:
-        """All of it; None when the client left before its end."""
+        """The whole body; None if the client left before its end."""
         data = bytearray()
         while True:
             message = await self.receive()
@@ -122,14 +123,14 @@ class _Exchange:
         await self.whole(b"hello")
 
     async def get_echo(self) -> None:
-        """The request's body."""
+        """Answer with the body of the request."""
         data = await self.request_body()
         self.note("body", body=None if data is None else data[:4096].decode("latin-1"))
         if data is not None:
             await self.whole(data)
 
     async def get_count(self) -> None:
-        """How long the request's body is; the app waits at the gate `<marker>` after its first message."""
+        """Answer with the length of the body; the app waits at the gate `<marker>` after the first message of it."""
         first = await self.receive()
         total, more = len(first.get("body", b"")), first.get("more_body", False)
         self.note("first", bytes=total)
@@ -145,14 +146,14 @@ class _Exchange:
         await self.whole(b"%d" % total)
 
     async def get_refuse(self) -> None:
-        """401 without a look at the body."""
+        """Answer 401 without reading the body."""
         await self.whole(b"refused", 401)
 
     async def get_scope(self) -> None:
         await self.whole(json.dumps(described(self.scope)).encode())
 
     async def get_state(self) -> None:
-        """The state as this request got it, before it sets a key of its own and appends to what all share."""
+        """Answer with the state, then set a key in it and append to the list that all requests share."""
         state = self.scope.get("state")
         await self.whole(json.dumps(state).encode())
         if state is not None:
@@ -160,7 +161,7 @@ class _Exchange:
             state.get("shared", []).append(self.marker)
 
     async def get_stream(self) -> None:
-        """`one`, `two`, `three` without a length, each after the first once the gate `<marker>-2`, `-3` is open."""
+        """Send `one`, `two`, `three` without a length; with `?gates=`, wait at `<marker>-2` and `-3` in between."""
         await self.start(200, (b"content-type", b"text/plain"))
         await self.body(b"one", more=True)
         self.note("sent", part=1)
@@ -171,7 +172,7 @@ class _Exchange:
             self.note("sent", part=part)
 
     async def get_large(self) -> None:
-        """As many bytes as `?bytes=` says, without a length, in blocks; each MiB that send() took is noted."""
+        """Send as many bytes as `?bytes=` says, without a length, in blocks; each block that send() took is noted."""
         total, sent = self.number("bytes"), 0
         block = b"x" * BLOCK_BYTES
         await self.start(200, (b"content-type", b"application/octet-stream"))
@@ -183,7 +184,7 @@ class _Exchange:
         self.note("all-sent", bytes=sent)
 
     async def get_status(self) -> None:
-        """The status that the path ends with, no body."""
+        """Answer with the status at the end of the path, and no body."""
         await self.start(int(self.scope["path"].rpartition("/")[2]))
         await self.body()
 
@@ -194,19 +195,19 @@ class _Exchange:
             if message["type"] == "http.disconnect":
                 break
         self.note("http.disconnect")
-        await self._send_into_the_void()
+        await self._send_late()
 
     async def get_wait_streaming(self) -> None:
-        """The same once the answer has begun."""
+        """Begin the response, wait for the client to leave, then try to send."""
         await self.start(200, (b"content-type", b"text/plain"))
         await self.body(b"begun", more=True)
         await self.get_wait()
 
-    async def _send_into_the_void(self) -> None:
+    async def _send_late(self) -> None:
         try:
             await self.start(200, (b"content-length", b"4"))
             await self.body(b"late")
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is what was asked
+        except Exception as error:  # noqa: BLE001 - any exception is noted
             self.note("send-raised", error=repr(error))
             self.note("send-over", is_os_error=isinstance(error, OSError))
         else:
@@ -218,21 +219,21 @@ class _Exchange:
         await self.whole(b"late")
 
     async def get_raise(self) -> None:
-        """Raise before the answer has begun."""
+        """Raise before the response has begun."""
         raise RuntimeError("the probe raises before its answer")
 
     async def get_raise_midway(self) -> None:
-        """Raise after the first part of an answer: chunked, or with `?length=` as its content-length."""
+        """Raise after the first part of a response without a length, or with `?length=` as its content-length."""
         length = self.query.get("length")
         await self.start(200, *([(b"content-length", length.encode())] if length else []))
         await self.body(b"begun", more=True)
         raise RuntimeError("the probe raises in its answer")
 
     async def get_nothing(self) -> None:
-        """Return without an answer."""
+        """Return without a response."""
 
     async def get_start_only(self) -> None:
-        """Return after the start of an answer."""
+        """Return after the start of a response."""
         await self.start(200, (b"content-length", b"5"))
 
     async def get_length(self) -> None:
@@ -241,17 +242,17 @@ class _Exchange:
         await self.body(b"x" * self.number("sends"))
 
     async def get_injection(self) -> None:
-        """A header whose value would begin another one."""
+        """Send a header whose value would begin another header."""
         await self.start(200, (b"content-length", b"2"), (b"x-user", b"a\r\nx-injected: yes"))
         await self.body(b"ok")
 
     async def get_transfer_encoding(self) -> None:
-        """A Transfer-Encoding of the app's own, which servers must ignore."""
+        """Send a Transfer-Encoding header, which servers must ignore."""
         await self.start(200, (b"transfer-encoding", b"chunked"))
         await self.body(b"hello")
 
     async def get_after(self) -> None:
-        """What receive() gives once the answer is sent."""
+        """Note what receive() returns after the response."""
         await self.request_body()
         await self.whole(b"done")
         message = await self.receive()
@@ -272,7 +273,7 @@ class _Exchange:
 
 
 def described(value: Any) -> Any:
-    """A value of a scope for JSON, its type kept: `{"type": "bytes", "value": "…"}`, latin-1 for bytes."""
+    """A value of a scope for JSON, with its type: `{"type": "bytes", "value": "…"}`; bytes are decoded as latin-1."""
     if isinstance(value, bytes):
         return {"type": "bytes", "value": value.decode("latin-1")}
     if isinstance(value, Mapping):

@@ -1,6 +1,6 @@
-"""What the probe app writes down, and the gates at which it waits until a check lets it go on.
+"""The notes that the probe app takes, and the gates at which it waits until a check lets it go on.
 
-The probe's files run in the server's process, on any interpreter: standard library only.
+These files run in the server's process, on an interpreter that may have the standard library only.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GATE_S = 20.0
-"""After it a gate opens by itself, so that no handler stays for ever."""
-_LOOK_S = 0.005
+"""A gate opens by itself after this time, so that no app waits forever."""
+_POLL_S = 0.005
 
 
 class Notes:
@@ -28,21 +28,21 @@ class Notes:
         self._file = os.open(folder / "events.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     def record(self, marker: str, event: str, **details: Any) -> None:
-        """Append one line: which request it is about, what happened, and what goes with it."""
+        """Append one line: the marker of the request, the event, and its details."""
         line = json.dumps({"marker": marker, "event": event, "at": time.monotonic(), **details}, default=repr)
         os.write(self._file, line.encode() + b"\n")
 
     async def gate(self, name: str) -> None:
-        """Wait until a file of this name is in the folder of gates."""
+        """Wait until the folder of gates has a file with this name."""
         path, deadline = self._folder / "gates" / name, time.monotonic() + GATE_S
         while not path.exists() and time.monotonic() < deadline:
-            await pause(_LOOK_S)
+            await pause(_POLL_S)
 
     def wait(self, name: str) -> None:
-        """The same for an app that is not asynchronous."""
+        """Wait as `gate` does, in an app that is not asynchronous."""
         path, deadline = self._folder / "gates" / name, time.monotonic() + GATE_S
         while not path.exists() and time.monotonic() < deadline:
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)
 
 
 async def pause(seconds: float) -> None:

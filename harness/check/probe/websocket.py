@@ -1,6 +1,6 @@
-"""The WebSocket side of the probe app: each path does one thing that a server has to carry.
+"""The WebSocket routes of the probe app: each does one thing that a server has to carry or to survive.
 
-A handshake names itself by `?marker=…`, as requests do.
+A handshake has a marker, `?marker=…`, as requests have.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 BLOCK = b"x" * 65_536
 STREAM_BYTES = 32 * 1024 * 1024
-"""What `/stream` sends at most."""
+"""`/stream` sends this much at most."""
 
 
 async def serve(
@@ -24,12 +24,12 @@ async def serve(
     send: Callable[[Mapping[str, Any]], Awaitable[None]],
     notes: Notes,
 ) -> None:
-    """Serve one handshake, and what follows it."""
+    """Serve one WebSocket."""
     await _Socket(scope, receive, send, notes).serve()
 
 
 class _Socket:
-    """One handshake and what follows; `serve` goes to the method named like the first part of the path."""
+    """One WebSocket; `serve` calls the method that is named after the first part of the path."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class _Socket:
         await self.send({"type": "websocket.close", "code": code, "reason": reason})
 
     async def message(self) -> bytes | str | None:
-        """The next one; None after a disconnect. What the event is like is noted where it is not as it should be."""
+        """The next message, None after a disconnect; an event with both or neither of bytes and text is noted."""
         event = await self.receive()
         if event["type"] != "websocket.receive":
             self.note(event["type"], code=event.get("code", "missing"), reason=event.get("reason"))
@@ -71,7 +71,7 @@ class _Socket:
         return data if text is None else text
 
     async def on_echo(self) -> None:
-        """Every message back as it came."""
+        """Echo every message."""
         await self.accept()
         while (message := await self.message()) is not None:
             key = "text" if isinstance(message, str) else "bytes"
@@ -79,13 +79,13 @@ class _Socket:
             await self.send({"type": "websocket.send", key: message})
 
     async def on_size(self) -> None:
-        """For every message its length, as text."""
+        """Answer every message with its length, as text."""
         await self.accept()
         while (message := await self.message()) is not None:
             await self.send({"type": "websocket.send", "text": str(len(message))})
 
     async def on_scope(self) -> None:
-        """The scope goes into the notes, bytes as `repr` has them."""
+        """Note the scope, with `repr` of bytes."""
         plain = {key: self.scope.get(key) for key in ("type", "scheme", "path", "http_version", "asgi")}
         headers = [[repr(name), repr(value)] for name, value in self.scope["headers"]]
         lists = {key: self.scope.get(key) and list(self.scope[key]) for key in ("subprotocols", "client", "server")}
@@ -95,7 +95,7 @@ class _Socket:
         await self.message()
 
     async def on_subprotocol(self) -> None:
-        """Accept with the subprotocol that the query names, none without."""
+        """Accept with the subprotocol that the query names, or without one."""
         await self.accept(**({"subprotocol": self.query["name"]} if "name" in self.query else {}))
         await self.message()
 
@@ -112,11 +112,11 @@ class _Socket:
         await self.message()
 
     async def on_reject(self) -> None:
-        """Close in place of accepting."""
+        """Close instead of accepting."""
         await self.close()
 
     async def on_respond(self) -> None:
-        """Answer in HTTP where the server offers that."""
+        """Reject with an HTTP response if the server offers that."""
         offered = "websocket.http.response" in (self.scope.get("extensions") or {})
         self.note("offer", made=offered)
         if not offered:
@@ -134,29 +134,29 @@ class _Socket:
         raise RuntimeError("the probe raises in a WebSocket")
 
     async def on_raise_early(self) -> None:
-        """Raise in place of accepting."""
+        """Raise instead of accepting."""
         raise RuntimeError("the probe raises in a handshake")
 
     async def on_return(self) -> None:
-        """Return after the first message, without a close."""
+        """Return after the first message, without closing."""
         await self.accept()
         await self.message()
 
     async def on_late_send(self) -> None:
-        """Send once the client has gone."""
+        """Send after the client has gone."""
         await self.accept()
         await self.message()
         spec = self.scope["asgi"].get("spec_version")
         try:
             await self.send({"type": "websocket.send", "text": "late"})
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is what was asked
+        except Exception as error:  # noqa: BLE001 - any exception is noted
             name = f"{type(error).__module__}.{type(error).__name__}"
             self.note("sent", spec=spec, raised=name, is_os_error=isinstance(error, OSError))
         else:
             self.note("sent", spec=spec, raised=None, is_os_error=False)
 
     async def on_stream(self) -> None:
-        """Send blocks for as long as the server takes them; each one that it took is noted."""
+        """Send blocks as long as the server takes them; each block that send() took is noted."""
         await self.accept()
         for sent in range(len(BLOCK), STREAM_BYTES + 1, len(BLOCK)):
             await self.send({"type": "websocket.send", "bytes": BLOCK})
@@ -164,7 +164,7 @@ class _Socket:
         self.note("all-sent")
 
     async def on_deaf(self) -> None:
-        """Read nothing before the gate `<marker>` is open; then, for every text, how many bytes came before it."""
+        """Read nothing until the gate `<marker>` is open; then answer every text with the bytes received before it."""
         await self.accept()
         await self.notes.gate(self.marker)
         total = 0

@@ -1,6 +1,6 @@
-"""The twin of the probe app for servers of WSGI apps: those routes that do not need ASGI.
+"""The probe app for servers of WSGI apps: the routes of `app.py` that do not need ASGI.
 
-It gives `/scope` as the probe does, as far as WSGI tells: the headers alone.
+`/scope` has the same form, and contains the headers only.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ notes = Notes(Path(os.environ["PROBE_FOLDER"]))
 
 
 def app(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """Every request."""
+    """Serve a request."""
     return _Exchange(environ, start_response).answer()
 
 
 class _Exchange:
-    """One request; `answer` goes to the method named like the first part of the path."""
+    """One request; `answer` calls the method that is named after the first part of the path."""
 
     def __init__(self, environ: Environ, start_response: StartResponse) -> None:
         self.environ, self.start_response = environ, start_response
@@ -54,7 +54,7 @@ class _Exchange:
         return [data]
 
     def request_body(self) -> bytes:
-        """All of it, by its length or to the end that the server knows."""
+        """The whole body, by its length or until the server says that it ends."""
         length = self.environ.get("CONTENT_LENGTH")
         data: bytes = self.environ["wsgi.input"].read(*([int(length)] if length else []))
         return data
@@ -72,7 +72,7 @@ class _Exchange:
         return self.whole(data)
 
     def get_count(self) -> list[bytes]:
-        """How long the body is; the app waits at the gate `<marker>` before it reads."""
+        """Answer with the length of the body; the app waits at the gate `<marker>` before it reads."""
         notes.wait(self.marker)
         stream, total = self.environ["wsgi.input"], 0
         left = int(self.environ["CONTENT_LENGTH"])
@@ -85,7 +85,7 @@ class _Exchange:
         return self.whole(b"refused", 401)
 
     def get_scope(self) -> list[bytes]:
-        """The headers, described as the probe describes them."""
+        """Answer with the headers, described as in `app.py`."""
         names = [name for name in self.environ if name.startswith("HTTP_")]
         pairs = [[name[5:].lower().replace("_", "-"), self.environ[name]] for name in names]
         described = [{"type": "tuple", "value": [{"type": "bytes", "value": part} for part in pair]} for pair in pairs]
