@@ -71,7 +71,7 @@ HTTP1_MALFORMED = (
     Fault("http1", "length-wins", "prefers Content-Length to chunked", {"smuggling-cl-te": "Content-Length did"}),
     Fault(
         "http1",
-        "goes-on",
+        "keeps-after-both",
         "keeps the connection after Content-Length with chunked",
         {"smuggling-cl-te": "served as a request"},
     ),
@@ -100,7 +100,7 @@ HTTP1_MALFORMED = (
     ),
     Fault(
         "http1",
-        "wordless",
+        "no-refusal",
         "closes in place of a refusal",
         {
             "header-size": "closed without one",
@@ -131,10 +131,10 @@ HTTP1_MESSAGES = (
     Fault(
         "http1", "chunks-for-all", "sends chunks to HTTP/1.0 too", {"http10-no-chunks": "expected no Transfer-Encoding"}
     ),
-    Fault("http1", "swaps", "answers the first request with another body", {"pipelining": "in this order"}),
+    Fault("http1", "wrong-body", "answers the first request with another body", {"pipelining": "in this order"}),
     Fault("http1", "reparses-body", "takes an unread body for a request", {"unread-body": "served as a request"}),
     Fault("http1", "no-empty-line", "takes an empty line for a request line", {"empty-line-first": "found 400"}),
-    Fault("http1", "impatient", "refuses a head that does not arrive at once", {"byte-by-byte": "found 400"}),
+    Fault("http1", "whole-head-only", "refuses a head that does not arrive at once", {"byte-by-byte": "found 400"}),
     Fault("http1", "no-chunks", "ignores chunked", {"chunked-request": "b'hello, world'"}),
     Fault("http1", "no-chunk-extension", "refuses chunk extensions", {"chunk-extension": "found 400"}),
     Fault("http1", "no-trailers-in", "refuses trailers of requests", {"request-trailer": "found 400"}),
@@ -151,13 +151,13 @@ HTTP1_MESSAGES = (
     Fault("http1", "no-date", "sends no Date", {"date": "expected one Date"}),
     Fault(
         "http1",
-        "wordless-500",
+        "no-500",
         "closes in place of a 500",
         {"app-raises": "closed without a response", "app-silent": "closed without a response"},
     ),
     Fault(
         "http1",
-        "pads",
+        "completes",
         "completes what the app left incomplete",
         {
             "app-raises-midway": "found it complete",
@@ -178,12 +178,15 @@ HTTP1_MESSAGES = (
     Fault("http1", "no-drain", "never waits for the client to read", {"slow-reader": "64 MiB accepted"}),
     Fault(
         "http1",
-        "deaf",
+        "late-disconnect",
         "reports a disconnect seconds later",
         {"disconnect": "expected http.disconnect", "disconnect-streaming": "expected http.disconnect"},
     ),
     Fault(
-        "http1", "half-is-whole", "takes a body that was cut off for complete", {"disconnect-upload": "as if complete"}
+        "http1",
+        "half-is-complete",
+        "takes a body that was cut off for complete",
+        {"disconnect-upload": "as if complete"},
     ),
     Fault("http1", "odd-error", "raises ValueError from a late send()", {"send-after-disconnect": "ValueError"}),
     Fault(
@@ -216,11 +219,17 @@ HTTP1_SCOPE = (
 
 HTTP1_LIFE = (
     Fault("http1", "serves-at-once", "serves before start-up ends", {"lifespan-startup": "expected no request before"}),
-    Fault("http1", "lifespan-bare", "leaves asgi out of the scope", {"lifespan-scope": "expected asgi"}, at_start=True),
+    Fault(
+        "http1",
+        "lifespan-without-asgi",
+        "leaves asgi out of the scope",
+        {"lifespan-scope": "expected asgi"},
+        at_start=True,
+    ),
     Fault("http1", "no-shutdown", "sends no lifespan.shutdown", {"lifespan-shutdown": "expected lifespan.shutdown"}),
     Fault(
         "http1",
-        "hasty-shutdown",
+        "no-shutdown-wait",
         "does not wait for the answer to lifespan.shutdown",
         {"lifespan-shutdown": "expected the server to wait for the app's answer"},
     ),
@@ -281,11 +290,13 @@ HTTP2 = (
         {"h2-goaway-shutdown": "expected the stream in flight to be answered"},
     ),
     Fault("http2", "names-none", "names stream 0 in GOAWAY", {"h2-goaway-shutdown": "names 0 as the last one"}),
-    Fault("http2", "loses", "closes after 1,000 requests without answering all", {"h2-many-requests": "lost: ["}),
+    Fault(
+        "http2", "drops-requests", "closes after 1,000 requests without answering all", {"h2-many-requests": "lost: ["}
+    ),
     Fault("http2", "stays-after-error", "keeps the connection after an error", {"h2-closed-after-error": "open after"}),
     Fault(
         "http2",
-        "overruns",
+        "ignores-windows",
         "ignores windows when it sends",
         {
             "h2-window-stream": "rejected by h2: FlowControlError",
@@ -295,7 +306,7 @@ HTTP2 = (
     ),
     Fault(
         "http2",
-        "gives-up",
+        "stops-at-window",
         "does not go on after a window was used up",
         {
             "h2-window-stream": "after WINDOW_UPDATE 1,000",
@@ -324,7 +335,12 @@ HTTP2 = (
         "announces a limit of streams and does not enforce it",
         {"h2-streams-one-too-many": "was served while the others waited"},
     ),
-    Fault("http2", "deaf", "reports no disconnects", {"h2-reset": "not told", "h2-connection-lost": "0 were told"}),
+    Fault(
+        "http2",
+        "no-disconnect",
+        "reports no disconnects",
+        {"h2-reset": "not told", "h2-connection-lost": "0 were told"},
+    ),
     Fault(
         "http2",
         "hangs",
@@ -333,7 +349,7 @@ HTTP2 = (
     ),
     Fault(
         "http2",
-        "pads",
+        "completes",
         "completes what the app left incomplete",
         {"h2-app-raises": "/raise: 200", "h2-app-raises-midway": "/raise-midway: 200"},
     ),
@@ -359,7 +375,7 @@ HTTP2 = (
     Fault("http2", "keeps-pseudo", "leaves pseudo-headers in the scope", {"h2-authority": "pseudo-headers: [':"}),
     Fault(
         "http2",
-        "loose host-wins",
+        "no-validation host-wins",
         "gives the app the host header in place of :authority",
         {"h2-authority-and-host": "other.example"},
     ),
@@ -372,7 +388,7 @@ HTTP2 = (
     ),
     Fault(
         "http2",
-        "loose",
+        "no-validation",
         "does not validate headers, nor join cookies",
         {
             "h2-cookies": "['a=1', 'b=2']",
@@ -387,13 +403,13 @@ HTTP2 = (
     ),
     Fault(
         "http2",
-        "loose forgives",
+        "no-validation ignores-errors",
         "accepts any length of a body",
         {"h2-content-length": "5 said, none sent: 200"},
     ),
     Fault(
         "http2",
-        "forgives",
+        "ignores-errors",
         "ignores frames that are protocol errors",
         {
             "h2-header-flood": "accepted, and more would be",
@@ -445,8 +461,10 @@ WEBSOCKET = (
     Fault("websocket", "text-only", "sends binary as text", {"ws-binary": "found"}),
     Fault("websocket", "drops-empty", "drops empty messages", {"ws-empty": "found"}),
     Fault("websocket", "small", "accepts messages up to 1 KiB", {"ws-large": "0 bytes back"}),
-    Fault("websocket", "swallows", "drops messages that are too big", {"ws-largest": "connection open"}),
-    Fault("websocket", "ponders", "hangs on messages that are too big", {"ws-largest": "too slow to tell"}, "n/a"),
+    Fault("websocket", "drops-large", "drops messages that are too big", {"ws-largest": "connection open"}),
+    Fault(
+        "websocket", "hangs-on-large", "hangs on messages that are too big", {"ws-largest": "too slow to tell"}, "n/a"
+    ),
     Fault(
         "websocket",
         "no-joining",
@@ -455,7 +473,7 @@ WEBSOCKET = (
     ),
     Fault("websocket", "no-pong", "does not answer PING", {"ws-ping": "0 PONGs"}),
     Fault("websocket", "empty-pong", "answers PING with an empty PONG", {"ws-ping": "PONG"}),
-    Fault("websocket", "fears-pong", "ends on an unsolicited PONG", {"ws-pong": "None back"}),
+    Fault("websocket", "ends-on-pong", "ends on an unsolicited PONG", {"ws-pong": "None back"}),
     Fault("websocket", "answers-pong", "answers PONG", {"ws-pong": "1 PONGs in return"}),
     Fault("websocket", "no-inflate", "agrees to compression without doing it", {"ws-deflate": "0 back"}),
     Fault("websocket", "no-drain", "never waits for the client to read", {"ws-send-pressure": "would take more"}),
@@ -468,7 +486,7 @@ WEBSOCKET = (
     Fault("websocket", "reads-ahead", "queues any number of messages", {"ws-receive-pressure": "would accept more"}),
     Fault(
         "websocket",
-        "loses-when-full",
+        "drops-when-full",
         "drops messages when its queue is full",
         {"ws-receive-pressure": "would accept more"},
     ),
@@ -504,14 +522,14 @@ WEBSOCKET = (
     Fault("websocket", "aborts", "cuts connections on SIGTERM", {"ws-shutdown": "no CLOSE"}),
     Fault(
         "websocket",
-        "deaf-to-faults",
+        "ignores-input",
         "ignores all that it receives",
         dict.fromkeys(
             ("ws-utf8", "ws-unmasked", "ws-reserved", "ws-control", "ws-fragments-order", "ws-length"),
             "connection open",
         ),
     ),
-    Fault("websocket", "wordless", "closes without a CLOSE", {"ws-failure-code": "no CLOSE"}),
+    Fault("websocket", "no-close", "closes without a CLOSE", {"ws-failure-code": "no CLOSE"}),
     Fault(
         "websocket",
         "echoes-codes",

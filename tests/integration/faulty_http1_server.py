@@ -52,7 +52,7 @@ class Server:
 
     async def lifespan(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
-        if "lifespan-bare" in self.faults():
+        if "lifespan-without-asgi" in self.faults():
             del scope["asgi"]
         try:
             await self.app(scope, self.events.get, self.told.put)
@@ -88,7 +88,7 @@ class Server:
             await next(iter(self.connections)).over.wait()
         if answer == "lifespan.startup.complete" and "no-shutdown" not in faults:
             await self.events.put({"type": "lifespan.shutdown"})
-            await asyncio.wait({task}, timeout=0.1 if "hasty-shutdown" in faults else None)
+            await asyncio.wait({task}, timeout=0.1 if "no-shutdown-wait" in faults else None)
 
     async def abort_after_grace(self, listener: asyncio.Server) -> None:
         """Breaks no rule: new connections wait in the queue, and requests in flight have 0.8 seconds."""
@@ -146,7 +146,7 @@ class Connection:
                 self.idle = False
                 again = await Request(self, *self.parsed(head)).serve() and not self.server.stopping.is_set()
             except Refused as refused:
-                if "wordless" in self.faults:
+                if "no-refusal" in self.faults:
                     return
                 again = "stays-after-refusal" in self.faults
                 await self.refuse(int(str(refused)), b"" if again else b"Connection: close\r\n")
@@ -167,7 +167,7 @@ class Connection:
                 self.measured(head)
                 return head
             self.measured(bytes(self.data))
-            if "impatient" in self.faults and self.data:
+            if "whole-head-only" in self.faults and self.data:
                 raise Refused(400)
             await self.more()
 
@@ -251,7 +251,7 @@ class Request:
         if codings and "length-wins" not in self.faults:
             if codings != [b"chunked"] and "lenient-coding" not in self.faults:
                 raise Refused(501)
-            if lengths and "goes-on" not in self.faults:
+            if lengths and "keeps-after-both" not in self.faults:
                 self.keeps = False
             return 0, "no-chunks" not in self.faults
         if "first-length" in self.faults:
@@ -312,12 +312,12 @@ class Request:
             return False
         except Exception as error:  # noqa: BLE001 - an app may raise what it likes
             print(repr(error), flush=True)
-        if self.started and "pads" in self.faults and not self.done:
+        if self.started and "completes" in self.faults and not self.done:
             await self.write(b"")
             await self.finish()
             return False
         if self.started is None or not self.head_sent:
-            if "wordless-500" in self.faults:
+            if "no-500" in self.faults:
                 return False
             await self.connection.refuse(500)
             return False
@@ -337,7 +337,7 @@ class Request:
         try:
             body = b"" if self.whole else await (self.chunk() if self.chunked else self.part())
         except Left:
-            if "half-is-whole" not in self.faults:
+            if "half-is-complete" not in self.faults:
                 return {"type": "http.disconnect"}
             body, self.whole = b"", True
         self.read += len(body)
@@ -349,7 +349,7 @@ class Request:
         with contextlib.suppress(Left, ConnectionError):
             while True:
                 await self.connection.more()
-        if "deaf" in self.faults:
+        if "late-disconnect" in self.faults:
             await asyncio.sleep(2)
         return {"type": "http.disconnect"}
 
@@ -436,7 +436,7 @@ class Request:
         if not self.head_sent:
             self.held = self.head() if self.started else b""
             self.head_sent = True
-        if "swaps" in self.faults:
+        if "wrong-body" in self.faults:
             body = {b"first": b"other"}.get(body, body)
         if self.says is not None and "no-length-check" not in self.faults:
             body = body[: self.says - self.sent]
@@ -460,7 +460,7 @@ class Request:
         if self.response_chunked:
             self.held += b"0\r\n" + b"".join(b": ".join(pair) + b"\r\n" for pair in trailers or []) + b"\r\n"
         elif self.says is not None and self.sent < self.says and self.method != b"HEAD":
-            if "pads" not in self.faults:
+            if "completes" not in self.faults:
                 return
             self.held += b"x" * (self.says - self.sent)
         await self.flush()

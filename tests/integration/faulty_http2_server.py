@@ -66,7 +66,7 @@ class Server:
 class Connection(asyncio.Protocol):
     def __init__(self, server: Server, faults: set[str]) -> None:
         self.server, self.faults = server, faults
-        strict = "loose" not in faults
+        strict = "no-validation" not in faults
         self.h2 = H2Connection(
             H2Configuration(
                 client_side=False,
@@ -88,7 +88,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, _: object) -> None:
         self.server.connections.discard(self)
         for stream in self.streams.values():
-            if "deaf" not in self.faults:
+            if "no-disconnect" not in self.faults:
                 stream.inbox.put_nowait({"type": "http.disconnect"})
 
     def begin(self) -> None:
@@ -145,8 +145,8 @@ class Connection(asyncio.Protocol):
             self.refuse_kind(kind)
             events = self.h2.receive_data(frame)
         except ProtocolError:
-            self.flush() if "forgives" not in self.faults else self.forgive(frame)
-            if not self.faults & {"forgives", "stays-after-error"}:
+            self.flush() if "ignores-errors" not in self.faults else self.forgive(frame)
+            if not self.faults & {"ignores-errors", "stays-after-error"}:
                 self.transport.close()
             return
         for event in events:
@@ -172,7 +172,7 @@ class Connection(asyncio.Protocol):
         if isinstance(event, RequestReceived):
             self.streams[event.stream_id] = new = Stream(self, event)
             new.task = asyncio.create_task(new.run())
-            if len(self.streams) > LIMIT and "loses" in self.faults:
+            if len(self.streams) > LIMIT and "drops-requests" in self.faults:
                 self.write(GoAwayFrame(0, last_stream_id=event.stream_id))
                 self.transport.close()
         elif isinstance(event, DataReceived) and stream:
@@ -187,7 +187,7 @@ class Connection(asyncio.Protocol):
             self.transport.close()
         elif isinstance(event, StreamEnded) and stream:
             stream.inbox.put_nowait({"type": "http.request", "body": b"", "more_body": False})
-        elif isinstance(event, StreamReset) and stream and "deaf" not in self.faults:
+        elif isinstance(event, StreamReset) and stream and "no-disconnect" not in self.faults:
             stream.inbox.put_nowait({"type": "http.disconnect"})
         elif isinstance(event, WindowUpdated | RemoteSettingsChanged):
             self.window.set()
@@ -238,7 +238,7 @@ class Stream:
 
     async def run(self) -> None:
         length = dict(self.fields).get(b"content-length")
-        if self.ended_at_once and length not in (None, b"0") and "loose" not in self.faults:
+        if self.ended_at_once and length not in (None, b"0") and "no-validation" not in self.faults:
             self.reset(ErrorCodes.PROTOCOL_ERROR)
             return
         hosts = {self.pseudo.get(b":authority"), *(value for name, value in self.fields if name == b"host")}
@@ -266,9 +266,9 @@ class Stream:
             return
         server.failed = True
         if not self.started:
-            await self.send({"type": "http.response.start", "status": 200 if "pads" in self.faults else 500})
+            await self.send({"type": "http.response.start", "status": 200 if "completes" in self.faults else 500})
             await self.send({"type": "http.response.body"})
-        elif "pads" in self.faults:
+        elif "completes" in self.faults:
             await self.send({"type": "http.response.body"})
         else:
             self.reset(ErrorCodes.INTERNAL_ERROR)
@@ -337,7 +337,7 @@ class Stream:
         bodiless = self.pseudo.get(b":method") == b"HEAD" or self.status in (204, 304)
         if bodiless:
             data = b"body" if "body-for-head" in self.faults else b""
-        if "overruns" in self.faults and data:
+        if "ignores-windows" in self.faults and data:
             self.connection.flush()
             for start in range(0, len(data), 16_384):
                 self.connection.write(DataFrame(self.id, data[start : start + 16_384]))
@@ -352,7 +352,7 @@ class Stream:
         while data:
             room = min(h2.local_flow_control_window(self.id), h2.max_outbound_frame_size)
             if room <= 0:
-                if "gives-up" in self.faults:
+                if "stops-at-window" in self.faults:
                     await asyncio.Event().wait()
                 if "blocks-all" in self.faults:
                     self.connection.faults.add("one-at-a-time")

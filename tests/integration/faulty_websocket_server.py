@@ -212,7 +212,7 @@ class Socket:
         try:
             while data := await self.reader.read(READ_BYTES):
                 assert self.ws
-                self.ws.receive_data(b"" if "deaf-to-faults" in self.faults else data)
+                self.ws.receive_data(b"" if "ignores-input" in self.faults else data)
                 for event in self.ws.events():
                     code = await self.event(event) or code
         except (ConnectionError, Left) as left:
@@ -229,7 +229,7 @@ class Socket:
         if isinstance(event, Ping) and "no-pong" not in self.faults:
             payload = b"" if "empty-pong" in self.faults else event.payload
             self.writer.write(self.ws.send(Pong(payload)))
-        elif isinstance(event, Pong) and "fears-pong" in self.faults:
+        elif isinstance(event, Pong) and "ends-on-pong" in self.faults:
             raise Left(1002)
         elif isinstance(event, Pong) and "answers-pong" in self.faults:
             self.writer.write(self.ws.send(Pong(event.payload)))
@@ -243,7 +243,7 @@ class Socket:
     def closed_by_client(self, event: CloseConnection) -> None:
         assert self.ws
         found_by_us = self.ws.state is not ConnectionState.REMOTE_CLOSING
-        if found_by_us and "wordless" in self.faults:
+        if found_by_us and "no-close" in self.faults:
             self.writer.close()
         elif found_by_us and "echoes-codes" in self.faults:
             self.writer.write(bytes((0x88, 2)) + (1005).to_bytes(2, "big"))
@@ -258,10 +258,10 @@ class Socket:
         self.parts.append(event.data)
         limit = 1024 if "small" in self.faults else LARGEST
         if sum(map(len, self.parts)) > limit:
-            if "swallows" in self.faults:
+            if "drops-large" in self.faults:
                 self.parts.clear()
                 return
-            if "ponders" in self.faults:
+            if "hangs-on-large" in self.faults:
                 await asyncio.Event().wait()
             self.close(1011 if "small" in self.faults else 1009)
             self.writer.close()
@@ -274,7 +274,7 @@ class Socket:
             if "closes-when-full" in self.faults and self.inbox.full():
                 self.writer.transport.abort()
                 raise Left(1006)
-            if "loses-when-full" in self.faults and self.inbox.full():
+            if "drops-when-full" in self.faults and self.inbox.full():
                 return
             await self.inbox.put({"type": "websocket.receive", kind: whole, **other})
 

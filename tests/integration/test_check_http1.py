@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -68,6 +69,15 @@ def test_versions_and_extensions_are_values_for_the_table(shared: StartedServer)
 
 def test_the_transcript_of_a_shutdown_has_the_signal(shared: StartedServer) -> None:
     assert "! SIGTERM to the server\n" in run_check("h1", BY_NAME["shutdown-in-flight"], shared).evidence
+
+
+def test_the_example_of_the_page_about_checks_is_a_check(shared: StartedServer) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "checks.md").read_text()
+    example: dict[str, Any] = {}
+    exec(page.partition("```python\n")[2].partition("```")[0], example)
+    (check,) = example["CHECKS"]
+    entry = run_check("h1", check, shared)
+    assert (entry.outcome, entry.summary) == ("pass", "answered with 404")
 
 
 def test_there_is_a_fault_for_every_check() -> None:
