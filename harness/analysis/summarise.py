@@ -12,6 +12,7 @@ import numpy as np
 
 from harness.analysis.case_rounds import collect
 from harness.analysis.intervals import estimate, latency, paired_ratio
+from harness.analysis.naming import Naming
 from harness.model.histogram import Histogram
 from harness.model.loads import Rate, Saturate, Sweep
 from harness.model.summaries import CaseSummary, ComparisonSummary, Memory, Ratios
@@ -44,7 +45,7 @@ def summarise(records: Sequence[Record], starts: Sequence[ServerStart], run: Run
     from others.
     """
     comparisons = _by_comparison(records)
-    names = _name_candidates([row.case.candidate for rows in comparisons.values() for row in rows])
+    naming = Naming.of(row.case.candidate for rows in comparisons.values() for row in rows)
     reached: dict[Comparison, dict[Candidate, float]] = {}
     for case, rps in reached_rps(records).items():
         reached.setdefault(case.comparison.sweep, {})[case.candidate] = rps
@@ -53,7 +54,7 @@ def summarise(records: Sequence[Record], starts: Sequence[ServerStart], run: Run
         sweep = isinstance(run.conditions.load, Sweep)
         own_rps = reached.get(comparison.sweep, {})
         into = summaries.setdefault(comparison.sweep if sweep else comparison, [])
-        into += _summarise_comparison(rows, starts, run, names, own_rps)
+        into += _summarise_comparison(rows, starts, run, naming, own_rps)
     return [ComparisonSummary(each, _order(own)) for each, own in summaries.items()]
 
 
@@ -61,7 +62,7 @@ def _summarise_comparison(
     rows: Sequence[CaseRounds],
     starts: Sequence[ServerStart],
     run: RunInfo,
-    names: Mapping[Candidate, str],
+    naming: Naming,
     own_rps: Mapping[Candidate, float],
 ) -> list[CaseSummary]:
     """The cases of one comparison; `own_rps` is what each candidate reached in a closed loop."""
@@ -75,7 +76,7 @@ def _summarise_comparison(
             replace(
                 _summary(row, starts, reference, run.conditions.seed),
                 rank=ranks.get(candidate),
-                name=names[candidate],
+                name=naming.name(candidate),
                 precision=precisions.get(row.case),
                 own_share=load.rps / closed_rps if isinstance(load, Rate) and closed_rps else None,
             )
@@ -169,19 +170,6 @@ def _precision(row: CaseRounds, reference: CaseRounds | None) -> float | None:
     ]
     widths = [math.sqrt(each.high / each.low) - 1 for each in bounds if each is not None and each.low > 0]
     return max(widths, default=None)
-
-
-def _name_candidates(candidates: Iterable[Candidate]) -> dict[Candidate, str]:
-    """What reports call them: by their server, by their app, or by both, whichever there are several of."""
-    every = set(candidates)
-    servers, apps = {each.server for each in every}, {each.app for each in every}
-
-    def name(each: Candidate) -> str:
-        both = f"{each.app} on {each.server}" if len(servers) > 1 else each.app
-        plain = both if len(apps) > 1 else each.server
-        return f"{plain} (control)" if each.control else plain
-
-    return {each: name(each) for each in every}
 
 
 def _standing(row: CaseRounds) -> float:

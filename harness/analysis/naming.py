@@ -1,0 +1,42 @@
+"""What reports, charts and the terminal call the candidates of a run. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from harness.model.plan import Candidate
+
+TITLES = frozenset({"Server", "App", "App on server"})
+"""Every title that a `Naming` can have."""
+
+
+@dataclass(frozen=True)
+class Naming:
+    """Candidates are named after what a run has several of: servers, apps, or both."""
+
+    servers: bool
+    apps: bool
+
+    @classmethod
+    def of(cls, candidates: Iterable[Candidate]) -> Naming:
+        """A run of one server and one app names its candidate after the server."""
+        every = set(candidates)
+        apps = len({each.app for each in every}) > 1
+        return cls(servers=not apps or len({each.server for each in every}) > 1, apps=apps)
+
+    @property
+    def title(self) -> str:
+        """What the candidates are, for the head of a column."""
+        if not self.apps:
+            return "Server"
+        return "App on server" if self.servers else "App"
+
+    def name(self, candidate: Candidate) -> str:
+        """`uvicorn`, `uvicorn (control)`, `fastapi`, `fastapi on uvicorn`."""
+        parts = [*([candidate.app] if self.apps else []), *([candidate.server] if self.servers else [])]
+        name = " on ".join(parts)
+        return f"{name} (control)" if candidate.control else name

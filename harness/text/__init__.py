@@ -1,0 +1,1 @@
+"""Numbers, tables and pages as text, the same wherever they are shown. This room imports nothing of the package."""

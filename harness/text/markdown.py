@@ -1,0 +1,33 @@
+"""GitHub's Markdown: tables, lists, and text that stays text."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_SPECIAL = re.compile(r"([\\`*|\[\]~$]|(?<![^\W_])_|_(?![^\W_]))")
+"""Characters that Markdown may interpret. An underscore between letters or digits is not among them."""
+_RULES = {"l": "---", "c": ":---:", "r": "---:"}
+
+
+def escape(text: str) -> str:
+    """Text that Markdown shows as it is, on one line, in a table's cell too."""
+    flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _SPECIAL.sub(r"\\\1", flat)
+
+
+def table(names: Sequence[str], rows: Iterable[Sequence[str]], align: str = "") -> str:
+    """A table of cells that are Markdown already.
+
+    `align` has `l`, `c` or `r` for each column; columns without a letter are aligned to the left.
+    """
+    rules = [_RULES[letter] for letter in align.ljust(len(names), "l")]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (names, rules, *rows))
+
+
+def bullets(items: Iterable[str]) -> str:
+    """A list of items that are Markdown already."""
+    return "\n".join(f"- {item}" for item in items)
