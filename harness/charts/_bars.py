@@ -1,4 +1,4 @@
-"""Bars side by side: a median with its interval, and a dot for every round."""
+"""Bar charts: a bar is a median, with its interval as a line and every round as a dot."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from harness.charts._style import (
     WIDTH_IN,
     colours,
     columns_for,
-    compact,
     compared,
     grid,
     panels,
     settle,
+    title_panel,
 )
+from harness.text.numbers import significant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,15 +35,16 @@ if TYPE_CHECKING:
 
 ROW_IN = 0.32
 LETTER_IN = 0.068
+"""The mean width of a letter, in inches."""
 ON_WHITE: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
-"""What a label stands on where a line may run through it."""
+"""The background of a label that a line may cross."""
 STRETCH = 1.4
-"""How far an interval may reach beyond all bars and dots; a longer one ends in an arrow."""
+"""An interval longer than this multiple of all bars and dots is cut, and ends in an arrow."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One candidate's row in a panel; without an estimate, its verdict stands where the bar would be."""
+    """One candidate's row in a panel. Without an estimate, it has its verdict in place of the bar."""
 
     name: str
     colour: str
@@ -54,7 +56,7 @@ class Bar:
     def label(self) -> str:
         if self.estimate is None:
             return self.verdict
-        value = compact(self.estimate.median)
+        value = significant(self.estimate.median)
         return value if self.verdict == "valid" else f"{value}\n{self.verdict}"
 
     @property
@@ -63,17 +65,17 @@ class Bar:
 
     @property
     def measured(self) -> float:
-        """The largest number that was seen."""
+        """The largest number that was measured."""
         return max((self.estimate.median, *self.rounds)) if self.estimate else 0.0
 
     def reach(self, end: float) -> float:
-        """Where its ink ends, if intervals are cut at `end`."""
+        """The right end of the bar, its dots and its interval, which is cut at `end`."""
         return max(self.measured, min(self.estimate.high, end)) if self.estimate else 0.0
 
 
 @dataclass(frozen=True)
 class Measure:
-    """What a bar chart is about: its words, its unit, where the numbers stand, and which end is the good one."""
+    """What a bar chart shows: its texts, its unit, its numbers, and which of them are good."""
 
     title: str
     caption: str
@@ -82,7 +84,7 @@ class Measure:
     rounds: Callable[[CaseSummary], Sequence[float]]
     lower_is_better: bool = False
     ceilings: Mapping[Protocol, float] = field(default_factory=dict)
-    """The most that the load generator could have measured, where there is such a thing."""
+    """The highest rates that the load generator can measure; empty if the chart shows no rates."""
 
     def order(self, bar: Bar) -> float:
         if bar.estimate is None:
@@ -91,12 +93,12 @@ class Measure:
 
 
 def label_in(label: str) -> float:
-    """Room that a label beside a bar takes, in inches, with the space before it."""
+    """The width of a label beside a bar, in inches, with the space before it."""
     return 0.12 + LETTER_IN * max(map(len, label.split("\n")))
 
 
 def axis_end(axes: Axes, names: Iterable[str], labels: Iterable[tuple[float, float]]) -> float:
-    """Where an axis from 0 must end so that every label, from where it begins and so many inches long, is inside."""
+    """Where an axis from 0 must end to have every label inside; `labels` are (start, length in inches)."""
     columns = axes.get_gridspec().ncols  # type: ignore[union-attr]  # made by subplots, so it has one
     names_in = LETTER_IN * max(map(len, names))
     room_in = max(1.6, WIDTH_IN / columns - names_in - 0.3)
@@ -104,7 +106,7 @@ def axis_end(axes: Axes, names: Iterable[str], labels: Iterable[tuple[float, flo
 
 
 def bar_chart(measure: Measure, comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Picture | None:
-    """A panel for each question, the best candidate first; hatched where the number does not hold."""
+    """A panel for each comparison, the best candidate first; numbers that are not valid are hatched."""
     groups = {title: compared(comparison) for title, comparison in panels(comparisons).items()}
     summaries = [each for group in groups.values() for each in group]
     if not any(measure.estimate(summary) for summary in summaries):
@@ -122,7 +124,7 @@ def bar_chart(measure: Measure, comparisons: Sequence[ComparisonSummary], run: R
 
 
 def _rows(group: Sequence[CaseSummary], measure: Measure, colour: Mapping[str, str]) -> list[Bar]:
-    """The bars of a panel, the best first; many that are unsupported share a row."""
+    """The bars of a panel, the best first; if many are unsupported, they share a row."""
     bars = [
         Bar(each.name, colour[each.name], each.verdict, measure.estimate(each), measure.rounds(each)) for each in group
     ]
@@ -134,7 +136,7 @@ def _rows(group: Sequence[CaseSummary], measure: Measure, colour: Mapping[str, s
 
 
 def _fill(axes: Axes, title: str, bars: Sequence[Bar], unit: str, most: int) -> None:
-    """One panel, the first bar on top, with room for `most`; its axis starts at 0 and leaves room for labels."""
+    """Draw one panel, the first bar on top, with room for `most` bars; its axis starts at 0 and has room for labels."""
     end = STRETCH * max(bar.measured for bar in bars)
     for row, bar in enumerate(bars):
         _draw_bar(axes, row, bar, end)
@@ -149,14 +151,14 @@ def _fill(axes: Axes, title: str, bars: Sequence[Bar], unit: str, most: int) -> 
     axes.grid(axis="x")
     axes.spines["left"].set_color(FAINT)
     axes.set_xlabel(unit)
-    axes.set_title(title, loc="left", fontsize=9, fontweight="bold")
+    title_panel(axes, title)
 
 
 def _show_ceiling(axes: Axes, ceiling: float | None) -> None:
-    """In words, and as a line where it lies in the picture: to reach for it would make all bars small."""
+    """Name the ceiling, and draw it as a line if it lies on the axis. A longer axis would make all bars small."""
     if ceiling is None:
         return
-    axes.set_xlabel(f"{axes.get_xlabel()} (generator's ceiling: {compact(ceiling)})")
+    axes.set_xlabel(f"{axes.get_xlabel()} (generator's ceiling: {significant(ceiling)})")
     if ceiling < axes.get_xlim()[1]:
         axes.axvline(ceiling, color=QUIET, linewidth=1, linestyle="--")
 

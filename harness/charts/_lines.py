@@ -1,4 +1,4 @@
-"""Lines with their names beside them, and the scale that they stand on."""
+"""Lines with their names beside them, and their vertical scale."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from matplotlib.ticker import LogLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
-from harness.charts._style import QUIET, TICKS
+from harness.charts._style import QUIET, TICKS, title_panel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,15 +16,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LABEL_GAP_IN = 0.13
+"""The least distance between two names, in inches."""
 DECADE = 10
+"""Values that span more than this factor get a logarithmic scale."""
 LEADER: dict[str, Any] = {
     "arrowstyle": "-", "color": QUIET, "linewidth": 0.4, "relpos": (0, 0.5), "shrinkA": 1, "shrinkB": 0,
 }  # fmt: skip
-"""From the end of a line to its name: thin, grey and under the lines, so that nobody takes it for data."""
+"""The stroke from a line to its name: thin, grey and below the lines, so that it does not look like data."""
 
 
 class End(NamedTuple):
-    """Where a line ends, and what is to stand there."""
+    """The end of a line, and the name to be written beside it."""
 
     name: str
     colour: str
@@ -32,10 +34,10 @@ class End(NamedTuple):
 
 
 def spread(wanted: Sequence[float], gap: float) -> list[float]:
-    """Places between 0 and 1 in the order of the `wanted` ones, at least `gap` apart, and as near to them as can be.
+    """Places between 0 and 1 in the order of the `wanted` ones, at least `gap` apart and as close to them as possible.
 
-    Once each is lowered by its rank × gap, what is left is isotonic regression: neighbours in the wrong order move to
-    their common mean (pool adjacent violators).
+    With each place lowered by its rank × gap this is isotonic regression: neighbours in the wrong order move to their
+    common mean (pool adjacent violators).
     """
     order = sorted(range(len(wanted)), key=lambda index: wanted[index])
     pools: list[list[float]] = []
@@ -62,13 +64,23 @@ def scale(axes: Axes, low: float, high: float, *, logarithmic: bool) -> None:
     axes.yaxis.set_major_formatter(TICKS)
 
 
+def frame(axes: Axes, title: str, x_label: str, y_label: str) -> None:
+    """Title, labels and grid of a panel with lines."""
+    title_panel(axes, title)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    axes.tick_params(length=2)
+    axes.tick_params(axis="y", labelsize=7.5, labelcolor=QUIET)
+    axes.grid(visible=True)
+
+
 def plot_height_in(least_in: float, names: int) -> float:
-    """How high a panel must be for so many names beside it, in inches."""
+    """The height that a panel needs for this many names beside it, in inches."""
     return max(least_in, LABEL_GAP_IN * (names + 1))
 
 
 def name_lines(axes: Axes, ends: Sequence[End], plot_in: float) -> None:
-    """Each line's name to the right of the panel, at the height of its end, moved apart where they would touch.
+    """Write each line's name to the right of the panel, at the height of its end, apart where names would touch.
 
     `plot_in` is the height of the panel in inches. The scales must be set before.
     """

@@ -1,4 +1,4 @@
-"""What all charts share: colours, numbers, the frame with its title and footer, and panels side by side."""
+"""What all charts share: colours, the frame with title and footer, and panels side by side."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter
 
 from harness.model.loads import Saturate, Sweep
 from harness.model.protocols import PROTOCOL_NAMES, PROTOCOLS
+from harness.text.numbers import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
 
 WIDTH_IN = 9.4
 """About 900 pixels, the width of a README."""
-DIGITS, THOUSAND = 3, 1000
+THOUSAND = 1000
 LONG_NAME, VERY_LONG_NAME = 14, 32
+"""Names with more characters need wider panels, or a whole row."""
 FEW = 3
-"""Unsupported candidates of a panel that are named; more are counted."""
+"""Up to this many unsupported candidates are named in a panel; more are counted."""
 INK, QUIET, FAINT = "#1f2328", "#59636e", "#d1d9e0"
 
 STYLE: Any = {  # Any, because matplotlib's releases disagree on the type of its keys
@@ -57,17 +59,17 @@ STYLE: Any = {  # Any, because matplotlib's releases disagree on the type of its
     "hatch.linewidth": 1.0,
 }
 
-# Okabe and Ito's colours (https://jfly.uni-koeln.de/color/) and, after them, Paul Tol's that keep apart from these.
+# Okabe and Ito's colours (https://jfly.uni-koeln.de/color/), then those of Paul Tol's that differ from them.
 PALETTE = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00",
     "#332288", "#882255", "#999933", "#117733", "#7F7F7F", "#AA4499",
 )  # fmt: skip
 USUAL = ("uvicorn", "granian", "hypercorn", "daphne", "gunicorn")
-"""Servers whose colour never changes; others take what their name chooses, and these only when no other is left."""
+"""Servers whose colour never changes. Others get a colour by their name, one of these only if no other is left."""
 
 
 def colours(candidates: Iterable[str]) -> dict[str, str]:
-    """A colour for each candidate: its own in every chart, and no two the same while there are enough."""
+    """A colour for each candidate, the same in every chart of a run; no two are equal as long as there are enough."""
     chosen = {name: PALETTE[USUAL.index(name)] for name in USUAL}
     names = sorted(set(candidates))
     for name in (name for name in names if name not in USUAL):
@@ -80,13 +82,13 @@ def colours(candidates: Iterable[str]) -> dict[str, str]:
 
 
 def pale(colour: str) -> tuple[float, float, float]:
-    """The colour, half way to white."""
+    """The colour mixed with as much white."""
     red, green, blue = to_rgb(colour)
     return (1 + red) / 2, (1 + green) / 2, (1 + blue) / 2
 
 
 class Picture(Figure):
-    """A figure that is saved in the charts' style, and with the same bytes every time."""
+    """A figure that is saved in the charts' style; the same figure gives the same bytes."""
 
     def savefig(self, fname: Any, **options: Any) -> None:
         with mpl.rc_context(STYLE):
@@ -98,14 +100,8 @@ def first_line(docstring: str | None) -> str:
     return (docstring or "").partition("\n")[0]
 
 
-def compact(value: float) -> str:
-    """Three significant digits, thousands with commas: 12,300 · 412 · 3.41 · 0.0520."""
-    digits = f"{float(f'{value:.3g}'):,.0f}"
-    return digits if len(digits) >= DIGITS or value == 0 else f"{value:#.3g}"
-
-
 def _tick(value: float, _position: object = None) -> str:
-    """A number for an axis, without digits it does not need: 10k · 2.5k · 400 · 0.5."""
+    """A number on an axis, in as few digits as it needs: 10k · 2.5k · 400 · 0.5."""
     return f"{value / THOUSAND:g}k" if value >= THOUSAND else f"{value:g}"
 
 
@@ -113,7 +109,7 @@ TICKS = FuncFormatter(_tick)
 
 
 def compared(comparison: ComparisonSummary) -> list[CaseSummary]:
-    """One for each candidate, and the control: all, or in a sweep the ones in a closed loop."""
+    """One case for each candidate and for the control; in a sweep, those in a closed loop."""
     swept = isinstance(comparison.comparison.load, Sweep)
     return [each for each in comparison.summaries if not swept or isinstance(each.case.load, Saturate)]
 
@@ -126,17 +122,13 @@ def panels(comparisons: Sequence[ComparisonSummary]) -> dict[str, ComparisonSumm
 
 
 def panel_title(comparison: Comparison, *, name_workers: bool) -> str:
+    """`plaintext · HTTP/1.1`, `plaintext · HTTP/1.1 · 2 workers`."""
     words = [comparison.scenario, PROTOCOL_NAMES[comparison.protocol]]
-    return " · ".join([*words, workers(comparison.workers)] if name_workers else words)
-
-
-def workers(count: int) -> str:
-    """`1 worker`, `4 workers`."""
-    return f"{count} worker{'s' if count > 1 else ''}"
+    return " · ".join([*words, plural(comparison.workers, "worker")] if name_workers else words)
 
 
 def columns_for(count: int, candidates: Iterable[str]) -> int:
-    """How many panels stand side by side: three at the most, and two or one where long names need the room."""
+    """How many panels are side by side: at most three, and fewer where long names need the room."""
     longest = max(map(len, candidates))
     if longest > LONG_NAME:
         return min(count, 2 if longest <= VERY_LONG_NAME else 1)
@@ -146,7 +138,7 @@ def columns_for(count: int, candidates: Iterable[str]) -> int:
 def grid(
     title: str, caption: str, run: RunInfo, shape: tuple[int, int], panel_height_in: float
 ) -> tuple[Picture, list[Axes]]:
-    """A figure with `shape` = (panels, columns), between a title above and the footer below."""
+    """A figure with its title, its footer, and panels between them; `shape` is (panels, columns)."""
     count, columns = shape
     rows = -(-count // columns)
     head, foot = _wrap(caption, 120), footer(run)
@@ -165,9 +157,9 @@ def grid(
 
 
 def settle(figure: Picture) -> Picture:
-    """Lay the panels out, once and for all.
+    """Fix the layout of the panels.
 
-    The layout's solver differs in the last bit from one time to the next; rounded, the same chart gives the same bytes.
+    The layout's solver may differ in the last bit from run to run; rounded, the same chart gives the same bytes.
     """
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
@@ -178,10 +170,7 @@ def settle(figure: Picture) -> Picture:
 
 
 def footer(run: RunInfo) -> list[str]:
-    """Where the numbers come from: the machine, the versions of servers and frameworks, the load, the day.
-
-    A run that did not come to its end says so.
-    """
+    """Where the numbers come from: machine, versions, load, day, and whether the run was interrupted."""
     where = run.environment
     known = [*where.server_versions.items(), *where.app_versions.items()]
     versions = ", ".join(f"{name}\u00a0{version}" for name, version in known)
@@ -191,6 +180,10 @@ def footer(run: RunInfo) -> list[str]:
     interrupted = " · interrupted" if run.complete is False else ""
     lines.append(f"{run.conditions} · {run.started_at[:10]}{interrupted}")
     return [part for line in lines for part in _wrap(line, 150)]
+
+
+def title_panel(axes: Axes, title: str) -> None:
+    axes.set_title(title, loc="left", fontsize=9, fontweight="bold")
 
 
 def _wrap(text: str, width: int) -> list[str]:

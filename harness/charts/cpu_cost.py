@@ -23,7 +23,7 @@ ORDER = 5
 
 @rc_context(STYLE)
 def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | None:
-    """A panel for each question, the cheapest first."""
+    """A panel for each comparison, the cheapest first."""
     measure = Measure(
         TITLE,
         first_line(__doc__),

@@ -1,4 +1,4 @@
-"""Response time by percentile: each step to the right is ten times rarer. Drawn as far as the requests carry it."""
+"""Response time by percentile: each step to the right is ten times rarer. Drawn as far as there are enough requests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib import rc_context
 
-from harness.charts._lines import End, name_lines, scale
+from harness.charts._lines import End, frame, name_lines, scale
 from harness.charts._style import FEW, QUIET, STYLE, colours, columns_for, compared, first_line, grid, panels, settle
 from harness.model.histogram import bucket_range
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 TITLE = "Latency"
 ORDER = 4
 BEYOND = 10
-"""Requests that must lie beyond a percentile for it to be drawn."""
+"""A percentile is drawn if at least this many requests lie beyond it."""
 LEAST = 10 * BEYOND
-"""Requests without which there is no curve: it would not reach the 90th percentile."""
+"""With fewer requests there is no curve: it would not reach the 90th percentile."""
 POINTS = 150
 PERCENTILES = (50.0, 90.0, 99.0, 99.9, 99.99, 99.999)
 Curve = list[tuple[float, float]]
 """Places on the percentile axis, and milliseconds."""
 FASTEST_TENTH = -math.log10(0.9)
-"""Where the vertical scale begins to count: the fastest answers would take half of it."""
+"""The vertical scale ignores what is left of this: the fastest answers would take half of it."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One candidate's percentile curve in a panel; empty when too few requests came back."""
+    """One candidate's percentile curve in a panel; empty if there were too few requests."""
 
     name: str
     colour: str
@@ -47,7 +47,7 @@ class Line:
 
     @property
     def note(self) -> str | None:
-        """Why its line is missing, or dashed."""
+        """Why the line is missing or dashed."""
         if self.verdict != "valid":
             return f"{self.name} {self.verdict}{' (dashed)' if self.curve else ''}"
         return None if self.curve else f"{self.name}: too few requests"
@@ -55,7 +55,7 @@ class Line:
 
 @rc_context(STYLE)
 def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | None:
-    """A panel for each question, a line for each candidate; dashed where the number does not hold."""
+    """A panel for each comparison, a line for each candidate; lines that are not valid are dashed."""
     shown = {title: compared(comparison) for title, comparison in panels(comparisons).items()}
     curves = {each.case: tail(each.response) for group in shown.values() for each in group}
     groups = {title: group for title, group in shown.items() if any(curves[each.case] for each in group)}
@@ -95,16 +95,11 @@ def tail(histogram: Histogram) -> Curve:
 
 
 def _fill(axes: Axes, title: str, lines: Sequence[Line], plot_in: float, *, logarithmic: bool) -> None:
-    """One panel: curves, axes with their units, names beside the lines, and a note of who has none and why."""
+    """Draw one panel: curves, axes, names beside the lines, and notes on missing and dashed lines."""
     drawn = [line for line in lines if line.curve]
     for line in drawn:
         axes.plot(*zip(*line.curve, strict=True), color=line.colour, linestyle="-" if line.verdict == "valid" else "--")
-    axes.set_title(title, loc="left", fontsize=9, fontweight="bold")
-    axes.set_xlabel("percentile of requests")
-    axes.set_ylabel("response time, ms")
-    axes.tick_params(length=2)
-    axes.tick_params(axis="y", labelsize=7.5, labelcolor=QUIET)
-    axes.grid(visible=True)
+    frame(axes, title, "percentile of requests", "response time, ms")
     end = max(line.curve[-1][0] for line in drawn)
     places = {-math.log10(1 - percent / 100): f"{percent:g}" for percent in PERCENTILES}
     axes.set_xticks([place for place in places if place <= end], [places[place] for place in places if place <= end])
@@ -120,6 +115,6 @@ def _fill(axes: Axes, title: str, lines: Sequence[Line], plot_in: float, *, loga
 
 
 def _range_ms(curves: Iterable[Curve]) -> tuple[float, float]:
-    """Least and most of some curves, from where the vertical scale begins to count."""
+    """The range of some curves, without what the vertical scale ignores."""
     values = [y for curve in curves for x, y in curve if x >= FASTEST_TENTH]
     return min(values), max(values)

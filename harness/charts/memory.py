@@ -1,4 +1,4 @@
-"""Memory of a server and all its processes, shared pages divided (PSS): idle before the load, and the most under it."""
+"""Memory of a server and all its processes, shared pages divided (PSS): idle before the load, and peak under it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from harness.charts._style import (
     STYLE,
     colours,
     columns_for,
-    compact,
     compared,
     first_line,
     grid,
     pale,
     settle,
-    workers,
+    title_panel,
 )
+from harness.text.numbers import plural, significant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,7 @@ ROW_IN = 0.5
 
 @rc_context(STYLE)
 def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | None:
-    """A panel for each worker count, two bars for each candidate: the most that any of its cases saw."""
+    """A panel for each worker count, two bars for each candidate: the most that any of its cases used."""
     summaries = [each for comparison in comparisons for each in compared(comparison)]
     used = [each for each in summaries if each.verdict in {"valid", "client-limited"} and each.memory_pss_bytes.peak]
     if not used:
@@ -49,7 +49,7 @@ def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | Non
     shape = len(groups), columns_for(len(groups), colour)
     figure, cells = grid(TITLE, first_line(__doc__), run, shape, 0.8 + ROW_IN * rows)
     for axes, (count, group) in zip(cells, groups.items(), strict=True):
-        _fill(axes, workers(count) if len(groups) > 1 else "", group, colour)
+        _fill(axes, plural(count, "worker") if len(groups) > 1 else "", group, colour)
     return settle(figure)
 
 
@@ -65,7 +65,7 @@ def _fill(axes: Axes, title: str, group: Sequence[CaseSummary], colour: dict[str
             if name not in used:
                 continue
             axes.barh(row + shift, used[name], height=0.36, color=shade)
-            label = f"{compact(used[name])} MB {moment}"
+            label = f"{significant(used[name])} MB {moment}"
             labels.append((used[name], label_in(label)))
             axes.annotate(
                 label,
@@ -82,11 +82,11 @@ def _fill(axes: Axes, title: str, group: Sequence[CaseSummary], colour: dict[str
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
     axes.set_xlabel("MB, proportional set size")
-    axes.set_title(title, loc="left", fontsize=9, fontweight="bold")
+    title_panel(axes, title)
 
 
 def _most(group: Sequence[CaseSummary], moment: Literal["idle", "peak"]) -> dict[str, float]:
-    """The most MB that each candidate took at that moment, over its cases."""
+    """The most MB that each candidate used at that moment, over its cases."""
     most: dict[str, float] = {}
     for each in group:
         used = getattr(each.memory_pss_bytes, moment)

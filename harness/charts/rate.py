@@ -1,4 +1,4 @@
-"""p99 against the offered rate with its 95 % interval; thin: p50. Hollow, and on no line, where it does not hold."""
+"""p99 against the offered rate with its 95 % interval; thin: p50. Hollow points, off the line, are not valid."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from matplotlib import rc_context
 from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter
 
-from harness.charts._lines import DECADE, End, name_lines, plot_height_in, scale
+from harness.charts._lines import DECADE, End, frame, name_lines, plot_height_in, scale
 from harness.charts._style import QUIET, STYLE, TICKS, colours, first_line, grid, panels, settle
 from harness.model.summaries import Latency
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 TITLE = "Latency against rate"
 ORDER = 1
-CAPTION = "A cross at the top is a rate that was not kept: there, latency would only say how long the window was."
+CAPTION = "A cross at the top is a rate that was not kept; latency there would only say how long the window was."
 PLOT_IN = 2.3
 CROSSES_AT = 0.95
-"""Of the panel's height."""
+"""The height of the crosses, as a share of the panel's."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One candidate's rates from the lowest: those that overload it, and those that have a p50 and a p99."""
+    """One candidate's rates in ascending order: those that overload it, and those that have a p50 and a p99."""
 
     name: str
     colour: str
@@ -50,7 +50,7 @@ class Line:
 
 @rc_context(STYLE)
 def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | None:
-    """Two panels for each question of a sweep: by requests per second, and by share of each one's own rate."""
+    """Two panels for each comparison of a sweep: by requests per second, and by share of each candidate's own rate."""
     colour = colours(each.name for comparison in comparisons for each in comparison.summaries)
     rates = {
         title: [each for each in comparison.summaries if each.own_share is not None and each.offered_rps]
@@ -65,9 +65,12 @@ def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | Non
     figure, cells = grid(TITLE, caption, run, (2 * len(groups), 2), plot_in + 0.85)
     for number, (title, group) in enumerate(groups.items()):
         by_rate, by_share = cells[2 * number : 2 * number + 2]
-        _fill(by_rate, title, group, _rate)
+        frame(by_rate, title, "offered requests/s", "response time, ms")
+        _fill(by_rate, group, _rate)
         _by_rate(by_rate, [_rate(each) for line in group for each in line.rates])
-        _fill(by_share, f"{title} · by share of its own rate", group, _share)
+        share = "of the rate that it reached in a closed loop"
+        frame(by_share, f"{title} · by share of its own rate", share, "response time, ms")
+        _fill(by_share, group, _share)
         _by_share(by_share)
         for axes, place in ((by_rate, _rate), (by_share, _share)):
             ends = [(line, line.points[-1]) for line in group if line.points]
@@ -86,7 +89,7 @@ def _lines(group: Sequence[CaseSummary], colour: Mapping[str, str]) -> list[Line
 
 
 def _ms(estimate: Estimate | None) -> float:
-    """Not a number where it is none, so that a line breaks there."""
+    """NaN without an estimate, so that a line has a gap there."""
     return estimate.median / 1000 if estimate else math.nan
 
 
@@ -98,8 +101,8 @@ def _share(summary: CaseSummary) -> float:
     return summary.own_share or 0.0
 
 
-def _fill(axes: Axes, title: str, lines: Sequence[Line], place: Callable[[CaseSummary], float]) -> None:
-    """One panel, without its horizontal scale."""
+def _fill(axes: Axes, lines: Sequence[Line], place: Callable[[CaseSummary], float]) -> None:
+    """Draw one panel, without its horizontal scale."""
     for line in lines:
         _draw(axes, line, place)
     ranges_ms = [line.range_ms for line in lines if line.points]
@@ -107,21 +110,16 @@ def _fill(axes: Axes, title: str, lines: Sequence[Line], place: Callable[[CaseSu
     logarithmic = high > DECADE * low > 0
     room = (1.7 if logarithmic else 1.12) if any(each.overloaded for line in lines for each in line.rates) else 1
     scale(axes, low, high * room, logarithmic=logarithmic)
-    axes.set_title(title, loc="left", fontsize=9, fontweight="bold")
-    axes.set_ylabel("response time, ms")
-    axes.tick_params(length=2)
-    axes.tick_params(axis="y", labelsize=7.5, labelcolor=QUIET)
-    axes.grid(visible=True)
     missing = "\n".join(f"{line.name}: no p99, too few requests" for line in lines if not line.points)
     axes.text(0.02, 0.04, missing, transform=axes.transAxes, fontsize=7, color=QUIET, style="italic")
 
 
 def _draw(axes: Axes, line: Line, place: Callable[[CaseSummary], float]) -> None:
-    """One candidate's p99 and p50: every point has a mark, and those that hold a line through them."""
+    """Draw one candidate's p99 and p50: a mark for every point, and a line through the valid ones."""
     across = [place(each) for each in line.rates]
-    holding = [each.latency_us if each.verdict == "valid" else Latency() for each in line.rates]
-    axes.plot(across, [_ms(each.p99) for each in holding], color=line.colour, linewidth=1.6)
-    axes.plot(across, [_ms(each.p50) for each in holding], color=line.colour, linewidth=0.7)
+    valid = [each.latency_us if each.verdict == "valid" else Latency() for each in line.rates]
+    axes.plot(across, [_ms(each.p99) for each in valid], color=line.colour, linewidth=1.6)
+    axes.plot(across, [_ms(each.p50) for each in valid], color=line.colour, linewidth=0.7)
     for at, each in zip(across, line.rates, strict=True):
         if each.overloaded:
             axes.plot(
@@ -136,7 +134,6 @@ def _draw(axes: Axes, line: Line, place: Callable[[CaseSummary], float]) -> None
 
 
 def _by_rate(axes: Axes, rates: Sequence[float]) -> None:
-    axes.set_xlabel("offered requests/s")
     if max(rates) > DECADE * min(rates):
         axes.set_xscale("log")
         axes.set_xlim(min(rates) / 1.15, max(rates) * 1.15)
@@ -148,6 +145,5 @@ def _by_rate(axes: Axes, rates: Sequence[float]) -> None:
 
 
 def _by_share(axes: Axes) -> None:
-    axes.set_xlabel("of the rate that it reached in a closed loop")
     axes.set_xlim(0, 1.1)
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))

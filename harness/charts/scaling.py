@@ -1,4 +1,4 @@
-"""Throughput by number of workers: medians, 95 % intervals. Dashed: as many times what the fewest workers reach."""
+"""Throughput by number of workers: medians, 95 % intervals. Dashed: in proportion to what the fewest workers reach."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from matplotlib import rc_context
 from matplotlib.ticker import NullLocator
 
-from harness.charts._lines import DECADE, End, name_lines, plot_height_in, scale
-from harness.charts._style import QUIET, STYLE, colours, columns_for, compared, first_line, grid, panel_title, settle
+from harness.charts._lines import DECADE, End, frame, name_lines, plot_height_in, scale
+from harness.charts._style import STYLE, colours, columns_for, compared, first_line, grid, panel_title, settle
 from harness.model.loads import Rate
 from harness.model.protocols import PROTOCOLS
+from harness.text.numbers import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,34 +28,34 @@ TITLE = "Scaling with workers"
 ORDER = 3
 PLOT_IN = 2.0
 ASIDE, ASIDE_AT_MOST = 0.008, 0.06
-"""How far candidates stand beside each other, of the panel's width, so that no interval hides another; and all."""
+"""How far each candidate, and all of them at most, are moved aside to keep intervals apart; shares of the width."""
 MARGIN = 0.05
-"""Of the panel's width, before the first point and after the last."""
-HOLLOW = "Hollow, and on no line, where the number does not hold."
+"""The space before the first point and after the last, as a share of the panel's width."""
+HOLLOW = "Hollow points, off the line, are not valid."
 
 
 class Point(NamedTuple):
-    """What so many workers reach, and whether the number holds."""
+    """The throughput of a number of workers, and whether it is valid."""
 
     workers: int
     rps: Estimate
-    holds: bool
+    valid: bool
 
 
 @dataclass(frozen=True)
 class Line:
-    """One candidate's points, from the fewest workers."""
+    """One candidate's points, from the fewest workers to the most."""
 
     name: str
     points: Sequence[Point]
 
     @property
     def ideal_rps(self) -> float:
-        """What the most workers would reach at the rate of the fewest, of those that hold; 0 without two of them."""
-        holding = [point for point in self.points if point.holds]
-        if len(holding) < 2:  # noqa: PLR2004 - one point is no line
+        """What the most workers would reach in proportion to the fewest, of the valid points; 0 without two of them."""
+        valid = [point for point in self.points if point.valid]
+        if len(valid) < 2:  # noqa: PLR2004 - one point is no line
             return 0.0
-        return holding[0].rps.median * holding[-1].workers / holding[0].workers
+        return valid[0].rps.median * valid[-1].workers / valid[0].workers
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Across:
 
 @rc_context(STYLE)
 def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | None:
-    """A panel for each scenario and protocol, a line for each candidate; hollow where the number does not hold."""
+    """A panel for each scenario and protocol, a line for each candidate; points that are not valid are hollow."""
     groups: dict[str, list[CaseSummary]] = {}
     for each in sorted(comparisons, key=lambda each: PROTOCOLS.index(each.comparison.protocol)):
         title = panel_title(each.comparison, name_workers=False)
@@ -94,13 +95,14 @@ def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | Non
 
 def _limit(run: RunInfo) -> str:
     cpus = len(run.environment.server_cpus)
-    return f" The servers had {cpus} CPU{'s' if cpus > 1 else ''}: beyond that nothing can scale." if cpus else ""
+    return f" The servers had {plural(cpus, 'CPU')}: beyond that nothing can scale." if cpus else ""
 
 
 def _fill(axes: Axes, title: str, group: Sequence[CaseSummary], colour: Mapping[str, str], plot_in: float) -> None:
-    """One panel; logarithmic both ways where the slow would lie in one band at the bottom, so that ideals are straight.
+    """Draw one panel.
 
-    Of two or three rounds an interval may be so long that all else would lie flat: it runs out of the picture.
+    Where slow candidates would be squeezed at the bottom, both scales are logarithmic, so that ideals stay straight.
+    The interval of two or three rounds may be very long; it is cut, as all else would look flat beside it.
     """
     lines = [_line(name, group) for name in sorted({each.name for each in group})]
     medians = [point.rps.median for line in lines for point in line.points]
@@ -114,24 +116,19 @@ def _fill(axes: Axes, title: str, group: Sequence[CaseSummary], colour: Mapping[
         places = [across.at(point.workers, (number - (len(lines) - 1) / 2) * step) for point in line.points]
         _draw(axes, line, places, colour[line.name])
         ends.append(End(line.name, colour[line.name], (places[-1], line.points[-1].rps.median)))
-    axes.set_title(title, loc="left", fontsize=9, fontweight="bold")
-    axes.set_xlabel("workers")
-    axes.set_ylabel("requests/s")
+    frame(axes, title, "workers", "requests/s")
     if logarithmic:
         axes.set_xscale("log")
         axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks(counts, [str(count) for count in counts])
     axes.set_xlim(across.at(counts[0], -MARGIN), across.at(counts[-1], MARGIN))
-    axes.tick_params(length=2)
-    axes.tick_params(axis="y", labelsize=7.5, labelcolor=QUIET)
-    axes.grid(visible=True)
     scale(axes, low, high, logarithmic=logarithmic)
     name_lines(axes, ends, plot_in)
 
 
 def _line(name: str, group: Sequence[CaseSummary]) -> Line:
     points = [
-        Point(each.case.workers, each.throughput_rps, holds=each.verdict == "valid")
+        Point(each.case.workers, each.throughput_rps, valid=each.verdict == "valid")
         for each in group
         if each.name == name and each.throughput_rps
     ]
@@ -139,14 +136,14 @@ def _line(name: str, group: Sequence[CaseSummary]) -> Line:
 
 
 def _draw(axes: Axes, line: Line, places: Sequence[float], colour: str) -> None:
-    """One candidate's points, the line through those that hold, and its ideal."""
+    """Draw one candidate's points, the line through the valid ones, and its ideal."""
     points = line.points
-    axes.plot(places, [point.rps.median if point.holds else math.nan for point in points], color=colour)
-    holding = [(place, point) for place, point in zip(places, points, strict=True) if point.holds]
+    axes.plot(places, [point.rps.median if point.valid else math.nan for point in points], color=colour)
+    valid = [(place, point) for place, point in zip(places, points, strict=True) if point.valid]
     if line.ideal_rps:
-        (start, first), (end, _) = holding[0], holding[-1]
+        (start, first), (end, _) = valid[0], valid[-1]
         axes.plot([start, end], [first.rps.median, line.ideal_rps], color=colour, linewidth=0.9, linestyle="--")
     axes.vlines(places, [point.rps.low for point in points], [point.rps.high for point in points], colour, linewidth=1)
     for place, point in zip(places, points, strict=True):
-        fill = colour if point.holds else "white"
+        fill = colour if point.valid else "white"
         axes.plot(place, point.rps.median, "o", markersize=5, markeredgecolor=colour, markerfacecolor=fill)

@@ -24,7 +24,7 @@ ORDER = 2
 
 @rc_context(STYLE)
 def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | None:
-    """A panel for each question, the fastest first; of a search for a capacity, what it found."""
+    """A panel for each comparison, the fastest first; of a search for a capacity, the rate it found."""
     level = run.conditions.load.level if isinstance(run.conditions.load, Capacity) else None
     measure = Measure(
         TITLE if level is None else f"Capacity: the highest rate that meets {level}",

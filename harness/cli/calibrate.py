@@ -1,4 +1,4 @@
-"""`harness calibrate`: what the generator itself can do."""
+"""`harness calibrate`: how fast the load generator itself is."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from harness.cli.app import app
-from harness.cli.terminal import Screen
+from harness.cli.terminal import Screen, show_ceiling, show_rate_ratios
 from harness.host import certificates, cpus, guard
 from harness.model.errors import UsageError
 from harness.model.protocols import PROTOCOLS
 from harness.run.calibration import ceiling, others
+from harness.text.numbers import significant
 
 
 @app.command("calibrate")
@@ -20,12 +21,12 @@ def calibrate_(
     against: Annotated[
         str, typer.Option(help="Other generators to run in turn with ours: wrk,h2load.", metavar="A,B")
     ] = "",
-    pairs: Annotated[int, typer.Option(help="How often each comparison is made.", min=1)] = 5,
+    pairs: Annotated[int, typer.Option(help="How many times each comparison is repeated.", min=1)] = 5,
 ) -> None:
-    """Find what the generator itself can do: its ceiling on each protocol, and beside other generators.
+    """Measure the load generator: its highest rate on each protocol, also against other generators.
 
-    The target is a server that does nothing, and nginx too where it is installed. A test of the generator, not of a
-    server: run it on an idle machine.
+    The target is a server that does nothing, and nginx too if it is installed.
+    This tests the generator, not a server: run it on an idle machine.
     """
     screen = Screen()
     tools = {name for name in against.split(",") if name}
@@ -39,11 +40,10 @@ def calibrate_(
         screen.say("Ceilings against the null server, best of three, 32 users:")
         for protocol in PROTOCOLS:
             rate_rps = ceiling.ceilings(generator, [protocol], tries=3).get(protocol)
-            none = "none came" if protocol in ceiling.NULL.protocols else "the null server does not speak it"
-            screen.say(f"  {protocol:7} {none if rate_rps is None else f'{rate_rps:10,.0f} requests/s'}")
+            show_ceiling(screen, protocol, rate_rps, spoken=protocol in ceiling.NULL.protocols)
         targets = [others.null_target] + ([others.nginx_target] if not others.missing({"nginx"}) else [])
         for target in targets if tools else []:
-            screen.comparisons(others.all_comparisons(target, tools, generator, pairs), pairs)
+            show_rate_ratios(screen, others.all_comparisons(target, tools, generator, pairs), pairs)
         with others.null_target(generator) as null:
             result = others.ours(others.Side(users=1000), "h1", null.url("h1"), generator)
-        screen.say(f"Memory of one load process with 1,000 connections: {result.memory_bytes / 1e6:,.0f} MB")
+        screen.say(f"Memory of one load process with 1,000 connections: {significant(result.memory_bytes / 1e6)} MB")

@@ -1,4 +1,4 @@
-"""`harness compare`: two runs, or two candidates of runs, set against each other."""
+"""`harness compare`: two runs, or two servers of runs, compared."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from harness.analysis.compare import compare
 from harness.analysis.comparison import Side
 from harness.analysis.gates import gates_of
 from harness.cli.app import MISSED_GATE, NOTHING_MEASURED, app
+from harness.cli.terminal import Screen, show_comparison
 from harness.model.errors import UsageError
 from harness.report import compare_markdown
-from harness.report.compare import COLUMNS, contrast, encode, page
+from harness.report.compare import encode, make_page, write_contrast
 from harness.run.directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -24,27 +23,18 @@ if TYPE_CHECKING:
 
     from harness.analysis.comparison import RunComparison
     from harness.analysis.conditions import Contrast
-    from harness.report.compare import Page, Row
 
 FORMATS = ("text", "markdown", "json")
-_COLOURS = {"worse": "red", "better": "green", "no difference seen": "", "not compared": "dim"}
-_MARKS = {"✗": "bold red", "?": "yellow", "✓": "green"}
-_LEFT = {"Case", "Figure", "Finding"}
-_WRAPPED = {"Case", "Finding"}
-"""Where there is no room for all."""
-_FILE_WIDTH = 120
-_TABLE_WIDTH = 1000
-"""Of a table in a file, at most: no figure is cut off there."""
 
 
 @app.command("compare")
 def compare_(
-    a: Annotated[str, typer.Argument(help="What was there before: RUN, or RUN:SERVER.", metavar="A")],
-    b: Annotated[str, typer.Argument(help="What is set against it: RUN, or RUN:SERVER.", metavar="B")],
+    a: Annotated[str, typer.Argument(help="The run or server before: RUN, or RUN:SERVER.", metavar="A")],
+    b: Annotated[str, typer.Argument(help="The run or server after: RUN, or RUN:SERVER.", metavar="B")],
     fail_if: Annotated[
         str,
         typer.Option(
-            help="Changes of B that are not to be, with commas: throughput<-5%,p99>10%; also p50, cpu, memory, ready.",
+            help="Comma-separated limits on how B may differ: throughput<-5%,p99>10%; also p50, cpu, memory, ready.",
             metavar="GATES",
         ),
     ] = "",
@@ -52,16 +42,16 @@ def compare_(
         str, typer.Option("--format", help=f"What is printed: {', '.join(FORMATS)}.", metavar="FORMAT")
     ] = "text",
     anyway: Annotated[
-        bool, typer.Option("--anyway", help="Compare runs that were not made alike, and say what differs.")
+        bool, typer.Option("--anyway", help="Compare runs made under different conditions too, and say what differs.")
     ] = False,
 ) -> None:
-    """Set one run against another, or one server against another.
+    """Compare two runs, or two servers.
 
-    Two runs are compared case by case; with a server on both sides, cases
-    that agree in all but the server are. If both sides are of one run, its
-    rounds are paired, which tells smaller differences.
+    Two runs are compared case by case. Two servers are compared in the cases
+    that are otherwise equal. If both are in one run, its rounds are paired,
+    which detects smaller differences.
 
-    A run before a change and one after, failing when it costs too much:
+    A run before a change and one after, with a limit on what it may cost:
 
         harness run --out before
 
@@ -75,9 +65,11 @@ def compare_(
 
         harness compare results/latest:granian@2.8.5 results/latest:granian@2.8.7
 
-    A gate is missed when the whole interval lies beyond its limit. Exit
-    status: 1 a gate was missed, 2 runs were not made alike, or bad usage,
-    3 a gate could not be checked, or nothing could be compared, 0 otherwise.
+    A limit is a gate: it is missed if the whole interval lies beyond it.
+
+    Exit status: 1 a gate was missed, 2 the runs were made under different
+    conditions, or bad usage, 3 a gate could not be checked, or nothing could
+    be compared, 0 otherwise.
     """
     gates = gates_of(fail_if)
     if format_ not in FORMATS:
@@ -90,19 +82,20 @@ def compare_(
     comparison = compare(ours, theirs, gates)
     if comparison.unlike and not anyway:
         raise UsageError(_refusal(comparison.unlike))
+    screen = Screen()
     if format_ == "json":
-        print(encode(comparison).decode())
+        screen.write(encode(comparison).decode())
     elif format_ == "markdown":
-        print(compare_markdown.render(page(comparison)), end="")
+        screen.write(compare_markdown.render(make_page(comparison)))
     else:
-        _show(page(comparison))
+        show_comparison(screen, make_page(comparison))
     raise typer.Exit(_status(comparison))
 
 
 def _side(name: str, text: str) -> Side:
-    """What an argument names; a colon parts the server from the run unless the whole is a run's folder."""
+    """The run and server of an argument. A colon separates them, unless the whole text is the folder of a run."""
     folder, colon, server = text.rpartition(":")
-    if not colon or os.path.exists(f"{text}/run.json"):  # noqa: PTH110 - a path that cannot be is one that is not
+    if not colon or os.path.exists(f"{text}/run.json"):  # noqa: PTH110 - a path that cannot exist is no error here
         folder, server = text, ""
     directory = RunDirectory(Path(folder))
     info, records = directory.read_info(), directory.read_trials()
@@ -115,8 +108,8 @@ def _side(name: str, text: str) -> Side:
 
 
 def _refusal(unlike: Sequence[Contrast]) -> str:
-    differences = "; ".join(map(contrast, unlike))
-    return f"expected runs that were made alike, found A → B: {differences}; --anyway compares them all the same"
+    differences = "; ".join(map(write_contrast, unlike))
+    return f"expected runs made under the same conditions, found A → B: {differences}; --anyway compares them too"
 
 
 def _status(comparison: RunComparison) -> int:
@@ -125,32 +118,3 @@ def _status(comparison: RunComparison) -> int:
         return MISSED_GATE
     compared = any(each.finding != "not compared" for each in comparison.differences)
     return NOTHING_MEASURED if "not checked" in outcomes or not compared else 0
-
-
-def _show(page: Page) -> None:
-    console = wide = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console, wide = (Console(highlight=False, markup=False, width=width) for width in (_FILE_WIDTH, _TABLE_WIDTH))
-    console.print(page.title, style="bold")
-    for line in (*page.headline, *page.sides):
-        console.print(line)
-    for gate in page.gates:
-        console.print(f"{gate.mark} {gate.gate}: {gate.summary}", style=_MARKS[gate.mark])
-        for detail in gate.details:
-            console.print(f"    {detail}")
-    if page.rows:
-        console.print()
-        wide.print(_table(page.rows))
-    for title, lines in (("Not compared", page.uncompared), ("What changed", page.changes)):
-        if lines:
-            console.print(f"\n{title}", *(f"  {line}" for line in lines), sep="\n")
-    console.print("", *page.notes, sep="\n")
-
-
-def _table(rows: Sequence[Row]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in COLUMNS:
-        table.add_column(name, justify="left" if name in _LEFT else "right", no_wrap=name not in _WRAPPED)
-    for row in rows:
-        table.add_row(*(row.cells if row.first else ("", *row.cells[1:])), style=_COLOURS[row.finding])
-    return table

@@ -80,7 +80,7 @@ def plan_(settings: Settings) -> None:
     screen = Screen()
     placed(settings)
     selection = select(settings, screen.say, make=False)
-    screen.plan(make_plan(selection), selection, every_stint=True)
+    screen.plan(make_plan(selection), selection, every_start=True)
 
 
 @app.command("list")

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from harness.report import hdr, html, markdown, summary
-from harness.report.page import Chart, page
+from harness.report.page import Chart, make_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,10 +22,10 @@ PNG_DPI = 150
 
 
 def draw(modules: Iterable[ModuleType], run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> list[Chart]:
-    """What the chart modules make of these comparisons; those with nothing to draw are left out.
+    """Let the chart modules draw these comparisons; those with nothing to draw are left out.
 
-    They come in their `ORDER`, last where they name none. Files are named after the module, and the first line of its
-    docstring is the caption.
+    Charts are sorted by their module's `ORDER`; modules without one come last. A chart's files are named after its
+    module, and its caption is the first line of the module's docstring.
     """
     charts = []
     for module in sorted(modules, key=lambda module: getattr(module, "ORDER", math.inf)):
@@ -44,9 +44,9 @@ def write(
     starts: Sequence[ServerStart] = (),
     trials: Sequence[Record] = (),
 ) -> Path:
-    """Write the report into `directory`, over what an earlier one left; the path of its HTML page.
+    """Write the report into `directory`, replacing an earlier one, and return the path of its HTML page.
 
-    The comparisons were made from `starts` and `trials`; without these, the report leaves out what only they tell.
+    The comparisons were made from `starts` and `trials`. Without these, the report leaves out what only they tell.
     """
     folder = directory / "charts"
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,12 +54,10 @@ def write(
     for chart in charts:
         chart.figure.savefig(svgs[chart.name], metadata={"Date": None})
         chart.figure.savefig(folder / f"{chart.name}.png", dpi=PNG_DPI)
-    content = page(run, comparisons, charts, starts, trials)
+    page = make_page(run, comparisons, charts, starts, trials)
     (directory / "summary.json").write_bytes(summary.encode(run, comparisons))
-    (directory / "latency.hlog").write_text(hdr.log(run, comparisons), encoding="utf-8")
-    (directory / "report.md").write_text(markdown.render(content), encoding="utf-8")
+    (directory / "latency.hlog").write_text(hdr.write_log(run, comparisons), encoding="utf-8")
+    (directory / "report.md").write_text(markdown.render(page), encoding="utf-8")
     path = directory / "report.html"
-    path.write_text(
-        html.render(content, {name: svg.read_text(encoding="utf-8") for name, svg in svgs.items()}), "utf-8"
-    )
+    path.write_text(html.render(page, {name: svg.read_text(encoding="utf-8") for name, svg in svgs.items()}), "utf-8")
     return path

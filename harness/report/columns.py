@@ -1,22 +1,13 @@
-"""The columns of a report's tables: what each is called, and what it says of a candidate."""
+"""The columns of a report's tables: the title of each, and what it shows of a case."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.analysis.naming import TITLES, Naming
 from harness.model.loads import Capacity, Rate, Saturate
-from harness.report.cells import (
-    NOTHING,
-    Cell,
-    count,
-    estimated,
-    interval,
-    megabytes,
-    milliseconds,
-    percent,
-    short_percent,
-    significant,
-)
+from harness.report.cells import Cell, estimated, factor, interval, megabytes, milliseconds
+from harness.text.numbers import NOTHING, count, percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,20 +16,13 @@ if TYPE_CHECKING:
     from harness.model.results import RunInfo
     from harness.model.summaries import CaseSummary
 
-CONTESTANTS = frozenset({"Server", "App", "App on server"})
-"""What the column is called that names who is compared."""
+TEXT_COLUMNS = TITLES | {"Verdict"}
+"""These hold words and are aligned to the left; all others hold numbers."""
 Column = tuple[str, "Callable[[CaseSummary], Cell]"]
 
 
-def candidates_column(summaries: Sequence[CaseSummary]) -> str:
-    """What the candidates are: servers, apps, or pairs of both, whichever there are several of."""
-    if len({each.case.app for each in summaries}) <= 1:
-        return "Server"
-    return "App" if len({each.case.server for each in summaries}) == 1 else "App on server"
-
-
 def is_baseline(run: RunInfo, case: Case) -> bool:
-    """Is it what the others are divided by?"""
+    """Is this the candidate that the others are divided by?"""
     return case.candidate == run.baseline
 
 
@@ -47,39 +31,35 @@ def baseline_name(run: RunInfo, summaries: Sequence[CaseSummary]) -> str:
     return next((each.name for each in summaries if is_baseline(run, each.case)), run.baseline.server)
 
 
-def rank(summary: CaseSummary) -> int | None:
-    """Its rank; None for a number that does not hold, whatever it is."""
+def valid_rank(summary: CaseSummary) -> int | None:
+    """The rank of a valid case; None for any other, whatever rank it has."""
     return summary.rank if summary.verdict == "valid" else None
 
 
-def candidate(run: RunInfo, summaries: Sequence[CaseSummary]) -> Column:
-    """The names, each with the versions of what it is made of; the baseline's second entry says that it is one."""
-    title = candidates_column(summaries)
+def candidate_column(run: RunInfo, summaries: Sequence[CaseSummary]) -> Column:
+    """The names of the candidates, each with the versions of its server and app."""
+    naming = Naming.of(each.case.candidate for each in summaries)
     servers, apps = run.environment.server_versions, run.environment.app_versions
 
     def versions(case: Case) -> str:
         server, app = servers.get(case.server, ""), apps.get(case.app, "")
-        if title == "Server":
-            return server
-        if title == "App":
-            return app
+        if not (naming.servers and naming.apps):
+            return app if naming.apps else server
         return ", ".join(f"{name} {version}" for name, version in ((case.app, app), (case.server, server)) if version)
 
-    def cell(each: CaseSummary) -> Cell:
-        return Cell(each.name, versions(each.case))
-
-    return title, cell
+    return naming.title, lambda each: Cell(each.name, versions(each.case))
 
 
-def of_a_ranking(run: RunInfo, summaries: Sequence[CaseSummary], who: Column) -> tuple[Column, ...]:
-    """The columns of candidates beside each other."""
+def ranking_columns(run: RunInfo, summaries: Sequence[CaseSummary], who: Column) -> tuple[Column, ...]:
+    """The columns of a table that ranks candidates."""
+    load = run.conditions.load
     return (
-        ("Rank", lambda each: Cell(str(rank(each) or NOTHING))),
+        ("Rank", lambda each: Cell(str(valid_rank(each) or NOTHING))),
         who,
-        ("Capacity, requests/s" if isinstance(run.conditions.load, Capacity) else "Requests/s", _throughput),
+        ("Capacity, requests/s" if isinstance(load, Capacity) else "Requests/s", _throughput),
         (f"÷ {baseline_name(run, summaries)}", lambda each: _ratio(run, each)),
         *((("±", _precision),) if run.conditions.precision is not None else ()),
-        *(_OF_AN_OPEN_LOOP if isinstance(run.conditions.load, Rate) else ()),
+        *(_OPEN_LOOP if isinstance(load, Rate) else ()),
         *_PERCENTILES,
         _CPU,
         ("Peak MB", lambda each: megabytes(each.memory_pss_bytes.peak)),
@@ -88,8 +68,8 @@ def of_a_ranking(run: RunInfo, summaries: Sequence[CaseSummary], who: Column) ->
     )
 
 
-def of_a_sweep(who: Column) -> tuple[Column, ...]:
-    """The columns of candidates at several rates each."""
+def sweep_columns(who: Column) -> tuple[Column, ...]:
+    """The columns of a table with several rates for each candidate."""
     return (
         who,
         ("Offered/s", lambda each: Cell(count(each.offered_rps) if each.offered_rps else NOTHING)),
@@ -110,7 +90,7 @@ def _own_share(summary: CaseSummary) -> Cell:
 
 
 def _throughput(summary: CaseSummary) -> Cell:
-    return estimated(summary.throughput_rps, count)
+    return estimated(summary.throughput_rps)
 
 
 def _ratio(run: RunInfo, summary: CaseSummary) -> Cell:
@@ -119,17 +99,17 @@ def _ratio(run: RunInfo, summary: CaseSummary) -> Cell:
     if is_baseline(run, summary.case):
         return Cell("baseline")
     throughput = summary.ratio_to_baseline.throughput
-    return Cell(f"{throughput.value:.2f}×", interval(throughput, lambda value: f"{value:.2f}"))
+    return Cell(f"{factor(throughput.value)}×", interval(throughput, factor))
 
 
 def _precision(summary: CaseSummary) -> Cell:
     if not summary.measured:
         return Cell(NOTHING)
-    rounds = f"{summary.rounds} round{'s' if summary.rounds > 1 else ''}"
-    if not summary.precision:  # 0 is the baseline's
+    rounds = plural(summary.rounds, "round")
+    if not summary.precision:  # the baseline's is 0
         return Cell(NOTHING, rounds)
     own = "its own, " if summary.ratio_to_baseline is None else ""
-    return Cell(short_percent(summary.precision), f"{own}{rounds}")
+    return Cell(percent(summary.precision), f"{own}{rounds}")
 
 
 def _errors(summary: CaseSummary) -> Cell:
@@ -143,25 +123,27 @@ _ANSWERED: Column = (
     "Answered",
     lambda each: Cell(NOTHING if each.achieved_ratio is None else f"{100 * each.achieved_ratio:.1f} %"),
 )
+"""Always with a tenth: below 99 % a trial is invalid."""
 _PERCENTILES: tuple[Column, ...] = (
     ("p50 ms", lambda each: milliseconds(each.latency_us.p50)),
     ("p99 ms", lambda each: milliseconds(each.latency_us.p99)),
     ("p99.9 ms", lambda each: milliseconds(each.latency_us.p99_9)),
 )
-_CPU: Column = ("CPU µs/request", lambda each: estimated(each.cpu_us_per_request, significant))
+_CPU: Column = ("CPU µs/request", lambda each: estimated(each.cpu_us_per_request))
 _VERDICT: Column = ("Verdict", lambda each: Cell(each.verdict, "; ".join(each.reasons)))
-_OF_AN_OPEN_LOOP: tuple[Column, ...] = (
+_OPEN_LOOP: tuple[Column, ...] = (
     _ANSWERED,
     ("Send lag p99 ms", lambda each: milliseconds(each.send_lag_us.p99)),
     ("Service p99 ms", lambda each: milliseconds(each.service_us.p99)),
 )
-"""Whether the offered rate was kept, and what the response time is made of."""
+"""Was the offered rate kept, and what is the response time made of?"""
 RESOURCES: tuple[Column, ...] = (
-    ("Ready s", lambda each: estimated(each.ready_s, significant)),
-    ("First answer ms", lambda each: estimated(each.first_request_s, significant, 1e-3)),
-    ("Stop s", lambda each: estimated(each.stop_s, significant)),
+    ("Ready s", lambda each: estimated(each.ready_s)),
+    ("First answer ms", lambda each: estimated(each.first_request_s, unit=1e-3)),
+    ("Stop s", lambda each: estimated(each.stop_s)),
     ("Idle MB", lambda each: megabytes(each.memory_pss_bytes.idle)),
     ("Peak MB", lambda each: megabytes(each.memory_pss_bytes.peak)),
-    ("Context switches/request", lambda each: estimated(each.context_switches_per_request, significant)),
-    ("CPU MHz", lambda each: estimated(each.frequency_mhz, count)),
+    ("Context switches/request", lambda each: estimated(each.context_switches_per_request)),
+    ("CPU MHz", lambda each: estimated(each.frequency_mhz)),
 )
+"""The columns of the table about starts, stops and resources."""

@@ -1,4 +1,4 @@
-"""A comparison in words, ready to be laid out, and as JSON for programs."""
+"""What a comparison of two runs says, in words for people and as JSON for programs. Pure."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from harness.model.plan import Case
-from harness.report.cells import NOTHING, count, significant
 from harness.report.summary import to_plain
+from harness.text.numbers import NOTHING, plural, significant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from harness.analysis.comparison import CasePair, Difference, Finding, Judgement, Origin, RunComparison
     from harness.analysis.conditions import Contrast
@@ -20,23 +20,22 @@ if TYPE_CHECKING:
     from harness.model.plan import ServerConfig
     from harness.model.summaries import Estimate, Ratio
 
-COLUMNS = ("Case", "Figure", "A", "B", "B against A", "Told from", "Finding")
+COLUMNS = ("Case", "Figure", "A", "B", "B against A", "Detectable", "Finding")
 MARKS: Mapping[GateResult, str] = {"missed": "✗", "not checked": "?", "not clear": "?", "met": "✓"}
-"""The gravest first: a gate has the mark of the gravest of its outcomes."""
+"""The worst first: a gate has the mark of the worst of its outcomes."""
 
-_FIGURES: Mapping[Metric, tuple[str, float, Callable[[float], str]]] = {
-    "throughput": ("requests/s", 1, count),
-    "p50": ("p50 ms", 1e3, significant),
-    "p99": ("p99 ms", 1e3, significant),
-    "cpu": ("CPU µs/request", 1, significant),
-    "memory": ("peak MB", 1e6, significant),
-    "ready": ("start-up s", 1, significant),
+_FIGURES: Mapping[Metric, tuple[str, float]] = {
+    "throughput": ("requests/s", 1),
+    "p50": ("p50 ms", 1e3),
+    "p99": ("p99 ms", 1e3),
+    "cpu": ("CPU µs/request", 1),
+    "memory": ("peak MB", 1e6),
+    "ready": ("start-up s", 1),
 }
-"""What a figure is called, how many of the metric's units are one of its own, and how it is written."""
-
+"""The name of each figure with its unit, and how many of the metric's units make one of it."""
 
 _WHOLE_PERCENT = 99.95
-"""From here on tenths say nothing."""
+"""From here on a change is written without a tenth."""
 
 
 @dataclass(frozen=True)
@@ -52,18 +51,18 @@ class Row:
 
 @dataclass(frozen=True)
 class GateLine:
-    """What became of a gate over all cases."""
+    """The result of a gate over all cases."""
 
     mark: str
     gate: str
     summary: str
     details: tuple[str, ...]
-    """Where it was not met, and why."""
+    """The cases that did not meet it, and why."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """Everything that is shown, in its order."""
+    """Everything that is shown, in this order."""
 
     title: str
     headline: tuple[str, ...]
@@ -76,8 +75,8 @@ class Page:
     environment: tuple[tuple[str, str, str], ...]
 
 
-def page(comparison: RunComparison) -> Page:
-    """What a comparison says."""
+def make_page(comparison: RunComparison) -> Page:
+    """Put a comparison into words."""
     name = _Names(comparison)
     return Page(
         title=_title(comparison),
@@ -93,17 +92,17 @@ def page(comparison: RunComparison) -> Page:
 
 
 def encode(comparison: RunComparison) -> bytes:
-    """All of it as JSON; `schema` goes up on an incompatible change."""
+    """The comparison as JSON; `schema` goes up on an incompatible change."""
     return msgspec.json.format(msgspec.json.encode(to_plain(comparison)), indent=2)
 
 
-def contrast(each: Contrast) -> str:
+def write_contrast(each: Contrast) -> str:
     """`granian 2.8.6 → 2.8.7`."""
     return f"{each.name} {each.a or 'none'} → {each.b or 'none'}".lstrip()
 
 
-def change(ratio: Ratio) -> str:
-    """`−7.1 % (−9.0 … −5.2)`; without brackets where there is no interval."""
+def write_change(ratio: Ratio) -> str:
+    """`−7.1 % (−9.0 … −5.2)`; without brackets if there is no interval."""
     interval = f" ({_percent(ratio.low)} … {_percent(ratio.high)})" if ratio.low < ratio.high else ""
     return f"{_percent(ratio.value)} %{interval}"
 
@@ -115,7 +114,7 @@ def _percent(ratio: float) -> str:
 
 
 class _Names:
-    """What cases and starts are called here: by all in which those compared differ, and no more."""
+    """Names cases and starts by what differs between those compared, and by nothing else."""
 
     def __init__(self, comparison: RunComparison) -> None:
         entries = [*(pair.a for pair in comparison.cases), *comparison.only_a, *comparison.only_b]
@@ -129,7 +128,7 @@ class _Names:
         parts = [about.scenario, about.protocol] if isinstance(about, Case) else ["start"]
         parts += [f"{about.server} (control)" if about.control else about.server] if self._server else []
         parts += [about.app] if self._apps else []
-        parts += [f"{about.workers} worker{'s' if about.workers > 1 else ''}"] if self._workers else []
+        parts += [plural(about.workers, "worker")] if self._workers else []
         if isinstance(about, Case):
             parts += [about.load.text] if self._loads else []
         elif about.tls:
@@ -138,8 +137,8 @@ class _Names:
 
 
 def _title(comparison: RunComparison) -> str:
-    outcomes = {each.gate: _gravest(_of(comparison.gates, each.gate)) for each in comparison.gates}
-    of_all = f"{len(outcomes)} gate{'s' if len(outcomes) > 1 else ''}"
+    outcomes = {each.gate: _worst(_of(comparison.gates, each.gate)) for each in comparison.gates}
+    of_all = plural(len(outcomes), "gate")
     for outcome, mark in MARKS.items():
         if number := sum(each == outcome for each in outcomes.values()):
             return f"{mark} {number} of {of_all} {outcome}"
@@ -157,38 +156,38 @@ def _headline(comparison: RunComparison) -> Iterable[str]:
     findings = [each.finding for each in comparison.differences if each.finding != "not compared"]
     if findings:
         worse, better, none = (findings.count(each) for each in ("worse", "better", "no difference seen"))
-        figures = f"{len(findings)} figure{'s' if len(findings) > 1 else ''}"
-        yield f"{figures} compared: {worse} worse, {better} better, {none} with no difference seen."
+        compared = plural(len(findings), "figure")
+        yield f"{compared} compared: {worse} worse, {better} better, {none} with no difference seen."
     if comparison.unlike:
-        yield f"The runs were not made alike: {'; '.join(map(contrast, comparison.unlike))}."
+        yield f"The runs were made under different conditions: {'; '.join(map(write_contrast, comparison.unlike))}."
 
 
 def _side(name: str, origin: Origin) -> str:
     server = f"{origin.server} in " if origin.server else ""
-    return f"{name}: {server}run {origin.run}, begun {origin.started_at} ({origin.label})"
+    return f"{name}: {server}run {origin.run}, started {origin.started_at} ({origin.label})"
 
 
 def _of(gates: Iterable[Judgement], gate: str) -> list[Judgement]:
     return [each for each in gates if each.gate == gate]
 
 
-def _gravest(judgements: Sequence[Judgement]) -> GateResult:
+def _worst(judgements: Sequence[Judgement]) -> GateResult:
     return next(outcome for outcome in MARKS if any(each.outcome == outcome for each in judgements))
 
 
 def _gate_lines(gates: Sequence[Judgement], name: _Names) -> Iterable[GateLine]:
-    """One for each gate: what was not met is told one by one, what was is counted."""
+    """One for each gate. Outcomes are counted, and those other than `met` are also listed one by one."""
     for gate in dict.fromkeys(each.gate for each in gates):
         own = _of(gates, gate)
         counts = [(outcome, sum(each.outcome == outcome for each in own)) for outcome in MARKS]
         summary = ", ".join(f"{outcome} in {number}" for outcome, number in counts if number)
         details = (_detail(each, name) for outcome in MARKS for each in own if each.outcome == outcome != "met")
-        yield GateLine(MARKS[_gravest(own)], gate, summary, tuple(details))
+        yield GateLine(MARKS[_worst(own)], gate, summary, tuple(details))
 
 
 def _detail(each: Judgement, name: _Names) -> str:
     where = f"{name(each.about)}: " if each.about else ""
-    return f"{where}{each.outcome}: {each.reason or (change(each.ratio) if each.ratio else '')}"
+    return f"{where}{each.outcome}: {each.reason or (write_change(each.ratio) if each.ratio else '')}"
 
 
 def _rows(comparison: RunComparison, name: _Names) -> Iterable[Row]:
@@ -200,17 +199,17 @@ def _rows(comparison: RunComparison, name: _Names) -> Iterable[Row]:
 
 
 def _row(title: str, each: Difference, *, first: bool) -> Row:
-    figure, unit, form = _FIGURES[each.metric]
-    a, b = (_figure(side, unit, form) for side in (each.a, each.b))
-    told_from = NOTHING
+    figure, unit = _FIGURES[each.metric]
+    a, b = _figure(each.a, unit), _figure(each.b, unit)
+    detectable = NOTHING
     if each.told_from is not None:
-        told_from = f"{_percent(1 / (1 + each.told_from))} / {_percent(1 + each.told_from)} %"
-    cells = (title, figure, a, b, change(each.ratio) if each.ratio else NOTHING, told_from, each.finding)
+        detectable = f"{_percent(1 / (1 + each.told_from))} / {_percent(1 + each.told_from)} %"
+    cells = (title, figure, a, b, write_change(each.ratio) if each.ratio else NOTHING, detectable, each.finding)
     return Row(cells, each.finding, first)
 
 
-def _figure(estimate: Estimate | None, unit: float, form: Callable[[float], str]) -> str:
-    return form(estimate.median / unit) if estimate else NOTHING
+def _figure(estimate: Estimate | None, unit: float) -> str:
+    return significant(estimate.median / unit) if estimate else NOTHING
 
 
 def _uncompared(comparison: RunComparison, name: _Names) -> Iterable[str]:
@@ -226,11 +225,11 @@ def _uncompared(comparison: RunComparison, name: _Names) -> Iterable[str]:
             yield f"{name(entry.case)}: only in {side} ({entry.verdict})"
     if any(comparison.own_rates):
         of_a, of_b = comparison.own_rates
-        yield f"rates that only one side has ({of_a} of A, {of_b} of B): shares of what each reached itself"
+        yield f"rates that only one side has ({of_a} of A, {of_b} of B): they depend on what each server reached"
 
 
 def _reasons(title: str, differences: Sequence[Difference]) -> Iterable[str]:
-    """Why figures were not compared, a line for each reason; with their names where others have another or none."""
+    """Why figures were not compared, a line for each reason. A reason that holds for some figures only names them."""
     for reason in dict.fromkeys(each.reason for each in differences if each.reason):
         names = [_FIGURES[each.metric][0] for each in differences if each.reason == reason]
         figures = f"{', '.join(names)}: " if len(names) < len(differences) else ""
@@ -247,39 +246,39 @@ def _verdicts(pair: CasePair) -> str:
 def _changes(changes: Sequence[Contrast]) -> Iterable[str]:
     """A line for each kind of change."""
     for kind in dict.fromkeys(each.kind for each in changes):
-        yield f"{kind}: {', '.join(contrast(each) for each in changes if each.kind == kind)}"
+        yield f"{kind}: {', '.join(write_contrast(each) for each in changes if each.kind == kind)}"
 
 
 def _notes(comparison: RunComparison) -> Iterable[str]:
     if compared := sum(each.finding != "not compared" for each in comparison.differences):
         yield (
-            "Brackets hold 95 % intervals in percent; a difference is seen where they leave out 0. "
-            "Told from: the smallest differences that this comparison could have told. "
-            f"Where nothing differs, chance alone shows a difference in one figure of 20: in {compared}, "
-            f"about {compared / 20:.1g}."
+            "Brackets hold 95 % intervals in percent; a difference is seen where the interval excludes 0. "
+            "Detectable: the smallest differences that this comparison could have detected. "
+            f"Where nothing differs, chance alone shows a difference in one figure of 20: in about {compared / 20:.1g} "
+            f"of {compared}."
         )
     if comparison.paired:
         yield (
-            "Both sides come from one run: rounds are paired, and what a round did to both falls out. "
-            "B against A is the median of the rounds' own ratios, which need not be that of the two medians."
+            "Both sides come from one run, so rounds are paired: what affected both in a round cancels out. "
+            "B against A is the median of the rounds' ratios, which may differ from the ratio of the two medians."
         )
         return
     yield (
-        f"The runs were made at different times, {comparison.a.started_at} and {comparison.b.started_at}: what changed "
-        "on the machine between them is part of every difference, and no interval knows of it. Only a run that has "
-        f"both can pair its rounds; two versions of one server: {_one_run(comparison.changes)}"
+        f"The runs were made at different times, {comparison.a.started_at} and {comparison.b.started_at}. What changed "
+        "on the machine in between is part of every difference, and the intervals do not include it. One run with both "
+        f"sides pairs its rounds; for two versions of a server: {_one_run(comparison.changes)}"
     )
 
 
 def _one_run(changes: Iterable[Contrast]) -> str:
-    """The command that measures two versions at once: of the server whose version changed, if one did."""
+    """The command that measures both versions in one run: of the server whose version changed, if one did."""
     versions = ((each.name.partition("@")[0], each.a, each.b) for each in changes if each.kind == "server")
     name, a, b = next((each for each in versions if all(each)), ("NAME", "OLD", "NEW"))
     return f"harness run --servers {name}@{a},{name}@{b}"
 
 
 def _environment(comparison: RunComparison) -> Iterable[tuple[str, str, str]]:
-    """What both stand on; of the machine's own facts, which are many, those that differ."""
+    """What the figures depend on. Of the many facts about the machine, only those that differ are listed."""
     apart = {each.name for each in comparison.unlike}
     a, b = comparison.a, comparison.b
     yield "command", a.command, b.command

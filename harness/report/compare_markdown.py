@@ -1,18 +1,16 @@
-"""A comparison as GitHub's Markdown, to be posted in a pull request."""
+"""A comparison of two runs as GitHub's Markdown, to be posted in a pull request."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from harness.report.compare import COLUMNS
-from harness.report.markdown import escape
+from harness.text.markdown import bullets, escape, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from harness.report.compare import Page
-
-_ALIGNED = ("---", "---", "---:", "---:", "---:", "---:", "---")
 
 
 def render(page: Page) -> str:
@@ -25,27 +23,22 @@ def render(page: Page) -> str:
             *(f"  - {escape(each)}" for each in gate.details),
         )
     ]
-    cells = [[escape(each) for each in (row.cells if row.first else ("", *row.cells[1:]))] for row in page.rows]
+    rows = [[escape(each) for each in (row.cells if row.first else ("", *row.cells[1:]))] for row in page.rows]
     blocks = [
         f"### {escape(page.title)}",
         *(f"**{escape(line)}**" for line in page.headline),
         "\n".join(gates),
         _section("Compared", page.sides),
-        _table(COLUMNS, _ALIGNED, cells) if cells else "",
+        table(COLUMNS, rows, "llrrrrl") if rows else "",
         _section("Not compared", page.uncompared),
         _section("What changed", page.changes or ("nothing that is recorded",)),
         *map(escape, page.notes),
         "<details><summary>Environment</summary>",
-        _table(("", "A", "B"), ("---",) * 3, [[escape(each) for each in row] for row in page.environment]),
+        table(("", "A", "B"), [[escape(each) for each in row] for row in page.environment]),
         "</details>",
     ]
     return "\n\n".join(filter(None, blocks)) + "\n"
 
 
-def _section(title: str, lines: Iterable[str]) -> str:
-    listed = "\n".join(f"- {escape(line)}" for line in lines)
-    return f"**{title}**\n\n{listed}" if listed else ""
-
-
-def _table(names: Sequence[str], marks: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (names, marks, *body))
+def _section(title: str, lines: Sequence[str]) -> str:
+    return f"**{title}**\n\n{bullets(map(escape, lines))}" if lines else ""

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 _LONGEST_US = 1 << 36
 _DIGITS = 3
-"""Of HdrHistogram; its 2,048 sub-buckets are ours, so that no count changes its bucket."""
+"""The precision of HdrHistogram. It then has 2,048 sub-buckets, as `Histogram` has, so every count keeps its bucket."""
 
 
-def log(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> str:
+def write_log(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> str:
     """The log: values in µs, tags like `granian:plaintext:h2`, all rounds merged, each as if it were one interval."""
     lines = [
         "#[asgi-harness: response times in microseconds]",
@@ -39,19 +39,19 @@ def log(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> str:
 
 
 def tag(run: RunInfo, summary: CaseSummary) -> str:
-    """What tells the cases of this run apart, without the commas and spaces that a tag must not have."""
+    """A name that no other case of the run has, without commas and spaces, which a tag must not hold."""
     case = summary.case
     parts = [summary.name, case.scenario, case.protocol]
     if len(run.conditions.workers) > 1:
         parts.append(f"{case.workers}-workers")
     if case.load != run.conditions.load:  # in a sweep
         parts.append(str(case.load))
-    return ":".join(re.sub(r"[,\s]+", ".", part) for part in parts)
+    return ":".join(re.sub(r"[,\s()]+", ".", part).strip(".") for part in parts)
 
 
 def encode(histogram: Histogram) -> str:
     """The compressed V2 encoding in base64; the value of a bucket is the lowest that it holds."""
-    assert SUB_BUCKET_BITS == 11  # noqa: S101, PLR2004 - what three digits are to HdrHistogram
+    assert SUB_BUCKET_BITS == 11  # noqa: S101, PLR2004 - 2,048 sub-buckets
     exported = HdrHistogram(1, _LONGEST_US, _DIGITS)
     for index, count in histogram.counts.items():
         exported.record_value(bucket_range(index)[0], count)

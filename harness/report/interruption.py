@@ -1,10 +1,12 @@
-"""How far a run came that did not come to its end. Pure."""
+"""How far an interrupted run came. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.report.rows import is_sweep, title
+from harness.analysis.naming import Naming
+from harness.report.sections import is_sweep, title
+from harness.text.numbers import plural, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -15,18 +17,18 @@ if TYPE_CHECKING:
 
 
 def lines(run: RunInfo, summaries: Sequence[CaseSummary]) -> list[str]:
-    """What an interrupted run lacks: in a sentence, and then who has no number, question by question.
+    """What an interrupted run lacks: first in a sentence, then who has no number, a line for each comparison.
 
-    Nothing of a run that came to its end, or does not say whether it did.
+    Empty for a run that is complete, or was made by a version that did not record it.
     """
     if run.complete is not False:
         return []
     if not run.planned:
-        return ["Interrupted: the run did not come to its end."]
+        return ["Interrupted: the run is not complete."]
     measured = [each for each in summaries if each.measured and each.case in run.planned]
     done = {each.case for each in measured}
     missing = [case for case in run.planned if case not in done]
-    return [f"Interrupted: {_numbers(run, missing)}{_rounds(run, measured, missing)}.", *_by_question(run, missing)]
+    return [f"Interrupted: {_numbers(run, missing)}{_rounds(run, measured, missing)}.", *_by_comparison(run, missing)]
 
 
 def _numbers(run: RunInfo, missing: Sequence[Case]) -> str:
@@ -36,22 +38,19 @@ def _numbers(run: RunInfo, missing: Sequence[Case]) -> str:
 
 
 def _rounds(run: RunInfo, measured: Iterable[CaseSummary], missing: Sequence[Case]) -> str:
-    """How many rounds the numbers are made of; of a sweep only the closed loops are known beforehand."""
-    counts = sorted({each.rounds for each in measured})
+    """How many rounds the numbers come from. A sweep plans its open loops during the run: some may be missing."""
+    counts = [each.rounds for each in measured]
     if not counts:
         return ""
-    rounds = f"{run.conditions.rounds} round{'s' if run.conditions.rounds > 1 else ''}"
-    counted = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+    who = "the others" if missing else "they"
     more = ", and open loops may be missing" if is_sweep(run) else ""
-    return f"; {'the others' if missing else 'they'} have {counted} of {rounds} that count{more}"
+    return f"; {who} have {span(counts)} of {plural(run.conditions.rounds, 'round')} that count{more}"
 
 
-def _by_question(run: RunInfo, missing: Iterable[Case]) -> list[str]:
-    servers, apps = {case.server for case in run.planned}, {case.app for case in run.planned}
+def _by_comparison(run: RunInfo, missing: Iterable[Case]) -> list[str]:
+    naming = Naming.of(case.candidate for case in run.planned)
     several = len({case.workers for case in run.planned}) > 1
     names: dict[str, list[str]] = {}
     for case in missing:
-        both = f"{case.app} on {case.server}" if len(servers) > 1 else case.app
-        name = both if len(apps) > 1 else case.server
-        names.setdefault(title(case, name_workers=several), []).append(name)
-    return [f"{question}: {', '.join(own)}" for question, own in names.items()]
+        names.setdefault(title(case, name_workers=several), []).append(naming.name(case.candidate))
+    return [f"{comparison}: {', '.join(own)}" for comparison, own in names.items()]

@@ -1,27 +1,15 @@
-"""`report.md`: GitHub's Markdown, charts linked beside it."""
+"""`report.md`: GitHub's Markdown, with links to the charts beside it."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from harness.report.columns import CONTESTANTS
+from harness.report.columns import TEXT_COLUMNS
+from harness.text.markdown import bullets, escape, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from harness.report.page import Page
-    from harness.report.rows import Group, Table
-
-_SPECIAL = re.compile(r"([\\`*|\[\]~$]|(?<![^\W_])_|_(?![^\W_]))")
-"""What may mean something; an underscore between letters or digits does not."""
-TEXT_COLUMNS = CONTESTANTS | {"Verdict"}
-
-
-def escape(text: str) -> str:
-    """Text that Markdown shows as it is, on one line, also in a table's cell."""
-    flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _SPECIAL.sub(r"\\\1", flat)
+    from harness.report.sections import Section, Table
 
 
 def render(page: Page) -> str:
@@ -32,15 +20,15 @@ def render(page: Page) -> str:
         *_interrupted(page),
         *(f"**{escape(line)}**" for line in page.headline),
         "## Ranking",
-        "Brackets hold 95 % intervals. – means: not measured, too few requests to tell, or no baseline to divide by.",
-        *(block for sentence, group in page.answers for block in _answer(sentence, group)),
+        "Brackets hold 95 % intervals. – means: not measured, too few requests, or no baseline to divide by.",
+        *(block for sentence, section in page.answers for block in _section(sentence, section)),
         *_charts(page),
         *_unanswered(page),
         "## How it was measured",
-        _list(map(escape, page.method)),
-        _table(["", ""], ["---", "---"], [[f"**{escape(name)}**", escape(value)] for name, value in page.environment]),
+        bullets(map(escape, page.method)),
+        table(["", ""], [[f"**{escape(name)}**", escape(value)] for name, value in page.environment]),
         "## Raw results",
-        _list(f"[{name}]({name}): {escape(what)}" for name, what in page.files.items()),
+        bullets(f"[{name}]({name}): {escape(what)}" for name, what in page.files.items()),
     ]
     return "\n\n".join(blocks) + "\n"
 
@@ -49,20 +37,20 @@ def _interrupted(page: Page) -> list[str]:
     if not page.interrupted:
         return []
     first, *missing = page.interrupted
-    return [f"**{escape(first)}**", *([_list(map(escape, missing))] if missing else [])]
+    return [f"**{escape(first)}**", *([bullets(map(escape, missing))] if missing else [])]
 
 
-def _answer(sentence: str, group: Group) -> list[str]:
-    blocks = [f"### {escape(group.title)}", escape(sentence), _data(group.table)]
-    if group.resources.rows:
-        blocks += ["Start, stop and resources:", _data(group.resources)]
+def _section(sentence: str, section: Section) -> list[str]:
+    blocks = [f"### {escape(section.title)}", escape(sentence), _table(section.table)]
+    if section.resources.rows:
+        blocks += ["Start, stop and resources:", _table(section.resources)]
     return blocks
 
 
-def _data(table: Table) -> str:
-    marks = ["---" if column in TEXT_COLUMNS else "---:" for column in table.columns]
-    cells = [[escape(str(cell)) for cell in row.cells] for row in table.rows]
-    return _table([escape(name) for name in table.columns], marks, cells)
+def _table(shown: Table) -> str:
+    align = "".join("l" if column in TEXT_COLUMNS else "r" for column in shown.columns)
+    rows = [[escape(str(cell)) for cell in row.cells] for row in shown.rows]
+    return table([escape(name) for name in shown.columns], rows, align)
 
 
 def _charts(page: Page) -> list[str]:
@@ -75,20 +63,12 @@ def _charts(page: Page) -> list[str]:
 def _unanswered(page: Page) -> list[str]:
     if not page.unanswered:
         return []
-    cells = [
-        [escape(each.question), escape(each.name), each.verdict, "<br>".join(map(escape, each.reasons + each.errors))]
+    rows = [
+        [escape(each.comparison), escape(each.name), each.verdict, "<br>".join(map(escape, each.reasons + each.errors))]
         for each in page.unanswered
     ]
     return [
-        "## What could not be measured, and why",
-        _list(f"**{verdict}**: {escape(meaning)}" for verdict, meaning in page.meanings.items()),
-        _table(["Comparison", page.candidates, "Verdict", "Why"], ["---"] * 4, cells),
+        "## Cases without a valid number",
+        bullets(f"**{verdict}**: {escape(meaning)}" for verdict, meaning in page.meanings.items()),
+        table(["Comparison", page.candidates, "Verdict", "Why"], rows),
     ]
-
-
-def _list(items: Iterable[str]) -> str:
-    return "\n".join(f"- {item}" for item in items)
-
-
-def _table(names: Sequence[str], marks: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (names, marks, *body))

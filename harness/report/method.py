@@ -1,4 +1,4 @@
-"""How a run was measured, and where, in words."""
+"""How and where a run was measured. Pure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from harness.model.loads import (
     Capacity,
 )
 from harness.model.protocols import PROTOCOL_NAMES
-from harness.report.cells import count, join, percent
-from harness.report.rows import is_sweep
+from harness.report.sections import is_sweep
+from harness.text.numbers import count, join, percent, plural, significant, tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,18 +25,16 @@ if TYPE_CHECKING:
     from harness.model.summaries import CaseSummary
 
 
-def method(run: RunInfo, trials: Sequence[Record] = ()) -> list[str]:
-    """How it was measured, a sentence or two per line."""
+def describe_method(run: RunInfo, trials: Sequence[Record] = ()) -> list[str]:
+    """How it was measured, one or two sentences a line."""
     where, conditions = run.environment, run.conditions
     cut, load = (", cut short", "Load, as planned") if run.complete is False else ("", "Load")
+    warmup, window = f"{conditions.warmup_s:g} s of warm-up", f"a window of {conditions.duration_s:g} s"
     lines = [
-        f"{_rounds(run)}{cut}: each starts every server afresh, in an order shuffled with seed {conditions.seed}.",
-        (
-            f"Each trial: an unmeasured pass, {conditions.warmup_s:g} s of warm-up, "
-            f"a window of {conditions.duration_s:g} s."
-        ),
+        f"{_rounds(run)}{cut}: each starts every server anew, in an order shuffled with seed {conditions.seed}.",
+        f"Each trial: an unmeasured pass, {warmup}, {window}.",
         "Every answer is checked. Only requests that begin and end inside the window count.",
-        f"{load}: {run.conditions}. A user is one request in flight, on every protocol alike.",
+        f"{load}: {conditions}. A user is one request in flight, on every protocol.",
         "Response time runs from when a request was due to be sent to the last byte of its answer.",
         *_further(run, trials),
         "Percentiles come from all rounds' histograms, merged. One that fewer than ten requests exceed is left out.",
@@ -46,17 +44,17 @@ def method(run: RunInfo, trials: Sequence[Record] = ()) -> list[str]:
         f"Servers ran on {_cpus(where.server_cpus)}, the load generator on {_cpus(where.load_cpus)}.",
     ]
     if run.ceilings:
-        ceilings = [f"{count(rate)} on {PROTOCOL_NAMES[protocol]}" for protocol, rate in run.ceilings.items()]
+        ceilings = [f"{significant(rate)} on {PROTOCOL_NAMES[protocol]}" for protocol, rate in run.ceilings.items()]
         lines.append(
             f"Requests/s that the load generator reaches against a server that does nothing: {join(ceilings)}."
         )
     return lines
 
 
-def environment(
+def describe_environment(
     run: RunInfo, summaries: Sequence[CaseSummary] = (), starts: Sequence[ServerStart] = ()
 ) -> list[tuple[str, str]]:
-    """Names and values of what the numbers depend on."""
+    """Names and values of all that the numbers depend on."""
     where = run.environment
     return [
         ("Command", shlex.join(run.argv)),
@@ -77,7 +75,7 @@ def environment(
 
 
 def _other_interpreters(where: Environment) -> list[tuple[str, str]]:
-    """Those of servers that run in another Python than the harness."""
+    """The Python of servers that do not run in the harness's own."""
     others: dict[str, list[str]] = {}
     for server, interpreter in where.interpreters.items():
         if not interpreter.startswith(f"{where.python} "):
@@ -89,30 +87,31 @@ def _other_interpreters(where: Environment) -> list[tuple[str, str]]:
 
 def _rounds(run: RunInfo) -> str:
     conditions = run.conditions
-    rounds = "1 round" if conditions.rounds == 1 else f"{conditions.rounds} rounds"
+    rounds = plural(conditions.rounds, "round")
     if is_sweep(run):
         return f"{rounds} in a closed loop, then {rounds} in open loops"
     if conditions.precision is not None:
-        goal = f"±{100 * conditions.precision:g} %"
-        return f"{conditions.rounds} rounds, then up to {conditions.max_rounds} for what has not reached {goal}"
+        goal = tolerance(conditions.precision)
+        return f"{rounds}, then up to {conditions.max_rounds} for cases that have not reached {goal}"
     return rounds
 
 
 def _further(run: RunInfo, trials: Sequence[Record]) -> list[str]:
-    """What is particular to the load, to a precision and to a second entry of the baseline."""
+    """What is particular to a search, a sweep, a precision and a control."""
     lines = []
     if isinstance(run.conditions.load, Capacity):
-        lines += _of_a_search(run.conditions.load, trials)
+        lines += _describe_search(run.conditions.load, trials)
     if is_sweep(run):
         shares = join([percent(share) for share in SWEEP_OWN_SHARES])
         lines.append(
-            f"Sweep: each is offered {shares} of the rate that it reached in a closed loop, and rates that all share "
-            "as far as they do not overload it. An offered rate that is not answered has no latency to speak of."
+            f"Sweep: each candidate is offered {shares} of the rate that it reached in a closed loop, and those of the "
+            "rates that all candidates share that do not overload it. A rate that was not kept has no latency: it "
+            "would only say how long the window was."
         )
     if run.conditions.precision is not None:
         lines.append(
-            "± is half the width of the widest interval of its ratios of throughput and CPU to the baseline; "
-            "of its own throughput and CPU where the baseline has no valid number."
+            "± is half the width of the widest interval: of the ratios of throughput and CPU to the baseline, or of "
+            "the case's own throughput and CPU where the baseline has no valid number."
         )
     if run.conditions.control:
         name = run.baseline.server
@@ -120,21 +119,21 @@ def _further(run: RunInfo, trials: Sequence[Record]) -> list[str]:
     return lines
 
 
-def _of_a_search(load: Capacity, trials: Sequence[Record]) -> list[str]:
+def _describe_search(load: Capacity, trials: Sequence[Record]) -> list[str]:
     """How `harness.run.search` finds a capacity, and what it took."""
-    level = load.level
-    step = percent(SEARCH_RESOLUTION)
+    level, step = load.level, percent(SEARCH_RESOLUTION)
     lines = [
         f"Capacity: the highest offered rate that meets {level}, at least {percent(ANSWERED_LEAST)} answered.",
         f"A search doubles the rate from {count(SEARCH_FIRST_RPS)} requests/s until one misses the level.",
-        "In later rounds it begins at half of what the earlier ones found. Where the first rate misses, it halves.",
+        "Later rounds begin at half of what earlier rounds found. If the first rate misses, the search halves it.",
         f"Then it bisects, until the lowest rate that missed is at most {step} above the highest that met.",
-        f"At low rates a trial looks longer, up to {SEARCH_LONGEST_S:g} s, until its requests carry the percentile.",
-        f"A further trial confirms that rate or lowers it by {step}, {SEARCH_CONFIRMATIONS} times at the most.",
+        f"At low rates a trial lasts longer, up to {SEARCH_LONGEST_S:g} s, to have enough requests for the percentile.",
+        f"A further trial confirms that rate or lowers it by {step}, at most {SEARCH_CONFIRMATIONS} times.",
     ]
     probes = [trial.probe for trial in trials if trial.probe is not None]
     if probes:
-        lines.append(f"{len(probes)} trials were made in {sum(probe.final for probe in probes)} searches.")
+        searches = sum(probe.final for probe in probes)
+        lines.append(f"{count(len(probes))} trials were made in {count(searches)} searches.")
     return lines
 
 
@@ -143,7 +142,7 @@ def _versions(versions: Mapping[str, str]) -> str:
 
 
 def _active(summaries: Sequence[CaseSummary], starts: Sequence[ServerStart]) -> list[tuple[str, str]]:
-    """What each candidate really ran with, as its app saw it from within."""
+    """The event loop and modules of each candidate, as its app found them at run time."""
     names = {(each.case.server, each.case.app): each.name for each in summaries}
     loops: dict[str, set[str]] = {}
     modules: dict[str, set[str]] = {}
@@ -163,4 +162,4 @@ def _listed(seen: Mapping[str, Iterable[str]]) -> str:
 
 
 def _cpus(numbers: Sequence[int]) -> str:
-    return f"CPU{'s' if len(numbers) > 1 else ''} {join([str(number) for number in numbers])}" if numbers else "any CPU"
+    return f"CPU{'s' if len(numbers) > 1 else ''} {join([str(each) for each in numbers])}" if numbers else "any CPU"

@@ -1,12 +1,14 @@
-"""All that a report shows, decided once; Markdown and HTML only dress it."""
+"""Everything that a report shows, decided once: Markdown and HTML only lay it out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.report import interruption, method, rows, trust, words
-from harness.report.columns import candidates_column
+from harness.analysis.naming import Naming
+from harness.report import interruption, scaling, sentences, trust
+from harness.report.method import describe_environment, describe_method
+from harness.report.sections import make_sections
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from harness.model.results import Record, RunInfo, ServerStart, Verdict
     from harness.model.summaries import CaseSummary, ComparisonSummary
+    from harness.report.sections import Section
 
 FILES = {
     "summary.json": "the numbers of this report, for programs",
@@ -28,7 +31,7 @@ FILES = {
 
 
 class Chart(NamedTuple):
-    """A drawn chart: the name of its files, its heading, what to see in it, and the figure."""
+    """A drawn chart: the name of its files, its title, its caption, and the figure."""
 
     name: str
     title: str
@@ -43,46 +46,48 @@ class Page:
     title: str
     lead: str
     interrupted: Sequence[str]
-    """Of a run that did not come to its end, what it lacks: in a sentence, and then question by question."""
+    """What an interrupted run lacks: a sentence, then a line for each comparison."""
     headline: Sequence[str]
-    answers: Sequence[tuple[str, rows.Group]]
-    """Sentences and the tables under them, for each question."""
+    answers: Sequence[tuple[str, Section]]
+    """For each comparison, the answer in sentences, and the tables below it."""
     candidates: str
-    """What is compared, as the head of its column has it."""
+    """What the candidates are, as the title of their column."""
     charts: Sequence[Chart]
-    unanswered: Sequence[words.Unanswered]
+    unanswered: Sequence[sentences.Unanswered]
     meanings: Mapping[Verdict, str]
-    """Of the verdicts that occur among the unanswered."""
+    """What the verdicts of the unanswered cases mean."""
     method: Sequence[str]
     environment: Sequence[tuple[str, str]]
     packages: Mapping[str, str]
     files: Mapping[str, str]
 
 
-def page(
+def make_page(
     run: RunInfo,
     comparisons: Sequence[ComparisonSummary],
     charts: Sequence[Chart],
     starts: Sequence[ServerStart] = (),
     trials: Sequence[Record] = (),
 ) -> Page:
-    """Arrange a run's answer; starts tell what servers really ran with, and trials how a search went."""
+    """Arrange the results of a run. `starts` hold what servers ran with, `trials` how a search went."""
     summaries = [each for comparison in comparisons for each in comparison.summaries]
-    groups = rows.groups(run, comparisons)
-    unanswered = words.unanswered(groups)
+    sections = make_sections(run, comparisons)
+    unanswered = sentences.list_unanswered(sections)
     occurring = {each.verdict for each in unanswered}
     return Page(
         title=_title(run, summaries),
         lead=_lead(run),
         interrupted=interruption.lines(run, summaries),
-        headline=[*words.headline(run, groups), *trust.lines(run, groups)],
-        answers=[(f"{words.answer(group)} {words.scaling(run, group, groups)}".rstrip(), group) for group in groups],
-        candidates=candidates_column(summaries),
+        headline=[*sentences.headline(run, sections), *trust.lines(run, sections)],
+        answers=[
+            (f"{sentences.answer(each)} {scaling.sentence(run, each, sections)}".rstrip(), each) for each in sections
+        ],
+        candidates=Naming.of(each.case.candidate for each in summaries).title,
         charts=charts,
         unanswered=unanswered,
-        meanings={verdict: meaning for verdict, meaning in words.MEANING.items() if verdict in occurring},
-        method=method.method(run, trials),
-        environment=method.environment(run, summaries, starts),
+        meanings={verdict: meaning for verdict, meaning in sentences.MEANING.items() if verdict in occurring},
+        method=describe_method(run, trials),
+        environment=describe_environment(run, summaries, starts),
         packages=run.environment.packages,
         files=FILES,
     )

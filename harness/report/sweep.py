@@ -1,19 +1,19 @@
-"""What a sweep over rates says: up to which rate each candidate keeps its tail short. Pure."""
+"""What a sweep over rates says: up to which rate each candidate keeps its p99 short. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.report.cells import count, percent
+from harness.text.numbers import count, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.model.summaries import CaseSummary
-    from harness.report.rows import Group
+    from harness.report.sections import Section
 
 TAIL_US = 10_000
-"""A p99 above it is a long tail: an answer of a service that others wait for is expected sooner."""
+"""A p99 above this is long: a service that waits for this one expects its answer sooner."""
 
 
 class Reach(NamedTuple):
@@ -23,13 +23,13 @@ class Reach(NamedTuple):
     lost: CaseSummary | None
 
 
-def told_by_rate(group: Group) -> bool:
-    """Are these answers at several rates? No for a sweep that had no closed loop to start from."""
-    return any(each.own_share is not None for each in group.summaries)
+def has_rates(section: Section) -> bool:
+    """Does this comparison have shares of the candidates' own rates? Not if no closed loop gave a rate."""
+    return any(each.own_share is not None for each in section.summary.summaries)
 
 
-def reach(rates: Sequence[CaseSummary]) -> Reach:
-    """Of one candidate's open loops; a rate without a valid p99 says nothing, and one that overloads it is lost."""
+def find_reach(rates: Sequence[CaseSummary]) -> Reach:
+    """The reach of one candidate. An overloaded rate is lost; a rate without a valid p99 is skipped."""
     kept = None
     for each in sorted(rates, key=lambda each: each.offered_rps or 0.0):
         p99 = each.latency_us.p99 if each.verdict == "valid" else None
@@ -40,16 +40,12 @@ def reach(rates: Sequence[CaseSummary]) -> Reach:
     return Reach(kept, None)
 
 
-def sentence(group: Group) -> str:
-    """How far each candidate goes, in one sentence."""
-    names = dict.fromkeys(each.name for each in group.candidates)
-    return (
-        "; ".join(
-            _part(name, reach([each for each in group.summaries if each.name == name and each.own_share is not None]))
-            for name in names
-        )
-        + "."
-    )
+def sentence(section: Section) -> str:
+    """The reach of every candidate."""
+    rates: dict[str, list[CaseSummary]] = {}
+    for each in section.summary.candidates:
+        rates.setdefault(each.name, []).extend([each] if each.own_share is not None else [])
+    return "; ".join(_part(name, find_reach(own)) for name, own in rates.items()) + "."
 
 
 def _part(name: str, found: Reach) -> str:
@@ -58,7 +54,7 @@ def _part(name: str, found: Reach) -> str:
         return f"{name} has no valid p99" if found.kept is None else f"{name} keeps {within} up to {_at(found.kept)}"
     lost = "is overloaded" if found.lost.overloaded else "first exceeds it"
     if found.kept is None:
-        return f"{name} does not keep {within}: it {lost} at {_at(found.lost)}, the lowest rate that tells"
+        return f"{name} does not keep {within}: it {lost} at {_at(found.lost)}, the lowest rate with a result"
     return f"{name} keeps {within} up to {_at(found.kept)} and {lost} at {count(found.lost.offered_rps or 0.0)}"
 
 

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.analysis.naming import Naming
 from harness.catalog import listing
-from harness.cli.terminal import Screen, Several, sentence
+from harness.cli.terminal import Screen
+from harness.cli.terminal.trials import CaseNames, describe_trial
 from harness.model.histogram import Histogram
 from harness.model.loads import Capacity, Rate, Sweep
 from harness.model.plan import Candidate, Case, Conditions, Selection
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 CASE = Case("uvicorn", "asgi", "plaintext", "h1")
 LEVEL = Capacity({99.0: 50_000})
-ALONE = Several(servers=True, apps=False, workers=False)
+SERVERS = CaseNames(Naming(servers=True, apps=False), workers=False)
 
 
 def result(response_us: int) -> LoadResult:
@@ -61,20 +63,20 @@ def said(capsys: pytest.CaptureFixture[str], act: Callable[[Screen], None]) -> s
             Probe(8_000, "bisection", met=False, shortfall="p99 was 71.9 ms; limit 50 ms"),
             "8,000 requests/s missed: p99 was 71.9 ms; limit 50 ms",
         ),
-        (Probe(4_000, "confirmation", met=True, final=True), "4,000 requests/s confirmed, p99 12.00 ms"),
+        (Probe(4_000, "confirmation", met=True, final=True), "4,000 requests/s confirmed, p99 12.0 ms"),
     ],
 )
 def test_a_step_of_a_search_says_what_came_of_its_rate(probe: Probe, told: str) -> None:
-    assert sentence(searched(probe), ALONE) == f"plaintext · h1 · uvicorn: {told}"
+    assert describe_trial(searched(probe), SERVERS) == f"plaintext · h1 · uvicorn: {told}"
 
 
 def test_a_trial_says_its_rate_and_one_without_a_number_why() -> None:
     measured = Record(CASE, 0, 0, "valid", result=result(2_000))
-    assert sentence(measured, ALONE) == "plaintext · h1 · uvicorn: 4,000 requests/s, p99 2.00 ms"
+    assert describe_trial(measured, SERVERS) == "plaintext · h1 · uvicorn: 4,000 requests/s, p99 2.00 ms"
     swept = replace(measured, case=replace(CASE, load=Rate(4_000)))
-    assert sentence(swept, ALONE).startswith("plaintext · h1 · uvicorn at 4,000/s: 4,000 requests/s")
+    assert describe_trial(swept, SERVERS).startswith("plaintext · h1 · uvicorn at 4,000/s: 4,000 requests/s")
     failed = Record(CASE, 0, 0, "failed", ("it ended with 3",))
-    assert sentence(failed, ALONE) == "plaintext · h1 · uvicorn: failed: it ended with 3"
+    assert describe_trial(failed, SERVERS) == "plaintext · h1 · uvicorn: failed: it ended with 3"
 
 
 def test_what_there_are_several_of_is_named_in_every_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -119,7 +121,9 @@ def test_the_ranking_ends_with_how_far_it_may_be_believed(capsys: pytest.Capture
         replace(each, ratio_to_baseline=Ratios(even, even, None)) for each in synthetic.flat(found)
     )
     told = said(capsys, lambda screen: screen.ranking(run, comparisons)).splitlines()
-    assert told[-2].startswith("A/A: uvicorn against itself on plaintext over HTTP/1.1: throughput 1.00× (0.98 – 1.02)")
+    assert told[-2].startswith(
+        "Control (A/A): uvicorn against itself on plaintext over HTTP/1.1: throughput 1.00× (0.98 – 1.02)"
+    )
     assert told[-1].startswith("±1 % was not reached by uvicorn (control) on plaintext over HTTP/1.1 (±3.1 %")
 
 

@@ -23,7 +23,7 @@ from harness.model.loads import Rate
 from harness.model.plan import Case
 from harness.model.summaries import Estimate, Ratio
 from harness.report import compare_markdown
-from harness.report.compare import change, encode, page
+from harness.report.compare import encode, make_page, write_change
 
 CASE = Case("granian", "asgi", "plaintext", "h1")
 ECHO = replace(CASE, scenario="echo")
@@ -94,20 +94,20 @@ def with_gates(*outcomes: str) -> RunComparison:
     ],
 )
 def test_the_title_is_the_verdict(outcomes: tuple[str, ...], title: str) -> None:
-    assert page(with_gates(*outcomes)).title == title
+    assert make_page(with_gates(*outcomes)).title == title
 
 
 def test_without_gates_the_title_names_two_candidates_and_says_when_nothing_was_seen_or_compared() -> None:
     plain = replace(COMPARISON, gates=())
     named = replace(plain, a=replace(plain.a, server="uvicorn"), b=replace(plain.b, server="granian"))
-    assert page(named).title == "granian against uvicorn: 1 worse, 0 better"
+    assert make_page(named).title == "granian against uvicorn: 1 worse, 0 better"
     alike = replace(plain, cases=(replace(plain.cases[0], differences=(ALIKE,)),))
-    assert page(alike).title == "B against A: no difference seen"
-    assert page(replace(plain, cases=())).title == "Nothing could be compared"
+    assert make_page(alike).title == "B against A: no difference seen"
+    assert make_page(replace(plain, cases=())).title == "Nothing could be compared"
 
 
-def test_a_figure_has_its_unit_its_change_with_the_interval_and_what_could_have_been_told() -> None:
-    slower, alike, start = page(COMPARISON).rows
+def test_a_figure_has_its_unit_its_change_with_the_interval_and_what_was_detectable() -> None:
+    slower, alike, start = make_page(COMPARISON).rows
     assert slower.cells == (
         "plaintext · h1 · granian",
         "requests/s",
@@ -138,11 +138,11 @@ def test_a_figure_has_its_unit_its_change_with_the_interval_and_what_could_have_
     ],
 )
 def test_a_change_is_in_percent(ratio: Ratio, text: str) -> None:
-    assert change(ratio) == text
+    assert write_change(ratio) == text
 
 
-def test_a_gate_has_the_mark_of_its_gravest_outcome_and_tells_where_it_was_not_met() -> None:
-    missed, unclear, met = page(COMPARISON).gates
+def test_a_gate_has_the_mark_of_its_worst_outcome_and_lists_where_it_was_not_met() -> None:
+    missed, unclear, met = make_page(COMPARISON).gates
     assert (missed.mark, missed.gate, missed.summary) == ("✗", "throughput<-5%", "missed in 1, not checked in 1")
     assert missed.details == (
         "plaintext · h1 · granian: missed: −7.0 % (−10.0 … −5.1)",
@@ -153,7 +153,7 @@ def test_a_gate_has_the_mark_of_its_gravest_outcome_and_tells_where_it_was_not_m
 
 
 def test_what_was_not_compared_is_listed_with_its_reason() -> None:
-    assert page(COMPARISON).uncompared == (
+    assert make_page(COMPARISON).uncompared == (
         "echo · h1 · granian: B is invalid: 1 | 2 <wrong> answers",
         "start · granian: A does not have it",
         "json · h1 · granian: only in A (valid)",
@@ -167,42 +167,48 @@ def test_figures_of_a_case_that_share_a_reason_share_a_line() -> None:
     ]
     lacking = Difference("p99", None, None, 0, 1, "not compared", reason="too few")
     pair = COMPARISON.cases[0]
-    told = replace(COMPARISON, cases=(replace(pair, differences=(*single, lacking)),), starts=(), only_a=())
-    assert page(told).uncompared == (
+    shown = replace(COMPARISON, cases=(replace(pair, differences=(*single, lacking)),), starts=(), only_a=())
+    assert make_page(shown).uncompared == (
         "plaintext · h1 · granian: requests/s, p50 ms: a single round has no interval",
         "plaintext · h1 · granian: p99 ms: too few",
     )
     alone = replace(COMPARISON, cases=(replace(pair, differences=tuple(single)),), starts=(), only_a=())
-    assert page(alone).uncompared == ("plaintext · h1 · granian: a single round has no interval",)
+    assert make_page(alone).uncompared == ("plaintext · h1 · granian: a single round has no interval",)
 
 
-def test_rates_that_only_one_side_of_a_sweep_has_are_told_in_one_line() -> None:
-    told = page(replace(COMPARISON, own_rates=(8, 9))).uncompared[-1]
-    assert told == "rates that only one side has (8 of A, 9 of B): shares of what each reached itself"
+def test_rates_that_only_one_side_of_a_sweep_has_are_counted_in_one_line() -> None:
+    shown = make_page(replace(COMPARISON, own_rates=(8, 9))).uncompared[-1]
+    assert shown == "rates that only one side has (8 of A, 9 of B): they depend on what each server reached"
 
 
-def test_the_commit_of_an_app_of_ones_own_stands_in_the_environment() -> None:
-    told = replace(COMPARISON, a=replace(COMPARISON.a, app_commit="cccc"))
-    assert ("commit of the app", "cccc", "–") in page(told).environment
+def test_the_environment_has_the_commit_of_a_user_app() -> None:
+    shown = replace(COMPARISON, a=replace(COMPARISON.a, app_commit="cccc"))
+    assert ("commit of the app", "cccc", "–") in make_page(shown).environment
 
 
-def test_changes_come_by_kind() -> None:
-    assert page(COMPARISON).changes == ("server: granian 2.8.5 → 2.8.7", "package: click 8.1 → none, h11 0.15 → 0.16")
+def test_changes_are_listed_by_kind() -> None:
+    assert make_page(COMPARISON).changes == (
+        "server: granian 2.8.5 → 2.8.7",
+        "package: click 8.1 → none, h11 0.15 → 0.16",
+    )
 
 
-def test_two_runs_are_said_to_be_no_pair_and_how_to_make_one() -> None:
-    (note,) = (each for each in page(COMPARISON).notes if "different times" in each)
+def test_two_runs_come_with_a_warning_and_the_command_that_pairs_their_rounds() -> None:
+    (note,) = (each for each in make_page(COMPARISON).notes if "different times" in each)
     assert note.endswith("harness run --servers granian@2.8.5,granian@2.8.7")
-    (note,) = (each for each in page(replace(COMPARISON, changes=())).notes if "different times" in each)
+    (note,) = (each for each in make_page(replace(COMPARISON, changes=())).notes if "different times" in each)
     assert note.endswith("harness run --servers NAME@OLD,NAME@NEW")
-    assert not any("different times" in each for each in page(replace(COMPARISON, paired=True)).notes)
+    assert not any("different times" in each for each in make_page(replace(COMPARISON, paired=True)).notes)
 
 
-def test_runs_that_were_not_made_alike_say_so_on_top() -> None:
+def test_runs_made_under_different_conditions_say_so_on_top() -> None:
     apart = replace(COMPARISON, unlike=(Contrast("condition", "machine limits quota_cpus", "2.0", "1.0"),))
-    assert "The runs were not made alike: machine limits quota_cpus 2.0 → 1.0." in page(apart).headline
-    assert ("machine limits quota_cpus", "2.0", "2.0") in page(apart).environment
-    assert page(COMPARISON).environment == (
+    assert (
+        "The runs were made under different conditions: machine limits quota_cpus 2.0 → 1.0."
+        in make_page(apart).headline
+    )
+    assert ("machine limits quota_cpus", "2.0", "2.0") in make_page(apart).environment
+    assert make_page(COMPARISON).environment == (
         ("command", "harness run", "harness run -x"),
         ("commit of the harness", "aaaa", "bbbb"),
         ("host", "here", "there"),
@@ -211,13 +217,13 @@ def test_runs_that_were_not_made_alike_say_so_on_top() -> None:
     )
 
 
-def test_names_hold_what_the_cases_differ_in_and_no_more() -> None:
+def test_names_have_what_the_cases_differ_in_and_no_more() -> None:
     other = replace(CASE, app="fastapi", workers=2, load=Rate(500))
     pair = CasePair(Entry(other, "valid", ()), Entry(other, "valid", ()), (SLOWER,))
     mixed = replace(COMPARISON, cases=(*COMPARISON.cases, pair), gates=())
-    assert page(mixed).rows[2].cells[0] == "plaintext · h1 · granian · fastapi · 2 workers · rate=500"
+    assert make_page(mixed).rows[2].cells[0] == "plaintext · h1 · granian · fastapi · 2 workers · rate=500"
     candidates = replace(COMPARISON, a=replace(COMPARISON.a, server="x"), b=replace(COMPARISON.b, server="y"))
-    assert page(candidates).rows[0].cells[0] == "plaintext · h1"
+    assert make_page(candidates).rows[0].cells[0] == "plaintext · h1"
 
 
 def test_the_control_is_named_as_such_to_people_and_has_a_label_for_programs() -> None:
@@ -226,20 +232,20 @@ def test_the_control_is_named_as_such_to_people_and_has_a_label_for_programs() -
     both = replace(
         COMPARISON, cases=(*COMPARISON.cases, pair), starts=(StartPair(control.config, control.config, START),)
     )
-    assert [row.cells[0] for row in page(both).rows[2:]] == [
+    assert [row.cells[0] for row in make_page(both).rows[2:]] == [
         "plaintext · h1 · granian (control)",
         "start · granian (control)",
     ]
-    told = json.loads(encode(both))
-    assert told["cases"][-1]["a"]["case"]["server"] == told["starts"][0]["a"]["server"] == control.label
+    shown = json.loads(encode(both))
+    assert shown["cases"][-1]["a"]["case"]["server"] == shown["starts"][0]["a"]["server"] == control.label
 
 
-def test_markdown_is_one_table_and_details_that_no_reason_can_break() -> None:
-    text = compare_markdown.render(page(COMPARISON))
+def test_markdown_is_one_table_and_details_whatever_the_reasons_hold() -> None:
+    text = compare_markdown.render(make_page(COMPARISON))
     html = MarkdownIt("gfm-like", {"linkify": False}).render(text)
     shown, details = html.split("<details>")
     assert shown.count("<table>") == details.count("<table>") == 1
-    assert shown.count("<tr>") == 1 + len(page(COMPARISON).rows)
+    assert shown.count("<tr>") == 1 + len(make_page(COMPARISON).rows)
     assert "1 | 2 &lt;wrong&gt; answers" in shown
     assert shown.startswith("<h3>✗ 1 of 3 gates missed</h3>")
     assert "<code>throughput&lt;-5%</code>" in shown
@@ -247,9 +253,9 @@ def test_markdown_is_one_table_and_details_that_no_reason_can_break() -> None:
 
 
 def test_json_has_its_schema_first_and_everything() -> None:
-    told = json.loads(encode(COMPARISON))
-    assert next(iter(told)) == "schema"
-    assert told["cases"][0]["differences"][0]["ratio"] == {"value": 0.93, "low": 0.9, "high": 0.96}
-    assert [each["outcome"] for each in told["gates"]] == ["missed", "not checked", "not clear", "met"]
-    assert told["changes"][1] == {"kind": "package", "name": "click", "a": "8.1", "b": None}
-    assert told["gates"][0]["about"]["scenario"] == "plaintext"
+    shown = json.loads(encode(COMPARISON))
+    assert next(iter(shown)) == "schema"
+    assert shown["cases"][0]["differences"][0]["ratio"] == {"value": 0.93, "low": 0.9, "high": 0.96}
+    assert [each["outcome"] for each in shown["gates"]] == ["missed", "not checked", "not clear", "met"]
+    assert shown["changes"][1] == {"kind": "package", "name": "click", "a": "8.1", "b": None}
+    assert shown["gates"][0]["about"]["scenario"] == "plaintext"

@@ -1,0 +1,16 @@
+"""All that the commands print. Colours and progress bars appear on a terminal only."""
+
+from harness.cli.terminal.calibration import show_ceiling, show_rate_ratios
+from harness.cli.terminal.comparison import show_comparison
+from harness.cli.terminal.diagnosis import show_checks, show_machine, show_noise
+from harness.cli.terminal.screen import Screen
+
+__all__ = [
+    "Screen",
+    "show_ceiling",
+    "show_checks",
+    "show_comparison",
+    "show_machine",
+    "show_noise",
+    "show_rate_ratios",
+]

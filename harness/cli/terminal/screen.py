@@ -1,0 +1,181 @@
+"""The terminal: single lines, the plan and the progress of a run, its ranking, and the catalogue."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+from rich.text import Text
+
+from harness.catalog.listing import version_of
+from harness.cli.terminal.trials import CaseNames, describe_extent, describe_trial
+from harness.model.protocols import PROTOCOLS
+from harness.report import interruption, scaling, trust
+from harness.report.columns import TEXT_COLUMNS
+from harness.report.sections import is_sweep, make_sections
+from harness.report.sentences import answer
+from harness.text.numbers import NOTHING, count, duration, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from harness.model.plan import Plan, Selection
+    from harness.model.results import RunInfo
+    from harness.model.summaries import ComparisonSummary
+    from harness.model.targets import App, Scenario, Server
+    from harness.report.cells import Cell
+    from harness.report.sections import Section
+    from harness.run.rounds import Progress, Watcher
+
+_COLOURS = {"valid": "green", "client-limited": "yellow", "invalid": "red", "unsupported": "dim", "failed": "red"}
+_REPORT_ONLY = ("p99.9 ms", "Peak MB", "Errors", "Service p99 ms")
+"""Columns that a terminal has no room for."""
+_FILE_WIDTH = 120
+_INTERVAL_WIDTH = 100
+"""From this width on there is room for the interval of the ratio."""
+_LAST_TRIAL_LENGTH = 100
+"""Characters that the progress bar has for the last trial."""
+
+
+class Screen:
+    """Standard output, as a terminal or a file."""
+
+    def __init__(self) -> None:
+        console = Console(highlight=False)
+        self.console = console if console.is_terminal else Console(highlight=False, width=_FILE_WIDTH)
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.console.is_terminal
+
+    def say(self, text: str) -> None:
+        """Print a line and never break it, so that paths and commands can be copied."""
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    def write(self, text: str) -> None:
+        """Print a document, such as JSON, without any change."""
+        print(text.removesuffix("\n"))
+
+    def plan(self, plan: Plan, selection: Selection, *, every_start: bool = False) -> None:
+        """Print what a run would do, with `every_start` in full."""
+        names = CaseNames.of(plan)
+        self.say(
+            f"{describe_extent(plan, selection)}, about {duration(plan.estimate_s)}; "
+            f"seed {selection.conditions.seed}, baseline {names.naming.name(selection.baseline)}"
+        )
+        if every_start:
+            for number, starts in enumerate(plan.rounds, 1):
+                for start in starts:
+                    transport = "TLS" if start.config.tls else "clear"
+                    trials = ", ".join(f"{case.scenario} {case.protocol}" for case in start.cases)
+                    self.say(f"  round {number}  {names.candidate(start.config)} ({transport}): {trials}")
+        alike = Counter((each.case.label, each.case.protocol, each.reason) for each in plan.exclusions)
+        for (name, protocol, reason), number in alike.items():
+            self.say(f"  unsupported: {name} over {protocol} ({plural(number, 'case')}): {reason}")
+
+    @contextmanager
+    def progress(self, plan: Plan) -> Iterator[Watcher]:
+        """Show progress as a bar on a terminal, and as a line for each trial elsewhere."""
+        names = CaseNames.of(plan)
+        if not self.is_terminal:
+            yield lambda progress: self._line(progress, names)
+            return
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+        with Bar(*columns, console=self.console) as bar:
+            task = bar.add_task("", total=plan.trial_count)
+
+            def watch(progress: Progress) -> None:
+                last = describe_trial(progress.record, names) if progress.record is not None else ""
+                if progress.record is not None and progress.record.verdict != "valid":
+                    bar.print(last, markup=False)
+                where = f"round {progress.round} · {duration(progress.left_s)} left"
+                text = f"{where} · {last}"[: len(where) + _LAST_TRIAL_LENGTH] if last else where
+                bar.update(task, completed=progress.done, total=progress.total, description=text)
+
+            yield watch
+
+    def _line(self, progress: Progress, names: CaseNames) -> None:
+        if progress.record is not None:
+            self.say(
+                f"[{progress.done}/{progress.total}] round {progress.round} · "
+                f"{duration(progress.left_s)} left · {describe_trial(progress.record, names)}"
+            )
+
+    def ranking(self, run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> None:
+        """Print how far an interrupted run came, a table for each comparison, and how far to believe them."""
+        summaries = [each for comparison in comparisons for each in comparison.summaries]
+        for number, line in enumerate(interruption.lines(run, summaries)):
+            self.say(f"  {line}" if number else line)
+        sections = make_sections(run, comparisons)
+        for section in sections:
+            self._table(section)
+            self._notes(run, section)
+            if more := scaling.sentence(run, section, sections):
+                self.say(more)
+        for line in trust.lines(run, sections):
+            self.say(line)
+
+    def _table(self, section: Section) -> None:
+        columns = section.table.columns
+        shown = [number for number, name in enumerate(columns) if name not in _REPORT_ONLY]
+        table = _plain_table(f"\n{section.title}")
+        for number in shown:
+            name = columns[number]
+            table.add_column(name, justify="left" if name in TEXT_COLUMNS else "right", no_wrap=True)
+        for row in section.table.rows:
+            cells = [self._cell(columns[number], row.cells[number]) for number in shown]
+            table.add_row(*cells, style=_COLOURS[row.verdict])
+        self.console.print(table)
+
+    def _cell(self, column: str, cell: Cell) -> Text:
+        with_interval = column.startswith("÷") and self.console.width >= _INTERVAL_WIDTH
+        return Text(str(cell) if with_interval else cell.value)
+
+    def _notes(self, run: RunInfo, section: Section) -> None:
+        """Print the reasons of single rows. A sweep has many: only those of rows that are not valid, and its answer."""
+        for summary in section.summary.summaries:
+            if is_sweep(run) and summary.verdict == "valid":
+                continue
+            at = f" at {count(summary.offered_rps)}/s" if summary.own_share and summary.offered_rps else ""
+            for reason in summary.reasons:
+                self.say(f"{summary.name}{at}: {reason}")
+        if is_sweep(run):
+            self.say(answer(section))
+
+    def catalogue(
+        self,
+        servers: Sequence[Server],
+        apps: Sequence[App],
+        scenarios: Sequence[Scenario],
+        not_installed: Mapping[str, str],
+    ) -> None:
+        """Print the servers, apps and scenarios to choose from."""
+        table = _plain_table("Servers", "server", "version", "runs", *PROTOCOLS)
+        for server in servers:
+            marks = ["yes" if protocol in server.protocols else NOTHING for protocol in PROTOCOLS]
+            version = None if server.name in not_installed else version_of(server)
+            table.add_row(server.name, version or NOTHING, server.interface.upper(), *marks)
+        self.console.print(table)
+        table = _plain_table("\nApps", "app", "version", "runs", "answers")
+        for app in apps:
+            interfaces = "ASGI" if app.wsgi_target is None else "ASGI, WSGI"
+            answers = "all" if app.scenarios is None else ", ".join(sorted(app.scenarios))
+            version = None if app.name in not_installed else version_of(app)
+            table.add_row(app.name, version or NOTHING, interfaces, answers)
+        self.console.print(table)
+        for name, text in not_installed.items():
+            self.say(f"{name}: {text}")
+        table = _plain_table("\nScenarios", "scenario", "protocols", "what its users do")
+        for scenario in scenarios:
+            spoken = ",".join(protocol for protocol in PROTOCOLS if protocol in scenario.protocols)
+            table.add_row(scenario.name, spoken, scenario.summary)
+        self.console.print(table)
+
+
+def _plain_table(title: str, *columns: str) -> Table:
+    return Table(*columns, title=title, title_justify="left", box=None, pad_edge=False)

@@ -1,0 +1,74 @@
+"""What more workers bring, in a sentence. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from harness.analysis.intervals import paired_ratio, unpaired_ratio
+from harness.model.loads import Rate
+from harness.report.cells import factor, interval
+from harness.text.numbers import join, percent, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.model.results import RunInfo
+    from harness.model.summaries import CaseSummary, Ratio
+    from harness.report.sections import Section
+
+
+def sentence(run: RunInfo, section: Section, sections: Sequence[Section]) -> str:
+    """How much faster the most workers are than the fewest; empty for any other number of workers."""
+    own = section.summary.comparison
+    alike = [each for each in sections if replace(each.summary.comparison, workers=own.workers) == own]
+    fewest = min(alike, key=lambda each: each.summary.comparison.workers)
+    workers, least = own.workers, fewest.summary.comparison.workers
+    if workers == least or workers < max(each.summary.comparison.workers for each in alike):
+        return ""
+    many, few = _repeated(section), _repeated(fewest)
+    growth = {name: ratio for name in many if name in few and (ratio := _growth(run, many[name], few[name]))}
+    if not growth:
+        return ""
+    ideal = workers / least
+    parts = [
+        f"{name} answers {factor(more.value)}× as many ({_between(more)}{percent(more.value / ideal)} of ideal)"
+        for name, more in growth.items()
+    ]
+    unpaired = [name for name in growth if not _has_all_rounds(run, many[name], few[name])]
+    pairs = f" The rounds of {join(unpaired)} could not be paired." if unpaired else ""
+    return f"With {workers} workers instead of {least}, {join(parts)}.{pairs}{_limit(run)}"
+
+
+def _limit(run: RunInfo) -> str:
+    cpus = len(run.environment.server_cpus)
+    return f" The servers had {plural(cpus, 'CPU')}: beyond that nothing can scale." if cpus else ""
+
+
+def _repeated(section: Section) -> dict[str, CaseSummary]:
+    """The valid cases that found a rate in two rounds or more. One round has no interval; a given rate is no result."""
+    return {
+        each.name: each
+        for each in section.summary.candidates
+        if each.verdict == "valid" and not isinstance(each.case.load, Rate) and len(each.throughput_by_round_rps) > 1
+    }
+
+
+def _growth(run: RunInfo, many: CaseSummary, few: CaseSummary) -> Ratio | None:
+    """The rate of many workers ÷ that of few, paired by round where the rounds can be told."""
+    above, below = many.throughput_by_round_rps, few.throughput_by_round_rps
+    if _has_all_rounds(run, many, few):
+        return paired_ratio(dict(enumerate(above)), dict(enumerate(below)))
+    return unpaired_ratio(above, below)
+
+
+def _has_all_rounds(run: RunInfo, *summaries: CaseSummary) -> bool:
+    """Does each have every planned round? Rounds that a precision adds may replace lost ones, and cannot be told."""
+    return run.conditions.precision is None and all(
+        len(each.throughput_by_round_rps) == run.conditions.rounds for each in summaries
+    )
+
+
+def _between(ratio: Ratio) -> str:
+    bounds = interval(ratio, factor)
+    return f"{bounds}; " if bounds else ""

@@ -1,0 +1,96 @@
+"""A section of the report for each comparison: its title and its tables, for a page or a terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from harness.model.loads import Saturate, Sweep
+from harness.model.protocols import PROTOCOL_NAMES, PROTOCOLS
+from harness.report import columns
+from harness.text.numbers import NOTHING, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from harness.model.plan import Case, Comparison
+    from harness.model.results import RunInfo, Verdict
+    from harness.model.summaries import CaseSummary, ComparisonSummary
+    from harness.report.cells import Cell
+    from harness.report.columns import Column
+
+
+@dataclass(frozen=True)
+class Row:
+    """One case: a candidate, and in a sweep one of its rates."""
+
+    name: str
+    verdict: Verdict
+    cells: tuple[Cell, ...]
+    """One for each column."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under the titles of their columns."""
+
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the report shows of one comparison."""
+
+    title: str
+    summary: ComparisonSummary
+    table: Table
+    """A row for each case, in the order of the summary."""
+    resources: Table
+    """Start, stop, memory and context switches of each candidate, without columns that are empty for all."""
+
+
+def make_sections(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> list[Section]:
+    """A section for each comparison, protocol by protocol."""
+    summaries = [each for comparison in comparisons for each in comparison.summaries]
+    several = len({each.comparison.workers for each in comparisons}) > 1
+    who = columns.candidate_column(run, summaries)
+    wanted = columns.sweep_columns(who) if is_sweep(run) else columns.ranking_columns(run, summaries, who)
+    sections = []
+    for each in sorted(comparisons, key=lambda each: PROTOCOLS.index(each.comparison.protocol)):
+        closed = (one for one in each.summaries if not is_sweep(run) or isinstance(one.case.load, Saturate))
+        started = [one for one in closed if one.measured or one.ready_s]
+        sections.append(
+            Section(
+                title(each.comparison, name_workers=several),
+                each,
+                _table(wanted, each.summaries),
+                _without_empty(_table((who, *columns.RESOURCES), started)),
+            )
+        )
+    return sections
+
+
+def is_sweep(run: RunInfo) -> bool:
+    """Does each comparison have several rates?"""
+    return isinstance(run.conditions.load, Sweep)
+
+
+def title(of: Case | Comparison, *, name_workers: bool) -> str:
+    """`plaintext over HTTP/1.1`, `plaintext over HTTP/1.1 with 2 workers`."""
+    words = f"{of.scenario} over {PROTOCOL_NAMES[of.protocol]}"
+    return f"{words} with {plural(of.workers, 'worker')}" if name_workers else words
+
+
+def _table(wanted: Sequence[Column], summaries: Iterable[CaseSummary]) -> Table:
+    rows = (Row(each.name, each.verdict, tuple(cell(each) for _, cell in wanted)) for each in summaries)
+    return Table(tuple(name for name, _ in wanted), tuple(rows))
+
+
+def _without_empty(table: Table) -> Table:
+    every = range(len(table.columns))
+    kept = [number for number in every if any(row.cells[number].value != NOTHING for row in table.rows)]
+    return Table(
+        tuple(table.columns[number] for number in kept),
+        tuple(replace(row, cells=tuple(row.cells[number] for number in kept)) for row in table.rows),
+    )

@@ -1,0 +1,147 @@
+"""What a report says in sentences: who is first, which cases have no valid number and why. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.model.loads import Capacity, Rate
+from harness.report import sweep
+from harness.report.columns import valid_rank
+from harness.report.sections import is_sweep
+from harness.text.numbers import count, join, significant
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harness.model.results import Errors, RunInfo, Verdict
+    from harness.model.summaries import CaseSummary
+    from harness.report.sections import Section
+
+MEANING: Mapping[Verdict, str] = {
+    "client-limited": "the load generator was the limit: the server may be faster than its number",
+    "invalid": "a sanity check failed; ignore this number",
+    "unsupported": "it cannot be measured here, for the reason given",
+    "failed": "the server or the load generator failed, so there is no number",
+}
+"""What each verdict other than `valid` means."""
+
+
+def headline(run: RunInfo, sections: Sequence[Section]) -> list[str]:
+    """The result in short, and what a reader must know before believing it."""
+    lines = [] if is_sweep(run) else _tally(run, sections)
+    if set(run.environment.server_cpus) & set(run.environment.load_cpus):
+        lines.append("The load generator and the servers shared CPUs: each took time from the other.")
+    return lines
+
+
+def _tally(run: RunInfo, sections: Sequence[Section]) -> list[str]:
+    """How often each candidate is first."""
+    leaders = [_leaders(section) for section in sections]
+    firsts = Counter(each.name for first in leaders for each in first)
+    ranked = sum(bool(first) for first in leaders)
+    if run.conditions.rounds == 1 and run.conditions.precision is None:
+        return ["One round cannot tell servers apart, so nothing is ranked; measure more rounds."]
+    if not firsts:
+        return ["Nothing could be ranked."]
+    if ranked == 1 or len({each.name for section in sections for each in section.summary.candidates}) == 1:
+        return []
+    (most, number), *others = firsts.most_common()
+    tally = "".join(f", {name} in {times}" for name, times in others)
+    return [f"{most} is first or shares first place in {number} of {ranked} comparisons{tally}."]
+
+
+def _leaders(section: Section) -> list[CaseSummary]:
+    """The candidates that share the best rank. The control is no candidate, even if it is faster."""
+    ranked = [each for each in section.summary.candidates if valid_rank(each)]
+    return [each for each in ranked if valid_rank(each) == valid_rank(ranked[0])]
+
+
+def answer(section: Section) -> str:
+    """Who is first in this comparison; in a sweep, up to which rate each candidate keeps its p99 short."""
+    if sweep.has_rates(section):
+        return sweep.sentence(section)
+    candidates, title = section.summary.candidates, section.title
+    ranked = [each for each in candidates if valid_rank(each)]
+    limited = [each for each in candidates if each.verdict == "client-limited" and each.measured]
+    once = [each for each in candidates if each.verdict == "valid" and each.rounds == 1]
+    if not ranked and once:
+        return f"Measured once on {title}: {join([_name_and_speed(each) for each in once])} {_unit(section)}."
+    if not ranked:
+        return f"No number on {title} can be ranked.{_aside(limited)}"
+    leaders = _leaders(section)
+    followers = (
+        [each for each in ranked if valid_rank(each) == valid_rank(ranked[len(leaders)])] if ranked != leaders else []
+    )
+    names = join([each.name for each in leaders])
+    speeds = f"{join([_speed(each) for each in leaders])} {_unit(section)}"
+    if len(candidates) == 1:
+        return f"{names} answers {speeds} on {title}."
+    if len(ranked) == 1:
+        return f"Only {names} could be ranked on {title}: {speeds}.{_aside(limited)}"
+    leads = "share first place" if len(leaders) > 1 else "is first"
+    before = f", before {join([_name_and_speed(each) for each in followers])}" if followers else ""
+    among = "Of those with a rank, " if limited else ""
+    return f"{among}{names} {leads} on {title} with {speeds}{before}.{_aside(limited)}"
+
+
+def _aside(limited: Sequence[CaseSummary]) -> str:
+    """Which candidates may be faster than their numbers."""
+    if not limited:
+        return ""
+    verb = "is" if len(limited) == 1 else "are"
+    return f" {join([_name_and_speed(each) for each in limited])} {verb} not ranked: the load generator was the limit."
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """A case without a valid number, and why."""
+
+    comparison: str
+    name: str
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    errors: tuple[str, ...]
+
+
+def list_unanswered(sections: Sequence[Section]) -> list[Unanswered]:
+    """Every case whose verdict is not `valid`, in the order of the tables."""
+    return [
+        Unanswered(place(section, each), each.name, each.verdict, each.reasons, _error_lines(each.errors))
+        for section in sections
+        for each in section.summary.summaries
+        if each.verdict != "valid"
+    ]
+
+
+def place(section: Section, summary: CaseSummary) -> str:
+    """`plaintext over HTTP/1.1`; in a sweep `plaintext over HTTP/1.1 at 500 requests/s`."""
+    at = f" at {count(summary.offered_rps)} requests/s" if summary.own_share and summary.offered_rps else ""
+    return section.title + at
+
+
+def _error_lines(errors: Errors) -> tuple[str, ...]:
+    return tuple(
+        f"{kind} × {count(number)}" + (f", the first: {errors.examples[kind]}" if kind in errors.examples else "")
+        for kind, number in errors.by_kind.items()
+    )
+
+
+def _unit(section: Section) -> str:
+    """The unit that candidates are ranked by. At a given rate all answer as many, so it is p99."""
+    load = section.summary.comparison.load
+    if isinstance(load, Capacity):
+        return f"requests/s, the most that meets {load.level}"
+    return "requests/s" if not isinstance(load, Rate) else "ms at p99"
+
+
+def _speed(summary: CaseSummary) -> str:
+    if not isinstance(summary.case.load, Rate):
+        return significant(summary.throughput_rps.median) if summary.throughput_rps else "no"
+    p99 = summary.latency_us.p99
+    return significant(p99.median / 1000) if p99 else "unknown"
+
+
+def _name_and_speed(summary: CaseSummary) -> str:
+    return f"{summary.name} ({_speed(summary)})"

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness import report
+from harness.catalog import listing
+from tests import synthetic
+from tests.pages import Reader
+from tests.reported import COMPARISONS, RUN, Reported
+from tests.synthetic import Fault
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+ODD = "a|b <script>alert(1)</script> *x* `y` [z](javascript:0)"
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("run")
+    report.write(directory, RUN, COMPARISONS, report.draw(listing.charts(), RUN, COMPARISONS))
+    return directory
+
+
+@pytest.fixture(scope="module")
+def odd() -> Reported:
+    """A run whose every name and reason is hostile."""
+    run = replace(synthetic.run_info((ODD, "uvicorn")), argv=("harness", ODD))
+    fault = Fault("invalid", (f"{ODD}\nsecond line",))
+    return run, synthetic.summaries((ODD, "uvicorn"), [(ODD, "h1")], lambda case: fault if case.server == ODD else None)
+
+
+def test_the_page_makes_no_requests(written: Path) -> None:
+    page_read = Reader((written / "report.html").read_text())
+    assert not {tag for tag, _ in page_read.tags} & {"script", "link", "img", "iframe", "object", "embed"}
+    for address in page_read.values("href", "src", "xlink:href", "srcset", "data"):
+        assert "//" not in address
+    assert not re.search(r"@import|url\(\s*['\"]?(?!#)", (written / "report.html").read_text())
+
+
+def test_ids_are_unique_on_the_page_and_every_reference_finds_one(written: Path) -> None:
+    source = (written / "report.html").read_text()
+    page_read = Reader(source)
+    ids = page_read.values("id")
+    assert len(ids) == len(set(ids))
+    inside = [
+        address.removeprefix("#") for address in page_read.values("xlink:href", "href") if address.startswith("#")
+    ]
+    references = inside + re.findall(r"url\(#([^)]+)\)", source) + page_read.values("aria-labelledby")
+    assert references
+    assert set(references) <= set(ids)
+
+
+def test_every_chart_on_the_page_has_a_label_for_screen_readers(written: Path) -> None:
+    charts = [attrs for tag, attrs in Reader((written / "report.html").read_text()).tags if tag == "svg"]
+    assert [attrs["aria-label"].partition(".")[0] for attrs in charts] == [
+        "Throughput",
+        "Latency",
+        "CPU cost",
+        "Memory",
+    ]
+    assert all(attrs["role"] == "img" for attrs in charts)
+
+
+def test_odd_names_stay_text_in_html(odd: Reported, tmp_path: Path) -> None:
+    run, comparisons = odd
+    path = report.write(tmp_path, run, comparisons, report.draw(listing.charts(), run, comparisons))
+    page_read = Reader(path.read_text())
+    assert "script" not in {tag for tag, _ in page_read.tags}
+    assert ODD in page_read.text
+    assert not any("javascript:" in address for address in page_read.values("href"))

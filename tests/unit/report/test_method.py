@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from harness.model.loads import Capacity, Rate
+from harness.model.plan import ServerConfig
+from harness.model.results import Active, Probe, Record, ServerStart
+from harness.report import sentences
+from harness.report.method import describe_environment, describe_method
+from harness.report.sections import make_sections
+from tests.reported import COMPARISONS, RUN, SWEEP, WS_ECHO
+from tests.synthetic import flat, grouped, under
+
+if TYPE_CHECKING:
+    pass
+
+
+def test_the_conditions_of_a_run_are_put_into_words() -> None:
+    assert str(RUN.conditions) == "closed loop, 32 users, 1 worker, 5 rounds × 2 s, seed 7"
+    opened = under(RUN, load=Rate(5_000), streams=8, workers=(2,), rounds=1, duration_s=0.5)
+    assert str(opened.conditions) == (
+        "open loop at 5000 requests/s, 32 users (8 streams a connection on HTTP/2), 2 workers, 1 round × 0.5 s, seed 7"
+    )
+    searched = under(RUN, load=Capacity({99.0: 50_000}))
+    assert str(searched.conditions).startswith("search for the highest rate with p99<50ms, ")
+
+
+def test_a_sweep_has_as_many_rounds_in_closed_loops_as_in_open_loops() -> None:
+    shown = describe_method(SWEEP)[0]
+    assert shown.startswith("5 rounds in a closed loop, then 5 rounds in open loops: each starts")
+
+
+def test_a_capacity_is_reported_with_its_level_and_how_it_was_searched_for() -> None:
+    load = Capacity({99.0: 50_000})
+    run = under(RUN, load=load)
+    summaries = [replace(each, case=replace(each.case, load=load), offered_rps=500.0) for each in WS_ECHO.summaries]
+    (section,) = make_sections(run, grouped(summaries))
+    assert "requests/s, the most that meets p99<50ms" in sentences.answer(section)
+    assert "Capacity, requests/s" in section.table.columns
+    probes = [Probe(1000, "doubling", met=True), Probe(1000, "confirmation", met=True, final=True)]
+    trials = [Record(summaries[0].case, 0, number, "valid", probe=probe) for number, probe in enumerate(probes * 3)]
+    shown = describe_method(run, trials)
+    assert "6 trials were made in 3 searches." in shown
+    assert any("at most 5 % above the highest that met" in line for line in shown)
+    assert not any("Capacity" in line for line in describe_method(RUN, trials[:0]))
+
+
+def test_the_environment_says_what_apps_found_themselves_running_with() -> None:
+    config = ServerConfig("uvicorn", "asgi", 1, tls=False)
+    starts = [
+        ServerStart(config, 0, (), active=Active("uvloop.Loop", ("uvloop", "httptools"))),
+        ServerStart(replace(config, server="granian"), 0, (), active=Active("asyncio.Loop", ())),
+        ServerStart(replace(config, server="daphne"), 0, (), active=None),
+    ]
+    shown = dict(describe_environment(RUN, flat(COMPARISONS), starts))
+    assert shown["Event loops"] == "granian: asyncio.Loop; uvicorn: uvloop.Loop"
+    assert shown["Loaded modules"] == "uvicorn: httptools, uvloop"
+    assert "Event loops" not in dict(describe_environment(RUN, flat(COMPARISONS)))
+
+
+def test_the_environment_names_servers_in_another_python_and_the_commit_of_the_app() -> None:
+    own, other = "CPython 3.11.2 (main) [GCC]", "CPython 3.13.1 (main) [GCC]"
+    where = replace(RUN.environment, interpreters={"a": own, "b": other, "c": other}, app_commit="0123abc")
+    rows = dict(describe_environment(replace(RUN, environment=where)))
+    assert rows["Python of servers"] == f"b and c: {other}"
+    assert rows["Commit of the app"] == "0123abc"
+    alone = replace(RUN.environment, interpreters={"a": own})
+    assert "Python of servers" not in dict(describe_environment(replace(RUN, environment=alone)))

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.model.protocols import PROTOCOLS
+from harness.model.summaries import Estimate
+from harness.report import sentences
+from harness.report.sections import make_sections
+from tests import synthetic
+from tests.reported import COMPARISONS, RUN, SWEEP, WS_ECHO
+from tests.synthetic import flat, grouped
+
+if TYPE_CHECKING:
+    pass
+
+
+def test_sections_have_every_case_once_protocol_by_protocol_the_best_rank_first() -> None:
+    found = make_sections(RUN, COMPARISONS)
+    assert sorted(str(each.case) for section in found for each in section.summary.summaries) == sorted(
+        str(each.case) for each in flat(COMPARISONS)
+    )
+    places = [PROTOCOLS.index(section.summary.comparison.protocol) for section in found]
+    assert places == sorted(places)
+    for section in found:
+        assert all(len(row.cells) == len(section.table.columns) for row in section.table.rows)
+        ranks = [each.rank for each in section.summary.summaries if each.verdict == "valid"]
+        assert ranks == sorted(ranks)
+        assert [each.verdict == "valid" for each in section.summary.summaries] == sorted(
+            (each.verdict == "valid" for each in section.summary.summaries), reverse=True
+        )
+
+
+def test_a_row_shows_what_the_summary_holds() -> None:
+    (section,) = make_sections(RUN, [WS_ECHO])
+    for row, summary in zip(section.table.rows, section.summary.summaries, strict=True):
+        cells = dict(zip(section.table.columns, row.cells, strict=True))
+        assert float(cells["Requests/s"].value.replace(",", "")) == pytest.approx(
+            summary.throughput_rps.median, abs=0.5
+        )
+        assert float(cells["p50 ms"].value) == pytest.approx(summary.latency_us.p50.median / 1000, rel=0.005)
+        assert cells["p99.9 ms"].value == "–"
+        assert cells["Server"].detail == RUN.environment.server_versions[row.name]
+        ratio = cells["÷ uvicorn"].value
+        assert ratio == ("baseline" if row.name == "uvicorn" else f"{summary.ratio_to_baseline.throughput.value:.2f}×")
+
+
+def test_all_rates_of_a_sweep_are_one_table_by_candidate_and_rate() -> None:
+    (whole,) = synthetic.sweep()
+    (section,) = make_sections(SWEEP, [whole])
+    cells = [dict(zip(section.table.columns, row.cells, strict=True)) for row in section.table.rows]
+    assert [each["Server"].value for each in cells] == ["uvicorn"] * 7 + ["daphne"] * 7, "the faster one first"
+    assert [each["Of its own rate"].value for each in cells[:7]] == [
+        "closed loop", "10 %", "25 %", "50 %", "70 %", "90 %", "105 %",
+    ]  # fmt: skip
+    offered = [each["Offered/s"].value for each in cells]
+    assert offered == [f"{each.offered_rps:,.0f}" if each.offered_rps else "–" for each in section.summary.summaries]
+    assert cells[6]["Answered"].value == "88.0 %"
+    assert len(section.resources.rows) == 2, "one for each candidate"
+    assert {each.comparison for each in sentences.list_unanswered([section])} == {
+        f"plaintext over HTTP/1.1 at {each.offered_rps:,.0f} requests/s"
+        for each in whole.summaries
+        if each.own_share == 1.05
+    }
+
+
+def test_resources_leave_out_empty_columns_and_servers_that_never_started() -> None:
+    switches = Estimate(2.5, 2.4, 2.6)
+    some, other, *_ = WS_ECHO.summaries
+    dead = replace(other, throughput_rps=None, ready_s=None, verdict="failed")
+    (section,) = make_sections(RUN, grouped([replace(some, context_switches_per_request=switches), dead]))
+    (row,) = section.resources.rows
+    cells = dict(zip(section.resources.columns, map(str, row.cells), strict=True))
+    assert cells["Context switches/request"] == "2.50 (2.40 – 2.60)"
+    assert cells["Ready s"] == "0.210 (0.190 – 0.240)"
+    assert cells["First answer ms"] == "1.20 (1.00 – 1.50)"
+    assert "CPU MHz" not in cells

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from harness.model.summaries import Ratio
+from harness.report.summary import to_contract
+from tests.reported import COMPARISONS, RUN, WS_ECHO, control_run
+from tests.synthetic import flat, under
+
+if TYPE_CHECKING:
+    pass
+
+
+INTERVAL, RATIO = {"median", "low", "high"}, {"value", "low", "high"}
+
+
+PERCENTILES = {"p50", "p90", "p99", "p99_9", "max"}
+
+
+MACHINE = {"processor", "system", "ram", "limits", "network", "power", "activity", "python"}
+
+
+def test_the_summary_has_the_keys_of_the_contract() -> None:
+    contract = to_contract(RUN, COMPARISONS)
+    assert contract.keys() == {"schema", "run", "cases"}
+    assert contract["schema"] == 1
+    assert contract["run"].keys() >= {"id", "started_at", "seed", "argv", "environment", "ceilings"}
+    interval, ratio = {"median", "low", "high"}, {"value", "low", "high"}
+    percentiles = {"p50", "p90", "p99", "p99_9", "max"}
+    case = next(each for each in contract["cases"] if each["ratio_to_baseline"])
+    assert case["case"].keys() >= {"server", "app", "scenario", "protocol", "load", "users", "streams", "workers"}
+    assert case.keys() >= {"verdict", "reasons", "rounds", "requests", "connections", "offered_rps", "achieved_ratio"}
+    assert case["errors"].keys() >= {"total", "by_kind"}
+    assert case["memory_pss_bytes"].keys() == {"idle", "peak"}
+    assert case["ratio_to_baseline"].keys() == {"throughput", "cpu", "p99"}
+    assert case["ratio_to_baseline"]["throughput"].keys() == ratio
+    for key in ("latency_us", "service_us", "send_lag_us"):
+        assert case[key].keys() == percentiles
+    for key in ("throughput_rps", "cpu_us_per_request", "ready_s", "stop_s"):
+        assert case[key].keys() == interval
+    assert case["latency_us"]["p50"].keys() == interval
+
+
+def test_the_summary_has_these_keys_and_no_others() -> None:
+    run, comparisons = control_run(Ratio(1.0, 0.9, 1.1))
+    planned = tuple(each.case for each in flat(comparisons))
+    contract = json.loads(msgspec.json.encode(to_contract(replace(run, planned=planned), comparisons)))
+    case_keys = {"server", "app", "scenario", "protocol", "load", "users", "streams", "workers", "control"}
+    assert contract.keys() == {"schema", "run", "cases"}
+    assert contract["run"].keys() == {
+        "id", "started_at", "argv", "environment", "ceilings", "planned", "complete",
+        "baseline", "baseline_app", "twin",
+        "load", "users", "streams", "workers", "rounds", "precision", "max_rounds", "warmup_s", "duration_s", "seed",
+        "load_processes",
+    }  # fmt: skip
+    assert contract["run"]["environment"].keys() == {
+        "host", "machine", "packages", "server_cpus", "load_cpus", "git_commit", "server_versions", "app_versions",
+        "other_packages", "interpreters", "app_commit",
+        "cpu_model", "cpu_count", "memory_bytes", "kernel", "system", "python",
+    }  # fmt: skip
+    assert contract["run"]["environment"]["machine"].keys() == MACHINE
+    assert {frozenset(each) for each in contract["run"]["planned"]} == {frozenset(case_keys)}
+    for case in contract["cases"]:
+        assert case.keys() == {
+            "case", "name", "verdict", "reasons", "rounds", "requests", "errors", "rank", "ratio_to_baseline",
+            "precision", "throughput_rps", "throughput_by_round_rps", "latency_us", "service_us", "send_lag_us",
+            "cpu_us_per_request", "cpu_us_per_request_by_round", "memory_pss_bytes", "ready_s", "first_request_s",
+            "stop_s", "connections", "offered_rps", "achieved_ratio", "own_share", "overloaded",
+            "context_switches_per_request", "frequency_mhz",
+        }  # fmt: skip
+        assert case["case"].keys() == case_keys
+        assert case["errors"].keys() == {"total", "by_kind", "examples"}
+        assert case["memory_pss_bytes"].keys() == {"idle", "peak"}
+        assert case["ratio_to_baseline"].keys() == {"throughput", "cpu", "p99"}
+        assert case["ratio_to_baseline"]["throughput"].keys() == case["ratio_to_baseline"]["cpu"].keys() == RATIO
+        for key in ("latency_us", "service_us", "send_lag_us"):
+            assert case[key].keys() == PERCENTILES
+        for key in ("throughput_rps", "cpu_us_per_request", "ready_s", "first_request_s", "stop_s"):
+            assert case[key].keys() == INTERVAL
+
+
+def test_programs_find_the_control_under_a_name_of_its_own_and_loads_as_text() -> None:
+    run, comparisons = control_run(Ratio(1.0, 0.9, 1.1))
+    planned = tuple(each.case for each in flat(comparisons))
+    contract = to_contract(replace(run, planned=planned), comparisons)
+    labels = [(case.label, case.load.text) for case in planned]
+    assert sorted(label for label, _ in labels) == ["uvicorn", "uvicorn-control"]
+    assert [(each["server"], each["load"]) for each in contract["run"]["planned"]] == labels
+    assert [(each["case"]["server"], each["case"]["load"]) for each in contract["cases"]] == labels
+    assert (contract["run"]["baseline"], contract["run"]["twin"]) == ("uvicorn", "uvicorn-control")
+    assert contract["run"]["load"] == "saturate"
+    assert to_contract(RUN, [])["run"]["twin"] is None
+
+
+def test_every_case_of_the_summary_has_the_same_keys_and_none_holds_a_histogram() -> None:
+    cases = to_contract(RUN, COMPARISONS)["cases"]
+    assert len(cases) == len(flat(COMPARISONS))
+    assert {frozenset(case) for case in cases} == {frozenset(cases[0])}
+    assert "response" not in cases[0]
+
+
+def test_every_field_of_run_and_summary_but_the_histogram_is_in_the_contract() -> None:
+    contract = to_contract(under(RUN, workers=(1, 2)), COMPARISONS)
+    conditions = {field.name for field in fields(RUN.conditions)} - {"control"}
+    run = {field.name for field in fields(RUN)} - {"schema", "conditions"}
+    assert contract["run"].keys() == run | conditions | {"baseline_app", "twin"}
+    assert contract["cases"][0].keys() == {field.name for field in fields(WS_ECHO.summaries[0])} - {"response"}
+    assert json.loads(msgspec.json.encode(contract))["run"]["workers"] == [1, 2]
