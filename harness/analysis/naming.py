@@ -40,3 +40,7 @@ class Naming:
         parts = [*([candidate.app] if self.apps else []), *([candidate.server] if self.servers else [])]
         name = " on ".join(parts)
         return f"{name} (control)" if candidate.control else name
+
+
+BY_SERVER = Naming(servers=True, apps=False)
+"""Names every candidate after its server, in lines that are about servers alone."""

@@ -1,4 +1,4 @@
-"""Memory of a server and all its processes, shared pages divided (PSS): idle before the load, and peak under it."""
+"""Memory of a server and all its processes, shared pages divided (PSS): idle before the load, peak under it."""
 
 from __future__ import annotations
 

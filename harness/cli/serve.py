@@ -1,4 +1,4 @@
-"""`harness serve`: one server on one app, to look at it."""
+"""`harness serve`: one server with one app, to try it by hand."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 POLL_S = 0.2
 _OPTIONS = {option.key: option for option in list_options()}
-"""Those of `harness run`, in whose words they are told here."""
+"""The options of `harness run`, for their help texts."""
 
 
 @app.command("serve")
 def serve(
     name: Annotated[str, typer.Argument(help="Server from `harness list`.", metavar="SERVER")] = "uvicorn",
     app_: Annotated[str, typer.Option("--app", help="App of the catalogue, or MODULE:CALLABLE.")] = "asgi",
-    app_dir: Annotated[Path, typer.Option(help="Folder that your own app is imported from.")] = Path(),
+    app_dir: Annotated[Path, typer.Option(help="Folder that a user app is imported from.")] = Path(),
     factory: Annotated[bool, typer.Option("--factory", help=_OPTIONS["factory"].help)] = False,
     python: Annotated[str | None, typer.Option(help=_OPTIONS["python"].help, metavar="FILE")] = None,
     env: Annotated[list[str] | None, typer.Option(help=_OPTIONS["env"].help, metavar="NAME=VALUE,…")] = None,
@@ -44,21 +44,21 @@ def serve(
     workers: Annotated[int, typer.Option(help="Worker processes.", min=1)] = 1,
     tls: Annotated[bool, typer.Option("--tls", help="Serve over TLS, and HTTP/2 where the server has it.")] = False,
 ) -> None:
-    """Start one server on one app, as a trial would, to look at it; Ctrl-C stops it."""
-    entry = listing.find("server", listing.servers(), name)
-    own = ":" in app_
-    if not own:
-        listing.find("app", listing.apps(), app_)
+    """Start one server with one app, as in a trial, and keep it until Ctrl-C."""
+    (entry,) = listing.choose("server", listing.servers(), [name])
+    user_app = ":" in app_
+    if not user_app:
+        listing.choose("app", listing.apps(), [app_])
     given = {"python": python, "env": env, "header": header, "ready_path": ready_path, "ready_within": ready_within}
     settings = read_settings(
-        {**given, "app" if own else "apps": app_, "app_dir": str(app_dir), "factory": factory}, directory=None
+        {**given, "app" if user_app else "apps": app_, "app_dir": str(app_dir), "factory": factory}, directory=None
     )
     chosen, interpreter = served(settings)
     for why in listing.not_installed([entry, chosen], interpreter).values():
         raise UsageError(f"{name}: {why}")
     if entry.max_workers is not None and workers > entry.max_workers:
         raise UsageError(f"--workers: expected at most {entry.max_workers} for {name}, found {workers}")
-    _look(entry, chosen, Launch(HOST, port, _target(entry, chosen), workers, None, interpreter), settings, tls=tls)
+    _serve(entry, chosen, Launch(HOST, port, _target(entry, chosen), workers, None, interpreter), settings, tls=tls)
 
 
 def _target(entry: Server, chosen: App) -> str:
@@ -69,8 +69,8 @@ def _target(entry: Server, chosen: App) -> str:
     return target
 
 
-def _look(entry: Server, chosen: App, launch: Launch, settings: Settings, *, tls: bool) -> None:
-    """Serve until Ctrl-C, or to the end of the server; raises `ServerError` when it does not start."""
+def _serve(entry: Server, chosen: App, launch: Launch, settings: Settings, *, tls: bool) -> None:
+    """Serve until Ctrl-C or until the server ends; raises `ServerError` if it does not start."""
     screen = Screen()
     with ExitStack() as stack:
         token = stack.enter_context(guard.guard())
@@ -99,7 +99,7 @@ def _look(entry: Server, chosen: App, launch: Launch, settings: Settings, *, tls
 def _started(
     screen: Screen, entry: Server, chosen: App, launch: Launch, log: Path, token: str, settings: Settings
 ) -> process.Running:
-    """Where it does not start, the end of its log is shown: the file is gone with the command."""
+    """Start the server. If it fails, print the end of its log, because the file is deleted with the command."""
     try:
         return process.start(
             entry, chosen, launch, cpus=cpus.available(), log=log, token=token, deadline_s=settings.ready_within

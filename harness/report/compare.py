@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.model.plan import Case
+from harness.analysis.naming import BY_SERVER
+from harness.model.plan import Candidate, Case
 from harness.report.summary import to_plain
 from harness.text.numbers import NOTHING, plural, significant
 
@@ -126,7 +127,8 @@ class _Names:
 
     def __call__(self, about: Case | ServerConfig) -> str:
         parts = [about.scenario, about.protocol] if isinstance(about, Case) else ["start"]
-        parts += [f"{about.server} (control)" if about.control else about.server] if self._server else []
+        candidate = Candidate(about.server, about.app, about.control)
+        parts += [BY_SERVER.name(candidate)] if self._server else []
         parts += [about.app] if self._apps else []
         parts += [plural(about.workers, "worker")] if self._workers else []
         if isinstance(about, Case):

@@ -32,7 +32,7 @@ def describe_method(run: RunInfo, trials: Sequence[Record] = ()) -> list[str]:
     warmup, window = f"{conditions.warmup_s:g} s of warm-up", f"a window of {conditions.duration_s:g} s"
     lines = [
         f"{_rounds(run)}{cut}: each starts every server anew, in an order shuffled with seed {conditions.seed}.",
-        f"Each trial: an unmeasured pass, {warmup}, {window}.",
+        f"Each trial: an unmeasured pass, {warmup}, then {window}.",
         "Every answer is checked. Only requests that begin and end inside the window count.",
         f"{load}: {conditions}. A user is one request in flight, on every protocol.",
         "Response time runs from when a request was due to be sent to the last byte of its answer.",
@@ -104,8 +104,8 @@ def _further(run: RunInfo, trials: Sequence[Record]) -> list[str]:
     if is_sweep(run):
         shares = join([percent(share) for share in SWEEP_OWN_SHARES])
         lines.append(
-            f"Sweep: each candidate is offered {shares} of the rate that it reached in a closed loop, and those of the "
-            "rates that all candidates share that do not overload it. A rate that was not kept has no latency: it "
+            f"Sweep: each candidate is offered {shares} of the rate that it reached in a closed loop, and rates that "
+            "all candidates share, as far as they do not overload it. A rate that was not kept has no latency: it "
             "would only say how long the window was."
         )
     if run.conditions.precision is not None:

@@ -1,4 +1,4 @@
-"""`harness compare` on runs that took place: what it says, and with which exit status."""
+"""`harness compare` on real runs: what it prints, and its exit status."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.__main__ import main
+from harness.model.results import SCHEMA
 
 HARNESS = (sys.executable, "-m", "harness")
 QUICK = ("--warmup", "50ms", "--duration", "200ms", "--users", "4", "--scenarios", "plaintext", "--protocols", "h1")
@@ -23,7 +24,7 @@ QUICK = ("--warmup", "50ms", "--duration", "200ms", "--users", "4", "--scenarios
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two runs in `before` and `after`, the second with a longer warm-up, one round and one server of two.
 
-    They are made at the same time, which is no way to measure, but no figure of theirs is looked at.
+    They are made at the same time, which is no way to measure, but no test looks at their figures.
     """
     where = tmp_path_factory.mktemp("compare")
     runs = [
@@ -34,16 +35,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     ]
     assert [run.wait(timeout=110) for run in runs] == [0, 0]
-    add_twin(where / "before" / "latest")
+    add_copy(where / "before" / "latest")
     return where
 
 
-def add_twin(run: Path) -> None:
-    """Let all that the run has of uvicorn be there a second time, under the name `twin`."""
+def add_copy(run: Path) -> None:
+    """Add all that the run has of uvicorn a second time, under the name `copy`."""
     for name in ("trials.jsonl", "starts.jsonl"):
         lines = (run / name).read_text().splitlines(keepends=True)
-        twins = [line.replace('"server":"uvicorn"', '"server":"twin"') for line in lines if '"uvicorn"' in line]
-        (run / name).write_text("".join([*lines, *twins]))
+        copies = [line.replace('"server":"uvicorn"', '"server":"copy"') for line in lines if '"uvicorn"' in line]
+        (run / name).write_text("".join([*lines, *copies]))
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ Command = Callable[..., Done]
 
 @pytest.fixture
 def harness(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
-    """The command where the runs are, within this process: it starts none of its own here, and none has to start."""
+    """The command where the runs are, within this process, as it starts no others."""
     before = signal.getsignal(signal.SIGTERM)
 
     def run(*arguments: str) -> Done:
@@ -72,26 +73,26 @@ def harness(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     signal.signal(signal.SIGTERM, before)
 
 
-# Start-up times hold whatever the verdict on a window of 200 ms on a busy machine is, and a server and its twin differ
-# by nothing: what these gates come to does not depend on the machine.
-TWINS = ("before/latest:uvicorn", "before/latest:twin")
+# Start-up times are compared whatever the verdict on a window of 200 ms on a busy machine, and a server and its copy do
+# not differ: the results of these gates do not depend on the machine.
+COPIES = ("before/latest:uvicorn", "before/latest:copy")
 
 
-def test_a_server_set_against_its_twin_differs_by_nothing_and_meets_its_gates(harness: Command) -> None:
-    done = harness("compare", *TWINS, "--fail-if", "ready>10%")
+def test_a_server_compared_with_its_copy_shows_no_difference_and_meets_its_gates(harness: Command) -> None:
+    done = harness("compare", *COPIES, "--fail-if", "ready>10%")
     assert done.returncode == 0, done.stderr
     assert "✓ ready>10%: met in 1" in done.stdout
     assert "no difference seen" in done.stdout
 
 
 def test_a_missed_gate_is_exit_status_1(harness: Command) -> None:
-    done = harness("compare", *TWINS, "--fail-if", "ready>-10%")
+    done = harness("compare", *COPIES, "--fail-if", "ready>-10%")
     assert (done.returncode, done.stderr) == (1, "")
     assert "✗ ready>-10%: missed in 1" in done.stdout
 
 
 @pytest.mark.parametrize("side", ["before/latest", "before/latest:uvicorn"])
-def test_a_run_set_against_itself_is_refused_for_it_would_meet_every_gate(harness: Command, side: str) -> None:
+def test_a_run_compared_with_itself_is_refused_because_it_would_meet_every_gate(harness: Command, side: str) -> None:
     done = harness("compare", side, side, "--fail-if", "ready>10%")
     assert (done.returncode, done.stdout) == (2, "")
     assert (
@@ -102,10 +103,10 @@ def test_a_run_set_against_itself_is_refused_for_it_would_meet_every_gate(harnes
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("run.json", '{"id": ', "run.json: expected a run of schema 1, found that "),
-        ("run.json", '{"schema": 99}', "run.json: expected schema 1 of this version, found 99"),
-        ("trials.jsonl", "{}\n", "trials.jsonl, line 1: expected a record of schema 1, found that "),
-        ("starts.jsonl", "nonsense\n", "starts.jsonl, line 1: expected a record of schema 1, found that "),
+        ("run.json", '{"id": ', f"run.json: expected a run of schema {SCHEMA}, found that "),
+        ("run.json", '{"schema": 99}', f"run.json: expected schema {SCHEMA} of this version, found 99"),
+        ("trials.jsonl", "{}\n", f"trials.jsonl, line 1: expected a record of schema {SCHEMA}, found that "),
+        ("starts.jsonl", "nonsense\n", f"starts.jsonl, line 1: expected a record of schema {SCHEMA}, found that "),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_and_is_no_missed_gate(
@@ -121,18 +122,18 @@ def test_a_file_that_cannot_be_read_is_named_and_is_no_missed_gate(
 
 def test_a_fault_of_the_harness_itself_is_no_missed_gate(harness: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.cli.compare.gates_of", None)
-    done = harness("compare", *TWINS)
+    done = harness("compare", *COPIES)
     assert done.returncode == 70
     assert "Traceback" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("harness: a fault of its own")
 
 
-def test_runs_that_were_not_made_alike_are_refused_with_both_values(harness: Command) -> None:
+def test_runs_made_under_different_conditions_are_refused_with_both_values(harness: Command) -> None:
     done = harness("compare", "before/latest", "after/latest")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "harness: expected runs that were made alike, found A → B: warm-up in s 0.05 → 0.06; "
-        "--anyway compares them all the same\n"
+        "harness: expected runs made under the same conditions, found A → B: warm-up in s 0.05 → 0.06; "
+        "--anyway compares them too\n"
     )
 
 
@@ -140,14 +141,14 @@ def test_a_gate_that_could_not_be_checked_is_exit_status_3_with_the_reason(harne
     options = ("--anyway", "--fail-if", "ready>100000%", "--format", "json")
     done = harness("compare", "before/latest", "after/latest", *options)
     assert done.returncode == 3
-    told = json.loads(done.stdout)
-    assert {gate["about"]["server"]: (gate["outcome"], gate["reason"]) for gate in told["gates"]} == {
+    shown = json.loads(done.stdout)
+    assert {gate["about"]["server"]: (gate["outcome"], gate["reason"]) for gate in shown["gates"]} == {
         "granian": ("not checked", "B has no such start"),
-        "twin": ("not checked", "B has no such start"),
+        "copy": ("not checked", "B has no such start"),
         "uvicorn": ("not checked", "a single round has no interval"),
     }
-    assert {entry["case"]["server"] for entry in told["only_a"]} == {"granian", "twin"}
-    assert (told["paired"], told["unlike"][0]["name"]) == (False, "warm-up in s")
+    assert {entry["case"]["server"] for entry in shown["only_a"]} == {"granian", "copy"}
+    assert (shown["paired"], shown["unlike"][0]["name"]) == (False, "warm-up in s")
 
 
 def test_two_servers_of_one_run_are_paired_and_the_comment_has_a_table(harness: Command) -> None:
@@ -164,7 +165,7 @@ def test_two_servers_of_one_run_are_paired_and_the_comment_has_a_table(harness: 
         (("before/latest", "nowhere"), "expected a run's folder, found no run.json in nowhere"),
         (("before/latest/run.json", "after/latest"), "expected a run's folder, found no run.json in before/latest/run"),
         (("x" * 999, "after/latest"), "x"),
-        (("before/latest:cherokee", "before/latest:granian"), "A: expected any of granian, twin, uvicorn after the"),
+        (("before/latest:cherokee", "before/latest:granian"), "A: expected any of copy, granian, uvicorn after the"),
         (("before/latest:granian", "before/latest"), "A and B: expected a server after the colon on both sides or on"),
         (("before/latest", "after/latest", "--format", "xml"), "--format: expected text, markdown, json, found xml"),
         (("before/latest", "after/latest", "--fail-if", "speed<-5%"), "--fail-if: expected METRIC<-5%"),

@@ -18,7 +18,7 @@ def doctor(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=110)
 
 
-def test_it_says_what_it_found_and_its_exit_status_says_whether_anything_is_a_problem(tmp_path: Path) -> None:
+def test_it_prints_its_checks_and_its_exit_status_says_whether_one_is_a_problem(tmp_path: Path) -> None:
     done = doctor("--no-noise", cwd=tmp_path)
     assert done.stderr == ""
     assert "\x1b" not in done.stdout
@@ -33,6 +33,7 @@ def test_it_says_what_it_found_and_its_exit_status_says_whether_anything_is_a_pr
 def test_json_has_checks_machine_and_noise(tmp_path: Path) -> None:
     done = doctor("--rounds", "2", "--duration", "100ms", "--format", "json", cwd=tmp_path)
     answer = json.loads(done.stdout)
+    assert answer["schema"] == 1
     levels = {check["level"] for check in answer["checks"]}
     assert levels <= {"ok", "note", "problem"}
     assert answer["worst"] in levels

@@ -39,7 +39,7 @@ def shop(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_an_app_of_ones_own_is_served_as_a_run_would(shop: Path) -> None:
+def test_a_user_app_is_served_as_in_a_run(shop: Path) -> None:
     port = process.free_port("127.0.0.1")
     options = ("--app", "shop:app", "--port", str(port), "--env", "GREETING=moin,B=2", "--ready-path", "/ready")
     with subprocess.Popen(
@@ -60,7 +60,7 @@ def test_an_app_of_ones_own_is_served_as_a_run_would(shop: Path) -> None:
             serving.send_signal(signal.SIGINT)
 
 
-def test_a_server_that_does_not_start_is_told_with_the_end_of_its_log_and_names_no_file_that_is_gone(
+def test_a_server_that_does_not_start_is_reported_with_the_end_of_its_log_and_without_files_that_are_gone(
     shop: Path,
 ) -> None:
     done = harness("serve", "uvicorn", "--app", "shop:app", "--port", str(process.free_port("127.0.0.1")), cwd=shop)
@@ -89,7 +89,7 @@ def test_bad_usage_is_one_line_and_exit_status_2(shop: Path, arguments: tuple[st
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_what_the_interpreter_lacks_is_told(shop: Path) -> None:
+def test_packages_that_the_interpreter_lacks_are_named(shop: Path) -> None:
     bare = shop / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
     done = harness("serve", "uvicorn", "--app", "shop:app", "--python", str(bare / "bin" / "python"), cwd=shop)

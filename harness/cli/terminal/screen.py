@@ -12,6 +12,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from harness.analysis.naming import BY_SERVER
 from harness.catalog.listing import version_of
 from harness.cli.terminal.trials import CaseNames, describe_extent, describe_trial
 from harness.model.protocols import PROTOCOLS
@@ -74,7 +75,9 @@ class Screen:
                     transport = "TLS" if start.config.tls else "clear"
                     trials = ", ".join(f"{case.scenario} {case.protocol}" for case in start.cases)
                     self.say(f"  round {number}  {names.candidate(start.config)} ({transport}): {trials}")
-        alike = Counter((each.case.label, each.case.protocol, each.reason) for each in plan.exclusions)
+        alike = Counter(
+            (BY_SERVER.name(each.case.candidate), each.case.protocol, each.reason) for each in plan.exclusions
+        )
         for (name, protocol, reason), number in alike.items():
             self.say(f"  unsupported: {name} over {protocol} ({plural(number, 'case')}): {reason}")
 
