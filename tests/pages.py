@@ -1,8 +1,15 @@
-"""HTML as a browser would find it."""
+"""Pages as their readers find them: HTML in a browser, Markdown as HTML."""
 
 from __future__ import annotations
 
 from html.parser import HTMLParser
+
+from markdown_it import MarkdownIt
+
+
+def render_markdown(source: str) -> str:
+    """The HTML of Markdown with tables."""
+    return str(MarkdownIt("commonmark").enable("table").render(source))
 
 
 class Reader(HTMLParser):

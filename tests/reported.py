@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.model.loads import Sweep
 from harness.model.summaries import Ratio, Ratios
 from tests import synthetic
-from tests.synthetic import flat, grouped, under
+from tests.synthetic import Fault, flat, grouped, under
 
 if TYPE_CHECKING:
     from harness.model.results import RunInfo
@@ -23,6 +23,15 @@ ASKED = (("plaintext", "h1"), ("json", "h2"), ("echo", "h2"), ("ws_echo", "ws"))
 COMPARISONS = synthetic.summaries(asked=ASKED, requests_per_case=1_200)
 WS_ECHO = COMPARISONS[-1]
 """All of its cases are valid."""
+ODD = "a|b <script>alert(1)</script> *x* `y` [z](javascript:0)"
+"""A name that would be code in Markdown and in HTML."""
+
+
+def odd_run() -> Reported:
+    """A run with odd names and reasons everywhere."""
+    run = replace(synthetic.run_info((ODD, "uvicorn")), argv=("harness", ODD))
+    fault = Fault("invalid", (f"{ODD}\nsecond line",))
+    return run, synthetic.summaries((ODD, "uvicorn"), [(ODD, "h1")], lambda case: fault if case.server == ODD else None)
 
 
 def baseline_first() -> list[CaseSummary]:

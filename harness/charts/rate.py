@@ -83,8 +83,8 @@ def _lines(group: Sequence[CaseSummary], colour: Mapping[str, str]) -> list[Line
     lines = []
     for name in sorted({each.name for each in group}):
         own = sorted((each for each in group if each.name == name), key=_rate)
-        told = [each for each in own if each.overloaded or (each.latency_us.p99 and each.latency_us.p50)]
-        lines.append(Line(name, colour[name], told))
+        shown = [each for each in own if each.overloaded or (each.latency_us.p99 and each.latency_us.p50)]
+        lines.append(Line(name, colour[name], shown))
     return lines
 
 

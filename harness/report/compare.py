@@ -231,7 +231,7 @@ def _uncompared(comparison: RunComparison, name: _Names) -> Iterable[str]:
 
 
 def _reasons(title: str, differences: Sequence[Difference]) -> Iterable[str]:
-    """Why figures were not compared, a line for each reason. A reason that holds for some figures only names them."""
+    """Why figures were not compared, a line for each reason. A reason that applies to some figures only names these."""
     for reason in dict.fromkeys(each.reason for each in differences if each.reason):
         names = [_FIGURES[each.metric][0] for each in differences if each.reason == reason]
         figures = f"{', '.join(names)}: " if len(names) < len(differences) else ""

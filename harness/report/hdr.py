@@ -39,7 +39,7 @@ def write_log(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> str:
 
 
 def tag(run: RunInfo, summary: CaseSummary) -> str:
-    """A name that no other case of the run has, without commas and spaces, which a tag must not hold."""
+    """A name that no other case of the run has, without commas and spaces, which a tag must not have."""
     case = summary.case
     parts = [summary.name, case.scenario, case.protocol]
     if len(run.conditions.workers) > 1:

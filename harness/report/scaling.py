@@ -55,7 +55,7 @@ def _repeated(section: Section) -> dict[str, CaseSummary]:
 
 
 def _growth(run: RunInfo, many: CaseSummary, few: CaseSummary) -> Ratio | None:
-    """The rate of many workers ÷ that of few, paired by round where the rounds can be told."""
+    """The rate of many workers ÷ that of few, paired by round if none is missing."""
     above, below = many.throughput_by_round_rps, few.throughput_by_round_rps
     if _has_all_rounds(run, many, few):
         return paired_ratio(dict(enumerate(above)), dict(enumerate(below)))
@@ -63,7 +63,7 @@ def _growth(run: RunInfo, many: CaseSummary, few: CaseSummary) -> Ratio | None:
 
 
 def _has_all_rounds(run: RunInfo, *summaries: CaseSummary) -> bool:
-    """Does each have every planned round? Rounds that a precision adds may replace lost ones, and cannot be told."""
+    """Does each have every planned round? With a precision, added rounds may replace lost ones, so nobody knows."""
     return run.conditions.precision is None and all(
         len(each.throughput_by_round_rps) == run.conditions.rounds for each in summaries
     )

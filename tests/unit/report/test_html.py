@@ -1,38 +1,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
-
-import pytest
 
 from harness import report
 from harness.catalog import listing
-from tests import synthetic
 from tests.pages import Reader
-from tests.reported import COMPARISONS, RUN, Reported
-from tests.synthetic import Fault
+from tests.reported import ODD, odd_run
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-ODD = "a|b <script>alert(1)</script> *x* `y` [z](javascript:0)"
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("run")
-    report.write(directory, RUN, COMPARISONS, report.draw(listing.charts(), RUN, COMPARISONS))
-    return directory
-
-
-@pytest.fixture(scope="module")
-def odd() -> Reported:
-    """A run whose every name and reason is hostile."""
-    run = replace(synthetic.run_info((ODD, "uvicorn")), argv=("harness", ODD))
-    fault = Fault("invalid", (f"{ODD}\nsecond line",))
-    return run, synthetic.summaries((ODD, "uvicorn"), [(ODD, "h1")], lambda case: fault if case.server == ODD else None)
 
 
 def test_the_page_makes_no_requests(written: Path) -> None:
@@ -67,8 +44,8 @@ def test_every_chart_on_the_page_has_a_label_for_screen_readers(written: Path) -
     assert all(attrs["role"] == "img" for attrs in charts)
 
 
-def test_odd_names_stay_text_in_html(odd: Reported, tmp_path: Path) -> None:
-    run, comparisons = odd
+def test_odd_names_stay_text_in_html(tmp_path: Path) -> None:
+    run, comparisons = odd_run()
     path = report.write(tmp_path, run, comparisons, report.draw(listing.charts(), run, comparisons))
     page_read = Reader(path.read_text())
     assert "script" not in {tag for tag, _ in page_read.tags}

@@ -3,12 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from markdown_it import MarkdownIt
-
 from harness.report import html, markdown
 from harness.report.page import make_page
 from tests import synthetic
-from tests.pages import Reader
+from tests.pages import Reader, render_markdown
 from tests.reported import RUN, WS_ECHO, interrupted_run
 from tests.synthetic import Fault, flat, grouped
 
@@ -40,7 +38,7 @@ def test_an_interrupted_run_says_so_first_and_names_what_it_lacks() -> None:
     assert any(line.startswith("Load, as planned: closed loop") for line in content.method)
     assert content.title == "ASGI servers compared: uvicorn, hypercorn, granian, daphne"
     for source in (
-        MarkdownIt("commonmark").enable("table").render(markdown.render(make_page(run, comparisons, []))),
+        render_markdown(markdown.render(make_page(run, comparisons, []))),
         html.render(make_page(run, comparisons, []), {}),
     ):
         said = Reader(source).text

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from markdown_it import MarkdownIt
 
 from harness import report
 from harness.catalog import listing
@@ -13,19 +12,12 @@ from harness.report import html
 from harness.report.page import make_page
 from harness.report.sections import make_sections
 from harness.report.summary import to_contract
-from tests.pages import Reader
+from tests.pages import Reader, render_markdown
 from tests.reported import COMPARISONS, RUN
 from tests.synthetic import flat
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("run")
-    report.write(directory, RUN, COMPARISONS, report.draw(listing.charts(), RUN, COMPARISONS))
-    return directory
 
 
 def test_the_report_is_written_as_files(written: Path) -> None:
@@ -60,7 +52,7 @@ def test_charts_with_nothing_to_draw_leave_no_trace() -> None:
 @pytest.mark.parametrize("name", ["report.html", "report.md"])
 def test_the_report_has_every_case_and_the_reasons_of_every_bad_one(written: Path, name: str) -> None:
     source = (written / name).read_text()
-    said = Reader(source if name.endswith("html") else MarkdownIt("commonmark").enable("table").render(source)).text
+    said = Reader(source if name.endswith("html") else render_markdown(source)).text
     for section in make_sections(RUN, COMPARISONS):
         assert section.title in said
         for row in section.table.rows:

@@ -2,20 +2,15 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from markdown_it import MarkdownIt
 
 from harness.text.markdown import bullets, escape, table
-from tests.pages import Reader
-
-
-def rendered(source: str) -> str:
-    return MarkdownIt("commonmark").enable("table").render(source)
+from tests.pages import Reader, render_markdown
 
 
 @given(st.text(max_size=30) | st.text("_*~`|[]()<>!&#\\a0 ", max_size=12))
 def test_whatever_is_escaped_reads_the_same_in_a_table(text: str) -> None:
     flat = " ".join(text.replace("\0", "").split())
-    page_read = Reader(rendered(table([escape(flat), "end"], [])))
+    page_read = Reader(render_markdown(table([escape(flat), "end"], [])))
     assert [tag for tag, _ in page_read.tags] == ["table", "thead", "tr", "th", "th"]
     assert page_read.text.split() == [*flat.split(), "end"]
 
@@ -27,4 +22,4 @@ def test_columns_are_aligned_by_their_letters_and_to_the_left_without_one() -> N
 
 
 def test_a_list_has_an_item_on_each_line() -> None:
-    assert Reader(rendered(bullets(["one", "**two**"]))).text.split() == ["one", "two"]
+    assert Reader(render_markdown(bullets(["one", "**two**"]))).text.split() == ["one", "two"]
