@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from harness.host import process
+from harness.host import logs, process
 from harness.model.protocols import TLS_PROTOCOLS, Protocol
 from harness.model.targets import App, Launch, Server, Tls
 
@@ -188,7 +188,7 @@ class StartedServer(Target):
     @property
     def log(self) -> str:
         """The last lines of what the server wrote."""
-        return process.log_tail(self._running.log)
+        return logs.tail(self._running.log)
 
 
 @dataclass(frozen=True)

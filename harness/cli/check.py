@@ -8,7 +8,7 @@ import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -26,7 +26,7 @@ from harness.model.errors import UsageError
 from harness.model.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from harness.check.model import Check, Entry
     from harness.check.report import CheckRun
@@ -74,11 +74,11 @@ def check_(
     """
     if format_ not in ("text", "json"):
         raise UsageError(f"--format: expected text or json, found {format_}")
-    chosen: Sequence[Server] = _chosen("servers", listing.servers(), servers, _name)
-    spoken: Sequence[Protocol] = _chosen("protocols", PROTOCOLS, protocols, str)
-    asked: Sequence[Check] = _chosen("checks", checks(), checks_, _name)
+    chosen: Sequence[Server] = listing.choose("servers", listing.servers(), servers.split(","))
+    spoken: Sequence[Protocol] = listing.choose("protocols", PROTOCOLS, protocols.split(","))
+    asked: Sequence[Check] = listing.choose("checks", checks(), checks_.split(","))
     gating = "all" if fail_on == "any" else fail_on
-    gates = {each.name for each in _chosen("fail-on", asked, gating, _name)} if fail_on else set()
+    gates = {each.name for each in listing.choose("fail-on", asked, gating.split(","))} if fail_on else set()
     _demand_checks(spoken, asked, named=protocols != "all")
     absent = listing.not_installed(chosen)
     # JSON is printed to stdout, so the progress goes to stderr.
@@ -128,21 +128,6 @@ def _run(console: Console, runner: Runner) -> bool:
         except KeyboardInterrupt:
             return False
     return True
-
-
-def _chosen(option: str, entries: Sequence[Any], names: str, name_of: Callable[[Any], str]) -> Sequence[Any]:
-    """The entries with these names; raises `UsageError` for a name that none has."""
-    if names == "all":
-        return entries
-    by_name = {name_of(entry): entry for entry in entries}
-    for name in names.split(","):
-        if name not in by_name:
-            raise UsageError(f"--{option}: expected any of {', '.join(by_name)}, found {name!r}")
-    return [by_name[name] for name in dict.fromkeys(names.split(","))]
-
-
-def _name(entry: Check | Server) -> str:
-    return entry.name
 
 
 @contextmanager

@@ -45,10 +45,10 @@ def serve(
     tls: Annotated[bool, typer.Option("--tls", help="Serve over TLS, and HTTP/2 where the server has it.")] = False,
 ) -> None:
     """Start one server with one app, as in a trial, and keep it until Ctrl-C."""
-    (entry,) = listing.choose("server", listing.servers(), [name])
+    entry = listing.find("server", listing.servers(), name)
     user_app = ":" in app_
     if not user_app:
-        listing.choose("app", listing.apps(), [app_])
+        listing.find("app", listing.apps(), app_)
     given = {"python": python, "env": env, "header": header, "ready_path": ready_path, "ready_within": ready_within}
     settings = read_settings(
         {**given, "app" if user_app else "apps": app_, "app_dir": str(app_dir), "factory": factory}, directory=None

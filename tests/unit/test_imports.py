@@ -21,14 +21,16 @@ class Room(NamedTuple):
     """Libraries that no other room may import."""
     pure: bool = False
     """Does it know no clock, no files and no processes?"""
+    standard_library_only: bool = False
+    """Does it run where nothing is installed?"""
 
 
-def room(*rooms: str, own: tuple[str, ...] = (), pure: bool = False) -> Room:
-    return Room(frozenset(rooms), frozenset(own), pure)
+def room(*rooms: str, own: tuple[str, ...] = (), pure: bool = False, standard_library_only: bool = False) -> Room:
+    return Room(frozenset(rooms), frozenset(own), pure, standard_library_only)
 
 
 ROOMS = {
-    "model": room(pure=True),
+    "model": room(pure=True, standard_library_only=True),
     "servers": room("model"),
     "text": room(pure=True),
     "charts": room("analysis", "model", "text", own=("matplotlib", "mpl_toolkits")),
@@ -37,6 +39,7 @@ ROOMS = {
     "catalog": room("model", "servers", "charts"),
     "analysis": room("model", "text", pure=True),
     "plan": room("catalog", "host", "model"),
+    "check/probe": room(standard_library_only=True),
     "check": room("host", "catalog", "model", "text"),
     "report": room("charts", "analysis", "model", "text"),
     "run/calibration/users": room(own=("locust",)),
@@ -69,6 +72,9 @@ def imports(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            own = ".".join(path.parent.relative_to(ROOT).parts)
+            found |= {f"{own}.{node.module or alias.name}" for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             if (ROOT / node.module.replace(".", "/")).is_dir():
                 found |= {f"{node.module}.{alias.name}" for alias in node.names}
@@ -119,16 +125,9 @@ def test_pure_rooms_know_no_clock_no_files_and_no_processes(module: str) -> None
     assert not libraries(imports(PACKAGE / f"{module}.py")) & IMPURE
 
 
-def test_the_model_needs_the_standard_library_alone() -> None:
-    for module in (name for name in modules() if name.startswith("model/")):
-        assert libraries(imports(PACKAGE / f"{module}.py")) <= sys.stdlib_module_names
-
-
-@pytest.mark.parametrize("module", [name for name in modules() if "/probe" in name and name.startswith("check/")])
-def test_the_probe_runs_where_nothing_is_installed(module: str) -> None:
-    names = imports(PACKAGE / f"{module}.py")
-    assert imported_rooms(names) == set()
-    assert {name for name in libraries(names) if not name.startswith("probe")} <= sys.stdlib_module_names
+@pytest.mark.parametrize("module", [name for name in in_rooms() if ROOMS[room_of(name)].standard_library_only])
+def test_what_runs_where_nothing_is_installed_imports_the_standard_library_alone(module: str) -> None:
+    assert libraries(imports(PACKAGE / f"{module}.py")) <= sys.stdlib_module_names
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "apps").glob("*.py")), ids=lambda path: path.stem)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from harness.model.targets import App, Scenario, Server
     from harness.report.cells import Cell
     from harness.report.sections import Section
-    from harness.run.rounds import Progress, Watcher
+    from harness.run.journal import Progress, Watcher
 
 _COLOURS = {"valid": "green", "client-limited": "yellow", "invalid": "red", "unsupported": "dim", "failed": "red"}
 _REPORT_ONLY = ("p99.9 ms", "Peak MB", "Errors", "Service p99 ms")
