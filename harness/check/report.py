@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from jinja2 import Environment as Templates
-from jinja2 import FileSystemLoader, StrictUndefined
 
 from harness.check.model import Level, bounded
 from harness.model.protocols import PROTOCOL_NAMES, PROTOCOLS, Protocol
+from harness.text import markdown
+from harness.text.templates import read_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -33,14 +32,6 @@ MEANING = (
 _LINE_CHARACTERS = 90
 _PAGE_CHARACTERS = 500
 """The evidence of a failure is cut to this length on the page; `check.json` has all of it."""
-
-_TEMPLATES = Templates(
-    loader=FileSystemLoader(Path(__file__).parent),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 
 class CheckInfo(msgspec.Struct, frozen=True):
@@ -225,60 +216,69 @@ def write(run: CheckRun, directory: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     made = tables(run)
     (directory / "check.json").write_bytes(encode(run))
-    (directory / "check.md").write_text(markdown(run, made), encoding="utf-8")
+    (directory / "check.md").write_text(_render_markdown(run, made), encoding="utf-8")
     page = directory / "check.html"
-    page.write_text(html(run, made), encoding="utf-8")
+    page.write_text(_render_html(run, made), encoding="utf-8")
     return page
 
 
-def markdown(run: CheckRun, made: Sequence[Table]) -> str:
+def _render_markdown(run: CheckRun, made: Iterable[Table]) -> str:
     """The contents of `check.md`."""
-    lines = ["# What servers do", "", f"{run.started_at[:10]} · {run.setting.python}", "", MEANING, ""]
-    lines += ["**Interrupted: missing checks were not tried.**", ""] * (not run.whole)
-    lines += [_cells(["Server", "Version", *LEVELS.values()]), _cells(["---"] * (2 + len(LEVELS)))]
-    for score in scores(run):
-        name = f"{score.server} (did not start)" if score.not_started else score.server
-        lines.append(_cells([name, score.version, *score.passed.values()]))
-    lines.append("")
-    for table in made:
-        lines += _section(table)
-    lines += ["## Checks", ""]
-    lines += [f"- `{check.name}` ({LEVELS[check.level]}; {check.source}): {check.expectation}" for check in run.checks]
-    lines += ["", "## Commands", ""]
-    for server, commands in run.setting.commands.items():
-        lines += [f"- **{server}**: {_prose(command)}" for command in commands]
-    return "\n".join(lines) + "\n"
+    escape, code = markdown.escape, markdown.code
+    of_servers = [
+        [
+            f"{score.server} (did not start)" if score.not_started else score.server,
+            score.version,
+            *score.passed.values(),
+        ]
+        for score in scores(run)
+    ]
+    blocks = [
+        "# What servers do",
+        escape(f"{run.started_at[:10]} · {run.setting.python}"),
+        MEANING,
+        "" if run.whole else "**Interrupted: missing checks were not tried.**",
+        markdown.table(["Server", "Version", *LEVELS.values()], [list(map(escape, row)) for row in of_servers]),
+        *(block for table in made for block in _section(table)),
+        "## Checks",
+        markdown.bullets(
+            f"`{check.name}` ({LEVELS[check.level]}; {escape(check.source)}): {escape(check.expectation)}"
+            for check in run.checks
+        ),
+        "## Commands",
+        markdown.bullets(
+            f"**{server}**: {code(command)}"
+            for server, commands in run.setting.commands.items()
+            for command in commands
+        ),
+    ]
+    return "\n\n".join(filter(None, blocks)) + "\n"
 
 
 def _section(table: Table) -> list[str]:
-    """The table of one protocol in Markdown."""
-    lines = [f"## {table.title}", "", _cells(["", *table.servers])]
-    lines.append(_cells(["---", *[":---:"] * len(table.servers)]))
-    lines += [_cells([f"{row.check.title} (`{row.check.name}`)", *row.marks]) for row in table.rows]
-    for level, word in LEVELS.items():
-        lines.append(_cells([f"passed, {word}", *(table.passed(server, level) for server in table.servers)]))
-    lines.append("")
-    for check, entry in table.failures:
-        lines.append(f"- {mark(check, entry)} **{entry.server}** `{check.name}`: {_prose(entry.summary)}")
-    lines += [""] * bool(table.failures)
-    lines += [f"- not tried, {server} ({count}): {_prose(reason)}" for server, reason, count in table.not_tried]
-    return lines + [""] * bool(table.not_tried)
+    """The table of one protocol in Markdown, with its failures and what was not tried."""
+    escape = markdown.escape
+    rows = [[f"{escape(row.check.title)} (`{row.check.name}`)", *map(escape, row.marks)] for row in table.rows]
+    rows += [
+        [f"passed, {word}", *(table.passed(server, level) for server in table.servers)]
+        for level, word in LEVELS.items()
+    ]
+    return [
+        f"## {table.title}",
+        markdown.table(["", *table.servers], rows, "l" + "c" * len(table.servers)),
+        markdown.bullets(
+            f"{mark(check, entry)} **{entry.server}** `{check.name}`: {markdown.code(entry.summary)}"
+            for check, entry in table.failures
+        ),
+        markdown.bullets(
+            f"not tried, {server} ({count}): {markdown.code(reason)}" for server, reason, count in table.not_tried
+        ),
+    ]
 
 
-def _cells(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def _prose(text: str) -> str:
-    """Text from outside as code, so that Markdown in it has no effect."""
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    return f"{fence} {text} {fence}"
-
-
-def html(run: CheckRun, made: Sequence[Table]) -> str:
+def _render_html(run: CheckRun, made: Sequence[Table]) -> str:
     """The contents of `check.html`, a page that has no script and loads nothing."""
-    template = _TEMPLATES.get_template("template.html.j2")
-    return template.render(
+    return read_template(Path(__file__).parent / "template.html.j2").render(
         run=run,
         tables=made,
         scores=scores(run),

@@ -19,6 +19,12 @@ def escape(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", flat)
 
 
+def code(text: str) -> str:
+    """Text of one line that Markdown shows as code; the fence is longer than every run of backticks in it."""
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"{fence} {text} {fence}"
+
+
 def table(names: Sequence[str], rows: Iterable[Sequence[str]], align: str = "") -> str:
     """A table of cells that are Markdown already.
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.text.markdown import bullets, escape, table
+from harness.text.markdown import bullets, code, escape, table
 from tests.pages import Reader, render_markdown
 
 
@@ -13,6 +13,12 @@ def test_whatever_is_escaped_reads_the_same_in_a_table(text: str) -> None:
     page_read = Reader(render_markdown(table([escape(flat), "end"], [])))
     assert [tag for tag, _ in page_read.tags] == ["table", "thead", "tr", "th", "th"]
     assert page_read.text.split() == [*flat.split(), "end"]
+
+
+@given(st.text("`*_<&|[]\\a", min_size=1, max_size=12))
+def test_code_reads_the_same_whatever_it_contains(text: str) -> None:
+    page_read = Reader(render_markdown(code(text)))
+    assert ([tag for tag, _ in page_read.tags], page_read.text.strip()) == (["p", "code"], text)
 
 
 def test_columns_are_aligned_by_their_letters_and_to_the_left_without_one() -> None:
