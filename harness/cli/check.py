@@ -4,31 +4,26 @@ from __future__ import annotations
 
 import platform
 import sys
-import threading
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table as Grid
-from rich.text import Text
 
 from harness.catalog import listing, packages
 from harness.check import report
 from harness.check.runner import Runner, checks
 from harness.check.target import Launcher, command_lines
 from harness.cli.app import INTERRUPTED, MISSED_GATE, NOTHING_MEASURED, app
+from harness.cli.terminal import Screen, show_check_progress, show_check_run, show_faulty_checks
 from harness.host import certificates, cpus, files, guard
 from harness.model.errors import UsageError
 from harness.model.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from harness.check.model import Check, Entry
+    from harness.check.model import Check
     from harness.check.report import CheckRun
     from harness.model.protocols import Protocol
     from harness.model.targets import Server
@@ -37,17 +32,6 @@ FAULTY_CHECK = 4
 """Exit status if a check has a bug; all others were tried."""
 NOT_STARTED = 5
 """Exit status if an installed server did not start; all others were tried."""
-_COLOURS = {
-    "✓": "green",
-    "✗": "bold red",
-    "△": "yellow",
-    "○": "cyan",
-    "–": "dim",
-    "?": "bold magenta",
-    "!": "bold magenta",
-    "": "dim",
-}
-_FIRST_WIDTH = 40
 
 
 @app.command("check")
@@ -82,19 +66,22 @@ def check_(
     _demand_checks(spoken, asked, named=protocols != "all")
     absent = listing.not_installed(chosen)
     # JSON is printed to stdout, so the progress goes to stderr.
-    console = Console(highlight=False, stderr=format_ == "json")
+    screen = Screen(stderr=format_ == "json")
     runner = Runner(chosen, spoken, asked, absent, lambda _: None)
     started = datetime.now(UTC)
     folder = _folder(out, started)
-    whole = _run(console, runner)
+    whole = _run(screen, runner)
     found = _check_run(started, runner, whole=whole)
     with files.writing(out):
         page = report.write(found, folder)
     if format_ == "json":
-        print(report.encode(found).decode())
+        Screen().write(report.encode(found).decode())
     else:
-        show(console, found, page)
-    raise typer.Exit(exit_status(found, gates))
+        show_check_run(screen, found, page)
+    status = exit_status(found, gates)
+    if status == FAULTY_CHECK:
+        show_faulty_checks(Screen(stderr=True), found.results)
+    raise typer.Exit(status)
 
 
 def _demand_checks(protocols: Sequence[Protocol], asked: Sequence[Check], *, named: bool) -> None:
@@ -120,31 +107,16 @@ def _id(started: datetime) -> str:
     return f"{started:%Y-%m-%dT%H-%M-%S}"
 
 
-def _run(console: Console, runner: Runner) -> bool:
+def _run(screen: Screen, runner: Runner) -> bool:
     """Run all checks; False if that was interrupted."""
-    with _progress(console, runner), guard.guard() as token, certificates.issue() as tls:
+    total = sum(len(runner.jobs(tls=tls)) for _ in runner.servers for tls in (False, True))
+    with show_check_progress(screen, total) as watch, guard.guard() as token, certificates.issue() as tls:
+        runner.watch = watch
         try:
             runner.run(Launcher(sys.executable, tls, token, cpus.available()))
         except KeyboardInterrupt:
             return False
     return True
-
-
-@contextmanager
-def _progress(console: Console, runner: Runner) -> Iterator[None]:
-    """Show a progress bar if the output is a terminal."""
-    total = sum(len(runner.jobs(tls=tls)) for _ in runner.servers for tls in (False, True))
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("", total=total)
-        lock = threading.Lock()
-
-        def watch(entry: Entry) -> None:
-            with lock:
-                bar.update(task, advance=1, description=f"{entry.server} · {entry.protocol} · {entry.check}")
-
-        runner.watch = watch
-        yield
 
 
 def _check_run(started: datetime, runner: Runner, *, whole: bool) -> CheckRun:
@@ -167,48 +139,16 @@ def _check_run(started: datetime, runner: Runner, *, whole: bool) -> CheckRun:
     )
 
 
-def show(console: Console, found: CheckRun, page: Path) -> None:
-    """Print the tables, one line for each failure, and where the evidence is."""
-    for table in report.tables(found):
-        if not console.is_terminal:
-            console.width = _FIRST_WIDTH + sum(len(server) + 3 for server in table.servers)
-        grid = Grid(title=f"\n{table.title}", title_justify="left", box=None, pad_edge=False)
-        grid.add_column("", no_wrap=True)
-        for server in table.servers:
-            grid.add_column(server, justify="center", overflow="fold")
-        for row in table.rows:
-            grid.add_row(row.check.name, *(Text(mark, _COLOURS.get(mark, "green")) for mark in row.marks))
-        for level, word in report.LEVELS.items():
-            shares = (table.passed(server, level) for server in table.servers)
-            grid.add_row(f"passed, {word}", *shares, style="bold")
-        console.print(grid)
-        for check, entry in table.failures:
-            line = f"{report.mark(check, entry)} {entry.server} · {check.name}: {entry.summary}"
-            console.print(line, markup=False, soft_wrap=True)
-        for server, reason, count in table.not_tried:
-            if count == len(table.rows):  # the page has the reasons for single checks
-                console.print(f"{server} · not tried: {reason}", markup=False, soft_wrap=True, style="dim")
-    if not found.whole:
-        words = f"\nInterrupted after {len(found.results):,} results: missing checks were not tried."
-        console.print(words, soft_wrap=True)
-    console.print(f"\n{report.MEANING}", markup=False, soft_wrap=True)
-    console.print(f"Evidence: {page}", markup=False, soft_wrap=True)
-
-
 def exit_status(found: CheckRun, gates: set[str]) -> int:
     """The exit status: 0 if all checks were tried, or else the first of these that applies.
 
-    130: interrupted; 4: a check has a bug, which is printed; 5: a server did not start; 3: nothing could be tried; 1: a
+    130: interrupted; 4: a check has a bug; 5: a server did not start; 3: nothing could be tried; 1: a
     check named by --fail-on failed.
     """
     outcomes = {entry.outcome for entry in found.results}
     if not found.whole:
         return INTERRUPTED
     if "error" in outcomes:
-        for entry in found.results:
-            if entry.outcome == "error":
-                place = f"{entry.server} · {entry.protocol} · {entry.check}"
-                print(f"harness: {place}: the check itself has a bug\n{entry.evidence}", file=sys.stderr)
         return FAULTY_CHECK
     if "no-start" in outcomes:
         return NOT_STARTED

@@ -1,6 +1,7 @@
 """All that the commands print. Colours and progress bars appear on a terminal only."""
 
 from harness.cli.terminal.calibration import show_ceiling, show_rate_ratios
+from harness.cli.terminal.checks import show_check_progress, show_check_run, show_faulty_checks
 from harness.cli.terminal.comparison import show_comparison
 from harness.cli.terminal.diagnosis import show_checks, show_machine, show_noise
 from harness.cli.terminal.screen import Screen
@@ -8,8 +9,11 @@ from harness.cli.terminal.screen import Screen
 __all__ = [
     "Screen",
     "show_ceiling",
+    "show_check_progress",
+    "show_check_run",
     "show_checks",
     "show_comparison",
+    "show_faulty_checks",
     "show_machine",
     "show_noise",
     "show_rate_ratios",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -21,8 +20,6 @@ _MARKS = {"✗": "bold red", "?": "yellow", "✓": "green"}
 _LEFT = {"Case", "Figure", "Finding"}
 _WRAPPED = {"Case", "Finding"}
 """Columns that give way on a narrow terminal."""
-_FILE_TABLE_WIDTH = 1000
-"""A table in a file may be this wide, so that no figure is cut off."""
 
 
 def show_comparison(screen: Screen, page: Page) -> None:
@@ -37,8 +34,7 @@ def show_comparison(screen: Screen, page: Page) -> None:
             show(f"    {detail}", markup=False)
     if page.rows:
         show()
-        wide = screen.console if screen.is_terminal else Console(highlight=False, width=_FILE_TABLE_WIDTH)
-        wide.print(_table(page.rows))
+        screen.table(_table(page.rows))
     for title, lines in (("Not compared", page.uncompared), ("What changed", page.changes)):
         if lines:
             show(f"\n{title}", *(f"  {line}" for line in lines), sep="\n", markup=False)

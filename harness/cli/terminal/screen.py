@@ -37,6 +37,8 @@ _COLOURS = {"valid": "green", "client-limited": "yellow", "invalid": "red", "uns
 _REPORT_ONLY = ("p99.9 ms", "Peak MB", "Errors", "Service p99 ms")
 """Columns that a terminal has no room for."""
 _FILE_WIDTH = 120
+_FILE_TABLE_WIDTH = 1000
+"""A table in a file may be this wide, so that no cell is cut off."""
 _INTERVAL_WIDTH = 100
 """From this width on there is room for the interval of the ratio."""
 _LAST_TRIAL_LENGTH = 100
@@ -44,23 +46,33 @@ _LAST_TRIAL_LENGTH = 100
 
 
 class Screen:
-    """Standard output, as a terminal or a file."""
+    """Standard output or standard error, as a terminal or a file."""
 
-    def __init__(self) -> None:
-        console = Console(highlight=False)
-        self.console = console if console.is_terminal else Console(highlight=False, width=_FILE_WIDTH)
+    def __init__(self, *, stderr: bool = False) -> None:
+        console = _console(stderr=stderr)
+        self.console = console if console.is_terminal else _console(_FILE_WIDTH, stderr=stderr)
 
     @property
     def is_terminal(self) -> bool:
         return self.console.is_terminal
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, style: str = "") -> None:
         """Print a line and never break it, so that paths and commands can be copied."""
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(text, style=style, markup=False, soft_wrap=True)
 
     def write(self, text: str) -> None:
         """Print a document, such as JSON, without any change."""
-        print(text.removesuffix("\n"))
+        print(text.removesuffix("\n"), file=self.console.file)
+
+    def table(self, table: Table) -> None:
+        """Print a table; in a file it is as wide as its cells."""
+        console = self.console if self.is_terminal else _console(_FILE_TABLE_WIDTH, stderr=self.console.stderr)
+        console.print(table)
+
+    def bar(self, *, transient: bool) -> Bar:
+        """A progress bar, which only a terminal shows; `transient`: it goes away at its end."""
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+        return Bar(*columns, console=self.console, transient=transient, disable=not self.is_terminal)
 
     def plan(self, plan: Plan, selection: Selection, *, every_start: bool = False) -> None:
         """Print what a run would do, with `every_start` in full."""
@@ -88,8 +100,7 @@ class Screen:
         if not self.is_terminal:
             yield lambda progress: self._line(progress, names)
             return
-        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-        with Bar(*columns, console=self.console) as bar:
+        with self.bar(transient=False) as bar:
             task = bar.add_task("", total=plan.trial_count)
 
             def watch(progress: Progress) -> None:
@@ -116,14 +127,14 @@ class Screen:
             self.say(f"  {line}" if number else line)
         sections = make_sections(run, comparisons)
         for section in sections:
-            self._table(section)
+            self._ranking_table(section)
             self._notes(run, section)
             if more := scaling.sentence(run, section, sections):
                 self.say(more)
         for line in trust.lines(run, sections):
             self.say(line)
 
-    def _table(self, section: Section) -> None:
+    def _ranking_table(self, section: Section) -> None:
         columns = section.table.columns
         shown = [number for number, name in enumerate(columns) if name not in _REPORT_ONLY]
         table = _plain_table(f"\n{section.title}")
@@ -178,6 +189,10 @@ class Screen:
             spoken = ",".join(protocol for protocol in PROTOCOLS if protocol in scenario.protocols)
             table.add_row(scenario.name, spoken, scenario.summary)
         self.console.print(table)
+
+
+def _console(width: int | None = None, *, stderr: bool) -> Console:
+    return Console(highlight=False, stderr=stderr, width=width)
 
 
 def _plain_table(title: str, *columns: str) -> Table:

@@ -7,15 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from harness.catalog import listing
 from harness.check.model import Entry, Outcome
-from harness.check.report import MEANING
 from harness.check.runner import Runner
 from harness.check.target import Launcher, command_lines
 from harness.cli import app
-from harness.cli.check import exit_status, show
+from harness.cli.check import exit_status
 from harness.model.errors import UsageError
 from tests.unit.check.test_report import RUN
 
@@ -75,11 +73,6 @@ def test_what_was_found_before_an_interruption_is_kept(
     found = json.loads(path.read_text())
     assert (found["whole"], len(found["results"])) == (False, 1)
     assert "Interrupted after 1 results" in capsys.readouterr().out
-
-
-def test_the_legend_is_one_line_where_no_terminal_cuts_it(capsys: pytest.CaptureFixture[str]) -> None:
-    show(Console(highlight=False), RUN, Path("page"))
-    assert MEANING in capsys.readouterr().out.splitlines()
 
 
 def test_the_commands_start_a_server_without_and_with_tls() -> None:

@@ -1,0 +1,78 @@
+"""`harness check` on the terminal."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.table import Table as Grid
+from rich.text import Text
+
+from harness.check.report import LEVELS, MEANING, mark, tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from harness.check.model import Entry
+    from harness.check.report import CheckRun, Table
+    from harness.cli.terminal.screen import Screen
+
+_COLOURS = {
+    "✓": "green",
+    "✗": "bold red",
+    "△": "yellow",
+    "○": "cyan",
+    "–": "dim",
+    "?": "bold magenta",
+    "!": "bold magenta",
+    "": "dim",
+}
+_VALUE_COLOUR = "green"
+
+
+@contextmanager
+def show_check_progress(screen: Screen, total: int) -> Iterator[Callable[[Entry], None]]:
+    """Show a progress bar on a terminal; what it yields is called with each entry, from any thread."""
+    with screen.bar(transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda entry: bar.update(task, advance=1, description=_place(entry))
+
+
+def show_check_run(screen: Screen, run: CheckRun, page: Path) -> None:
+    """Print the tables, one line for each failure, and where the evidence is."""
+    for table in tables(run):
+        screen.table(_grid(table))
+        for check, entry in table.failures:
+            screen.say(f"{mark(check, entry)} {entry.server} · {check.name}: {entry.summary}")
+        for server, reason, count in table.not_tried:
+            if count == len(table.rows):  # the page has the reasons for single checks
+                screen.say(f"{server} · not tried: {reason}", style="dim")
+    if not run.whole:
+        screen.say(f"\nInterrupted after {len(run.results):,} results: missing checks were not tried.")
+    screen.say(f"\n{MEANING}")
+    screen.say(f"Evidence: {page}")
+
+
+def show_faulty_checks(screen: Screen, entries: Iterable[Entry]) -> None:
+    """Print which checks have a bug, with the traceback."""
+    for entry in entries:
+        if entry.outcome == "error":
+            screen.write(f"harness: {_place(entry)}: the check itself has a bug\n{entry.evidence}")
+
+
+def _grid(table: Table) -> Grid:
+    grid = Grid(title=f"\n{table.title}", title_justify="left", box=None, pad_edge=False)
+    grid.add_column("", no_wrap=True)
+    for server in table.servers:
+        grid.add_column(server, justify="center", overflow="fold")
+    for row in table.rows:
+        grid.add_row(row.check.name, *(Text(text, _COLOURS.get(text, _VALUE_COLOUR)) for text in row.marks))
+    for level, word in LEVELS.items():
+        shares = (table.passed(server, level) for server in table.servers)
+        grid.add_row(f"passed, {word}", *shares, style="bold")
+    return grid
+
+
+def _place(entry: Entry) -> str:
+    return f"{entry.server} · {entry.protocol} · {entry.check}"
