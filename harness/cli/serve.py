@@ -64,8 +64,8 @@ def serve(
 def _target(entry: Server, chosen: App) -> str:
     target = entry.target(chosen)
     if target is None:
-        found = f"{entry.name} serves WSGI only; found {chosen.name}"
-        raise UsageError(f"--app: expected an app with a WSGI twin, for {found}")
+        expected = f"an app that is also a WSGI callable, because {entry.name} serves WSGI only"
+        raise UsageError(f"--app: expected {expected}, found {chosen.name}")
     return target
 
 

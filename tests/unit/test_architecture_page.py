@@ -30,3 +30,10 @@ def test_each_file_that_the_page_names_exists() -> None:
     names = re.findall(r"`(?:harness/)?(\w+/[\w/]+\.py)`", PAGE.read_text())
     assert names
     assert [name for name in names if not (PACKAGE / name).exists() and not (PACKAGE.parent / name).exists()] == []
+
+
+def test_each_name_that_the_page_gives_a_file_for_is_defined_there() -> None:
+    names = re.findall(r"`(\w+/\w+\.py)`: `(\w+)`", PAGE.read_text())
+    assert names
+    for file, name in names:
+        assert re.search(rf"^ *(def|class) {name}\b", (PACKAGE / file).read_text(), re.MULTILINE), (file, name)

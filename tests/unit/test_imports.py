@@ -45,17 +45,7 @@ ROOMS = {
     "run/calibration/users": room(own=("locust",)),
     "run": room("plan", "analysis", "catalog", "host", "model"),
     "cli": room(
-        "run",
-        "report",
-        "charts",
-        "check",
-        "plan",
-        "analysis",
-        "catalog",
-        "servers",
-        "host",
-        "model",
-        "text",
+        *("run", "report", "charts", "check", "plan", "analysis", "catalog", "servers", "host", "model", "text"),
         own=("typer", "rich"),
     ),
 }
