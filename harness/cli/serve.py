@@ -64,7 +64,7 @@ def serve(
 def _target(entry: Server, chosen: App) -> str:
     target = entry.target(chosen)
     if target is None:
-        expected = f"an app that is also a WSGI callable, because {entry.name} serves WSGI only"
+        expected = f"an app with a WSGI callable, because {entry.name} serves WSGI only"
         raise UsageError(f"--app: expected {expected}, found {chosen.name}")
     return target
 

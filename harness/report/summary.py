@@ -58,7 +58,7 @@ def _case(summary: CaseSummary) -> dict[str, Any]:
 
 
 def to_plain(value: object) -> dict[str, Any]:
-    """The fields of a dataclass for programs: a load as its text, the control under a server name of its own.
+    """The fields of a dataclass for programs: a load as its text, the control under a separate server name.
 
     Programs find a case by its server, and must not take the control for the baseline.
     """

@@ -79,7 +79,7 @@ def test_a_server_that_does_not_start_is_reported_with_the_end_of_its_log_and_wi
         (("uvicorn", "--ready-within", "soon"), "--ready-within: expected a time such as 2s or 500ms, found soon"),
         (("uvicorn", "--python", "nowhere"), "--python: expected an interpreter such as "),
         (("daphne", "--workers", "2"), "--workers: expected at most 1 for daphne, found 2"),
-        (("gunicorn-sync", "--app", "shop:app"), "--app: expected an app that is also a WSGI callable, because "),
+        (("gunicorn-sync", "--app", "shop:app"), "--app: expected an app with a WSGI callable, because "),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_status_2(shop: Path, arguments: tuple[str, ...], message: str) -> None:
