@@ -23,7 +23,7 @@ from harness.analysis.comparison import (
     RunComparison,
     StartPair,
 )
-from harness.analysis.conditions import changes, conditions, unlike
+from harness.analysis.conditions import find_changes, find_mismatches, list_conditions
 from harness.analysis.intervals import PER_MILLE, carries, estimate, paired_ratio, unpaired_ratio
 from harness.model.loads import Rate, Sweep
 from harness.model.protocols import PROTOCOLS
@@ -73,10 +73,10 @@ def compare(a: Side, b: Side, gates: Sequence[Gate] = ()) -> RunComparison:
         only_a=only_a,
         only_b=tuple(_entry(theirs[each]) for each in theirs if each not in ours and each not in own_rates[1]),
         gates=tuple(each for gate in gates for each in _judgements(gate, cases, starts, only_a)),
-        changes=changes(a.info, b.info, servers, (a.starts, b.starts)),
-        unlike=unlike(a.info, b.info, (a.server, b.server)),
-        conditions_a=conditions(a.info, a.server),
-        conditions_b=conditions(b.info, b.server),
+        changes=find_changes(a.info, b.info, servers, (a.starts, b.starts)),
+        unlike=find_mismatches(a.info, b.info, (a.server, b.server)),
+        conditions_a=list_conditions(a.info, a.server),
+        conditions_b=list_conditions(b.info, b.server),
         own_rates=(len(own_rates[0]), len(own_rates[1])),
     )
 

@@ -184,7 +184,7 @@ def _load_processes(settings: Settings) -> int:
     return settings.load_processes
 
 
-def placed(settings: Settings) -> Placement:
+def place_processes(settings: Settings) -> Placement:
     """Who gets which CPUs, the same for every server; raises `UsageError` for CPUs that are not there."""
     return cpus.place(
         cpus.available(),
