@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.analysis.compare import compare
 from harness.analysis.comparison import Side
-from harness.analysis.gates import METRICS, gates_of
+from harness.analysis.gates import METRICS, parse_gates
 from harness.model.errors import UsageError
 from harness.model.loads import Rate, Sweep
 from harness.model.plan import Case, ServerConfig
@@ -251,7 +251,7 @@ def test_of_a_server_started_again_in_its_round_the_median_counts() -> None:
     ],
 )
 def test_a_gate_is_missed_only_when_the_whole_interval_lies_beyond_it(gate: str, ratio: Ratio, outcome: str) -> None:
-    assert gates_of(gate)[0].judge(ratio) == outcome
+    assert parse_gates(gate)[0].judge(ratio) == outcome
 
 
 @given(st.floats(0.01, 100), st.floats(1, 10), st.floats(1, 10), st.floats(-90, 200))
@@ -259,7 +259,7 @@ def test_a_gate_is_met_missed_or_not_clear_as_its_opposite_is_missed_met_or_not_
     value: float, down: float, up: float, limit: float
 ) -> None:
     ratio = Ratio(value, value / down, value * up)
-    below, above = gates_of(f"p99<{limit:.3f}%,p99>{limit:.3f}%")
+    below, above = parse_gates(f"p99<{limit:.3f}%,p99>{limit:.3f}%")
     opposite = {"met": "missed", "missed": "met", "not clear": "not clear"}
     if below.limit not in (ratio.low, ratio.high):
         assert above.judge(ratio) == opposite[below.judge(ratio)]
@@ -277,19 +277,19 @@ def test_a_gate_is_met_missed_or_not_clear_as_its_opposite_is_missed_met_or_not_
 )
 def test_a_gate_that_cannot_be_read_is_named_with_what_was_expected(text: str, found: str) -> None:
     with pytest.raises(UsageError) as error:
-        gates_of(text)
+        parse_gates(text)
     assert str(error.value).startswith("--fail-if: expected METRIC<-5% or METRIC>10%")
     assert str(error.value).endswith(f"found {found}")
 
 
 def test_a_gate_that_nothing_could_miss_is_refused() -> None:
     with pytest.raises(UsageError, match="expected a limit above -100%"):
-        gates_of("throughput<-100%")
+        parse_gates("throughput<-100%")
 
 
 def test_no_text_is_no_gate_and_several_have_commas_and_spaces_between_them() -> None:
-    assert gates_of("") == ()
-    assert [(each.metric, each.above, each.limit) for each in gates_of("cpu > +2.5%, ready<-50%")] == [
+    assert parse_gates("") == ()
+    assert [(each.metric, each.above, each.limit) for each in parse_gates("cpu > +2.5%, ready<-50%")] == [
         ("cpu", True, pytest.approx(1.025)),
         ("ready", False, 0.5),
     ]
@@ -299,7 +299,7 @@ def test_gates_are_judged_on_every_case_and_on_every_way_of_starting() -> None:
     echo = replace(CASE, scenario="echo")
     a = side([*rounds(FIVE * 2), *rounds(FIVE * 2, echo)], lives([0.2, 0.21, 0.2]))
     b = side([*rounds(FIVE * 2, echo), *rounds(SLOWER * 2)], lives([0.4, 0.41, 0.4]), info=OTHER)
-    comparison = compare(a, b, gates_of("throughput<-5%,ready>50%"))
+    comparison = compare(a, b, parse_gates("throughput<-5%,ready>50%"))
     assert [(each.gate, each.about, each.outcome) for each in comparison.gates] == [
         ("throughput<-5%", echo, "met"),
         ("throughput<-5%", CASE, "missed"),
@@ -317,15 +317,15 @@ def test_gates_are_judged_on_every_case_and_on_every_way_of_starting() -> None:
     ],
 )
 def test_a_gate_whose_figure_is_missing_is_not_checked_and_says_why(theirs: list[Record], reason: str) -> None:
-    (judgement,) = compare(side(rounds(FIVE)), side(theirs, info=OTHER), gates_of("throughput<-5%")).gates
+    (judgement,) = compare(side(rounds(FIVE)), side(theirs, info=OTHER), parse_gates("throughput<-5%")).gates
     assert (judgement.about, judgement.outcome, judgement.reason) == (CASE, "not checked", reason)
 
 
 def test_a_gate_on_starts_that_never_came_is_not_checked() -> None:
-    comparison = compare(side(rounds(FIVE), lives([0.2, 0.2])), side(rounds(FIVE), info=OTHER), gates_of("ready>5%"))
+    comparison = compare(side(rounds(FIVE), lives([0.2, 0.2])), side(rounds(FIVE), info=OTHER), parse_gates("ready>5%"))
     assert comparison.gates[0].reason == "B does not have it: no start came to a right answer"
     elsewhere = side(rounds(FIVE, replace(CASE, app="mine")), info=OTHER)
-    comparison = compare(side(rounds(FIVE), lives([0.2, 0.2])), elsewhere, gates_of("ready>5%"))
+    comparison = compare(side(rounds(FIVE), lives([0.2, 0.2])), elsewhere, parse_gates("ready>5%"))
     assert comparison.gates[0].reason == "B has no such start"
 
 
@@ -334,12 +334,12 @@ def test_what_a_does_not_support_or_does_not_have_is_nothing_to_hold_b_to() -> N
     json = replace(CASE, scenario="json", protocol="h2")
     a = side([*rounds(FIVE), *(Record(each, 0, -1, "unsupported", ("no h2",)) for each in (h2, json))])
     b = side([*rounds(FIVE), *rounds(FIVE, ws), *rounds(FIVE, h2)], info=OTHER)
-    assert outcomes(compare(a, b, gates_of("throughput<-50%"))) == ["met"]
+    assert outcomes(compare(a, b, parse_gates("throughput<-50%"))) == ["met"]
 
 
 def test_a_gate_with_nothing_to_check_it_on_is_not_checked() -> None:
     nothing = side([Record(CASE, 0, -1, "unsupported", ("no",))])
-    assert outcomes(compare(nothing, side(rounds(FIVE), info=OTHER), gates_of("cpu>5%"))) == ["not checked"]
+    assert outcomes(compare(nothing, side(rounds(FIVE), info=OTHER), parse_gates("cpu>5%"))) == ["not checked"]
 
 
 # Sweeps
@@ -367,7 +367,7 @@ def test_of_sweeps_what_both_have_is_compared_and_rates_of_ones_own_are_only_cou
         a, b = side(ours, info=SWEEP), side(theirs, info=LATER)
     else:
         a, b = side(ours, info=SWEEP, server="a"), side(theirs, info=SWEEP, server="b")
-    comparison = compare(a, b, gates_of("cpu>10%"))
+    comparison = compare(a, b, parse_gates("cpu>10%"))
     assert [str(pair.a.case.load) for pair in comparison.cases] == ["saturate", "rate=500", "rate=1000"]
     assert (comparison.only_a, comparison.only_b) == ((), ())
     assert comparison.own_rates == (2, 3)
@@ -378,12 +378,12 @@ def test_of_sweeps_what_both_have_is_compared_and_rates_of_ones_own_are_only_cou
 
 def test_a_closed_loop_that_a_sweep_has_no_valid_number_of_is_not_checked() -> None:
     theirs = [replace(each, verdict="failed", result=None) for each in swept([])[:5]]
-    comparison = compare(side(swept([400]), info=SWEEP), side(theirs, info=LATER), gates_of("cpu>10%"))
+    comparison = compare(side(swept([400]), info=SWEEP), side(theirs, info=LATER), parse_gates("cpu>10%"))
     assert [each.reason for each in comparison.gates] == ["B is failed"]
 
 
 def test_outside_a_sweep_a_rate_that_b_does_not_have_is_missing() -> None:
     case = replace(CASE, load=Rate(500))
-    comparison = compare(side(rounds(FIVE, case)), side(rounds(FIVE), info=OTHER), gates_of("cpu>10%"))
+    comparison = compare(side(rounds(FIVE, case)), side(rounds(FIVE), info=OTHER), parse_gates("cpu>10%"))
     assert [each.reason for each in comparison.gates] == ["B has no such case"]
     assert comparison.own_rates == (0, 0)
