@@ -50,7 +50,7 @@ OTHER_CPU_NOTED = 0.05
 OTHER_CPU_LIMIT = 0.20
 """Above this share of the server's CPUs, the CPU time of other processes makes a trial invalid."""
 CLOCK_TICKS_ERROR_S = 0.04
-"""The kernel counts CPU time in hundredths of a second: a difference of two counters between two readings may be wrong by
+"""The kernel counts CPU time in hundredths of a second: a difference of two counters between two readings may be off by
 four of them."""
 AGREED: Mapping[Protocol, str] = {
     "h1": "http/1.1",
