@@ -304,11 +304,11 @@ async def app(scope, receive, send):
         ),
         (
             ("plan", "--load", "sweep", "--precision", "5%"),
-            "harness: --precision: expected --load saturate, rate or capacity beside it, found sweep",
+            "harness: --precision: expected --load saturate, rate or capacity with it, found sweep",
         ),
         (
             ("plan", "--rounds", "5", "--precision", "5%", "--max-rounds", "2"),
-            "harness: --max-rounds: expected as many as --rounds, 5, or more, found 2",
+            "harness: --max-rounds: expected --rounds, 5, or more, found 2",
         ),
         (("run", "--out", "/dev/null"), "harness: --out: expected a folder that can be written to, found /dev/null ("),
         (
