@@ -409,7 +409,7 @@ def test_the_control_of_a_server_that_is_not_installed_is_not_installed(tmp_path
     done = harness("plan", *ONE, "--aa", "--python", python, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("0 trials")
-    assert "unsupported: uvicorn-control over h1 (1 case): not installed" in done.stdout
+    assert "unsupported: uvicorn (control) over h1 (1 case): not installed" in done.stdout
 
 
 @pytest.mark.long
