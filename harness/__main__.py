@@ -1,4 +1,4 @@
-"""The command `harness`: runs a verb, and says faults in one line."""
+"""The command `harness`: runs a command and reports an error in one line."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ if TYPE_CHECKING:
     from types import FrameType
 
 BAD_USAGE = 2
-FAULT = 3
+NOTHING_MEASURED = 3
 INTERRUPTED = 130
-DEFECT = 70
-"""A fault of the program itself; `EX_SOFTWARE` of sysexits.h, as 1 says that a gate was missed."""
+INTERNAL_ERROR = 70
+"""This is `EX_SOFTWARE` of sysexits.h; Python's own 1 would mean that a gate was missed."""
 
 
 def main() -> None:
-    """Run the command line; the exit status is that of the design: 0, 1, 2, 3, 4, 70 or 130."""
+    """Run the command line and exit with 0, 1, 2, 3, 4, 70 or 130."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         status = app(standalone_mode=False)
     except UsageError as error:
-        status = _complain(str(error), BAD_USAGE)
+        status = _report_error(str(error), BAD_USAGE)
     except typer.TyperException as error:
-        status = _complain(error.format_message(), BAD_USAGE)
+        status = _report_error(error.format_message(), BAD_USAGE)
     except HarnessError as error:
-        status = _complain(str(error), FAULT)
+        status = _report_error(str(error), NOTHING_MEASURED)
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED
-    except Exception:  # noqa: BLE001 - whatever it is, it is not what 1 stands for
+    except Exception:  # noqa: BLE001 - Python would exit with 1, which means that a gate was missed
         traceback.print_exc()
-        status = _complain("a fault of its own, which should not be; please report it with what stands above", DEFECT)
+        status = _report_error("internal error; please report it with the traceback above", INTERNAL_ERROR)
     sys.exit(status)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """SIGTERM ends a run as Ctrl-C does: servers stopped, records kept."""
+    """End a run on SIGTERM as on Ctrl-C: servers are stopped and records kept."""
     raise KeyboardInterrupt
 
 
-def _complain(message: str, status: int) -> int:
+def _report_error(message: str, status: int) -> int:
     print(f"harness: {message}", file=sys.stderr)
     return status
 

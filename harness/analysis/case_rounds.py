@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.intervals import PER_MILLE, carries
+from harness.analysis.intervals import PER_MILLE, has_tail
 from harness.analysis.verdict import GRAVITY
 from harness.analysis.windows import cpu_between
 from harness.model.loads import Rate
@@ -65,7 +65,7 @@ class Round:
     @property
     def p99_us(self) -> float | None:
         response = self.result.response
-        return response.percentile(99) if carries(response.count, PER_MILLE["p99"]) else None
+        return response.percentile(99) if has_tail(response.count, PER_MILLE["p99"]) else None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What comes of setting two runs, or two candidates of runs, against each other: B ÷ A, figure by figure."""
+"""The result of comparing two runs, or two candidates: B ÷ A, figure by figure."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ if TYPE_CHECKING:
     from harness.model.summaries import Estimate, Ratio
 
 COMPARISON_SCHEMA = 1
-"""Version of the JSON form of a `RunComparison`; goes up on an incompatible change."""
+"""Version of the JSON form of a `RunComparison`; it goes up on an incompatible change."""
 
 Finding = Literal["better", "worse", "no difference seen", "not compared"]
+"""B against A: the interval of the ratio excludes 1 (better or worse), includes it, or does not exist."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """What one side of a comparison is made from."""
+    """The records of one side of a comparison."""
 
     label: str
-    """What it was called on the command line."""
+    """The argument on the command line, `results/latest` or `results/latest:uvicorn`."""
     info: RunInfo
     records: Sequence[Record]
     starts: Sequence[ServerStart]
     server: str | None = None
-    """The candidate, if it is one of the run; None for the whole run."""
+    """The name of the one server that is compared; None for the whole run."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where one side's figures come from."""
+    """Where and when the figures of one side were measured."""
 
     label: str
     run: str
@@ -50,7 +51,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Difference:
-    """One figure on both sides, in the metric's own unit: requests/s, µs, bytes or s."""
+    """One figure on both sides, in the unit of the metric: requests/s, µs, bytes or s."""
 
     metric: Metric
     a: Estimate | None
@@ -59,16 +60,16 @@ class Difference:
     rounds_b: int
     finding: Finding
     ratio: Ratio | None = None
-    """B ÷ A. Without an interval to speak of where the finding is `not compared`."""
+    """B ÷ A; its interval means nothing if the finding is `not compared`."""
     told_from: float | None = None
-    """The smallest difference that this comparison could have told: half the width of its interval, 0.03 for 3 %."""
+    """The smallest difference detectable: half the width of the interval, 0.03 for 3 %."""
     reason: str = ""
-    """Why it was not compared."""
+    """Why the figure was not compared."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A case on one side, and whether its numbers may be believed."""
+    """A case on one side, with its verdict."""
 
     case: Case
     verdict: Verdict
@@ -77,7 +78,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class CasePair:
-    """A case that both sides have; without differences where either is not valid."""
+    """A case that both sides have; without differences unless both are valid."""
 
     a: Entry
     b: Entry
@@ -89,7 +90,7 @@ class CasePair:
 
 @dataclass(frozen=True)
 class StartPair:
-    """The starts of a server on both sides; those of B may be missing."""
+    """The start-up times of a server on both sides; those of B may be missing."""
 
     a: ServerConfig
     b: ServerConfig
@@ -98,44 +99,44 @@ class StartPair:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What became of a gate on one case, or on the starts of one server."""
+    """The result of a gate for one case, or for the starts of one server."""
 
     gate: str
     metric: Metric
     about: Case | ServerConfig | None
-    """As A has it; None where there was nothing to check the gate on."""
+    """The case or server configuration of A; None if A has nothing to check the gate on."""
     outcome: GateResult
     ratio: Ratio | None = None
     reason: str = ""
-    """Why it was not checked."""
+    """Why the gate was not checked."""
 
 
 @dataclass(frozen=True)
 class RunComparison:
-    """Everything that was found, and what it stands on."""
+    """All differences between the two sides, and the conditions under which they were measured."""
 
     schema: int
     """`COMPARISON_SCHEMA`."""
     a: Origin
     b: Origin
     paired: bool
-    """Do both sides come from one run?"""
+    """Are both sides from the same run?"""
     cases: tuple[CasePair, ...]
     starts: tuple[StartPair, ...]
     only_a: tuple[Entry, ...]
     only_b: tuple[Entry, ...]
     gates: tuple[Judgement, ...]
     changes: tuple[Contrast, ...]
-    """What may be behind the differences."""
+    """Versions and other facts that may explain the differences."""
     unlike: tuple[Contrast, ...]
-    """What should not have been different."""
+    """Conditions that should be equal and are not."""
     conditions_a: Mapping[str, object]
     conditions_b: Mapping[str, object]
     own_rates: tuple[int, int] = (0, 0)
-    """Of a sweep: how many cases of A, and of B, are at rates that the other does not have. They are not compared."""
+    """In a sweep: how many cases of A, and of B, are not compared as the other side does not have their rates."""
 
     @property
     def differences(self) -> tuple[Difference, ...]:
-        """Every figure of every pair."""
+        """All figures of all cases and starts."""
         of_cases = (each for pair in self.cases for each in pair.differences)
         return (*of_cases, *(pair.difference for pair in self.starts))

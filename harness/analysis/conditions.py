@@ -1,4 +1,4 @@
-"""What two runs stand on: what must be alike for their numbers to be compared, and what changed between them. Pure."""
+"""What must be equal for two runs to be compared, and what else changed between them. Pure."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from harness.model.results import Environment, RunInfo, ServerStart
 
 GENERATOR = ("asgi-harness", "locust", "gevent")
-"""Packages that make the load: at another version they are another instrument."""
+"""Packages that generate the load: runs with other versions of them cannot be compared."""
 MEMORY_LEEWAY = 0.01
-"""Kernels keep different amounts of a machine's memory for themselves."""
+"""Memory sizes that differ by no more than this are equal: kernels reserve different amounts of the same memory."""
 
 _MEMORY = "memory in bytes"
 _ELSEWHERE = {
@@ -25,8 +25,8 @@ _ELSEWHERE = {
     "machine python implementation",
     "machine python version",
 }
-"""Facts about the machine that the environment has a name of its own for."""
-_PASSING = {
+"""These facts about the machine are listed under their names in `Environment` instead."""
+_TRANSIENT = {
     "machine activity",
     "machine processor current_mhz",
     "machine ram available_bytes",
@@ -34,17 +34,20 @@ _PASSING = {
     "machine network time_wait",
     "machine power battery_ratio",
 }
-"""What changes by itself, from one minute to the next."""
+"""These facts about the machine change from minute to minute."""
 
 
 Kind = Literal["condition", "server", "app", "package", "event loop", "module", "harness"]
-"""What is to be alike · versions of what is measured (of an app, its commit too) and of what it needs · what it runs an
-app with · the commit of the harness."""
+"""What kind of thing differs.
+
+`condition` must be equal in both runs. `server`, `app` and `package` are versions (of a user app, its commit). `event
+loop` and `module` are what a server ran its app with. `harness` is the commit of the harness.
+"""
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """Something that the two sides do not have in common; None where a side has none."""
+    """Something that differs between the two sides; None where a side does not have it."""
 
     kind: Kind
     name: str
@@ -52,8 +55,11 @@ class Contrast:
     b: str | None
 
 
-def conditions(info: RunInfo, server: str | None = None) -> dict[str, object]:
-    """All that has to be alike in two runs for their numbers to be compared, by name; `server` is the candidate."""
+def list_conditions(info: RunInfo, server: str | None = None) -> dict[str, object]:
+    """Everything that must be equal in two runs for their numbers to be compared, by name.
+
+    With a `server`, only its interpreter is listed, not those of the other servers.
+    """
     environment = info.environment
     pythons = {text for name, text in environment.interpreters.items() if server in {None, name}}
     return {
@@ -78,18 +84,20 @@ def conditions(info: RunInfo, server: str | None = None) -> dict[str, object]:
     }
 
 
-def unlike(a: RunInfo, b: RunInfo, servers: tuple[str | None, str | None] = (None, None)) -> tuple[Contrast, ...]:
-    """What stands in the way of comparing two runs, or these candidates; what only one side has recorded does not."""
-    ours, theirs = conditions(a, servers[0]), conditions(b, servers[1])
+def find_mismatches(
+    a: RunInfo, b: RunInfo, servers: tuple[str | None, str | None] = (None, None)
+) -> tuple[Contrast, ...]:
+    """Conditions that differ between two runs, or between a candidate of each; those that one lacks are left out."""
+    ours, theirs = list_conditions(a, servers[0]), list_conditions(b, servers[1])
     return tuple(
         Contrast("condition", name, str(ours[name]), str(theirs[name]))
         for name in ours
-        if name in theirs and not _alike(name, ours[name], theirs[name])
+        if name in theirs and not _is_equal(name, ours[name], theirs[name])
     )
 
 
-def departures(before: RunInfo, now: RunInfo) -> tuple[Contrast, ...]:
-    """What keeps an interrupted run from being gone on with: other conditions, another plan, or other versions."""
+def find_resume_mismatches(before: RunInfo, now: RunInfo) -> tuple[Contrast, ...]:
+    """Why an interrupted run cannot be resumed: conditions, plan or versions that differ from what they were."""
     planned = [
         Contrast("condition", name.replace("_", " "), str(ours), str(theirs))
         for name in ("rounds", "precision", "max_rounds", "control")
@@ -98,25 +106,25 @@ def departures(before: RunInfo, now: RunInfo) -> tuple[Contrast, ...]:
     if before.baseline != now.baseline:
         planned.append(Contrast("condition", "baseline", _name(before.baseline), _name(now.baseline)))
     if before.planned != now.planned:
-        words = ("as they were planned", "other servers, apps, scenarios or protocols")
+        words = ("as planned", "other servers, apps, scenarios or protocols")
         planned.append(Contrast("condition", "cases", *words))
     ones, others = before.environment, now.environment
     versions = [
         *_contrasts("server", ones.server_versions, others.server_versions, None),
         *_contrasts("app", ones.app_versions, others.app_versions, None),
     ]
-    return (*unlike(before, now), *planned, *versions)
+    return (*find_mismatches(before, now), *planned, *versions)
 
 
-def changes(
+def find_changes(
     a: RunInfo,
     b: RunInfo,
     servers: Iterable[tuple[str, str]],
     starts: tuple[Sequence[ServerStart], Sequence[ServerStart]],
 ) -> tuple[Contrast, ...]:
-    """What may be behind a difference: versions of servers, apps and packages, event loops, commits.
+    """What may explain a difference: versions of servers, apps and packages, event loops, commits.
 
-    `servers` are the names that the compared go by, on either side; `starts` those of the two runs.
+    `servers` are the names of the compared servers, A and B; `starts` are the server starts of the two runs.
     """
     ones, others = a.environment, b.environment
     pairs = sorted(set(servers))
@@ -130,8 +138,8 @@ def changes(
     if ones.app_commit != others.app_commit:
         found.append(Contrast("app", "commit", ones.app_commit, others.app_commit))
     for pair in pairs:
-        found += _packages(pair, ones, others)
-        found += _active(pair, starts)
+        found += _compare_packages(pair, ones, others)
+        found += _compare_active(pair, starts)
     commits = Contrast("harness", "commit", ones.git_commit, others.git_commit)
     return (*dict.fromkeys(found), *([commits] if commits.a != commits.b else []))
 
@@ -140,11 +148,11 @@ def _name(candidate: Candidate) -> str:
     return f"{candidate.server} with {candidate.app}"
 
 
-def _packages(pair: tuple[str, str], ones: Environment, others: Environment) -> list[Contrast]:
-    """Packages that differ where the server runs, but those that make the load, and the server itself.
+def _compare_packages(pair: tuple[str, str], ones: Environment, others: Environment) -> list[Contrast]:
+    """Packages of the server's environment that differ, except the server itself and those that generate the load.
 
-    Set against the harness's own environment, one that was made for a server lacks much that it does not need: then
-    only what it has is looked at.
+    A virtual environment made for a server has fewer packages than that of the harness. If only one side has one, only
+    the packages in it are compared.
     """
     own = ones.other_packages.get(pair[0]), others.other_packages.get(pair[1])
     apart = [packages.keys() for packages in own if packages is not None]
@@ -157,8 +165,10 @@ def _packages(pair: tuple[str, str], ones: Environment, others: Environment) -> 
     return [each for each in found if each.name not in {*GENERATOR, *map(_base, pair)}]
 
 
-def _active(pair: tuple[str, str], starts: tuple[Sequence[ServerStart], Sequence[ServerStart]]) -> list[Contrast]:
-    """Event loops that differ, and for two entries of one server the modules that only one of them has loaded."""
+def _compare_active(
+    pair: tuple[str, str], starts: tuple[Sequence[ServerStart], Sequence[ServerStart]]
+) -> list[Contrast]:
+    """Event loops that differ, and for two versions of one server the modules that only one of them has loaded."""
     seen = [
         [each.active for each in several if each.config.server == server and each.active is not None]
         for server, several in zip(pair, starts, strict=True)
@@ -175,7 +185,7 @@ def _active(pair: tuple[str, str], starts: tuple[Sequence[ServerStart], Sequence
 
 
 def _contrast(kind: Kind, pair: tuple[str, str], values: Sequence[str | None]) -> Contrast:
-    """Named after the server, or with the server on each side where they are two."""
+    """Put the server in the name, or where A and B have different servers, in front of each value."""
     if pair[0] == pair[1]:
         return Contrast(kind, pair[0], *values)
     return Contrast(
@@ -190,7 +200,7 @@ def _base(server: str) -> str:
 def _contrasts(
     kind: Kind, ours: Mapping[str, str], theirs: Mapping[str, str], names: Iterable[str] | None
 ) -> list[Contrast]:
-    """Entries that are not the same on both sides, of these names or of all."""
+    """Entries that differ, among these names or among all."""
     asked = ours.keys() | theirs.keys() if names is None else names
     pairs = {name: (ours.get(name), theirs.get(name)) for name in sorted(asked)}
     return [Contrast(kind, name, *pair) for name, pair in pairs.items() if _differ(pair)]
@@ -200,15 +210,15 @@ def _differ(pair: Sequence[str | None]) -> bool:
     return pair[0] != pair[1]
 
 
-def _alike(name: str, ours: object, theirs: object) -> bool:
+def _is_equal(name: str, ours: object, theirs: object) -> bool:
     if name == _MEMORY and isinstance(ours, int) and isinstance(theirs, int):
         return abs(ours - theirs) <= MEMORY_LEEWAY * max(ours, theirs)
     return ours == theirs
 
 
 def _leaves(name: str, value: object) -> Iterator[tuple[str, object]]:
-    """The plain values in a tree of dataclasses, each by its way through the tree, without those that pass."""
-    if name in _PASSING or (value is None and name == "machine"):
+    """The plain values in a tree of dataclasses, each with its path as its name, except transient ones."""
+    if name in _TRANSIENT or (value is None and name == "machine"):
         return
     if is_dataclass(value):
         for field in fields(value):

@@ -1,4 +1,4 @@
-"""Limits on how far a figure may move from one run to another: what `--fail-if` means, and whether it holds. Pure."""
+"""Limits on how B may differ from A: what `--fail-if` means, and whether a limit is kept. Pure."""
 
 from __future__ import annotations
 
@@ -12,47 +12,51 @@ if TYPE_CHECKING:
     from harness.model.summaries import Ratio
 
 Metric = Literal["throughput", "p50", "p99", "cpu", "memory", "ready"]
-"""Answers a second · response time · CPU time per request · peak memory · time from start to first answer."""
+"""The figures that can have a gate.
+
+`throughput` is right answers per second, `p50` and `p99` are response times, `cpu` is CPU time per request, `memory` is
+the peak PSS, `ready` is the start-up time.
+"""
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
 
 GateResult = Literal["met", "missed", "not clear", "not checked"]
-"""The interval lies on the right side of the limit · wholly beyond it · on both sides · there is none."""
+"""How the interval lies to the limit: within it, wholly beyond it, on both sides; `not checked` without an interval."""
 
-EXPECTED = f"expected METRIC<-5% or METRIC>10%, with commas between several, METRIC being {', '.join(METRICS)}"
+EXPECTED = f"expected METRIC<-5% or METRIC>10%, separated by commas, where METRIC is one of {', '.join(METRICS)}"
 _FORM = re.compile(rf"({'|'.join(METRICS)})\s*([<>])\s*([+-]?\d+(?:\.\d+)?)\s*%")
 
 
 @dataclass(frozen=True)
 class Gate:
-    """A change of B against A that is not to be."""
+    """A limit on how far B may differ from A."""
 
     text: str
-    """As it was asked for, `throughput<-5%`."""
+    """The gate as the user wrote it, `throughput<-5%`."""
     metric: Metric
     above: bool
-    """Is it missed above the limit, or below?"""
+    """Is the gate missed above the limit (True) or below it (False)?"""
     limit: float
-    """As a ratio of B to A: −5 % is 0.95."""
+    """The limit as a ratio B ÷ A: −5 % is 0.95."""
 
     def judge(self, ratio: Ratio) -> GateResult:
-        """Whether a ratio with its interval keeps to the limit; missed only when the whole interval lies beyond."""
+        """Compare a ratio with the limit; the gate is missed only if the whole interval is beyond it."""
         if self.above:
             return "missed" if ratio.low > self.limit else "met" if ratio.high <= self.limit else "not clear"
         return "missed" if ratio.high < self.limit else "met" if ratio.low >= self.limit else "not clear"
 
 
-def gates_of(text: str) -> tuple[Gate, ...]:
-    """The gates that a text names; none for an empty text. Raises `UsageError` for anything else."""
-    return tuple(_gate(part.strip()) for part in text.split(",")) if text.strip() else ()
+def parse_gates(text: str) -> tuple[Gate, ...]:
+    """Read gates separated by commas; none from an empty text. Raises `UsageError` for anything else."""
+    return tuple(_parse_gate(part.strip()) for part in text.split(",")) if text.strip() else ()
 
 
-def _gate(text: str) -> Gate:
+def _parse_gate(text: str) -> Gate:
     found = _FORM.fullmatch(text)
     if found is None:
         raise UsageError(f"--fail-if: {EXPECTED}; found {text or 'nothing between two commas'}")
     limit = 1 + float(found[3]) / 100
     if limit <= 0:
-        raise UsageError(f"--fail-if: expected a limit above -100%, for no figure falls further; found {text}")
+        raise UsageError(f"--fail-if: expected a limit above -100%, since no figure can fall further; found {text}")
     metric = next(each for each in METRICS if each == found[1])
     return Gate(text, metric, found[2] == ">", limit)

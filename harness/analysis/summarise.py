@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.analysis.case_rounds import collect
-from harness.analysis.intervals import estimate, latency, paired_ratio
+from harness.analysis.intervals import estimate, estimate_latency, paired_ratio
 from harness.analysis.naming import Naming
 from harness.model.histogram import Histogram
 from harness.model.loads import Rate, Saturate, Sweep
@@ -213,9 +213,9 @@ def _summary(row: CaseRounds, starts: Sequence[ServerStart], reference: CaseRoun
         errors=row.errors,
         throughput_rps=estimate(tuple(row.throughput_rps.values())),
         throughput_by_round_rps=tuple(row.throughput_rps.values()),
-        latency_us=latency([result.response for result in results], chance),
-        service_us=latency([result.service for result in results], chance),
-        send_lag_us=latency([result.send_lag for result in results], chance),
+        latency_us=estimate_latency([result.response for result in results], chance),
+        service_us=estimate_latency([result.service for result in results], chance),
+        send_lag_us=estimate_latency([result.send_lag for result in results], chance),
         response=Histogram.merge(result.response for result in results),
         cpu_us_per_request=estimate(tuple(row.cpu_us_per_request.values())),
         cpu_us_per_request_by_round=tuple(row.cpu_us_per_request.values()),

@@ -1,6 +1,6 @@
-"""May the number of one trial be believed? Pure.
+"""The verdict on one trial: can its number be used? Pure.
 
-Every limit has a name here, and every reason states its figure and its limit.
+Every limit is a constant here. Every reason states a figure and its limit.
 """
 
 from __future__ import annotations
@@ -21,34 +21,37 @@ if TYPE_CHECKING:
     from harness.model.results import LoadResult
 
 GENERATOR_CPU_LIMIT = 0.90
-"""Of its one core: beyond, queues in the generator are part of what it measures."""
+"""Above this share of its core, the generator's own queueing shows up in the latencies."""
 CEILING_LIMIT = 0.80
-"""Of the rate that the generator reaches against a server that does nothing."""
+"""Above this share of its ceiling, the generator may be what limits the rate."""
 SERVER_SATURATED = 0.95
-"""Of its cores: a server this busy has 5 % more to give, whatever drives it."""
-SAMPLED_TO_S = 0.01
-"""What the server used by either end of a window is known to: it is looked at ten times a second, and the rest drawn
-straight between the looks."""
+"""A server that uses this share of its CPUs is saturated: no generator can get more than 5 % more out of it."""
+SAMPLE_ERROR_S = 0.01
+"""The server's CPU time in a window is known this closely: it is sampled ten times a second and interpolated between
+samples."""
 IN_FLIGHT_EXCESS = 0.02
-"""More requests in flight than users cannot be; 2 % are left for clocks."""
+"""There cannot be more requests in flight than users; 2 % more are allowed for the error of the clocks."""
 IN_FLIGHT_LEAST = 0.50
-"""Of the users: below, the generator spends its time between requests and not on them."""
+"""If the requests in flight are fewer than this share of the users, the generator or its users spend most of their time
+between requests."""
 SHORT_OF_WINDOW = 0.25
-"""Of the window: a request this short can be missed by it hardly more often than a shorter one."""
+"""Requests that take at most this share of the window rarely miss it for not fitting inside."""
 SEND_LAG_LIMIT_US = 1_000
-"""At p99, while users were free: a generator so late adds its own lateness to the response time."""
+"""The limit for the send lag at p99 while users were free: a generator this late adds its delay to the latencies."""
 QUEUED_NOTED = 0.01
-"""Of the requests: so many found no user free when they were due."""
+"""A reason says so if more than this share of the requests were due while no user was free."""
 STEAL_NOTED = 0.05
-"""Of the machine: interleaved rounds and paired ratios still bear it."""
+"""Above this share of the machine's CPU time, steal is reported; interleaved rounds and paired ratios even it out."""
 STEAL_LIMIT = 0.20
-"""Of the machine: on two CPUs this can be nearly half of the server's."""
+"""Above this share of the machine's CPU time, steal makes a trial invalid: on two CPUs it can be nearly half of the
+server's."""
 OTHER_CPU_NOTED = 0.05
-"""Of the server's CPUs, used by processes other than its own: what the kernel gives them the server waits for."""
+"""Above this share of the server's CPUs, the CPU time of other processes is reported: the server has to wait for it."""
 OTHER_CPU_LIMIT = 0.20
-"""Of the server's CPUs."""
-KNOWN_TO_S = 0.04
-"""What the kernel says of a CPU's time is right to a hundredth of a second, at either end, of each of two figures."""
+"""Above this share of the server's CPUs, the CPU time of other processes makes a trial invalid."""
+CLOCK_TICKS_ERROR_S = 0.04
+"""The kernel counts CPU time in hundredths of a second: a difference of two counters between two readings may be off by
+four of them."""
 AGREED: Mapping[Protocol, str] = {
     "h1": "http/1.1",
     "h1-tls": "http/1.1",
@@ -58,18 +61,18 @@ AGREED: Mapping[Protocol, str] = {
     "ws-tls": "websocket",
     "h3": "h3",
 }
-"""What the peers must have agreed on; with the TLS version before it where there is TLS."""
+"""What client and server must have negotiated; over TLS, the TLS version comes before it."""
 
 Finding = tuple[Verdict, str]
-"""What one check found: the verdict that it alone would give (`valid`: to be told, no more), and the words."""
+"""The verdict that one check alone would give, and the reason. With `valid`, the reason is only a note."""
 
 GRAVITY: tuple[Verdict, ...] = get_args(Verdict)
-"""Verdicts from the one that is hoped for to the gravest."""
+"""Verdicts, from the best to the worst."""
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What is known of a trial beside its result; None where it is not known."""
+    """What is known about a trial besides its result; None where it was not measured."""
 
     server_cpu_s: float | None
     """CPU seconds of the server's processes inside the window."""
@@ -77,77 +80,76 @@ class Surroundings:
     """How many CPUs the server may run on."""
     steal_ratio: float | None
     other_cpu_ratio: float | None
-    """Share of the server's CPUs that other processes used."""
+    """Share of the server's CPUs that processes not belonging to the server used."""
     ceiling_rps: float | None
-    """The generator's calibrated rate for the protocol."""
+    """The generator's ceiling for the protocol, in requests per second."""
     disjoint: bool
-    """Had generator and server CPUs of their own?"""
+    """Did generator and server have separate CPUs?"""
 
 
 def judge(case: Case, result: LoadResult, around: Surroundings) -> tuple[Verdict, tuple[str, ...]]:
-    """Verdict on one trial that gave a result, and the reasons, the gravest first; the gravest finding decides.
+    """Return the verdict on a trial that has a result, and the reasons, worst first; the worst finding decides.
 
-    A trial of a search for a capacity is judged as a trial: whether it met the level is the search's to say, so errors
-    and a rate that was not kept are no faults of it.
+    In a search for a capacity, errors and a missed rate do not make a trial invalid: whether the service level was met
+    is decided by the search.
     """
     if not result.checked:
-        return "invalid", (f"before the window, {_first_error(result)}; limit 0",)
+        return "invalid", (f"before the window, {_describe_errors(result)}; limit 0",)
     load = case.load
     if result.requests == 0 and not isinstance(load, Capacity):
-        return "invalid", (_nothing(result), *_texts(_errors(load, result)))
+        return "invalid", (_explain_no_requests(result), *_list_reasons(_check_errors(load, result)))
     findings = [
-        *_errors(load, result),
-        *_account(result),
-        *_of_our_users(case, result),
-        *_kept(load, result),
-        *_not_the_servers(case, result, around),
+        *_check_errors(load, result),
+        *_check_account(result),
+        *_check_users(case, result),
+        *_check_rate(load, result),
+        *_check_generator_and_machine(case, result, around),
     ]
     findings.sort(key=lambda finding: -GRAVITY.index(finding[0]))
-    return findings[0][0] if findings else "valid", _texts(findings)
+    return findings[0][0] if findings else "valid", _list_reasons(findings)
 
 
-def overloaded(case: Case, result: LoadResult, around: Surroundings) -> bool:
-    """Was a given rate more than the server answers? Not so where generator or machine may have been the reason."""
-    if not result.checked or not _kept(case.load, result):
+def is_overloaded(case: Case, result: LoadResult, around: Surroundings) -> bool:
+    """Was the offered rate more than the server can answer? False if generator or machine may be the reason."""
+    if not result.checked or not _check_rate(case.load, result):
         return False
-    return all(verdict == "valid" for verdict, _ in _not_the_servers(case, result, around))
+    return all(verdict == "valid" for verdict, _ in _check_generator_and_machine(case, result, around))
 
 
-def disturbed(result: LoadResult, around: Surroundings) -> bool:
-    """Did the host or other processes take so much of the window that its number says nothing?
+def is_disturbed(result: LoadResult, around: Surroundings) -> bool:
+    """Did the host or other processes take too much CPU time in the window, so that the trial should be repeated?
 
-    A request that was not answered right, or was lost, is the server's still.
+    False if there were wrong answers or lost requests: these may be the server's fault, so the trial is kept.
     """
-    if result.window_s == 0 or result.errors.total or _account(result):
+    if result.window_s == 0 or result.errors.total or _check_account(result):
         return False
-    return any(verdict == "invalid" for verdict, _ in _machine(result.window_s, around))
+    return any(verdict == "invalid" for verdict, _ in _check_machine(result.window_s, around))
 
 
-def _not_the_servers(case: Case, result: LoadResult, around: Surroundings) -> list[Finding]:
-    """What is found of the generator and of the machine."""
+def _check_generator_and_machine(case: Case, result: LoadResult, around: Surroundings) -> list[Finding]:
     server_share = _server_share(case, result, around.server_cpu_s, around.server_cpus)
     return [
-        *_in_time(case, result),
-        *_bottleneck(result, server_share, around.ceiling_rps),
-        *_machine(result.window_s, around),
+        *_check_send_lag(case, result),
+        *_check_bottleneck(result, server_share, around.ceiling_rps),
+        *_check_machine(result.window_s, around),
     ]
 
 
-def _errors(load: Load, result: LoadResult) -> list[Finding]:
+def _check_errors(load: Load, result: LoadResult) -> list[Finding]:
     if result.errors.total == 0:
         return []
     if isinstance(load, Capacity):
-        return [("valid", f"{_first_error(result)}; the level allows {_percent(load.error_share)}")]
-    return [("invalid", f"{_first_error(result)}; limit 0")]
+        return [("valid", f"{_describe_errors(result)}; the service level allows {_percent(load.error_share)}")]
+    return [("invalid", f"{_describe_errors(result)}; limit 0")]
 
 
-def _nothing(result: LoadResult) -> str:
+def _explain_no_requests(result: LoadResult) -> str:
     waiting = f", {result.abandoned} were in flight at its end" if result.abandoned else ""
-    longer = "; a longer --duration may hold some" if result.abandoned else ""
-    return f"0 requests came back right in the window{waiting}; limit 1{longer}"
+    longer = "; try a longer --duration" if result.abandoned else ""
+    return f"0 requests got a right answer in the window{waiting}; limit 1{longer}"
 
 
-def _first_error(result: LoadResult) -> str:
+def _describe_errors(result: LoadResult) -> str:
     """How many requests failed, their share, and the first kind with its example."""
     errors = result.errors
     share = errors.total / max(result.finished, errors.total, 1)
@@ -156,23 +158,23 @@ def _first_error(result: LoadResult) -> str:
     return f"requests without a right answer: {errors.total:,} ({_percent(share)}), first {count:,} × {kind}{example}"
 
 
-def _account(result: LoadResult) -> list[Finding]:
-    """Every request that was started has an end."""
+def _check_account(result: LoadResult) -> list[Finding]:
+    """Check that every request that was started is finished or abandoned."""
     lost = result.started - result.finished - result.abandoned
     if lost == 0:
         return []
     return [("invalid", f"{lost:,} of {result.started:,} started requests are unaccounted for; limit 0")]
 
 
-def _of_our_users(case: Case, result: LoadResult) -> list[Finding]:
-    """What is known only where the users were ours; of others their word is taken, and that is told."""
+def _check_users(case: Case, result: LoadResult) -> list[Finding]:
+    """Check what only our own users record; custom users are trusted, and a note says so."""
     if not result.verified:
-        unchecked = "users of a Locust file of its own: what it does not check, nobody did"
-        return [("valid", unchecked), *_pace(case, result)]
-    return [*_negotiated(case.protocol, result.connections.negotiated), *_in_flight(case, result)]
+        unchecked = "custom Locust users: responses were checked only as far as that file checks them"
+        return [("valid", unchecked), *_check_think_time(case, result)]
+    return [*_check_negotiated(case.protocol, result.connections.negotiated), *_check_in_flight(case, result)]
 
 
-def _negotiated(protocol: Protocol, negotiated: str) -> list[Finding]:
+def _check_negotiated(protocol: Protocol, negotiated: str) -> list[Finding]:
     agreed = " ".join(part for part in negotiated.split() if not part.startswith("TLS"))
     encrypted = negotiated.startswith("TLS")
     if agreed == AGREED[protocol] and encrypted == (protocol in TLS_PROTOCOLS):
@@ -181,12 +183,12 @@ def _negotiated(protocol: Protocol, negotiated: str) -> list[Finding]:
     return [("invalid", f"negotiated {negotiated or 'nothing'}, asked for {wanted}")]
 
 
-def _in_flight(case: Case, result: LoadResult) -> list[Finding]:
-    """Little's law for a closed loop: requests in flight = rate × mean service time (Little 1961).
+def _check_in_flight(case: Case, result: LoadResult) -> list[Finding]:
+    """Check Little's law for a closed loop: requests in flight = rate × mean service time (Little 1961).
 
-    At most one per user, and more than half of the users. The edges of the window blur that by one request per user:
-    one that began before it is counted in the rate, one that ends after it is not. So requests that last as long as the
-    window are not seen at all, but for those that are in flight when it closes.
+    There must be at most one per user, and at least half as many as users. At the edges of the window this is off by
+    one request per user: a request that began before it counts in the rate, one that ends after it does not. Requests
+    that take as long as the window are only seen if they are in flight when it closes.
     """
     if not isinstance(case.load, Saturate):
         return []
@@ -202,20 +204,21 @@ def _in_flight(case: Case, result: LoadResult) -> list[Finding]:
     return []
 
 
-def _pace(case: Case, result: LoadResult) -> list[Finding]:
-    """Whether users of a Locust file of its own spend their time on requests, or wait between them.
+def _check_think_time(case: Case, result: LoadResult) -> list[Finding]:
+    """Check that custom users spend their time on requests and do not wait between them.
 
-    Requests that last as long as the window would not be seen, so nothing is said where any come near that.
+    Requests that take as long as the window would not be seen, so there is no finding if any come near that.
     """
     in_flight = result.throughput_rps * result.service.mean_us / 1e6
     if in_flight >= case.users * IN_FLIGHT_LEAST or result.service.max_us / 1e6 > SHORT_OF_WINDOW * result.window_s:
         return []
-    seen = f"{in_flight:.2g} requests in flight (rate × mean time) with {case.users} users, who wait between requests"
-    return [("client-limited", f"{seen}: the rate is their pace; limit {_percent(IN_FLIGHT_LEAST)} of them")]
+    seen = f"{in_flight:.2g} requests in flight (rate × mean time) with {case.users} users"
+    limit = f"limit {_percent(IN_FLIGHT_LEAST)} of them"
+    return [("client-limited", f"{seen}: their think time limits the rate; {limit}")]
 
 
-def _kept(load: Load, result: LoadResult) -> list[Finding]:
-    """Whether what was due at a given rate was sent, and answered at that rate."""
+def _check_rate(load: Load, result: LoadResult) -> list[Finding]:
+    """Check that an open loop sent all that was due, and that it was answered at that rate."""
     if not isinstance(load, Rate):
         return []
     findings: list[Finding] = []
@@ -228,8 +231,8 @@ def _kept(load: Load, result: LoadResult) -> list[Finding]:
     return findings
 
 
-def _in_time(case: Case, result: LoadResult) -> list[Finding]:
-    """Whether an open loop sent what was due when it was due."""
+def _check_send_lag(case: Case, result: LoadResult) -> list[Finding]:
+    """Check that an open loop sent requests when they were due."""
     if isinstance(case.load, Saturate):
         return []
     queued_share = result.queued / max(result.started, 1)
@@ -243,26 +246,25 @@ def _in_time(case: Case, result: LoadResult) -> list[Finding]:
 
 
 def _server_share(case: Case, result: LoadResult, server_cpu_s: float | None, server_cpus: int) -> float | None:
-    """How busy the server was: 1.0 is all that its workers can use, a core each as long as there are cores."""
+    """How busy the server was: 1.0 is all its workers can use: one CPU each, or all CPUs if there are fewer."""
     if server_cpu_s is None:
         return None
     return server_cpu_s / result.window_s / max(1, min(case.workers, server_cpus))
 
 
-def _bottleneck(result: LoadResult, server_share: float | None, ceiling_rps: float | None) -> list[Finding]:
-    """Whether the number is the generator's own.
+def _check_bottleneck(result: LoadResult, server_share: float | None, ceiling_rps: float | None) -> list[Finding]:
+    """Check that the server limits the rate, and not the generator.
 
-    By the utilisation law (Denning & Buzen 1978) rate = share of time busy × capacity, for generator and server alike,
-    so the one nearer to 1 is the bottleneck. The generator's share is known twice: from its CPU, and as rate ÷ its
-    calibrated ceiling. Past a limit it is blamed, unless the server was at least as busy, or so busy
-    (`SERVER_SATURATED`) that the rate is within 5 % of the server's own limit even if the generator is saturated too;
-    both as far as the samples can tell.
-    A server that was not looked at acquits nobody.
+    By the utilisation law (Denning & Buzen 1978), rate = share of time busy × capacity for generator and server alike,
+    so the one whose share is nearer to 1 is the bottleneck. The generator's share is known in two ways: from its CPU
+    time, and as rate ÷ its ceiling. Above a limit the trial is client-limited, unless the server was at least as busy,
+    or so busy (`SERVER_SATURATED`) that the rate is within 5 % of the server's own limit; both within the error of the
+    samples. Without server samples we cannot rule the generator out.
     """
     ceiling_share = result.throughput_rps / ceiling_rps if ceiling_rps else 0.0
     generator_share = max(result.cpu_ratio, ceiling_share)
-    known_to = SAMPLED_TO_S / result.window_s
-    if server_share is not None and server_share + known_to >= min(generator_share, SERVER_SATURATED):
+    error = SAMPLE_ERROR_S / result.window_s
+    if server_share is not None and server_share + error >= min(generator_share, SERVER_SATURATED):
         return []
     beside = "" if server_share is None else f", the server {_percent(server_share)} of its own"
     findings: list[Finding] = []
@@ -275,23 +277,23 @@ def _bottleneck(result: LoadResult, server_share: float | None, ceiling_rps: flo
     return findings
 
 
-def _machine(window_s: float, around: Surroundings) -> list[Finding]:
-    foreign = "other processes used {} of the server's CPUs"
+def _check_machine(window_s: float, around: Surroundings) -> list[Finding]:
+    steal, others = "the host took {} of the CPU", "other processes used {} of the server's CPUs"
     findings = [
-        *_taken(around.steal_ratio, "the host took {} of the CPU", window_s, STEAL_NOTED, STEAL_LIMIT),
-        *_taken(around.other_cpu_ratio, foreign, window_s, OTHER_CPU_NOTED, OTHER_CPU_LIMIT),
+        *_check_share(around.steal_ratio, steal, window_s, STEAL_NOTED, STEAL_LIMIT),
+        *_check_share(around.other_cpu_ratio, others, window_s, OTHER_CPU_NOTED, OTHER_CPU_LIMIT),
     ]
     if not around.disjoint:
         findings.append(("valid", "generator and server shared CPUs; each needs 1 of its own"))
     return findings
 
 
-def _taken(share: float | None, words: str, window_s: float, noted: float, limit: float) -> list[Finding]:
-    """CPU time that went to others: told from one share on, and too much from another.
+def _check_share(share: float | None, words: str, window_s: float, noted: float, limit: float) -> list[Finding]:
+    """Check CPU time that others used: above `noted` it is reported, above `limit` the trial is invalid.
 
-    In a short window the kernel's hundredths of a second are a share of their own, which is nobody's.
+    Neither is less than the error of the kernel's clock ticks, which is a large share of a short window.
     """
-    noted, limit = (max(each, KNOWN_TO_S / window_s) for each in (noted, limit))
+    noted, limit = (max(each, CLOCK_TICKS_ERROR_S / window_s) for each in (noted, limit))
     if share is None or share <= noted:
         return []
     text = words.format(_percent(share))
@@ -302,7 +304,7 @@ def _taken(share: float | None, words: str, window_s: float, noted: float, limit
     ]
 
 
-def _texts(findings: Iterable[Finding]) -> tuple[str, ...]:
+def _list_reasons(findings: Iterable[Finding]) -> tuple[str, ...]:
     return tuple(text for _, text in findings)
 
 

@@ -1,4 +1,4 @@
-"""The command line: one file for each verb, or for a few that belong together."""
+"""The command line: one file for each command, or for a few that belong together."""
 
 from harness.cli import calibrate, check, compare, doctor, run, serve
 from harness.cli.app import app

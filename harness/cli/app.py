@@ -1,4 +1,4 @@
-"""The command that the verbs belong to, and how a verb gets the settings."""
+"""The command `harness`, to which its commands are added, and how they get the settings."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ NOTHING_MEASURED = 3
 INTERRUPTED = 130
 
 app = typer.Typer(
-    help="Which server should I deploy my ASGI app on? One app under several servers, the same load at each.",
+    help="Which server should I deploy my ASGI app on? Runs one app under several servers, with the same load on each.",
     epilog="Begin with: harness run --rounds 3 --scenarios plaintext. "
-    "Exit status: 2 an option or a file that cannot be followed, told in one line; "
-    "70 a fault of the harness itself, told with its traceback.",
+    "Exit status: 2 invalid options or files, with one line that says why; "
+    "70 an internal error, with its traceback.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -31,37 +31,32 @@ app = typer.Typer(
 )
 
 
-def _value(option: Option) -> object:
-    return Annotated[str | None, typer.Option(help=option.help, metavar=option.metavar, show_default=False)]
+def _annotate(option: Option) -> object:
+    if option.flag:
+        name = f"--{option.key.replace('_', '-')}"
+        return Annotated[bool | None, typer.Option(name, help=option.help, show_default=False)]
+    shown = typer.Option(help=option.help, metavar=option.metavar, show_default=False)
+    return Annotated[list[str] | None, shown] if option.repeated else Annotated[str | None, shown]
 
 
-def _values(option: Option) -> object:
-    return Annotated[list[str] | None, typer.Option(help=option.help, metavar=option.metavar, show_default=False)]
-
-
-def _flag(option: Option) -> object:
-    name = f"--{option.key.replace('_', '-')}"
-    return Annotated[bool | None, typer.Option(name, help=option.help, show_default=False)]
-
-
-def with_settings(verb: Callable[[Settings], None]) -> Callable[..., None]:
-    """Give a verb an option for each setting; the verb gets what they, the file and the defaults amount to."""
+def with_settings(run: Callable[[Settings], None]) -> Callable[..., None]:
+    """Make a command with one option per setting; `run` gets the settings from options, file and defaults."""
 
     def command(config_file: Path | None, **given: str | bool | list[str] | None) -> None:
-        verb(read_settings(given, Path.cwd(), config_file))
+        run(read_settings(given, Path.cwd(), config_file))
 
     parameters = [
         inspect.Parameter(
             option.key,
             inspect.Parameter.KEYWORD_ONLY,
             default=None,
-            annotation=_flag(option) if option.flag else _values(option) if option.repeated else _value(option),
+            annotation=_annotate(option),
         )
         for option in list_options()
     ]
-    file = Annotated[Path | None, typer.Option("--config", help="File of these settings, if not harness.toml.")]
+    file = Annotated[Path | None, typer.Option("--config", help="Settings file to read instead of harness.toml.")]
     parameters.append(inspect.Parameter("config_file", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=file))
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # what inspect and typer read
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # inspect and typer read it
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    command.__name__, command.__doc__ = verb.__name__, verb.__doc__
+    command.__name__, command.__doc__ = run.__name__, run.__doc__
     return command

@@ -32,18 +32,18 @@ def calibrate_(
     tools = {name for name in against.split(",") if name}
     if unknown := tools - {"wrk", "h2load"}:
         raise UsageError(f"--against: expected wrk, h2load or both, found {', '.join(sorted(unknown))}")
-    if absent := others.missing(tools):
+    if absent := others.find_missing(tools):
         raise UsageError(f"--against: expected {', '.join(sorted(absent))} to be installed, found no such command")
     placement = cpus.place(cpus.available())
     with guard.guard() as token, certificates.issue() as tls:
         generator = ceiling.Generator(sys.executable, placement, tls, token, window_s=others.WINDOW_S)
         screen.say("Ceilings against the null server, best of three, 32 users:")
         for protocol in PROTOCOLS:
-            rate_rps = ceiling.ceilings(generator, [protocol], tries=3).get(protocol)
+            rate_rps = ceiling.measure_ceilings(generator, [protocol], tries=3).get(protocol)
             show_ceiling(screen, protocol, rate_rps, spoken=protocol in ceiling.NULL.protocols)
-        targets = [others.null_target] + ([others.nginx_target] if not others.missing({"nginx"}) else [])
+        targets = [others.start_null_server] + ([others.start_nginx] if not others.find_missing({"nginx"}) else [])
         for target in targets if tools else []:
-            show_rate_ratios(screen, others.all_comparisons(target, tools, generator, pairs), pairs)
-        with others.null_target(generator) as null:
-            result = others.ours(others.Side(users=1000), "h1", null.url("h1"), generator)
+            show_rate_ratios(screen, others.compare_all(target, tools, generator, pairs), pairs)
+        with others.start_null_server(generator) as null:
+            result = others.run_locust(others.Side(users=1000), "h1", null.url("h1"), generator)
         screen.say(f"Memory of one load process with 1,000 connections: {significant(result.memory_bytes / 1e6)} MB")

@@ -10,7 +10,7 @@ import typer
 
 from harness.analysis.compare import compare
 from harness.analysis.comparison import Side
-from harness.analysis.gates import gates_of
+from harness.analysis.gates import parse_gates
 from harness.cli.app import MISSED_GATE, NOTHING_MEASURED, app
 from harness.cli.terminal import Screen, show_comparison
 from harness.model.errors import UsageError
@@ -71,7 +71,7 @@ def compare_(
     conditions, or bad usage, 3 a gate could not be checked, or nothing could
     be compared, 0 otherwise.
     """
-    gates = gates_of(fail_if)
+    gates = parse_gates(fail_if)
     if format_ not in FORMATS:
         raise UsageError(f"--format: expected {', '.join(FORMATS)}, found {format_}")
     ours, theirs = _side("A", a), _side("B", b)

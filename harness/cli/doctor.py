@@ -66,11 +66,11 @@ def doctor_(
     found = None
     if with_noise:
         found = _measure_noise(settings, placement, screen)
-        checks.append(noise.judge(found))
+        checks.append(noise.judge_noise(found))
         if screen:
             show_checks(screen, checks[-1:])
             show_noise(screen, found)
-    worst = diagnosis.worst(checks)
+    worst = diagnosis.find_worst(checks)
     if not screen:
         answer = {"schema": DOCTOR_SCHEMA, "worst": worst, "checks": checks, "noise": found, "machine": machine}
         Screen().write(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
@@ -109,4 +109,4 @@ def _measure_noise(settings: Settings, placement: Placement, screen: Screen | No
     with tempfile.TemporaryDirectory(prefix="harness-") as folder, progress as watch:
         directory = RunDirectory.create(Path(folder), info.id)
         stages.measure(selection, plan, info, directory, placement, watch)
-        return noise.measured(directory.read_trials(), server)
+        return noise.estimate_noise(directory.read_trials(), server)

@@ -11,13 +11,13 @@ from msgspec.structs import replace
 
 from harness import report
 from harness.analysis import summarise
-from harness.analysis.conditions import departures
+from harness.analysis.conditions import find_resume_mismatches
 from harness.catalog import listing
 from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, with_settings
 from harness.cli.terminal import Screen
 from harness.model.errors import UsageError
 from harness.plan.schedule import make_plan
-from harness.plan.selection import placed, select
+from harness.plan.selection import place_processes, select
 from harness.run import stages
 from harness.run.directory import RunDirectory
 from harness.run.info import describe
@@ -32,20 +32,20 @@ if TYPE_CHECKING:
 def measure(settings: Settings) -> None:
     """Measure, write the results, and report them.
 
-    Every server starts afresh in every round, every answer is verified, and the report says which numbers hold.
+    Every server is started anew in every round, every answer is verified, and the report says which numbers are valid.
     """
     screen = Screen()
     before = RunDirectory(Path(settings.resume)).read_info() if settings.resume else None
-    placement = placed(settings)
+    placement = place_processes(settings)
     selection = select(settings if before is None else replace(settings, seed=before.conditions.seed), screen.say)
     plan = make_plan(selection)
     screen.plan(plan, selection)
     info = dataclasses.replace(describe(selection, placement), planned=plan.cases)
     if before is None:
         directory = RunDirectory.create(Path(settings.out), info.id)
-        screen.say("First a few seconds for each protocol to find the load generator's own ceiling.")
+        screen.say("First, a few seconds per protocol to measure the load generator's ceiling.")
     else:
-        directory, info = RunDirectory(Path(settings.resume or "")), _gone_on_with(before, info)
+        directory, info = RunDirectory(Path(settings.resume or "")), _check_resumable(before, info)
         directory.repair()
     interrupted = False
     try:
@@ -61,11 +61,11 @@ def measure(settings: Settings) -> None:
         raise typer.Exit(NOTHING_MEASURED)
 
 
-def _gone_on_with(before: RunInfo, now: RunInfo) -> RunInfo:
-    """The interrupted run; raises `UsageError` when it has come to its end, or when another one is asked for now."""
+def _check_resumable(before: RunInfo, now: RunInfo) -> RunInfo:
+    """Return the interrupted run; raise `UsageError` if it is complete or the options are not those it had."""
     if before.complete:
-        raise UsageError(f"--resume: expected an interrupted run, found that {before.id} has come to its end")
-    for each in departures(before, now):
+        raise UsageError(f"--resume: expected an interrupted run, found that {before.id} is complete")
+    for each in find_resume_mismatches(before, now):
         raise UsageError(f"--resume: expected {each.name} {each.a}, as in {before.id}, found {each.b}")
     return before
 
@@ -75,17 +75,17 @@ def _gone_on_with(before: RunInfo, now: RunInfo) -> RunInfo:
 def plan_(settings: Settings) -> None:
     """Show what a run would do, and how long it would take, without doing it.
 
-    An app of your own is started once, to read its OpenAPI document.
+    A user app is started once, to read its OpenAPI document.
     """
     screen = Screen()
-    placed(settings)
+    place_processes(settings)
     selection = select(settings, screen.say, make=False)
     screen.plan(make_plan(selection), selection, every_start=True)
 
 
 @app.command("list")
 def list_() -> None:
-    """List the servers, apps and scenarios there are, with what they can do."""
+    """List the available servers, apps and scenarios, and what each can do."""
     servers, apps = listing.servers(), listing.apps()
     Screen().catalogue(servers, apps, listing.scenarios(), listing.not_installed([*servers, *apps]))
 
@@ -94,13 +94,13 @@ def list_() -> None:
 def report_(
     directory: Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")] = Path("results/latest"),
 ) -> None:
-    """Draw the charts and write the report of a run again, from its files."""
+    """Draw the charts and write the report of a run again, from its records."""
     if not publish(RunDirectory(directory), Screen()):
         raise typer.Exit(NOTHING_MEASURED)
 
 
 def publish(directory: RunDirectory, screen: Screen) -> bool:
-    """Statistics, charts and report from the files of a run; True when anything was measured."""
+    """Write summary, charts and report from the records of a run; False if nothing was measured."""
     info, trials, starts = directory.read_info(), directory.read_trials(), directory.read_starts()
     comparisons = summarise.summarise(trials, starts, info)
     charts = report.draw(listing.charts(), info, comparisons)

@@ -18,7 +18,7 @@ from harness.cli.terminal import Screen
 from harness.host import certificates, cpus, guard, logs, process
 from harness.model.errors import ServerError, UsageError
 from harness.model.targets import HOST, App, Launch, Server
-from harness.plan.selection import served
+from harness.plan.selection import find_app
 from harness.plan.settings import list_options, read_settings
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def serve(
     settings = read_settings(
         {**given, "app" if user_app else "apps": app_, "app_dir": str(app_dir), "factory": factory}, directory=None
     )
-    chosen, interpreter = served(settings)
+    chosen, interpreter = find_app(settings)
     for why in listing.not_installed([entry, chosen], interpreter).values():
         raise UsageError(f"{name}: {why}")
     if entry.max_workers is not None and workers > entry.max_workers:

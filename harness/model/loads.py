@@ -1,4 +1,4 @@
-"""How hard a server is driven. The text of `--load` is read once, here; everything else handles `Load` objects."""
+"""Kinds of load. The text of `--load` is parsed only here; everything else uses `Load` objects."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from collections.abc import Mapping
 from typing import Literal
 
 Arrivals = Literal["uniform", "poisson"]
-"""Evenly spaced, or with exponential gaps as independent clients make them."""
+"""The gaps between arrivals in an open loop: all equal, or exponential as with independent clients."""
 
 EXPECTED = (
     "expected saturate, rate=R or rate=R,arrivals=poisson with R requests/s, "
     "capacity=p99<50ms or capacity=p99<50ms,errors<0.1%, or sweep"
 )
 ANSWERED_LEAST = 0.99
-"""Of the offered rate: below, requests pile up, and their response time says how long the window was."""
+"""Below this share of the offered rate, requests pile up, and response times depend on the length of the window."""
 SEARCH_RESOLUTION = 0.05
-"""A search ends when the lowest rate missed is at most this far above the highest rate met."""
+"""A search ends when the lowest rate that misses the level is at most this share above the highest that meets it."""
 SEARCH_FIRST_RPS = 1_000.0
-"""The rate that a search tries first."""
+"""A search begins with this rate."""
 SEARCH_LEAST_RPS = 10.0
-"""A search goes no lower: a window would hold too few requests to say anything."""
+"""A search tries no lower rate: a window would have too few requests for percentiles."""
 SEARCH_LONGEST_S = 20.0
-"""No window of a search is longer, however few requests a rate has in it."""
+"""A window of a search is never longer, even if it has too few requests for percentiles."""
 SEARCH_CONFIRMATIONS = 5
-"""A search confirms at most this many rates, each lower than the one before."""
+"""A search tries to confirm at most this many rates, each lower than the one before."""
 
 SWEEP_OWN_SHARES = (0.10, 0.25, 0.50, 0.70, 0.80, 0.90, 0.95, 1.05)
 """A sweep measures each server at these shares of the rate that it reached in a closed loop."""
 SWEEP_COMMON_LEAST = 0.10
-"""The rates that all servers of a sweep share begin at this share of the slowest server's rate."""
+"""The common rates of a sweep begin at this share of the slowest server's closed-loop rate."""
 
 _UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000}
 _PERCENTILES = (50.0, 90.0, 99.0, 99.9)
 
 
 class Load:
-    """How hard a server is driven.
+    """A kind of load with its parameters.
 
-    `text` is what `--load` takes and what files hold. Loads with equal texts are equal.
+    `text` is its form in `--load` and in files. Loads with equal texts are equal.
     """
 
     __slots__ = ("text",)
@@ -60,7 +60,7 @@ class Load:
 
 
 class Saturate(Load):
-    """A closed loop: each user sends its next request as soon as it has the answer to the one before."""
+    """A closed loop: each user sends its next request when the last one has been answered."""
 
     __slots__ = ()
 
@@ -69,11 +69,11 @@ class Saturate(Load):
 
 
 SATURATE = Saturate()
-"""The load of a run that names none."""
+"""The load of a run without `--load`."""
 
 
 class Rate(Load):
-    """An open loop: requests are due at `rps` per second, whether or not the server keeps up."""
+    """An open loop: `rps` requests per second are due, however fast the server answers."""
 
     __slots__ = ("arrivals", "rps")
 
@@ -84,10 +84,10 @@ class Rate(Load):
 
 
 class Capacity(Load):
-    """A search for the highest rate, in an open loop, at which a service level is met.
+    """A search for the highest offered rate at which a service level is met.
 
-    `limits_us` maps a percentile of the response time to the time in µs that it must stay below; `error_share` is the
-    share of the requests that may have no right answer.
+    `limits_us` maps a percentile of the response time to its upper limit in µs. `error_share` is the share of requests
+    that may be errors.
     """
 
     __slots__ = ("error_share", "limits_us")
@@ -106,7 +106,7 @@ class Capacity(Load):
 
 
 class Sweep(Load):
-    """Open loops at shares of each server's own closed-loop rate, and at rates that all servers share."""
+    """Open loops at shares of each server's own closed-loop rate, and at rates common to all servers."""
 
     __slots__ = ()
 
@@ -115,7 +115,7 @@ class Sweep(Load):
 
 
 def parse_load(text: str) -> Load:
-    """Read the text of a load; raises `ValueError` with what was expected."""
+    """Read the text of a load; raises `ValueError` that says what was expected and found."""
     kind, _, details = text.partition("=")
     load: Load | None = None
     if text == "saturate":
@@ -123,35 +123,35 @@ def parse_load(text: str) -> Load:
     elif text == "sweep":
         load = Sweep()
     elif kind == "rate":
-        load = _rate(details)
+        load = _parse_rate(details)
     elif kind == "capacity":
-        load = _capacity(details)
+        load = _parse_capacity(details)
     if load is None:
         raise ValueError(f"{EXPECTED}, found {text}")
     return load
 
 
 def write_load(value: object) -> str:
-    """The text of a load, for encoders that meet one; raises `NotImplementedError` for anything else."""
+    """Return the text of a load, as an encoding hook; raises `NotImplementedError` for anything else."""
     if isinstance(value, Load):
         return value.text
     raise NotImplementedError(f"expected a load, found {type(value).__name__}")
 
 
 def _write_time(time_us: int) -> str:
-    """In the largest unit of which there is at least one: `800us`, `50ms`, `1.5s`."""
+    """Write a time in the largest unit of which it has at least one: `800us`, `50ms`, `1.5s`."""
     unit = max((unit for unit, size_us in _UNITS_US.items() if size_us <= time_us), key=lambda unit: _UNITS_US[unit])
     return f"{time_us / _UNITS_US[unit]:.10g}{unit}"
 
 
-def _rate(details: str) -> Rate | None:
+def _parse_rate(details: str) -> Rate | None:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)(?:,arrivals=(uniform|poisson))?", details)
     if found is None or float(found[1]) == 0:
         return None
     return Rate(float(found[1]), "poisson" if found[2] == "poisson" else "uniform")
 
 
-def _capacity(details: str) -> Capacity | None:
+def _parse_capacity(details: str) -> Capacity | None:
     limits_us: dict[float, int] = {}
     shares: list[float] = []
     parts = details.split(",")

@@ -1,4 +1,4 @@
-"""What a run was asked to measure, under which conditions, and in which order it will."""
+"""What a run measures, under which conditions and in which order."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ class Conditions:
 
     load: Load = SATURATE
     users: int = 32
-    """Requests in flight at once."""
+    """The number of users; each has one request in flight."""
     streams: int = 1
-    """Users that share one connection, on HTTP/2 and 3."""
+    """The number of users that share one connection, on HTTP/2 and HTTP/3."""
     workers: tuple[int, ...] = (1,)
-    """Worker processes of each server; each number is measured."""
+    """The numbers of worker processes of each server; each number is measured."""
     rounds: int = 5
-    """How often each case is measured at least; with a `precision`, up to `max_rounds`."""
+    """The number of rounds; with a `precision`, the least number."""
     precision: float | None = None
-    """Half the width that the intervals of the ratios to the baseline must not exceed: 0.05 is ±5 %."""
+    """Rounds are added until the intervals of the ratios to the baseline are as narrow as this: 0.05 is ±5 %."""
     max_rounds: int = 20
     warmup_s: float = 0.5
     duration_s: float = 2.0
-    """Length of each window."""
+    """The length of each window."""
     seed: int = 0
-    """Fixes every random choice of the run."""
+    """The seed of every random choice in the run."""
     load_processes: int = 1
     control: bool = False
-    """Is the baseline measured a second time, as a server of its own?"""
+    """Is the baseline measured a second time, as a control?"""
 
     def __str__(self) -> str:
-        """In words: `closed loop, 32 users, 1 worker, 5 rounds × 2 s, seed 7`."""
+        """Describe the conditions: `closed loop, 32 users, 1 worker, 5 rounds × 2 s, seed 7`."""
         streams = f" ({self.streams} streams a connection on HTTP/2)" if self.streams > 1 else ""
         workers = "1 worker" if self.workers == (1,) else f"{_join(self.workers)} workers"
         rounds = "1 round" if self.rounds == 1 else f"{self.rounds} rounds"
@@ -48,17 +48,17 @@ class Conditions:
 
 @dataclass(frozen=True, order=True)
 class Candidate:
-    """What a comparison compares: a server and the app under it, or the control."""
+    """A server with the app under it, or the control."""
 
     server: str
     app: str
     control: bool = False
-    """Is it the baseline, measured a second time?"""
+    """Is it the control: the baseline, measured a second time?"""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What candidates are measured against each other on."""
+    """The scenario, protocol, load and workers under which candidates are compared."""
 
     scenario: str
     protocol: Protocol
@@ -69,32 +69,32 @@ class Comparison:
 
     @property
     def place(self) -> tuple[str, int, float, str, int, int, int]:
-        """Orders comparisons by scenario, protocol, offered rate, load, users, streams and workers."""
+        """The sort key of comparisons: scenario, protocol, offered rate, load, users, streams and workers."""
         rps = self.load.rps if isinstance(self.load, Rate) else 0.0
         protocol = PROTOCOLS.index(self.protocol)
         return self.scenario, protocol, rps, self.load.text, self.users, self.streams, self.workers
 
     @property
     def sweep(self) -> Comparison:
-        """The sweep that this comparison, at one rate or in a closed loop, is a part of."""
+        """The sweep of which this comparison, at one rate or in a closed loop, is a part."""
         return replace(self, load=Sweep())
 
 
 @dataclass(frozen=True)
 class ServerConfig:
-    """How a server is started: trials that agree in it can share one start."""
+    """How a server is started; cases with equal configurations share one server start in each round."""
 
     server: str
     app: str
     workers: int
     tls: bool
     control: bool = False
-    """Is it the control, which is started beside the baseline itself?"""
+    """Is it the control, which is started separately from the baseline?"""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One candidate in one comparison: one row of the answer."""
+    """One candidate in one comparison: one row of the results."""
 
     server: str
     app: str
@@ -109,7 +109,7 @@ class Case:
 
     @property
     def label(self) -> str:
-        """Names the server in `summary.json` and on command lines: `uvicorn`, `uvicorn-control`."""
+        """The name of the server in `summary.json` and on command lines: `uvicorn`, `uvicorn-control`."""
         return f"{self.server}-control" if self.control else self.server
 
     @property
@@ -127,7 +127,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Selection:
-    """What was asked for, complete and checked: names are looked up, and every option has its value."""
+    """What options and settings file ask for: every name is looked up and every option has a value."""
 
     servers: tuple[Server, ...]
     apps: tuple[App, ...]
@@ -135,30 +135,30 @@ class Selection:
     protocols: tuple[Protocol, ...]
     conditions: Conditions
     baseline: Candidate
-    """What the other candidates are compared with."""
+    """The candidate that the others are compared with."""
     ready_within_s: float = 15.0
-    """How long a server may take until its first right answer."""
+    """The longest start-up time that a server may have."""
     python: str = "python"
-    """Interpreter that runs the servers, except those with an environment of their own."""
+    """The interpreter that runs the servers, except those with a virtual environment of their own."""
     not_installed: Mapping[str, str] = field(default_factory=dict)
-    """Name of a server or an app to a sentence that says what is missing and how to install it."""
+    """For the name of a server or an app: what is missing and how to install it."""
 
 
 @dataclass(frozen=True)
 class PlannedStart:
-    """One start of a server, and the cases that are measured while it runs, in their order."""
+    """One server start and the cases that are measured while the server runs, in order."""
 
     config: ServerConfig
     cases: tuple[Case, ...]
 
 
 Round = tuple[PlannedStart, ...]
-"""Every server configuration once, in the order in which they are started."""
+"""Each server configuration once, in the order in which they are started."""
 
 
 @dataclass(frozen=True)
 class Exclusion:
-    """A case that was asked for and cannot be measured, and why."""
+    """A case that was selected and cannot be measured, with the reason."""
 
     case: Case
     reason: str
@@ -166,17 +166,17 @@ class Exclusion:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that will be done, decided before the first process starts."""
+    """What a run will do, decided before the first process starts."""
 
     rounds: tuple[Round, ...]
     exclusions: tuple[Exclusion, ...]
     estimate_s: float
     further: tuple[Round, ...] = ()
-    """Rounds to be added while a precision is not reached."""
+    """Rounds that are added while the precision is not reached."""
 
     @property
     def cases(self) -> tuple[Case, ...]:
-        """Each once, in the order in which they first come."""
+        """Each case once, in the order of its first trial."""
         return tuple(dict.fromkeys(case for starts in self.rounds for start in starts for case in start.cases))
 
     @property

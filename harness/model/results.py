@@ -1,7 +1,4 @@
-"""What a run finds: results, records, and where they come from.
-
-Units stand in the names, as in `harness.model`.
-"""
+"""Results, records, and the run and environment that they come from. Units are in the names, as in `harness.model`."""
 
 from __future__ import annotations
 
@@ -15,12 +12,16 @@ from harness.model.plan import Candidate, Case, Conditions, ServerConfig
 from harness.model.protocols import Protocol
 
 SCHEMA = 2
-"""Version of `run.json`, `trials.jsonl` and `starts.jsonl`; it goes up on an incompatible change."""
+"""The version of `run.json`, `trials.jsonl` and `starts.jsonl`; it goes up on an incompatible change."""
 SUMMARY_SCHEMA = 1
-"""Version of `summary.json`, which other programs read; it goes up on an incompatible change."""
+"""The version of `summary.json`, which other programs read; it goes up on an incompatible change."""
 
 Verdict = Literal["valid", "client-limited", "invalid", "unsupported", "failed"]
-"""May a number be believed: yes · it measures the generator · no · there is none to be had · none came."""
+"""How far a number can be trusted.
+
+`valid`: it can be used. `client-limited`: it measures the load generator. `invalid`: it cannot be used. `unsupported`:
+the case cannot be measured. `failed`: there is no number, since the server or the generator ended.
+"""
 
 Step = Literal["doubling", "bisection", "confirmation"]
 """Why a search for a capacity tries a rate."""
@@ -37,24 +38,24 @@ class Errors:
 
 @dataclass(frozen=True)
 class Connections:
-    """What happened to the connections of a trial, from the first to the last request."""
+    """The connections of a trial, from the first to the last request."""
 
     opened: int = 0
     reopened: int = 0
-    """Opened again after the server had closed one, within its rights, or after a failure."""
+    """Connections opened again after the server closed one, which it may, or after a failure."""
     resent: int = 0
     """Requests sent again on a new connection because the server had not begun to answer them."""
     negotiated: str = ""
-    """What the peers agreed on: `http/1.1`, `h2`, `h2c`, `websocket`, with `TLSv1.3` before it where there is TLS."""
+    """The negotiated protocol: `http/1.1`, `h2`, `h2c`, `websocket`; over TLS after its version: `TLSv1.3 h2`."""
 
 
 @dataclass(frozen=True)
 class LoadResult:
     """What the load generator measured in one trial.
 
-    Only requests whose response time lies wholly inside the window are in the histograms and in `requests`; `answers`
-    are all right answers that came inside the window, which is what throughput counts.
-    Over the generator's whole life, `started` = `finished` + `abandoned`.
+    The histograms and `requests` count only requests whose response time begins and ends inside the window. `answers`
+    counts all right answers inside the window, from which throughput is computed. Over the whole trial,
+    `started` = `finished` + `abandoned`.
     """
 
     window_start_ns: int
@@ -64,29 +65,29 @@ class LoadResult:
     started: int
     finished: int
     abandoned: int
-    """In flight when the window closed, and given up; or their users were killed while they waited."""
+    """Requests given up as they were in flight when the window closed or when their users were killed."""
     errors: Errors
     response: Histogram
-    """From the intended time to the whole answer; in a closed loop the same as `service`."""
+    """Time from the intended time to the end of the answer; in a closed loop the same as `service`."""
     service: Histogram
-    """From the write to the whole answer."""
+    """Time from writing the request to the end of the answer."""
     send_lag: Histogram
-    """From the intended time to the write."""
+    """Time from the intended time to writing the request."""
     by_name: Mapping[str, Histogram]
-    """Response time by the name of the request."""
+    """Response times by the name of the request."""
     connections: Connections
     cpu_ratio: float
-    """CPU seconds of the busiest generator process ÷ seconds of the window: 1.0 is one core, busy all the time."""
+    """CPU seconds of the busiest load process ÷ length of the window: 1.0 is one core, busy all the time."""
     memory_bytes: int = 0
-    """Largest resident set of a generator process, from its start."""
+    """The largest resident set size that a load process had."""
     checked: bool = True
-    """Did the unmeasured pass before the window come back right?"""
+    """Did all requests that are sent once before the window get right answers?"""
     queued: int = 0
-    """Open loop: requests that were due when no user was free."""
+    """In an open loop, requests that were due when no user was free."""
     dropped: int = 0
-    """Open loop: requests that found the queue full and were never sent."""
+    """In an open loop, requests that were due when the queue was full, and were not sent."""
     verified: bool = True
-    """False where users of a Locust file of one's own drove the trial: what they did not check, nobody did."""
+    """False for custom Locust users: their responses were checked only as far as their file checks them."""
 
     @property
     def window_s(self) -> float:
@@ -99,33 +100,33 @@ class LoadResult:
 
 @dataclass(frozen=True)
 class MachineTime:
-    """CPU seconds of the machine since it started; the kernel counts them in hundredths."""
+    """CPU seconds of the machine since it started, in hundredths of a second."""
 
     total_s: float
-    """Of all CPUs."""
+    """CPU time of all CPUs, used or idle."""
     stolen_s: float
-    """Of these, what its host gave to others."""
+    """The part of `total_s` that the host gave to other virtual machines."""
     server_s: float
-    """Of the CPUs that the server may run on."""
+    """CPU time of the CPUs that the server may use, used or idle."""
     used_s: float
-    """Of these, what processes used, with all that is counted as theirs."""
+    """The part of `server_s` that processes used, including interrupts that the kernel counts as theirs."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One look at a process tree: CPU seconds since it started, user and system, the dead included."""
+    """One reading of a process tree; its CPU seconds are user and system time, with those of processes that ended."""
 
     at_ns: int
     cpu_s: float
     processes: int
     pss_bytes: int | None = None
-    """Proportional set size of the tree; None where it was not looked at."""
+    """Proportional set size of the tree; None if it was not read in this sample."""
     switches: int | None = None
-    """Context switches since it started, voluntary or not; of threads that ended, as far as they had been seen."""
+    """Context switches since the start, voluntary or not; of threads that ended, those of the last sample before."""
     frequency_mhz: float | None = None
-    """Mean of the server's CPUs; None where it was not looked at, or the kernel does not tell."""
+    """Mean frequency of the server's CPUs; None if it was not read in this sample or the kernel does not say."""
     machine: MachineTime | None = None
-    """None where it was not looked at."""
+    """CPU time of the machine; None if it was not read in this sample."""
 
 
 @dataclass(frozen=True)
@@ -136,19 +137,19 @@ class Probe:
     step: Step
     met: bool
     final: bool = False
-    """Is this the trial whose number stands for the round?"""
+    """Is this the trial whose number counts for the round?"""
     shortfall: str = ""
-    """Why the level was not met."""
+    """Why the service level was not met."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One trial, as it is written the moment it ends: all that was seen, and whether it may be believed."""
+    """Everything that was observed about one trial, with its verdict; it is written as soon as the trial ends."""
 
     case: Case
     round: int
     position: int
-    """Place in the order of the whole run, from 0; −1 for an exclusion."""
+    """Position in the order of the whole run, from 0; −1 for an exclusion."""
     verdict: Verdict
     reasons: tuple[str, ...] = ()
     started_at: str = ""
@@ -156,65 +157,65 @@ class Record:
     result: LoadResult | None = None
     samples: tuple[Sample, ...] = ()
     steal_ratio: float | None = None
-    """Share of the machine's CPU time in the window that its host gave to others."""
+    """Share of the machine's CPU time in the window that the host gave to other virtual machines."""
     other_cpu_ratio: float | None = None
-    """Share of the server's CPUs in the window that processes other than its own used."""
+    """Share of the server's CPUs in the window that processes not belonging to the server used."""
     overloaded: bool = False
-    """Was the given rate more than the server answers? Not so where anything else may have been the reason."""
+    """Was the offered rate more than the server can answer? False if anything else may be the reason."""
     disturbed: bool = False
-    """Did its host take more of the machine, or other processes more of the server's CPUs, than can be borne?"""
+    """Was there so much steal, or CPU time of other processes, that the trial should be repeated?"""
     load_argv: tuple[str, ...] = ()
     log_tail: str = ""
     probe: Probe | None = None
-    """Where the case is a search for a capacity, which part of it this trial was."""
+    """The step of the search, if the case is a search for a capacity."""
     repeated: bool = False
-    """Was it tried again in its round, as it was spoiled? Then another stands for the round."""
+    """Was the trial disturbed and repeated? Then the repetition counts for the round."""
     schema: int = SCHEMA
 
     @property
     def counts(self) -> bool:
-        """Does its number stand for its round? Not if it was repeated, nor as a step of a search on the way."""
+        """Does its number count for its round? Not if it was repeated or is a step of a search before the final one."""
         return not self.repeated and (self.probe is None or self.probe.final)
 
 
 @dataclass(frozen=True)
 class Active:
-    """What a server really runs its app with, as the app sees it from within."""
+    """What a server actually runs its app with, as seen from inside the app."""
 
     loop: str | None = None
-    """Class of the running event loop, `uvloop.Loop`."""
+    """The class of the running event loop, `uvloop.Loop`."""
     modules: tuple[str, ...] = ()
-    """Top-level modules that are loaded and do not belong to Python."""
+    """The loaded top-level modules that are not part of Python."""
 
 
 @dataclass(frozen=True)
 class ServerStart:
-    """One start of a server: its command, how long it took, and how it ended."""
+    """Everything that was observed about one server start: its command, its times, and how the server ended."""
 
     config: ServerConfig
     round: int
     argv: tuple[str, ...]
     ready_s: float | None = None
-    """From exec to the first right answer; None when none came."""
+    """Start-up time: from exec to the first right answer; None if there was none."""
     first_request_s: float | None = None
-    """How long that first answer took, from connecting."""
+    """The time from connecting to the end of that first answer."""
     active: Active | None = None
-    """None for an app that does not tell."""
+    """None if the app does not report it."""
     stop_s: float | None = None
-    """From SIGTERM to the end of the last process."""
+    """Stop time: from SIGTERM to the end of the last process."""
     killed: bool = False
     """Did it have to be killed after the grace period?"""
     idle_pss_bytes: int | None = None
     log: str = ""
-    """The log's name under `logs/`."""
+    """The name of the log file in `logs/`."""
     ended: str | None = None
-    """How it ended by itself; None where it ran until it was told to stop, and where it never came to an answer."""
+    """How the server ended by itself, `SIGKILL`; None if it ran until it was stopped, or never became ready."""
     schema: int = SCHEMA
 
 
 @dataclass(frozen=True)
 class Environment:
-    """Where the numbers come from."""
+    """Everything about the machine and its software that the numbers depend on."""
 
     host: str
     machine: Machine
@@ -223,17 +224,17 @@ class Environment:
     server_cpus: tuple[int, ...]
     load_cpus: tuple[int, ...]
     git_commit: str | None = None
-    """Commit of the harness, where its files are under git."""
+    """The commit of the harness, if its files are under git."""
     server_versions: Mapping[str, str] = field(default_factory=dict)
-    """Server name to the version of its distribution, the first of `Server.requires`."""
+    """The version of each server's distribution, the first of `Server.requires`, by the name of the server."""
     app_versions: Mapping[str, str] = field(default_factory=dict)
-    """App name to the version of its framework, the first of `App.requires`."""
+    """The version of each app's framework, the first of `App.requires`, by the name of the app."""
     other_packages: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Server name to the packages of its environment, where it does not run in the harness's."""
+    """The packages of each server that runs in another environment than the harness, by the name of the server."""
     interpreters: Mapping[str, str] = field(default_factory=dict)
-    """Server name to the version and build of the Python that runs it."""
+    """The version and build of the Python that runs each server, by the name of the server."""
     app_commit: str | None = None
-    """Commit of a user app, where its files are under git."""
+    """The commit of the user app, if its files are under git."""
 
     @property
     def cpu_model(self) -> str:
@@ -257,25 +258,25 @@ class Environment:
 
     @property
     def python(self) -> str:
-        """Of the harness: `CPython 3.11.7`."""
+        """The Python that runs the harness: `CPython 3.11.7`."""
         return f"{self.machine.python.implementation} {self.machine.python.version}"
 
 
 @dataclass(frozen=True)
 class RunInfo:
-    """The run as a whole; `run.json`, written before the first trial."""
+    """What is recorded about a run as a whole, in `run.json`, before its first trial."""
 
     id: str
     started_at: str
-    """ISO 8601, UTC."""
+    """The time in ISO 8601, in UTC."""
     argv: tuple[str, ...]
     environment: Environment
     baseline: Candidate
     conditions: Conditions
     ceilings: Mapping[Protocol, float] = field(default_factory=dict)
-    """Protocol to the highest rate in requests per second that the generator reached against the null server."""
+    """The ceiling of the load generator for each protocol, in requests per second."""
     planned: tuple[Case, ...] = ()
-    """What was to be measured in each round; of a sweep, in its first."""
+    """The cases that each round measures; in a sweep, those of the rounds in a closed loop."""
     complete: bool | None = None
-    """Has the run come to its end? None where an earlier version did not record it."""
+    """Has the run measured everything? None if an earlier version did not record it."""
     schema: int = SCHEMA

@@ -1,7 +1,4 @@
-"""What the rounds of a run amount to: what reports, charts and other programs read.
-
-Units stand in the names, as in `harness.model`.
-"""
+"""Summaries of all rounds, for reports, charts and other programs. Units are in the names, as in `harness.model`."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from harness.model.results import Errors, Verdict
 
 @dataclass(frozen=True)
 class Estimate:
-    """A median over rounds with its 95 % interval."""
+    """The median of a figure over rounds, with its 95 % interval."""
 
     median: float
     low: float
@@ -23,7 +20,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Ratio:
-    """A case ÷ the baseline's, paired by round, with its 95 % interval."""
+    """A figure of a case ÷ that of the baseline, paired by round, with its 95 % interval."""
 
     value: float
     low: float
@@ -32,7 +29,7 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Ratios:
-    """Of what a case is compared by; None where one of the two has no figure."""
+    """Ratios of a case to the baseline; None if one of the two does not have the figure."""
 
     throughput: Ratio
     cpu: Ratio | None
@@ -41,7 +38,7 @@ class Ratios:
 
 @dataclass(frozen=True)
 class Latency:
-    """Percentiles of merged histograms; the intervals resample rounds. None: too few requests to carry it."""
+    """Percentiles of the merged histograms in µs, with intervals from resampled rounds; None with too few requests."""
 
     p50: Estimate | None = None
     p90: Estimate | None = None
@@ -52,7 +49,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class Memory:
-    """Proportional set size of the process tree in bytes: before the first request, and the most that was seen."""
+    """PSS of the process tree in bytes: before the first request, and the largest in any sample."""
 
     idle: int | None
     peak: int | None
@@ -60,7 +57,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class CaseSummary:
-    """All rounds of one case: one row of the answer, and of `summary.json`."""
+    """All rounds of one case: one row of the results and one element of `summary.json`."""
 
     case: Case
     verdict: Verdict
@@ -75,7 +72,7 @@ class CaseSummary:
     service_us: Latency = Latency()
     send_lag_us: Latency = Latency()
     response: Histogram = field(default_factory=Histogram)
-    """All rounds merged: what the percentile curve is drawn from."""
+    """The response times of all rounds, for the percentile curve."""
     cpu_us_per_request: Estimate | None = None
     cpu_us_per_request_by_round: tuple[float, ...] = ()
     memory_pss_bytes: Memory = Memory(None, None)
@@ -86,19 +83,19 @@ class CaseSummary:
     offered_rps: float | None = None
     achieved_ratio: float | None = None
     rank: int | None = None
-    """1 is the fastest of its scenario and protocol; servers whose intervals do not separate share a rank."""
+    """The place within the comparison, from 1; candidates without a difference seen share a rank."""
     ratio_to_baseline: Ratios | None = None
     precision: float | None = None
-    """Half the width of the widest interval of its ratios, or without a baseline of its own: 0.05 is ±5 %."""
+    """Half the width of the widest interval of its ratios, or without ratios, of its figures: 0.05 is ±5 %."""
     name: str = ""
-    """What it is called in this run: its server, its app, or both, whichever there are several of."""
+    """The name of the candidate in reports: its server, its app, or both, whichever there are several of."""
     own_share: float | None = None
-    """In a sweep: the offered rate ÷ the rate that this server reached in a closed loop."""
+    """In a sweep, the offered rate ÷ the rate that this candidate reached in a closed loop."""
     overloaded: bool = False
-    """Was more offered than the server answers? Not so where the machine or the generator may have been the reason."""
+    """Was the offered rate more than the server can answer? False if machine or generator may be the reason."""
     context_switches_per_request: Estimate | None = None
     frequency_mhz: Estimate | None = None
-    """Mean frequency of the server's CPUs, where the kernel tells."""
+    """Mean frequency of the server's CPUs, if the kernel reports it."""
 
     @property
     def measured(self) -> bool:
@@ -107,18 +104,18 @@ class CaseSummary:
 
 @dataclass(frozen=True)
 class ComparisonSummary:
-    """Every case of one comparison; of a sweep, the closed loops and all rates together."""
+    """All cases of one comparison; in a sweep, the closed loops and all rates together."""
 
     comparison: Comparison
     summaries: tuple[CaseSummary, ...]
-    """The best rank first; in a sweep candidate by candidate, each in its closed loop and then by rate."""
+    """The summaries by rank; in a sweep by candidate, each in its closed loop and then by rate."""
 
     @property
     def candidates(self) -> tuple[CaseSummary, ...]:
-        """The summaries without those of the control, which is compared with the baseline alone."""
+        """The summaries without those of the control, which is compared with the baseline only."""
         return tuple(each for each in self.summaries if not each.case.control)
 
     @property
     def controls(self) -> tuple[CaseSummary, ...]:
-        """Those of the control: one, or in a sweep one for each rate; none in a run without a control."""
+        """The summaries of the control: one, in a sweep one for each rate, none in a run without a control."""
         return tuple(each for each in self.summaries if each.case.control)

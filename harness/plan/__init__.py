@@ -1,1 +1,1 @@
-"""From options and files to a selection and a plan."""
+"""From options and the settings file to a selection and a plan."""

@@ -1,4 +1,4 @@
-"""From a selection to all that will be done: cases, exclusions, a seeded order, an estimate. Pure."""
+"""From a selection to a plan: cases, exclusions, a seeded order and an estimate. Pure."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
     from harness.model.targets import App, Server
 
-_LIFE_S = 1.0
-"""Start, readiness and stop of a server, seen over the catalogue's."""
+_START_S = 1.0
+"""A server start, from exec to the end of the last process, takes about this long without its trials."""
 _TRIAL_S = 1.0
-"""Start of the generator, the pass before the window and the end, beside warm-up and window."""
+"""A trial takes about this long in addition to warm-up and window, for the start and end of the generator."""
 _SEARCH_TRIALS = 10
-"""Trials of a search for a capacity: three doublings, four bisections and a confirmation or two."""
+"""A search has about this many trials: three doublings, four bisections and a few confirmations."""
 _SWEEP_TRIALS = 12
-"""Trials of a sweep: its own shares, and about half of the common rates."""
+"""A sweep has about this many trials after the closed loop: those at own rates and about half of the common rates."""
 
 
 def make_plan(selection: Selection) -> Plan:
-    """The same selection gives the same plan; the seed orders it.
+    """Plan a run; the same selection gives the same plan, in an order fixed by the seed.
 
-    A sweep is planned in two steps, as its rates depend on what the servers reach: its plan is that of rounds in a
-    closed loop, and `swept` makes the rounds that follow. The estimate is that of both.
+    A sweep is planned in two steps, since its rates depend on what the servers reach in a closed loop: the plan has the
+    rounds in a closed loop, and `plan_sweep` makes those that follow. The estimate includes both.
     """
     possible: list[Case] = []
     exclusions: list[Exclusion] = []
@@ -38,36 +38,38 @@ def make_plan(selection: Selection) -> Plan:
     servers = {server.name: server for server in selection.servers}
     apps = {app.name: app for app in selection.apps}
     sweep = isinstance(conditions.load, Sweep)
-    for case in cases(selection, Saturate() if sweep else conditions.load):
-        reason = why_not(case, servers[case.server], apps[case.app], selection)
+    for case in list_cases(selection, Saturate() if sweep else conditions.load):
+        reason = find_obstacle(case, servers[case.server], apps[case.app], selection)
         if reason is None:
             possible.append(case)
         else:
             exclusions.append(Exclusion(case, reason))
-    shuffle = random.Random(conditions.seed)  # noqa: S311 - an order to be repeated, no secret
-    rounds = tuple(one_round(possible, shuffle) for _ in range(conditions.rounds))
+    shuffle = random.Random(conditions.seed)  # noqa: S311 - a reproducible order, not a secret
+    rounds = tuple(shuffle_round(possible, shuffle) for _ in range(conditions.rounds))
     adaptive = conditions.precision is not None and not sweep
     more = range(conditions.rounds, conditions.max_rounds) if adaptive else ()
-    further = tuple(one_round(possible, shuffle) for _ in more)
-    return Plan(rounds, tuple(exclusions), estimate_s(rounds, selection), further)
+    further = tuple(shuffle_round(possible, shuffle) for _ in more)
+    return Plan(rounds, tuple(exclusions), estimate_duration_s(rounds, selection), further)
 
 
-def swept(selection: Selection, reached_rps: Mapping[Case, float]) -> tuple[Round, ...]:
-    """The rounds of a sweep, given the rate that each case reached in a closed loop."""
-    rates = {case: _own_rates(rps) | _common_rates(case, rps, reached_rps) for case, rps in reached_rps.items()}
+def plan_sweep(selection: Selection, reached_rps: Mapping[Case, float]) -> tuple[Round, ...]:
+    """Plan the open loops of a sweep, given the rate in requests/s that each case reached in a closed loop."""
+    rates = {
+        case: _list_own_rates(rps) | _list_common_rates(case, rps, reached_rps) for case, rps in reached_rps.items()
+    }
     possible = [replace(case, load=Rate(rps)) for case, own in rates.items() for rps in sorted(own)]
-    shuffle = random.Random(selection.conditions.seed)  # noqa: S311 - an order to be repeated, no secret
-    return tuple(one_round(possible, shuffle) for _ in range(selection.conditions.rounds))
+    shuffle = random.Random(selection.conditions.seed)  # noqa: S311 - a reproducible order, not a secret
+    return tuple(shuffle_round(possible, shuffle) for _ in range(selection.conditions.rounds))
 
 
-def only(starts: Iterable[PlannedStart], wanted: Collection[Case]) -> Round:
-    """What is left of a round when only these cases are to be measured."""
+def keep_cases(starts: Iterable[PlannedStart], wanted: Collection[Case]) -> Round:
+    """Reduce a round to the wanted cases and the server starts that they need."""
     left = ((start.config, tuple(case for case in start.cases if case in wanted)) for start in starts)
-    return tuple(PlannedStart(life, own) for life, own in left if own)
+    return tuple(PlannedStart(config, cases) for config, cases in left if cases)
 
 
-def cases(selection: Selection, load: Load) -> Iterator[Case]:
-    """Every combination that makes sense: a scenario is measured only over protocols that it can speak."""
+def list_cases(selection: Selection, load: Load) -> Iterator[Case]:
+    """List every combination in which the scenario supports the protocol."""
     conditions = selection.conditions
     candidates = [Candidate(server.name, app.name) for app, server in product(selection.apps, selection.servers)]
     if conditions.control:
@@ -88,13 +90,13 @@ def cases(selection: Selection, load: Load) -> Iterator[Case]:
                 )
 
 
-def why_not(case: Case, server: Server, app: App, selection: Selection) -> str | None:
-    """Why a case cannot be measured; None when it can."""
-    return next(_obstacles(case, server, app, selection), None)
+def find_obstacle(case: Case, server: Server, app: App, selection: Selection) -> str | None:
+    """Say why a case cannot be measured; None if it can."""
+    return next(_list_obstacles(case, server, app, selection), None)
 
 
-def _obstacles(case: Case, server: Server, app: App, selection: Selection) -> Iterator[str]:
-    """All that keeps a case from being measured, what is easiest to change first."""
+def _list_obstacles(case: Case, server: Server, app: App, selection: Selection) -> Iterator[str]:
+    """List every reason why a case cannot be measured, the easiest to fix first."""
     for name in (server.name, app.name):
         if name in selection.not_installed:
             yield selection.not_installed[name]
@@ -103,39 +105,39 @@ def _obstacles(case: Case, server: Server, app: App, selection: Selection) -> It
     if case.protocol not in server.protocols:
         yield server.unsupported.get(case.protocol, f"{server.name} does not speak {case.protocol}")
     if server.max_workers is not None and case.workers > server.max_workers:
-        yield f"{server.name} has no more than {server.max_workers} worker, asked for {case.workers}"
+        yield f"{server.name} has at most {server.max_workers} worker, asked for {case.workers}"
     if server.target(app) is None:
-        yield f"{server.name} serves WSGI only, and {app.name} has no WSGI twin"
+        yield f"{server.name} serves WSGI only, and {app.name} has no WSGI callable"
     if server.event_loop == "trio" and app.on_trio is not None and case.scenario not in app.on_trio:
         yield f"{server.name} runs on trio, and {app.name} needs asyncio for {case.scenario}"
 
 
-def one_round(possible: list[Case], shuffle: random.Random) -> Round:
-    """Each life once, in a new order, and within it each of its cases once, in a new order."""
+def shuffle_round(possible: list[Case], shuffle: random.Random) -> Round:
+    """Order the server configurations at random, and within each its cases."""
     starts: dict[ServerConfig, list[Case]] = {}
     for case in possible:
         starts.setdefault(case.config, []).append(case)
     return tuple(
-        PlannedStart(life, tuple(shuffle.sample(starts[life], len(starts[life]))))
-        for life in shuffle.sample(list(starts), len(starts))
+        PlannedStart(config, tuple(shuffle.sample(starts[config], len(starts[config]))))
+        for config in shuffle.sample(list(starts), len(starts))
     )
 
 
-def estimate_s(rounds: tuple[Round, ...], selection: Selection) -> float:
-    """How long a run will take, in seconds; with a precision to reach, the least."""
+def estimate_duration_s(rounds: tuple[Round, ...], selection: Selection) -> float:
+    """Estimate how long a run takes in seconds; with a precision, how long it takes at least."""
     trial_s = _TRIAL_S + selection.conditions.warmup_s + selection.conditions.duration_s
     trials = _SEARCH_TRIALS if isinstance(selection.conditions.load, Capacity) else 1
     if isinstance(selection.conditions.load, Sweep):
         trials += _SWEEP_TRIALS
-    return sum(_LIFE_S + len(start.cases) * trials * trial_s for starts in rounds for start in starts)
+    return sum(_START_S + len(start.cases) * trials * trial_s for starts in rounds for start in starts)
 
 
-def _own_rates(reached_rps: float) -> set[float]:
+def _list_own_rates(reached_rps: float) -> set[float]:
     return {max(1.0, float(round(share * reached_rps))) for share in SWEEP_OWN_SHARES}
 
 
-def _common_rates(case: Case, own_rps: float, reached_rps: Mapping[Case, float]) -> set[float]:
-    """Rates from the 1-2-5 series that the candidates of a comparison share, up to what this one reached."""
+def _list_common_rates(case: Case, own_rps: float, reached_rps: Mapping[Case, float]) -> set[float]:
+    """Rates of the 1-2-5 series that are common to the candidates of a comparison, up to what this one reached."""
     rivals = [rps for other, rps in reached_rps.items() if other.comparison == case.comparison]
     lowest, highest = SWEEP_COMMON_LEAST * min(rivals), min(own_rps, max(rivals))
     decades = range(math.floor(math.log10(lowest)), math.ceil(math.log10(highest)) + 1)

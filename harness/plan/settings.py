@@ -1,6 +1,6 @@
-"""`harness.toml`, or `[tool.harness]` in `pyproject.toml`, and the options of the command line: one set of settings.
+"""One set of settings from `harness.toml`, or `[tool.harness]` in `pyproject.toml`, and the command line.
 
-Every key of the file is an option of `harness run` and `harness plan` of the same name, and the option wins.
+Each key of the file is an option of `harness run` and `harness plan` with the same name; an option overrides the file.
 """
 
 from __future__ import annotations
@@ -24,64 +24,69 @@ if TYPE_CHECKING:
 
 Names = tuple[str, ...]
 SERVERS: Names = ("uvicorn", "hypercorn", "daphne", "granian")
+"""The servers that are measured by default."""
 SCENARIOS: Names = ("plaintext", "echo", "ws_echo")
-"""What is measured unless something else is named."""
+"""The scenarios that are measured by default."""
 _LISTS = frozenset({"servers", "apps", "scenarios", "protocols", "env", "workers", "methods"})
 _REPEATED = frozenset({"env", "header"})
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a run is asked to do, before names are looked up. The descriptions are the options' help."""
+    """What a run is asked to do, before names are looked up. The descriptions are the help of the options."""
 
-    servers: Annotated[Names, Meta(description="Names from `harness list`, with commas; or all.", title="A,B")] = (
+    servers: Annotated[Names, Meta(description="Comma-separated servers from `harness list`; or all.", title="A,B")] = (
         SERVERS
     )
-    apps: Annotated[Names, Meta(description="Apps from `harness list`, with commas; or all.", title="A,B")] = ("asgi",)
-    app: Annotated[str | None, Meta(description="Your own app in their place.", title="MODULE:CALLABLE")] = None
-    app_dir: Annotated[str, Meta(description="Folder that your app is imported from.", title="DIR")] = "."
-    factory: Annotated[bool, Meta(description="Your app is what that callable returns.", title="")] = False
+    apps: Annotated[Names, Meta(description="Comma-separated apps from `harness list`; or all.", title="A,B")] = (
+        "asgi",
+    )
+    app: Annotated[str | None, Meta(description="Your own app, instead of --apps.", title="MODULE:CALLABLE")] = None
+    app_dir: Annotated[str, Meta(description="Folder from which your app is imported.", title="DIR")] = "."
+    factory: Annotated[bool, Meta(description="The callable of --app returns the app.", title="")] = False
     python: Annotated[
         str | None,
         Meta(
             description="Interpreter that runs the servers, such as ../shop/.venv/bin/python, "
-            "or the virtual environment that it belongs to.",
+            "or its virtual environment.",
             title="FILE",
         ),
     ] = None
     env: Annotated[
         Names,
         Meta(
-            description="Environment of your app; a comma begins another variable where its NAME= follows. "
-            "The option may be given several times.",
+            description="Environment variables of your app; a comma is part of a value unless NAME= follows. "
+            "Can be given several times.",
             title="NAME=VALUE,…",
         ),
     ] = ()
     header: Annotated[
         Names,
         Meta(
-            description="Header of the requests to your app, such as 'Authorization: Bearer …'; "
-            "the option is given once for each.",
+            description="Header of every request to your app, such as 'Authorization: Bearer …'. "
+            "Can be given several times.",
             title="NAME: VALUE",
         ),
     ] = ()
-    ready_path: Annotated[str, Meta(description="What your app is asked for until it answers.", title="PATH")] = "/"
+    ready_path: Annotated[
+        str, Meta(description="Path that is requested from your app until it answers.", title="PATH")
+    ] = "/"
     ready_within: Annotated[
-        float, Meta(gt=0, description="How long a server may take until its first right answer.", title="TIME")
+        float, Meta(gt=0, description="Time within which a server must give its first right answer.", title="TIME")
     ] = Selection.ready_within_s
     scenarios: Annotated[
         Names | None,
         Meta(
-            description="What the users do, with commas; or all. "
-            f"\\[{','.join(SCENARIOS)}; with an app of your own, what its OpenAPI document says]",
+            description="Comma-separated scenarios from `harness list`; or all. "
+            f"\\[{','.join(SCENARIOS)}; with --app, requests from its OpenAPI document]",
             title="A,B",
         ),
     ] = None
     openapi: Annotated[
         str | None,
         Meta(
-            description="Where your app serves its OpenAPI document, or a file of it. "
-            "\\[/openapi.json, if it is there]",
+            description="Path at which your app serves its OpenAPI document, or a file with the document. "
+            "\\[/openapi.json, if your app serves it]",
             title="PATH",
         ),
     ] = None
@@ -89,44 +94,45 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tuple[Method, ...],
         Meta(
             min_length=1,
-            description=f"Of {', '.join(METHODS)}, with commas: what the document's routes are asked by. "
-            "All but get may change what your app stores.",
+            description="Comma-separated methods that are requested from the OpenAPI document, "
+            f"of {', '.join(METHODS)}. All except get may change what your app stores.",
             title="A,B",
         ),
     ] = SAFE_METHODS
     locustfile: Annotated[
-        str | None, Meta(description="Your own Locust file in their place, whatever users it has.", title="FILE")
+        str | None, Meta(description="Your own Locust file with any users, instead of --scenarios.", title="FILE")
     ] = None
     protocols: Annotated[
-        tuple[Protocol, ...], Meta(description=f"Of {', '.join(PROTOCOLS)}, with commas; or all.", title="A,B")
+        tuple[Protocol, ...],
+        Meta(description=f"Comma-separated protocols, of {', '.join(PROTOCOLS)}; or all.", title="A,B"),
     ] = ("h1", "h2", "ws")
     load: Annotated[
         Load,
         Meta(
-            description="saturate: closed loop, each user sends again once it has its answer. "
-            "rate=R: open loop, R requests a second are due, evenly or with ,arrivals=poisson. "
-            "capacity=p99<50ms[,errors<0.1%]: the highest rate at which that holds. "
-            "sweep: each server at shares of its own rate and at rates that all share.",
+            description="saturate: closed loop, each user sends its next request when the last one is answered. "
+            "rate=R: open loop, R requests/s are due, evenly spaced or with ,arrivals=poisson. "
+            "capacity=p99<50ms[,errors<0.1%]: search for the highest rate that meets this service level. "
+            "sweep: open loops at shares of each server's own rate and at common rates.",
             title="LOAD",
         ),
     ] = Conditions.load
-    users: Annotated[int, Meta(ge=1, description="Requests in flight at once, whatever the protocol.", title="N")] = (
+    users: Annotated[int, Meta(ge=1, description="Number of users, each with one request in flight.", title="N")] = (
         Conditions.users
     )
-    streams: Annotated[int, Meta(ge=1, description="HTTP/2 and 3: users that share one connection.", title="N")] = (
+    streams: Annotated[int, Meta(ge=1, description="Users that share one HTTP/2 or HTTP/3 connection.", title="N")] = (
         Conditions.streams
     )
     load_processes: Annotated[
         Annotated[int, Meta(ge=1)] | Literal["auto"],
-        Meta(description="Processes that make the load; auto: one for every two CPUs.", title="N"),
+        Meta(description="Processes of the load generator; auto: one for every two CPUs.", title="N"),
     ] = 1
     server_cpus: Annotated[
-        str | None, Meta(description="CPUs for the servers, such as 0-3,8; whole cores unless given.", title="CPUS")
+        str | None, Meta(description="CPUs for the servers, such as 0-3,8. \\[whole cores]", title="CPUS")
     ] = None
     load_cpus: Annotated[str | None, Meta(description="CPUs for the load generator.", title="CPUS")] = None
     workers: Annotated[
         tuple[Annotated[int, Meta(ge=1)], ...],
-        Meta(min_length=1, description="Worker processes of each server; several, as 1,2,4, to compare.", title="N"),
+        Meta(min_length=1, description="Worker processes of each server; 1,2,4 measures each number.", title="N"),
     ] = Conditions.workers
     rounds: Annotated[int, Meta(ge=1, description="How often each case is measured, in a new order.", title="N")] = (
         Conditions.rounds
@@ -134,14 +140,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     precision: Annotated[
         Annotated[float, Meta(gt=0)] | None,
         Meta(
-            description="Add rounds until the intervals of throughput and CPU ÷ baseline are within ±P, such as 5%.",
+            description="Add rounds until the intervals of throughput and CPU ÷ baseline are at most ±P, such as 5%.",
             title="P",
         ),
     ] = None
-    max_rounds: Annotated[int, Meta(ge=1, description="Where --precision gives up.", title="N")] = Conditions.max_rounds
+    max_rounds: Annotated[int, Meta(ge=1, description="Most rounds with --precision.", title="N")] = (
+        Conditions.max_rounds
+    )
     aa: Annotated[
         bool,
-        Meta(description="Enter the baseline twice, and tell the difference between it and itself.", title=""),
+        Meta(description="Measure the baseline a second time as a control (A/A test).", title=""),
     ] = False
     warmup: Annotated[float, Meta(ge=0, description="Load before each window, such as 500ms.", title="TIME")] = (
         Conditions.warmup_s
@@ -151,24 +159,24 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
     baseline: Annotated[
         str | None,
-        Meta(description="Server or app that the others are compared with; the first unless given.", title="NAME"),
+        Meta(description="Server or app that the others are compared with. \\[the first]", title="NAME"),
     ] = None
     seed: Annotated[
         Annotated[int, Meta(ge=0)] | None,
-        Meta(description="Fixes every shuffle; drawn and recorded if not given.", title="N"),
+        Meta(description="Seed of every random choice. \\[random, and recorded]", title="N"),
     ] = None
     out: Annotated[str, Meta(description="Folder for results.", title="DIR")] = "results"
     resume: Annotated[
         str | None,
         Meta(
-            description="Folder of an interrupted run to go on with, such as results/latest; "
-            "all else is given as it was then.",
+            description="Folder of an interrupted run to continue, such as results/latest; "
+            "all other options must be as they were.",
             title="RUN",
         ),
     ] = None
 
     def conditions(self, seed: int, load_processes: int) -> Conditions:
-        """The conditions of a run; the two that may be left open here are given."""
+        """Make the conditions of a run, with the two values that settings may leave open."""
         return Conditions(
             load=self.load,
             users=self.users,
@@ -194,20 +202,20 @@ class Option:
     metavar: str
     flag: bool = False
     repeated: bool = False
-    """Is it given once for each of its values?"""
+    """Can it be given several times?"""
 
 
 def list_options() -> Iterator[Option]:
-    """All settings, in order; the help ends with the default."""
+    """List all settings in order; the help ends with the default."""
     hints = get_type_hints(Settings, include_extras=True)
     for field in msgspec.structs.fields(Settings):
         meta: Meta = hints[field.name].__metadata__[0]
         flag = field.default is False
-        text = f"{meta.description}{_default(field.default)}"
+        text = f"{meta.description}{_describe_default(field.default)}"
         yield Option(field.name, text, meta.title or "", flag, field.name in _REPEATED)
 
 
-def _default(value: Any) -> str:
+def _describe_default(value: Any) -> str:
     match value:
         case None | False | ():
             return ""
@@ -221,39 +229,39 @@ def _default(value: Any) -> str:
 def read_settings(
     given: Mapping[str, str | bool | list[str] | None], directory: Path | None, file: Path | None = None
 ) -> Settings:
-    """Settings from the file in `directory`, or from `file`, and over them the options that are not None.
+    """Read settings from `file`, or from a file in `directory`, and override them with the options that are not None.
 
-    Without a directory the options are all there is.
+    Without a directory, no file is read.
 
-    Raises `UsageError` naming the key that is unknown, of the wrong type or out of range, and what was expected.
+    Raises `UsageError` that names the key that is unknown, of the wrong type or out of range, and what was expected.
     """
-    source, keys = ("", {}) if directory is None else _read(directory, file)
+    source, keys = ("", {}) if directory is None else _read_file(directory, file)
     from_file = _convert(keys, source, "_")
     from_options = {
-        key: [part for each in value for part in _apart(key, each)] if isinstance(value, list) else value
+        key: [part for each in value for part in _split_values(key, each)] if isinstance(value, list) else value
         for key, value in given.items()
         if value not in (None, [])
     }
     return _convert({**msgspec.structs.asdict(from_file), **from_options}, "--", "-")
 
 
-def _apart(key: str, value: str) -> list[str]:
-    """What one use of an option that may be given several times holds: of `env` each `NAME=VALUE`, commas included."""
+def _split_values(key: str, value: str) -> list[str]:
+    """Split one use of an option that can be given several times: `env` before each `NAME=`, others not at all."""
     parts = re.split(r",\s*(?=[A-Za-z_]\w*=)", value) if key == "env" else [value]
     return [part.strip() for part in parts if part.strip()]
 
 
-def _read(directory: Path, file: Path | None) -> tuple[str, dict[str, Any]]:
-    """Where the settings stand, and the settings there; none where there is no file."""
+def _read_file(directory: Path, file: Path | None) -> tuple[str, dict[str, Any]]:
+    """The prefix of keys in error messages, and the keys; none without a file."""
     own, project = directory / "harness.toml", directory / "pyproject.toml"
     if file is not None or own.is_file():
-        return f"{(file or own).name}: ", _table(file or own)
+        return f"{(file or own).name}: ", _read_toml(file or own)
     if project.is_file():
-        return "pyproject.toml: tool.harness.", _table(project).get("tool", {}).get("harness", {})
+        return "pyproject.toml: tool.harness.", _read_toml(project).get("tool", {}).get("harness", {})
     return "", {}
 
 
-def _table(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text())
     except OSError as error:
@@ -267,10 +275,10 @@ def _convert(keys: Mapping[str, Any], prefix: str, separator: str) -> Settings:
     for key in keys:
         if key not in known:
             raise UsageError(f"{prefix}{key}: expected any of {', '.join(known)}")
-    normal = {key: _normal(value, key, f"{prefix}{key.replace('_', separator)}") for key, value in keys.items()}
+    normal = {key: _parse_text(value, key, f"{prefix}{key.replace('_', separator)}") for key, value in keys.items()}
     try:
-        settings = msgspec.convert(normal, Settings, strict=False, dec_hook=_keep)
-        return msgspec.structs.replace(settings, **{key: _once(getattr(settings, key)) for key in _LISTS})
+        settings = msgspec.convert(normal, Settings, strict=False, dec_hook=_pass_load)
+        return msgspec.structs.replace(settings, **{key: _drop_repeats(getattr(settings, key)) for key in _LISTS})
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$.")
         key = re.split(r"[\[`]", place)[0]
@@ -283,23 +291,23 @@ def _convert(keys: Mapping[str, Any], prefix: str, separator: str) -> Settings:
         raise UsageError(f"{prefix}{key.replace('_', separator)}: {expected}, found {found}") from error
 
 
-def _keep(_kind: type, value: object) -> object:
-    """Loads are parsed before; msgspec checks that this is one."""
+def _pass_load(_kind: type, value: object) -> object:
+    """Return a load that is parsed already; msgspec checks its type."""
     return value
 
 
-def _once(values: Names | None) -> Names | None:
+def _drop_repeats(values: Names | None) -> Names | None:
     return None if values is None else tuple(dict.fromkeys(values))
 
 
-def _normal(value: Any, key: str, shown: str) -> Any:
-    """Comma-separated names as a list, `all` spelt out for protocols, times in seconds, a load as what it means."""
+def _parse_text(value: Any, key: str, shown: str) -> Any:
+    """Parse the text of a key: names become a list, times seconds, a share a number, a load a `Load`."""
     if not isinstance(value, str):
         return value
     if key in _READERS:
         return _READERS[key](value, shown)
     if key in _REPEATED:
-        return _apart(key, value)
+        return _split_values(key, value)
     if key in _LISTS:
         text = value.lower() if key == "methods" else value
         names = [name.strip() for name in text.split(",") if name.strip()]
@@ -333,4 +341,4 @@ _READERS: Mapping[str, Callable[[str, str], Any]] = {
     "precision": _read_share,
     **dict.fromkeys(("warmup", "duration", "ready_within"), _read_time_s),
 }
-"""How the text of a key is read; each is given the text, and the key's name for errors."""
+"""The functions that read the text of a key; each gets the text, and the name of the key for its error message."""

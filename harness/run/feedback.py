@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.analysis import summarise
 from harness.model.loads import Sweep
-from harness.plan.schedule import only, swept
+from harness.plan.schedule import keep_cases, plan_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,10 +26,10 @@ def further_rounds(plan: Plan, selection: Selection, records: Sequence[Record]) 
     """
     precision = selection.conditions.precision
     if isinstance(selection.conditions.load, Sweep):
-        yield from swept(selection, summarise.reached_rps(records))
+        yield from plan_sweep(selection, summarise.reached_rps(records))
     elif precision is not None:
         for planned in plan.further:
-            left = only(planned, summarise.imprecise(records, selection.baseline, precision))
+            left = keep_cases(planned, summarise.imprecise(records, selection.baseline, precision))
             if not left:
                 return
             yield left

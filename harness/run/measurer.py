@@ -68,8 +68,8 @@ class Measurer:
             samples=sampling.samples,
             steal_ratio=around.steal_ratio,
             other_cpu_ratio=around.other_cpu_ratio,
-            overloaded=verdict.overloaded(case, result, around),
-            disturbed=verdict.disturbed(result, around),
+            overloaded=verdict.is_overloaded(case, result, around),
+            disturbed=verdict.is_disturbed(result, around),
             load_argv=argv,
             log_tail="" if judgement == "valid" else logs.tail(running.log),
         )

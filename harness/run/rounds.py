@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.host import logs
 from harness.model.errors import ServerError
 from harness.model.loads import Capacity, Rate
-from harness.plan.schedule import only
+from harness.plan.schedule import keep_cases
 from harness.run import search
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Rounds:
         """One round: every server configuration once, for the cases that have no number of this round yet."""
         done = self._journal.take_up(number)
         asked = {case for start in starts for case in start.cases}
-        for start in only(starts, asked - set(done)):
+        for start in keep_cases(starts, asked - set(done)):
             self._serve(number, start)
 
     def _serve(self, number: int, start: PlannedStart) -> None:

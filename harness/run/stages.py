@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness.host import certificates, guard
 from harness.run import feedback
-from harness.run.calibration.ceiling import Generator, ceilings
+from harness.run.calibration.ceiling import Generator, measure_ceilings
 from harness.run.journal import Journal
 from harness.run.launcher import Launcher
 from harness.run.measurer import Measurer
@@ -69,4 +69,4 @@ def _ceilings(selection: Selection, plan: Plan, placement: Placement, tls: Tls, 
     )
     spoken = dict.fromkeys(case.protocol for case in plan.cases)
     own = next((scenario for scenario in selection.scenarios if not scenario.ours), None)
-    return ceilings(generator, list(spoken), min(CEILING_TRIES, selection.conditions.rounds), own)
+    return measure_ceilings(generator, list(spoken), min(CEILING_TRIES, selection.conditions.rounds), own)

@@ -1,4 +1,4 @@
-"""The null server answers every protocol, and the commands that the generator is compared with can be read."""
+"""The null server answers every protocol, and the output of the reference generators can be read."""
 
 from __future__ import annotations
 
@@ -21,37 +21,42 @@ def generator() -> Iterator[ceiling.Generator]:
 
 @pytest.mark.parametrize("protocol", sorted(ceiling.NULL.protocols))
 def test_the_null_server_answers_right_in_every_protocol(generator: ceiling.Generator, protocol: Protocol) -> None:
-    (result,) = ceiling.results(generator, ceiling.smallest(protocol), protocol, tries=1)
+    (result,) = ceiling.run_trials(generator, ceiling.find_smallest_scenario(protocol), protocol, tries=1)
     assert result.errors.examples == {}
     assert result.answers > 0
     assert result.memory_bytes > 0
 
 
 def test_a_protocol_that_the_null_server_does_not_speak_has_no_ceiling(generator: ceiling.Generator) -> None:
-    assert ceiling.ceilings(generator, ["h3"], tries=1) == {}
+    assert ceiling.measure_ceilings(generator, ["h3"], tries=1) == {}
 
 
 def test_the_null_server_answers_many_streams_of_one_connection(generator: ceiling.Generator) -> None:
-    with others.null_target(generator) as target:
-        result = others.ours(others.Side(users=8, streams=4), "h2c", target.url("h2c"), generator)
+    with others.start_null_server(generator) as target:
+        result = others.run_locust(others.Side(users=8, streams=4), "h2c", target.url("h2c"), generator)
     assert (result.errors.examples, result.connections.opened) == ({}, 2)
 
 
 @pytest.mark.parametrize("file", ["fasthttp_user.py", "websocket_client_user.py"])
-def test_locusts_own_users_are_right_too(generator: ceiling.Generator, file: str) -> None:
+def test_locusts_own_users_get_right_answers_too(generator: ceiling.Generator, file: str) -> None:
     protocol: Protocol = "ws" if file.startswith("websocket") else "h1"
-    with others.null_target(generator) as target:
-        assert others.rate_rps(others.Side(users=2, file=file), protocol, target, generator) > 0
+    with others.start_null_server(generator) as target:
+        assert others.measure_rate_rps(others.Side(users=2, file=file), protocol, target, generator) > 0
 
 
 @pytest.mark.parametrize("tool", ["wrk", "h2load"])
 def test_a_tool_that_is_installed_gives_a_rate(generator: ceiling.Generator, tool: str) -> None:
-    if others.missing({tool}):
-        pytest.skip(f"{tool} is a program of its own, which comparing with it needs and nothing else does")
-    with others.null_target(generator) as target:
-        assert others.rate_rps(others.Side(users=2, tool=tool), "h1" if tool == "wrk" else "h2c", target, generator) > 0
+    if others.find_missing({tool}):
+        pytest.skip(f"{tool} is not installed; it is only needed for comparing with it")
+    with others.start_null_server(generator) as target:
+        assert (
+            others.measure_rate_rps(
+                others.Side(users=2, tool=tool), "h1" if tool == "wrk" else "h2c", target, generator
+            )
+            > 0
+        )
 
 
 def test_ratios_are_taken_pair_by_pair() -> None:
-    outcome = others.Outcome(others.COMPARISONS[0], "null", (10.0, 30.0, 20.0), (10.0, 10.0, 10.0))
-    assert (outcome.ratios, outcome.ratio) == ((1.0, 3.0, 2.0), 2.0)
+    found = others.RateRatio(others.COMPARISONS[0], "null", (10.0, 30.0, 20.0), (10.0, 10.0, 10.0))
+    assert (found.ratios, found.ratio) == ((1.0, 3.0, 2.0), 2.0)

@@ -1,4 +1,4 @@
-"""The command as people and scripts meet it: real servers, real Locust, short windows."""
+"""The command as people and scripts use it: real servers, real Locust, short windows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.model.results import SCHEMA
+from harness.model.results import SUMMARY_SCHEMA
 
 HARNESS = (sys.executable, "-m", "harness")
 QUICK = ("--rounds", "1", "--warmup", "50ms", "--duration", "200ms", "--users", "4")
@@ -24,14 +24,14 @@ def harness(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def records_of(folder: Path) -> list[Any]:
-    """Its trials, but those that were repeated: on a busy machine there may be any number of these."""
+    """The trials of a run, except those that were repeated: on a busy machine there may be any number of these."""
     records = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
     return [each for each in records if not each["repeated"]]
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """The folder of a run over all four servers and three protocols, and what the command said."""
+    """The folder of a run over four servers and three protocols, and the finished command."""
     folder = tmp_path_factory.mktemp("run")
     done = harness("run", *QUICK, "--rounds", "2", "--seed", "1", "--scenarios", "plaintext,ws_echo", cwd=folder)
     return folder / "results" / "latest", done
@@ -43,7 +43,7 @@ def test_a_run_measures_every_server_on_every_protocol_that_it_speaks(
     directory, done = finished
     assert done.returncode == 0, done.stderr
     summary = json.loads((directory / "summary.json").read_text())
-    assert summary["schema"] == SCHEMA
+    assert summary["schema"] == SUMMARY_SCHEMA
     by_protocol: dict[str, set[str]] = {}
     for case in summary["cases"]:
         if case["verdict"] == "unsupported":
@@ -60,7 +60,7 @@ def test_a_run_measures_every_server_on_every_protocol_that_it_speaks(
     assert by_protocol == {"h1": four, "h2": four - {"uvicorn"}, "ws": four}
 
 
-def test_a_run_leaves_its_files_and_says_where(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+def test_a_run_writes_its_files_and_says_where(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     directory, done = finished
     names = {path.name for path in directory.iterdir()}
     assert names >= {
@@ -87,7 +87,7 @@ def test_a_run_leaves_its_files_and_says_where(finished: tuple[Path, subprocess.
     assert "left" in done.stdout
 
 
-def test_every_trial_is_a_record_and_its_load_was_http2_where_asked(
+def test_every_trial_is_a_record_with_the_protocol_that_was_asked_for(
     finished: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     records = records_of(finished[0])
@@ -97,7 +97,7 @@ def test_every_trial_is_a_record_and_its_load_was_http2_where_asked(
     assert agreed == {("h1", "http/1.1"), ("h2", "TLSv1.3 h2"), ("ws", "websocket")}
 
 
-def test_report_draws_the_same_numbers_again_from_the_files(
+def test_report_writes_the_same_summary_again_from_the_records(
     finished: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     directory, _ = finished
@@ -107,7 +107,7 @@ def test_report_draws_the_same_numbers_again_from_the_files(
     assert (directory / "summary.json").read_bytes() == before
 
 
-def test_an_own_app_is_put_under_the_servers(tmp_path: Path) -> None:
+def test_a_user_app_is_measured_under_the_servers(tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text(
         """async def app(scope, receive, send):
     assert scope["type"] == "http"
@@ -125,7 +125,7 @@ def test_an_own_app_is_put_under_the_servers(tmp_path: Path) -> None:
     assert (case["case"]["app"], case["errors"]["total"]) == ("shop", 0)
 
 
-def test_a_locust_file_of_ones_own_runs_and_what_is_not_known_of_it_is_told(tmp_path: Path) -> None:
+def test_a_users_locust_file_runs_and_the_report_says_that_its_answers_were_not_verified(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         """from locust import FastHttpUser, task
 
@@ -142,7 +142,7 @@ class Mine(FastHttpUser):
     (case,) = summary["cases"]
     assert case["throughput_rps"]["median"] > 0
     assert case["errors"]["total"] == 0
-    assert any("what it does not check, nobody did" in reason for reason in case["reasons"])
+    assert any("responses were checked only as far as that file checks them" in reason for reason in case["reasons"])
     assert summary["run"]["ceilings"]["h1"] > 0
 
 
@@ -162,14 +162,15 @@ def test_an_open_loop_keeps_its_rate_over_two_load_processes(tmp_path: Path) -> 
 ONE = ("--servers", "uvicorn", "--scenarios", "plaintext", "--protocols", "h1")
 
 
-def test_a_server_against_itself_has_its_difference_told_and_rounds_are_added_for_precision(tmp_path: Path) -> None:
+def test_a_control_is_measured_and_rounds_are_added_for_precision(tmp_path: Path) -> None:
     precise = ("--rounds", "2", "--precision", "0.01%", "--max-rounds", "3")
     done = harness("run", *QUICK, *ONE, "--aa", *precise, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     run = json.loads((tmp_path / "results" / "latest" / "run.json").read_text())
-    assert (run["twin"], run["precision"], run["max_rounds"]) == ("uvicorn-control", 0.0001, 3)
+    conditions = run["conditions"]
+    assert (conditions["control"], conditions["precision"], conditions["max_rounds"]) == (True, 0.0001, 3)
     assert run["complete"]
-    assert {case["server"] for case in run["planned"]} == {"uvicorn", "uvicorn-control"}
+    assert {(case["server"], case["control"]) for case in run["planned"]} == {("uvicorn", False), ("uvicorn", True)}
     rounds = [each["round"] for each in records_of(tmp_path / "results/latest")]
     assert sorted(rounds) == [0, 0, 1, 1, 2, 2]
 
@@ -185,7 +186,7 @@ def test_a_capacity_is_searched_for_and_every_step_is_a_record(tmp_path: Path) -
 
 
 @pytest.mark.long
-def test_a_sweep_measures_shares_of_the_rate_that_was_reached(tmp_path: Path) -> None:
+def test_a_sweep_measures_shares_of_the_closed_loop_rate(tmp_path: Path) -> None:
     done = harness("run", *QUICK, *ONE, "--load", "sweep", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     cases = json.loads((tmp_path / "results" / "latest" / "summary.json").read_text())["cases"]
@@ -209,7 +210,7 @@ def test_worker_counts_and_apps_are_compared_in_one_run(tmp_path: Path) -> None:
     assert all(case["errors"]["total"] == 0 for case in cases)
 
 
-def test_a_wrong_answer_is_told_and_nothing_is_measured(tmp_path: Path) -> None:
+def test_a_wrong_answer_is_reported_and_makes_the_case_invalid(tmp_path: Path) -> None:
     (tmp_path / "wrong.py").write_text(
         """async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
@@ -224,7 +225,7 @@ def test_a_wrong_answer_is_told_and_nothing_is_measured(tmp_path: Path) -> None:
     assert "rank" not in case or case["rank"] is None
 
 
-def test_a_server_that_does_not_start_costs_its_trials_a_number_and_the_run_goes_on(tmp_path: Path) -> None:
+def test_after_a_server_that_does_not_start_the_run_goes_on_with_the_next(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("raise RuntimeError('no database')\n")
     options = ("--servers", "uvicorn,granian", "--scenarios", "plaintext", "--protocols", "h1")
     done = harness("run", *QUICK, *options, "--app", "broken:app", "--app-dir", str(tmp_path), cwd=tmp_path)
@@ -257,7 +258,7 @@ async def app(scope, receive, send):
 
 
 @pytest.mark.long
-def test_a_server_that_is_killed_in_its_window_is_told_to_have_ended(tmp_path: Path) -> None:
+def test_a_server_that_is_killed_in_its_window_is_reported_as_ended(tmp_path: Path) -> None:
     (tmp_path / "doomed.py").write_text(
         """import os
 
@@ -277,8 +278,8 @@ async def app(scope, receive, send):
     folder = tmp_path / "results" / "latest"
     (record,) = records_of(folder)
     assert (record["verdict"], record["reasons"][0]) == ("failed", "the server ended with SIGKILL")
-    (life,) = [json.loads(line) for line in (folder / "starts.jsonl").read_text().splitlines()]
-    assert life["ended"] == "SIGKILL"
+    (start,) = [json.loads(line) for line in (folder / "starts.jsonl").read_text().splitlines()]
+    assert start["ended"] == "SIGKILL"
 
 
 @pytest.mark.parametrize(
@@ -303,11 +304,11 @@ async def app(scope, receive, send):
         ),
         (
             ("plan", "--load", "sweep", "--precision", "5%"),
-            "harness: --precision: expected --load saturate, rate or capacity beside it, found sweep",
+            "harness: --precision: expected --load saturate, rate or capacity with it, found sweep",
         ),
         (
             ("plan", "--rounds", "5", "--precision", "5%", "--max-rounds", "2"),
-            "harness: --max-rounds: expected as many as --rounds, 5, or more, found 2",
+            "harness: --max-rounds: expected --rounds, 5, or more, found 2",
         ),
         (("run", "--out", "/dev/null"), "harness: --out: expected a folder that can be written to, found /dev/null ("),
         (
@@ -347,7 +348,7 @@ def test_list_names_every_kind_of_entry(tmp_path: Path) -> None:
 
 
 def interrupted(*arguments: str, cwd: Path) -> str:
-    """A run that is interrupted after its first trial; what it says then."""
+    """Interrupt a run after its first trial; return what it printed from then on."""
     process = subprocess.Popen(
         [*HARNESS, "run", *QUICK, *arguments], cwd=cwd, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -362,7 +363,7 @@ def interrupted(*arguments: str, cwd: Path) -> str:
 
 
 @pytest.mark.long
-def test_an_interrupted_run_is_gone_on_with_where_it_ended(tmp_path: Path) -> None:
+def test_an_interrupted_run_is_resumed_where_it_ended(tmp_path: Path) -> None:
     options = ("--servers", "uvicorn,granian,hypercorn-h3", "--scenarios", "plaintext", "--protocols", "h1")
     interrupted(*options, "--rounds", "2", cwd=tmp_path)
     folder = tmp_path / "results" / "latest"
@@ -381,7 +382,7 @@ def test_an_interrupted_run_is_gone_on_with_where_it_ended(tmp_path: Path) -> No
     assert json.loads((folder / "run.json").read_text())["complete"]
     again = harness(*resume, cwd=tmp_path)
     assert again.returncode == 2
-    assert "has come to its end" in again.stderr
+    assert "is complete" in again.stderr
 
 
 def test_an_interrupted_run_keeps_what_was_measured_and_leaves_nothing_running(tmp_path: Path) -> None:
@@ -392,7 +393,7 @@ def test_an_interrupted_run_keeps_what_was_measured_and_leaves_nothing_running(t
     assert summary["run"]["complete"] is False
 
 
-def test_a_plan_makes_no_environment_and_takes_every_entry_once(tmp_path: Path) -> None:
+def test_a_plan_makes_no_virtual_environment_and_takes_every_entry_once(tmp_path: Path) -> None:
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     options = ("--servers", "granian@2.0.0,granian@v2.0.0", "--workers", "1,1", "--protocols", "h1,h1", "--rounds", "1")
     command = [*HARNESS, "plan", "--scenarios", "plaintext", *options]
@@ -402,13 +403,13 @@ def test_a_plan_makes_no_environment_and_takes_every_entry_once(tmp_path: Path) 
     assert not list(tmp_path.iterdir())
 
 
-def test_the_twin_of_a_server_that_is_not_installed_is_not_installed(tmp_path: Path) -> None:
+def test_the_control_of_a_server_that_is_not_installed_is_not_installed(tmp_path: Path) -> None:
     venv.create(tmp_path / "bare", with_pip=False)
     python = str(tmp_path / "bare" / "bin" / "python")
     done = harness("plan", *ONE, "--aa", "--python", python, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("0 trials")
-    assert "unsupported: uvicorn-control over h1 (1 case): not installed" in done.stdout
+    assert "unsupported: uvicorn (control) over h1 (1 case): not installed" in done.stdout
 
 
 @pytest.mark.long

@@ -120,12 +120,12 @@ def test_a_file_that_cannot_be_read_is_named_and_is_no_missed_gate(
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_fault_of_the_harness_itself_is_no_missed_gate(harness: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.cli.compare.gates_of", None)
+def test_an_internal_error_does_not_exit_as_a_missed_gate(harness: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.cli.compare.parse_gates", None)
     done = harness("compare", *COPIES)
     assert done.returncode == 70
     assert "Traceback" in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("harness: a fault of its own")
+    assert done.stderr.splitlines()[-1].startswith("harness: internal error")
 
 
 def test_runs_made_under_different_conditions_are_refused_with_both_values(harness: Command) -> None:

@@ -1,4 +1,4 @@
-"""A scenario is an ordinary Locust file: Locust's own statistics, CSV and HTML tell the truth without the harness."""
+"""A scenario is an ordinary Locust file: without the harness, Locust's own statistics, CSV and HTML are right."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def locust(file: Path, url: str, *options: str) -> tuple[int, list[dict[str, Any]]]:
-    """Run Locust by hand for a second; its exit status and its own statistics."""
+    """Run Locust without the harness for a second; return its exit status and its statistics."""
     argv = [
         sys.executable,
         "-m",
@@ -52,7 +52,7 @@ def locust(file: Path, url: str, *options: str) -> tuple[int, list[dict[str, Any
 
 
 @pytest.mark.parametrize("scenario", ["plaintext", "items", "json", "ws_echo"])
-def test_locusts_own_figures_are_true(scenario: str, url: str, tmp_path: Path) -> None:
+def test_locusts_own_statistics_are_right(scenario: str, url: str, tmp_path: Path) -> None:
     file = listing.folder("scenarios") / f"{scenario}.py"
     status, entries = locust(file, url, "--html", str(tmp_path / "report.html"))
     assert status == 0
@@ -65,12 +65,12 @@ def test_locusts_own_figures_are_true(scenario: str, url: str, tmp_path: Path) -
         times_ms = [float(key) for key in entry["response_times"]]
         assert min(times_ms) == pytest.approx(entry["min_response_time"], rel=0.002, abs=0.0011)
         assert max(times_ms) == pytest.approx(entry["max_response_time"], rel=0.002, abs=0.0011)
-        # Locust alone would know 0, 1, 2 … ms.
+        # Locust alone would round to whole milliseconds.
         assert any(time_ms % 1 for time_ms in times_ms)
     assert (tmp_path / "report.html").stat().st_size > 0
 
 
-def test_a_failure_is_one_of_locusts_failures(url: str, tmp_path: Path) -> None:
+def test_a_wrong_answer_is_a_failure_in_locusts_statistics(url: str, tmp_path: Path) -> None:
     scenario = tmp_path / "wrong.py"
     scenario.write_text(
         """from locust import task

@@ -27,10 +27,10 @@ def order(tmp_path: Path) -> Iterator[trial.Order]:
     """Half a second of `plaintext` against the null server."""
     with guard.guard() as token, certificates.issue() as tls:
         generator = ceiling.Generator(sys.executable, place(available()), tls, token)
-        with others.null_target(generator) as null:
+        with others.start_null_server(generator) as null:
             yield trial.Order(
                 Case("null", "none", "plaintext", "h1", users=4),
-                ceiling.smallest("h1").path,
+                ceiling.find_smallest_scenario("h1").path,
                 null.url("h1"),
                 None,
                 warmup_s=0.05,

@@ -1,1 +1,1 @@
-"""An app of the user: its OpenAPI document, what it answers, and the scenario made from that."""
+"""User apps: their OpenAPI documents, their answers, and the scenarios made from both."""

@@ -1,4 +1,4 @@
-"""What an app of one's own is asked before it is measured: for its document, and for each request once."""
+"""Requests to a user app before it is measured: for its OpenAPI document, and each request of its scenario."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.model.errors import UsageError
-from harness.plan.user_app.requests import OK, Recipe, Reply, answered
+from harness.plan.user_app.requests import OK, Recipe, Reply, describe_reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,44 +19,45 @@ if TYPE_CHECKING:
     from harness.plan.user_app.requests import Headers
 
 OPENAPI = "/openapi.json"
-"""Where a document is looked for unless it is said where it is."""
-PATIENCE_S = 10.0
-"""How long an answer may take."""
+"""The path of the OpenAPI document unless `--openapi` names another."""
+TIMEOUT_S = 10.0
+"""An answer may take this long."""
 
 
-def from_file(openapi: str | None) -> dict[str, Any] | None:
-    """The document, where it is in a file; None where the app is to be asked for it."""
+def read_document(openapi: str | None) -> dict[str, Any] | None:
+    """Read the OpenAPI document if `openapi` is a file; None if it has to be requested from the app."""
     if openapi is None:
         return None
     file = Path(openapi)
     if file.is_file():
-        if (document := _document(file.read_bytes())) is None:
-            raise UsageError(f"--openapi: expected an OpenAPI document in JSON, found {openapi} is none")
+        if (document := _parse_document(file.read_bytes())) is None:
+            raise UsageError(f"--openapi: expected an OpenAPI document in JSON, found something else in {openapi}")
         return document
     if not openapi.startswith("/"):
         raise UsageError(f"--openapi: expected a file, or a path that begins with /, found no file {openapi}")
     return None
 
 
-def served(openapi: str | None, launch: Launch, given: Headers) -> dict[str, Any] | str:
-    """The document that the app serves, or what it did in place of that.
+def fetch_document(openapi: str | None, launch: Launch, given: Headers) -> dict[str, Any] | str:
+    """Request the OpenAPI document from the app, with the `given` headers; if it serves none, say what it did instead.
 
-    Raises `UsageError` where it does not serve the one that was asked for.
+    Raises `UsageError` if the app does not serve a document at the path that `--openapi` names.
     """
-    reply = _ask(launch, Recipe("GET", openapi or OPENAPI, ""), given)
+    reply = _send(launch, Recipe("GET", openapi or OPENAPI, ""), given)
     if isinstance(reply, str):
         problem = reply
-    elif (document := _document(reply.body) if reply.status in OK else None) is not None:
+    elif (document := _parse_document(reply.body) if reply.status in OK else None) is not None:
         return document
     else:
-        problem = f"answered {reply.content_type or 'without a type'}" if reply.status in OK else answered(reply)
+        found = f"answered {reply.content_type or 'without a type'}"
+        problem = found if reply.status in OK else describe_reply(reply)
     if openapi is not None:
         raise UsageError(f"--openapi: expected an OpenAPI document in JSON at {openapi}, found that the app {problem}")
     return problem
 
 
-def _document(text: bytes) -> dict[str, Any] | None:
-    """An OpenAPI document; None where the text is none."""
+def _parse_document(text: bytes) -> dict[str, Any] | None:
+    """Read an OpenAPI document in JSON; None if the text is something else."""
     try:
         document = json.loads(text)
     except ValueError:
@@ -64,30 +65,30 @@ def _document(text: bytes) -> dict[str, Any] | None:
     return document if isinstance(document, dict) and "paths" in document else None
 
 
-def answers(launch: Launch, recipes: Iterable[Recipe], given: Headers) -> dict[Recipe, Reply | str]:
-    """What each is answered; those that write are sent first."""
+def send_requests(launch: Launch, recipes: Iterable[Recipe], given: Headers) -> dict[Recipe, Reply | str]:
+    """Send each request once, those that write first; return the reply to each, or why there was none."""
     in_order = sorted(recipes, key=lambda each: not each.writes)
-    return {recipe: _ask(launch, recipe, given) for recipe in in_order}
+    return {recipe: _send(launch, recipe, given) for recipe in in_order}
 
 
-def _ask(launch: Launch, recipe: Recipe, given: Headers) -> Reply | str:
-    """The answer to a request on a connection of its own, or why there was none."""
+def _send(launch: Launch, recipe: Recipe, given: Headers) -> Reply | str:
+    """Send a request on a new connection; return the reply, or why there was none."""
     try:
-        with closing(HTTPConnection(launch.host, launch.port, timeout=PATIENCE_S)) as connection:
+        with closing(HTTPConnection(launch.host, launch.port, timeout=TIMEOUT_S)) as connection:
             connection.request(recipe.method, recipe.path, recipe.body or None, dict((*recipe.headers, *given)))
-            return _reply(connection.getresponse())
+            return _read_reply(connection.getresponse())
     except (OSError, HTTPException) as error:
         return f"gave no answer ({error!r})"
 
 
-def _reply(answer: HTTPResponse) -> Reply:
-    until_s = time.monotonic() + PATIENCE_S
+def _read_reply(answer: HTTPResponse) -> Reply:
+    until_s = time.monotonic() + TIMEOUT_S
     body = bytearray()
     while chunk := answer.read1():
         body += chunk
         if time.monotonic() > until_s:
             raise TimeoutError("it does not end")
-    if answer.length:  # what read() would tell, and read1() does not
+    if answer.length:  # read() would raise this, read1() does not
         raise IncompleteRead(bytes(body), answer.length)
     media_type = (answer.getheader("content-type") or "").partition(";")[0].strip().lower()
     return Reply(answer.status, media_type, bytes(body), answer.getheader("location") or "")

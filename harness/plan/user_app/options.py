@@ -1,4 +1,4 @@
-"""Options for an app of one's own: which go together, and the headers that it is asked with. Pure."""
+"""Options for a user app: which of them can be combined, and its headers. Pure."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ HTTP = frozenset(PROTOCOLS) - WEBSOCKET_PROTOCOLS
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\xa0-\xff]*)")
 
 
-def check(settings: Settings) -> None:
-    """Raise `UsageError` for options that would be ignored beside others, or beside none."""
+def check_options(settings: Settings) -> None:
+    """Raise `UsageError` for an option that would be ignored in this combination."""
     if settings.app is None:
         for name, given in (
             ("factory", settings.factory),
@@ -27,20 +27,20 @@ def check(settings: Settings) -> None:
             ("methods", settings.methods != SAFE_METHODS),
         ):
             if given:
-                raise UsageError(f"--{name}: expected beside --app, found none")
+                raise UsageError(f"--{name}: expected --app with it, found none")
         return
     if settings.apps != type(settings)().apps:
-        raise UsageError(f"--apps: expected none beside --app {settings.app}, found {','.join(settings.apps)}")
+        raise UsageError(f"--apps: expected none with --app {settings.app}, found {','.join(settings.apps)}")
     asked = settings.locustfile is None and settings.scenarios is None
     if asked and not HTTP & set(settings.protocols):
         raise UsageError(
-            f"--protocols: expected any of {', '.join(each for each in PROTOCOLS if each in HTTP)}, for requests "
-            f"from a document go over HTTP, found {','.join(settings.protocols)}; bring a --locustfile for WebSocket"
+            f"--protocols: expected any of {', '.join(each for each in PROTOCOLS if each in HTTP)} for requests "
+            f"from an OpenAPI document, found {','.join(settings.protocols)}; use --locustfile for WebSocket"
         )
 
 
-def headers(given: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """Names in lower case, and values; raises `UsageError`, which does not repeat a value, as it may be a secret."""
+def parse_headers(given: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Read names, in lower case, and values; raises `UsageError` that hides the value, as it may be a secret."""
     found: dict[str, str] = {}
     for each in given:
         parts = _HEADER.fullmatch(each.strip())

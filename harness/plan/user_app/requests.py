@@ -1,8 +1,8 @@
-"""Requests for an app of one's own, made from its OpenAPI document, and the scenario that sends them. Pure.
+"""Makes requests to a user app from its OpenAPI document, and the scenario that sends them. Pure.
 
-GET routes without parameters come first; others are asked with the example values that the document gives, and left
-out, with the reason, where it gives none (OpenAPI 3.1, §4.8.12 Parameter Object, §4.8.14 Media Type Object). A document
-may be odd in any way: what cannot be read in it is left out too.
+GET routes without parameters come first. Others are requested with the example values of the document, and left out
+with the reason if it has none (OpenAPI 3.1, §4.8.12 Parameter Object, §4.8.14 Media Type Object). What cannot be read
+in an invalid document is left out too.
 """
 
 from __future__ import annotations
@@ -14,15 +14,22 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from harness.model.protocols import SAFE_METHODS
-from harness.plan.user_app.openapi import example, mapping, operations, parameters, prefix, resolved
+from harness.plan.user_app.openapi import (
+    as_mapping,
+    find_example,
+    find_prefix,
+    list_operations,
+    list_parameters,
+    resolve,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
 Headers = tuple[tuple[str, str], ...]
 
-MOST = 40
-"""Requests in a scenario: more would each be asked too rarely to say anything."""
+REQUESTS_LIMIT = 40
+"""A scenario has at most this many requests: with more, each would be sent too rarely for its percentiles."""
 JSON = "application/json"
 OK = range(200, 300)
 _REDIRECTS = range(300, 400)
@@ -30,24 +37,24 @@ _BAD_REQUEST = 400
 _NO_ENTRY = frozenset({401, 403})
 _EXCERPT_BYTES = 80
 _PATH_SAFE = "/?&=%:@!$'()*+,;~"
-"""What stands for itself in a path, or has been quoted before."""
+"""These characters of a path are not quoted: they are allowed there, or quoted already."""
 _SEPARATORS = {"spaceDelimited": " ", "pipeDelimited": "|"}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One request that the document knows how to make."""
+    """One request that can be made from the document."""
 
     method: str
     path: str
     name: str
-    """Method and route, `GET /items/{id}`."""
+    """The method and the route, `GET /items/{id}`."""
     headers: Headers = ()
     body: bytes = b""
 
     @property
     def writes(self) -> bool:
-        """May it change what the app stores?"""
+        """Can the request change what the app stores?"""
         return self.method.lower() not in SAFE_METHODS
 
 
@@ -57,44 +64,44 @@ class Reply:
 
     status: int
     content_type: str
-    """Without parameters; empty where there is none."""
+    """The media type without parameters; empty if there is none."""
     body: bytes
     location: str = ""
-    """Where it sends the client to."""
+    """The target of a redirect."""
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A route that no request is made for, and why."""
+    """A route for which no request is made, and why."""
 
     name: str
     reason: str
 
 
-def recipes(
+def make_recipes(
     document: Mapping[str, Any], methods: Collection[str] = SAFE_METHODS, given: Headers = ()
 ) -> tuple[list[Recipe], list[LeftOut]]:
-    """What can be asked by these methods according to an OpenAPI document, and what cannot.
+    """Make the requests with these methods from an OpenAPI document; also return what is left out.
 
-    `given` are headers that each request has anyway, for which no example is needed.
+    `given` are headers that every request has anyway, so that they need no example.
     """
     made: list[Recipe] = []
     left_out: list[LeftOut] = []
     names = frozenset(name for name, _ in given)
-    for path, method, operation in operations(document):
+    for path, method, operation in list_operations(document):
         name = f"{method.upper()} {path}".strip()
         try:
-            _permit(method, methods, described=operation is not None)
-            made.append(_recipe(document, name, method, path, mapping(operation), names))
+            _check_method(method, methods, described=operation is not None)
+            made.append(_make_recipe(document, name, method, path, as_mapping(operation), names))
         except LookupError as error:
             left_out.append(LeftOut(name, str(error.args[0])))
     made.sort(key=lambda each: (each.method != "GET", "{" in each.name))
-    left_out += [LeftOut(each.name, f"more than {MOST} requests") for each in made[MOST:]]
-    return made[:MOST], left_out
+    left_out += [LeftOut(each.name, f"more than {REQUESTS_LIMIT} requests") for each in made[REQUESTS_LIMIT:]]
+    return made[:REQUESTS_LIMIT], left_out
 
 
-def answered(reply: Reply) -> str:
-    """What was answered in place of something right, and what may help."""
+def describe_reply(reply: Reply) -> str:
+    """Describe a reply that is not a right answer, and say what may help."""
     found = f"answered {reply.status}"
     if reply.status in _NO_ENTRY:
         return f"{found}; --header 'Authorization: …' may let it in"
@@ -105,15 +112,15 @@ def answered(reply: Reply) -> str:
     return found
 
 
-def expectation(first: Reply, second: Reply) -> dict[str, Any] | str:
-    """What a right answer is, as keywords of a request, from two answers to it; or why there is none.
+def derive_expectation(first: Reply, second: Reply) -> dict[str, Any] | str:
+    """Derive from two replies what a right answer is, as keywords of `Request`, or why there is none.
 
-    A body that is the same twice is expected for ever; of another, status and type.
+    The body is expected only if it was the same twice; status and type always.
     """
     if first.status not in OK:
-        return answered(first)
+        return describe_reply(first)
     if second.status not in OK:
-        return f"{answered(second)} the second time"
+        return f"{describe_reply(second)} the second time"
     if (first.status, first.content_type) != (second.status, second.content_type):
         return "answered differently the second time"
     expected: dict[str, Any] = {"status": first.status}
@@ -124,13 +131,13 @@ def expectation(first: Reply, second: Reply) -> dict[str, Any] | str:
     return expected
 
 
-def source(
+def render_scenario(
     title: str,
     requests: Sequence[tuple[Recipe, Mapping[str, Any]]],
     left_out: Sequence[LeftOut],
     given: Headers = (),
 ) -> str:
-    """The text of a scenario that sends these requests, one task for each, all with the headers that are given."""
+    """Write the text of a scenario with one task per request; all requests have the `given` headers."""
     lines = [
         f'"""{title}"""',
         "",
@@ -141,7 +148,7 @@ def source(
         *(("# Sent with every request.", f"HEADERS = {given!r}", "") if given else ()),
         "",
         "class Recipes(HttpScenario):",
-        '    """Asks for each of these as often as for the others; weigh them as your users do: @task(3)."""',
+        '    """Sends all requests equally often; use @task(3) to send one as often as your users do."""',
         "",
     ]
     for number, (recipe, expected) in enumerate(requests):
@@ -162,42 +169,42 @@ def source(
     return "\n".join(lines).rstrip() + "\n"
 
 
-def sealed(text: str, owner: str) -> str:
-    """The text of a scenario with a last line by which an edit is noticed, and whose it is."""
-    return f"{text}{_seal(text, owner)}\n"
+def add_checksum(text: str, owner: str) -> str:
+    """Add a last line to a scenario that names its owner and shows whether it has been edited."""
+    return f"{text}{_checksum_line(text, owner)}\n"
 
 
-def is_of(text: str, owner: str) -> bool:
+def is_written_for(text: str, owner: str) -> bool:
     """Was this scenario written for this owner, whether or not it has been edited since?"""
-    return any(line.startswith(_seal_of(owner)) for line in text.splitlines())
+    return any(line.startswith(_owner_line(owner)) for line in text.splitlines())
 
 
 def is_edited(text: str, owner: str) -> bool:
-    """Is it another text than was written?"""
+    """Has this scenario been edited since it was written for this owner?"""
     body, _, last = text.removesuffix("\n").rpartition("\n")
-    return last != _seal(f"{body}\n", owner)
+    return last != _checksum_line(f"{body}\n", owner)
 
 
-def _seal(text: str, owner: str) -> str:
-    return f"{_seal_of(owner)} {blake2b(text.encode(), digest_size=8).hexdigest()}"
+def _checksum_line(text: str, owner: str) -> str:
+    return f"{_owner_line(owner)} {blake2b(text.encode(), digest_size=8).hexdigest()}"
 
 
-def _seal_of(owner: str) -> str:
+def _owner_line(owner: str) -> str:
     return f"# Written for {owner}; not edited as long as this fits:"
 
 
-def _permit(method: str, methods: Collection[str], *, described: bool) -> None:
-    """Raise `LookupError` with the reason where the document or the user does not say that it may be asked."""
+def _check_method(method: str, methods: Collection[str], *, described: bool) -> None:
+    """Raise `LookupError` with the reason why an operation must not be requested."""
     if not described:
         raise LookupError("not described")
     if method in methods:
         return
     if method in SAFE_METHODS:
         raise LookupError("not among --methods")
-    raise LookupError(f"it may write; --methods {','.join([*methods, method])} asks it too")
+    raise LookupError(f"it may write; use --methods {','.join([*methods, method])} to include it")
 
 
-def _recipe(
+def _make_recipe(
     document: Mapping[str, Any],
     name: str,
     method: str,
@@ -205,15 +212,15 @@ def _recipe(
     operation: Mapping[str, Any],
     given: Collection[str],
 ) -> Recipe:
-    """The request; raises `LookupError` with the reason where an example is missing."""
+    """Make a request; raises `LookupError` with the reason if an example is missing."""
     query: list[tuple[str, str]] = []
     headers: list[tuple[str, str]] = []
-    for where, title, parameter in parameters(document, operation):
+    for where, title, parameter in list_parameters(document, operation):
         if where != "path" and not parameter.get("required"):
             continue
         if (where, title.lower()) in {("header", each) for each in given} or (where == "cookie" and "cookie" in given):
             continue
-        texts = _texts(where, title, parameter, example(document, parameter))
+        texts = _format_value(where, title, parameter, find_example(document, parameter))
         match where:
             case "path":
                 path = path.replace(f"{{{title}}}", quote(",".join(texts), safe=""))
@@ -223,19 +230,21 @@ def _recipe(
                 headers.append((title.lower(), ",".join(texts)))
             case _:
                 raise LookupError(f"a {where} parameter is required")
-    body = _body(document, operation)
+    body = _make_body(document, operation)
     if body:
         headers.append(("content-type", JSON))
     if "{" in path:
-        raise LookupError("a part of the path has no parameter that describes it")
-    path = quote(prefix(operation) + path, safe=_PATH_SAFE)
+        raise LookupError("a part of the path is not described as a parameter")
+    path = quote(find_prefix(operation) + path, safe=_PATH_SAFE)
     return Recipe(method.upper(), f"{path}?{urlencode(query)}" if query else path, name, tuple(headers), body)
 
 
-def _texts(where: str, title: str, parameter: Mapping[str, Any], value: Any) -> list[str]:
-    """An example as it is sent: the items of an array one by one, or, where they shall not explode, in one."""
+def _format_value(where: str, title: str, parameter: Mapping[str, Any], value: Any) -> list[str]:
+    """Format an example as it is sent: the items of an array separately, or joined unless its style is to explode."""
     if value is None or isinstance(value, dict):
-        raise LookupError(f"{'no example for' if value is None else 'an object is'} {where} parameter {title}")
+        raise LookupError(
+            f"{'no example' if value is None else 'the example is an object'} for {where} parameter {title}"
+        )
     values = value if isinstance(value, list) else [value]
     texts = [str(each).lower() if isinstance(each, bool) else str(each) for each in values]
     style = parameter.get("style", "form")
@@ -244,14 +253,14 @@ def _texts(where: str, title: str, parameter: Mapping[str, Any], value: Any) -> 
     return texts
 
 
-def _body(document: Mapping[str, Any], operation: Mapping[str, Any]) -> bytes:
-    body = resolved(document, operation.get("requestBody"))
-    content = mapping(body.get("content"))
+def _make_body(document: Mapping[str, Any], operation: Mapping[str, Any]) -> bytes:
+    body = resolve(document, operation.get("requestBody"))
+    content = as_mapping(body.get("content"))
     if JSON not in content:
         if body.get("required"):
             raise LookupError(f"its body is {' or '.join(content) or 'not described'}, not {JSON}")
         return b""
-    value = example(document, mapping(content[JSON]))
+    value = find_example(document, as_mapping(content[JSON]))
     if value is None:
-        raise LookupError("no example of its body")
+        raise LookupError("no example for its body")
     return json.dumps(value).encode()

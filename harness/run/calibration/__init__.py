@@ -1,1 +1,1 @@
-"""What the load generator itself can do: its ceiling, and its rate beside that of others."""
+"""Measures the load generator itself: its ceiling, and its rate beside that of reference generators."""

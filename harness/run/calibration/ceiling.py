@@ -1,4 +1,4 @@
-"""The generator's own ceiling: what it reaches against a server that does nothing is the most that it can measure."""
+"""Measures the generator's ceiling: the throughput that it reaches against a server that runs no app."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ WINDOW_S = 0.5
 _SCRIPT = Path(__file__).with_name("null_server.py")
 
 
-def _command(launch: Launch) -> list[str]:
+def _make_command(launch: Launch) -> list[str]:
     files = [str(launch.tls.certificate), str(launch.tls.key)] if launch.tls else []
     return [launch.python, str(_SCRIPT), launch.host, str(launch.port), *files]
 
 
-NULL = Server("null", (), frozenset(PROTOCOLS) - {"h3"}, _command)
+NULL = Server("null", (), frozenset(PROTOCOLS) - {"h3"}, _make_command)
 APP = App("none", "", _SCRIPT.parent, "/plaintext", b"Hello, World!")
 
 
 @dataclass(frozen=True)
 class Generator:
-    """What is calibrated: the load of a run, where it runs, and the interpreter that runs the null server."""
+    """The load generator as a run uses it, and the interpreter that runs the null server."""
 
     python: str
     placement: Placement
@@ -52,42 +52,41 @@ class Generator:
     window_s: float = WINDOW_S
 
 
-def ceilings(
-    generator: Generator, protocols: Sequence[Protocol], tries: int, own: Scenario | None = None
+def measure_ceilings(
+    generator: Generator, protocols: Sequence[Protocol], tries: int, scenario: Scenario | None = None
 ) -> dict[Protocol, float]:
-    """The highest rate in requests/s of so many tries on each protocol.
+    """Measure the highest rate in requests/s on each protocol, in this many tries.
 
-    A protocol that gave none is left out, and so is one that the null server does not speak.
-
-    The load is the smallest exchange there is, or a Locust file of one's own, `own`, whose users may find the null
-    server's answers wrong: what they send is counted then.
+    Protocols without a rate, or that the null server does not speak, are left out. The load is the smallest scenario,
+    or a user's Locust file given as `scenario`. Custom users may find the answers of the null server wrong; their
+    requests are counted nevertheless.
     """
     found: dict[Protocol, float] = {}
     for protocol in protocols:
         if protocol not in NULL.protocols:
             continue
-        scenario = own or smallest(protocol)
+        chosen = scenario or find_smallest_scenario(protocol)
         with suppress(ServerError):
-            rates = [rate_rps(result) for result in results(generator, scenario, protocol, tries)]
+            rates = [compute_rate_rps(result) for result in run_trials(generator, chosen, protocol, tries)]
             if any(rates):
                 found[protocol] = max(rates)
     return found
 
 
-def rate_rps(result: LoadResult) -> float:
-    """Requests a second; those without a right answer count over warm-up and window alike, as they came."""
+def compute_rate_rps(result: LoadResult) -> float:
+    """Requests per second; with custom users, errors count too, over warm-up and window together."""
     failed_rps = result.errors.total / (WARMUP_S + result.window_s)
     return result.throughput_rps + (failed_rps if not result.verified else 0.0)
 
 
-def smallest(protocol: Protocol) -> Scenario:
-    """The scenario with the smallest exchange that the protocol has."""
+def find_smallest_scenario(protocol: Protocol) -> Scenario:
+    """Find the scenario with the smallest requests and answers on this protocol."""
     name = "ws_echo" if protocol in WEBSOCKET_PROTOCOLS else "plaintext"
     return listing.find("scenarios", listing.scenarios(), name)
 
 
-def results(generator: Generator, scenario: Scenario, protocol: Protocol, tries: int) -> Iterator[LoadResult]:
-    """Trials of a scenario against the null server."""
+def run_trials(generator: Generator, scenario: Scenario, protocol: Protocol, tries: int) -> Iterator[LoadResult]:
+    """Run this many trials of a scenario against the null server; trials that fail give no result."""
     tls = generator.tls if protocol in TLS_PROTOCOLS else None
     launch = Launch(HOST, process.free_port(HOST), "", tls=tls, python=generator.python)
     case = Case(NULL.name, APP.name, scenario.name, protocol, users=generator.users, streams=generator.streams)

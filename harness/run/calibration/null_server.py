@@ -1,7 +1,7 @@
-"""A server that does nothing as fast as Python can: what the generator reaches against it is the most it can measure.
+"""A server that runs no app, as fast as Python allows; against it the generator reaches its ceiling.
 
-Canned bytes for `GET /plaintext`, whatever is asked, over HTTP/1.1 and HTTP/2, and an echo over WebSocket, on one port;
-over TLS when given a certificate. It trusts its client and checks nothing.
+It answers every request with prepared bytes, those of `GET /plaintext`, over HTTP/1.1 and HTTP/2, and echoes WebSocket
+messages, all on one port; over TLS if it has a certificate. It trusts its client and checks nothing.
 
 Usage: null_server.py HOST PORT [CERTIFICATE KEY]
 """
@@ -41,17 +41,17 @@ _WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 class Connection:
-    """One client; `speak` answers what came, in the protocol that the first bytes chose."""
+    """One connection; `speak` answers received bytes in the protocol that the first bytes have shown."""
 
     def __init__(self, peer: socket.socket) -> None:
         self.peer = peer
-        self.speak: Callable[[bytes], bytes] = self._first
+        self.speak: Callable[[bytes], bytes] = self._choose_protocol
         self._held = b""
         self._last = b""
         self._last_answer = b""
 
     def serve(self) -> bool:
-        """Answer what has arrived; False when the client has gone."""
+        """Answer the bytes that have arrived; False if the client has closed the connection."""
         try:
             while data := self.peer.recv(RECEIVE_BYTES):
                 if answer := self.speak(data):
@@ -64,29 +64,29 @@ class Connection:
             pass
         return False
 
-    def _first(self, data: bytes) -> bytes:
+    def _choose_protocol(self, data: bytes) -> bytes:
         data = self._held + data
         if data.startswith(_PREFACE[: len(data)]):
             if len(data) < len(_PREFACE):
                 self._held = data
                 return b""
             self._held = b""
-            self.speak = self._http2
-            return _SETTINGS_FRAME + self._http2(data[len(_PREFACE) :])
+            self.speak = self._answer_http2
+            return _SETTINGS_FRAME + self._answer_http2(data[len(_PREFACE) :])
         if b"upgrade: websocket" in data.lower():
-            self.speak = self._websocket
-            return _handshake(data)
+            self.speak = self._echo_message
+            return _answer_handshake(data)
         self._held = b""
-        self.speak = self._http1
-        return self._http1(data)
+        self.speak = self._answer_http1
+        return self._answer_http1(data)
 
-    def _http1(self, data: bytes) -> bytes:
+    def _answer_http1(self, data: bytes) -> bytes:
         if self._held:
             data = self._held + data
         whole, end, self._held = data.rpartition(_HTTP1_END)
         return _HTTP1_ANSWER * (whole.count(_HTTP1_END) + 1) if end else b""
 
-    def _http2(self, data: bytes) -> bytes:
+    def _answer_http2(self, data: bytes) -> bytes:
         if self._held:
             data = self._held + data
         answers: list[bytes] = []
@@ -107,31 +107,31 @@ class Connection:
         self._held = data[at:]
         return b"".join(answers)
 
-    def _websocket(self, data: bytes) -> bytes:
+    def _echo_message(self, data: bytes) -> bytes:
         if data != self._last:
-            self._last, self._last_answer = data, _echo(data)
+            self._last, self._last_answer = data, _unmask_frame(data)
         return self._last_answer
 
 
-def _handshake(request: bytes) -> bytes:
-    """RFC 6455, 4.2.2."""
+def _answer_handshake(request: bytes) -> bytes:
+    """Answer the opening handshake (RFC 6455 §4.2.2)."""
     headers = dict(line.lower().partition(b": ")[::2] for line in request.split(b"\r\n")[1:])
     start = request.lower().index(b"sec-websocket-key: ") + len(b"sec-websocket-key: ")
     key = request[start : start + len(headers[b"sec-websocket-key"])]
-    accept = base64.b64encode(hashlib.sha1(key + _WEBSOCKET_GUID).digest())  # noqa: S324 - RFC 6455 says SHA-1
+    accept = base64.b64encode(hashlib.sha1(key + _WEBSOCKET_GUID).digest())  # noqa: S324 - RFC 6455 requires SHA-1
     lines = (b"HTTP/1.1 101 Switching Protocols", b"upgrade: websocket", b"connection: upgrade")
     return b"\r\n".join([*lines, b"sec-websocket-accept: " + accept, b"", b""])
 
 
-def _echo(frame: bytes) -> bytes:
-    """The same short frame without its mask (RFC 6455, 5.2); the client's are whole and below 126 bytes."""
+def _unmask_frame(frame: bytes) -> bytes:
+    """Return the frame without its mask (RFC 6455 §5.2); frames of the client are complete and below 126 bytes."""
     size = frame[1] & 0x7F
     mask, payload = frame[2:6], frame[6 : 6 + size]
     return bytes([frame[0], size]) + bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
 
 
 def serve(host: str, port: int, context: ssl.SSLContext | None) -> None:
-    """Until SIGTERM."""
+    """Serve until SIGTERM."""
     listener = socket.create_server((host, port), backlog=4096)
     listener.setblocking(False)
     poller = select.epoll()
@@ -152,7 +152,7 @@ def serve(host: str, port: int, context: ssl.SSLContext | None) -> None:
 
 
 def main() -> None:
-    """Serve as the command line says."""
+    """Read the command line and serve."""
     host, port, *files = sys.argv[1:]
     context = None
     if files:

@@ -1,4 +1,4 @@
-"""The generator beside other generators, on the same target, in turn: what `harness calibrate --against` prints."""
+"""Compares the generator with reference generators on the same target, for `harness calibrate --against`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harness.model.plan import Case, Conditions
 from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, Protocol
 from harness.model.targets import HOST, Launch, Scenario, Server
 from harness.run import trial
-from harness.run.calibration.ceiling import APP, NULL, Generator, smallest
+from harness.run.calibration.ceiling import APP, NULL, Generator, find_smallest_scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,21 +34,21 @@ _USERS = Path(__file__).with_name("users")
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two that are compared: our generator with these settings, or a command of somebody else's."""
+    """One of the two generators that are compared: ours with these settings, or a reference generator."""
 
     users: int = Conditions.users
     streams: int = 1
     processes: int = 1
     load: Load = SATURATE
     file: str | None = None
-    """A Locust file under `calibration/users`; ours unless given."""
+    """A Locust file in `calibration/users` with Locust's own users; our users if None."""
     tool: str | None = None
-    """`wrk` or `h2load`."""
+    """The command `wrk` or `h2load`; Locust if None."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One row: ours ÷ the other, which shall be at least `floor`."""
+    """One row of the output: rate of our generator ÷ rate of the other, expected to be at least `floor`."""
 
     title: str
     protocol: Protocol
@@ -70,7 +70,7 @@ COMPARISONS = (
 
 @dataclass(frozen=True)
 class RateRatio:
-    """What came of a comparison: rates in requests/s and their ratio, pair by pair."""
+    """The result of a comparison: rates in requests/s and their ratios, pair by pair."""
 
     comparison: Comparison
     target: str
@@ -88,7 +88,7 @@ class RateRatio:
 
 @dataclass(frozen=True)
 class Target:
-    """A server under which both sides are compared, by the address that it has for each protocol."""
+    """A server that both generators load, with its URL for each protocol."""
 
     name: str
     url: Callable[[Protocol], str]
@@ -96,40 +96,40 @@ class Target:
 
 
 def compare(comparison: Comparison, target: Target, generator: Generator, pairs: int) -> RateRatio:
-    """Measure both sides in turn, so many times; who is first changes with every pair."""
+    """Measure both sides in turn, this many times; the order changes with every pair."""
     ours: list[float] = []
     other: list[float] = []
     for pair in range(pairs):
         sides = [(comparison.ours, ours), (comparison.other, other)]
         for side, rates in sides if pair % 2 == 0 else reversed(sides):
-            rates.append(rate_rps(side, comparison.protocol, target, generator))
+            rates.append(measure_rate_rps(side, comparison.protocol, target, generator))
     return RateRatio(comparison, target.name, tuple(ours), tuple(other))
 
 
-def all_comparisons(
+def compare_all(
     start: Callable[[Generator], AbstractContextManager[Target]], tools: set[str], generator: Generator, pairs: int
 ) -> Iterator[RateRatio]:
-    """Every comparison that the target and the tools at hand allow."""
+    """Make every comparison that the target supports and for which the tool is installed."""
     with start(generator) as target:
         for comparison in COMPARISONS:
             if comparison.protocol in target.protocols and comparison.other.tool in {None, *tools}:
                 yield compare(comparison, target, generator, pairs)
 
 
-def rate_rps(side: Side, protocol: Protocol, target: Target, generator: Generator) -> float:
-    """Requests/s of one side, once; raises `HarnessError` when it made errors."""
+def measure_rate_rps(side: Side, protocol: Protocol, target: Target, generator: Generator) -> float:
+    """Measure requests/s of one side once; raises `HarnessError` if there were errors."""
     url = target.url(protocol)
     if side.tool is not None:
-        return _tool_rps(side, f"{url}/plaintext", generator)
-    result = ours(side, protocol, url, generator)
+        return _run_tool(side, f"{url}/plaintext", generator)
+    result = run_locust(side, protocol, url, generator)
     if result.errors.total or not result.checked:
         raise HarnessError(f"expected right answers from {target.name} over {protocol}, found {result.errors.examples}")
     return result.throughput_rps
 
 
-def ours(side: Side, protocol: Protocol, url: str, generator: Generator) -> LoadResult:
-    """One trial with Locust: our users', or those of a peer's file."""
-    scenario: Scenario = listing.read_scenario(_USERS / side.file) if side.file else smallest(protocol)
+def run_locust(side: Side, protocol: Protocol, url: str, generator: Generator) -> LoadResult:
+    """Run one trial with our users or those of the file."""
+    scenario: Scenario = listing.read_scenario(_USERS / side.file) if side.file else find_smallest_scenario(protocol)
     with tempfile.TemporaryDirectory(prefix="harness-") as folder:
         order = trial.Order(
             Case("target", APP.name, scenario.name, protocol, side.load, side.users, side.streams),
@@ -147,12 +147,12 @@ def ours(side: Side, protocol: Protocol, url: str, generator: Generator) -> Load
         return trial.run(order)
 
 
-def missing(tools: set[str]) -> set[str]:
-    """Those that are not installed."""
+def find_missing(tools: set[str]) -> set[str]:
+    """Return the tools that are not installed."""
     return {tool for tool in tools if shutil.which(tool) is None}
 
 
-def _tool_rps(side: Side, url: str, generator: Generator) -> float:
+def _run_tool(side: Side, url: str, generator: Generator) -> float:
     connections = side.users // side.streams
     argv = {
         "wrk": ["wrk", "-t1", f"-c{connections}", f"-d{WINDOW_S:g}s", url],
@@ -162,31 +162,31 @@ def _tool_rps(side: Side, url: str, generator: Generator) -> float:
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
     found = re.search(r"Requests/sec:\s*([\d.]+)|finished in .*?, ([\d.]+) req/s", done.stdout)
     if found is None or re.search(r"Non-2xx|[1-9]\d* failed", done.stdout):
-        raise HarnessError(f"expected a rate from {argv[0]}, found: {(done.stderr or done.stdout).strip()[-300:]}")
+        raise HarnessError(f"expected a rate from {argv[0]}, found {(done.stderr or done.stdout).strip()[-300:]}")
     return float(found[1] or found[2])
 
 
 @contextmanager
-def null_target(generator: Generator) -> Iterator[Target]:
-    """The null server, in clear and over TLS."""
+def start_null_server(generator: Generator) -> Iterator[Target]:
+    """Run the null server twice, without and with TLS."""
     clear = Launch(HOST, process.free_port(HOST), "", python=generator.python)
-    with tempfile.TemporaryDirectory(prefix="harness-") as folder, _started(NULL, clear, generator, folder):
+    with tempfile.TemporaryDirectory(prefix="harness-") as folder, _start(NULL, clear, generator, folder):
         encrypted = replace(clear, port=process.free_port(HOST), tls=generator.tls)
-        with _started(NULL, encrypted, generator, folder):
-            yield Target("null server", lambda protocol: _url(protocol, clear, encrypted), frozenset(PROTOCOLS))
+        with _start(NULL, encrypted, generator, folder):
+            yield Target("null server", lambda protocol: _choose_url(protocol, clear, encrypted), frozenset(PROTOCOLS))
 
 
 @contextmanager
-def nginx_target(generator: Generator) -> Iterator[Target]:
-    """An nginx with one worker and canned bytes; HTTP/2 in clear has a port of its own."""
+def start_nginx(generator: Generator) -> Iterator[Target]:
+    """Run nginx with one worker and a fixed answer; HTTP/1.1 and HTTP/2 without TLS have separate ports."""
     with tempfile.TemporaryDirectory(prefix="harness-") as folder:
         ports: dict[Protocol, int] = {"h1": process.free_port(HOST), "h2c": process.free_port(HOST)}
         ports["h2"] = process.free_port(HOST)
         configuration = Path(folder) / "nginx.conf"
-        configuration.write_text(_nginx_conf(ports, generator))
+        configuration.write_text(_write_nginx_conf(ports, generator))
         nginx = Server("nginx", (), frozenset({"h1"}), lambda _: ["nginx", "-p", folder, "-c", str(configuration)])
         launch = Launch(HOST, ports["h1"], "")
-        with _started(nginx, launch, generator, folder):
+        with _start(nginx, launch, generator, folder):
             yield Target(
                 "nginx",
                 lambda protocol: f"{'https' if protocol == 'h2' else 'http'}://{HOST}:{ports[protocol]}",
@@ -194,7 +194,7 @@ def nginx_target(generator: Generator) -> Iterator[Target]:
             )
 
 
-def _nginx_conf(ports: dict[Protocol, int], generator: Generator) -> str:
+def _write_nginx_conf(ports: dict[Protocol, int], generator: Generator) -> str:
     tls = generator.tls
     return f"""
 worker_processes 1; daemon off; pid nginx.pid; error_log stderr warn;
@@ -213,11 +213,11 @@ http {{
 
 
 @contextmanager
-def _started(entry: Server, launch: Launch, generator: Generator, folder: str) -> Iterator[None]:
+def _start(entry: Server, launch: Launch, generator: Generator, folder: str) -> Iterator[None]:
     log = Path(folder) / f"{entry.name}-{launch.port}.log"
     with process.start(entry, APP, launch, cpus=generator.placement.server, log=log, token=generator.token):
         yield
 
 
-def _url(protocol: Protocol, clear: Launch, encrypted: Launch) -> str:
+def _choose_url(protocol: Protocol, clear: Launch, encrypted: Launch) -> str:
     return f"https://{encrypted.address}" if protocol in TLS_PROTOCOLS else f"http://{clear.address}"

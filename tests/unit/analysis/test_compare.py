@@ -1,4 +1,4 @@
-"""Two runs set against each other: what is compared with what, what is seen, and what becomes of gates."""
+"""Comparing two runs: which cases are compared, which differences are seen, and the results of gates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.analysis.compare import compare
 from harness.analysis.comparison import Side
-from harness.analysis.gates import METRICS, gates_of
+from harness.analysis.gates import METRICS, parse_gates
 from harness.model.errors import UsageError
 from harness.model.loads import Rate, Sweep
 from harness.model.plan import Case, ServerConfig
@@ -35,8 +35,8 @@ def rounds(several: Sequence[int], case: Case = CASE, **options: Any) -> list[Re
     return [record(case, number, requests, **options) for number, requests in enumerate(several)]
 
 
-def lives(times_s: Sequence[float], life: ServerConfig = CASE.config) -> list[ServerStart]:
-    return [ServerStart(life, number, (), ready_s) for number, ready_s in enumerate(times_s)]
+def starts(times_s: Sequence[float], config: ServerConfig = CASE.config) -> list[ServerStart]:
+    return [ServerStart(config, number, (), ready_s) for number, ready_s in enumerate(times_s)]
 
 
 def side(
@@ -50,7 +50,7 @@ def side(
 
 
 def figures(comparison: RunComparison) -> Mapping[Metric, Difference]:
-    """The differences of the one pair that there is, and of its starts."""
+    """The differences of the only pair and of its starts."""
     return {each.metric: each for each in comparison.differences}
 
 
@@ -62,8 +62,8 @@ def outcomes(comparison: RunComparison) -> list[str]:
 
 
 @pytest.mark.parametrize("info", [INFO, OTHER], ids=["one run", "two runs"])
-def test_identical_records_differ_by_exactly_nothing(info: RunInfo) -> None:
-    records, started = rounds(FIVE), lives([0.2, 0.3, 0.25])
+def test_between_identical_records_every_ratio_is_exactly_one(info: RunInfo) -> None:
+    records, started = rounds(FIVE), starts([0.2, 0.3, 0.25])
     comparison = compare(side(records, started), side(records, started, info=info))
     assert set(figures(comparison)) == set(METRICS)
     for each in figures(comparison).values():
@@ -84,8 +84,8 @@ def test_identical_records_differ_by_exactly_nothing(info: RunInfo) -> None:
 def test_swapping_the_sides_inverts_every_ratio_and_every_finding(
     ours: list[int], theirs: list[int], info: RunInfo
 ) -> None:
-    a = side([record(CASE, n, each, response_us=each, cpu_s=each / 900) for n, each in enumerate(ours)], lives(ours))
-    b = side([record(CASE, n, each) for n, each in enumerate(theirs)], lives(theirs), info=info)
+    a = side([record(CASE, n, each, response_us=each, cpu_s=each / 900) for n, each in enumerate(ours)], starts(ours))
+    b = side([record(CASE, n, each) for n, each in enumerate(theirs)], starts(theirs), info=info)
     there, back = figures(compare(a, b)), figures(compare(b, a))
     swapped = {"better": "worse", "worse": "better"}
     for metric, one in there.items():
@@ -97,9 +97,9 @@ def test_swapping_the_sides_inverts_every_ratio_and_every_finding(
                 assert getattr(one.ratio, bound) == pytest.approx(1 / getattr(other.ratio, inverse))
 
 
-def test_every_figure_is_that_of_the_rounds() -> None:
-    a = side(rounds([1_000] * 3, response_us=500, cpu_s=0.25, peak_bytes=30_000_000), lives([0.2] * 3))
-    b = side(rounds([2_000] * 3, response_us=750, cpu_s=1.0, peak_bytes=45_000_000), lives([0.3] * 3), info=OTHER)
+def test_every_figure_is_estimated_from_the_rounds() -> None:
+    a = side(rounds([1_000] * 3, response_us=500, cpu_s=0.25, peak_bytes=30_000_000), starts([0.2] * 3))
+    b = side(rounds([2_000] * 3, response_us=750, cpu_s=1.0, peak_bytes=45_000_000), starts([0.3] * 3), info=OTHER)
     found = {metric: each.ratio for metric, each in figures(compare(a, b)).items()}
     expected = {"throughput": 2.0, "p50": 1.5, "p99": 1.5, "cpu": 2.0, "memory": 1.5, "ready": 1.5}
     assert found == {
@@ -113,19 +113,19 @@ def test_every_figure_is_that_of_the_rounds() -> None:
 
 
 def test_more_throughput_is_better_and_more_of_anything_else_is_worse() -> None:
-    a = side(rounds(FIVE * 2), lives([0.2, 0.21] * 3))
+    a = side(rounds(FIVE * 2), starts([0.2, 0.21] * 3))
     more = [
         record(CASE, n, 2 * each, response_us=2_000, cpu_s=2.0, peak_bytes=90_000_000)
         for n, each in enumerate(FIVE * 2)
     ]
-    found = figures(compare(a, side(more, lives([0.9, 0.91] * 3), info=OTHER)))
+    found = figures(compare(a, side(more, starts([0.9, 0.91] * 3), info=OTHER)))
     assert {metric: each.finding for metric, each in found.items()} == {
         "throughput": "better",
         **dict.fromkeys(("p50", "p99", "cpu", "memory", "ready"), "worse"),
     }
 
 
-def test_rounds_of_one_run_are_paired_and_what_a_round_did_to_both_falls_out() -> None:
+def test_rounds_of_one_run_are_paired_so_that_noise_common_to_both_cancels() -> None:
     noisy = (1_000, 3_000, 500, 2_000)
     half = rounds([each // 2 for each in noisy], replace(CASE, server="b"))
     one = compare(side(rounds(noisy), server="a"), side(half, server="b"))
@@ -139,7 +139,7 @@ def test_rounds_of_one_run_are_paired_and_what_a_round_did_to_both_falls_out() -
     assert told_from > 1
 
 
-def test_the_smallest_difference_that_could_have_been_told_is_one_that_would_have_been() -> None:
+def test_a_difference_above_the_smallest_detectable_is_seen_and_one_below_is_not() -> None:
     a, b = rounds(FIVE), rounds(FIVE)
     told_from = figures(compare(side(a), side(b, info=OTHER)))["throughput"].told_from
     assert told_from is not None
@@ -151,34 +151,34 @@ def test_the_smallest_difference_that_could_have_been_told_is_one_that_would_hav
 
 
 def stretched(each: Record, factor: float) -> Record:
-    """The same answers in less time."""
+    """The same answers in a shorter window."""
     assert each.result is not None
     end_ns = each.result.window_start_ns + round(SECOND_NS / factor)
     return replace(each, result=replace(each.result, window_end_ns=end_ns))
 
 
-def test_a_single_round_is_not_compared_whatever_it_shows() -> None:
+def test_a_single_round_is_not_compared() -> None:
     comparison = compare(side(rounds(FIVE)), side(rounds([10]), info=OTHER))
     throughput = figures(comparison)["throughput"]
     assert (throughput.finding, throughput.reason) == ("not compared", "a single round has no interval")
     assert (throughput.told_from, throughput.rounds_b) == (None, 1)
 
 
-def test_rounds_of_one_run_that_do_not_meet_are_not_compared() -> None:
+def test_without_a_common_round_candidates_of_one_run_are_not_compared() -> None:
     late = [replace(each, round=each.round + 9) for each in rounds(FIVE, replace(CASE, server="b"))]
     comparison = compare(side(rounds(FIVE), server="a"), side(late, server="b"))
     assert figures(comparison)["throughput"].reason == "no round has it on both sides"
 
 
-def test_a_figure_that_a_side_lacks_is_named_with_the_reason() -> None:
+def test_a_missing_figure_is_reported_with_the_reason() -> None:
     unsampled = [replace(each, samples=()) for each in rounds([400, 400])]
     found = figures(compare(side(rounds([2_000, 2_000])), side(unsampled, info=OTHER)))
     assert found["cpu"].reason == "B does not have it: the server's CPU time was not sampled"
-    assert found["p99"].reason == "B does not have it: too few requests to carry it"
+    assert found["p99"].reason == "B does not have it: too few requests for it"
     assert found["p50"].finding == "no difference seen"
 
 
-def test_a_round_without_requests_enough_does_not_count_for_p99() -> None:
+def test_a_round_with_too_few_requests_does_not_count_for_p99() -> None:
     found = figures(compare(side(rounds(FIVE)), side(rounds(FIVE), info=OTHER)))
     assert (found["p99"].rounds_a, found["p50"].rounds_a) == (3, 5)
 
@@ -196,7 +196,7 @@ def test_cases_that_only_one_side_has_are_listed_and_the_others_compared() -> No
     assert [each.case for each in comparison.only_b] == [json]
 
 
-def test_two_contestants_meet_in_the_cases_that_agree_in_all_but_the_server() -> None:
+def test_two_candidates_are_compared_in_cases_that_are_equal_in_all_but_the_server() -> None:
     b, over_h2 = replace(CASE, server="b"), replace(CASE, server="b", protocol="h2")
     records = [*rounds(FIVE), *rounds(FIVE, b), *rounds(FIVE, over_h2), *rounds(FIVE, replace(CASE, server="c"))]
     comparison = compare(side(records, server="a"), side(records, server="b"))
@@ -217,14 +217,14 @@ def test_a_case_that_is_not_valid_on_either_side_is_not_compared_and_says_why(ba
 def test_starts_are_compared_once_however_many_cases_they_served() -> None:
     cases = [replace(CASE, scenario=name) for name in ("echo", "json")] + [replace(CASE, protocol="h1-tls")]
     records = [each for case in cases for each in rounds(FIVE, case)]
-    started = [*lives([0.2, 0.3]), *lives([0.4, 0.5], cases[2].config)]
+    started = [*starts([0.2, 0.3]), *starts([0.4, 0.5], cases[2].config)]
     comparison = compare(side(records, started), side(records, started, info=OTHER))
     assert [pair.a for pair in comparison.starts] == [cases[0].config, cases[2].config]
 
 
-def test_of_a_server_started_again_in_its_round_the_median_counts() -> None:
-    again = [*lives([0.2, 0.2]), *lives([0.4, 0.4]), *lives([0.9, 0.9])]
-    comparison = compare(side(rounds(FIVE), lives([0.2, 0.2])), side(rounds(FIVE), again, info=OTHER))
+def test_if_a_server_was_started_several_times_in_a_round_the_median_counts() -> None:
+    again = [*starts([0.2, 0.2]), *starts([0.4, 0.4]), *starts([0.9, 0.9])]
+    comparison = compare(side(rounds(FIVE), starts([0.2, 0.2])), side(rounds(FIVE), again, info=OTHER))
     ratio = figures(comparison)["ready"].ratio
     assert ratio is not None
     assert ratio.value == pytest.approx(2)
@@ -250,8 +250,8 @@ def test_of_a_server_started_again_in_its_round_the_median_counts() -> None:
         ("memory>0%", Ratio(1.0, 1.0, 1.0), "met"),
     ],
 )
-def test_a_gate_is_missed_only_when_the_whole_interval_lies_beyond_it(gate: str, ratio: Ratio, outcome: str) -> None:
-    assert gates_of(gate)[0].judge(ratio) == outcome
+def test_a_gate_is_missed_only_if_the_whole_interval_is_beyond_it(gate: str, ratio: Ratio, outcome: str) -> None:
+    assert parse_gates(gate)[0].judge(ratio) == outcome
 
 
 @given(st.floats(0.01, 100), st.floats(1, 10), st.floats(1, 10), st.floats(-90, 200))
@@ -259,7 +259,7 @@ def test_a_gate_is_met_missed_or_not_clear_as_its_opposite_is_missed_met_or_not_
     value: float, down: float, up: float, limit: float
 ) -> None:
     ratio = Ratio(value, value / down, value * up)
-    below, above = gates_of(f"p99<{limit:.3f}%,p99>{limit:.3f}%")
+    below, above = parse_gates(f"p99<{limit:.3f}%,p99>{limit:.3f}%")
     opposite = {"met": "missed", "missed": "met", "not clear": "not clear"}
     if below.limit not in (ratio.low, ratio.high):
         assert above.judge(ratio) == opposite[below.judge(ratio)]
@@ -275,31 +275,31 @@ def test_a_gate_is_met_missed_or_not_clear_as_its_opposite_is_missed_met_or_not_
         ("p99>ten%", "p99>ten%"),
     ],
 )
-def test_a_gate_that_cannot_be_read_is_named_with_what_was_expected(text: str, found: str) -> None:
+def test_an_invalid_gate_is_named_with_what_was_expected(text: str, found: str) -> None:
     with pytest.raises(UsageError) as error:
-        gates_of(text)
+        parse_gates(text)
     assert str(error.value).startswith("--fail-if: expected METRIC<-5% or METRIC>10%")
     assert str(error.value).endswith(f"found {found}")
 
 
-def test_a_gate_that_nothing_could_miss_is_refused() -> None:
+def test_a_gate_that_no_figure_could_miss_is_refused() -> None:
     with pytest.raises(UsageError, match="expected a limit above -100%"):
-        gates_of("throughput<-100%")
+        parse_gates("throughput<-100%")
 
 
-def test_no_text_is_no_gate_and_several_have_commas_and_spaces_between_them() -> None:
-    assert gates_of("") == ()
-    assert [(each.metric, each.above, each.limit) for each in gates_of("cpu > +2.5%, ready<-50%")] == [
+def test_an_empty_text_has_no_gate_and_several_gates_are_separated_by_commas() -> None:
+    assert parse_gates("") == ()
+    assert [(each.metric, each.above, each.limit) for each in parse_gates("cpu > +2.5%, ready<-50%")] == [
         ("cpu", True, pytest.approx(1.025)),
         ("ready", False, 0.5),
     ]
 
 
-def test_gates_are_judged_on_every_case_and_on_every_way_of_starting() -> None:
+def test_gates_are_checked_on_every_case_and_on_every_server_configuration() -> None:
     echo = replace(CASE, scenario="echo")
-    a = side([*rounds(FIVE * 2), *rounds(FIVE * 2, echo)], lives([0.2, 0.21, 0.2]))
-    b = side([*rounds(FIVE * 2, echo), *rounds(SLOWER * 2)], lives([0.4, 0.41, 0.4]), info=OTHER)
-    comparison = compare(a, b, gates_of("throughput<-5%,ready>50%"))
+    a = side([*rounds(FIVE * 2), *rounds(FIVE * 2, echo)], starts([0.2, 0.21, 0.2]))
+    b = side([*rounds(FIVE * 2, echo), *rounds(SLOWER * 2)], starts([0.4, 0.41, 0.4]), info=OTHER)
+    comparison = compare(a, b, parse_gates("throughput<-5%,ready>50%"))
     assert [(each.gate, each.about, each.outcome) for each in comparison.gates] == [
         ("throughput<-5%", echo, "met"),
         ("throughput<-5%", CASE, "missed"),
@@ -316,30 +316,32 @@ def test_gates_are_judged_on_every_case_and_on_every_way_of_starting() -> None:
         (rounds([900]), "a single round has no interval"),
     ],
 )
-def test_a_gate_whose_figure_is_missing_is_not_checked_and_says_why(theirs: list[Record], reason: str) -> None:
-    (judgement,) = compare(side(rounds(FIVE)), side(theirs, info=OTHER), gates_of("throughput<-5%")).gates
+def test_a_gate_without_its_figure_is_not_checked_and_says_why(theirs: list[Record], reason: str) -> None:
+    (judgement,) = compare(side(rounds(FIVE)), side(theirs, info=OTHER), parse_gates("throughput<-5%")).gates
     assert (judgement.about, judgement.outcome, judgement.reason) == (CASE, "not checked", reason)
 
 
-def test_a_gate_on_starts_that_never_came_is_not_checked() -> None:
-    comparison = compare(side(rounds(FIVE), lives([0.2, 0.2])), side(rounds(FIVE), info=OTHER), gates_of("ready>5%"))
-    assert comparison.gates[0].reason == "B does not have it: no start came to a right answer"
+def test_a_gate_on_server_starts_that_failed_is_not_checked() -> None:
+    comparison = compare(
+        side(rounds(FIVE), starts([0.2, 0.2])), side(rounds(FIVE), info=OTHER), parse_gates("ready>5%")
+    )
+    assert comparison.gates[0].reason == "B does not have it: no server start gave a right answer"
     elsewhere = side(rounds(FIVE, replace(CASE, app="mine")), info=OTHER)
-    comparison = compare(side(rounds(FIVE), lives([0.2, 0.2])), elsewhere, gates_of("ready>5%"))
+    comparison = compare(side(rounds(FIVE), starts([0.2, 0.2])), elsewhere, parse_gates("ready>5%"))
     assert comparison.gates[0].reason == "B has no such start"
 
 
-def test_what_a_does_not_support_or_does_not_have_is_nothing_to_hold_b_to() -> None:
+def test_cases_that_a_does_not_support_or_does_not_have_are_not_checked() -> None:
     h2, ws = replace(CASE, protocol="h2"), replace(CASE, protocol="ws", scenario="ws_echo")
     json = replace(CASE, scenario="json", protocol="h2")
     a = side([*rounds(FIVE), *(Record(each, 0, -1, "unsupported", ("no h2",)) for each in (h2, json))])
     b = side([*rounds(FIVE), *rounds(FIVE, ws), *rounds(FIVE, h2)], info=OTHER)
-    assert outcomes(compare(a, b, gates_of("throughput<-50%"))) == ["met"]
+    assert outcomes(compare(a, b, parse_gates("throughput<-50%"))) == ["met"]
 
 
-def test_a_gate_with_nothing_to_check_it_on_is_not_checked() -> None:
+def test_if_a_measured_nothing_a_gate_is_not_checked() -> None:
     nothing = side([Record(CASE, 0, -1, "unsupported", ("no",))])
-    assert outcomes(compare(nothing, side(rounds(FIVE), info=OTHER), gates_of("cpu>5%"))) == ["not checked"]
+    assert outcomes(compare(nothing, side(rounds(FIVE), info=OTHER), parse_gates("cpu>5%"))) == ["not checked"]
 
 
 # Sweeps
@@ -349,8 +351,8 @@ SWEEP = run_info(load=Sweep())
 LATER = run_info(OTHER, load=Sweep())
 
 
-def swept(own_rps: Sequence[int], server: str = "a") -> list[Record]:
-    """Rounds in a closed loop, and those that follow in open loops at rates of its own and at common ones."""
+def sweep(own_rps: Sequence[int], server: str = "a") -> list[Record]:
+    """Rounds in a closed loop, then in open loops at the server's own rates and at common rates."""
     case = replace(CASE, server=server)
     records = rounds([4_000] * 5, case)
     for rps in (*own_rps, 1_000, 500):
@@ -359,15 +361,15 @@ def swept(own_rps: Sequence[int], server: str = "a") -> list[Record]:
 
 
 @pytest.mark.parametrize("servers", [(None, None), ("a", "b")], ids=["two runs", "two servers"])
-def test_of_sweeps_what_both_have_is_compared_and_rates_of_ones_own_are_only_counted(
+def test_in_sweeps_common_rates_are_compared_and_own_rates_are_only_counted(
     servers: tuple[str | None, str | None],
 ) -> None:
-    ours, theirs = swept([400, 3_542]), swept([380, 3_711, 3_899], servers[1] or "a")
+    ours, theirs = sweep([400, 3_542]), sweep([380, 3_711, 3_899], servers[1] or "a")
     if servers == (None, None):
         a, b = side(ours, info=SWEEP), side(theirs, info=LATER)
     else:
         a, b = side(ours, info=SWEEP, server="a"), side(theirs, info=SWEEP, server="b")
-    comparison = compare(a, b, gates_of("cpu>10%"))
+    comparison = compare(a, b, parse_gates("cpu>10%"))
     assert [str(pair.a.case.load) for pair in comparison.cases] == ["saturate", "rate=500", "rate=1000"]
     assert (comparison.only_a, comparison.only_b) == ((), ())
     assert comparison.own_rates == (2, 3)
@@ -376,14 +378,14 @@ def test_of_sweeps_what_both_have_is_compared_and_rates_of_ones_own_are_only_cou
     ]
 
 
-def test_a_closed_loop_that_a_sweep_has_no_valid_number_of_is_not_checked() -> None:
-    theirs = [replace(each, verdict="failed", result=None) for each in swept([])[:5]]
-    comparison = compare(side(swept([400]), info=SWEEP), side(theirs, info=LATER), gates_of("cpu>10%"))
+def test_in_a_sweep_a_failed_closed_loop_is_not_checked() -> None:
+    theirs = [replace(each, verdict="failed", result=None) for each in sweep([])[:5]]
+    comparison = compare(side(sweep([400]), info=SWEEP), side(theirs, info=LATER), parse_gates("cpu>10%"))
     assert [each.reason for each in comparison.gates] == ["B is failed"]
 
 
-def test_outside_a_sweep_a_rate_that_b_does_not_have_is_missing() -> None:
+def test_outside_sweeps_a_rate_that_only_a_has_is_a_missing_case() -> None:
     case = replace(CASE, load=Rate(500))
-    comparison = compare(side(rounds(FIVE, case)), side(rounds(FIVE), info=OTHER), gates_of("cpu>10%"))
+    comparison = compare(side(rounds(FIVE, case)), side(rounds(FIVE), info=OTHER), parse_gates("cpu>10%"))
     assert [each.reason for each in comparison.gates] == ["B has no such case"]
     assert comparison.own_rates == (0, 0)

@@ -1,4 +1,4 @@
-"""What must be alike in two runs, and what is told to have changed between them."""
+"""What must be equal in two runs, and which changes between them are reported."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.analysis.conditions import Contrast, changes, unlike
+from harness.analysis.conditions import Contrast, find_changes, find_mismatches
 from harness.model.loads import Rate
 from harness.model.machine import Cpu
 from harness.model.plan import ServerConfig
@@ -29,7 +29,7 @@ def elsewhere(**changed: Any) -> RunInfo:
 
 
 def on_other(part: str, **changed: Any) -> RunInfo:
-    """A run on a machine of which one part is another."""
+    """A run on a machine that differs in one part."""
     return elsewhere(machine=replace(MACHINE, **{part: replace(getattr(MACHINE, part), **changed)}))
 
 
@@ -65,9 +65,9 @@ def on_other(part: str, **changed: Any) -> RunInfo:
         ),
     ],
 )
-def test_what_must_be_alike_is_named_with_both_values(other: RunInfo, name: str, ours: str, theirs: str) -> None:
-    assert unlike(INFO, other) == (Contrast("condition", name, ours, theirs),)
-    assert unlike(other, INFO) == (Contrast("condition", name, theirs, ours),)
+def test_a_condition_that_differs_is_named_with_both_values(other: RunInfo, name: str, ours: str, theirs: str) -> None:
+    assert find_mismatches(INFO, other) == (Contrast("condition", name, ours, theirs),)
+    assert find_mismatches(other, INFO) == (Contrast("condition", name, theirs, ours),)
 
 
 @pytest.mark.parametrize(
@@ -84,37 +84,37 @@ def test_what_must_be_alike_is_named_with_both_values(other: RunInfo, name: str,
         elsewhere(machine=replace(MACHINE, network=replace(MACHINE.network, time_wait=900))),
     ],
 )
-def test_what_may_differ_stands_in_no_ones_way(other: RunInfo) -> None:
-    assert unlike(INFO, other) == unlike(other, INFO) == ()
+def test_what_may_differ_is_no_mismatch(other: RunInfo) -> None:
+    assert find_mismatches(INFO, other) == find_mismatches(other, INFO) == ()
 
 
-def test_the_interpreters_of_the_servers_that_are_compared_must_be_alike() -> None:
+def test_the_interpreters_of_the_compared_servers_must_be_equal() -> None:
     old, new = "CPython 3.11.7 (main, Nov 1)", "CPython 3.12.1 (main, Nov 2)"
     before = elsewhere(interpreters={"uvicorn": old, "granian": old})
     after = elsewhere(interpreters={"uvicorn": new, "granian": old})
     name = "Python of the servers"
-    assert unlike(before, after) == (Contrast("condition", name, old, f"{old}; {new}"),)
-    assert unlike(before, after, ("uvicorn", "uvicorn")) == (Contrast("condition", name, old, new),)
-    assert unlike(before, after, ("uvicorn", "granian")) == ()
-    assert unlike(after, after, ("uvicorn", "granian")) == (Contrast("condition", name, new, old),)
-    assert unlike(INFO, after) == unlike(INFO, after, ("uvicorn", "uvicorn")) == ()
+    assert find_mismatches(before, after) == (Contrast("condition", name, old, f"{old}; {new}"),)
+    assert find_mismatches(before, after, ("uvicorn", "uvicorn")) == (Contrast("condition", name, old, new),)
+    assert find_mismatches(before, after, ("uvicorn", "granian")) == ()
+    assert find_mismatches(after, after, ("uvicorn", "granian")) == (Contrast("condition", name, new, old),)
+    assert find_mismatches(INFO, after) == find_mismatches(INFO, after, ("uvicorn", "uvicorn")) == ()
 
 
-def test_the_commit_of_an_app_of_ones_own_may_differ_and_is_told() -> None:
+def test_the_commit_of_a_user_app_may_differ_and_is_reported() -> None:
     before, after = elsewhere(app_commit="aaaa"), elsewhere(app_commit="bbbb-dirty")
-    assert unlike(before, after) == ()
-    assert changes(before, after, BOTH, ([], [])) == (Contrast("app", "commit", "aaaa", "bbbb-dirty"),)
+    assert find_mismatches(before, after) == ()
+    assert find_changes(before, after, BOTH, ([], [])) == (Contrast("app", "commit", "aaaa", "bbbb-dirty"),)
 
 
-def test_several_differences_are_all_named() -> None:
+def test_several_mismatches_are_all_named() -> None:
     other = run_info(on_other("processor", cpus=tuple(map(Cpu, range(8)))), users=8)
-    assert [each.name for each in unlike(INFO, other)] == ["CPUs", "users"]
+    assert [each.name for each in find_mismatches(INFO, other)] == ["CPUs", "users"]
 
 
 BOTH = [("uvicorn", "uvicorn"), ("granian", "granian")]
 
 
-def test_versions_of_servers_apps_and_packages_and_the_commit_are_told() -> None:
+def test_changed_versions_and_the_changed_commit_are_reported() -> None:
     before = elsewhere(app_versions={"starlette": "0.50", "quart": "0.20"})
     after = elsewhere(
         server_versions={"uvicorn": "0.54.0", "granian": "2.8.5"},
@@ -122,7 +122,7 @@ def test_versions_of_servers_apps_and_packages_and_the_commit_are_told() -> None
         app_versions={"starlette": "0.51"},
         git_commit="9999999",
     )
-    assert changes(before, after, BOTH, ([], [])) == (
+    assert find_changes(before, after, BOTH, ([], [])) == (
         Contrast("server", "uvicorn", "0.53.0", "0.54.0"),
         Contrast("app", "starlette", "0.50", "0.51"),
         Contrast("package", "h11", None, "0.16.0"),
@@ -131,11 +131,11 @@ def test_versions_of_servers_apps_and_packages_and_the_commit_are_told() -> None
     )
 
 
-def test_nothing_that_changed_is_nothing_told() -> None:
-    assert changes(INFO, INFO, BOTH, ([], [])) == ()
+def test_between_equal_runs_no_change_is_reported() -> None:
+    assert find_changes(INFO, INFO, BOTH, ([], [])) == ()
 
 
-def test_two_contestants_of_one_run_differ_in_their_servers_and_in_what_their_own_environments_hold() -> None:
+def test_two_candidates_of_one_run_differ_in_their_servers_and_in_the_packages_of_their_environments() -> None:
     info = elsewhere(
         server_versions={"granian@2.8.5": "2.8.5", "granian@2.8.7": "2.8.7"},
         other_packages={
@@ -143,32 +143,32 @@ def test_two_contestants_of_one_run_differ_in_their_servers_and_in_what_their_ow
             "granian@2.8.7": {"granian": "2.8.7", "click": "8.2"},
         },
     )
-    assert changes(info, info, [("granian@2.8.5", "granian@2.8.7")], ([], [])) == (
+    assert find_changes(info, info, [("granian@2.8.5", "granian@2.8.7")], ([], [])) == (
         Contrast("server", "", "granian 2.8.5", "granian 2.8.7"),
         Contrast("package", "click", "8.1", "8.2"),
     )
 
 
-def test_set_against_the_harness_itself_an_environment_is_not_blamed_for_what_it_does_not_need() -> None:
+def test_packages_that_a_servers_environment_does_not_need_are_no_change_from_the_environment_of_the_harness() -> None:
     packages = {**ENVIRONMENT.packages, "pytest": "9.2.0"}
     own = {"granian": {"granian": "2.8.5", "uvloop": "0.21.0", "click": "8.1"}}
     before, other = elsewhere(packages=packages), elsewhere(packages=packages, other_packages=own)
-    assert changes(before, other, [("granian", "granian")], ([], [])) == (
+    assert find_changes(before, other, [("granian", "granian")], ([], [])) == (
         Contrast("package", "click", None, "8.1"),
         Contrast("package", "uvloop", "0.22.0", "0.21.0"),
     )
 
 
-def test_an_event_loop_and_modules_that_are_not_the_same_are_told() -> None:
+def test_another_event_loop_and_other_modules_are_reported() -> None:
     def seen(server: str, loop: str, *modules: str) -> list[ServerStart]:
         return [ServerStart(ServerConfig(server, "asgi", 1, False), 0, (), active=Active(loop, modules))]
 
     before, after = seen("uvicorn", "uvloop.Loop", "h11", "uvloop"), seen("uvicorn", "asyncio.Loop", "h11")
-    assert changes(INFO, INFO, [("uvicorn", "uvicorn")], (before, after)) == (
+    assert find_changes(INFO, INFO, [("uvicorn", "uvicorn")], (before, after)) == (
         Contrast("event loop", "uvicorn", "uvloop.Loop", "asyncio.Loop"),
         Contrast("module", "uvicorn", "uvloop", None),
     )
     other = seen("granian", "rloop.Loop", "granian")
-    assert changes(INFO, INFO, [("uvicorn", "granian")], (before, other))[1:] == (
+    assert find_changes(INFO, INFO, [("uvicorn", "granian")], (before, other))[1:] == (
         Contrast("event loop", "", "uvicorn uvloop.Loop", "granian rloop.Loop"),
     )

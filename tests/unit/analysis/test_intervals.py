@@ -1,4 +1,4 @@
-"""Welch's interval for the ratio of two figures whose rounds have nothing in common."""
+"""Welch's interval for the ratio of two figures without rounds in common."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def of_logs(*values: float) -> list[float]:
     return [math.exp(value) for value in values]
 
 
-def test_it_is_welchs_interval_of_the_logarithms_in_the_textbooks_example() -> None:
+def test_the_interval_is_welchs_on_logarithms_as_in_the_textbook_example() -> None:
     # R, t.test(extra ~ group, data = sleep): t = −1.8608 for a difference of 0.75 − 2.33, with 17.776 degrees of
     # freedom. So the standard error is 1.58 ÷ 1.8608, and with 17 degrees t at 97.5 % is 2.110.
     value, low, high = logs(unpaired_ratio(of_logs(*SLEEP_1), of_logs(*SLEEP_2)))
@@ -39,29 +39,29 @@ def test_it_is_welchs_interval_of_the_logarithms_in_the_textbooks_example() -> N
     assert value == pytest.approx(math.log((math.exp(0.0) + math.exp(0.7)) / 2) - math.log(sum(of_logs(1.6, 1.9)) / 2))
 
 
-def test_degrees_of_freedom_are_welchs_and_satterthwaites_rounded_down() -> None:
+def test_degrees_of_freedom_are_those_of_welch_and_satterthwaite_rounded_down() -> None:
     # Variances of the means 1/3 and 5/3: 2² ÷ ((1/3)² ÷ 2 + (5/3)² ÷ 3) = 4.08, so t of 4 at 97.5 %, which is 2.776.
     _, low, high = logs(unpaired_ratio(of_logs(1, 2, 3), of_logs(2, 4, 6, 8)))
     assert (low, high) == (pytest.approx(-3 - 2.776 * math.sqrt(2)), pytest.approx(-3 + 2.776 * math.sqrt(2)))
 
 
-def test_equal_variances_of_equal_numbers_of_rounds_have_the_degrees_of_freedom_of_both_together() -> None:
+def test_with_equal_variances_and_rounds_the_degrees_of_freedom_of_both_sides_add_up() -> None:
     # Variance 1, three rounds each: 4 degrees of freedom and a standard error of √(2/3).
     _, low, high = logs(unpaired_ratio(of_logs(1, 2, 3), of_logs(2, 3, 4)))
     assert high - low == pytest.approx(2 * 2.776 * math.sqrt(2 / 3))
 
 
-def test_a_side_without_any_variance_leaves_the_others_degrees_of_freedom() -> None:
+def test_if_one_side_has_no_variance_the_degrees_of_freedom_are_those_of_the_other() -> None:
     _, low, high = logs(unpaired_ratio(of_logs(1, 2, 3), of_logs(2, 2, 2, 2)))
     assert (low, high) == (pytest.approx(-4.303 / math.sqrt(3)), pytest.approx(4.303 / math.sqrt(3)))
 
 
-def test_values_that_are_all_alike_have_an_exact_ratio() -> None:
+def test_equal_values_have_an_exact_ratio() -> None:
     assert unpaired_ratio([3.0] * 4, [2.0] * 3) == Ratio(pytest.approx(1.5), pytest.approx(1.5), pytest.approx(1.5))
 
 
 @pytest.mark.parametrize("sides", [([2.0], [1.0, 1.5, 0.5]), ([1.0, 2.0, 3.0], [1.0])])
-def test_a_single_value_on_either_side_leaves_no_interval(sides: tuple[list[float], list[float]]) -> None:
+def test_with_a_single_value_on_either_side_there_is_no_interval(sides: tuple[list[float], list[float]]) -> None:
     assert unpaired_ratio(*sides) == Ratio(pytest.approx(2.0), pytest.approx(2.0), pytest.approx(2.0))
 
 
@@ -72,7 +72,7 @@ def test_without_a_positive_value_there_is_no_ratio() -> None:
 
 
 @given(VALUES)
-def test_a_figure_set_against_itself_is_exactly_one(values: list[float]) -> None:
+def test_the_ratio_of_a_figure_to_itself_is_exactly_one(values: list[float]) -> None:
     found = unpaired_ratio(values, values)
     assert found is not None
     assert found.value == 1
@@ -80,7 +80,9 @@ def test_a_figure_set_against_itself_is_exactly_one(values: list[float]) -> None
 
 
 @given(VALUES, VALUES, st.floats(0.01, 100))
-def test_swapping_inverts_and_scaling_scales(ours: list[float], theirs: list[float], factor: float) -> None:
+def test_swapping_inverts_the_ratio_and_scaling_scales_it(
+    ours: list[float], theirs: list[float], factor: float
+) -> None:
     value, low, high = logs(unpaired_ratio(ours, theirs))
     swapped = logs(unpaired_ratio(theirs, ours))
     assert swapped == pytest.approx((-value, -high, -low), abs=1e-6)
@@ -91,7 +93,7 @@ def test_swapping_inverts_and_scaling_scales(ours: list[float], theirs: list[flo
 
 @pytest.mark.parametrize("rounds", [(2, 2), (3, 5), (5, 5), (10, 3), (25, 35)])
 @pytest.mark.parametrize("noise", [(0.1, 0.1), (0.05, 0.25)])
-def test_it_holds_the_truth_in_93_of_100_runs_however_few_the_rounds_and_unequal_the_noise(
+def test_the_interval_includes_the_true_ratio_in_93_of_100_runs_for_few_rounds_and_unequal_noise(
     rounds: tuple[int, int], noise: tuple[float, float]
 ) -> None:
     chance = np.random.default_rng(20261120)

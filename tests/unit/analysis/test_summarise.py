@@ -1,4 +1,4 @@
-"""What summaries say of records: medians, intervals, ratios, ranks; and what they must not depend on."""
+"""Summaries of records: medians, intervals, ratios and ranks, and what these must not depend on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.analysis.intervals import T_97_5, _percentiles, carries, estimate, latency, paired_ratio
+from harness.analysis.intervals import T_97_5, _percentiles, estimate, estimate_latency, has_tail, paired_ratio
 from harness.analysis.summarise import imprecise, reached_rps, summarise
 from harness.analysis.windows import cpu_between, other_cpu_between, steal_between
 from harness.model.histogram import Histogram
@@ -61,7 +61,7 @@ def record(
 
 
 def records_of(speeds: Mapping[str, Sequence[int]], **options: Any) -> list[Record]:
-    """Rounds of servers by their requests in one second."""
+    """Rounds of servers, given their requests in one second."""
     return [
         record(server, number, requests, **options)
         for server, several in speeds.items()
@@ -86,7 +86,7 @@ def ranks(records: Sequence[Record]) -> dict[str, int | None]:
 
 
 def about(value: float) -> Any:
-    """A number to compare with but for rounding, wherever a float may stand."""
+    """The number, compared with an allowance for rounding."""
     return pytest.approx(value)
 
 
@@ -110,7 +110,7 @@ def test_the_table_of_students_t_leaves_a_fortieth_of_the_density_above(freedom:
 
 @pytest.mark.parametrize("rounds", [2, 3, 5, 10])
 @pytest.mark.parametrize("noise", [0.1, 0.2])
-def test_intervals_hold_the_truth_in_93_of_100_runs_however_few_the_rounds(rounds: int, noise: float) -> None:
+def test_intervals_include_the_true_value_in_93_of_100_runs_even_with_few_rounds(rounds: int, noise: float) -> None:
     chance = np.random.default_rng(20261120)
     runs = np.exp(noise * chance.standard_normal((3_000, 2, rounds)))
     intervals = [(estimate(a), paired_ratio(dict(enumerate(a)), dict(enumerate(b)))) for a, b in runs.tolist()]
@@ -137,7 +137,7 @@ def test_a_single_round_is_its_own_interval_and_no_round_has_none() -> None:
     assert estimate([]) is None
 
 
-def test_the_range_stands_in_where_a_value_has_no_logarithm() -> None:
+def test_if_a_value_has_no_logarithm_the_interval_is_the_range() -> None:
     assert estimate([0.0, 3.0, 1.0]) == Estimate(1.0, 0.0, 3.0)
 
 
@@ -151,7 +151,7 @@ def test_the_ratio_of_a_to_b_is_the_inverse_of_b_to_a(rounds: dict[int, tuple[fl
         assert one == pytest.approx(1 / other, rel=1e-6)
 
 
-def test_ratios_are_paired_so_that_noise_common_to_a_round_falls_out() -> None:
+def test_ratios_are_paired_so_that_noise_common_to_a_round_cancels() -> None:
     machine = {0: 1.0, 1: 0.6, 2: 1.3, 3: 0.8}
     found = paired_ratio({number: 300 * speed for number, speed in machine.items()}, machine)
     assert found == Ratio(about(300), about(300), about(300))
@@ -168,20 +168,24 @@ def test_only_rounds_that_both_have_are_paired() -> None:
 
 @pytest.mark.parametrize(("per_mille", "least"), [(500, 20), (900, 100), (990, 1_000), (999, 10_000)])
 def test_a_percentile_needs_ten_requests_beyond_it(per_mille: int, least: int) -> None:
-    assert carries(least, per_mille)
-    assert not carries(least - 1, per_mille)
+    assert has_tail(least, per_mille)
+    assert not has_tail(least - 1, per_mille)
 
 
-def test_percentiles_that_the_requests_cannot_carry_are_left_out() -> None:
-    found = latency([Histogram.of(range(500)), Histogram.of(range(499))], np.random.default_rng(1))
+def test_percentiles_without_ten_requests_beyond_them_are_left_out() -> None:
+    found = estimate_latency([Histogram.of(range(500)), Histogram.of(range(499))], np.random.default_rng(1))
     assert found.p90 is not None
     assert (found.p99, found.p99_9) == (None, None)
-    assert latency([], np.random.default_rng(1)) == latency([Histogram()], np.random.default_rng(1)) == Latency()
+    assert (
+        estimate_latency([], np.random.default_rng(1))
+        == estimate_latency([Histogram()], np.random.default_rng(1))
+        == Latency()
+    )
 
 
 def test_percentiles_are_of_merged_histograms_and_not_averages_over_rounds() -> None:
     quick, slow = [1_000] * 9_000, [50_000] * 1_000
-    found = latency([Histogram.of(quick), Histogram.of(slow)], np.random.default_rng(1))
+    found = estimate_latency([Histogram.of(quick), Histogram.of(slow)], np.random.default_rng(1))
     assert found.p90 is not None
     assert found.p90.median == np.percentile(quick + slow, 90, method="inverted_cdf") == 1_000
 
@@ -205,7 +209,7 @@ def test_rounds_that_agree_have_narrow_latency_intervals_and_rounds_that_differ_
     differing = [Histogram.of((f * values).astype(int).tolist()) for f, values in zip(factors, requests, strict=True)]
     widths = []
     for rounds in (agreeing, differing):
-        p50 = latency(rounds, np.random.default_rng(1)).p50
+        p50 = estimate_latency(rounds, np.random.default_rng(1)).p50
         assert p50 is not None
         assert p50.low < p50.median < p50.high
         widths.append(p50.high / p50.low)
@@ -215,7 +219,7 @@ def test_rounds_that_agree_have_narrow_latency_intervals_and_rounds_that_differ_
 
 def test_the_interval_of_a_percentile_is_students_around_the_bootstraps_standard_error() -> None:
     # Two rounds are drawn as 2 + 0, 1 + 1 or 0 + 2; the median of the merged is the lower value in three draws of four.
-    p50 = latency([Histogram.of([500] * 20), Histogram.of([2_000] * 20)], np.random.default_rng(1)).p50
+    p50 = estimate_latency([Histogram.of([500] * 20), Histogram.of([2_000] * 20)], np.random.default_rng(1)).p50
     margin = 12.706 * math.log(4) * math.sqrt(3 / 16 * 2)
     assert p50 is not None
     assert p50.median == 500
@@ -225,7 +229,7 @@ def test_the_interval_of_a_percentile_is_students_around_the_bootstraps_standard
 
 def test_the_maximum_is_the_largest_of_all_between_the_smallest_and_the_largest_of_the_rounds() -> None:
     rounds = [Histogram.of([5, 900]), Histogram.of([300]), Histogram.of([7])]
-    assert latency(rounds, np.random.default_rng(1)).max == Estimate(900, 7, 900)
+    assert estimate_latency(rounds, np.random.default_rng(1)).max == Estimate(900, 7, 900)
 
 
 # CPU
@@ -258,7 +262,7 @@ def test_cpu_seconds_between_two_moments_are_interpolated_and_given_only_where_s
 
 
 @pytest.mark.parametrize("samples", [[], LINE[:1]])
-def test_less_than_two_samples_tell_no_cpu_time(samples: list[Sample]) -> None:
+def test_with_fewer_than_two_samples_the_cpu_time_is_unknown(samples: list[Sample]) -> None:
     assert cpu_between(samples, 0, SECOND_NS // 10) is None
 
 
@@ -268,7 +272,7 @@ def machine(at_s: float, *, stolen_s: float, used_s: float) -> Sample:
     return Sample(round(at_s * SECOND_NS), at_s / 2, 1, machine=time)
 
 
-def test_what_host_and_others_took_is_counted_in_the_window_only() -> None:
+def test_steal_and_the_cpu_time_of_other_processes_are_counted_in_the_window_only() -> None:
     quiet, busy = machine(10, stolen_s=1, used_s=5), machine(12, stolen_s=1, used_s=6)
     after = machine(14, stolen_s=2, used_s=8)
     samples = [quiet, Sample(11 * SECOND_NS, 5.5, 1), busy, after]
@@ -338,7 +342,7 @@ def test_the_same_records_in_any_order_and_the_same_seed_give_the_same_summaries
     assert flat(records, seed=seed) == once
 
 
-def test_another_case_in_the_run_changes_no_number_of_this_one() -> None:
+def test_another_case_in_the_run_changes_no_number_of_a_case() -> None:
     chance = np.random.default_rng(1)
     own = [record("a", number, 500, service_us=chance.integers(100, 5_000, 500).tolist()) for number in range(3)]
     beside = summaries([*records_of({"b": FIVE}), *own])["a"]
@@ -348,7 +352,7 @@ def test_another_case_in_the_run_changes_no_number_of_this_one() -> None:
 
 @settings(max_examples=30)
 @given(SPEEDS, st.integers(2, 5))
-def test_machines_that_are_so_many_times_faster_have_so_many_times_the_throughput_and_the_same_ratios_and_ranks(
+def test_a_machine_that_is_n_times_faster_has_n_times_the_throughput_and_the_same_ratios_and_ranks(
     speeds: dict[str, list[int]], factor: int
 ) -> None:
     slow = summaries(records_of(speeds))
@@ -379,34 +383,34 @@ def test_ratios_to_the_baseline_are_of_throughput_cost_and_p99() -> None:
     assert found.p99 == Ratio(1, 1, 1)
 
 
-def test_rounds_too_short_for_a_p99_have_no_ratio_of_it_and_unsampled_ones_none_of_cost() -> None:
+def test_rounds_with_few_requests_have_no_ratio_of_p99_and_rounds_without_samples_none_of_cpu() -> None:
     records = [replace(each, samples=()) for each in records_of({"a": [999, 999], "b": [2_000, 2_000]})]
     found = summaries(records)["b"]
     assert found.ratio_to_baseline is not None
     assert (found.ratio_to_baseline.p99, found.ratio_to_baseline.cpu, found.cpu_us_per_request) == (None, None, None)
 
 
-def test_servers_that_do_not_separate_share_a_rank_and_the_next_has_its_place_for_rank() -> None:
+def test_servers_without_a_difference_seen_share_a_rank_and_the_next_rank_is_skipped() -> None:
     close = [each + step for each, step in zip(FIVE, (8, -9, 7, -8, 1), strict=True)]
     assert ranks(records_of({"a": FIVE, "b": close, "c": [each // 2 for each in FIVE]})) == {"a": 1, "b": 1, "c": 3}
 
 
-def test_a_small_difference_that_every_round_shows_separates() -> None:
+def test_a_small_difference_that_every_round_shows_is_seen() -> None:
     slightly_slower = [each - 30 for each in FIVE]
     assert ranks(records_of({"a": FIVE, "b": slightly_slower})) == {"a": 1, "b": 2}
 
 
-def test_a_single_round_ranks_nobody() -> None:
+def test_after_a_single_round_there_are_no_ranks() -> None:
     assert ranks(records_of({"a": [1_000], "b": [500], "c": [20]})) == {"a": None, "b": None, "c": None}
 
 
-def test_servers_are_ranked_among_those_with_the_same_question_only() -> None:
+def test_servers_are_ranked_within_their_comparison_only() -> None:
     records = [*records_of({"a": [500] * 3}), *records_of({"b": [100] * 3}, protocol="h2")]
     assert ranks(records) == {"a": 1, "b": 1}
 
 
 @pytest.mark.parametrize("verdict", ["client-limited", "invalid"])
-def test_a_number_that_does_not_hold_is_shown_and_never_ranked(verdict: Verdict) -> None:
+def test_a_number_that_is_not_valid_is_shown_and_never_ranked(verdict: Verdict) -> None:
     found = summaries([*records_of({"a": FIVE}), *records_of({"b": [9_000, 9_100]}, verdict=verdict)])
     assert found["b"].verdict == verdict
     assert found["b"].throughput_rps is not None
@@ -414,7 +418,7 @@ def test_a_number_that_does_not_hold_is_shown_and_never_ranked(verdict: Verdict)
     assert (found["a"].rank, found["b"].rank) == (1, None)
 
 
-def test_a_baseline_that_does_not_hold_or_is_missing_leaves_no_ratios_but_ranks() -> None:
+def test_without_a_valid_baseline_there_are_ranks_and_no_ratios() -> None:
     others = records_of({"b": FIVE, "c": [each // 2 for each in FIVE]})
     for records in (others, [*others, *records_of({"a": FIVE}, verdict="client-limited")]):
         found = summaries(records)
@@ -422,7 +426,7 @@ def test_a_baseline_that_does_not_hold_or_is_missing_leaves_no_ratios_but_ranks(
         assert (found["b"].rank, found["c"].rank) == (1, 2)
 
 
-def test_the_one_bad_round_of_a_valid_case_counts_in_nothing_but_the_errors() -> None:
+def test_of_a_bad_round_in_a_valid_case_only_the_errors_count() -> None:
     errors = Errors(2, {"reset": 2}, {"reset": "GET /"})
     bad = record("a", 5, 50_000, verdict="invalid", errors=errors)
     found = summaries([*records_of({"a": FIVE}), bad])["a"]
@@ -445,25 +449,25 @@ def test_a_case_without_any_result_has_a_row_without_numbers(verdict: Verdict) -
     assert (found.rank, found.ratio_to_baseline, found.latency_us) == (None, None, Latency())
 
 
-def test_a_round_without_any_answer_is_no_throughput_of_zero() -> None:
+def test_a_round_without_any_answer_has_no_throughput() -> None:
     found = summaries([record("a", 0, 0, verdict="invalid", service_us=[])])["a"]
     assert (found.throughput_rps, found.rounds) == (None, 0)
 
 
 @pytest.mark.parametrize("verdict", ["valid", "client-limited", "invalid"])
-def test_the_rate_reached_in_a_closed_loop_is_known_on_a_busy_machine_too(verdict: Verdict) -> None:
+def test_the_closed_loop_rate_of_a_server_is_known_whatever_the_verdict(verdict: Verdict) -> None:
     (record,) = records_of({"a": [900]}, verdict=verdict)
     assert reached_rps([record]) == {record.case: 900}
 
 
-def test_no_rate_was_reached_where_nothing_was_answered_or_the_rate_was_given() -> None:
+def test_without_answers_or_in_an_open_loop_there_is_no_closed_loop_rate() -> None:
     silent, given = records_of({"a": [0], "b": [500]})
     silent, given = replace(silent, verdict="invalid"), replace(given, case=replace(given.case, load=Rate(500)))
     assert reached_rps([silent, given]) == {}
 
 
-def contest(speeds: Mapping[tuple[str, str], Sequence[int]]) -> list[Record]:
-    """Rounds of contestants, each a server and an app."""
+def candidates(speeds: Mapping[tuple[str, str], Sequence[int]]) -> list[Record]:
+    """Rounds of candidates, each a server and an app."""
     return [
         replace(each, case=replace(each.case, app=app))
         for (server, app), several in speeds.items()
@@ -475,7 +479,7 @@ def test_apps_under_one_server_are_compared_as_servers_are() -> None:
     found = {
         each.name: each
         for each in flat(
-            contest({("a", "small"): [1_000, 1_010], ("a", "large"): [500, 505]}), baseline=Candidate("a", "small")
+            candidates({("a", "small"): [1_000, 1_010], ("a", "large"): [500, 505]}), baseline=Candidate("a", "small")
         )
     }
     assert {name: each.rank for name, each in found.items()} == {"small": 1, "large": 2}
@@ -483,9 +487,9 @@ def test_apps_under_one_server_are_compared_as_servers_are() -> None:
     assert found["large"].ratio_to_baseline.throughput.value == about(0.5)
 
 
-def test_contestants_are_called_by_what_there_are_several_of() -> None:
+def test_candidates_are_named_by_server_or_app_or_both_whichever_there_are_several_of() -> None:
     several = {("a", "x"): [1_000], ("b", "x"): [900], ("a", "y"): [800]}
-    names = {each.name for each in flat(contest(several))}
+    names = {each.name for each in flat(candidates(several))}
     assert names == {"x on a", "x on b", "y on a"}
     assert {each.name for each in flat(records_of({"a": FIVE, "b": FIVE}))} == {
         "a",
@@ -496,14 +500,14 @@ def test_contestants_are_called_by_what_there_are_several_of() -> None:
 STEADY, SHAKY = [1_000, 1_001, 999, 1_000] * 2, [1_000, 1_400, 700, 1_200] * 2
 
 
-def test_a_trial_that_was_tried_again_counts_in_nothing() -> None:
-    (spoiled, *others) = records_of({"a": [1, 900, 900]}, verdict="valid")
-    again = replace(others[0], round=0)
-    found = summaries([replace(spoiled, verdict="invalid", repeated=True), again, replace(others[1], round=1)])["a"]
+def test_a_trial_that_was_repeated_does_not_count() -> None:
+    (disturbed, *others) = records_of({"a": [1, 900, 900]}, verdict="valid")
+    second = replace(others[0], round=0)
+    found = summaries([replace(disturbed, verdict="invalid", repeated=True), second, replace(others[1], round=1)])["a"]
     assert (found.verdict, found.rounds, found.requests, found.reasons) == ("valid", 2, 1_800, ())
 
 
-def test_the_control_takes_no_rank_from_others_and_is_named_as_what_it_is() -> None:
+def test_the_control_has_no_rank_and_is_named_as_control() -> None:
     records = records_of({"a": STEADY, "b": [500, 501, 499, 500] * 2})
     controls = [replace(each, case=replace(each.case, control=True)) for each in records if each.case.server == "a"]
     (found,) = summarise([*records, *controls], (), builders.run_info(control=True))
@@ -521,7 +525,7 @@ def test_a_case_is_overloaded_when_most_of_its_rounds_were() -> None:
     assert not rounds(True, False).overloaded
 
 
-def test_cases_whose_intervals_are_too_wide_need_more_rounds_and_so_do_their_baselines() -> None:
+def test_cases_with_too_wide_intervals_need_more_rounds_and_so_do_their_baselines() -> None:
     records = records_of({"a": STEADY, "b": STEADY, "c": SHAKY}) + records_of(
         {"a": STEADY, "b": STEADY}, scenario="echo"
     )
@@ -530,26 +534,26 @@ def test_cases_whose_intervals_are_too_wide_need_more_rounds_and_so_do_their_bas
     assert imprecise(records, BASELINE, 0.9) == set()
 
 
-def test_without_a_baseline_a_case_must_be_precise_by_itself() -> None:
+def test_without_a_baseline_the_figures_of_a_case_must_be_precise() -> None:
     records = records_of({"b": STEADY, "c": SHAKY})
     assert {case.server for case in imprecise(records, BASELINE, 0.05)} == {"c"}
 
 
-def test_an_interval_that_is_narrow_early_is_not_yet_taken_for_precise() -> None:
+def test_an_interval_that_is_narrow_after_few_rounds_is_not_yet_precise() -> None:
     early, later = ({"a": STEADY[:rounds], "b": STEADY[:rounds]} for rounds in (7, 8))
     assert {case.server for case in imprecise(records_of(early), BASELINE, 0.05)} == {"a", "b"}
     assert imprecise(records_of(later), BASELINE, 0.05) == set()
 
 
-def test_a_case_that_is_valid_in_some_rounds_only_is_not_yet_known_and_one_that_never_is_never_will_be() -> None:
+def test_a_case_that_is_valid_in_some_rounds_needs_more_and_one_that_never_is_does_not() -> None:
     good = records_of({"a": STEADY, "b": STEADY, "c": STEADY})
-    spoiled = [
+    records = [
         replace(each, verdict="invalid")
         if (each.case.server == "b" and each.round < 4) or each.case.server == "c"
         else each
         for each in good
     ]
-    assert {case.server for case in imprecise(spoiled, BASELINE, 0.5)} == {"a", "b"}
+    assert {case.server for case in imprecise(records, BASELINE, 0.5)} == {"a", "b"}
 
 
 def test_one_round_is_not_precise() -> None:
@@ -567,7 +571,7 @@ def test_a_summary_says_how_precise_it_is() -> None:
     assert found["b"].precision == about(math.sqrt(ratios.throughput.high / ratios.throughput.low) - 1)
 
 
-def test_of_a_search_only_its_end_counts() -> None:
+def test_of_a_search_only_the_final_trial_counts() -> None:
     def probe(each: Record, rate_rps: float, *, final: bool) -> Record:
         case = replace(each.case, load=Capacity({99.0: 50_000}))
         return replace(each, case=case, probe=Probe(rate_rps, "confirmation" if final else "doubling", True, final))
@@ -580,7 +584,7 @@ def test_of_a_search_only_its_end_counts() -> None:
     assert found.throughput_rps.median == about(900)
 
 
-def test_in_a_sweep_each_rate_knows_its_share_of_what_the_server_reached() -> None:
+def test_in_a_sweep_each_rate_has_its_share_of_the_closed_loop_rate() -> None:
     rate = [replace(each, case=replace(each.case, load=Rate(250))) for each in records_of({"a": [250]})]
     found = {str(each.case.load): each for each in flat([*records_of({"a": [1_000]}), *rate], load=Sweep())}
     assert (found["rate=250"].own_share, found["saturate"].own_share) == (0.25, None)
@@ -599,7 +603,7 @@ def test_context_switches_are_counted_over_the_window_only() -> None:
     assert summaries([each])["a"].context_switches_per_request is None
 
 
-def test_a_server_alone_must_be_precise_by_itself_for_it_has_no_other_to_be_compared_with() -> None:
+def test_the_figures_of_a_single_server_must_be_precise_as_it_has_no_ratio() -> None:
     alone = records_of({"a": SHAKY})
     assert {case.server for case in imprecise(alone, BASELINE, 0.05)} == {"a"}
     other = record("b", 0, 1_000)

@@ -1,4 +1,4 @@
-"""One row per reason: a healthy trial, one thing changed, and what is said of it."""
+"""One row per reason: a healthy trial, one thing changed, and the verdict with its reason."""
 
 from __future__ import annotations
 
@@ -15,28 +15,22 @@ from harness.model.loads import SATURATE, Load, Rate
 from harness.model.plan import Case
 from harness.model.protocols import PROTOCOLS, Protocol
 from harness.model.results import Connections, Errors, LoadResult, Record, Verdict
+from tests.builders import load_result
 
 WINDOW_NS = 2_000_000_000
 CASE = Case("uvicorn", "asgi", "plaintext", "h1", users=8)
 
 
 def trial(requests: int = 10_000, users_busy: float = 7.9, **changes: Any) -> LoadResult:
-    """A result over 2 s in which so many users had a request in flight on average."""
-    service_us = int(users_busy * WINDOW_NS / 1000 / requests) if requests else 0
-    service = Histogram.of([service_us] * requests)
-    result = LoadResult(
+    """A result over 2 s in which `users_busy` users had a request in flight on average."""
+    result = load_result(
+        requests,
+        int(users_busy * WINDOW_NS / 1000 / requests) if requests else 0,
         window_start_ns=1_000,
         window_end_ns=1_000 + WINDOW_NS,
-        answers=requests,
-        requests=requests,
         started=requests + 500 + math.ceil(users_busy),
         finished=requests + 500,
         abandoned=math.ceil(users_busy),
-        errors=Errors(),
-        response=service,
-        service=service,
-        send_lag=Histogram.of([0] * requests),
-        by_name={},
         connections=Connections(opened=8, negotiated="http/1.1"),
         cpu_ratio=0.7,
     )
@@ -58,11 +52,11 @@ def judge(result: LoadResult = HEALTHY, case: Case = CASE, **surroundings: Any) 
     return verdict.judge(case, result, verdict.Surroundings(**{**SURROUNDINGS, **surroundings}))
 
 
-def test_a_healthy_trial_is_valid_and_there_is_nothing_to_say_of_it() -> None:
+def test_a_healthy_trial_is_valid_without_a_reason() -> None:
     assert judge() == ("valid", ())
 
 
-def test_what_was_not_looked_at_speaks_neither_for_nor_against() -> None:
+def test_what_was_not_measured_gives_no_reason() -> None:
     assert judge(server_cpu_s=None, steal_ratio=None, other_cpu_ratio=None, ceiling_rps=None) == ("valid", ())
 
 
@@ -92,7 +86,7 @@ REASONS: list[tuple[str, LoadResult, dict[str, Any], Verdict, str]] = [
         trial(0, abandoned=0, started=500),
         {},
         "invalid",
-        "0 requests came back right in the window; limit 1",
+        "0 requests got a right answer in the window; limit 1",
     ),
     (
         "lost requests",
@@ -116,7 +110,7 @@ REASONS: list[tuple[str, LoadResult, dict[str, Any], Verdict, str]] = [
         "negotiated TLSv1.3 http/1.1, asked for http/1.1",
     ),
     (
-        "no agreement",
+        "nothing negotiated",
         trial(connections=Connections()),
         {},
         "invalid",
@@ -144,7 +138,7 @@ REASONS: list[tuple[str, LoadResult, dict[str, Any], Verdict, str]] = [
         "generator used 98 % of its core, the server 60 % of its own; limit 90 %",
     ),
     (
-        "a busy generator and a server that nobody looked at",
+        "a busy generator and a server without samples",
         trial(cpu_ratio=0.9),
         {"server_cpu_s": None},
         "client-limited",
@@ -159,14 +153,14 @@ REASONS: list[tuple[str, LoadResult, dict[str, Any], Verdict, str]] = [
     ),
     ("some steal", HEALTHY, {"steal_ratio": 0.12}, "valid", "the host took 12 % of the CPU; noted from 5 %"),
     (
-        "others",
+        "some CPU time of other processes",
         HEALTHY,
         {"other_cpu_ratio": 0.06},
         "valid",
         "other processes used 6 % of the server's CPUs; noted from 5 %",
     ),
     (
-        "many others",
+        "much CPU time of other processes",
         HEALTHY,
         {"other_cpu_ratio": 0.5},
         "invalid",
@@ -180,7 +174,7 @@ REASONS: list[tuple[str, LoadResult, dict[str, Any], Verdict, str]] = [
 @pytest.mark.parametrize(
     ("result", "surroundings", "expected", "reason"), [row[1:] for row in REASONS], ids=[row[0] for row in REASONS]
 )
-def test_each_fault_alone_is_told_with_its_figure_and_its_limit(
+def test_each_fault_alone_is_reported_with_its_figure_and_its_limit(
     result: LoadResult, surroundings: dict[str, Any], expected: Verdict, reason: str
 ) -> None:
     assert judge(result, **surroundings) == (expected, (reason,))
@@ -199,7 +193,7 @@ def test_each_fault_alone_is_told_with_its_figure_and_its_limit(
     ],
     ids=["generator", "ceiling", "in flight above", "in flight below", "steal", "others", "reopened"],
 )
-def test_just_inside_a_limit_nothing_is_said(result: LoadResult, surroundings: dict[str, Any]) -> None:
+def test_just_inside_a_limit_there_is_no_reason(result: LoadResult, surroundings: dict[str, Any]) -> None:
     assert judge(result, **surroundings) == ("valid", ())
 
 
@@ -230,12 +224,12 @@ def test_a_server_is_as_busy_as_its_workers_can_be_on_the_cpus_they_have(
     assert judge(trial(cpu_ratio=0.98), case, server_cpu_s=cpu_s, server_cpus=cpus)[0] == expected
 
 
-def test_slow_requests_cut_by_the_edges_of_the_window_are_not_the_generators_fault() -> None:
+def test_requests_cut_off_by_the_edges_of_the_window_do_not_make_a_trial_client_limited() -> None:
     # Answers take 1.8 s of a window of 2 s: only 4 of the 8 users have one that lies wholly inside.
     assert judge(trial(4, users_busy=4 * 1.8 / 2)) == ("valid", ())
 
 
-def test_littles_law_is_for_the_closed_loop_only() -> None:
+def test_littles_law_is_checked_in_closed_loops_only() -> None:
     assert judge(trial(users_busy=0.5), replace(CASE, load=Rate(500))) == ("valid", ())
 
 
@@ -251,21 +245,23 @@ def test_littles_law_is_for_the_closed_loop_only() -> None:
         ("ws-tls", "TLSv1.3 websocket"),
     ],
 )
-def test_every_protocol_takes_its_own_agreement_and_no_other(protocol: Protocol, negotiated: str) -> None:
+def test_every_protocol_must_be_negotiated_by_its_own_name(protocol: Protocol, negotiated: str) -> None:
     result = trial(connections=Connections(negotiated=negotiated))
-    takers = {each for each in PROTOCOLS if judge(result, replace(CASE, protocol=each))[0] == "valid"}
-    assert takers == {protocol}
+    valid = {each for each in PROTOCOLS if judge(result, replace(CASE, protocol=each))[0] == "valid"}
+    assert valid == {protocol}
 
 
-def test_requests_that_last_longer_than_the_window_are_seen_where_it_ends() -> None:
+def test_requests_that_take_longer_than_the_window_are_seen_at_its_end() -> None:
     slow = trial(40, users_busy=0.5, abandoned=8, started=548)
     assert judge(slow) == ("valid", ())
     nothing = trial(0, abandoned=8, started=508)
-    words = "0 requests came back right in the window, 8 were in flight at its end; limit 1; a longer --duration"
-    assert judge(nothing)[1][0].startswith(words)
+    reason = (
+        "0 requests got a right answer in the window, 8 were in flight at its end; limit 1; try a longer --duration"
+    )
+    assert judge(nothing)[1] == (reason,)
 
 
-def test_in_a_short_window_the_hundredths_that_the_kernel_counts_in_are_nobodys() -> None:
+def test_in_a_short_window_the_error_of_the_clock_ticks_raises_the_limit() -> None:
     short = trial(1_500, 7.9 * 0.15, window_end_ns=1_000 + WINDOW_NS * 3 // 20)
     assert judge(short, other_cpu_ratio=0.1, server_cpu_s=0.29)[1] == ()
     noted = judge(short, other_cpu_ratio=0.15, server_cpu_s=0.29)
@@ -287,47 +283,50 @@ OVERLOAD = trial(7_000)
         (SATURATE, OVERLOAD, {}, False),
     ],
 )
-def test_a_server_is_overloaded_only_where_nothing_else_can_be_the_reason(
+def test_a_server_is_overloaded_only_if_nothing_else_can_be_the_reason(
     load: Load, result: LoadResult, surroundings: dict[str, Any], *, overloaded: bool
 ) -> None:
     around = verdict.Surroundings(**{**SURROUNDINGS, **surroundings})
-    assert verdict.overloaded(replace(CASE, load=load), result, around) is overloaded
+    assert verdict.is_overloaded(replace(CASE, load=load), result, around) is overloaded
 
 
-def test_a_server_is_acquitted_where_the_samples_of_a_short_window_cannot_tell_it_from_the_generator() -> None:
+def test_a_difference_between_server_and_generator_within_the_error_of_the_samples_is_valid() -> None:
     for window_s, expected in ((0.4, "valid"), (2, "client-limited")):
         result = trial(2_000, 7.9 * window_s / 2, cpu_ratio=0.948, window_end_ns=1_000 + int(window_s * 1e9))
         assert judge(result, server_cpu_s=0.936 * window_s)[0] == expected
 
 
-def test_a_trial_is_disturbed_by_what_the_machine_did_and_by_nothing_else() -> None:
-    def spoiled(result: LoadResult = HEALTHY, **surroundings: Any) -> bool:
-        return verdict.disturbed(result, verdict.Surroundings(**{**SURROUNDINGS, **surroundings}))
+def test_a_trial_is_disturbed_only_by_steal_and_other_processes() -> None:
+    def disturbed(result: LoadResult = HEALTHY, **surroundings: Any) -> bool:
+        return verdict.is_disturbed(result, verdict.Surroundings(**{**SURROUNDINGS, **surroundings}))
 
-    assert spoiled(steal_ratio=0.25)
-    assert spoiled(other_cpu_ratio=0.25)
-    assert not spoiled(steal_ratio=0.15, disjoint=False)
-    assert not spoiled(trial(errors=ERRORS), steal_ratio=0.25)
-    assert not spoiled(trial(started=11_000), steal_ratio=0.25)
-    assert not spoiled(replace(HEALTHY, window_end_ns=HEALTHY.window_start_ns), steal_ratio=0.25)
+    assert disturbed(steal_ratio=0.25)
+    assert disturbed(other_cpu_ratio=0.25)
+    assert not disturbed(steal_ratio=0.15, disjoint=False)
+    assert not disturbed(trial(errors=ERRORS), steal_ratio=0.25)
+    assert not disturbed(trial(started=11_000), steal_ratio=0.25)
+    assert not disturbed(replace(HEALTHY, window_end_ns=HEALTHY.window_start_ns), steal_ratio=0.25)
 
 
-def test_users_of_another_file_who_wait_between_requests_set_their_own_pace() -> None:
+def test_custom_users_with_think_time_make_a_trial_client_limited() -> None:
     waiting = replace(trial(60, users_busy=0.02), verified=False, connections=Connections())
     found, reasons = judge(waiting)
     assert found == "client-limited"
-    assert "0.02 requests in flight (rate × mean time) with 8 users, who wait between requests" in reasons[0]
+    assert reasons == (
+        "0.02 requests in flight (rate × mean time) with 8 users: their think time limits the rate; limit 50 % of them",
+        "custom Locust users: responses were checked only as far as that file checks them",
+    )
     slow = replace(waiting, service=Histogram.of([600_000] * 2))
     assert judge(slow)[0] == "valid"
 
 
-def test_the_gravest_fault_decides_and_comes_first_and_the_others_are_told_too() -> None:
+def test_the_worst_finding_decides_and_comes_first_and_the_others_follow() -> None:
     found, reasons = judge(trial(users_busy=2), disjoint=False, steal_ratio=0.3)
     assert found == "invalid"
     assert [reason.split()[0] for reason in reasons] == ["the", "2", "generator"]
 
 
-def test_without_any_right_answer_the_errors_are_told_beside() -> None:
+def test_without_any_right_answer_the_errors_are_a_second_reason() -> None:
     found, reasons = judge(trial(0, errors=ERRORS, finished=3))
     assert found == "invalid"
     assert [("0 requests" in reason, "status" in reason) for reason in reasons] == [(True, False), (False, True)]
@@ -347,29 +346,29 @@ def test_a_case_is_valid_when_all_its_rounds_are() -> None:
     assert combine(rounds(VALID, VALID)) == ("valid", ())
 
 
-def test_one_round_in_five_may_be_left_out_and_that_is_told() -> None:
+def test_one_round_in_five_may_be_left_out_and_the_reason_says_so() -> None:
     found, reasons = combine(rounds(VALID, LIMITED, VALID, VALID, VALID))
     assert found == "valid"
     assert reasons == ("1 of 5 rounds left out as client-limited: generator used 97 % of its core; limit 90 %",)
 
 
-def test_one_round_in_four_may_not() -> None:
+def test_one_round_in_four_may_not_be_left_out() -> None:
     found, reasons = combine(rounds(VALID, LIMITED, VALID, VALID))
     assert found == "client-limited"
     assert reasons == ("generator used 97 % of its core; limit 90 % (1 of 4 rounds)",)
 
 
-def test_the_commonest_bad_verdict_is_the_cases() -> None:
+def test_a_case_has_the_most_frequent_bad_verdict_of_its_rounds() -> None:
     invalid: tuple[Verdict, tuple[str, ...]] = ("invalid", ("lost",))
     assert combine(rounds(LIMITED, invalid, LIMITED, VALID, VALID))[0] == "client-limited"
 
 
-def test_of_two_equally_common_bad_verdicts_the_graver_is_the_cases() -> None:
+def test_of_two_equally_frequent_bad_verdicts_a_case_has_the_worse() -> None:
     failed: tuple[Verdict, tuple[str, ...]] = ("failed", ("no start",))
     assert combine(rounds(LIMITED, failed, VALID)) == ("failed", ("no start (1 of 3 rounds)",))
 
 
-def test_reasons_that_differ_in_their_figures_alone_are_told_once_with_those_of_the_first_round() -> None:
+def test_reasons_that_differ_only_in_their_figures_are_reported_once_with_those_of_the_first_round() -> None:
     later: tuple[Verdict, tuple[str, ...]] = ("client-limited", ("generator used 99.3 % of its core; limit 90 %",))
     records = rounds(LIMITED, later, later)
     expected = ("client-limited", ("generator used 97 % of its core; limit 90 %",))
@@ -377,13 +376,13 @@ def test_reasons_that_differ_in_their_figures_alone_are_told_once_with_those_of_
     assert combine(records[::-1]) == expected
 
 
-def test_what_is_noted_of_valid_rounds_stays_with_a_valid_case() -> None:
+def test_notes_on_valid_rounds_are_kept_for_a_valid_case() -> None:
     noted: tuple[Verdict, tuple[str, ...]] = ("valid", ("generator and server shared CPUs",))
     assert combine(rounds(noted, VALID)) == ("valid", ("generator and server shared CPUs (1 of 2 rounds)",))
 
 
 @pytest.mark.parametrize("found", ["unsupported", "failed"])
-def test_a_case_with_a_single_record_is_what_the_record_says(found: Verdict) -> None:
+def test_a_case_with_a_single_record_has_its_verdict_and_reasons(found: Verdict) -> None:
     assert combine(rounds((found, ("in these words",)))) == (found, ("in these words",))
 
 
@@ -410,9 +409,9 @@ LATE = Histogram.of([1_500] * 10_000)
         ),
     ],
 )
-def test_an_open_loop_must_be_kept(result: LoadResult, expected: Verdict, reason: str | None) -> None:
+def test_an_open_loop_must_keep_its_rate(result: LoadResult, expected: Verdict, reason: str | None) -> None:
     assert judge(result, OPEN) == (expected, (reason,) if reason else ())
 
 
-def test_few_requests_in_flight_are_no_fault_of_an_open_loop() -> None:
+def test_an_open_loop_may_have_few_requests_in_flight() -> None:
     assert judge(trial(users_busy=0.5), OPEN) == ("valid", ())

@@ -1,4 +1,4 @@
-"""Buckets, percentiles and merging, against numpy's answers on the same values."""
+"""Buckets, percentiles and merging, compared with numpy on the same values."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_merging_is_counting_everything_in_one_histogram(parts: list[list[int]])
 
 
 @given(HISTOGRAMS, HISTOGRAMS, HISTOGRAMS)
-def test_merging_is_associative_commutative_and_has_the_empty_one_for_identity(
+def test_merging_is_associative_and_commutative_and_the_empty_histogram_is_its_identity(
     a: Histogram, b: Histogram, c: Histogram
 ) -> None:
     merge = Histogram.merge

@@ -1,4 +1,4 @@
-"""What the text of a load means, and what it may not be."""
+"""The texts of loads: which are read, and which are refused."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_loads_with_equal_texts_are_equal_and_others_are_not() -> None:
     assert Saturate() != "saturate"
 
 
-def test_encoders_are_given_the_text_of_a_load_and_nothing_else() -> None:
+def test_encoders_get_the_text_of_a_load_and_an_error_for_anything_else() -> None:
     assert write_load(Rate(0.5)) == "rate=0.5"
     with pytest.raises(NotImplementedError, match="expected a load, found int"):
         write_load(1)

@@ -1,4 +1,4 @@
-"""The plan: what is asked for is measured or excluded with a reason, in an order that the seed fixes."""
+"""The plan: every selected case is measured or excluded with a reason, in an order that the seed fixes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.model.loads import SATURATE, Rate, Sweep
 from harness.model.plan import Candidate, Case, Conditions, Selection
 from harness.model.protocols import PROTOCOLS, Protocol
 from harness.model.targets import App, Scenario, Server
-from harness.plan.schedule import cases, make_plan, only, swept
+from harness.plan.schedule import keep_cases, list_cases, make_plan, plan_sweep
 
 
 def server(name: str, *protocols: Protocol, max_workers: int | None = None) -> Server:
@@ -47,15 +47,15 @@ def test_every_case_is_measured_once_in_each_round_or_excluded() -> None:
     excluded = [exclusion.case for exclusion in plan.exclusions]
     for starts in plan.rounds:
         measured = [case for start in starts for case in start.cases]
-        assert Counter(measured + excluded) == Counter(cases(SELECTION, SATURATE))
+        assert Counter(measured + excluded) == Counter(list_cases(SELECTION, SATURATE))
 
 
-def test_a_scenario_is_not_asked_for_in_protocols_that_it_cannot_speak() -> None:
-    asked = {(case.scenario, case.protocol) for case in cases(SELECTION, SATURATE)}
+def test_a_scenario_is_measured_only_over_protocols_that_it_supports() -> None:
+    asked = {(case.scenario, case.protocol) for case in list_cases(SELECTION, SATURATE)}
     assert asked == {("small", "h1"), ("small", "h2"), ("large", "h1"), ("large", "h2"), ("talk", "ws")}
 
 
-def test_what_a_server_does_not_speak_is_excluded_in_its_own_words() -> None:
+def test_a_protocol_that_a_server_does_not_speak_is_excluded_with_the_reason_of_the_server() -> None:
     exclusions = make_plan(SELECTION).exclusions
     assert {(each.case.server, each.case.protocol, each.reason) for each in exclusions} == {("a", "h2", "a has no h2")}
 
@@ -79,17 +79,17 @@ def test_a_scenario_that_an_app_does_not_answer_is_excluded_and_the_others_are_n
     assert excluded == {("partial", "talk", "partial does not answer talk")}
 
 
-def test_a_wsgi_server_serves_only_apps_that_have_a_wsgi_twin() -> None:
+def test_a_wsgi_server_serves_only_apps_that_have_a_wsgi_callable() -> None:
     wsgi = replace(server("a", "h1"), interface="wsgi")
-    app, twin = SELECTION.apps[0], replace(SELECTION.apps[0], name="twin", wsgi_target="app:wsgi")
-    plan = make_plan(replace(SELECTION, servers=(wsgi,), apps=(app, twin), protocols=("h1",)))
+    app, both = SELECTION.apps[0], replace(SELECTION.apps[0], name="both", wsgi_target="app:wsgi")
+    plan = make_plan(replace(SELECTION, servers=(wsgi,), apps=(app, both), protocols=("h1",)))
     reasons = {(each.case.app, each.reason) for each in plan.exclusions}
-    assert reasons == {("app", "a serves WSGI only, and app has no WSGI twin")}
-    assert {start.config.app for starts in plan.rounds for start in starts} == {"twin"}
-    assert wsgi.target(twin) == "app:wsgi"
+    assert reasons == {("app", "a serves WSGI only, and app has no WSGI callable")}
+    assert {start.config.app for starts in plan.rounds for start in starts} == {"both"}
+    assert wsgi.target(both) == "app:wsgi"
 
 
-def test_on_trio_only_scenarios_are_measured_that_do_without_asyncio_or_of_which_that_is_not_known() -> None:
+def test_on_trio_scenarios_are_excluded_that_are_known_to_need_asyncio() -> None:
     trio = replace(server("a", "h1"), event_loop="trio")
     known = replace(SELECTION.apps[0], name="known", on_trio=frozenset({"small"}))
     plan = make_plan(replace(SELECTION, servers=(trio,), apps=(known, SELECTION.apps[0]), protocols=("h1",)))
@@ -99,7 +99,7 @@ def test_on_trio_only_scenarios_are_measured_that_do_without_asyncio_or_of_which
 
 def test_more_workers_than_a_server_can_have_are_excluded() -> None:
     plan = make_plan(under(workers=(2,)))
-    assert "b has no more than 1 worker, asked for 2" in {each.reason for each in plan.exclusions}
+    assert "b has at most 1 worker, asked for 2" in {each.reason for each in plan.exclusions}
 
 
 def test_a_start_holds_all_cases_of_one_configuration_and_no_others() -> None:
@@ -132,31 +132,31 @@ def test_several_worker_counts_are_cases_of_their_own() -> None:
     assert all(case.workers == start.config.workers for start in plan.rounds[0] for case in start.cases)
 
 
-def test_a_precision_to_reach_has_further_rounds_in_store_up_to_the_limit() -> None:
+def test_a_plan_with_a_precision_has_further_rounds_up_to_the_limit() -> None:
     plan = make_plan(under(precision=0.05, max_rounds=7))
     assert (len(plan.rounds), len(plan.further)) == (3, 4)
     assert make_plan(SELECTION).further == ()
     assert plan.rounds == make_plan(SELECTION).rounds
 
 
-def test_what_is_left_of_a_round_holds_the_wanted_cases_and_no_empty_start() -> None:
+def test_a_reduced_round_has_the_wanted_cases_and_no_empty_start() -> None:
     (starts, *_) = make_plan(SELECTION).rounds
     wanted = {case for start in starts for case in start.cases if case.server == "b" and case.protocol == "ws"}
-    left = only(starts, wanted)
+    left = keep_cases(starts, wanted)
     assert {case for start in left for case in start.cases} == wanted
     assert [start.config.server for start in left] == ["b"]
 
 
-def test_a_sweep_begins_with_its_rounds_in_a_closed_loop() -> None:
+def test_a_sweep_begins_with_rounds_in_a_closed_loop() -> None:
     plan = make_plan(under(load=Sweep()))
     assert len(plan.rounds) == SELECTION.conditions.rounds
     assert {case.load for starts in plan.rounds for start in starts for case in start.cases} == {SATURATE}
     assert plan.estimate_s > 10 * make_plan(SELECTION).estimate_s
 
 
-def test_a_sweep_measures_shares_of_each_ones_own_rate_and_rates_that_all_share() -> None:
+def test_a_sweep_measures_shares_of_the_own_rate_and_common_rates() -> None:
     slow, fast = Case("a", "app", "small", "h1"), Case("b", "app", "small", "h1")
-    rounds = swept(SELECTION, {slow: 1_000.0, fast: 8_080.0})
+    rounds = plan_sweep(SELECTION, {slow: 1_000.0, fast: 8_080.0})
     assert len(rounds) == SELECTION.conditions.rounds
     rates: dict[str, set[float]] = {"a": set(), "b": set()}
     for start in rounds[0]:
@@ -167,9 +167,9 @@ def test_a_sweep_measures_shares_of_each_ones_own_rate_and_rates_that_all_share(
     assert rates["b"] >= {2_000, 5_000}
 
 
-def test_a_sweep_shares_rates_within_a_question_only() -> None:
+def test_rates_of_a_sweep_are_common_within_a_comparison_only() -> None:
     here, there = Case("a", "app", "small", "h1"), Case("a", "app", "talk", "ws")
-    (starts, *_) = swept(SELECTION, {here: 10.0, there: 100_000.0})
+    (starts, *_) = plan_sweep(SELECTION, {here: 10.0, there: 100_000.0})
     own = [
         case.load.rps
         for start in starts
@@ -179,7 +179,7 @@ def test_a_sweep_shares_rates_within_a_question_only() -> None:
     assert max(own) <= 11
 
 
-def test_the_control_is_the_baseline_once_more_as_a_server_of_its_own() -> None:
+def test_the_control_has_the_cases_of_the_baseline_and_its_own_server_starts() -> None:
     plan = make_plan(under(control=True))
     controls = [case for case in plan.cases if case.control]
     assert {case.candidate for case in controls} == {replace(SELECTION.baseline, control=True)}

@@ -1,4 +1,4 @@
-"""Settings: file under options, every fault in one line that names the key."""
+"""Settings: options override the file, and every error is one line that names the key."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from harness.model.protocols import PROTOCOLS
 from harness.plan.settings import Settings, list_options, read_settings
 
 
-def test_without_file_and_options_the_defaults_hold(tmp_path: Path) -> None:
+def test_without_file_and_options_settings_have_their_defaults(tmp_path: Path) -> None:
     assert read_settings({"users": None}, tmp_path) == Settings()
 
 
-def test_the_file_is_read_and_options_win(tmp_path: Path) -> None:
+def test_options_override_the_file(tmp_path: Path) -> None:
     (tmp_path / "harness.toml").write_text('users = 8\nrounds = 2\nservers = ["granian"]\nduration = "500ms"\n')
     settings = read_settings({"rounds": "3"}, tmp_path)
     assert (settings.users, settings.rounds, settings.servers, settings.duration) == (8, 3, ("granian",), 0.5)
 
 
-def test_pyproject_serves_where_there_is_no_file_of_our_own(tmp_path: Path) -> None:
+def test_pyproject_is_read_if_there_is_no_harness_toml(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "shop"\n[tool.harness]\nusers = 4\n')
     assert read_settings({}, tmp_path).users == 4
     (tmp_path / "harness.toml").write_text("users = 5\n")
@@ -86,7 +86,7 @@ def test_a_bad_file_is_named_with_its_key(tmp_path: Path, text: str, message: st
     assert message in str(caught.value)
 
 
-def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
+def test_a_file_that_is_named_must_exist(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--config: expected a TOML file, found .*other\.toml"):
         read_settings({}, tmp_path, tmp_path / "other.toml")
 
@@ -113,7 +113,7 @@ def test_lists_shares_and_times_are_read_from_options_as_from_the_file(tmp_path:
         ({"scenarios": "echo,echo"}, {"scenarios": ("echo",)}),
     ],
 )
-def test_what_is_named_twice_is_meant_once(tmp_path: Path, given: dict[str, str], expected: dict[str, object]) -> None:
+def test_repeated_names_count_once(tmp_path: Path, given: dict[str, str], expected: dict[str, object]) -> None:
     settings = read_settings(given, tmp_path)
     assert {key: getattr(settings, key) for key in expected} == expected
     (tmp_path / "harness.toml").write_text("workers = [2, 2]\n")
@@ -130,13 +130,13 @@ def test_what_is_named_twice_is_meant_once(tmp_path: Path, given: dict[str, str]
         ("", ()),
     ],
 )
-def test_a_comma_begins_another_variable_only_where_its_name_follows(
+def test_a_comma_begins_another_variable_only_if_its_name_follows(
     tmp_path: Path, given: str | list[str], expected: tuple[str, ...]
 ) -> None:
     assert read_settings({"env": given}, tmp_path).env == expected
 
 
-def test_variables_in_the_file_are_taken_as_they_are(tmp_path: Path) -> None:
+def test_variables_in_the_file_are_not_split(tmp_path: Path) -> None:
     (tmp_path / "harness.toml").write_text('env = ["DSN=host=a,port=5"]\n')
     assert read_settings({}, tmp_path).env == ("DSN=host=a,port=5",)
 
@@ -157,7 +157,7 @@ def test_bad_lists_and_shares_are_named(tmp_path: Path, given: dict[str, str], m
     assert str(caught.value) == message
 
 
-def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "harness.toml").write_bytes(b"users = \xff")
     with pytest.raises(UsageError, match=r"harness\.toml: expected TOML, found that "):
         read_settings({}, tmp_path)

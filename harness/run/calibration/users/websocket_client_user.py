@@ -1,4 +1,4 @@
-"""A Locust user on websocket-client, the usual way to load WebSockets: what our engine is compared with."""
+"""A Locust user with websocket-client, the usual way to load WebSockets: a reference generator for our engine."""
 
 import time
 
@@ -7,7 +7,7 @@ from websocket import create_connection
 
 
 class Echo(User):
-    """One message there and back, reported to Locust as its documentation says."""
+    """Echoes messages and reports them to Locust as in its documentation."""
 
     def on_start(self) -> None:
         """Connect."""
@@ -15,12 +15,12 @@ class Echo(User):
         self.connection = create_connection(self.host.replace("http", "ws", 1) + "/ws/echo")
 
     def on_stop(self) -> None:
-        """Let go."""
+        """Disconnect."""
         self.connection.close()
 
     @task
     def echo(self) -> None:
-        """One message there and back."""
+        """Send one message and receive it back."""
         began = time.perf_counter()
         self.connection.send("Hello, World!")
         answer = self.connection.recv()

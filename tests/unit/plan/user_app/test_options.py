@@ -1,4 +1,4 @@
-"""Options for an app of one's own: what goes together, and headers."""
+"""Options for a user app: which can be combined, and headers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from harness.model.errors import UsageError
 from harness.plan.settings import read_settings
-from harness.plan.user_app.options import check, headers
+from harness.plan.user_app.options import check_options, parse_headers
 
 
 @pytest.mark.parametrize(
@@ -22,40 +22,42 @@ from harness.plan.user_app.options import check, headers
         {"app": "shop:app", "protocols": "ws", "scenarios": "ws_echo"},
     ],
 )
-def test_what_goes_together_is_let_through(tmp_path: Path, given: dict[str, str | bool | list[str]]) -> None:
-    check(read_settings(given, tmp_path))
+def test_options_that_can_be_combined_are_accepted(tmp_path: Path, given: dict[str, str | bool | list[str]]) -> None:
+    check_options(read_settings(given, tmp_path))
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"header": ["A: b"]}, "--header: expected beside --app, found none"),
-        ({"factory": True}, "--factory: expected beside --app, found none"),
-        ({"openapi": "/api.json"}, "--openapi: expected beside --app, found none"),
-        ({"methods": "get,post"}, "--methods: expected beside --app, found none"),
-        ({"app": "shop:app", "apps": "starlette"}, "--apps: expected none beside --app shop:app, found starlette"),
+        ({"header": ["A: b"]}, "--header: expected --app with it, found none"),
+        ({"factory": True}, "--factory: expected --app with it, found none"),
+        ({"openapi": "/api.json"}, "--openapi: expected --app with it, found none"),
+        ({"methods": "get,post"}, "--methods: expected --app with it, found none"),
+        ({"app": "shop:app", "apps": "starlette"}, "--apps: expected none with --app shop:app, found starlette"),
         (
             {"app": "shop:app", "protocols": "ws"},
             (
-                "--protocols: expected any of h1, h1-tls, h2, h2c, h3, for requests from a document go over HTTP, "
-                "found ws; bring a --locustfile for WebSocket"
+                "--protocols: expected any of h1, h1-tls, h2, h2c, h3 for requests from an OpenAPI document, "
+                "found ws; use --locustfile for WebSocket"
             ),
         ),
     ],
 )
-def test_what_would_be_ignored_is_told(tmp_path: Path, given: dict[str, str | bool | list[str]], message: str) -> None:
+def test_an_option_that_would_be_ignored_is_an_error(
+    tmp_path: Path, given: dict[str, str | bool | list[str]], message: str
+) -> None:
     with pytest.raises(UsageError) as caught:
-        check(read_settings(given, tmp_path))
+        check_options(read_settings(given, tmp_path))
     assert str(caught.value) == message
 
 
-def test_methods_are_those_that_there_are(tmp_path: Path) -> None:
+def test_an_unknown_method_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--methods: expected any of get, post, put, patch, delete, found get,gte"):
         read_settings({"methods": "get,gte"}, tmp_path)
 
 
 def test_headers_are_read() -> None:
-    assert headers(["Authorization: Bearer a:b, c", "Host:shop.example", "X-Empty:"]) == (
+    assert parse_headers(["Authorization: Bearer a:b, c", "Host:shop.example", "X-Empty:"]) == (
         ("authorization", "Bearer a:b, c"),
         ("host", "shop.example"),
         ("x-empty", ""),
@@ -63,12 +65,12 @@ def test_headers_are_read() -> None:
 
 
 @pytest.mark.parametrize("given", ["Bearer secret", ": secret", "A b: secret", "A: se\ncret", "A: secret…"])
-def test_what_is_no_header_is_told_without_its_value(given: str) -> None:
+def test_an_invalid_header_is_an_error_that_hides_its_value(given: str) -> None:
     with pytest.raises(UsageError, match=r"--header: expected 'Name: value'[^\n]*\Z") as caught:
-        headers([given])
+        parse_headers([given])
     assert "secret" not in str(caught.value)
 
 
-def test_a_header_is_given_once() -> None:
+def test_a_repeated_header_is_an_error() -> None:
     with pytest.raises(UsageError, match="--header: expected each name once, found cookie twice"):
-        headers(["Cookie: a=1", "cookie: b=2"])
+        parse_headers(["Cookie: a=1", "cookie: b=2"])

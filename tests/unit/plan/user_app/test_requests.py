@@ -1,4 +1,4 @@
-"""Requests from OpenAPI documents: what is asked, what is left out, and what is written."""
+"""Requests from OpenAPI documents: which are made, which are left out, and the scenario with them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import pytest
 from harness.catalog.listing import read_scenario
 from harness.model.protocols import METHODS
 from harness.plan.user_app.requests import (
-    MOST,
+    REQUESTS_LIMIT,
     LeftOut,
     Recipe,
     Reply,
-    answered,
-    expectation,
+    add_checksum,
+    derive_expectation,
+    describe_reply,
     is_edited,
-    is_of,
-    recipes,
-    sealed,
-    source,
+    is_written_for,
+    make_recipes,
+    render_scenario,
 )
 
 
@@ -33,8 +33,8 @@ def parameter(where: str, *, required: bool = True, **more: Any) -> dict[str, An
     return {"name": "id", "in": where, "required": required, **more}
 
 
-def test_a_get_without_parameters_is_asked_as_it_is() -> None:
-    assert recipes(document("/health")) == ([Recipe("GET", "/health", "GET /health")], [])
+def test_a_get_route_without_parameters_becomes_a_request() -> None:
+    assert make_recipes(document("/health")) == ([Recipe("GET", "/health", "GET /health")], [])
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_a_get_without_parameters_is_asked_as_it_is() -> None:
         {"schema": {"enum": ["a b"]}},
     ],
 )
-def test_a_parameter_takes_its_example_from_wherever_it_stands(described: dict[str, Any]) -> None:
-    ((made,), left_out) = recipes(document(parameters=[parameter("path", **described)]))
+def test_the_example_of_a_parameter_is_found_in_every_place_that_openapi_allows(described: dict[str, Any]) -> None:
+    ((made,), left_out) = make_recipes(document(parameters=[parameter("path", **described)]))
     assert (made.path, made.name, left_out) == ("/items/a%20b", "GET /items/{id}", [])
 
 
@@ -59,7 +59,7 @@ def test_required_parameters_are_sent_and_others_are_not() -> None:
         {"name": "page", "in": "query", "example": 2},
         {"name": "X-Tenant", "in": "header", "required": True, "example": "t1"},
     ]
-    ((made,), _) = recipes(document("/items", parameters=several))
+    ((made,), _) = make_recipes(document("/items", parameters=several))
     assert (made.path, made.headers) == ("/items?id=true", (("x-tenant", "t1"),))
 
 
@@ -71,7 +71,7 @@ def test_required_parameters_are_sent_and_others_are_not() -> None:
             {"parameters": [parameter("path", example=1), parameter("cookie", example=1)]},
             "a cookie parameter is required",
         ),
-        ({}, "a part of the path has no parameter that describes it"),
+        ({}, "a part of the path is not described as a parameter"),
         (
             {
                 "parameters": [parameter("path", example=1)],
@@ -84,33 +84,33 @@ def test_required_parameters_are_sent_and_others_are_not() -> None:
                 "parameters": [parameter("path", example=1)],
                 "requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}},
             },
-            "no example of its body",
+            "no example for its body",
         ),
     ],
 )
-def test_a_route_that_cannot_be_asked_is_left_out_with_its_reason(operation: dict[str, Any], reason: str) -> None:
-    assert recipes(document(**operation)) == ([], [LeftOut("GET /items/{id}", reason)])
+def test_a_route_that_cannot_be_requested_is_left_out_with_the_reason(operation: dict[str, Any], reason: str) -> None:
+    assert make_recipes(document(**operation)) == ([], [LeftOut("GET /items/{id}", reason)])
 
 
-def test_what_may_write_is_asked_only_where_it_is_said() -> None:
+def test_methods_that_may_write_are_requested_only_if_they_are_named() -> None:
     found = {"paths": {"/items": {method: {} for method in METHODS}}}
-    made, left_out = recipes(found)
+    made, left_out = make_recipes(found)
     assert [each.name for each in made] == ["GET /items"]
-    assert left_out[0] == LeftOut("POST /items", "it may write; --methods get,post asks it too")
+    assert left_out[0] == LeftOut("POST /items", "it may write; use --methods get,post to include it")
     assert [each.name for each in left_out] == ["POST /items", "PUT /items", "PATCH /items", "DELETE /items"]
-    made, left_out = recipes(found, ("post", "delete"))
+    made, left_out = make_recipes(found, ("post", "delete"))
     assert [(each.name, each.writes) for each in made] == [("POST /items", True), ("DELETE /items", True)]
     assert left_out[0] == LeftOut("GET /items", "not among --methods")
 
 
 @pytest.mark.parametrize("paths", [None, [], {}, 3, {"x-origin": {"get": {}}}, {"/": {"summary": "a page"}}])
 def test_a_document_without_paths_has_no_requests(paths: object) -> None:
-    assert recipes({"paths": paths}) == ([], [])
+    assert make_recipes({"paths": paths}) == ([], [])
 
 
 @pytest.mark.parametrize("item", [None, [], {"get": None}, {"get": [3]}])
 def test_a_route_that_is_not_described_is_left_out(item: object) -> None:
-    made, (left_out,) = recipes({"paths": {"/a": item}})
+    made, (left_out,) = make_recipes({"paths": {"/a": item}})
     assert (made, left_out.reason) == ([], "not described")
 
 
@@ -122,22 +122,22 @@ def test_a_route_that_is_not_described_is_left_out(item: object) -> None:
         ({"parameters": [parameter("query", schema=True)]}, "no example for query parameter id"),
         ({"parameters": [parameter("query", schema={"$ref": "other.yaml#/Id"})]}, "no example for query parameter id"),
         ({"parameters": [parameter("query", schema={"$ref": 3})]}, "no example for query parameter id"),
-        ({"parameters": [parameter("query", example={"a": 1})]}, "an object is query parameter id"),
+        ({"parameters": [parameter("query", example={"a": 1})]}, "the example is an object for query parameter id"),
         ({"requestBody": {"required": True}}, "its body is not described, not application/json"),
-        ({"requestBody": {"content": {"application/json": None}}}, "no example of its body"),
+        ({"requestBody": {"content": {"application/json": None}}}, "no example for its body"),
         (
             {"requestBody": {"content": {"application/json": {"schema": {"properties": {"a": True}}}}}},
-            "no example of its body",
+            "no example for its body",
         ),
     ],
 )
-def test_what_is_odd_in_a_document_is_left_out(operation: dict[str, Any], reason: str) -> None:
-    assert recipes(document("/items", **operation)) == ([], [LeftOut("GET /items", reason)])
+def test_what_is_invalid_in_a_document_is_left_out(operation: dict[str, Any], reason: str) -> None:
+    assert make_recipes(document("/items", **operation)) == ([], [LeftOut("GET /items", reason)])
 
 
-@pytest.mark.parametrize("odd", [{"parameters": None}, {"requestBody": None}, {"servers": None}, {"parameters": {}}])
-def test_what_is_null_is_as_if_it_was_not_there(odd: dict[str, Any]) -> None:
-    assert recipes(document("/items", **odd)) == ([Recipe("GET", "/items", "GET /items")], [])
+@pytest.mark.parametrize("null", [{"parameters": None}, {"requestBody": None}, {"servers": None}, {"parameters": {}}])
+def test_null_in_a_document_is_the_same_as_nothing(null: dict[str, Any]) -> None:
+    assert make_recipes(document("/items", **null)) == ([Recipe("GET", "/items", "GET /items")], [])
 
 
 @pytest.mark.parametrize(
@@ -148,14 +148,14 @@ def test_what_is_null_is_as_if_it_was_not_there(odd: dict[str, Any]) -> None:
         ({"style": "pipeDelimited"}, "id=a%7Cb"),
     ],
 )
-def test_an_array_is_sent_as_its_style_says(how: dict[str, Any], query: str) -> None:
-    ((made,), _) = recipes(document("/items", parameters=[parameter("query", example=["a", "b"], **how)]))
+def test_an_array_is_sent_in_its_style(how: dict[str, Any], query: str) -> None:
+    ((made,), _) = make_recipes(document("/items", parameters=[parameter("query", example=["a", "b"], **how)]))
     assert made.path == f"/items?{query}"
 
 
 def test_an_array_takes_the_example_of_its_items() -> None:
     schema = {"type": "array", "items": {"type": "string", "examples": ["a"]}}
-    ((made,), _) = recipes(document("/items", parameters=[parameter("query", schema=schema)]))
+    ((made,), _) = make_recipes(document("/items", parameters=[parameter("query", schema=schema)]))
     assert made.path == "/items?id=a"
 
 
@@ -167,14 +167,14 @@ def test_a_schema_made_of_others_has_their_examples() -> None:
         "content": {"application/json": {"schema": {"allOf": [{"$ref": "#/components/schemas/Named"}, priced]}}}
     }
     found["components"] = {"schemas": {"Id": {"type": "integer", "example": 7}, "Named": named}}
-    ((made,), _) = recipes(found)
+    ((made,), _) = make_recipes(found)
     assert (made.path, ast.literal_eval(made.body.decode())) == ("/items/7", {"name": "chair", "price": 9})
 
 
-def test_a_schema_that_holds_itself_comes_to_an_end() -> None:
+def test_a_schema_that_contains_itself_has_no_example() -> None:
     found = document("/items", parameters=[parameter("query", schema={"$ref": "#/components/schemas/Loop"})])
     found["components"] = {"schemas": {"Loop": {"allOf": [{"$ref": "#/components/schemas/Loop"}]}}}
-    assert recipes(found) == ([], [LeftOut("GET /items", "no example for query parameter id")])
+    assert make_recipes(found) == ([], [LeftOut("GET /items", "no example for query parameter id")])
 
 
 @pytest.mark.parametrize(
@@ -189,21 +189,21 @@ def test_a_schema_that_holds_itself_comes_to_an_end() -> None:
         (None, "/items"),
     ],
 )
-def test_paths_begin_with_what_the_first_server_says(server: object, path: str) -> None:
-    ((made,), _) = recipes({**document("/items"), "servers": [server]})
+def test_paths_begin_with_the_path_of_the_first_server(server: object, path: str) -> None:
+    ((made,), _) = make_recipes({**document("/items"), "servers": [server]})
     assert (made.path, made.name) == (path, "GET /items")
 
 
-def test_an_operations_parameter_replaces_its_paths() -> None:
+def test_a_parameter_of_an_operation_replaces_that_of_its_path() -> None:
     found = document(parameters=[parameter("path", example=2)])
     found["paths"]["/items/{id}"]["parameters"] = [parameter("path", example=1)]
-    ((made,), _) = recipes(found)
+    ((made,), _) = make_recipes(found)
     assert made.path == "/items/2"
 
 
 def test_a_header_that_is_sent_anyway_needs_no_example() -> None:
     wanted = [{"name": "X-Tenant", "in": "header", "required": True}, parameter("cookie")]
-    ((made,), _) = recipes(document("/items", parameters=wanted), given=(("x-tenant", "t1"), ("cookie", "id=1")))
+    ((made,), _) = make_recipes(document("/items", parameters=wanted), given=(("x-tenant", "t1"), ("cookie", "id=1")))
     assert made.headers == ()
 
 
@@ -225,29 +225,29 @@ def test_a_body_is_built_from_the_examples_of_its_properties_through_references(
             }
         }
     }
-    ((made,), _) = recipes(found, ("get", "post"))
+    ((made,), _) = make_recipes(found, ("get", "post"))
     assert (made.method, made.headers) == ("POST", (("content-type", "application/json"),))
     assert ast.literal_eval(made.body.decode())["name"] == "chair"
 
 
-def test_gets_without_parameters_come_first_and_there_is_a_limit() -> None:
-    paths = {f"/{number}": {"get": {}} for number in range(MOST)}
+def test_get_routes_without_parameters_come_first_and_the_number_of_requests_is_limited() -> None:
+    paths = {f"/{number}": {"get": {}} for number in range(REQUESTS_LIMIT)}
     paths["/new"] = {"post": {}}
-    made, left_out = recipes({"paths": {"/new": paths.pop("/new"), **paths}}, ("get", "post"))
-    assert len(made) == MOST
+    made, left_out = make_recipes({"paths": {"/new": paths.pop("/new"), **paths}}, ("get", "post"))
+    assert len(made) == REQUESTS_LIMIT
     assert {each.method for each in made} == {"GET"}
-    assert left_out == [LeftOut("POST /new", f"more than {MOST} requests")]
+    assert left_out == [LeftOut("POST /new", f"more than {REQUESTS_LIMIT} requests")]
 
 
 PAGE = Reply(200, "text/html", b"one")
 
 
-def test_two_equal_answers_are_what_is_expected_from_then_on() -> None:
-    assert expectation(PAGE, PAGE) == {"status": 200, "expected_type": "text/html", "expected_body": b"one"}
+def test_if_two_answers_are_equal_their_body_is_expected() -> None:
+    assert derive_expectation(PAGE, PAGE) == {"status": 200, "expected_type": "text/html", "expected_body": b"one"}
 
 
-def test_of_answers_that_differ_only_status_and_type_are_expected() -> None:
-    assert expectation(PAGE, Reply(200, "text/html", b"two")) == {"status": 200, "expected_type": "text/html"}
+def test_if_two_answers_differ_only_their_status_and_type_are_expected() -> None:
+    assert derive_expectation(PAGE, Reply(200, "text/html", b"two")) == {"status": 200, "expected_type": "text/html"}
 
 
 @pytest.mark.parametrize(
@@ -257,8 +257,8 @@ def test_of_answers_that_differ_only_status_and_type_are_expected() -> None:
         (Reply(200, "text/plain", b"one"), "answered differently the second time"),
     ],
 )
-def test_answers_that_cannot_be_relied_on_are_left_out(second: Reply, reason: str) -> None:
-    assert expectation(PAGE, second) == reason
+def test_a_request_with_another_status_or_type_the_second_time_is_left_out(second: Reply, reason: str) -> None:
+    assert derive_expectation(PAGE, second) == reason
 
 
 @pytest.mark.parametrize(
@@ -270,18 +270,18 @@ def test_answers_that_cannot_be_relied_on_are_left_out(second: Reply, reason: st
         (Reply(400, "", b"Invalid host header"), "answered 400, 'Invalid host header'"),
     ],
 )
-def test_a_wrong_answer_says_what_may_help(reply: Reply, words: str) -> None:
-    assert answered(reply) == words
-    assert expectation(reply, PAGE) == words
+def test_a_wrong_answer_is_described_with_what_may_help(reply: Reply, words: str) -> None:
+    assert describe_reply(reply) == words
+    assert derive_expectation(reply, PAGE) == words
 
 
-def test_an_edit_of_what_was_written_is_noticed() -> None:
-    text = sealed("one\ntwo\n", "shop:app in /shop")
-    assert is_of(text, "shop:app in /shop")
+def test_an_edit_of_a_written_scenario_is_noticed() -> None:
+    text = add_checksum("one\ntwo\n", "shop:app in /shop")
+    assert is_written_for(text, "shop:app in /shop")
     assert not is_edited(text, "shop:app in /shop")
-    assert not is_of(text, "shop:app in /shop2")
+    assert not is_written_for(text, "shop:app in /shop2")
     edited = text.replace("two", "three")
-    assert is_of(edited, "shop:app in /shop")
+    assert is_written_for(edited, "shop:app in /shop")
     assert is_edited(edited, "shop:app in /shop")
     assert is_edited(f"{text}four\n", "shop:app in /shop")
 
@@ -289,7 +289,7 @@ def test_an_edit_of_what_was_written_is_noticed() -> None:
 @pytest.mark.parametrize("own", [(), (("x-page", "2"),)])
 def test_headers_are_sent_with_every_request(own: tuple[tuple[str, str], ...]) -> None:
     given = (("authorization", "Bearer one"),)
-    text = source("Requests", [(Recipe("GET", "/", "GET /", own), {"status": 200})], [], given)
+    text = render_scenario("Requests", [(Recipe("GET", "/", "GET /", own), {"status": 200})], [], given)
     assert text.count("Bearer one") == 1
     values = {
         ast.unparse(node.targets[0]): node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Assign)
@@ -300,11 +300,13 @@ def test_headers_are_sent_with_every_request(own: tuple[tuple[str, str], ...]) -
     assert eval(ast.unparse(headers), {"HEADERS": ast.literal_eval(values["HEADERS"])}) == (*given, *own)
 
 
-def test_what_is_written_is_a_scenario_that_the_catalogue_reads(tmp_path: Path) -> None:
+def test_the_written_scenario_can_be_read_by_the_catalogue(tmp_path: Path) -> None:
     recipe = Recipe("POST", "/items?x=1", "POST /items", (("content-type", "application/json"),), b'{"a": "\\""}')
     path = tmp_path / "shop.py"
     path.write_text(
-        source("Requests to shop", [(recipe, expectation(PAGE, PAGE))], [LeftOut("GET /x", "answered 401")])
+        render_scenario(
+            "Requests to shop", [(recipe, derive_expectation(PAGE, PAGE))], [LeftOut("GET /x", "answered 401")]
+        )
     )  # type: ignore[list-item] # not a reason
     found = read_scenario(path)
     assert (found.name, found.summary, found.ours) == ("shop", "Requests to shop", True)

@@ -1,4 +1,4 @@
-"""An app of one's own, as somebody has it who is about to deploy: its own routes, environment and interpreter."""
+"""A user app as one has it before it is deployed: its own routes, environment variables and interpreter."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def written(folder: Path, name: str = "shop") -> str:
 
 
 def expected(folder: Path) -> dict[str, bool]:
-    """Of each request that was written, whether one body is expected."""
+    """For each request of the written scenario, whether a body is expected."""
     lines = [line for line in written(folder).splitlines() if " = Request(" in line]
     return {line.partition("name='")[2].partition("'")[0]: "expected_body" in line for line in lines}
 
@@ -93,11 +93,11 @@ def asked(folder: Path) -> list[str]:
     return (folder / "asked.txt").read_text().split("\n")[:-1]
 
 
-def test_its_openapi_document_is_turned_into_requests_and_what_is_left_out_is_told(shop: Path) -> None:
+def test_requests_are_made_from_the_openapi_document_and_what_is_left_out_is_reported(shop: Path) -> None:
     done = harness("run", *QUICK, "--app", "shop:app", "--servers", "uvicorn,granian", cwd=shop)
     assert done.returncode == 0, done.stderr
     assert "7 requests found, answered right twice, under uvicorn and granian" in done.stdout
-    assert "left out: POST /orders: it may write; --methods get,post asks it too" in done.stdout
+    assert "left out: POST /orders: it may write; use --methods get,post to include it" in done.stdout
     assert {each.split()[0] for each in asked(shop)} == {"GET"}
     assert "left out: GET /orders/{id}: no example for path parameter id" in done.stdout
     assert [(case["case"]["server"], case["errors"]["total"]) for case in sorted(cases(shop), key=str)] == [  # type: ignore[index] # parsed JSON
@@ -111,7 +111,7 @@ def test_its_openapi_document_is_turned_into_requests_and_what_is_left_out_is_to
     assert [name for name, fixed in expected(shop).items() if not fixed] == ["GET /link", "GET /started", "GET /set"]
 
 
-def test_a_plan_asks_for_the_document_alone_and_says_so(shop: Path) -> None:
+def test_a_plan_requests_only_the_document_and_says_so(shop: Path) -> None:
     done = harness("plan", "--app", "shop:app", "--servers", "uvicorn", cwd=shop)
     assert done.returncode == 0, done.stderr
     assert "shop:app was started under uvicorn to read its document, and was stopped again" in done.stdout
@@ -122,7 +122,7 @@ def test_a_plan_asks_for_the_document_alone_and_says_so(shop: Path) -> None:
 
 
 @pytest.mark.long
-def test_what_writing_requests_change_is_not_expected_to_stay(shop: Path) -> None:
+def test_the_body_of_an_answer_that_writing_requests_change_is_not_expected(shop: Path) -> None:
     options = ("--app", "shop:app", "--servers", "uvicorn", "--methods", "get,post")
     done = harness("run", *QUICK, *options, cwd=shop)
     assert done.returncode == 0, done.stderr
@@ -132,7 +132,7 @@ def test_what_writing_requests_change_is_not_expected_to_stay(shop: Path) -> Non
 
 
 @pytest.mark.long
-def test_the_scenario_that_was_written_can_be_named_afterwards(shop: Path) -> None:
+def test_the_written_scenario_can_be_edited_and_used_as_a_locust_file(shop: Path) -> None:
     options = ("--app", "shop:app", "--servers", "uvicorn")
     harness("run", *QUICK, *options, cwd=shop)
     own = "results/scenarios/shop.py"
@@ -144,13 +144,13 @@ def test_the_scenario_that_was_written_can_be_named_afterwards(shop: Path) -> No
     again = harness("run", *QUICK, *options, cwd=shop)
     assert (again.returncode, written(shop)) == (2, edited)
     assert again.stderr == (
-        f"harness: --app: expected {own} as it was written, found it edited; "
-        f"name it by --locustfile {own}, or delete it and have it written anew\n"
+        f"harness: --app: expected {own} as the harness wrote it, found it edited; "
+        f"use it with --locustfile {own}, or delete it to have it written again\n"
     )
 
 
 @pytest.mark.long
-def test_a_scenario_of_another_app_is_left_alone(shop: Path) -> None:
+def test_a_file_that_the_harness_did_not_write_is_left_alone(shop: Path) -> None:
     place = shop / "results" / "scenarios"
     place.mkdir(parents=True)
     (place / "shop.py").write_text("# mine\n")
@@ -163,7 +163,7 @@ def test_a_scenario_of_another_app_is_left_alone(shop: Path) -> None:
 
 
 @pytest.mark.long
-def test_a_server_that_does_not_start_leaves_the_questions_to_the_next(shop: Path) -> None:
+def test_if_a_server_does_not_start_the_app_is_asked_under_the_next(shop: Path) -> None:
     refusing = "import sys\nif 'uvicorn' in sys.modules:\n    raise RuntimeError('not under this one')\n"
     (shop / "shop.py").write_text(refusing + SHOP)
     done = harness("plan", "--app", "shop:app", "--servers", "uvicorn,granian", cwd=shop)
@@ -186,7 +186,7 @@ async def app(scope, receive, send):
 """
 
 
-def test_headers_are_sent_wherever_the_app_is_asked(shop: Path) -> None:
+def test_headers_are_sent_with_every_request(shop: Path) -> None:
     (shop / "shop.py").write_text(CLOSED.replace("STATUS", "401"))
     header = "Authorization: Bearer one, two"
     options = ("--app", "shop:app", "--servers", "uvicorn", "--header", header, "--header", "X-More: 1")
@@ -200,7 +200,7 @@ def test_headers_are_sent_wherever_the_app_is_asked(shop: Path) -> None:
 
 
 @pytest.mark.long
-def test_a_host_of_its_own_is_what_it_is_called_by(shop: Path) -> None:
+def test_a_host_header_replaces_the_address_in_requests(shop: Path) -> None:
     known = 'known = dict(scope["headers"]).get(b"host") == b"shop.example"'
     lines = [f"    {known}" if line.startswith("    known =") else line for line in CLOSED.splitlines()]
     (shop / "shop.py").write_text("\n".join(lines).replace("STATUS", "400"))
@@ -218,12 +218,12 @@ def test_a_host_of_its_own_is_what_it_is_called_by(shop: Path) -> None:
         ("302", "answered 302, which points at /enter"),
         (
             "400",
-            "answered 400, 'Invalid host header'); it may want to be called by its name: --header 'Host: shop.example'",
+            "answered 400, 'Invalid host header'); the app may expect its own host name: --header 'Host: shop.example'",
         ),
         ("500", "answered 500); its log is results/scenarios/shop-uvicorn.log"),
     ],
 )
-def test_an_app_that_refuses_says_what_may_help(shop: Path, status: str, advice: str) -> None:
+def test_if_an_app_answers_nothing_right_the_error_says_what_may_help(shop: Path, status: str, advice: str) -> None:
     (shop / "shop.py").write_text(CLOSED.replace("STATUS", status))
     done = harness("run", *QUICK, "--app", "shop:app", "--servers", "uvicorn", cwd=shop)
     assert done.returncode == 2
@@ -246,7 +246,7 @@ def test_an_app_in_a_folder_of_sources_finds_the_files_of_its_project(shop: Path
     assert "b'moin'" in written(shop)
 
 
-def test_what_makes_an_app_is_served_by_servers_that_know_no_factories(shop: Path) -> None:
+def test_an_app_factory_is_served_by_servers_without_an_option_for_it(shop: Path) -> None:
     (shop / "shop.py").write_text(f"{SHOP}\ndef create_app():\n    return app\n")
     options = ("--app", "shop:create_app", "--servers", "daphne,granian")
     done = harness("run", *QUICK, *options, "--factory", cwd=shop)
@@ -254,17 +254,17 @@ def test_what_makes_an_app_is_served_by_servers_that_know_no_factories(shop: Pat
     assert [case["errors"]["total"] for case in cases(shop)] == [0, 0]  # type: ignore[index] # parsed JSON
     forgotten = harness("run", *QUICK, *options, "--out", "others", cwd=shop)
     assert forgotten.returncode == 2
-    assert "--factory, if shop:create_app is not the app but makes it" in forgotten.stderr
+    assert "use --factory if shop:create_app returns the app" in forgotten.stderr
 
 
 @pytest.mark.long
-def test_without_a_document_it_is_asked_for_the_ready_path(shop: Path) -> None:
+def test_without_a_document_only_the_ready_path_is_requested(shop: Path) -> None:
     (shop / "shop.py").write_text(SHOP.replace('"/openapi.json":', '"/none.json":'))
     options = ("--app", "shop:app", "--servers", "uvicorn", "--env", "GREETING=moin")
     done = harness("run", *QUICK, *options, cwd=shop)
     assert done.returncode == 0, done.stderr
     assert (
-        "no OpenAPI document at /openapi.json, so only / is asked for (the app answered 404; --openapi" in done.stdout
+        "no OpenAPI document at /openapi.json, so only / is requested (the app answered 404; --openapi" in done.stdout
     )
     assert "b'moin'" in written(shop)
 
@@ -275,10 +275,10 @@ def test_without_a_document_it_is_asked_for_the_ready_path(shop: Path) -> None:
         ("/none.json", "an OpenAPI document in JSON at /none.json, found that the app answered 404"),
         ("/health", "an OpenAPI document in JSON at /health, found that the app answered text/plain"),
         ("none.json", "a file, or a path that begins with /, found no file none.json"),
-        ("shop.py", "an OpenAPI document in JSON, found shop.py is none"),
+        ("shop.py", "an OpenAPI document in JSON, found something else in shop.py"),
     ],
 )
-def test_a_document_that_was_named_must_be_there(shop: Path, place: str, message: str) -> None:
+def test_a_document_that_is_named_must_exist(shop: Path, place: str, message: str) -> None:
     done = harness("plan", "--app", "shop:app", "--servers", "uvicorn", "--openapi", place, cwd=shop)
     assert (done.returncode, done.stderr) == (2, f"harness: --openapi: expected {message}\n")
 
@@ -289,12 +289,12 @@ def test_an_app_that_answers_nothing_right_is_a_usage_error(shop: Path) -> None:
     done = harness("run", *QUICK, *options, cwd=shop)
     assert done.returncode == 2
     assert done.stderr == (
-        "harness: --app shop:app: expected a request that is answered right, found none "
-        "(GET /nowhere: answered 404); name one by --ready-path, or bring a --locustfile\n"
+        "harness: --app shop:app: expected a request with a right answer, found none "
+        "(GET /nowhere: answered 404); name a path with --ready-path, or use --locustfile\n"
     )
 
 
-def test_its_own_interpreter_runs_the_servers_and_what_it_lacks_is_told(shop: Path) -> None:
+def test_the_named_interpreter_runs_the_servers_and_missing_packages_are_reported(shop: Path) -> None:
     place = shop / "own"
     venv.create(place, with_pip=False)
     python = place / "bin" / "python"
@@ -317,14 +317,14 @@ def test_its_own_interpreter_runs_the_servers_and_what_it_lacks_is_told(shop: Pa
 @pytest.mark.parametrize(
     ("python", "found"), [("/bin/ls", "that /bin/ls does not run Python"), ("src", "no {}/src/bin/python")]
 )
-def test_what_is_no_interpreter_is_told(shop: Path, python: str, found: str) -> None:
+def test_a_file_that_is_not_an_interpreter_is_an_error(shop: Path, python: str, found: str) -> None:
     (shop / "src").mkdir()
     done = harness("plan", "--app", "shop:app", "--python", python, cwd=shop)
-    told = f"--python: expected an interpreter such as ../shop/.venv/bin/python, found {found.format(shop)}"
-    assert (done.returncode, done.stderr) == (2, f"harness: {told}\n")
+    message = f"--python: expected an interpreter such as ../shop/.venv/bin/python, found {found.format(shop)}"
+    assert (done.returncode, done.stderr) == (2, f"harness: {message}\n")
 
 
-def test_a_start_up_that_takes_too_long_is_told_with_its_limit(shop: Path) -> None:
+def test_a_start_up_that_takes_too_long_is_reported_with_its_limit(shop: Path) -> None:
     (shop / "shop.py").write_text("import time\ntime.sleep(60)\n" + SHOP)
     options = ("--app", "shop:app", "--servers", "uvicorn", "--ready-within", "500ms", "--scenarios", "plaintext")
     done = harness("run", *QUICK, *options, cwd=shop)
