@@ -105,7 +105,11 @@ def test_a_run_compared_with_itself_is_refused_because_it_would_meet_every_gate(
     [
         ("run.json", '{"id": ', f"run.json: expected a run of schema {SCHEMA}, found that "),
         ("run.json", '{"schema": 99}', f"run.json: expected schema {SCHEMA} of this version, found 99"),
-        ("trials.jsonl", "{}\n", f"trials.jsonl, line 1: expected a record of schema {SCHEMA}, found that "),
+        (
+            "trials.jsonl",
+            f'{{"schema": {SCHEMA}}}\n',
+            f"trials.jsonl, line 1: expected a record of schema {SCHEMA}, found that ",
+        ),
         ("starts.jsonl", "nonsense\n", f"starts.jsonl, line 1: expected a record of schema {SCHEMA}, found that "),
     ],
 )

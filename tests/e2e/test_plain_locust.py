@@ -45,7 +45,7 @@ def locust(file: Path, url: str, *options: str) -> tuple[int, list[dict[str, Any
         "-r",
         "100",
         "-t",
-        "1s",
+        "2s",
     ]
     done = subprocess.run([*argv, "--json", *options], capture_output=True, text=True, check=False, timeout=60)
     return done.returncode, json.loads(done.stdout)
