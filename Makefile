@@ -30,8 +30,8 @@ $(ALL_INSTALLED): requirements-all.lock $(INSTALLED)
 	$(BIN)/pip install --quiet --require-hashes --no-deps -r requirements-all.lock
 	@touch $@
 
-bench: install ## Compare four servers over HTTP/1.1, HTTP/2 and WebSocket (about 5 minutes)
-	$(BIN)/harness run --duration 1500ms
+bench: install ## Compare four servers at 8, 32 and 128 users over HTTP/1.1, HTTP/2 and WebSocket (about 6 minutes)
+	$(BIN)/harness run --users 8,32,128 --rounds 7 --duration 400ms
 
 bench-quick: install ## Compare them over HTTP/1.1 and WebSocket in five short rounds (a little over a minute)
 	$(BIN)/harness run --scenarios plaintext,ws_echo --protocols h1,ws --warmup 150ms --duration 400ms

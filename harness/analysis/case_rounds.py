@@ -1,4 +1,4 @@
-"""What the rounds of a case say, before anything is estimated from them. Pure."""
+"""What was measured of each case, round by round, before anything is estimated from it. Pure."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.intervals import PER_MILLE, has_tail
+from harness.analysis.intervals import PER_MILLE, as_turns, has_tail
 from harness.analysis.verdict import GRAVITY
-from harness.analysis.windows import cpu_between
 from harness.model.loads import Rate
 from harness.model.results import Errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from harness.analysis.intervals import Key, Turns
     from harness.model.plan import Case
     from harness.model.results import LoadResult, Record, Sample, Verdict
 
@@ -28,37 +28,50 @@ LEFT_OUT_LIMIT = 0.20
 
 @dataclass(frozen=True)
 class Round:
-    """What one round that counts says of its case."""
+    """What was measured of a case in one block of a round; a case that every block holds has several in a round."""
 
-    number: int
+    key: Key
     result: LoadResult
     samples: tuple[Sample, ...]
+    slice_cpu_s: tuple[float | None, ...] = ()
     offered_rps: float = 0.0
-    """Where a search came to, in its round."""
+    """The rate that a search found."""
 
     @property
     def throughput_rps(self) -> float:
         return self.result.throughput_rps
 
     @property
+    def throughput_by_cycle_rps(self) -> Mapping[int, float]:
+        return {each.cycle: each.answers / each.counted_s for each in self.result.slices if each.answers}
+
+    @property
     def cpu_us_per_request(self) -> float | None:
-        cpu_s = cpu_between(self.samples, self.result.window_start_ns, self.result.window_end_ns)
-        return None if cpu_s is None else cpu_s * 1e6 / self.result.answers
+        """CPU time of all slices ÷ requests that were answered in them, those of lead-ins and ends included."""
+        known = [each for each in self.slice_cpu_s if each is not None]
+        finished = sum(each.finished for each in self.result.slices)
+        return sum(known) * 1e6 / finished if finished and known and len(known) == len(self.slice_cpu_s) else None
+
+    @property
+    def cpu_by_cycle_us(self) -> Mapping[int, float]:
+        """CPU time per request in µs."""
+        pairs = zip(self.result.slices, self.slice_cpu_s, strict=False)
+        return {each.cycle: cpu_s * 1e6 / each.finished for each, cpu_s in pairs if cpu_s and each.finished}
 
     @property
     def context_switches_per_request(self) -> float | None:
-        """Of all the server's threads; None where the samples do not reach over the window."""
+        """Of all the server's threads, from the first slice to the last; None where the samples do not reach so far."""
         counted = [(sample.at_ns, sample.switches) for sample in self.samples if sample.switches is not None]
-        start_ns, end_ns = self.result.window_start_ns, self.result.window_end_ns
+        start_ns, end_ns = self.result.slices[0].opened_ns, self.result.slices[-1].drained_ns
         if not counted or counted[0][0] > start_ns or counted[-1][0] < end_ns:
             return None
         at_ns = [at_ns - start_ns for at_ns, _ in counted]
         before, after = np.interp([0, end_ns - start_ns], at_ns, [switches for _, switches in counted])
-        return float(after - before) / self.result.answers
+        return float(after - before) / sum(each.finished for each in self.result.slices)
 
     @property
     def frequency_mhz(self) -> float | None:
-        """Mean of the server's CPUs over the trial; None where the kernel does not tell."""
+        """Mean frequency of the server's CPUs over the measurement; None if the kernel does not say."""
         seen = [sample.frequency_mhz for sample in self.samples if sample.frequency_mhz is not None]
         return fmean(seen) if seen else None
 
@@ -70,34 +83,67 @@ class Round:
 
 @dataclass(frozen=True)
 class CaseRounds:
-    """A case with its verdict and what its rounds say, by their numbers."""
+    """A case with its verdict and its figures by round."""
 
     case: Case
     verdict: Verdict
     reasons: tuple[str, ...]
     errors: Errors
     rounds: tuple[Round, ...]
-    throughput_rps: Mapping[int, float]
-    cpu_us_per_request: Mapping[int, float]
-    p99_us: Mapping[int, float]
+    throughput_rps: Mapping[Key, float]
+    cpu_us_per_request: Mapping[Key, float]
+    p99_us: Mapping[Key, float]
     overloaded: bool
     """Was more offered than the server answers, in most of its rounds?"""
+    disturbed: bool
+    """Did the host or other processes take so much that absolute numbers are too low, in any of its rounds?"""
+    idle_cpu_ratio: float | None
+    """The most that its processes used while it was not its turn, in cores."""
 
     @property
-    def standing(self) -> Mapping[int, float]:
+    def round_count(self) -> int:
+        return count_rounds(each.key for each in self.rounds)
+
+    @property
+    def throughput_turns(self) -> Turns:
+        return {each.key: each.throughput_by_cycle_rps for each in self.rounds}
+
+    @property
+    def cpu_turns(self) -> Turns:
+        return {each.key: each.cpu_by_cycle_us for each in self.rounds}
+
+    @property
+    def p99_turns(self) -> Turns:
+        return as_turns(self.p99_us)
+
+    @property
+    def standing(self) -> Mapping[Key, float]:
         """What servers are ranked by, more is better: their rate; at a given rate, how soon 99 % are answered."""
         if not isinstance(self.case.load, Rate):
             return self.throughput_rps
-        return {number: 1 / p99_us for number, p99_us in self.p99_us.items() if p99_us > 0}
+        return {key: 1 / p99_us for key, p99_us in self.p99_us.items() if p99_us > 0}
+
+    @property
+    def standing_turns(self) -> Turns:
+        """The same by cycle."""
+        return as_turns(self.standing) if isinstance(self.case.load, Rate) else self.throughput_turns
 
 
 def collect(records: Sequence[Record]) -> list[CaseRounds]:
-    """One for each case, in the order in which the cases first came; of a search for a capacity its ends count."""
-    by_case: dict[Case, list[Record]] = {}
+    """One for each case, in the order in which they were first measured; of a search, only its final trial counts.
+
+    A measurement that was interrupted is made again as a whole: of two records of a case in one block the last counts.
+    """
+    by_case: dict[Case, dict[Key, Record]] = {}
     for record in sorted(records, key=lambda record: (record.round, record.position)):
         if record.counts:
-            by_case.setdefault(record.case, []).append(record)
-    return [_collect_case(own) for own in by_case.values()]
+            by_case.setdefault(record.case, {})[record.round, record.block] = record
+    return [_collect_case(tuple(own.values())) for own in by_case.values()]
+
+
+def count_rounds(keys: Iterable[Key]) -> int:
+    """How many rounds there are in these; of one round, a case may have been measured in several blocks."""
+    return len({number for number, _ in keys})
 
 
 def combine(records: Sequence[Record]) -> tuple[Verdict, tuple[str, ...]]:
@@ -105,7 +151,7 @@ def combine(records: Sequence[Record]) -> tuple[Verdict, tuple[str, ...]]:
 
     Valid when at least four rounds in five are: the others are left out, and a reason says so. Otherwise the commonest
     verdict among the bad rounds, of two equally common ones the graver. Reasons that differ in their figures alone are
-    told once, with the figure of the first round.
+    reported once, with the figure of the first round.
     """
     records = sorted(records, key=lambda record: record.round)
     rounds = len(records)
@@ -115,19 +161,25 @@ def combine(records: Sequence[Record]) -> tuple[Verdict, tuple[str, ...]]:
     valid = by_verdict.pop("valid", [])
     if valid and rounds - len(valid) <= LEFT_OUT_LIMIT * rounds:
         omissions = (
-            f"{len(bad)} of {rounds} rounds left out as {verdict}: {', '.join(_told_once(bad, len(bad)))}"
+            f"{len(bad)} of {rounds} rounds left out as {verdict}: {', '.join(_list_reasons(bad, len(bad)))}"
             for verdict, bad in sorted(by_verdict.items())
         )
-        return "valid", (*omissions, *_told_once(valid, len(valid)))
+        return "valid", (*omissions, *_list_reasons(valid, len(valid)))
     commonest = max(by_verdict, key=lambda verdict: (len(by_verdict[verdict]), GRAVITY.index(verdict)))
-    return commonest, _told_once(by_verdict[commonest], rounds)
+    return commonest, _list_reasons(by_verdict[commonest], rounds)
 
 
 def _collect_case(records: Sequence[Record]) -> CaseRounds:
     """One case from its records, in the order of the rounds."""
     verdict, reasons = combine(records)
     rounds = tuple(
-        Round(record.round, record.result, record.samples, record.probe.rate_rps if record.probe else 0.0)
+        Round(
+            (record.round, record.block),
+            record.result,
+            record.samples,
+            record.slice_cpu_s,
+            record.probe.rate_rps if record.probe else 0.0,
+        )
         for record in records
         if record.result is not None
         and record.result.requests > 0
@@ -143,11 +195,13 @@ def _collect_case(records: Sequence[Record]) -> CaseRounds:
         cpu_us_per_request=_by_round(rounds, lambda each: each.cpu_us_per_request),
         p99_us=_by_round(rounds, lambda each: each.p99_us),
         overloaded=sum(record.overloaded for record in records) > len(records) / 2,
+        disturbed=any(record.disturbed for record in records),
+        idle_cpu_ratio=max((each.idle_cpu_ratio for each in records if each.idle_cpu_ratio is not None), default=None),
     )
 
 
-def _by_round(rounds: Iterable[Round], figure: Callable[[Round], float | None]) -> dict[int, float]:
-    return {each.number: value for each in rounds if (value := figure(each)) is not None}
+def _by_round(rounds: Iterable[Round], figure: Callable[[Round], float | None]) -> dict[Key, float]:
+    return {each.key: value for each in rounds if (value := figure(each)) is not None}
 
 
 def _sum_errors(several: Sequence[Errors]) -> Errors:
@@ -159,8 +213,8 @@ def _sum_errors(several: Sequence[Errors]) -> Errors:
     return Errors(sum(errors.total for errors in several), dict(by_kind), examples)
 
 
-def _told_once(records: Sequence[Record], rounds: int) -> tuple[str, ...]:
-    """The reasons of these records, alike ones once; if not in all of the rounds, it is said in how many."""
+def _list_reasons(records: Sequence[Record], rounds: int) -> tuple[str, ...]:
+    """The reasons of these records, each once; if it was not given in all rounds, it says in how many."""
     first: dict[str, str] = {}
     seen: Counter[str] = Counter()
     for record in records:

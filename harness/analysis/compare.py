@@ -1,14 +1,15 @@
 """Compares two runs, or two candidates: B ÷ A, figure by figure, with 95 % intervals. Pure.
 
-Within one run, rounds are paired: in each round, both sides met the same state of the machine. Two runs have no rounds
-in common, so a change of the machine between them is part of every difference.
+Within one run, both sides are paired: cycle by cycle where they took turns, else round by round, so that both met the
+same state of the machine. Two runs have no rounds in common, so a change of the machine between them is part of every
+difference.
 """
 
 from __future__ import annotations
 
 import math
 import shlex
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,17 @@ from harness.analysis.comparison import (
     StartPair,
 )
 from harness.analysis.conditions import find_changes, find_mismatches, list_conditions
-from harness.analysis.intervals import PER_MILLE, estimate, has_tail, paired_ratio, unpaired_ratio
+from harness.analysis.intervals import (
+    PER_MILLE,
+    Key,
+    Turns,
+    as_turns,
+    estimate,
+    has_tail,
+    pair_turns,
+    paired_ratio,
+    unpaired_ratio,
+)
 from harness.model.loads import Rate, Sweep
 
 if TYPE_CHECKING:
@@ -49,7 +60,25 @@ _LACKING: Mapping[Metric, str] = {
 }
 """The reason that is given if a side does not have a figure."""
 
-ByRound = dict[int, float]
+ByRound = dict[Key, float]
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """A figure of one side."""
+
+    by_round: ByRound
+    turns: Turns
+    """By cycle, as far as it is known so."""
+
+    @classmethod
+    def of(cls, by_round: ByRound) -> _Figure:
+        """A figure that is known for whole rounds only."""
+        return cls(by_round, as_turns(by_round))
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        return tuple(self.by_round.values())
 
 
 def compare(a: Side, b: Side, gates: Sequence[Gate] = ()) -> RunComparison:
@@ -123,21 +152,20 @@ def _compare_case(a: CaseRounds, b: CaseRounds, *, paired: bool) -> CasePair:
     return CasePair(_entry(a), _entry(b), tuple(differences))
 
 
-def _list_figures(rounds: CaseRounds) -> dict[Metric, ByRound]:
-    """Each figure by the number of its round."""
+def _list_figures(rounds: CaseRounds) -> dict[Metric, _Figure]:
     peaks: ByRound = {}
     p50_us: ByRound = {}
     for each in rounds.rounds:
-        if seen := [sample.pss_bytes for sample in each.samples if sample.pss_bytes is not None]:
-            peaks[each.number] = max(seen)
+        if seen := [sample.memory_bytes for sample in each.samples if sample.memory_bytes is not None]:
+            peaks[each.key] = max(seen)
         if has_tail(each.result.response.count, PER_MILLE["p50"]):
-            p50_us[each.number] = each.result.response.percentile(50)
+            p50_us[each.key] = each.result.response.percentile(50)
     return {
-        "throughput": dict(rounds.throughput_rps),
-        "p50": p50_us,
-        "p99": dict(rounds.p99_us),
-        "cpu": dict(rounds.cpu_us_per_request),
-        "memory": peaks,
+        "throughput": _Figure(dict(rounds.throughput_rps), rounds.throughput_turns),
+        "p50": _Figure.of(p50_us),
+        "p99": _Figure(dict(rounds.p99_us), rounds.p99_turns),
+        "cpu": _Figure(dict(rounds.cpu_us_per_request), rounds.cpu_turns),
+        "memory": _Figure.of(peaks),
     }
 
 
@@ -146,32 +174,41 @@ def _compare_starts(
 ) -> tuple[StartPair, ...]:
     """Compare the start-up time of each server configuration of A, once for all cases that it served."""
     configs = dict.fromkeys(each.case.config for each in ours if each.verdict != "unsupported")
+    counterparts = {_comparable(each.case.config, b): each.case.config for each in theirs}
     found = []
     for config in configs:
-        counterpart = config if b.server is None else replace(config, server=b.server)
-        missing = "" if any(each.case.config == counterpart for each in theirs) else "B has no such start"
+        counterpart = counterparts.get(_comparable(config, b))
+        missing = "" if counterpart else "B has no such start"
+        counterpart = counterpart or (config if b.server is None else replace(config, server=b.server))
         times = _list_ready_s(a.starts, config), _list_ready_s(b.starts, counterpart)
         found.append(StartPair(config, counterpart, _compare_figure("ready", *times, paired=paired, missing=missing)))
     return tuple(found)
 
 
-def _list_ready_s(starts: Iterable[ServerStart], config: ServerConfig) -> ByRound:
+def _comparable(config: ServerConfig, b: Side) -> ServerConfig:
+    """What two configurations must have in common; between two servers, all but the server."""
+    return config if b.server is None else replace(config, server="", control=False)
+
+
+def _list_ready_s(starts: Iterable[ServerStart], config: ServerConfig) -> _Figure:
     """Start-up time by round; the median if a server ended and was started again in its round."""
     by_round: dict[int, list[float]] = {}
     for each in starts:
         if each.config == config and each.ready_s is not None:
             by_round.setdefault(each.round, []).append(each.ready_s)
-    return {number: median(several) for number, several in by_round.items()}
+    return _Figure.of({(number, 0): median(several) for number, several in by_round.items()})
 
 
-def _compare_figure(metric: Metric, a: ByRound, b: ByRound, *, paired: bool, missing: str = "") -> Difference:
+def _compare_figure(metric: Metric, a: _Figure, b: _Figure, *, paired: bool, missing: str = "") -> Difference:
     difference = Difference(
-        metric, estimate(tuple(a.values())), estimate(tuple(b.values())), len(a), len(b), "not compared"
+        metric, estimate(a.values), estimate(b.values), len(a.values), len(b.values), "not compared"
     )
-    if not a or not b:
-        sides = "neither side has it" if not a and not b else f"{'A' if not a else 'B'} does not have it"
+    if not a.values or not b.values:
+        sides = (
+            "neither side has it" if not a.values and not b.values else f"{'B' if a.values else 'A'} does not have it"
+        )
         return replace(difference, reason=missing or f"{sides}: {_LACKING[metric]}")
-    ratio = paired_ratio(b, a) if paired else unpaired_ratio(list(b.values()), list(a.values()))
+    ratio = paired_ratio(b.turns, a.turns) if paired else unpaired_ratio(b.values, a.values)
     if ratio is None:
         return replace(difference, reason="no round has it on both sides" if paired else "its figures are 0")
     if not _has_interval(a, b, paired=paired):
@@ -181,10 +218,11 @@ def _compare_figure(metric: Metric, a: ByRound, b: ByRound, *, paired: bool, mis
     )
 
 
-def _has_interval(a: ByRound, b: ByRound, *, paired: bool) -> bool:
+def _has_interval(a: _Figure, b: _Figure, *, paired: bool) -> bool:
     """Are there enough rounds for an interval: two in common if paired, else two on each side?"""
-    ours, theirs = ({number for number, value in side.items() if value > 0} for side in (a, b))
-    return len(ours & theirs) > 1 if paired else min(len(ours), len(theirs)) > 1
+    if paired:
+        return len(pair_turns(b.turns, a.turns)) > 1
+    return min(sum(value > 0 for value in side.values) for side in (a, b)) > 1
 
 
 def _judge_ratio(metric: Metric, ratio: Ratio) -> Finding:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Literal
 
+from harness.model.plan import TOGETHER
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -74,11 +76,14 @@ def list_conditions(info: RunInfo, server: str | None = None) -> dict[str, objec
         **{name: environment.packages.get(name) for name in GENERATOR},
         "schema": info.schema,
         "load": str(info.conditions.load),
-        "users": info.conditions.users,
+        "users": _text(info.conditions.users),
         "streams": info.conditions.streams,
         "workers": _text(info.conditions.workers),
         "warm-up in s": info.conditions.warmup_s,
         "duration in s": info.conditions.duration_s,
+        "candidates together": info.conditions.together or TOGETHER,
+        "slice in s": info.conditions.slice_s or "auto",
+        "request timeout in s": info.conditions.request_timeout_s,
         "load processes": info.conditions.load_processes,
         **{name: value for name, value in _leaves("machine", environment.machine) if name not in _ELSEWHERE},
     }

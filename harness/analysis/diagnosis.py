@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from harness.analysis.verdict import STEAL_NOTED
+from harness.analysis.verdict import DISTURBED_FROM
 from harness.model.machine import format_list
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _check_virtual(machine: Machine) -> Check:
         return Check(name, "ok", "no sign of one" if machine.system.hypervisor is False else _UNKNOWN)
     product = f" ({machine.system.product})" if machine.system.product else ""
     found = f"yes{product}; the host took {now:.1%} of the CPU just now, {since:.2%} since boot"
-    level: Level = "problem" if now >= STEAL_NOTED else "note"
+    level: Level = "problem" if now >= DISTURBED_FROM else "note"
     fix = "a dedicated host, or more rounds; read intervals, not single numbers"
     if level == "note" and max(now, since) < STEAL_SEEN:
         fix = "rely on intervals: frequency and other virtual machines cannot be seen from inside"

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +27,7 @@ from harness.model.histogram import Histogram, bucket_range
 from harness.model.summaries import Estimate, Latency, Ratio
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -42,6 +43,9 @@ T_97_5 = (
     2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
 )  # fmt: skip
 """These are Student's t at 97.5 % for 1 to 30 degrees of freedom (NIST/SEMATECH e-Handbook, 1.3.6.7.2)."""
+
+_TREND_CYCLES = 3
+"""Fewer cycles of a round show no trend."""
 
 
 def estimate(values: Sequence[float]) -> Estimate | None:
@@ -60,21 +64,86 @@ def estimate(values: Sequence[float]) -> Estimate | None:
     return Estimate(middle, min(middle, math.exp(low)), max(middle, math.exp(high)))
 
 
-def paired_ratio(numerators: Mapping[int, float], denominators: Mapping[int, float]) -> Ratio | None:
-    """Estimate the ratio of two figures within rounds; None if no round has both, both positive.
+Key = tuple[int, int]
+"""A round, and the block of it that a case was measured in."""
 
-    It is the median of the log ratios with their t-interval, so that swapping the two gives the inverse.
+Turns = Mapping[Key, Mapping[int, float]]
+"""A figure of a case by round and block, and within those by cycle."""
+
+
+def as_turns(figures: Mapping[Key, float]) -> Turns:
+    """A figure that is known for whole rounds only."""
+    return {key: {0: value} for key, value in figures.items()}
+
+
+def paired_ratio(numerators: Turns, denominators: Turns) -> Ratio | None:
+    """Ratio of a figure of two cases, with its 95 % interval; None without a round that has both (and both positive).
+
+    There are two levels (Kalibera & Jones 2013, arXiv 2007.10899): within a round the median of the cycles' log ratios,
+    as disturbances have heavy tails; over rounds, in which every server was started anew, Student's t. Swapping the two
+    gives the inverse.
     """
-    logs = [
-        math.log(numerators[number]) - math.log(denominators[number])
-        for number in sorted(numerators.keys() & denominators.keys())
-        if numerators[number] > 0 and denominators[number] > 0
-    ]
+    logs = list(pair_turns(numerators, denominators).values())
     if not logs:
         return None
     middle = statistics.median(logs)
     low, high = _t_interval(logs)
     return Ratio(math.exp(middle), math.exp(min(low, middle)), math.exp(max(high, middle)))
+
+
+def pair_turns(numerators: Turns, denominators: Turns) -> dict[Key, float]:
+    """Log ratios by round: of cases that took turns cycle by cycle, of others by their means in the round."""
+    together = {key: _median_log_ratio(numerators[key], denominators[key]) for key in numerators.keys() & denominators}
+    found = {key: value for key, value in together.items() if value is not None}
+    if found:
+        return dict(sorted(found.items()))
+    ours, theirs = _log_means(numerators), _log_means(denominators)
+    return {(number, 0): ours[number] - theirs[number] for number in sorted(ours.keys() & theirs.keys())}
+
+
+def warming_ratio(turns: Turns) -> Ratio | None:
+    """What later cycles reach ÷ the first one, with its 95 % interval: above 1 if a warm-up was too short.
+
+    None without a round of at least three cycles.
+    """
+    ordered = {key: [each for _, each in sorted(cycles.items())] for key, cycles in turns.items()}
+    enough = {key: cycles for key, cycles in ordered.items() if len(cycles) >= _TREND_CYCLES}
+    later = as_turns({key: statistics.median(cycles[1:]) for key, cycles in enough.items()})
+    return paired_ratio(later, as_turns({key: cycles[0] for key, cycles in enough.items()}))
+
+
+def cycle_deviations(numerators: Turns, denominators: Turns) -> dict[Key, tuple[float, int]]:
+    """For each round in which two cases took turns: deviation of the cycles' log ratios, and their number.
+
+    The deviation is 1.4826 times the median absolute deviation, which is the standard deviation of normal noise and
+    does not follow single disturbances.
+    """
+    found = {}
+    for key in numerators.keys() & denominators:
+        logs = _log_ratios(numerators[key], denominators[key])
+        if len(logs) > 1:
+            middle = statistics.median(logs)
+            found[key] = 1.4826 * statistics.median(abs(each - middle) for each in logs), len(logs)
+    return found
+
+
+def _log_ratios(ours: Mapping[int, float], theirs: Mapping[int, float]) -> list[float]:
+    """Of the cycles that have both figures."""
+    both = sorted(ours.keys() & theirs.keys())
+    return [math.log(ours[each] / theirs[each]) for each in both if ours[each] > 0 and theirs[each] > 0]
+
+
+def _median_log_ratio(ours: Mapping[int, float], theirs: Mapping[int, float]) -> float | None:
+    logs = _log_ratios(ours, theirs)
+    return statistics.median(logs) if logs else None
+
+
+def _log_means(turns: Turns) -> dict[int, float]:
+    """Mean logarithm of a figure by round."""
+    logs: dict[int, list[float]] = {}
+    for (number, _), cycles in turns.items():
+        logs.setdefault(number, []).extend(math.log(value) for value in cycles.values() if value > 0)
+    return {number: statistics.fmean(values) for number, values in logs.items() if values}
 
 
 def unpaired_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Ratio | None:
@@ -130,7 +199,7 @@ def _t_interval(values: Sequence[float]) -> tuple[float, float]:
     mean = statistics.fmean(values)
     if len(values) == 1:
         return mean, mean
-    margin = _t(len(values)) * statistics.stdev(values, mean) / math.sqrt(len(values))
+    margin = t_97_5(len(values) - 1) * statistics.stdev(values, mean) / math.sqrt(len(values))
     return mean - margin, mean + margin
 
 
@@ -145,12 +214,12 @@ def _welch(ones: Sequence[float], others: Sequence[float]) -> tuple[float, float
         return difference, 0.0
     shares = [(part / variance) ** 2 / (len(side) - 1) for part, side in zip(parts, (ones, others), strict=True)]
     freedom = math.floor(1 / sum(shares) + 1e-9)  # rounding errors must not lower a whole number
-    return difference, _t(freedom + 1) * math.sqrt(variance)
+    return difference, t_97_5(freedom) * math.sqrt(variance)
 
 
-def _t(rounds: int) -> float:
-    """The factor for this many rounds; beyond the table it is the last value, which is at most 4 % too wide."""
-    return T_97_5[min(rounds - 1, len(T_97_5)) - 1]
+def t_97_5(freedom: int) -> float:
+    """Student's t at 97.5 %; beyond the table its last value, which is at most 4 % too large."""
+    return T_97_5[min(freedom, len(T_97_5)) - 1]
 
 
 def _log_margins(
@@ -165,7 +234,7 @@ def _log_margins(
     logs = np.log(np.maximum(_percentiles(histograms, weights, per_mille), 1))
     mean = np.average(logs, axis=0, weights=times)
     variance = np.average((logs - mean) ** 2, axis=0, weights=times)
-    return _t(rounds) * np.sqrt(variance * rounds / (rounds - 1))
+    return t_97_5(rounds - 1) * np.sqrt(variance * rounds / (rounds - 1))
 
 
 def _percentiles(

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.text.numbers import plural
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from harness.model.plan import Candidate
+    from harness.model.plan import Candidate, Case, Comparison
 
+CONTROL_SUFFIX = " (control)"
+"""The name of a control is that of the candidate that it is a second entry of, with this at its end."""
 TITLES = frozenset({"Server", "App", "App on server"})
 """Every title that a `Naming` can have."""
 
@@ -39,7 +43,25 @@ class Naming:
         """`uvicorn`, `uvicorn (control)`, `fastapi`, `fastapi on uvicorn`."""
         parts = [*([candidate.app] if self.apps else []), *([candidate.server] if self.servers else [])]
         name = " on ".join(parts)
-        return f"{name} (control)" if candidate.control else name
+        return name + CONTROL_SUFFIX if candidate.control else name
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Comparisons are named after the numbers that a run has several of: of users, of workers."""
+
+    users: bool
+    workers: bool
+
+    @classmethod
+    def of(cls, comparisons: Iterable[Comparison | Case]) -> Levels:
+        every = list(comparisons)
+        return cls(len({each.users for each in every}) > 1, len({each.workers for each in every}) > 1)
+
+    def names(self, of: Comparison | Case) -> list[str]:
+        """`8 users`, `2 workers`, both or none."""
+        users = [plural(of.users, "user")] if self.users else []
+        return [*users, *([plural(of.workers, "worker")] if self.workers else [])]
 
 
 BY_SERVER = Naming(servers=True, apps=False)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.case_rounds import collect
-from harness.analysis.intervals import estimate, estimate_latency, paired_ratio
+from harness.analysis.budget import combine_variances, estimate_variances
+from harness.analysis.case_rounds import LEFT_OUT_LIMIT, collect, count_rounds
+from harness.analysis.intervals import estimate, estimate_latency, paired_ratio, warming_ratio
 from harness.analysis.naming import Naming
 from harness.model.histogram import Histogram
 from harness.model.loads import Rate, Saturate, Sweep
@@ -20,12 +21,15 @@ from harness.model.summaries import CaseSummary, ComparisonSummary, Memory, Rati
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from harness.analysis.budget import Variances
     from harness.analysis.case_rounds import CaseRounds, Round
     from harness.model.plan import Candidate, Case, Comparison
-    from harness.model.results import Record, RunInfo, ServerStart
+    from harness.model.results import LoadResult, Record, RunInfo, ServerStart
     from harness.model.summaries import Estimate, Ratio
 
 
+RANKED_FROM_ROUNDS = 3
+"""Nobody is ranked with fewer rounds: with two, Student's factor is 12.7."""
 PRECISE_FROM_ROUNDS = 8
 """Before, no interval is taken for precise: to stop as soon as one is narrow picks those that are so by chance.
 
@@ -40,9 +44,9 @@ def summarise(records: Sequence[Record], starts: Sequence[ServerStart], run: Run
     A valid case counts its valid rounds. Any other counts every round that had an answer: its numbers are shown with
     their verdict, and never ranked. `errors` are those of all rounds, counted or not.
 
-    `ratio_to_baseline` is None where the baseline has no valid number in the same comparison, because it does not speak
-    the protocol or because its number is the generator's. Ranks do not need it. The control gets no rank and takes none
-    from others.
+    `ratio_to_baseline` is None where the baseline was measured in the same comparison and has no valid number. Where it
+    does not speak the protocol, the fastest candidate that does takes its place. Ranks do not need it. The control gets
+    no rank and takes none from others.
     """
     comparisons = _by_comparison(records)
     naming = Naming.of(row.case.candidate for rows in comparisons.values() for row in rows)
@@ -50,38 +54,83 @@ def summarise(records: Sequence[Record], starts: Sequence[ServerStart], run: Run
     for case, rps in reached_rps(records).items():
         reached.setdefault(case.comparison.sweep, {})[case.candidate] = rps
     summaries: dict[Comparison, list[CaseSummary]] = {}
+    references: dict[Comparison, Candidate] = {}
     for comparison, rows in comparisons.items():
-        sweep = isinstance(run.conditions.load, Sweep)
+        whole = comparison.sweep if isinstance(run.conditions.load, Sweep) else comparison
+        reference = _reference(rows, run.baseline)
+        if reference is not None:
+            references.setdefault(whole, reference.case.candidate)
         own_rps = reached.get(comparison.sweep, {})
-        into = summaries.setdefault(comparison.sweep if sweep else comparison, [])
-        into += _summarise_comparison(rows, starts, run, naming, own_rps)
-    return [ComparisonSummary(each, _order(own)) for each, own in summaries.items()]
+        summaries.setdefault(whole, []).extend(_summarise_comparison(rows, reference, starts, run, naming, own_rps))
+    return [ComparisonSummary(each, _order(own), references.get(each)) for each, own in summaries.items()]
 
 
 def _summarise_comparison(
     rows: Sequence[CaseRounds],
+    reference: CaseRounds | None,
     starts: Sequence[ServerStart],
     run: RunInfo,
     naming: Naming,
     own_rps: Mapping[Candidate, float],
 ) -> list[CaseSummary]:
-    """The cases of one comparison; `own_rps` is what each candidate reached in a closed loop."""
+    """The cases of one comparison, ÷ `reference`; `own_rps` is what each candidate reached in a closed loop."""
     ranks = _ranks([row for row in rows if not row.case.control])
-    reference = _reference(rows, run.baseline)
     precisions = _precisions(rows, reference)
+    spreads = _start_spreads(rows, reference)
     found = []
     for row in rows:
         candidate, load, closed_rps = row.case.candidate, row.case.load, own_rps.get(row.case.candidate)
         found.append(
             replace(
-                _summary(row, starts, reference, run.conditions.seed),
+                _summary(row, starts, _divisor(row, rows, reference), run.conditions.seed),
                 rank=ranks.get(candidate),
                 name=naming.name(candidate),
                 precision=precisions.get(row.case),
+                start_spread=spreads.get(row.case),
                 own_share=load.rps / closed_rps if isinstance(load, Rate) and closed_rps else None,
             )
         )
     return found
+
+
+def _start_spreads(rows: Sequence[CaseRounds], reference: CaseRounds | None) -> dict[Case, float]:
+    """How much each server's rate varies from one start to the next: the standard deviation, 0.03 for 3 %.
+
+    The ratios of a server to the baseline vary by the starts of both and by what is left of the noise of the cycles.
+    The control is a second start of the baseline in the same round: half of its variance is the baseline's own.
+    """
+    control = next((row for row in rows if row.case.control), None)
+    twice = None if control is None else _controlled(control, rows)
+    if reference is None or control is None or twice is None:
+        return {}
+    of_control = estimate_variances(control.throughput_turns, twice.throughput_turns)
+    if of_control is None:
+        return {}
+    found = {control.case: of_control.of_starts / 2, twice.case: of_control.of_starts / 2}
+    pairs = {
+        row.case: each.of_starts
+        for row in rows
+        if row not in (reference, control)
+        and (each := estimate_variances(row.throughput_turns, reference.throughput_turns)) is not None
+    }
+    if reference is not twice:
+        if twice.case not in pairs:
+            return {}
+        found[reference.case] = max(0.0, pairs[twice.case] - found[twice.case])
+    for case, variance in pairs.items():
+        found.setdefault(case, max(0.0, variance - found[reference.case]))
+    return {case: math.sqrt(variance) for case, variance in found.items()}
+
+
+def _controlled(control: CaseRounds, rows: Iterable[CaseRounds]) -> CaseRounds | None:
+    """The case that a control is measured against: its own candidate's."""
+    own = replace(control.case, control=False)
+    return next((row for row in rows if row.case == own and row.verdict == "valid"), None)
+
+
+def _divisor(row: CaseRounds, rows: Iterable[CaseRounds], reference: CaseRounds | None) -> CaseRounds | None:
+    """What a case is divided by: the reference, and a control by the case that it is measured against."""
+    return _controlled(row, rows) if row.case.control else reference
 
 
 def _order(summaries: Iterable[CaseSummary]) -> tuple[CaseSummary, ...]:
@@ -121,7 +170,7 @@ def imprecise(records: Sequence[Record], baseline: Candidate, precision: float) 
         undecided = {row.case for row in rows if row.verdict != "valid"} & sometimes_valid
         reference = _reference(rows, baseline)
         widths = _precisions(rows, reference)
-        rounds = {row.case: len(row.rounds) for row in rows}
+        rounds = {row.case: row.round_count for row in rows}
         own = {
             case
             for case, width in widths.items()
@@ -141,15 +190,27 @@ def _by_comparison(records: Sequence[Record]) -> dict[Comparison, list[CaseRound
     return dict(sorted(found.items(), key=lambda item: item[0].place))
 
 
-def _reference(rows: Iterable[CaseRounds], baseline: Candidate) -> CaseRounds | None:
-    return next((row for row in rows if row.case.candidate == baseline and row.verdict == "valid"), None)
+def _reference(rows: Sequence[CaseRounds], baseline: Candidate) -> CaseRounds | None:
+    """The case that the others are divided by: the baseline's, or where it is not supported the fastest that is.
+
+    Of several blocks, only what all of them hold can be compared with everybody; few rounds may be left out. A baseline
+    that was measured and is not valid leaves the comparison without ratios.
+    """
+    own = next((row for row in rows if row.case.candidate == baseline), None)
+    if own is not None and own.verdict != "unsupported":
+        return own if own.verdict == "valid" else None
+    valid = [row for row in rows if row.verdict == "valid" and not row.case.control]
+    every = {each.key for row in valid for each in row.rounds}
+    common = [row for row in valid if len(row.rounds) >= (1 - LEFT_OUT_LIMIT) * len(every)]
+    return max(common or valid, key=_standing, default=None)
 
 
 def _precisions(rows: Iterable[CaseRounds], reference: CaseRounds | None) -> dict[Case, float | None]:
     """Of each case that was measured; one that has no other to be compared with must be precise by itself."""
     measured = [row for row in rows if row.rounds]
-    rival = reference if len(measured) > 1 else None
-    return {row.case: _precision(row, rival) for row in measured}
+    if len(measured) == 1:
+        reference = None
+    return {row.case: _precision(row, _divisor(row, measured, reference)) for row in measured}
 
 
 def _precision(row: CaseRounds, reference: CaseRounds | None) -> float | None:
@@ -157,17 +218,18 @@ def _precision(row: CaseRounds, reference: CaseRounds | None) -> float | None:
 
     None where a single round leaves no interval.
     """
-    if len(row.rounds) < 2:  # noqa: PLR2004 - one round has no interval
+    if row.round_count < 2:  # noqa: PLR2004 - one round has no interval
         return None
     if row is reference:
         return 0.0
-    bounds: list[Ratio | Estimate | None] = [
-        estimate(tuple(own.values())) if reference is None else paired_ratio(own, theirs)
-        for own, theirs in (
-            (row.throughput_rps, reference.throughput_rps if reference else {}),
-            (row.cpu_us_per_request, reference.cpu_us_per_request if reference else {}),
-        )
-    ]
+    bounds: list[Ratio | Estimate | None]
+    if reference is None:
+        bounds = [estimate(tuple(own.values())) for own in (row.throughput_rps, row.cpu_us_per_request)]
+    else:
+        bounds = [
+            paired_ratio(row.throughput_turns, reference.throughput_turns),
+            paired_ratio(row.cpu_turns, reference.cpu_turns),
+        ]
     widths = [math.sqrt(each.high / each.low) - 1 for each in bounds if each is not None and each.low > 0]
     return max(widths, default=None)
 
@@ -179,11 +241,11 @@ def _standing(row: CaseRounds) -> float:
 def _ranks(rows: Sequence[CaseRounds]) -> dict[Candidate, int]:
     """Rank of each candidate with a valid number, 1 for the best; those that do not separate share one (1, 1, 3).
 
-    From the best median down, one shares the rank of the last leader unless the interval of its standing's ratio
-    to that leader, paired by round, lies below 1; then it leads on. A single round separates nothing, so what was
-    measured once has no rank. Each interval is one comparison at 95 %, not corrected for many.
+    From the best median down, one shares the rank of the last leader unless the interval of its standing's ratio to
+    that leader lies below 1; then it is the next leader. Two rounds have intervals too wide to say anything, so a case
+    with fewer than three has no rank. Each interval is one comparison at 95 %, not corrected for many.
     """
-    repeated = [row for row in rows if row.verdict == "valid" and len(row.standing) > 1]
+    repeated = [row for row in rows if row.verdict == "valid" and count_rounds(row.standing) >= RANKED_FROM_ROUNDS]
     valid = sorted(repeated, key=lambda row: (-_standing(row), row.case.candidate))
     ranks: dict[Candidate, int] = {}
     leader = None
@@ -195,8 +257,8 @@ def _ranks(rows: Sequence[CaseRounds]) -> dict[Candidate, int]:
 
 
 def _slower(row: CaseRounds, leader: CaseRounds) -> bool:
-    ratio = paired_ratio(row.standing, leader.standing)
-    return ratio is not None and ratio.high < 1 and len(row.standing.keys() & leader.standing.keys()) > 1
+    ratio = paired_ratio(row.standing_turns, leader.standing_turns)
+    return ratio is not None and ratio.high < 1
 
 
 def _summary(row: CaseRounds, starts: Sequence[ServerStart], reference: CaseRounds | None, seed: int) -> CaseSummary:
@@ -208,7 +270,7 @@ def _summary(row: CaseRounds, starts: Sequence[ServerStart], reference: CaseRoun
         case=row.case,
         verdict=row.verdict,
         reasons=row.reasons,
-        rounds=len(row.rounds),
+        rounds=row.round_count,
         requests=sum(result.requests for result in results),
         errors=row.errors,
         throughput_rps=estimate(tuple(row.throughput_rps.values())),
@@ -231,8 +293,21 @@ def _summary(row: CaseRounds, starts: Sequence[ServerStart], reference: CaseRoun
         if offered_rps and row.throughput_rps
         else None,
         overloaded=row.overloaded,
+        disturbed=row.disturbed,
+        unanswered=sum(result.unanswered for result in results),
+        reopened=sum(result.connections.reopened for result in results),
+        resent=sum(result.connections.resent for result in results),
+        warming=warming_ratio(row.throughput_turns),
+        idle_cpu_ratio=row.idle_cpu_ratio,
+        slice_s=_median_slice_s(results),
         ratio_to_baseline=None if reference is None else _ratios(row, reference),
     )
+
+
+def _median_slice_s(results: Iterable[LoadResult]) -> float | None:
+    """The usual counted time of a slice."""
+    lengths = [each.counted_s for result in results for each in result.slices]
+    return median(lengths) if lengths else None
 
 
 def _figure(row: CaseRounds, figure: Callable[[Round], float | None]) -> Estimate | None:
@@ -248,20 +323,31 @@ def _offered_rps(row: CaseRounds) -> float | None:
 
 def _memory(row: CaseRounds, starts: Iterable[ServerStart]) -> Memory:
     """Median of the idle sizes, and the largest size seen in a round that counts."""
-    idle = [life.idle_pss_bytes for life in starts if life.idle_pss_bytes is not None]
-    seen = [sample.pss_bytes for each in row.rounds for sample in each.samples if sample.pss_bytes is not None]
+    idle = [life.idle_memory_bytes for life in starts if life.idle_memory_bytes is not None]
+    seen = [sample.memory_bytes for each in row.rounds for sample in each.samples if sample.memory_bytes is not None]
     return Memory(idle=round(median(idle)) if idle else None, peak=max(seen, default=None))
 
 
 def _ratios(row: CaseRounds, reference: CaseRounds) -> Ratios | None:
-    throughput = paired_ratio(row.throughput_rps, reference.throughput_rps)
+    throughput = paired_ratio(row.throughput_turns, reference.throughput_turns)
     if throughput is None:
         return None
-    cpu = paired_ratio(row.cpu_us_per_request, reference.cpu_us_per_request)
-    return Ratios(throughput, cpu, paired_ratio(row.p99_us, reference.p99_us))
+    cpu = paired_ratio(row.cpu_turns, reference.cpu_turns)
+    return Ratios(throughput, cpu, paired_ratio(row.p99_turns, reference.p99_turns))
 
 
 def _chance(seed: int, case: Case) -> np.random.Generator:
     """Numbers of this case's own, so that other cases in the run do not change them."""
     digest = blake2b(f"{seed} {case!r}".encode(), digest_size=16).digest()
     return np.random.default_rng(int.from_bytes(digest))
+
+
+def usual_variances(records: Sequence[Record], baseline: Candidate) -> Variances | None:
+    """How much the ratios of throughput to the baseline vary by cycles and by starts; None until that is known."""
+    found = []
+    for rows in _by_comparison(records).values():
+        reference = _reference(rows, baseline)
+        if reference is not None:
+            theirs = reference.throughput_turns
+            found += [estimate_variances(row.throughput_turns, theirs) for row in rows if row is not reference]
+    return combine_variances(each for each in found if each is not None)

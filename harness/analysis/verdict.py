@@ -26,29 +26,23 @@ CEILING_LIMIT = 0.80
 """Above this share of its ceiling, the generator may be what limits the rate."""
 SERVER_SATURATED = 0.95
 """A server that uses this share of its CPUs is saturated: no generator can get more than 5 % more out of it."""
-SAMPLE_ERROR_S = 0.01
-"""The server's CPU time in a window is known this closely: it is sampled ten times a second and interpolated between
-samples."""
+SAMPLE_ERROR = 0.03
+"""The server's share of its CPUs is known this closely: the end of a slice, in which it has less and less to do, is
+part of it."""
 IN_FLIGHT_EXCESS = 0.02
 """There cannot be more requests in flight than users; 2 % more are allowed for the error of the clocks."""
 IN_FLIGHT_LEAST = 0.50
 """If the requests in flight are fewer than this share of the users, the generator or its users spend most of their time
 between requests."""
-SHORT_OF_WINDOW = 0.25
-"""Requests that take at most this share of the window rarely miss it for not fitting inside."""
 SEND_LAG_LIMIT_US = 1_000
 """The limit for the send lag at p99 while users were free: a generator this late adds its delay to the latencies."""
 QUEUED_NOTED = 0.01
 """A reason says so if more than this share of the requests were due while no user was free."""
-STEAL_NOTED = 0.05
-"""Above this share of the machine's CPU time, steal is reported; interleaved rounds and paired ratios even it out."""
-STEAL_LIMIT = 0.20
-"""Above this share of the machine's CPU time, steal makes a trial invalid: on two CPUs it can be nearly half of the
-server's."""
-OTHER_CPU_NOTED = 0.05
-"""Above this share of the server's CPUs, the CPU time of other processes is reported: the server has to wait for it."""
-OTHER_CPU_LIMIT = 0.20
-"""Above this share of the server's CPUs, the CPU time of other processes makes a trial invalid."""
+DISTURBED_FROM = 0.05
+"""From this share on, CPU time that the host or other processes took is reported, and absolute numbers are disturbed.
+
+Ratios are left to their intervals and to the control: candidates that take turns lose alike.
+"""
 CLOCK_TICKS_ERROR_S = 0.04
 """The kernel counts CPU time in hundredths of a second: a difference of two counters between two readings may be off by
 four of them."""
@@ -74,8 +68,8 @@ GRAVITY: tuple[Verdict, ...] = get_args(Verdict)
 class Surroundings:
     """What is known about a trial besides its result; None where it was not measured."""
 
-    server_cpu_s: float | None
-    """CPU seconds of the server's processes inside the window."""
+    server_cpu_ratio: float | None
+    """CPU seconds of the server's processes ÷ seconds, while it was its turn."""
     server_cpus: int
     """How many CPUs the server may run on."""
     steal_ratio: float | None
@@ -85,6 +79,8 @@ class Surroundings:
     """The generator's ceiling for the protocol, in requests per second."""
     disjoint: bool
     """Did generator and server have separate CPUs?"""
+    observed_s: float = 1.0
+    """How long the machine was observed, which limits how closely steal and other processes are known."""
 
 
 def judge(case: Case, result: LoadResult, around: Surroundings) -> tuple[Verdict, tuple[str, ...]]:
@@ -94,7 +90,7 @@ def judge(case: Case, result: LoadResult, around: Surroundings) -> tuple[Verdict
     is decided by the search.
     """
     if not result.checked:
-        return "invalid", (f"before the window, {_describe_errors(result)}; limit 0",)
+        return "invalid", (f"before anything counted, {_describe_errors(result)}; limit 0",)
     load = case.load
     if result.requests == 0 and not isinstance(load, Capacity):
         return "invalid", (_explain_no_requests(result), *_list_reasons(_check_errors(load, result)))
@@ -113,25 +109,23 @@ def is_overloaded(case: Case, result: LoadResult, around: Surroundings) -> bool:
     """Was the offered rate more than the server can answer? False if generator or machine may be the reason."""
     if not result.checked or not _check_rate(case.load, result):
         return False
+    if is_disturbed(around):
+        return False
     return all(verdict == "valid" for verdict, _ in _check_generator_and_machine(case, result, around))
 
 
-def is_disturbed(result: LoadResult, around: Surroundings) -> bool:
-    """Did the host or other processes take too much CPU time in the window, so that the trial should be repeated?
-
-    False if there were wrong answers or lost requests: these may be the server's fault, so the trial is kept.
-    """
-    if result.window_s == 0 or result.errors.total or _check_account(result):
-        return False
-    return any(verdict == "invalid" for verdict, _ in _check_machine(result.window_s, around))
+def is_disturbed(around: Surroundings) -> bool:
+    """Did the host or other processes take so much CPU time that absolute numbers are too low?"""
+    error = CLOCK_TICKS_ERROR_S / around.observed_s
+    return any((share or 0.0) > max(DISTURBED_FROM, error) for share in (around.steal_ratio, around.other_cpu_ratio))
 
 
 def _check_generator_and_machine(case: Case, result: LoadResult, around: Surroundings) -> list[Finding]:
-    server_share = _server_share(case, result, around.server_cpu_s, around.server_cpus)
+    server_share = _server_share(case, around.server_cpu_ratio, around.server_cpus)
     return [
         *_check_send_lag(case, result),
         *_check_bottleneck(result, server_share, around.ceiling_rps),
-        *_check_machine(result.window_s, around),
+        *_check_machine(around),
     ]
 
 
@@ -144,9 +138,8 @@ def _check_errors(load: Load, result: LoadResult) -> list[Finding]:
 
 
 def _explain_no_requests(result: LoadResult) -> str:
-    waiting = f", {result.abandoned} were in flight at its end" if result.abandoned else ""
-    longer = "; try a longer --duration" if result.abandoned else ""
-    return f"0 requests got a right answer in the window{waiting}; limit 1{longer}"
+    waiting = f", {result.unanswered} had none within the time limit" if result.unanswered else ""
+    return f"0 requests got a right answer{waiting}; limit 1"
 
 
 def _describe_errors(result: LoadResult) -> str:
@@ -186,31 +179,26 @@ def _check_negotiated(protocol: Protocol, negotiated: str) -> list[Finding]:
 def _check_in_flight(case: Case, result: LoadResult) -> list[Finding]:
     """Check Little's law for a closed loop: requests in flight = rate × mean service time (Little 1961).
 
-    There must be at most one per user, and at least half as many as users. At the edges of the window this is off by
-    one request per user: a request that began before it counts in the rate, one that ends after it does not. Requests
-    that take as long as the window are only seen if they are in flight when it closes.
+    There must be at most one per user, and at least half as many as users. Requests at the edges of a slice count whole
+    in the mean and by their share in the rate, so both may be off by the residence time as a share of the slice.
     """
-    if not isinstance(case.load, Saturate):
+    if not isinstance(case.load, Saturate) or not result.slices:
         return []
     mean_s = result.service.mean_us / 1e6
     in_flight = result.throughput_rps * mean_s
-    edges = mean_s / result.window_s
+    edges = result.service.mean_residence_us / 1e6 * len(result.slices) / result.counted_s
     seen = f"{in_flight:.3g} requests in flight (rate × mean service time) with {case.users} users"
-    if in_flight > case.users * (1 + IN_FLIGHT_EXCESS + edges):
+    if in_flight > case.users * (1 + IN_FLIGHT_EXCESS + 2 * edges):
         return [("invalid", f"{seen}; limit {_percent(IN_FLIGHT_EXCESS)} above")]
-    at_the_end = result.abandoned
-    if in_flight < case.users * (1 - edges) * IN_FLIGHT_LEAST and at_the_end < case.users * IN_FLIGHT_LEAST:
+    if in_flight < case.users * (1 - edges) * IN_FLIGHT_LEAST:
         return [("client-limited", f"{seen}; limit {_percent(IN_FLIGHT_LEAST)} of them")]
     return []
 
 
 def _check_think_time(case: Case, result: LoadResult) -> list[Finding]:
-    """Check that custom users spend their time on requests and do not wait between them.
-
-    Requests that take as long as the window would not be seen, so there is no finding if any come near that.
-    """
+    """Check that custom users spend their time on requests and do not wait between them."""
     in_flight = result.throughput_rps * result.service.mean_us / 1e6
-    if in_flight >= case.users * IN_FLIGHT_LEAST or result.service.max_us / 1e6 > SHORT_OF_WINDOW * result.window_s:
+    if in_flight >= case.users * IN_FLIGHT_LEAST:
         return []
     seen = f"{in_flight:.2g} requests in flight (rate × mean time) with {case.users} users"
     limit = f"limit {_percent(IN_FLIGHT_LEAST)} of them"
@@ -222,9 +210,11 @@ def _check_rate(load: Load, result: LoadResult) -> list[Finding]:
     if not isinstance(load, Rate):
         return []
     findings: list[Finding] = []
-    achieved = result.throughput_rps / load.rps
-    if achieved < ANSWERED_LEAST:
-        text = f"{_percent(achieved)} of the offered {load.rps:,.0f} requests/s were answered"
+    answered = sum(each.answers for each in result.slices)
+    due = sum(each.requests for each in result.slices) + result.errors.total + result.dropped
+    # One request more or less may be in flight when a slice begins and when it ends.
+    if answered < ANSWERED_LEAST * due - len(result.slices):
+        text = f"{_percent(answered / due)} of the offered {load.rps:,.0f} requests/s were answered"
         findings.append(("invalid", f"{text}; limit {_percent(ANSWERED_LEAST)}"))
     if result.dropped:
         findings.append(("invalid", f"{result.dropped:,} requests found the queue full and were not sent; limit 0"))
@@ -245,11 +235,11 @@ def _check_send_lag(case: Case, result: LoadResult) -> list[Finding]:
     return []
 
 
-def _server_share(case: Case, result: LoadResult, server_cpu_s: float | None, server_cpus: int) -> float | None:
+def _server_share(case: Case, server_cpu_ratio: float | None, server_cpus: int) -> float | None:
     """How busy the server was: 1.0 is all its workers can use: one CPU each, or all CPUs if there are fewer."""
-    if server_cpu_s is None:
+    if server_cpu_ratio is None:
         return None
-    return server_cpu_s / result.window_s / max(1, min(case.workers, server_cpus))
+    return server_cpu_ratio / max(1, min(case.workers, server_cpus))
 
 
 def _check_bottleneck(result: LoadResult, server_share: float | None, ceiling_rps: float | None) -> list[Finding]:
@@ -263,8 +253,7 @@ def _check_bottleneck(result: LoadResult, server_share: float | None, ceiling_rp
     """
     ceiling_share = result.throughput_rps / ceiling_rps if ceiling_rps else 0.0
     generator_share = max(result.cpu_ratio, ceiling_share)
-    error = SAMPLE_ERROR_S / result.window_s
-    if server_share is not None and server_share + error >= min(generator_share, SERVER_SATURATED):
+    if server_share is not None and server_share + SAMPLE_ERROR >= min(generator_share, SERVER_SATURATED):
         return []
     beside = "" if server_share is None else f", the server {_percent(server_share)} of its own"
     findings: list[Finding] = []
@@ -277,31 +266,22 @@ def _check_bottleneck(result: LoadResult, server_share: float | None, ceiling_rp
     return findings
 
 
-def _check_machine(window_s: float, around: Surroundings) -> list[Finding]:
-    steal, others = "the host took {} of the CPU", "other processes used {} of the server's CPUs"
-    findings = [
-        *_check_share(around.steal_ratio, steal, window_s, STEAL_NOTED, STEAL_LIMIT),
-        *_check_share(around.other_cpu_ratio, others, window_s, OTHER_CPU_NOTED, OTHER_CPU_LIMIT),
+def _check_machine(around: Surroundings) -> list[Finding]:
+    """Notes on what others took; they make absolute numbers disturbed, and no trial invalid."""
+    error = CLOCK_TICKS_ERROR_S / around.observed_s
+    noted = max(DISTURBED_FROM, error)
+    shares = (
+        (around.steal_ratio, "the host took {} of the CPU"),
+        (around.other_cpu_ratio, "other processes used {} of the server's CPUs"),
+    )
+    findings: list[Finding] = [
+        ("valid", f"{words.format(_percent(share))}: absolute numbers are disturbed; noted from {_percent(noted)}")
+        for share, words in shares
+        if share is not None and share > noted
     ]
     if not around.disjoint:
         findings.append(("valid", "generator and server shared CPUs; each needs 1 of its own"))
     return findings
-
-
-def _check_share(share: float | None, words: str, window_s: float, noted: float, limit: float) -> list[Finding]:
-    """Check CPU time that others used: above `noted` it is reported, above `limit` the trial is invalid.
-
-    Neither is less than the error of the kernel's clock ticks, which is a large share of a short window.
-    """
-    noted, limit = (max(each, CLOCK_TICKS_ERROR_S / window_s) for each in (noted, limit))
-    if share is None or share <= noted:
-        return []
-    text = words.format(_percent(share))
-    return [
-        ("invalid", f"{text}; limit {_percent(limit)}")
-        if share > limit
-        else ("valid", f"{text}; noted from {_percent(noted)}")
-    ]
 
 
 def _list_reasons(findings: Iterable[Finding]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.charts._style import (
+    DISTURBED_CAPTION,
     FAINT,
     FEW,
     INK,
@@ -21,7 +22,7 @@ from harness.charts._style import (
     settle,
     title_panel,
 )
-from harness.text.numbers import significant
+from harness.text.numbers import DISTURBED, TOO_FEW, is_telling, significant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -51,13 +52,20 @@ class Bar:
     verdict: Verdict
     estimate: Estimate | None
     rounds: Sequence[float]
+    disturbed: bool = False
 
     @property
     def label(self) -> str:
         if self.estimate is None:
             return self.verdict
-        value = significant(self.estimate.median)
-        return value if self.verdict == "valid" else f"{value}\n{self.verdict}"
+        value = DISTURBED + significant(self.estimate.median) if self.disturbed else significant(self.estimate.median)
+        notes = [*([] if self.verdict == "valid" else [self.verdict]), *([] if self.has_interval else [TOO_FEW])]
+        return "\n".join([value, *notes])
+
+    @property
+    def has_interval(self) -> bool:
+        """Is its interval narrow enough to be drawn?"""
+        return self.estimate is not None and is_telling(self.estimate.low, self.estimate.high)
 
     @property
     def label_in(self) -> float:
@@ -70,7 +78,9 @@ class Bar:
 
     def reach(self, end: float) -> float:
         """The right end of the bar, its dots and its interval, which is cut at `end`."""
-        return max(self.measured, min(self.estimate.high, end)) if self.estimate else 0.0
+        return (
+            max(self.measured, min(self.estimate.high, end)) if self.estimate and self.has_interval else self.measured
+        )
 
 
 @dataclass(frozen=True)
@@ -116,7 +126,9 @@ def bar_chart(measure: Measure, comparisons: Sequence[ComparisonSummary], run: R
     shape = len(groups), columns_for(len(groups), colour)
     most = max(map(len, rows.values()))
     height_in = 0.8 + ROW_IN * most
-    figure, cells = grid(measure.title, measure.caption, run, shape, height_in)
+    disturbed = any(each.disturbed for each in summaries if measure.estimate(each))
+    caption = f"{measure.caption} {DISTURBED_CAPTION}" if disturbed else measure.caption
+    figure, cells = grid(measure.title, caption, run, shape, height_in)
     for axes, (title, group) in zip(cells, groups.items(), strict=True):
         _fill(axes, title, rows[title], measure.unit, most)
         _show_ceiling(axes, measure.ceilings.get(group[0].case.protocol))
@@ -126,7 +138,15 @@ def bar_chart(measure: Measure, comparisons: Sequence[ComparisonSummary], run: R
 def _rows(group: Sequence[CaseSummary], measure: Measure, colour: Mapping[str, str]) -> list[Bar]:
     """The bars of a panel, the best first; if many are unsupported, they share a row."""
     bars = [
-        Bar(each.name, colour[each.name], each.verdict, measure.estimate(each), measure.rounds(each)) for each in group
+        Bar(
+            each.name,
+            colour[each.name],
+            each.verdict,
+            measure.estimate(each),
+            measure.rounds(each),
+            disturbed=each.disturbed,
+        )
+        for each in group
     ]
     unsupported = [bar for bar in bars if bar.verdict == "unsupported"]
     if len(unsupported) > FEW:
@@ -172,10 +192,11 @@ def _draw_bar(axes: Axes, row: int, bar: Bar, end: float) -> None:
         axes.barh(row, middle, height=0.62, color=bar.colour)
     else:
         axes.barh(row, middle, height=0.62, facecolor="white", edgecolor=bar.colour, hatch="////", linewidth=1)
-    high = min(bar.estimate.high, end)
-    axes.plot([min(bar.estimate.low, high), high], [row - 0.1] * 2, color=INK, linewidth=1.6, solid_capstyle="butt")
-    if high < bar.estimate.high:
-        axes.plot(high, row - 0.1, ">", markersize=4, color=INK)
+    if bar.has_interval:
+        high = min(bar.estimate.high, end)
+        axes.plot([min(bar.estimate.low, high), high], [row - 0.1] * 2, color=INK, linewidth=1.6, solid_capstyle="butt")
+        if high < bar.estimate.high:
+            axes.plot(high, row - 0.1, ">", markersize=4, color=INK)
     axes.plot(
         bar.rounds, [row + 0.14] * len(bar.rounds), "o", markersize=3.4, markerfacecolor="white",
         markeredgecolor=INK, markeredgewidth=0.7,

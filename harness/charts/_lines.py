@@ -9,14 +9,18 @@ from matplotlib.ticker import LogLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
 from harness.charts._style import QUIET, TICKS, title_panel
+from harness.text.numbers import TOO_FEW, is_telling
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from matplotlib.axes import Axes
 
+    from harness.model.summaries import Estimate, Ratio
+
 LABEL_GAP_IN = 0.13
 """The least distance between two names, in inches."""
+NO_INTERVAL = f"no interval: {TOO_FEW}"
 DECADE = 10
 """Values that span more than this factor get a logarithmic scale."""
 LEADER: dict[str, Any] = {
@@ -72,6 +76,20 @@ def frame(axes: Axes, title: str, x_label: str, y_label: str) -> None:
     axes.tick_params(length=2)
     axes.tick_params(axis="y", labelsize=7.5, labelcolor=QUIET)
     axes.grid(visible=True)
+
+
+def draw_interval(axes: Axes, place: float, bounds: Estimate | Ratio, colour: str, unit: float = 1) -> None:
+    """Draw an interval as a vertical line, in units of `unit`, unless it is too wide to say anything."""
+    if is_telling(bounds.low, bounds.high):
+        axes.vlines(place, bounds.low / unit, bounds.high / unit, colour, linewidth=1)
+
+
+def note_intervals(axes: Axes, every: Iterable[Estimate | Ratio | None]) -> None:
+    """Say in the panel that intervals are missing, if one is."""
+    if not all(is_telling(each.low, each.high) for each in every if each is not None):
+        axes.text(
+            0.98, 0.03, NO_INTERVAL, transform=axes.transAxes, ha="right", fontsize=7, color=QUIET, style="italic",
+        )  # fmt: skip
 
 
 def plot_height_in(least_in: float, names: int) -> float:

@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter
 
+from harness.analysis.naming import Levels
 from harness.model.loads import Saturate, Sweep
 from harness.model.protocols import PROTOCOL_NAMES, PROTOCOLS
-from harness.text.numbers import plural
+from harness.text.numbers import DISTURBED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,6 +33,7 @@ LONG_NAME, VERY_LONG_NAME = 14, 32
 """Names with more characters need wider panels, or a whole row."""
 FEW = 3
 """Up to this many unsupported candidates are named in a panel; more are counted."""
+DISTURBED_CAPTION = f"{DISTURBED}:\u00a0disturbed by other processes or the host."
 INK, QUIET, FAINT = "#1f2328", "#59636e", "#d1d9e0"
 
 STYLE: Any = {  # Any, because matplotlib's releases disagree on the type of its keys
@@ -116,15 +118,17 @@ def compared(comparison: ComparisonSummary) -> list[CaseSummary]:
 
 def panels(comparisons: Sequence[ComparisonSummary]) -> dict[str, ComparisonSummary]:
     """The comparisons, each under its title, protocol by protocol."""
-    several = len({each.comparison.workers for each in comparisons}) > 1
-    ordered = sorted(comparisons, key=lambda each: PROTOCOLS.index(each.comparison.protocol))
-    return {panel_title(each.comparison, name_workers=several): each for each in ordered}
+    levels = Levels.of(each.comparison for each in comparisons)
+    return {panel_title(each.comparison, levels): each for each in by_protocol(comparisons)}
 
 
-def panel_title(comparison: Comparison, *, name_workers: bool) -> str:
-    """`plaintext · HTTP/1.1`, `plaintext · HTTP/1.1 · 2 workers`."""
-    words = [comparison.scenario, PROTOCOL_NAMES[comparison.protocol]]
-    return " · ".join([*words, plural(comparison.workers, "worker")] if name_workers else words)
+def by_protocol(comparisons: Sequence[ComparisonSummary]) -> list[ComparisonSummary]:
+    return sorted(comparisons, key=lambda each: PROTOCOLS.index(each.comparison.protocol))
+
+
+def panel_title(comparison: Comparison, levels: Levels) -> str:
+    """`plaintext · HTTP/1.1`, `plaintext · HTTP/1.1 · 8 users · 2 workers`."""
+    return " · ".join([comparison.scenario, PROTOCOL_NAMES[comparison.protocol], *levels.names(comparison)])
 
 
 def columns_for(count: int, candidates: Iterable[str]) -> int:

@@ -1,4 +1,4 @@
-"""Memory of a server and all its processes, shared pages divided (PSS): idle before the load, peak under it."""
+"""Memory of a server and all its processes, whatever runs beside it: idle before the load, peak under it."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _fill(axes: Axes, title: str, group: Sequence[CaseSummary], colour: dict[str
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
-    axes.set_xlabel("MB, proportional set size")
+    axes.set_xlabel("MB")
     title_panel(axes, title)
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from matplotlib import rc_context
 from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter
 
-from harness.charts._lines import DECADE, End, frame, name_lines, plot_height_in, scale
+from harness.charts._lines import DECADE, NO_INTERVAL, End, draw_interval, frame, name_lines, plot_height_in, scale
 from harness.charts._style import QUIET, STYLE, TICKS, colours, first_line, grid, panels, settle
 from harness.model.summaries import Latency
+from harness.text.numbers import is_telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 TITLE = "Latency against rate"
 ORDER = 1
-CAPTION = "A cross at the top is a rate that was not kept; latency there would only say how long the window was."
+CAPTION = "A cross at the top is a rate that was not kept; latency there would only say how long it was measured."
 PLOT_IN = 2.3
 CROSSES_AT = 0.95
 """The height of the crosses, as a share of the panel's."""
@@ -44,8 +45,13 @@ class Line:
 
     @property
     def range_ms(self) -> tuple[float, float]:
-        bounds = [bound for each in self.points for bound in (each.latency_us.p99, each.latency_us.p50) if bound]
-        return min(each.low for each in bounds) / 1000, max(each.high for each in bounds) / 1000
+        ends = [end for each in self.points for end in (_ends(each.latency_us.p99), _ends(each.latency_us.p50))]
+        return min(low for low, _ in ends) / 1000, max(high for _, high in ends) / 1000
+
+    @property
+    def lacks_interval(self) -> bool:
+        tails = (each.latency_us.p99 for each in self.points)
+        return any(not is_telling(each.low, each.high) for each in tails if each is not None)
 
 
 @rc_context(STYLE)
@@ -88,6 +94,14 @@ def _lines(group: Sequence[CaseSummary], colour: Mapping[str, str]) -> list[Line
     return lines
 
 
+def _ends(estimate: Estimate | None) -> tuple[float, float]:
+    """What is drawn of an estimate: its interval if it is narrow enough, else the median alone."""
+    if estimate is None:
+        return math.inf, -math.inf
+    telling = is_telling(estimate.low, estimate.high)
+    return (estimate.low, estimate.high) if telling else (estimate.median, estimate.median)
+
+
 def _ms(estimate: Estimate | None) -> float:
     """NaN without an estimate, so that a line has a gap there."""
     return estimate.median / 1000 if estimate else math.nan
@@ -110,8 +124,9 @@ def _fill(axes: Axes, lines: Sequence[Line], place: Callable[[CaseSummary], floa
     logarithmic = high > DECADE * low > 0
     room = (1.7 if logarithmic else 1.12) if any(each.overloaded for line in lines for each in line.rates) else 1
     scale(axes, low, high * room, logarithmic=logarithmic)
-    missing = "\n".join(f"{line.name}: no p99, too few requests" for line in lines if not line.points)
-    axes.text(0.02, 0.04, missing, transform=axes.transAxes, fontsize=7, color=QUIET, style="italic")
+    missing = [f"{line.name}: no p99, too few requests" for line in lines if not line.points]
+    missing += [NO_INTERVAL] if any(line.lacks_interval for line in lines) else []
+    axes.text(0.02, 0.04, "\n".join(missing), transform=axes.transAxes, fontsize=7, color=QUIET, style="italic")
 
 
 def _draw(axes: Axes, line: Line, place: Callable[[CaseSummary], float]) -> None:
@@ -127,7 +142,7 @@ def _draw(axes: Axes, line: Line, place: Callable[[CaseSummary], float]) -> None
                 markeredgewidth=1.6,
             )  # fmt: skip
         elif each.latency_us.p99:
-            axes.vlines(at, each.latency_us.p99.low / 1000, each.latency_us.p99.high / 1000, line.colour, linewidth=1)
+            draw_interval(axes, at, each.latency_us.p99, line.colour, 1000)
             fill = line.colour if each.verdict == "valid" else "white"
             for estimate, size in ((each.latency_us.p99, 4.5), (each.latency_us.p50, 2.2)):
                 axes.plot(at, _ms(estimate), "o", markersize=size, markeredgecolor=line.colour, markerfacecolor=fill)

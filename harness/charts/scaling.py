@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from matplotlib import rc_context
 from matplotlib.ticker import NullLocator
 
-from harness.charts._lines import DECADE, End, frame, name_lines, plot_height_in, scale
-from harness.charts._style import STYLE, colours, columns_for, compared, first_line, grid, panel_title, settle
+from harness.analysis.naming import Levels
+from harness.charts._lines import (
+    DECADE,
+    End,
+    draw_interval,
+    frame,
+    name_lines,
+    note_intervals,
+    plot_height_in,
+    scale,
+)
+from harness.charts._style import (
+    STYLE,
+    by_protocol,
+    colours,
+    columns_for,
+    compared,
+    first_line,
+    grid,
+    panel_title,
+    settle,
+)
 from harness.model.loads import Rate
-from harness.model.protocols import PROTOCOLS
 from harness.text.numbers import plural
 
 if TYPE_CHECKING:
@@ -75,10 +94,14 @@ class Across:
 
 @rc_context(STYLE)
 def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | None:
-    """A panel for each scenario and protocol, a line for each candidate; points that are not valid are hollow."""
+    """A panel for each scenario, protocol and number of users, a line for each candidate.
+
+    Points that are not valid are hollow.
+    """
     groups: dict[str, list[CaseSummary]] = {}
-    for each in sorted(comparisons, key=lambda each: PROTOCOLS.index(each.comparison.protocol)):
-        title = panel_title(each.comparison, name_workers=False)
+    levels = replace(Levels.of(each.comparison for each in comparisons), workers=False)
+    for each in by_protocol(comparisons):
+        title = panel_title(each.comparison, levels)
         measured = (one for one in compared(each) if one.measured and not isinstance(one.case.load, Rate))
         groups.setdefault(title, []).extend(measured)
     groups = {title: group for title, group in groups.items() if len({each.case.workers for each in group}) > 1}
@@ -102,7 +125,7 @@ def _fill(axes: Axes, title: str, group: Sequence[CaseSummary], colour: Mapping[
     """Draw one panel.
 
     Where slow candidates would be squeezed at the bottom, both scales are logarithmic, so that ideals stay straight.
-    The interval of two or three rounds may be very long; it is cut, as all else would look flat beside it.
+    A long interval is cut, as all else would look flat beside it.
     """
     lines = [_line(name, group) for name in sorted({each.name for each in group})]
     medians = [point.rps.median for line in lines for point in line.points]
@@ -123,6 +146,7 @@ def _fill(axes: Axes, title: str, group: Sequence[CaseSummary], colour: Mapping[
     axes.set_xticks(counts, [str(count) for count in counts])
     axes.set_xlim(across.at(counts[0], -MARGIN), across.at(counts[-1], MARGIN))
     scale(axes, low, high, logarithmic=logarithmic)
+    note_intervals(axes, [point.rps for line in lines for point in line.points])
     name_lines(axes, ends, plot_in)
 
 
@@ -143,7 +167,7 @@ def _draw(axes: Axes, line: Line, places: Sequence[float], colour: str) -> None:
     if line.ideal_rps:
         (start, first), (end, _) = valid[0], valid[-1]
         axes.plot([start, end], [first.rps.median, line.ideal_rps], color=colour, linewidth=0.9, linestyle="--")
-    axes.vlines(places, [point.rps.low for point in points], [point.rps.high for point in points], colour, linewidth=1)
     for place, point in zip(places, points, strict=True):
+        draw_interval(axes, place, point.rps, colour)
         fill = colour if point.valid else "white"
         axes.plot(place, point.rps.median, "o", markersize=5, markeredgecolor=colour, markerfacecolor=fill)

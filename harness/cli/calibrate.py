@@ -36,7 +36,7 @@ def calibrate_(
         raise UsageError(f"--against: expected {', '.join(sorted(absent))} to be installed, found no such command")
     placement = cpus.place(cpus.available())
     with guard.guard() as token, certificates.issue() as tls:
-        generator = ceiling.Generator(sys.executable, placement, tls, token, window_s=others.WINDOW_S)
+        generator = ceiling.Generator(sys.executable, placement, tls, token, duration_s=others.DURATION_S)
         screen.say("Ceilings against the null server, best of three, 32 users:")
         for protocol in PROTOCOLS:
             rate_rps = ceiling.measure_ceilings(generator, [protocol], tries=3).get(protocol)

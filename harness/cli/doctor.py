@@ -35,7 +35,7 @@ DOCTOR_SCHEMA = 1
 def doctor_(
     server: Annotated[str, typer.Option(help="Server whose noise is measured.", metavar="NAME")] = "uvicorn",
     rounds: Annotated[int, typer.Option(help="Rounds of the noise measurement.", metavar="N", min=2)] = noise.ROUNDS,
-    duration: Annotated[str, typer.Option(help="Length of each window.", metavar="TIME")] = "500ms",
+    duration: Annotated[str, typer.Option(help="Counted time of each trial.", metavar="TIME")] = "500ms",
     with_noise: Annotated[
         bool, typer.Option("--noise/--no-noise", help="Also measure the noise: the server against itself.")
     ] = True,

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from harness import report
 from harness.analysis import summarise
 from harness.analysis.conditions import find_resume_mismatches
+from harness.analysis.summarise import RANKED_FROM_ROUNDS
 from harness.catalog import listing
 from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, with_settings
 from harness.cli.terminal import Screen
@@ -23,7 +24,10 @@ from harness.run.directory import RunDirectory
 from harness.run.info import describe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from harness.model.results import RunInfo
+    from harness.model.summaries import ComparisonSummary
     from harness.plan.settings import Settings
 
 
@@ -54,10 +58,10 @@ def measure(settings: Settings) -> None:
     except KeyboardInterrupt:
         interrupted = True
         screen.say("Interrupted; what was measured is kept.")
-    measured = publish(directory, screen)
+    comparisons = publish(directory, screen)
     if interrupted:
         raise typer.Exit(INTERRUPTED)
-    if not measured:
+    if not is_measured(comparisons) or (len(plan.rounds) >= RANKED_FROM_ROUNDS and not is_ranked(comparisons)):
         raise typer.Exit(NOTHING_MEASURED)
 
 
@@ -95,16 +99,30 @@ def report_(
     directory: Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")] = Path("results/latest"),
 ) -> None:
     """Draw the charts and write the report of a run again, from its records."""
-    if not publish(RunDirectory(directory), Screen()):
+    if not is_measured(publish(RunDirectory(directory), Screen())):
         raise typer.Exit(NOTHING_MEASURED)
 
 
-def publish(directory: RunDirectory, screen: Screen) -> bool:
-    """Write summary, charts and report from the records of a run; False if nothing was measured."""
+def publish(directory: RunDirectory, screen: Screen) -> list[ComparisonSummary]:
+    """Write summary, charts and report from the records of a run."""
     info, trials, starts = directory.read_info(), directory.read_trials(), directory.read_starts()
     comparisons = summarise.summarise(trials, starts, info)
     charts = report.draw(listing.charts(), info, comparisons)
     page = report.write(directory.path, info, comparisons, charts, starts, trials)
     screen.ranking(info, comparisons)
     screen.say(f"Report: {page}")
+    return comparisons
+
+
+def is_measured(comparisons: Iterable[ComparisonSummary]) -> bool:
+    """Does any case have a number?"""
     return any(each.measured for comparison in comparisons for each in comparison.summaries)
+
+
+def is_ranked(comparisons: Iterable[ComparisonSummary]) -> bool:
+    """Does any case have a rank? In a sweep, where rates differ, a valid number is enough."""
+    return any(
+        each.rank is not None or (each.own_share is not None and each.verdict == "valid")
+        for comparison in comparisons
+        for each in comparison.summaries
+    )

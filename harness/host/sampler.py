@@ -23,15 +23,16 @@ from harness.model.results import MachineTime, Sample
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-INTERVAL_S = 0.1
-"""A sample is taken this often."""
-_FULL_EVERY = 5
-"""Every fifth sample is a full one: it also finds new processes and reads context switches, of every thread."""
+INTERVAL_S = 0.05
+"""A sample is taken this often: between two slices of a server there are several, which give its CPU time exactly."""
+_FULL_EVERY = 10
+"""Every tenth sample is a full one: it also finds new processes and reads context switches, of every thread."""
 _FULL_SHARE = 0.003
 """Full samples take at most this share of one CPU; with dozens of threads they become rarer."""
-_COSTLY_SHARE = 0.0025
+_COSTLY_SHARE = 0.001
 """Reading memory takes at most this share of one CPU, and reading the machine's CPU time as much again.
 
+Every server of a block has a sampler, so it is small.
 For memory the kernel walks all pages and stops the process meanwhile; for the machine's time it asks every CPU and
 adds up every interrupt.
 """
@@ -59,10 +60,10 @@ class Usage:
 
 
 class Sampler:
-    """Samples the process tree of `pid` ten times a second while its block runs, and once at either end.
+    """Samples the process tree of `pid` twenty times a second while its block runs, and once at either end.
 
     `cpus` are the server's: their frequency is sampled, and how much of them was used. A new child is found by the next
-    full sample, which is every fifth; the CPU time that it used before counts from then on.
+    full sample, which is every tenth; the CPU time that it used before counts from then on.
     """
 
     def __init__(self, pid: int, cpus: Collection[int] = ()) -> None:
@@ -75,7 +76,7 @@ class Sampler:
         self._lost_switches = 0
         self._full_due_s = 0.0
         self._cpus = frozenset(cpus)
-        self._memory = _Costly(lambda: pss_bytes(self._alive))
+        self._memory = _Costly(lambda: memory_bytes(self._alive))
         self._machine = _Costly(lambda: machine_time(self._cpus))
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
@@ -169,9 +170,9 @@ def lost_switches(before: Mapping[Thread, int], now: Mapping[Thread, int]) -> in
     return sum(count for thread, count in before.items() if now.get(thread, -1) < count)
 
 
-def tree_pss_bytes(pid: int) -> int:
-    """Proportional set size of the process tree of `pid`, now."""
-    return pss_bytes(tree(pid))
+def tree_memory_bytes(pid: int) -> int:
+    """Memory of the process tree of `pid`, now."""
+    return memory_bytes(tree(pid))
 
 
 def machine_time(cpus: Collection[int]) -> MachineTime:
@@ -218,14 +219,32 @@ def context_switches(pids: Iterable[int]) -> dict[Thread, int]:
     return found
 
 
-def pss_bytes(pids: Iterable[int]) -> int:
-    """Sum of the proportional set sizes of these processes."""
-    total_kib = 0
+def memory_bytes(pids: Iterable[int]) -> int:
+    """Memory of a process tree that does not depend on what else runs on the machine.
+
+    The proportional set size (PSS) divides the pages of shared libraries among all processes that map them, so it falls
+    when other servers run. Here anonymous and shared memory is divided within the tree only (nobody else maps it), and
+    the pages of files count as in the process of the tree that maps most of them.
+    """
+    own_kib, files_kib = 0, 0
     for pid in pids:
         with contextlib.suppress(OSError):  # gone, or a zombie, which has no memory
-            rollup = _read(f"/proc/{pid}/smaps_rollup")
-            total_kib += int(rollup.partition(b"\nPss:")[2].split(maxsplit=1)[0])
-    return total_kib * 1024
+            sizes = _rollup_kib(pid)
+            own_kib += sizes[b"Pss_Anon"] + sizes[b"Pss_Shmem"]
+            shared_kib = _shared_kib(pid) if sizes[b"Pss_Shmem"] else 0
+            files_kib = max(files_kib, sizes[b"Rss"] - sizes[b"Anonymous"] - shared_kib)
+    return (own_kib + files_kib) * 1024
+
+
+def _rollup_kib(pid: int) -> dict[bytes, int]:
+    """The sizes in `/proc/PID/smaps_rollup` (Linux 5.4 and later) by their names."""
+    lines = (line.split() for line in _read(f"/proc/{pid}/smaps_rollup").splitlines()[1:])
+    return {words[0].rstrip(b":"): int(words[1]) for words in lines}
+
+
+def _shared_kib(pid: int) -> int:
+    """Resident shared memory, not divided among the processes that share it; smaps_rollup does not have it."""
+    return int(_read(f"/proc/{pid}/status").partition(b"\nRssShmem:")[2].split(maxsplit=1)[0])
 
 
 def _children(pid: int) -> list[int]:

@@ -6,34 +6,41 @@ Independent of Locust, sockets and the clock.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from harness.load.series import Batch, Series, Tally
 from harness.model.histogram import Histogram
-from harness.model.results import Connections, Errors, LoadResult
+from harness.model.results import Connections, Errors, LoadResult, Slice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from harness.load.exchange import Failure
 
-_FOREVER_NS = 2**62
+UNANSWERED = "unanswered"
+"""The kind of failure of a request that had no answer within the time limit."""
 
 
-class Client(Protocol):
-    """The part of a user's client that the account uses."""
+class Stretch(NamedTuple):
+    """The times of a slice in ns of the monotonic clock; `Slice` has the meaning of each."""
 
-    pending_since_ns: int
-    """When the request in flight was written (ns of the monotonic clock); 0 if there is none."""
+    cycle: int
+    opened_ns: int
+    start_ns: int
+    end_ns: int
+    drained_ns: int
 
-    def give_up(self, failure: Failure) -> None:
-        """End the request in flight with this failure."""
+
+EMPTY = Stretch(-1, 0, 0, 0, 0)
+"""A stretch in which no request begins."""
 
 
 @dataclass(frozen=True)
-class Folded:
-    """The right answers to requests with one name since the last fold."""
+class Recorded:
+    """The right answers to requests of one name in one slice."""
 
     method: str
     name: str
@@ -48,11 +55,16 @@ class Failed:
     method: str
     name: str
     failure: Failure
-    response_ns: int
+    intended_ns: int
+    ended_ns: int
+
+    @property
+    def response_ns(self) -> int:
+        return self.ended_ns - self.intended_ns
 
 
 class Account:
-    """The counters of a process; every started request ends as finished, failed or abandoned."""
+    """The counters of a candidate in a process; every started request ends as finished, failed or abandoned."""
 
     def __init__(self) -> None:
         self.started = 0
@@ -65,18 +77,8 @@ class Account:
         self.reopened = 0
         self.resent = 0
         self.negotiated = ""
-        self.clients: list[Client] = []
-        self.window = (_FOREVER_NS, _FOREVER_NS)
-        """Start and end of the window in ns of the monotonic clock; set before the first fold after its start."""
         self._series: dict[tuple[str, str], Series] = {}
         self._failures: list[Failed] = []
-        self._right = 0
-        self._answers = 0
-        self._service = Tally()
-        self._response = Tally()
-        self._send_lag = Tally()
-        self._error_kinds: dict[str, int] = {}
-        self._error_examples: dict[str, str] = {}
 
     def series(self, method: str, name: str) -> Series:
         """The series in which right answers to requests with this name are counted."""
@@ -86,70 +88,158 @@ class Account:
             found = self._series[key] = Series()
         return found
 
-    def fail(self, method: str, name: str, failure: Failure, response_ns: int) -> None:
+    def fail(self, method: str, name: str, failure: Failure, intended_ns: int, ended_ns: int) -> None:
         """Count a request without a right answer."""
         self.failed += 1
-        self._error_kinds[failure.kind] = self._error_kinds.get(failure.kind, 0) + 1
-        self._error_examples.setdefault(failure.kind, f"{name}: {failure.detail}")
-        self._failures.append(Failed(method, name, failure, response_ns))
+        self._failures.append(Failed(method, name, failure, intended_ns, ended_ns))
 
-    def fold(self) -> Iterator[Folded]:
-        """Move the recorded times into histograms, and yield them; the caller must exhaust the iterator."""
-        start_ns, end_ns = self.window
+    def take(self) -> tuple[list[Recorded], list[Failed]]:
+        """The right answers and the failures since the last call."""
+        recorded = []
         for (method, name), series in list(self._series.items()):
             batch, body_bytes = series.take()
-            if batch.ended.size == 0:
-                continue
-            self._right += int(batch.ended.size)
-            self._answers += batch.ending(start_ns, end_ns)
-            inside = batch.inside(start_ns, end_ns)
-            response_ns = inside.ended - inside.intended
-            series.response.add(response_ns)
+            if batch.ended.size:
+                recorded.append(Recorded(method, name, batch, body_bytes))
+        failures, self._failures = self._failures, []
+        return recorded, failures
+
+    def failures(self) -> list[Failed]:
+        """The failures since the last call of `take`, without removing them."""
+        return list(self._failures)
+
+    def longest_ns(self) -> int:
+        """The longest response time that was recorded since the last `take`."""
+        return max((series.longest_ns() for series in self._series.values()), default=0)
+
+
+def mean_residence_us(recorded: Sequence[Recorded]) -> int:
+    """How long a request that is in flight at any moment takes in all, in µs; 0 without any.
+
+    That is the mean of the service times weighted by themselves: a slow request is in flight for longer, so it is met
+    more often than it is sent (the inspection paradox).
+    """
+    if not recorded:
+        return 0
+    took_ns = np.concatenate([each.batch.ended - each.batch.written for each in recorded]).astype(np.float64)
+    return int((took_ns**2).sum() / max(1.0, took_ns.sum()) / 1e3)
+
+
+class Counters:
+    """The counters of an account at the start of a slice, from which follows what the slice added."""
+
+    NAMES = ("started", "abandoned", "queued", "dropped", "reopened", "resent")
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._before = {name: getattr(account, name) for name in self.NAMES}
+
+    def gained(self) -> dict[str, int]:
+        """The increase of each counter since the start."""
+        return {name: getattr(self._account, name) - before for name, before in self._before.items()}
+
+
+class Ledger:
+    """Adds up the slices of one turn in one process."""
+
+    def __init__(self) -> None:
+        self.checked = True
+        self.cpu_s = 0.0
+        self.memory_bytes = 0
+        self.opened = 0
+        self.negotiated = ""
+        self._slices: list[Slice] = []
+        self._counts: Counter[str] = Counter()
+        self._right = 0
+        self._failed = 0
+        self._unanswered = 0
+        self._service = Tally()
+        self._response = Tally()
+        self._send_lag = Tally()
+        self._names: dict[str, Tally] = {}
+        self._error_kinds: Counter[str] = Counter()
+        self._error_examples: dict[str, str] = {}
+
+    def add(
+        self, stretch: Stretch, recorded: Sequence[Recorded], failures: Sequence[Failed], counts: Mapping[str, int]
+    ) -> None:
+        """Add a slice; every request that began in its counted stretch counts, however long it took."""
+        self._counts.update(counts)
+        answers, requests, finished = 0.0, 0, 0
+        for each in recorded:
+            counted = each.batch.begun_between(stretch.start_ns, stretch.end_ns)
+            response_ns = counted.ended - counted.intended
+            self._names.setdefault(each.name, Tally()).add(response_ns)
             self._response.add(response_ns)
-            self._service.add(inside.ended - inside.written)
-            self._send_lag.add(inside.written - inside.intended)
-            yield Folded(method, name, batch, body_bytes)
-
-    def take_failures(self) -> list[Failed]:
-        """The failures since the last call."""
-        taken, self._failures = self._failures, []
-        return taken
-
-    def result(self, cpu_ratio: float, *, checked: bool) -> LoadResult:
-        """The result of the window; call it after the window has closed, directly after a fold."""
-        response = self._response.histogram()
-        return LoadResult(
-            window_start_ns=self.window[0],
-            window_end_ns=self.window[1],
-            answers=self._answers,
-            requests=response.count,
-            started=self.started,
-            finished=self._right + self.failed,
-            abandoned=self.abandoned + sum(client.pending_since_ns > 0 for client in self.clients),
-            errors=Errors(self.failed, self._error_kinds, self._error_examples),
-            response=response,
-            service=self._service.histogram(),
-            send_lag=self._send_lag.histogram(),
-            by_name=self._by_name(),
-            connections=Connections(self.opened, self.reopened, self.resent, self.negotiated),
-            cpu_ratio=cpu_ratio,
-            checked=checked,
-            queued=self.queued,
-            dropped=self.dropped,
+            self._service.add(counted.ended - counted.written)
+            self._send_lag.add(counted.written - counted.intended)
+            answers += each.batch.share_between(stretch.start_ns, stretch.end_ns)
+            requests += int(counted.ended.size)
+            finished += int(each.batch.ended.size)
+        self._right += finished
+        self._fail(stretch, failures)
+        self._slices.append(
+            Slice(
+                stretch.cycle,
+                stretch.opened_ns,
+                stretch.start_ns,
+                stretch.end_ns,
+                stretch.drained_ns,
+                answers,
+                requests,
+                finished,
+            )
         )
 
-    def _by_name(self) -> dict[str, Histogram]:
-        """Requests with the same name count together, whatever their methods."""
-        found: dict[str, Histogram] = {}
-        for (_, name), series in self._series.items():
-            found[name] = Histogram.merge([found.get(name, Histogram()), series.response.histogram()])
-        return found
+    def _fail(self, stretch: Stretch, failures: Sequence[Failed]) -> None:
+        for each in failures:
+            kind = each.failure.kind
+            self._failed += 1
+            self._error_kinds[kind] += 1
+            self._error_examples.setdefault(kind, f"{each.name}: {each.failure.detail}")
+            if kind == UNANSWERED:
+                self._unanswered += 1
+                if stretch.start_ns <= each.intended_ns < stretch.end_ns:
+                    # Without it the percentiles would be too low: it took longer than the limit.
+                    waited = np.array([each.response_ns])
+                    self._response.add(waited)
+                    self._service.add(waited)
+                    self._names.setdefault(each.name, Tally()).add(waited)
+
+    def add_failures(self, started: int, failures: Sequence[Failed]) -> None:
+        """Add what went wrong before anything counted: connecting, the verification pass, the warm-up."""
+        self._counts["started"] += started
+        self._right += started - len(failures)
+        self._fail(EMPTY, failures)
+
+    def result(self, *, verified: bool) -> LoadResult:
+        """The sum of all slices that were added."""
+        counts = self._counts
+        counted_s = sum(each.counted_s for each in self._slices)
+        return LoadResult(
+            slices=tuple(self._slices),
+            started=counts["started"],
+            finished=self._right + self._failed,
+            unanswered=self._unanswered,
+            abandoned=counts["abandoned"],
+            errors=Errors(self._failed, dict(self._error_kinds), self._error_examples),
+            response=self._response.histogram(),
+            service=self._service.histogram(),
+            send_lag=self._send_lag.histogram(),
+            by_name={name: tally.histogram() for name, tally in self._names.items()},
+            connections=Connections(self.opened, counts["reopened"], counts["resent"], self.negotiated),
+            cpu_ratio=self.cpu_s / counted_s if counted_s else 0.0,
+            memory_bytes=self.memory_bytes,
+            checked=self.checked,
+            queued=counts["queued"],
+            dropped=counts["dropped"],
+            verified=verified,
+        )
 
 
 def merge(results: Sequence[LoadResult]) -> LoadResult:
-    """Combine the results of all processes of a trial: sums, merged histograms, and the CPU of the busiest process.
+    """One result of a turn from those of all load processes: sums, merged histograms, and the CPU of the busiest.
 
-    The windows have the same length and begin within a millisecond of each other; the result has the first one's.
+    A slice begins in all processes within milliseconds and is equally long in all.
     """
     errors = Errors(
         sum(result.errors.total for result in results),
@@ -159,12 +249,11 @@ def merge(results: Sequence[LoadResult]) -> LoadResult:
     names = dict.fromkeys(name for result in results for name in result.by_name)
     counts = {
         name: sum(getattr(result, name) for result in results)
-        for name in ("answers", "requests", "started", "finished", "abandoned", "queued", "dropped")
+        for name in ("started", "finished", "unanswered", "abandoned", "queued", "dropped")
     }
     agreed = {result.connections.negotiated for result in results if result.started}
     return LoadResult(
-        window_start_ns=results[0].window_start_ns,
-        window_end_ns=results[0].window_end_ns,
+        slices=tuple(map(_merge_slice, zip(*(result.slices for result in results), strict=True))),
         errors=errors,
         response=Histogram.merge(result.response for result in results),
         service=Histogram.merge(result.service for result in results),
@@ -181,6 +270,18 @@ def merge(results: Sequence[LoadResult]) -> LoadResult:
         checked=all(result.checked for result in results),
         verified=all(result.verified for result in results),
         **counts,
+    )
+
+
+def _merge_slice(parts: Sequence[Slice]) -> Slice:
+    """The counted stretch is that of the first process; the slice is open from the first opening to the last end."""
+    return replace(
+        parts[0],
+        opened_ns=min(part.opened_ns for part in parts),
+        drained_ns=max(part.drained_ns for part in parts),
+        answers=sum(part.answers for part in parts),
+        requests=sum(part.requests for part in parts),
+        finished=sum(part.finished for part in parts),
     )
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from harness.load.account import Account
 
+NEVER_NS = 2**62
+"""A time in ns that no clock shows."""
 QUEUE_LIMIT = 100_000
 """The largest number of requests that wait for a free user; further ones are dropped, and reported as dropped."""
 
@@ -52,8 +54,11 @@ class Queue:
         self._schedule = schedule
         self._limit = limit
         self._waiting: deque[int] = deque()
-        self.next_ns = next(schedule)
-        """When the next request that is not in the queue yet is due."""
+        self.next_ns = next(schedule, NEVER_NS)
+        """When the next request that is not in the queue yet is due; `NEVER_NS` after the last."""
+
+    def __len__(self) -> int:
+        return len(self._waiting)
 
     def take(self, now_ns: int) -> int | None:
         """Remove the request that has been due for longest; returns its intended time, None if none is due."""
@@ -62,44 +67,84 @@ class Queue:
                 self._waiting.append(self.next_ns)
             else:
                 self.dropped += 1
-            self.next_ns = next(self._schedule)
+            self.next_ns = next(self._schedule, NEVER_NS)
         return self._waiting.popleft() if self._waiting else None
 
 
 class Arrivals:
-    """Gives due requests to the users of a process; each is sent when it is due, or as soon as a user is free."""
+    """Gives due requests to the users of a lane; each is sent when it is due, or as soon as a user is free."""
 
-    def __init__(self, queue: Queue, account: Account) -> None:
-        self._queue = queue
+    def __init__(self, account: Account) -> None:
         self._account = account
-        self._idle: list[greenlet] = []
+        self._queue = Queue(iter(()))
+        self._dropped_before = 0
+        self._users = 0
+        self._idle: list[tuple[int, greenlet]] = []
+        """Users that wait for a request, with their numbers."""
+        self._excluded: list[tuple[int, greenlet]] = []
+        """Users that wait, and are not let through in this slice."""
         self._timer = Timer(self._send_due)
 
-    def wait(self) -> int:
-        """Wait until this user has a request to send; returns its intended time in ns."""
-        intended_ns = self._queue.take(perf_counter_ns())
-        if intended_ns is not None:
-            if not self._idle:
-                self._account.queued += 1
-            return intended_ns
-        user = getcurrent()
-        self._idle.append(user)
-        if len(self._idle) == 1:
-            self._timer.set(self._queue.next_ns)
+    def begin(self, schedule: Iterator[int], users: int) -> None:
+        """Hand out the requests of a schedule to users whose numbers are below `users`."""
+        self._queue, self._users = Queue(schedule), users
+        self._dropped_before = self._account.dropped
+        waiting = self._idle + self._excluded
+        self._idle = [each for each in waiting if each[0] < users]
+        self._excluded = [each for each in waiting if each[0] >= users]
+        self._set_timer()
+
+    def cancel(self, now_ns: int) -> list[int]:
+        """Forget the requests that are due and were not sent; their intended times."""
+        left = []
+        while (intended_ns := self._take(now_ns)) is not None:
+            left.append(intended_ns)
+        return left
+
+    @property
+    def waiting_users(self) -> int:
+        """How many users wait for a request."""
+        return len(self._idle) + len(self._excluded)
+
+    def is_empty(self, now_ns: int) -> bool:
+        """Is no request due that was not sent yet, and will none become due?"""
+        return not self._queue and self._queue.next_ns > now_ns
+
+    def wait(self, number: int) -> int:
+        """Wait until the user with this number has a request to send; returns its intended time in ns."""
+        if number < self._users:
+            intended_ns = self._take(perf_counter_ns())
+            if intended_ns is not None:
+                if not self._idle:
+                    self._account.queued += 1
+                return intended_ns
+        own = (number, getcurrent())
+        (self._idle if number < self._users else self._excluded).append(own)
+        if self._idle == [own]:
+            self._set_timer()
         try:
             due_ns: int = get_hub().switch()
         except BaseException:
-            self._idle.remove(user)
+            for waiting in (self._idle, self._excluded):
+                if own in waiting:
+                    waiting.remove(own)
             raise
         return due_ns
 
-    def _send_due(self) -> None:
-        """Wake an idle user for each request that is due; the timer calls it in the hub."""
-        idle, queue = self._idle, self._queue
-        while idle and (intended_ns := queue.take(perf_counter_ns())) is not None:
-            idle.pop().switch(intended_ns)
-        self._account.dropped = queue.dropped
-        if idle:
-            self._timer.set(queue.next_ns)
+    def _set_timer(self) -> None:
+        if self._idle and self._queue.next_ns < NEVER_NS:
+            self._timer.set(self._queue.next_ns)
         else:
             self._timer.clear()
+
+    def _send_due(self) -> None:
+        """Wake an idle user for each request that is due; the timer calls it in the hub."""
+        while self._idle and (intended_ns := self._take(perf_counter_ns())) is not None:
+            _, user = self._idle.pop()
+            user.switch(intended_ns)
+        self._set_timer()
+
+    def _take(self, now_ns: int) -> int | None:
+        intended_ns = self._queue.take(now_ns)
+        self._account.dropped = self._dropped_before + self._queue.dropped
+        return intended_ns

@@ -41,8 +41,8 @@ class SerialClient(ABC, Generic[Sent]):
 
     @property
     def is_open(self) -> bool:
-        """Has the server left the connection open? For clients that it may close after an answer."""
-        return True
+        """Can the next request be sent without connecting?"""
+        return self._transport is not None and self._transport.alive
 
     def close(self) -> None:
         """Close the connection, if there is one."""
@@ -58,7 +58,7 @@ class SerialClient(ABC, Generic[Sent]):
         try:
             answer = self._roundtrip(sent)
         except Failure as failure:
-            account.fail(sent.method, sent.name, failure, perf_counter_ns() - (intended_ns or written_ns))
+            account.fail(sent.method, sent.name, failure, intended_ns or written_ns, perf_counter_ns())
             raise
         except BaseException:
             account.abandoned += 1
@@ -81,7 +81,8 @@ class SerialClient(ABC, Generic[Sent]):
         if since_ns == self.pending_since_ns > 0:
             self._wake(failure)
 
-    def _reopen(self) -> None:
+    def reopen(self) -> None:
+        """Connect again, after the server closed the connection; raises `Failure`."""
         self._account.reopened += 1
         self.open()
 

@@ -54,7 +54,9 @@ class Exchange:
     """The name it is counted under; requests with ids in their paths should share one."""
     expected_body: bytes | None = None
     check: Check | None = None
-    encoded: bytes | None = field(default=None, repr=False)
+    encoded: bytes = field(default=b"", repr=False)
+    encoded_for: str = field(default="", repr=False)
+    """The authority in `encoded`, interned: candidates of a block have different addresses."""
     learned: bytes | None = field(default=None, repr=False)
     learned_answer: Answer | None = field(default=None, repr=False)
 

@@ -139,6 +139,15 @@ class Http2Client(SerialClient[Request]):
             self._group.join()
             self._joined = True
 
+    @property
+    def is_open(self) -> bool:
+        connection = self._group.connection
+        return connection is not None and connection.streams.usable
+
+    def reopen(self) -> None:
+        """Connect again, unless another user of the group has; raises `Failure`."""
+        self._group.connect()
+
     def close(self) -> None:
         """Leave the group; its last user closes the connection."""
         if self._joined:

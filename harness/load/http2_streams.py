@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 
 from harness.load import http2_frames as frames
@@ -25,7 +26,7 @@ class Streams:
         """Can further requests be sent?"""
         self.next_id = 1
         self._output = output
-        self._scheme, self._authority = scheme, authority
+        self._scheme, self._authority = scheme, sys.intern(authority)
         self._waiting: deque[Stream] = deque()
         self._reset_ids: set[int] = set()
         self._open_at_most = _OPEN_AT_FIRST
@@ -35,9 +36,9 @@ class Streams:
     def send(self, stream: Stream) -> None:
         """Send a request, or keep it until the server allows a stream; raises `Failure` if it cannot be encoded."""
         request = stream.request
-        encoded = request.encoded
-        if encoded is None:
-            encoded = request.encoded = encode(request, self._scheme, self._authority)
+        if request.encoded_for is not self._authority:
+            request.encoded = encode(request, self._scheme, self._authority)
+            request.encoded_for = self._authority
         if len(self.open) >= self._open_at_most:
             self._waiting.append(stream)
             return
@@ -46,7 +47,7 @@ class Streams:
         self.open[stream_id] = stream
         output = self._output
         start = len(output)
-        output += encoded
+        output += request.encoded
         frames.uint32.pack_into(output, start + frames.STREAM_ID_OFFSET, stream_id)
         if request.body:
             stream.unsent = memoryview(request.body)

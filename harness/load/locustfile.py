@@ -1,3 +1,3 @@
 """`locust -f` loads this file before a scenario, so that the plugin is there whatever the scenario imports."""
 
-from harness.load import recorder as _recorder  # noqa: F401 - the import adds options and listeners
+from harness.load import plugin as _plugin  # noqa: F401 - the import adds options and listeners

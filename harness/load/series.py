@@ -59,13 +59,19 @@ class Batch:
     written: Counts
     ended: Counts
 
-    def ending(self, start_ns: int, end_ns: int) -> int:
-        """How many requests ended between these times, whenever they began."""
-        return int(np.count_nonzero((self.ended >= start_ns) & (self.ended <= end_ns)))
+    def share_between(self, start_ns: int, end_ns: int) -> float:
+        """How many requests were answered between two times, each counted by the share of its time between them.
 
-    def inside(self, start_ns: int, end_ns: int) -> Batch:
-        """The requests that were due and ended between these times."""
-        mask = (self.intended >= start_ns) & (self.ended <= end_ns)
+        Counting the ends of requests would be wrong for answers that come in bursts: the ends of three bursts may lie
+        in a stretch that is as long as two and a half of them.
+        """
+        took = np.maximum(1, self.ended - self.written)
+        inside = np.minimum(self.ended, end_ns) - np.maximum(self.written, start_ns)
+        return float((np.clip(inside, 0, None) / took).sum())
+
+    def begun_between(self, start_ns: int, end_ns: int) -> Batch:
+        """The requests whose intended times lie between two times, however long they took."""
+        mask = (self.intended >= start_ns) & (self.intended < end_ns)
         return Batch(self.intended[mask], self.written[mask], self.ended[mask])
 
 
@@ -74,12 +80,15 @@ class Series:
 
     def __init__(self) -> None:
         self._times = (array("q"), array("q"), array("q"))
-        self.response = Tally()
         self.body_bytes = 0
         self._expose()
 
     def _expose(self) -> None:
         self.intended, self.written, self.ended = (times.append for times in self._times)
+
+    def longest_ns(self) -> int:
+        """The longest response time since the last call of `take`."""
+        return max(map(int.__sub__, self._times[2], self._times[0]), default=0)
 
     def take(self) -> tuple[Batch, int]:
         """Remove and return the requests since the last call, and the total size of their bodies in bytes."""

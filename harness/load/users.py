@@ -23,9 +23,10 @@ from locust.exception import (
 )
 
 from harness.load import http1, http2
-from harness.load.arrivals import Arrivals, Queue, poisson, uniform
+from harness.load import plugin as _plugin  # noqa: F401 - a scenario brings the options and listeners along
+from harness.load.account import UNANSWERED
 from harness.load.exchange import Answer, Failure, Message, Request
-from harness.load.recorder import account, gate, passed
+from harness.load.lane import stage
 from harness.load.transport import Endpoint
 from harness.load.websocket import WebSocketClient
 from harness.model.protocols import HTTP2_PROTOCOLS
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from locust.env import Environment
 
     from harness.load import http3
+    from harness.load.lane import Lane
 
 _TURN_NS = 20_000_000
 """How long a user runs its tasks before it returns to Locust, which may stop it."""
@@ -44,61 +46,82 @@ _FAILED_PAUSE_S = 0.01
 
 
 class _Scenario(User):
-    """The common part of both kinds: one connection, one exchange in flight, and the verification pass."""
+    """The common part of both kinds: one connection, one exchange in flight, and the gate of the candidate's lane."""
 
     abstract = True
     drives_itself = True
-    """Marks users that count in the account and wait at the gate; others are counted from Locust's request events."""
+    """Marks users that count in an account and wait at a gate; others are counted from Locust's request events."""
     client: Any
-    _arrivals: Arrivals | None = None
-    """The source of requests in an open loop; None during the verification pass and in a closed loop."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self._steps = cast("list[Callable[[Any], None]]", list(self.tasks))
         self._paced = type(self).wait_time is not User.wait_time
         self.tasks = [_Scenario._turn]
+        self._lane = stage.assign(type(self))
+        self._number = self._lane.join(type(self))
 
     def on_start(self) -> None:
-        """Connect; the first user then runs every task once (the verification pass), and all begin if that was right.
+        """Connect; the first user of a lane then runs every task once (the verification pass).
 
         The other users connect after it. If the server has closed the first user's connection, they only connect with
         their first request: such a server may serve one connection at a time, and an idle one would block it.
         """
-        leader = _leader(self)
-        if leader is not self and not gate.ready():
-            passed.wait()
+        lane = self._lane
+        leader = self._number == 0
+        if self._number >= stage.needed_users:
+            return  # the gate never lets it through: Locust starts equally many users in all processes
+        if not leader:
+            lane.verified.wait()
         try:
-            if leader is self or gate.ready() or leader.client.is_open:
-                self.client.open()
+            if leader or lane.keeps_connections:
+                with lane.connecting:
+                    self.client.open()
         except Failure as failure:
-            account.started += 1
-            account.fail("connect", "connect", failure, 0)
-            passed.set()
+            now_ns = perf_counter_ns()
+            lane.account.started += 1
+            lane.account.fail("connect", "connect", failure, now_ns, now_ns)
+            lane.right = False
+            lane.verified.set()
             raise StopUser from failure
-        account.clients.append(self.client)
-        if leader is self and not gate.ready():
-            for step in dict.fromkeys(self._steps):
-                self._run(step)
-            passed.set()
-        self._arrivals = _arrivals(self.environment, gate.get())
+        lane.clients[self._number] = self.client
+        if leader:
+            with stage.verifying:
+                self._verify()
+            lane.keeps_connections = self.client.is_open
+            lane.right = lane.right and lane.account.failed == 0
+            lane.verified.set()
+        lane.ready += 1
+
+    def _verify(self) -> None:
+        """Run every task once; a server that does not answer one of them would make each other task wait as well."""
+        account = self._lane.account
+        for step in dict.fromkeys(self._steps):
+            self._run(step)
+            if any(failed.failure.kind == UNANSWERED for failed in account.failures()):
+                return
 
     def on_stop(self) -> None:
         self.client.close()
-        if self.client in account.clients:
-            account.clients.remove(self.client)
+        self._lane.clients.pop(self._number, None)
 
     def _exchange(self, exchange: Request | Message) -> Answer:
-        arrivals = self._arrivals
-        answer: Answer = self.client.exchange(exchange, None if arrivals is None else arrivals.wait())
+        arrivals = self._lane.arrivals
+        answer: Answer = self.client.exchange(exchange, None if arrivals is None else arrivals.wait(self._number))
         return answer
 
     def _turn(self) -> None:
         """The only task that Locust sees; it runs the scenario's tasks repeatedly without a switch between them."""
-        steps = self._steps
+        steps, lane, number = self._steps, self._lane, self._number
         until_ns = perf_counter_ns() + _TURN_NS
         while True:
-            self._run(steps[0] if len(steps) == 1 else random.choice(steps))  # noqa: S311 - a choice of task, not a secret
+            if number >= lane.admitted:
+                lane.wait(number)
+            lane.busy += 1
+            try:
+                self._run(steps[0] if len(steps) == 1 else random.choice(steps))  # noqa: S311 - a choice of task, not a secret
+            finally:
+                lane.busy -= 1
             if self._paced or perf_counter_ns() > until_ns:
                 return
 
@@ -111,8 +134,9 @@ class _Scenario(User):
         except (StopUser, StopTest, InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately):
             raise
         except Exception as error:  # noqa: BLE001 - a scenario may raise anything, which must be counted
-            account.started += 1
-            account.fail("task", step.__name__, Failure("scenario", repr(error)), 0)
+            now_ns = perf_counter_ns()
+            self._lane.account.started += 1
+            self._lane.account.fail("task", step.__name__, Failure("scenario", repr(error)), now_ns, now_ns)
             gevent.sleep(_FAILED_PAUSE_S)
 
 
@@ -125,12 +149,16 @@ class HttpScenario(_Scenario):
         super().__init__(environment)
         options: Any = environment.parsed_options
         if options.protocol == "h3":
-            endpoint = _endpoint(environment, self.host, _http3().ALPN)
-            self.client = _http3_pool(endpoint, options.streams, options.authority).client()
+            endpoint = _endpoint(environment, self._lane, self.host, _http3().ALPN)
+            self.client = _http3_pool(endpoint, self._lane, options.streams, options.authority).client()
         elif options.protocol in HTTP2_PROTOCOLS:
-            self.client = _pool(_endpoint(environment, self.host, http2.ALPN), options.streams).client()
+            self.client = _pool(
+                _endpoint(environment, self._lane, self.host, http2.ALPN), self._lane, options.streams
+            ).client()
         else:
-            self.client = http1.Http1Client(_endpoint(environment, self.host, http1.ALPN), account)
+            self.client = http1.Http1Client(
+                _endpoint(environment, self._lane, self.host, http1.ALPN), self._lane.account
+            )
 
     def send(self, request: Request) -> Answer:
         """Send a request and return the right answer; raises `Failure` if there is none."""
@@ -145,26 +173,18 @@ class WebSocketScenario(_Scenario):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        self.client = WebSocketClient(_endpoint(environment, self.host, http1.ALPN), self.path, account)
+        self.client = WebSocketClient(
+            _endpoint(environment, self._lane, self.host, http1.ALPN), self.path, self._lane.account
+        )
 
     def send(self, message: Message) -> Answer:
         """Send a message and return the right answer; raises `Failure` if there is none."""
         return self._exchange(message)
 
 
-_leaders: list[_Scenario] = []
-
-
-def _leader(user: _Scenario) -> _Scenario:
-    """The first user of this process, which is `user` if there was none yet."""
-    if not _leaders:
-        _leaders.append(user)
-    return _leaders[0]
-
-
-def _endpoint(environment: Environment, host: str | None, alpn: tuple[str, ...]) -> Endpoint:
-    url = environment.host or host
-    if url is None:
+def _endpoint(environment: Environment, lane: Lane, host: str | None, alpn: tuple[str, ...]) -> Endpoint:
+    url = lane.host or environment.host or host
+    if not url:
         raise ValueError("expected the server's address, found none; give one with -H http://127.0.0.1:8000")
     options: Any = environment.parsed_options
     return _shared_endpoint(url, options.authority, alpn)
@@ -177,8 +197,8 @@ def _shared_endpoint(url: str, authority: str | None, alpn: tuple[str, ...]) -> 
 
 
 @functools.cache
-def _pool(endpoint: Endpoint, streams: int) -> http2.Pool:
-    return http2.Pool(endpoint, account, streams)
+def _pool(endpoint: Endpoint, lane: Lane, streams: int) -> http2.Pool:
+    return http2.Pool(endpoint, lane.account, streams)
 
 
 def _http3() -> Any:
@@ -187,8 +207,8 @@ def _http3() -> Any:
 
 
 @functools.cache
-def _http3_pool(endpoint: Endpoint, streams: int, authority: str | None) -> http3.Pool:
-    pool: http3.Pool = _http3().Pool(endpoint, account, streams, Path(authority) if authority else None)
+def _http3_pool(endpoint: Endpoint, lane: Lane, streams: int, authority: str | None) -> http3.Pool:
+    pool: http3.Pool = _http3().Pool(endpoint, lane.account, streams, Path(authority) if authority else None)
     return pool
 
 
@@ -201,23 +221,3 @@ def _require_aioquic(environment: Environment, **_: Any) -> None:
             _http3()
         except ModuleNotFoundError as error:
             raise SystemExit(f"--protocol h3: expected aioquic, found {error}; pip install aioquic") from error
-
-
-def _arrivals(environment: Environment, share: float) -> Arrivals | None:
-    """The schedule of this process, which begins at the first call; None in a closed loop."""
-    options: Any = environment.parsed_options
-    if options.rate is None:
-        return None
-    index = getattr(environment.runner, "worker_index", 0)
-    seed = options.arrivals_seed + index if options.arrivals == "poisson" else None
-    return _shared_arrivals(options.rate, share, index, seed)
-
-
-@functools.cache
-def _shared_arrivals(rate_rps: float, share: float, index: int, seed: int | None) -> Arrivals:
-    # The offset makes evenly spaced requests of several processes alternate instead of coinciding.
-    start_ns = perf_counter_ns() + round(index * 1e9 / rate_rps)
-    process_rps = rate_rps * share
-    return Arrivals(
-        Queue(uniform(process_rps, start_ns) if seed is None else poisson(process_rps, start_ns, seed)), account
-    )

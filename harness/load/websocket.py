@@ -128,8 +128,8 @@ class WebSocketClient(SerialClient[Message]):
 
     def _roundtrip(self, sent: Message) -> Answer:
         if self._transport is None or not self._transport.alive:
-            self._reopen()
-        if sent.encoded is None:
+            self.reopen()
+        if not sent.encoded:
             sent.encoded = encode(sent)
             _learn_expected(sent)
         self._message = sent
@@ -146,11 +146,17 @@ class WebSocketClient(SerialClient[Message]):
                 raise
         return arrived
 
-    def _reopen(self) -> None:
+    @property
+    def is_open(self) -> bool:
+        # After an error the next message must not find a new connection, because then it would not be counted.
+        return super().is_open or self._idle_fault is not None
+
+    def reopen(self) -> None:
+        """Connect again; raises `Failure`, also for an error that occurred while no message was in flight."""
         fault, self._idle_fault = self._idle_fault, None
         if fault is not None:
             raise fault
-        super()._reopen()
+        super().reopen()
 
     def _parse(self, data: bytes) -> Answer | Failure | None:
         """Parse bytes; returns a complete message or a failure, or None."""

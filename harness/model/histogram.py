@@ -58,6 +58,13 @@ class Histogram:
     def mean_us(self) -> float:
         return self.sum_us / self.count if self.counts else 0.0
 
+    @property
+    def mean_residence_us(self) -> float:
+        """How long what is in progress at any moment takes in all: the mean of the values weighted by themselves."""
+        weighted = sum(sum(bucket_range(index)) / 2 * count for index, count in self.counts.items())
+        squared = sum((sum(bucket_range(index)) / 2) ** 2 * count for index, count in self.counts.items())
+        return squared / weighted if weighted else 0.0
+
     def percentile(self, percent: float) -> int:
         """The value in µs that `percent` of the requests (0 to 100) do not exceed; 0 if there are none.
 

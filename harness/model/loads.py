@@ -14,15 +14,15 @@ EXPECTED = (
     "capacity=p99<50ms or capacity=p99<50ms,errors<0.1%, or sweep"
 )
 ANSWERED_LEAST = 0.99
-"""Below this share of the offered rate, requests pile up, and response times depend on the length of the window."""
+"""Below this share of the offered rate, requests pile up, and response times depend on how long it is offered."""
 SEARCH_RESOLUTION = 0.05
 """A search ends when the lowest rate that misses the level is at most this share above the highest that meets it."""
 SEARCH_FIRST_RPS = 1_000.0
 """A search begins with this rate."""
 SEARCH_LEAST_RPS = 10.0
-"""A search tries no lower rate: a window would have too few requests for percentiles."""
+"""A search tries no lower rate: a trial would have too few requests for percentiles."""
 SEARCH_LONGEST_S = 20.0
-"""A window of a search is never longer, even if it has too few requests for percentiles."""
+"""A trial of a search is never longer, even if it has too few requests for percentiles."""
 SEARCH_CONFIRMATIONS = 5
 """A search tries to confirm at most this many rates, each lower than the one before."""
 

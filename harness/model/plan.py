@@ -9,14 +9,17 @@ from harness.model.loads import SATURATE, Capacity, Load, Rate, Sweep
 from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, Protocol
 from harness.model.targets import App, Scenario, Server
 
+TOGETHER = 6
+"""So many candidates run at the same time, at most, unless the options say otherwise."""
+
 
 @dataclass(frozen=True)
 class Conditions:
     """How hard, how long and how often a run measures, the same for all candidates."""
 
     load: Load = SATURATE
-    users: int = 32
-    """The number of users; each has one request in flight."""
+    users: tuple[int, ...] = (32,)
+    """The numbers of users, each with one request in flight; each number is measured."""
     streams: int = 1
     """The number of users that share one connection, on HTTP/2 and HTTP/3."""
     workers: tuple[int, ...] = (1,)
@@ -26,13 +29,20 @@ class Conditions:
     precision: float | None = None
     """Rounds are added until the intervals of the ratios to the baseline are as narrow as this: 0.05 is ±5 %."""
     max_rounds: int = 20
-    warmup_s: float = 0.5
+    warmup_s: float = 0.2
+    """Load on each candidate before each measurement; it also shows how long answers take."""
     duration_s: float = 2.0
-    """The length of each window."""
+    """Counted time of each case in a round, over all its slices."""
+    slice_s: float | None = None
+    """Counted time of each slice; None to choose it from the service times in the warm-up."""
+    together: int | None = None
+    """The most candidates that run at the same time and take turns; None for `TOGETHER`."""
+    request_timeout_s: float = 30.0
+    """A request without an answer after this time is unanswered."""
     seed: int = 0
     """The seed of every random choice in the run."""
     load_processes: int = 1
-    control: bool = False
+    control: bool = True
     """Is the baseline measured a second time, as a control?"""
 
     def __str__(self) -> str:
@@ -43,7 +53,8 @@ class Conditions:
         if self.precision is not None:
             rounds = f"{self.rounds} to {self.max_rounds} rounds"
         loop = _describe_load(self.load)
-        return f"{loop}, {self.users} users{streams}, {workers}, {rounds} × {self.duration_s:g} s, seed {self.seed}"
+        users = f"{_join(self.users)} user{'s' if self.users != (1,) else ''}"
+        return f"{loop}, {users}{streams}, {workers}, {rounds} × {self.duration_s:g} s, seed {self.seed}"
 
 
 @dataclass(frozen=True, order=True)
@@ -54,6 +65,11 @@ class Candidate:
     app: str
     control: bool = False
     """Is it the control: the baseline, measured a second time?"""
+
+    @property
+    def original(self) -> Candidate:
+        """The candidate that a control is a second entry of; any other is its own."""
+        return replace(self, control=False)
 
 
 @dataclass(frozen=True)
@@ -101,7 +117,7 @@ class Case:
     scenario: str
     protocol: Protocol
     load: Load = Conditions.load
-    users: int = Conditions.users
+    users: int = Conditions.users[0]
     streams: int = Conditions.streams
     workers: int = 1
     control: bool = False
@@ -145,15 +161,23 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class PlannedStart:
-    """One server start and the cases that are measured while the server runs, in order."""
+class Block:
+    """Servers that run at the same time, and what is measured meanwhile."""
 
-    config: ServerConfig
-    cases: tuple[Case, ...]
+    configs: tuple[ServerConfig, ...]
+    """In the order in which they are started."""
+    measurements: tuple[tuple[Case, ...], ...]
+    """Each is a set of cases that take turns: they agree in scenario, protocol and streams."""
+    duration_s: float
+    """Counted time of each case, over all its slices."""
+
+    @property
+    def case_count(self) -> int:
+        return sum(map(len, self.measurements))
 
 
-Round = tuple[PlannedStart, ...]
-"""Each server configuration once, in the order in which they are started."""
+Round = tuple[Block, ...]
+"""Everything once: each case at least once, those that every block holds more often."""
 
 
 @dataclass(frozen=True)
@@ -176,12 +200,14 @@ class Plan:
 
     @property
     def cases(self) -> tuple[Case, ...]:
-        """Each case once, in the order of its first trial."""
-        return tuple(dict.fromkeys(case for starts in self.rounds for start in starts for case in start.cases))
+        """Each case once, in the order in which they are first measured."""
+        blocks = (block for each in self.rounds for block in each)
+        return tuple(dict.fromkeys(case for block in blocks for cases in block.measurements for case in cases))
 
     @property
-    def trial_count(self) -> int:
-        return sum(len(start.cases) for starts in self.rounds for start in starts)
+    def case_count(self) -> int:
+        """How many cases are measured in all rounds; a case counts once for each block of a round that holds it."""
+        return sum(block.case_count for each in self.rounds for block in each)
 
 
 def _describe_load(load: Load) -> str:

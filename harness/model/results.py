@@ -50,52 +50,87 @@ class Connections:
 
 
 @dataclass(frozen=True)
-class LoadResult:
-    """What the load generator measured in one trial.
+class Slice:
+    """One turn of a case in one cycle. Times are in ns of the monotonic clock.
 
-    The histograms and `requests` count only requests whose response time begins and ends inside the window. `answers`
-    counts all right answers inside the window, from which throughput is computed. Over the whole trial,
-    `started` = `finished` + `abandoned`.
+    From `opened_ns` on its users send; what they send counts from `start_ns` (the end of the lead-in) to `end_ns`; at
+    `drained_ns` nothing was in flight any more, and the next candidate's turn began.
     """
 
-    window_start_ns: int
-    window_end_ns: int
-    answers: int
+    cycle: int
+    opened_ns: int
+    start_ns: int
+    end_ns: int
+    drained_ns: int
+    answers: float
+    """Right answers in the counted stretch, each by the share of its time that lies in it."""
     requests: int
+    """Right answers to requests that began in the counted stretch."""
+    finished: int
+    """Right answers from `opened_ns` to `drained_ns`."""
+
+    @property
+    def counted_s(self) -> float:
+        return (self.end_ns - self.start_ns) / 1e9
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What the load generator measured of a case in one round.
+
+    Every request that began in a counted stretch is in the histograms, however long it took; one without an answer is
+    there with the time that it was waited for, and among the errors. Over all slices, `started` = `finished` +
+    `abandoned`.
+    """
+
+    slices: tuple[Slice, ...]
     started: int
     finished: int
+    """Requests that ended: with a right answer, or as an error."""
     abandoned: int
-    """Requests given up as they were in flight when the window closed or when their users were killed."""
+    """Requests whose users were killed while they waited."""
     errors: Errors
     response: Histogram
-    """Time from the intended time to the end of the answer; in a closed loop the same as `service`."""
+    """From the intended time to the complete answer; in a closed loop the same as `service`."""
     service: Histogram
-    """Time from writing the request to the end of the answer."""
+    """From the write to the complete answer."""
     send_lag: Histogram
     """Time from the intended time to writing the request."""
     by_name: Mapping[str, Histogram]
     """Response times by the name of the request."""
     connections: Connections
     cpu_ratio: float
-    """CPU seconds of the busiest load process ÷ length of the window: 1.0 is one core, busy all the time."""
+    """CPU seconds of the busiest generator process ÷ seconds of the counted stretches: 1.0 is one busy core."""
+    unanswered: int = 0
+    """Requests without an answer within the time limit; they are among the errors."""
     memory_bytes: int = 0
     """The largest resident set size that a load process had."""
     checked: bool = True
-    """Did all requests that are sent once before the window get right answers?"""
+    """Was the verification pass right?"""
     queued: int = 0
     """In an open loop, requests that were due when no user was free."""
     dropped: int = 0
     """In an open loop, requests that were due when the queue was full, and were not sent."""
     verified: bool = True
-    """False for custom Locust users: their responses were checked only as far as their file checks them."""
+    """False where custom Locust users drove the trial: responses were checked only as far as their file checks them."""
 
     @property
-    def window_s(self) -> float:
-        return (self.window_end_ns - self.window_start_ns) / 1e9
+    def requests(self) -> int:
+        """Right answers to requests that began in a counted stretch."""
+        return sum(each.requests for each in self.slices)
+
+    @property
+    def answers(self) -> float:
+        """Right answers in the counted stretches, each by the share of its time that lies in them."""
+        return sum(each.answers for each in self.slices)
+
+    @property
+    def counted_s(self) -> float:
+        return sum(each.counted_s for each in self.slices)
 
     @property
     def throughput_rps(self) -> float:
-        return self.answers / self.window_s if self.window_s > 0 else 0.0
+        return self.answers / self.counted_s if self.counted_s > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -119,7 +154,7 @@ class Sample:
     at_ns: int
     cpu_s: float
     processes: int
-    pss_bytes: int | None = None
+    memory_bytes: int | None = None
     """Proportional set size of the tree; None if it was not read in this sample."""
     switches: int | None = None
     """Context switches since the start, voluntary or not; of threads that ended, those of the last sample before."""
@@ -149,7 +184,7 @@ class Record:
     case: Case
     round: int
     position: int
-    """Position in the order of the whole run, from 0; −1 for an exclusion."""
+    """Position of its measurement in the order of the run, from 0; −1 for an exclusion."""
     verdict: Verdict
     reasons: tuple[str, ...] = ()
     started_at: str = ""
@@ -157,25 +192,29 @@ class Record:
     result: LoadResult | None = None
     samples: tuple[Sample, ...] = ()
     steal_ratio: float | None = None
-    """Share of the machine's CPU time in the window that the host gave to other virtual machines."""
+    """Share of the machine's CPU time during the measurement that the host gave to other virtual machines."""
     other_cpu_ratio: float | None = None
-    """Share of the server's CPUs in the window that processes not belonging to the server used."""
+    """Share of the server's CPUs during the measurement that neither servers nor load processes used."""
+    block: int = 0
+    """Number of the block within its round: cases of one block took turns, those of others did not."""
+    slice_cpu_s: tuple[float | None, ...] = ()
+    """CPU seconds of the server's processes in each slice of the result, lead-in and end included; None: not known."""
+    idle_cpu_ratio: float | None = None
+    """CPU seconds of the server's processes ÷ seconds while it was not its turn: 0.01 is 1 % of a core."""
     overloaded: bool = False
     """Was the offered rate more than the server can answer? False if anything else may be the reason."""
     disturbed: bool = False
-    """Was there so much steal, or CPU time of other processes, that the trial should be repeated?"""
+    """Was there so much steal, or CPU time of other processes, that absolute numbers are too low?"""
     load_argv: tuple[str, ...] = ()
     log_tail: str = ""
     probe: Probe | None = None
     """The step of the search, if the case is a search for a capacity."""
-    repeated: bool = False
-    """Was the trial disturbed and repeated? Then the repetition counts for the round."""
     schema: int = SCHEMA
 
     @property
     def counts(self) -> bool:
-        """Does its number count for its round? Not if it was repeated or is a step of a search before the final one."""
-        return not self.repeated and (self.probe is None or self.probe.final)
+        """Does its number count for its round? Not if it is a step of a search before the final one."""
+        return self.probe is None or self.probe.final
 
 
 @dataclass(frozen=True)
@@ -205,7 +244,7 @@ class ServerStart:
     """Stop time: from SIGTERM to the end of the last process."""
     killed: bool = False
     """Did it have to be killed after the grace period?"""
-    idle_pss_bytes: int | None = None
+    idle_memory_bytes: int | None = None
     log: str = ""
     """The name of the log file in `logs/`."""
     ended: str | None = None

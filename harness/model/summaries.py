@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from harness.model.histogram import Histogram
-from harness.model.plan import Case, Comparison
+from harness.model.plan import Candidate, Case, Comparison
 from harness.model.results import Errors, Verdict
 
 
@@ -20,7 +20,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Ratio:
-    """A figure of a case ÷ that of the baseline, paired by round, with its 95 % interval."""
+    """A figure of a case ÷ that of the baseline, paired by cycle and round, with its 95 % interval."""
 
     value: float
     low: float
@@ -29,7 +29,7 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Ratios:
-    """Ratios of a case to the baseline; None if one of the two does not have the figure."""
+    """Ratios of a case to the baseline or what took its place; None if one of the two does not have the figure."""
 
     throughput: Ratio
     cpu: Ratio | None
@@ -49,7 +49,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class Memory:
-    """PSS of the process tree in bytes: before the first request, and the largest in any sample."""
+    """Memory of the process tree in bytes: before the first request, and the largest in any sample."""
 
     idle: int | None
     peak: int | None
@@ -96,6 +96,22 @@ class CaseSummary:
     context_switches_per_request: Estimate | None = None
     frequency_mhz: Estimate | None = None
     """Mean frequency of the server's CPUs, if the kernel reports it."""
+    disturbed: bool = False
+    """Did the host or other processes take so much CPU time that absolute numbers are too low? Ratios hold."""
+    unanswered: int = 0
+    """Requests without an answer within the time limit; they are among the errors."""
+    reopened: int = 0
+    """Connections that were opened again, because the server had closed them or after a failure."""
+    resent: int = 0
+    """Requests that were sent again on a new connection."""
+    warming: Ratio | None = None
+    """Throughput of later cycles ÷ that of the first one after each start."""
+    idle_cpu_ratio: float | None = None
+    """The most that the server used while it was not its turn, in cores."""
+    slice_s: float | None = None
+    """Counted time of a slice."""
+    start_spread: float | None = None
+    """How much its rate varies from one start to the next: the standard deviation, 0.03 for 3 %."""
 
     @property
     def measured(self) -> bool:
@@ -109,6 +125,11 @@ class ComparisonSummary:
     comparison: Comparison
     summaries: tuple[CaseSummary, ...]
     """The summaries by rank; in a sweep by candidate, each in its closed loop and then by rate."""
+    reference: Candidate | None = None
+    """What the ratios are ratios to: the baseline, or where it does not speak the protocol the fastest that does.
+
+    None where there are no ratios.
+    """
 
     @property
     def candidates(self) -> tuple[CaseSummary, ...]:

@@ -9,17 +9,22 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from harness.model.loads import SWEEP_COMMON_LEAST, SWEEP_OWN_SHARES, Capacity, Load, Rate, Saturate, Sweep
-from harness.model.plan import Candidate, Case, Exclusion, Plan, PlannedStart, Round, Selection, ServerConfig
+from harness.model.plan import TOGETHER, Block, Candidate, Case, Exclusion, Plan, Round, Selection, ServerConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from harness.model.plan import Comparison
     from harness.model.targets import App, Server
 
-_START_S = 1.0
-"""A server start, from exec to the end of the last process, takes about this long without its trials."""
-_TRIAL_S = 1.0
-"""A trial takes about this long in addition to warm-up and window, for the start and end of the generator."""
+_START_S = 0.4
+"""A server takes about this long until it answers."""
+_STOP_S = 0.6
+"""The servers of a block take about this long to stop, all at the same time."""
+_MEASUREMENT_S = 1.3
+"""The load processes of a measurement take about this long to start, connect and end."""
+_TURN = 1.15
+"""A slice takes about this much longer than its counted time, for the lead-in and what is in flight at its end."""
 _SEARCH_TRIALS = 10
 """A search has about this many trials: three doublings, four bisections and a few confirmations."""
 _SWEEP_TRIALS = 12
@@ -44,11 +49,15 @@ def make_plan(selection: Selection) -> Plan:
             possible.append(case)
         else:
             exclusions.append(Exclusion(case, reason))
+    if conditions.control:
+        possible += add_controls(possible, selection.baseline)
     shuffle = random.Random(conditions.seed)  # noqa: S311 - a reproducible order, not a secret
-    rounds = tuple(shuffle_round(possible, shuffle) for _ in range(conditions.rounds))
+    together = count_together(selection)
+    duration_s = conditions.duration_s
+    rounds = tuple(make_round(possible, together, duration_s, shuffle) for _ in range(conditions.rounds))
     adaptive = conditions.precision is not None and not sweep
     more = range(conditions.rounds, conditions.max_rounds) if adaptive else ()
-    further = tuple(shuffle_round(possible, shuffle) for _ in more)
+    further = tuple(make_round(possible, together, duration_s, shuffle) for _ in more)
     return Plan(rounds, tuple(exclusions), estimate_duration_s(rounds, selection), further)
 
 
@@ -58,36 +67,68 @@ def plan_sweep(selection: Selection, reached_rps: Mapping[Case, float]) -> tuple
         case: _list_own_rates(rps) | _list_common_rates(case, rps, reached_rps) for case, rps in reached_rps.items()
     }
     possible = [replace(case, load=Rate(rps)) for case, own in rates.items() for rps in sorted(own)]
-    shuffle = random.Random(selection.conditions.seed)  # noqa: S311 - a reproducible order, not a secret
-    return tuple(shuffle_round(possible, shuffle) for _ in range(selection.conditions.rounds))
+    conditions = selection.conditions
+    shuffle = random.Random(conditions.seed)  # noqa: S311 - a reproducible order, not a secret
+    together = count_together(selection)
+    return tuple(make_round(possible, together, conditions.duration_s, shuffle) for _ in range(conditions.rounds))
 
 
-def keep_cases(starts: Iterable[PlannedStart], wanted: Collection[Case]) -> Round:
-    """Reduce a round to the wanted cases and the server starts that they need."""
-    left = ((start.config, tuple(case for case in start.cases if case in wanted)) for start in starts)
-    return tuple(PlannedStart(config, cases) for config, cases in left if cases)
+def count_together(selection: Selection) -> int:
+    """How many candidates run at the same time.
+
+    A search for a capacity measures one at a time, since each tries rates of its own; so do custom Locust users, which
+    cannot be stopped while it is another's turn.
+    """
+    alone = isinstance(selection.conditions.load, Capacity) or not all(each.ours for each in selection.scenarios)
+    return 1 if alone else selection.conditions.together or TOGETHER
+
+
+def keep_cases(blocks: Iterable[Block], wanted: Collection[Case]) -> Round:
+    """Reduce a round to the measurements with wanted cases, and the servers that they need."""
+    found = []
+    for block in blocks:
+        kept = ((case for case in cases if case in wanted) for cases in block.measurements)
+        measurements = tuple(cases for cases in map(tuple, kept) if cases)
+        needed = {case.config for cases in measurements for case in cases}
+        if measurements:
+            found.append(
+                replace(block, configs=tuple(filter(needed.__contains__, block.configs)), measurements=measurements)
+            )
+    return tuple(found)
+
+
+def separate(blocks: Round, alone: Collection[ServerConfig]) -> Round:
+    """Give these servers blocks of their own, after the others."""
+    if not alone:
+        return blocks
+    every = {case for block in blocks for cases in block.measurements for case in cases}
+    together = keep_cases(blocks, {case for case in every if case.config not in alone})
+    apart = [keep_cases(blocks, {case for case in every if case.config == config}) for config in alone]
+    return (*together, *(block for own in apart for block in own))
+
+
+def add_controls(possible: Sequence[Case], baseline: Candidate) -> list[Case]:
+    """The controls of all comparisons: the baseline again, or where it is not measured, what takes its place."""
+    by_comparison: dict[Comparison, list[Case]] = {}
+    for case in possible:
+        by_comparison.setdefault(case.comparison, []).append(case)
+    references = (find_reference(cases, baseline) for cases in by_comparison.values() if len(cases) > 0)
+    return [replace(case, control=True) for case in references]
+
+
+def find_reference(cases: Sequence[Case], baseline: Candidate) -> Case:
+    """The case that every block of a comparison holds: the baseline's, or the first where that is not measured."""
+    return next((case for case in cases if case.candidate == baseline), cases[0])
 
 
 def list_cases(selection: Selection, load: Load) -> Iterator[Case]:
     """List every combination in which the scenario supports the protocol."""
     conditions = selection.conditions
-    candidates = [Candidate(server.name, app.name) for app, server in product(selection.apps, selection.servers)]
-    if conditions.control:
-        candidates.append(replace(selection.baseline, control=True))
     for scenario, protocol in product(selection.scenarios, selection.protocols):
         if protocol in scenario.protocols:
-            for workers, candidate in product(conditions.workers, candidates):
-                yield Case(
-                    candidate.server,
-                    candidate.app,
-                    scenario.name,
-                    protocol,
-                    load,
-                    conditions.users,
-                    conditions.streams,
-                    workers,
-                    candidate.control,
-                )
+            every = product(conditions.workers, conditions.users, selection.apps, selection.servers)
+            for workers, users, app, server in every:
+                yield Case(server.name, app.name, scenario.name, protocol, load, users, conditions.streams, workers)
 
 
 def find_obstacle(case: Case, server: Server, app: App, selection: Selection) -> str | None:
@@ -112,24 +153,60 @@ def _list_obstacles(case: Case, server: Server, app: App, selection: Selection) 
         yield f"{server.name} runs on trio, and {app.name} needs asyncio for {case.scenario}"
 
 
-def shuffle_round(possible: list[Case], shuffle: random.Random) -> Round:
-    """Order the server configurations at random, and within each its cases."""
-    starts: dict[ServerConfig, list[Case]] = {}
+def make_round(possible: Sequence[Case], together: int, duration_s: float, shuffle: random.Random) -> Round:
+    """Everything once, in an order of its own: blocks of servers that run together, and what they are measured on.
+
+    Servers that are started alike (workers, TLS) share blocks. Where there are more than fit one block, each block
+    holds the reference and its control, and a share of the others.
+    """
+    groups: dict[tuple[int, bool], list[Case]] = {}
     for case in possible:
-        starts.setdefault(case.config, []).append(case)
-    return tuple(
-        PlannedStart(config, tuple(shuffle.sample(starts[config], len(starts[config]))))
-        for config in shuffle.sample(list(starts), len(starts))
-    )
+        groups.setdefault((case.workers, case.config.tls), []).append(case)
+    blocks = [
+        _make_block(configs, cases, duration_s, shuffle)
+        for cases in groups.values()
+        for configs in _divide(list(dict.fromkeys(case.config for case in cases)), together, shuffle)
+    ]
+    return tuple(shuffle.sample(blocks, len(blocks)))
 
 
-def estimate_duration_s(rounds: tuple[Round, ...], selection: Selection) -> float:
+def _divide(configs: list[ServerConfig], together: int, shuffle: random.Random) -> list[list[ServerConfig]]:
+    """Distribute servers over blocks, as evenly as possible."""
+    control = next((each for each in configs if each.control), None)
+    if len(configs) <= together:
+        return [configs]
+    common = [] if control is None or together <= 2 else [replace(control, control=False), control]  # noqa: PLR2004 - these two
+    others = [each for each in configs if each not in common]
+    count = math.ceil(len(others) / (together - len(common)))
+    shuffled = shuffle.sample(others, len(others))
+    return [[*common, *shuffled[number::count]] for number in range(count)]
+
+
+def _make_block(configs: list[ServerConfig], cases: Sequence[Case], duration_s: float, shuffle: random.Random) -> Block:
+    """The block of these servers, with everything that can be measured on them in a random order."""
+    measurements: dict[object, list[Case]] = {}
+    for case in cases:
+        if case.config in configs:
+            # Users and rates take turns too; the generator's processes are the same for all.
+            measurements.setdefault((case.scenario, case.protocol, case.streams), []).append(case)
+    own = [tuple(each) for each in measurements.values()]
+    ordered = tuple(shuffle.sample(own, len(own)))
+    return Block(tuple(shuffle.sample(configs, len(configs))), ordered, duration_s)
+
+
+def estimate_duration_s(rounds: Sequence[Round], selection: Selection) -> float:
     """Estimate how long a run takes in seconds; with a precision, how long it takes at least."""
-    trial_s = _TRIAL_S + selection.conditions.warmup_s + selection.conditions.duration_s
-    trials = _SEARCH_TRIALS if isinstance(selection.conditions.load, Capacity) else 1
-    if isinstance(selection.conditions.load, Sweep):
-        trials += _SWEEP_TRIALS
-    return sum(_START_S + len(start.cases) * trials * trial_s for starts in rounds for start in starts)
+    conditions = selection.conditions
+    repeats = _SEARCH_TRIALS if isinstance(conditions.load, Capacity) else 1
+    if isinstance(conditions.load, Sweep):
+        repeats += _SWEEP_TRIALS
+    total_s = 0.0
+    for block in (block for each in rounds for block in each):
+        total_s += _START_S * len(block.configs) + _STOP_S
+        for cases in block.measurements:
+            warmups_s = len({case.config for case in cases}) * conditions.warmup_s
+            total_s += repeats * (_MEASUREMENT_S + warmups_s + len(cases) * block.duration_s * _TURN)
+    return total_s
 
 
 def _list_own_rates(reached_rps: float) -> set[float]:

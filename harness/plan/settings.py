@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from harness.model.errors import UsageError
 from harness.model.loads import Load, parse_load
-from harness.model.plan import Conditions, Selection
+from harness.model.plan import TOGETHER, Conditions, Selection
 from harness.model.protocols import METHODS, PROTOCOLS, SAFE_METHODS, Method, Protocol
 
 if TYPE_CHECKING:
@@ -27,8 +27,11 @@ SERVERS: Names = ("uvicorn", "hypercorn", "daphne", "granian")
 """The servers that are measured by default."""
 SCENARIOS: Names = ("plaintext", "echo", "ws_echo")
 """The scenarios that are measured by default."""
-_LISTS = frozenset({"servers", "apps", "scenarios", "protocols", "env", "workers", "methods"})
+_LISTS = frozenset({"servers", "apps", "scenarios", "protocols", "env", "workers", "methods", "users"})
+_LISTS_OF_NUMBERS = frozenset({"users", "workers"})
 _REPEATED = frozenset({"env", "header"})
+MOST_USERS = 100_000
+"""No load generator of one machine has more connections."""
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 
@@ -116,9 +119,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             title="LOAD",
         ),
     ] = Conditions.load
-    users: Annotated[int, Meta(ge=1, description="Number of users, each with one request in flight.", title="N")] = (
-        Conditions.users
-    )
+    users: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=MOST_USERS)], ...],
+        Meta(
+            min_length=1,
+            description="Number of users, each with one request in flight; 8,32,128 measures each number.",
+            title="N",
+        ),
+    ] = Conditions.users
     streams: Annotated[int, Meta(ge=1, description="Users that share one HTTP/2 or HTTP/3 connection.", title="N")] = (
         Conditions.streams
     )
@@ -149,14 +157,30 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
     aa: Annotated[
         bool,
-        Meta(description="Measure the baseline a second time as a control (A/A test).", title=""),
+        Meta(description="Measure the baseline a second time as a control (A/A test); this is the default.", title=""),
     ] = False
-    warmup: Annotated[float, Meta(ge=0, description="Load before each window, such as 500ms.", title="TIME")] = (
-        Conditions.warmup_s
-    )
-    duration: Annotated[float, Meta(gt=0, description="Length of each window, such as 2s.", title="TIME")] = (
-        Conditions.duration_s
-    )
+    no_control: Annotated[bool, Meta(description="Measure no control.", title="")] = False
+    together: Annotated[
+        Annotated[int, Meta(ge=1)] | Literal["auto"],
+        Meta(
+            description="Candidates that run at the same time and take turns; 1 for an app that cannot run twice, "
+            f"auto: up to {TOGETHER}.",
+            title="N",
+        ),
+    ] = "auto"
+    warmup: Annotated[
+        float, Meta(ge=0, description="Load on each server after its start, before anything counts.", title="TIME")
+    ] = Conditions.warmup_s
+    duration: Annotated[
+        float, Meta(gt=0, description="Counted time of each case in a round, cut into slices.", title="TIME")
+    ] = Conditions.duration_s
+    slice: Annotated[
+        Annotated[float, Meta(gt=0)] | Literal["auto"],
+        Meta(description="Counted time of each slice, such as 200ms; auto: by the service times.", title="TIME"),
+    ] = "auto"
+    request_timeout: Annotated[
+        float, Meta(gt=0, description="A request without an answer after this time is unanswered.", title="TIME")
+    ] = Conditions.request_timeout_s
     baseline: Annotated[
         str | None,
         Meta(description="Server or app that the others are compared with. \\[the first]", title="NAME"),
@@ -189,7 +213,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             duration_s=self.duration,
             seed=seed,
             load_processes=load_processes,
-            control=self.aa,
+            control=self.aa or not self.no_control,
+            slice_s=None if self.slice == "auto" else float(self.slice),
+            together=None if self.together == "auto" else self.together,
+            request_timeout_s=self.request_timeout,
         )
 
 
@@ -302,6 +329,8 @@ def _drop_repeats(values: Names | None) -> Names | None:
 
 def _parse_text(value: Any, key: str, shown: str) -> Any:
     """Parse the text of a key: names become a list, times seconds, a share a number, a load a `Load`."""
+    if key in _LISTS_OF_NUMBERS and isinstance(value, int) and not isinstance(value, bool):
+        return [value]
     if not isinstance(value, str):
         return value
     if key in _READERS:
@@ -336,9 +365,14 @@ def _read_time_s(text: str, shown: str) -> float:
     return float(found[1]) * _UNITS_S[found[2] or "s"]
 
 
+def _read_slice(text: str, shown: str) -> float | str:
+    return text if text == "auto" else _read_time_s(text, shown)
+
+
 _READERS: Mapping[str, Callable[[str, str], Any]] = {
     "load": _read_load,
     "precision": _read_share,
-    **dict.fromkeys(("warmup", "duration", "ready_within"), _read_time_s),
+    "slice": _read_slice,
+    **dict.fromkeys(("warmup", "duration", "ready_within", "request_timeout"), _read_time_s),
 }
 """The functions that read the text of a key; each gets the text, and the name of the key for its error message."""

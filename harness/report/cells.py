@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.text.numbers import NOTHING, significant
+from harness.text import numbers
+from harness.text.numbers import DISTURBED, NOTHING, significant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,10 @@ class Cell:
     def __str__(self) -> str:
         return f"{self.value} ({self.detail})" if self.detail else self.value
 
+    def mark_disturbed(self) -> Cell:
+        """The cell with the sign of a disturbed number; one without a number stays as it is."""
+        return self if self.value == NOTHING else Cell(DISTURBED + self.value, self.detail)
+
 
 def estimated(estimate: Estimate | None, form: Callable[[float], str] = significant, unit: float = 1) -> Cell:
     """The median in units of `unit`, with its interval."""
@@ -32,8 +37,8 @@ def estimated(estimate: Estimate | None, form: Callable[[float], str] = signific
 
 
 def interval(bounds: Estimate | Ratio, form: Callable[[float], str]) -> str:
-    """`low – high`; empty after a single round, which has no interval."""
-    return f"{form(bounds.low)} – {form(bounds.high)}" if bounds.low < bounds.high else ""
+    """`low – high`; empty after a single round, and `too few rounds` if it is too wide to be shown."""
+    return numbers.interval(bounds.low, bounds.high, form)
 
 
 def factor(value: float) -> str:

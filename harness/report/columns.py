@@ -7,28 +7,30 @@ from typing import TYPE_CHECKING
 from harness.analysis.naming import TITLES, Naming
 from harness.model.loads import Capacity, Rate, Saturate
 from harness.report.cells import Cell, estimated, factor, interval, megabytes, milliseconds
-from harness.text.numbers import NOTHING, count, percent, plural
+from harness.text.numbers import NOTHING, count, half_width, percent, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from harness.model.plan import Case
     from harness.model.results import RunInfo
-    from harness.model.summaries import CaseSummary
+    from harness.model.summaries import CaseSummary, ComparisonSummary
 
 TEXT_COLUMNS = TITLES | {"Verdict"}
 """These hold words and are aligned to the left; all others hold numbers."""
 Column = tuple[str, "Callable[[CaseSummary], Cell]"]
 
 
-def is_baseline(run: RunInfo, case: Case) -> bool:
-    """Is this the candidate that the others are divided by?"""
-    return case.candidate == run.baseline
-
-
-def baseline_name(run: RunInfo, summaries: Sequence[CaseSummary]) -> str:
+def baseline_name(run: RunInfo, summaries: Iterable[CaseSummary]) -> str:
     """What the run calls its baseline."""
-    return next((each.name for each in summaries if is_baseline(run, each.case)), run.baseline.server)
+    return next((each.name for each in summaries if each.case.candidate == run.baseline), run.baseline.server)
+
+
+def substitute(run: RunInfo, comparison: ComparisonSummary) -> CaseSummary | None:
+    """The candidate that the ratios are ratios to because the baseline cannot be measured here."""
+    if comparison.reference in {None, run.baseline}:
+        return None
+    return next((each for each in comparison.summaries if each.case.candidate == comparison.reference), None)
 
 
 def valid_rank(summary: CaseSummary) -> int | None:
@@ -50,14 +52,15 @@ def candidate_column(run: RunInfo, summaries: Sequence[CaseSummary]) -> Column:
     return naming.title, lambda each: Cell(each.name, versions(each.case))
 
 
-def ranking_columns(run: RunInfo, summaries: Sequence[CaseSummary], who: Column) -> tuple[Column, ...]:
-    """The columns of a table that ranks candidates."""
+def ranking_columns(run: RunInfo, comparison: ComparisonSummary, baseline: str, who: Column) -> tuple[Column, ...]:
+    """The columns of a table that ranks candidates; `baseline` is the name of the run's."""
     load = run.conditions.load
+    instead = substitute(run, comparison)
     return (
         ("Rank", lambda each: Cell(str(valid_rank(each) or NOTHING))),
         who,
-        ("Capacity, requests/s" if isinstance(load, Capacity) else "Requests/s", _throughput),
-        (f"÷ {baseline_name(run, summaries)}", lambda each: _ratio(run, each)),
+        ("Capacity, requests/s" if isinstance(load, Capacity) else "Requests/s", _THROUGHPUT),
+        (f"÷ {instead.name if instead else baseline}", lambda each: _ratio(run, comparison, each)),
         *((("±", _precision),) if run.conditions.precision is not None else ()),
         *(_OPEN_LOOP if isinstance(load, Rate) else ()),
         *_PERCENTILES,
@@ -74,7 +77,7 @@ def sweep_columns(who: Column) -> tuple[Column, ...]:
         who,
         ("Offered/s", lambda each: Cell(count(each.offered_rps) if each.offered_rps else NOTHING)),
         ("Of its own rate", _own_share),
-        ("Requests/s", _throughput),
+        ("Requests/s", _THROUGHPUT),
         _ANSWERED,
         *_PERCENTILES,
         _CPU,
@@ -89,15 +92,19 @@ def _own_share(summary: CaseSummary) -> Cell:
     return Cell(NOTHING if summary.own_share is None else percent(summary.own_share))
 
 
-def _throughput(summary: CaseSummary) -> Cell:
-    return estimated(summary.throughput_rps)
+def _absolute(column: Callable[[CaseSummary], Cell]) -> Callable[[CaseSummary], Cell]:
+    """A column of absolute numbers, which are marked where they were disturbed."""
+    return lambda each: column(each).mark_disturbed() if each.disturbed else column(each)
 
 
-def _ratio(run: RunInfo, summary: CaseSummary) -> Cell:
+def _ratio(run: RunInfo, comparison: ComparisonSummary, summary: CaseSummary) -> Cell:
     if summary.ratio_to_baseline is None or not summary.measured:
         return Cell(NOTHING)
-    if is_baseline(run, summary.case):
-        return Cell("baseline")
+    candidate = summary.case.candidate
+    if candidate.control and candidate.original != comparison.reference:
+        return Cell(NOTHING)  # it is divided by its original
+    if candidate in {run.baseline, comparison.reference}:
+        return Cell("baseline" if candidate == run.baseline else "in its place")
     throughput = summary.ratio_to_baseline.throughput
     return Cell(f"{factor(throughput.value)}×", interval(throughput, factor))
 
@@ -109,7 +116,7 @@ def _precision(summary: CaseSummary) -> Cell:
     if not summary.precision:  # the baseline's is 0
         return Cell(NOTHING, rounds)
     own = "its own, " if summary.ratio_to_baseline is None else ""
-    return Cell(percent(summary.precision), f"{own}{rounds}")
+    return Cell(half_width(summary.precision).removeprefix("±"), f"{own}{rounds}")
 
 
 def _errors(summary: CaseSummary) -> Cell:
@@ -119,22 +126,23 @@ def _errors(summary: CaseSummary) -> Cell:
     return Cell(count(summary.errors.total), ", ".join(f"{kind} {count(number)}" for kind, number in kinds))
 
 
+_THROUGHPUT = _absolute(lambda each: estimated(each.throughput_rps))
 _ANSWERED: Column = (
     "Answered",
     lambda each: Cell(NOTHING if each.achieved_ratio is None else f"{100 * each.achieved_ratio:.1f} %"),
 )
 """Always with a tenth: below 99 % a trial is invalid."""
 _PERCENTILES: tuple[Column, ...] = (
-    ("p50 ms", lambda each: milliseconds(each.latency_us.p50)),
-    ("p99 ms", lambda each: milliseconds(each.latency_us.p99)),
-    ("p99.9 ms", lambda each: milliseconds(each.latency_us.p99_9)),
+    ("p50 ms", _absolute(lambda each: milliseconds(each.latency_us.p50))),
+    ("p99 ms", _absolute(lambda each: milliseconds(each.latency_us.p99))),
+    ("p99.9 ms", _absolute(lambda each: milliseconds(each.latency_us.p99_9))),
 )
-_CPU: Column = ("CPU µs/request", lambda each: estimated(each.cpu_us_per_request))
+_CPU: Column = ("CPU µs/request", _absolute(lambda each: estimated(each.cpu_us_per_request)))
 _VERDICT: Column = ("Verdict", lambda each: Cell(each.verdict, "; ".join(each.reasons)))
 _OPEN_LOOP: tuple[Column, ...] = (
     _ANSWERED,
-    ("Send lag p99 ms", lambda each: milliseconds(each.send_lag_us.p99)),
-    ("Service p99 ms", lambda each: milliseconds(each.service_us.p99)),
+    ("Send lag p99 ms", _absolute(lambda each: milliseconds(each.send_lag_us.p99))),
+    ("Service p99 ms", _absolute(lambda each: milliseconds(each.service_us.p99))),
 )
 """Was the offered rate kept, and what is the response time made of?"""
 RESOURCES: tuple[Column, ...] = (
@@ -143,6 +151,10 @@ RESOURCES: tuple[Column, ...] = (
     ("Stop s", lambda each: estimated(each.stop_s)),
     ("Idle MB", lambda each: megabytes(each.memory_pss_bytes.idle)),
     ("Peak MB", lambda each: megabytes(each.memory_pss_bytes.peak)),
+    (
+        "Differs from start to start",
+        lambda each: Cell(NOTHING if each.start_spread is None else percent(each.start_spread)),
+    ),
     ("Context switches/request", lambda each: estimated(each.context_switches_per_request)),
     ("CPU MHz", lambda each: estimated(each.frequency_mhz)),
 )

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.analysis.naming import BY_SERVER
+from harness.analysis.naming import BY_SERVER, Levels
 from harness.model.plan import Candidate, Case
 from harness.report.summary import to_plain
-from harness.text.numbers import NOTHING, plural, significant
+from harness.text.numbers import NOTHING, TOO_FEW, is_telling, plural, significant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -104,8 +104,11 @@ def write_contrast(each: Contrast) -> str:
 
 def write_change(ratio: Ratio) -> str:
     """`−7.1 % (−9.0 … −5.2)`; without brackets if there is no interval."""
-    interval = f" ({_percent(ratio.low)} … {_percent(ratio.high)})" if ratio.low < ratio.high else ""
-    return f"{_percent(ratio.value)} %{interval}"
+    if ratio.low == ratio.high:
+        return f"{_percent(ratio.value)} %"
+    telling = is_telling(ratio.low, ratio.high)
+    interval = f"{_percent(ratio.low)} … {_percent(ratio.high)}" if telling else TOO_FEW
+    return f"{_percent(ratio.value)} % ({interval})"
 
 
 def _percent(ratio: float) -> str:
@@ -123,18 +126,19 @@ class _Names:
         self._server = comparison.a.server is None
         self._apps = len({case.app for case in cases}) > 1
         self._loads = len({case.load for case in cases}) > 1
-        self._workers = len({case.workers for case in cases}) > 1
+        self._levels = Levels.of(cases)
 
     def __call__(self, about: Case | ServerConfig) -> str:
         parts = [about.scenario, about.protocol] if isinstance(about, Case) else ["start"]
         candidate = Candidate(about.server, about.app, about.control)
         parts += [BY_SERVER.name(candidate)] if self._server else []
         parts += [about.app] if self._apps else []
-        parts += [plural(about.workers, "worker")] if self._workers else []
         if isinstance(about, Case):
+            parts += self._levels.names(about)
             parts += [about.load.text] if self._loads else []
-        elif about.tls:
-            parts += ["TLS"]
+        else:
+            parts += [plural(about.workers, "worker")] if self._levels.workers else []
+            parts += ["TLS"] if about.tls else []
         return " · ".join(parts)
 
 
@@ -205,7 +209,8 @@ def _row(title: str, each: Difference, *, first: bool) -> Row:
     a, b = _figure(each.a, unit), _figure(each.b, unit)
     detectable = NOTHING
     if each.told_from is not None:
-        detectable = f"{_percent(1 / (1 + each.told_from))} / {_percent(1 + each.told_from)} %"
+        factor = 1 + each.told_from
+        detectable = f"{_percent(1 / factor)} / {_percent(factor)} %" if is_telling(1, factor**2) else TOO_FEW
     cells = (title, figure, a, b, write_change(each.ratio) if each.ratio else NOTHING, detectable, each.finding)
     return Row(cells, each.finding, first)
 
@@ -261,8 +266,9 @@ def _notes(comparison: RunComparison) -> Iterable[str]:
         )
     if comparison.paired:
         yield (
-            "Both sides come from one run, so rounds are paired: what affected both in a round cancels out. "
-            "B against A is the median of the rounds' ratios, which may differ from the ratio of the two medians."
+            "Both sides come from one run, so they are paired, cycle by cycle where they took turns: what affected "
+            "both cancels out. B against A is the median of the rounds' ratios, which may differ from the ratio of the "
+            "two medians."
         )
         return
     yield (

@@ -42,6 +42,8 @@ def tag(run: RunInfo, summary: CaseSummary) -> str:
     """A name that no other case of the run has, without commas and spaces, which a tag must not have."""
     case = summary.case
     parts = [summary.name, case.scenario, case.protocol]
+    if len(run.conditions.users) > 1:
+        parts.append(f"{case.users}-users")
     if len(run.conditions.workers) > 1:
         parts.append(f"{case.workers}-workers")
     if case.load != run.conditions.load:  # in a sweep

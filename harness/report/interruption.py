@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.analysis.naming import Naming
+from harness.analysis.naming import Levels, Naming
 from harness.report.sections import is_sweep, title
 from harness.text.numbers import plural, span
 
@@ -49,8 +49,8 @@ def _rounds(run: RunInfo, measured: Iterable[CaseSummary], missing: Sequence[Cas
 
 def _by_comparison(run: RunInfo, missing: Iterable[Case]) -> list[str]:
     naming = Naming.of(case.candidate for case in run.planned)
-    several = len({case.workers for case in run.planned}) > 1
+    levels = Levels.of(run.planned)
     names: dict[str, list[str]] = {}
     for case in missing:
-        names.setdefault(title(case, name_workers=several), []).append(naming.name(case.candidate))
+        names.setdefault(title(case, levels), []).append(naming.name(case.candidate))
     return [f"{comparison}: {', '.join(own)}" for comparison, own in names.items()]

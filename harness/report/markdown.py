@@ -18,7 +18,7 @@ def render(page: Page) -> str:
         f"# {escape(page.title)}",
         escape(page.lead),
         *_interrupted(page),
-        *(f"**{escape(line)}**" for line in page.headline),
+        *(f"**{escape(line)}**" for line in (*page.control, *page.headline)),
         "## Ranking",
         "Brackets hold 95 % intervals. – means: not measured, too few requests, or no baseline to divide by.",
         *(block for sentence, section in page.answers for block in _section(sentence, section)),

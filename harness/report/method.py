@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from harness.analysis.summarise import RANKED_FROM_ROUNDS
 from harness.model.loads import (
     ANSWERED_LEAST,
     SEARCH_CONFIRMATIONS,
@@ -14,9 +15,10 @@ from harness.model.loads import (
     SWEEP_OWN_SHARES,
     Capacity,
 )
+from harness.model.plan import TOGETHER
 from harness.model.protocols import PROTOCOL_NAMES
 from harness.report.sections import is_sweep
-from harness.text.numbers import count, join, percent, plural, significant, tolerance
+from harness.text.numbers import TOO_FEW, WIDEST, count, join, percent, plural, significant, tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,23 +26,25 @@ if TYPE_CHECKING:
     from harness.model.results import Environment, Record, RunInfo, ServerStart
     from harness.model.summaries import CaseSummary
 
+SLICES_FROM_SCHEMA = 2
+"""Runs of an earlier schema were measured in windows, one server at a time."""
 
-def describe_method(run: RunInfo, trials: Sequence[Record] = ()) -> list[str]:
+
+def describe_method(run: RunInfo, summaries: Sequence[CaseSummary] = (), trials: Sequence[Record] = ()) -> list[str]:
     """How it was measured, one or two sentences a line."""
     where, conditions = run.environment, run.conditions
     cut, load = (", cut short", "Load, as planned") if run.complete is False else ("", "Load")
-    warmup, window = f"{conditions.warmup_s:g} s of warm-up", f"a window of {conditions.duration_s:g} s"
     lines = [
         f"{_rounds(run)}{cut}: each starts every server anew, in an order shuffled with seed {conditions.seed}.",
-        f"Each trial: an unmeasured pass, {warmup}, then {window}.",
-        "Every answer is checked. Only requests that begin and end inside the window count.",
+        *(_describe_slices(run, summaries) if run.schema >= SLICES_FROM_SCHEMA else _describe_windows(run)),
         f"{load}: {conditions}. A user is one request in flight, on every protocol.",
         "Response time runs from when a request was due to be sent to the last byte of its answer.",
         *_further(run, trials),
         "Percentiles come from all rounds' histograms, merged. One that fewer than ten requests exceed is left out.",
-        "Medians over rounds with 95 % intervals, ratios paired by round. Only valid numbers are ranked.",
+        f"Only valid numbers from at least {RANKED_FROM_ROUNDS} rounds are ranked.",
         "Candidates share a rank unless the interval of their ratio excludes 1.",
-        "CPU is user and system time of all of a server's processes. Memory is their proportional set size.",
+        f"An interval whose ends differ by more than a factor of {WIDEST} is not shown: {TOO_FEW}.",
+        "CPU is user and system time of all of a server's processes.",
         f"Servers ran on {_cpus(where.server_cpus)}, the load generator on {_cpus(where.load_cpus)}.",
     ]
     if run.ceilings:
@@ -49,6 +53,52 @@ def describe_method(run: RunInfo, trials: Sequence[Record] = ()) -> list[str]:
             f"Requests/s that the load generator reaches against a server that does nothing: {join(ceilings)}."
         )
     return lines
+
+
+def _describe_slices(run: RunInfo, summaries: Sequence[CaseSummary]) -> list[str]:
+    """How servers took turns, and which requests count."""
+    conditions = run.conditions
+    together = conditions.together or TOGETHER
+    lengths = sorted(each.slice_s for each in summaries if each.slice_s is not None)
+    turn = f"slice of {_range(lengths)}" if lengths else "slice"
+    counted = f"{conditions.duration_s:g} s that count"
+    return [
+        f"Up to {together} servers run at the same time and take turns: one of them is under load, the others are idle."
+        if together > 1
+        else "One server runs at a time.",
+        f"A turn is a {turn} after a lead-in that does not count. A cycle is a turn of each, in random order.",
+        f"Each measurement: an unmeasured pass, {conditions.warmup_s:g} s of warm-up, then cycles up to {counted}.",
+        "Every answer is checked. Every request that began in a slice counts, however long it takes.",
+        f"A request without an answer after {conditions.request_timeout_s:g} s is an error.",
+        "Throughput counts each request by the share of its time that lies in the slice.",
+        "Medians over rounds with 95 % intervals. Ratios: in each round the median over the cycles, then over rounds.",
+        "Differs from start to start: standard deviation over starts, beyond what the cycles vary by.",
+        "Memory is that of all of a server's processes, and does not depend on what runs beside them.",
+    ]
+
+
+def _describe_windows(run: RunInfo) -> list[str]:
+    """How runs of the former schema were measured."""
+    conditions = run.conditions
+    return [
+        (
+            f"Each trial: an unmeasured pass, {conditions.warmup_s:g} s of warm-up, then a window of "
+            f"{conditions.duration_s:g} s. One server ran at a time."
+        ),
+        "Every answer is checked. Only requests that begin and end inside the window count.",
+        "Medians over rounds with 95 % intervals, ratios paired by round.",
+        "Memory is the proportional set size of all of a server's processes.",
+    ]
+
+
+def _range(lengths_s: Sequence[float]) -> str:
+    """`200 ms`, `200 ms to 1.5 s`."""
+    least, most = (_time(each) for each in (lengths_s[0], lengths_s[-1]))
+    return least if least == most else f"{least} to {most}"
+
+
+def _time(seconds: float) -> str:
+    return f"{1000 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
 
 
 def describe_environment(
@@ -106,16 +156,19 @@ def _further(run: RunInfo, trials: Sequence[Record]) -> list[str]:
         lines.append(
             f"Sweep: each candidate is offered {shares} of the rate that it reached in a closed loop, and rates that "
             "all candidates share, as far as they do not overload it. A rate that was not kept has no latency: it "
-            "would only say how long the window was."
+            "would only say how long it was measured."
         )
     if run.conditions.precision is not None:
         lines.append(
             "± is half the width of the widest interval: of the ratios of throughput and CPU to the baseline, or of "
-            "the case's own throughput and CPU where the baseline has no valid number."
+            "the case's own throughput and CPU where there is nothing to divide by."
         )
     if run.conditions.control:
         name = run.baseline.server
-        lines.append(f"Control (A/A): {name} is measured a second time; any difference found is the harness's error.")
+        lines.append(
+            f"Control: {name} is entered a second time, as a server with its own processes; any difference between the "
+            "two is an error of the measurement."
+        )
     return lines
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.analysis.naming import Naming
-from harness.report import interruption, scaling, sentences, trust
+from harness.report import interruption, scaling, sentences, trust, users
 from harness.report.method import describe_environment, describe_method
 from harness.report.sections import make_sections
 
@@ -47,6 +47,8 @@ class Page:
     lead: str
     interrupted: Sequence[str]
     """What an interrupted run lacks: a sentence, then a line for each comparison."""
+    control: Sequence[str]
+    """What the baseline measured against itself shows."""
     headline: Sequence[str]
     answers: Sequence[tuple[str, Section]]
     """For each comparison, the answer in sentences, and the tables below it."""
@@ -78,19 +80,29 @@ def make_page(
         title=_title(run, summaries),
         lead=_lead(run),
         interrupted=interruption.lines(run, summaries),
+        control=trust.control_lines(sections),
         headline=[*sentences.headline(run, sections), *trust.lines(run, sections)],
-        answers=[
-            (f"{sentences.answer(each)} {scaling.sentence(run, each, sections)}".rstrip(), each) for each in sections
-        ],
+        answers=[(describe_section(run, each, sections), each) for each in sections],
         candidates=Naming.of(each.case.candidate for each in summaries).title,
         charts=charts,
         unanswered=unanswered,
         meanings={verdict: meaning for verdict, meaning in sentences.MEANING.items() if verdict in occurring},
-        method=describe_method(run, trials),
+        method=describe_method(run, summaries, trials),
         environment=describe_environment(run, summaries, starts),
         packages=run.environment.packages,
         files=FILES,
     )
+
+
+def describe_section(run: RunInfo, section: Section, sections: Sequence[Section]) -> str:
+    """The answer of a comparison, and what it says together with those of other numbers of users and workers."""
+    parts = (
+        sentences.answer(section),
+        sentences.explain_reference(run, section),
+        scaling.sentence(run, section, sections),
+        users.sentence(section, sections),
+    )
+    return " ".join(filter(None, parts))
 
 
 def _title(run: RunInfo, summaries: Sequence[CaseSummary]) -> str:

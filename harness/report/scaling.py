@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.analysis.intervals import paired_ratio, unpaired_ratio
+from harness.analysis.intervals import as_turns, paired_ratio, unpaired_ratio
 from harness.model.loads import Rate
 from harness.report.cells import factor, interval
 from harness.text.numbers import join, percent, plural
@@ -58,7 +58,9 @@ def _growth(run: RunInfo, many: CaseSummary, few: CaseSummary) -> Ratio | None:
     """The rate of many workers ÷ that of few, paired by round if none is missing."""
     above, below = many.throughput_by_round_rps, few.throughput_by_round_rps
     if _has_all_rounds(run, many, few):
-        return paired_ratio(dict(enumerate(above)), dict(enumerate(below)))
+        return paired_ratio(
+            *(as_turns({(number, 0): rps for number, rps in enumerate(each)}) for each in (above, below))
+        )
     return unpaired_ratio(above, below)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from harness.analysis.naming import Levels
 from harness.model.loads import Saturate, Sweep
 from harness.model.protocols import PROTOCOL_NAMES, PROTOCOLS
 from harness.report import columns
-from harness.text.numbers import NOTHING, plural
+from harness.text.numbers import NOTHING, join
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,16 +54,17 @@ class Section:
 def make_sections(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> list[Section]:
     """A section for each comparison, protocol by protocol."""
     summaries = [each for comparison in comparisons for each in comparison.summaries]
-    several = len({each.comparison.workers for each in comparisons}) > 1
+    levels = Levels.of(each.comparison for each in comparisons)
     who = columns.candidate_column(run, summaries)
-    wanted = columns.sweep_columns(who) if is_sweep(run) else columns.ranking_columns(run, summaries, who)
+    baseline = columns.baseline_name(run, summaries)
     sections = []
     for each in sorted(comparisons, key=lambda each: PROTOCOLS.index(each.comparison.protocol)):
         closed = (one for one in each.summaries if not is_sweep(run) or isinstance(one.case.load, Saturate))
         started = [one for one in closed if one.measured or one.ready_s]
+        wanted = columns.sweep_columns(who) if is_sweep(run) else columns.ranking_columns(run, each, baseline, who)
         sections.append(
             Section(
-                title(each.comparison, name_workers=several),
+                title(each.comparison, levels),
                 each,
                 _table(wanted, each.summaries),
                 _without_empty(_table((who, *columns.RESOURCES), started)),
@@ -76,10 +78,10 @@ def is_sweep(run: RunInfo) -> bool:
     return isinstance(run.conditions.load, Sweep)
 
 
-def title(of: Case | Comparison, *, name_workers: bool) -> str:
-    """`plaintext over HTTP/1.1`, `plaintext over HTTP/1.1 with 2 workers`."""
-    words = f"{of.scenario} over {PROTOCOL_NAMES[of.protocol]}"
-    return f"{words} with {plural(of.workers, 'worker')}" if name_workers else words
+def title(of: Case | Comparison, levels: Levels) -> str:
+    """`plaintext over HTTP/1.1`, `plaintext over HTTP/1.1 with 8 users and 2 workers`."""
+    words, names = f"{of.scenario} over {PROTOCOL_NAMES[of.protocol]}", levels.names(of)
+    return f"{words} with {join(names)}" if names else words
 
 
 def _table(wanted: Sequence[Column], summaries: Iterable[CaseSummary]) -> Table:

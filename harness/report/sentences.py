@@ -6,11 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.analysis.summarise import RANKED_FROM_ROUNDS
 from harness.model.loads import Capacity, Rate
 from harness.report import sweep
-from harness.report.columns import valid_rank
+from harness.report.columns import baseline_name, substitute, valid_rank
 from harness.report.sections import is_sweep
-from harness.text.numbers import count, join, significant
+from harness.text.numbers import DISTURBED, count, join, significant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,24 +38,37 @@ def headline(run: RunInfo, sections: Sequence[Section]) -> list[str]:
 
 
 def _tally(run: RunInfo, sections: Sequence[Section]) -> list[str]:
-    """How often each candidate is first."""
-    leaders = [_leaders(section) for section in sections]
-    firsts = Counter(each.name for first in leaders for each in first)
-    ranked = sum(bool(first) for first in leaders)
-    if run.conditions.rounds == 1 and run.conditions.precision is None:
-        return ["One round cannot tell servers apart, so nothing is ranked; measure more rounds."]
-    if not firsts:
+    """How often each candidate is first, and how often it shares first place, which is no win."""
+    if run.conditions.rounds < RANKED_FROM_ROUNDS and run.conditions.precision is None:
+        few = {1: "One round", 2: "Two rounds"}[run.conditions.rounds]
+        return [f"{few} cannot tell servers apart, so nothing is ranked; measure at least {RANKED_FROM_ROUNDS} rounds."]
+    if not any(_ranked(section) for section in sections):
         return ["Nothing could be ranked."]
-    if ranked == 1 or len({each.name for section in sections for each in section.summary.candidates}) == 1:
+    leaders = [_leaders(section) for section in sections if len(_ranked(section)) > 1]
+    if len(leaders) <= 1:
         return []
-    (most, number), *others = firsts.most_common()
-    tally = "".join(f", {name} in {times}" for name, times in others)
-    return [f"{most} is first or shares first place in {number} of {ranked} comparisons{tally}."]
+    alone = Counter(first[0].name for first in leaders if len(first) == 1)
+    shared = Counter(each.name for first in leaders if len(first) > 1 for each in first)
+    names = sorted({*alone, *shared}, key=lambda name: (-alone[name], -shared[name], name))
+    places = [f"{name} {_count_places(alone[name], shared[name], len(leaders))}" for name in names]
+    return [f"{'; '.join(places)}."]
+
+
+def _count_places(alone: int, shared: int, of: int) -> str:
+    """`is first in 3 of 8 comparisons and shares first place in 2`."""
+    if not alone:
+        return f"shares first place in {shared} of {of} comparisons"
+    return f"is first in {alone} of {of} comparisons" + (f" and shares first place in {shared}" if shared else "")
+
+
+def _ranked(section: Section) -> list[CaseSummary]:
+    """The candidates that have a rank. The control is no candidate, even if it is faster."""
+    return [each for each in section.summary.candidates if valid_rank(each)]
 
 
 def _leaders(section: Section) -> list[CaseSummary]:
-    """The candidates that share the best rank. The control is no candidate, even if it is faster."""
-    ranked = [each for each in section.summary.candidates if valid_rank(each)]
+    """The candidates that share the best rank."""
+    ranked = _ranked(section)
     return [each for each in ranked if valid_rank(each) == valid_rank(ranked[0])]
 
 
@@ -63,11 +77,13 @@ def answer(section: Section) -> str:
     if sweep.has_rates(section):
         return sweep.sentence(section)
     candidates, title = section.summary.candidates, section.title
-    ranked = [each for each in candidates if valid_rank(each)]
+    ranked = _ranked(section)
     limited = [each for each in candidates if each.verdict == "client-limited" and each.measured]
-    once = [each for each in candidates if each.verdict == "valid" and each.rounds == 1]
-    if not ranked and once:
-        return f"Measured once on {title}: {join([_name_and_speed(each) for each in once])} {_unit(section)}."
+    few = [each for each in candidates if each.verdict == "valid" and 0 < each.rounds < RANKED_FROM_ROUNDS]
+    if not ranked and few:
+        often = "once" if all(each.rounds == 1 for each in few) else "twice"
+        speeds = f"{join([_name_and_speed(each) for each in few])} {_unit(section)}"
+        return f"Measured {often} on {title}: {speeds}; too few rounds to rank.{_aside(limited)}"
     if not ranked:
         return f"No number on {title} can be ranked.{_aside(limited)}"
     leaders = _leaders(section)
@@ -84,6 +100,16 @@ def answer(section: Section) -> str:
     before = f", before {join([_name_and_speed(each) for each in followers])}" if followers else ""
     among = "Of those with a rank, " if limited else ""
     return f"{among}{names} {leads} on {title} with {speeds}{before}.{_aside(limited)}"
+
+
+def explain_reference(run: RunInfo, section: Section) -> str:
+    """What takes the place of the baseline where it cannot be measured; empty where it can."""
+    instead = substitute(run, section.summary)
+    if instead is None:
+        return ""
+    baseline = baseline_name(run, section.summary.summaries)
+    others = "the fastest candidate that can be measured here"
+    return f"{baseline} is unsupported here, so ratios are ratios to {instead.name}, {others}."
 
 
 def _aside(limited: Sequence[CaseSummary]) -> str:
@@ -137,10 +163,11 @@ def _unit(section: Section) -> str:
 
 
 def _speed(summary: CaseSummary) -> str:
+    sign = DISTURBED if summary.disturbed else ""
     if not isinstance(summary.case.load, Rate):
-        return significant(summary.throughput_rps.median) if summary.throughput_rps else "no"
+        return sign + significant(summary.throughput_rps.median) if summary.throughput_rps else "no"
     p99 = summary.latency_us.p99
-    return significant(p99.median / 1000) if p99 else "unknown"
+    return sign + significant(p99.median / 1000) if p99 else "unknown"
 
 
 def _name_and_speed(summary: CaseSummary) -> str:

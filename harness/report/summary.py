@@ -20,14 +20,27 @@ if TYPE_CHECKING:
 
 def to_contract(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> dict[str, Any]:
     """The run and its cases as plain values; histograms stay in `trials.jsonl`."""
-    cases = [_case(summary) for comparison in comparisons for summary in comparison.summaries]
-    return {"schema": SUMMARY_SCHEMA, "run": _run(run), "cases": cases}
+    cases = [_case(summary, comparison) for comparison in comparisons for summary in comparison.summaries]
+    controls = [_control(summary) for comparison in comparisons for summary in comparison.controls]
+    return {"schema": SUMMARY_SCHEMA, "run": _run(run), "controls": controls, "cases": cases}
+
+
+def _control(summary: CaseSummary) -> dict[str, Any]:
+    """A server against itself in one comparison: what the run itself calls no difference."""
+    case = to_plain(summary.case)
+    named = ("scenario", "protocol", "load", "users", "workers")
+    ratios = None if summary.ratio_to_baseline is None else to_plain(summary.ratio_to_baseline)
+    original = summary.case.candidate.original
+    who = {"server": original.server, "app": original.app}
+    return {**{name: case[name] for name in named}, **who, **(ratios or dict.fromkeys(("throughput", "cpu", "p99")))}
 
 
 def _run(run: RunInfo) -> dict[str, Any]:
     """The run with its conditions beside its other facts, as the contract has them."""
     conditions = to_plain(run.conditions)
     control = conditions.pop("control")
+    conditions["user_levels"] = conditions["users"]
+    conditions["users"] = max(run.conditions.users)
     if run.conditions.precision is None:
         conditions["max_rounds"] = None
     return {
@@ -51,10 +64,12 @@ def _environment(environment: Environment) -> dict[str, Any]:
     return {**{name: getattr(environment, name) for name in named}, **to_plain(environment)}
 
 
-def _case(summary: CaseSummary) -> dict[str, Any]:
+def _case(summary: CaseSummary, comparison: ComparisonSummary) -> dict[str, Any]:
+    """A case, with what its ratios are ratios to: not the baseline where that does not speak the protocol."""
     fields = to_plain(replace(summary, response=Histogram()))
     del fields["response"]
-    return fields
+    reference = comparison.reference if summary.ratio_to_baseline else None
+    return {**fields, "ratio_to": None if reference is None else {"server": reference.server, "app": reference.app}}
 
 
 def to_plain(value: object) -> dict[str, Any]:

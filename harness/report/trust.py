@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.analysis.naming import CONTROL_SUFFIX
 from harness.model.loads import Rate
-from harness.report.cells import factor, interval
-from harness.report.columns import baseline_name
+from harness.report.cells import interval
 from harness.report.sentences import place
-from harness.text.numbers import join, percent, plural, span, tolerance
+from harness.text import numbers
+from harness.text.numbers import DISTURBED, is_telling, join, percent, plural, span, tolerance
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from harness.model.results import RunInfo
     from harness.model.summaries import CaseSummary, Ratio
@@ -24,68 +24,96 @@ ONE_BY_ONE = 3
 """Up to this many results are listed one by one; more are summed up."""
 CHANCE = "By chance alone, one figure in 20 shows a false difference."
 """True of 95 % intervals, not corrected for many, where nothing differs."""
+NOTED_FROM = 0.001
+"""From this share of the requests on, unanswered, reopened and resent ones are reported."""
+WARMING_NOTED_FROM = 1.03
+"""From this ratio on, later cycles ÷ the first one, servers that were still warming up are reported."""
+IDLE_NOTED_FROM = 0.01
+"""From this share of a core on, CPU time that a server used while it was not its turn is reported."""
 
 
 @dataclass(frozen=True)
 class ControlResult:
-    """The control ÷ the baseline in one comparison; without ratios where they cannot be judged."""
+    """A server's control ÷ that server in one comparison; without ratios where they cannot be judged."""
 
+    name: str
+    """The name of the server or app that was measured twice."""
     comparison: str
     ratios: Mapping[str, Ratio]
     """By the name of the figure."""
 
     @property
+    def judged(self) -> dict[str, Ratio]:
+        """The ratios that have enough rounds."""
+        return {name: each for name, each in self.ratios.items() if is_telling(each.low, each.high)}
+
+    @property
     def differences(self) -> dict[str, float]:
         """The size of each false difference, of figures whose interval excludes 1: 0.03 for 3 %."""
-        return {name: abs(each.value - 1) for name, each in self.ratios.items() if not each.low <= 1 <= each.high}
+        return {name: abs(each.value - 1) for name, each in self.judged.items() if not each.low <= 1 <= each.high}
+
+    @property
+    def detectable(self) -> dict[str, float]:
+        """The smallest difference that can be detected in each figure; not less than the control's own."""
+        return {name: max(half_width(each), self.differences.get(name, 0.0)) for name, each in self.judged.items()}
 
     @property
     def sentence(self) -> str:
-        """What each figure shows, in one phrase where none shows a difference."""
-        if not self.ratios:
-            return f"on {self.comparison}: cannot be judged; both need a valid number from at least two rounds."
-        figures = {
-            name: f"{name} {factor(each.value)}× ({interval(each, factor)})" for name, each in self.ratios.items()
-        }
-        false = self.differences
-        if not false:
-            return f"on {self.comparison}: {', '.join(figures.values())}: no difference seen."
-        parts = "; ".join(f"{text}: {_difference(false.get(name))}" for name, text in figures.items())
-        size = "that size" if len(false) == 1 else "these sizes"
+        """The ratio of each figure, and what differences can be detected or must not be believed."""
+        if not self.judged:
+            return f"on {self.comparison}: cannot be judged: too few rounds, or no valid number."
+        figures = ", ".join(f"{name} {_thousandths(each)}" for name, each in self.ratios.items())
+        sure = {name: size for name, size in self.detectable.items() if name not in self.differences}
+        detectable = f": this run can detect differences {_sizes(sure)}" if sure else ""
+        text = f"on {self.comparison}: {figures}{detectable}."
+        if not self.differences:
+            return text
+        false = join([f"{percent(size)} in {name}" for name, size in self.differences.items()])
+        size = "that size" if len(self.differences) == 1 else "these sizes"
+        among = join(list(self.differences))
         return (
-            f"on {self.comparison}: {parts}. "
-            f"Do not believe differences of {size} in {join(list(false))} between other candidates."
+            f"{text} It differs from itself by {false}, and nothing was changed: do not believe differences of {size} "
+            f"in {among} between other candidates."
         )
 
 
-def _difference(size: float | None) -> str:
-    return "no difference seen" if size is None else f"a false difference of {percent(size)}"
+def half_width(ratio: Ratio) -> float:
+    """Half the width of the interval, relative: 0.01 is ±1 %."""
+    return math.sqrt(ratio.high / ratio.low) - 1
 
 
-def lines(run: RunInfo, sections: Sequence[Section]) -> list[str]:
-    """What a reader must know before believing a difference."""
-    return [*_control(run, sections), *_precision(run, sections)]
+def _thousandths(ratio: Ratio) -> str:
+    return f"{ratio.value:.3f} ({interval(ratio, lambda value: f'{value:.3f}')})"
 
 
-def control_results(sections: Sequence[Section]) -> list[ControlResult]:
-    """One for each comparison with a control; in a sweep, one for each rate that control and baseline share."""
-    return [
-        ControlResult(place(section, each), _ratios(each))
-        for section in sections
-        for each in section.summary.controls
-        if each.own_share is None or each.ratio_to_baseline is not None
-    ]
+def _sizes(detectable: Mapping[str, float]) -> str:
+    """`above 1 % in throughput and 0.8 % in CPU`."""
+    return f"above {join([f'{_size(size)} in {name}' for name, size in detectable.items()])}"
 
 
-def _control(run: RunInfo, sections: Sequence[Section]) -> list[str]:
-    found = control_results(sections)
-    name = baseline_name(run, [each for section in sections for each in section.summary.summaries])
-    against = f"Control (A/A): {name} against itself"
+def _size(share: float) -> str:
+    """A smallest difference; intervals are not narrower than a tenth of a percent in truth."""
+    return percent(max(share, 0.001))
+
+
+def control_lines(sections: Sequence[Section]) -> list[str]:
+    """What the control shows: it comes before all results."""
+    found: dict[str, list[ControlResult]] = {}
+    for each in control_results(sections):
+        found.setdefault(each.name, []).append(each)
+    return [line for name, own in found.items() for line in _sum_up(f"Control: {name} against itself", own)]
+
+
+def _sum_up(against: str, found: Sequence[ControlResult]) -> list[str]:
+    """The results one by one; of many their sum, and those that differ."""
     different = [each for each in found if each.differences]
     if len(found) <= ONE_BY_ONE:
         return [f"{against} {each.sentence}{f' {CHANCE}' if each in different else ''}" for each in found]
-    silent = sum(not each.ratios for each in found)
-    total = f"{against} in {plural(len(found) - silent, 'comparison')}: {_by_figure(found)}."
+    judged = [each for each in found if each.judged]
+    silent = len(found) - len(judged)
+    if not judged:
+        return [f"{against} cannot be judged in any of {plural(len(found), 'comparison')}."]
+    total = f"{against} in {plural(len(judged), 'comparison')}: {_by_figure(judged)}."
     if different:
         total += f" {CHANCE}"
     if silent:
@@ -93,11 +121,44 @@ def _control(run: RunInfo, sections: Sequence[Section]) -> list[str]:
     return [total, *(f"{against} {each.sentence}" for each in different)]
 
 
+def lines(run: RunInfo, sections: Sequence[Section]) -> list[str]:
+    """What a reader must know before believing a number or a difference."""
+    return [
+        *_resolution(sections),
+        *_precision(run, sections),
+        *_disturbed(sections),
+        *_idle(sections),
+        *_warming(run, sections),
+        *_connections(run, sections),
+    ]
+
+
+def control_results(sections: Sequence[Section]) -> list[ControlResult]:
+    """One for each comparison with a control; in a sweep, one for each rate that control and baseline share."""
+    return [
+        ControlResult(each.name.removesuffix(CONTROL_SUFFIX), place(section, each), _ratios(each))
+        for section in sections
+        for each in section.summary.controls
+        if each.verdict != "unsupported" and (each.own_share is None or each.ratio_to_baseline is not None)
+    ]
+
+
 def _by_figure(found: Sequence[ControlResult]) -> str:
-    judged = Counter(name for each in found for name in each.ratios)
-    false = Counter(name for each in found for name in each.differences)
-    parts = (f"{name}: no difference seen in {number - false[name]} of {number}" for name, number in judged.items())
-    return "; ".join(parts) or "none can be judged"
+    """For each figure: how many false differences there are, and from which size on differences can be detected."""
+    parts = []
+    for name in dict.fromkeys(name for each in found for name in each.judged):
+        own = [each for each in found if name in each.judged]
+        differing = sum(name in each.differences for each in own)
+        sizes = sorted(each.detectable[name] for each in own)
+        seen = f"{differing} of {len(own)} differ" if differing else "no difference seen"
+        parts.append(f"{name}: {seen}, and this run can detect differences above {_range(sizes)}")
+    return "; ".join(parts)
+
+
+def _range(sizes: Sequence[float]) -> str:
+    """`1 % to 2 %`."""
+    least, most = _size(min(sizes)), _size(max(sizes))
+    return least if least == most else f"{least} to {most}"
 
 
 def _ratios(summary: CaseSummary) -> dict[str, Ratio]:
@@ -107,6 +168,82 @@ def _ratios(summary: CaseSummary) -> dict[str, Ratio]:
         return {}
     speed = {"throughput": ratios.throughput} if not isinstance(summary.case.load, Rate) else {"p99": ratios.p99}
     return {name: ratio for name, ratio in (speed | {"CPU": ratios.cpu}).items() if ratio is not None}
+
+
+def _resolution(sections: Sequence[Section]) -> list[str]:
+    """The smallest differences from the baseline that this run could have shown, over all candidates."""
+    sizes: dict[str, list[float]] = {}
+    for section in sections:
+        for each in section.summary.candidates:
+            if each.case.candidate != section.summary.reference:
+                for name, ratio in _ratios(each).items():
+                    sizes.setdefault(name, []).extend([half_width(ratio)] if is_telling(ratio.low, ratio.high) else [])
+    sizes = {name: own for name, own in sizes.items() if own}
+    if not sizes:
+        return []
+    shown = join([f"{_range(own)} in {name}" for name, own in sizes.items()])
+    return [f"Smallest difference from the baseline that this run could have shown: {shown}."]
+
+
+def _disturbed(sections: Sequence[Section]) -> list[str]:
+    """What the sign of disturbed numbers means."""
+    every = [each for section in sections for each in section.summary.summaries if each.measured]
+    disturbed = sum(each.disturbed for each in every)
+    if not disturbed:
+        return []
+    marked = f"{DISTURBED} marks numbers of {disturbed} of {plural(len(every), 'case')} that were disturbed"
+    hold = "Ratios hold as far as intervals and control say, since candidates that take turns lose alike."
+    return [f"{marked}: the host or other processes took CPU time. {hold}"]
+
+
+def _idle(sections: Sequence[Section]) -> list[str]:
+    """Servers that were busy while it was not their turn, each with the most that it used."""
+    most: dict[str, float] = {}
+    for section in sections:
+        for each in section.summary.summaries:
+            most[each.name] = max(most.get(each.name, 0.0), each.idle_cpu_ratio or 0.0)
+    return [
+        f"{name} used {percent(share)} of a core while it was not its turn."
+        for name, share in most.items()
+        if share >= IDLE_NOTED_FROM
+    ]
+
+
+def _warming(run: RunInfo, sections: Sequence[Section]) -> list[str]:
+    """Servers that were still warming up in their first cycle, each with the most that they gained."""
+    most: dict[str, float] = {}
+    for section in sections:
+        for each in section.summary.summaries:
+            if each.warming is not None and each.warming.low > 1 and each.warming.value >= WARMING_NOTED_FROM:
+                most[each.name] = max(most.get(each.name, 1.0), each.warming.value)
+    if not most:
+        return []
+    names = "; ".join(f"{name} (up to {percent(ratio - 1)})" for name, ratio in most.items())
+    warmup = f"the warm-up of {run.conditions.warmup_s:g} s was short (--warmup)"
+    return [f"Later cycles answered more than the first after a start: {names}; {warmup}."]
+
+
+def _connections(run: RunInfo, sections: Sequence[Section]) -> list[str]:
+    """Cases in which one request in a thousand or more was not answered in time, reconnected or was sent again."""
+    kinds: dict[str, Callable[[CaseSummary], int]] = {
+        f"Requests without an answer within {run.conditions.request_timeout_s:g} s": lambda each: each.unanswered,
+        "Connections that were opened again, per request": lambda each: each.reopened,
+        "Requests that were sent again on a new connection": lambda each: each.resent,
+    }
+    found = []
+    for kind, number in kinds.items():
+        shares = {
+            f"{each.name} on {place(section, each)}": number(each) / max(each.requests, number(each))
+            for section in sections
+            for each in section.summary.summaries
+            if number(each) >= max(1, NOTED_FROM * each.requests)
+        }
+        if shares:
+            ordered = sorted(shares.items(), key=lambda item: -item[1])
+            names = "; ".join(f"{name} ({percent(share)})" for name, share in ordered[:ONE_BY_ONE])
+            more = f"; and {len(ordered) - ONE_BY_ONE} more" if len(ordered) > ONE_BY_ONE else ""
+            found.append(f"{kind}: {names}{more}.")
+    return found
 
 
 def _precision(run: RunInfo, sections: Sequence[Section]) -> list[str]:
@@ -166,5 +303,5 @@ def _within(summary: CaseSummary, precision: float) -> bool:
 
 def _reached(summary: CaseSummary) -> str:
     if summary.precision is None:
-        return "too few rounds to tell"
-    return f"±{percent(summary.precision)} after {plural(summary.rounds, 'round')}"
+        return "too few rounds to say"
+    return f"{numbers.half_width(summary.precision)} after {plural(summary.rounds, 'round')}"

@@ -113,7 +113,11 @@ class RunDirectory:
         def upgrade_line(old: dict[str, Any]) -> dict[str, Any]:
             return upgrade(old, msgspec.json.decode(self._read_run()))
 
-        return [_decode(line, kind, "a record", f"{path}, line {n}", upgrade_line) for n, line in enumerate(lines, 1)]
+        return [
+            _decode(line, kind, "a record", f"{path}, line {n}", upgrade_line)
+            for n, line in enumerate(lines, 1)
+            if not former.was_repeated(line)
+        ]
 
 
 def _decode(

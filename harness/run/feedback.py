@@ -5,11 +5,12 @@ A search for a capacity decides by itself within a round which rate to try (`sea
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.analysis import summarise
+from harness.analysis import budget, summarise
 from harness.model.loads import Sweep
-from harness.plan.schedule import keep_cases, plan_sweep
+from harness.plan.schedule import estimate_duration_s, keep_cases, plan_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,7 +23,8 @@ def further_rounds(plan: Plan, selection: Selection, records: Sequence[Record]) 
     """The rounds after those of the plan, one at a time; `records` grows while they are carried out.
 
     A sweep goes on in open loops, at shares of what each case reached in the closed ones. With a precision, the cases
-    whose intervals are still too wide are measured again, until none is left or the plan has no more rounds.
+    whose intervals are still too wide are measured again, until none is left or the plan has no more rounds; their
+    rounds have as many cycles as spend the time best.
     """
     precision = selection.conditions.precision
     if isinstance(selection.conditions.load, Sweep):
@@ -32,4 +34,20 @@ def further_rounds(plan: Plan, selection: Selection, records: Sequence[Record]) 
             left = keep_cases(planned, summarise.imprecise(records, selection.baseline, precision))
             if not left:
                 return
-            yield left
+            duration_s = choose_duration_s(left, selection, records)
+            yield tuple(replace(block, duration_s=duration_s) for block in left)
+
+
+def choose_duration_s(blocks: Round, selection: Selection, records: Sequence[Record]) -> float:
+    """The counted time of each case in a round for which a given time is best spent; the usual one until known."""
+    usual_s = selection.conditions.duration_s
+    variances = summarise.usual_variances(records, selection.baseline)
+    slices_s = [each.counted_s for record in records if record.result for each in record.result.slices]
+    if variances is None or not slices_s:
+        return usual_s
+    slice_s = min(slices_s)
+    cases = sum(block.case_count for block in blocks)
+    whole_s = estimate_duration_s((blocks,), selection)
+    cycle_s = cases * slice_s
+    fixed_s = max(0.0, whole_s - usual_s / slice_s * cycle_s)
+    return slice_s * budget.choose_cycles(variances, fixed_s, cycle_s)

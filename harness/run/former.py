@@ -1,12 +1,15 @@
 """Files of the former schema, 1, brought to today's. Pure: plain values in, plain values out.
 
 In schema 1 the conditions stood beside the other facts of a run, facts about the machine stood twice, and the control
-was a server whose name had a suffix.
+was a server whose name had a suffix. One server ran at a time, and a trial was a single window, which is one slice now.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from harness.analysis.windows import cpu_between
+from harness.model.results import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +18,7 @@ SCHEMA = 1
 STARTS = "lives.jsonl"
 """What the file of server starts was called."""
 _CONDITIONS = (
-    *("load", "users", "streams", "workers", "rounds", "precision", "max_rounds"),
+    *("load", "streams", "workers", "rounds", "precision", "max_rounds"),
     *("warmup_s", "duration_s", "seed", "load_processes"),
 )
 _ON_ITS_OWN = ("cpu_model", "cpu_count", "memory_bytes", "kernel", "system", "python")
@@ -25,26 +28,41 @@ Plain = dict[str, Any]
 
 
 def upgrade_run(old: Plain) -> Plain:
-    """`run.json`."""
+    """`run.json`; it keeps its schema, as its trials were measured in windows and not in slices."""
     planned = [_upgrade_case(case, old) for case in old.get("planned", ())]
     app = old.get("baseline_app") or next((case["app"] for case in planned), "asgi")
     conditions = {name: old[name] for name in _CONDITIONS if old.get(name) is not None}
     kept = ("id", "started_at", "argv", "ceilings", "complete")
     return {
         **{name: old[name] for name in kept if name in old},
+        "schema": SCHEMA,
         "environment": _upgrade_environment(old["environment"]),
         "baseline": {"server": old["baseline"], "app": app},
-        "conditions": {**conditions, "control": old.get("twin") is not None},
+        "conditions": {
+            **conditions,
+            "users": [old["users"]],
+            "slice_s": old.get("duration_s"),
+            "together": 1,
+            "control": old.get("twin") is not None,
+        },
         "planned": planned,
     }
 
 
+def was_repeated(line: bytes) -> bool:
+    """Is this line of `trials.jsonl` a disturbed trial? Such a trial was repeated, and the repetition counted."""
+    return b'"repeated":true' in line
+
+
 def upgrade_trial(old: Plain, run: Mapping[str, Any]) -> Plain:
     """A line of `trials.jsonl`; `run` is what `run.json` held."""
-    new = {name: value for name, value in old.items() if name not in {"foreign_ratio", "spoiled", "schema"}}
+    result = old.get("result")
     return {
-        **new,
+        **_without(old, "foreign_ratio", "spoiled", "repeated", "schema"),
         "case": _upgrade_case(old["case"], run),
+        "result": result and _upgrade_result(result),
+        "samples": [_rename(each, "pss_bytes", "memory_bytes") for each in old.get("samples", ())],
+        "slice_cpu_s": [_cpu_s(old)] if result else [],
         "other_cpu_ratio": old.get("foreign_ratio"),
         "disturbed": old.get("spoiled", False),
     }
@@ -52,8 +70,38 @@ def upgrade_trial(old: Plain, run: Mapping[str, Any]) -> Plain:
 
 def upgrade_start(old: Plain, run: Mapping[str, Any]) -> Plain:
     """A line of `lives.jsonl`; `run` is what `run.json` held."""
-    new = {name: value for name, value in old.items() if name not in {"life", "schema"}}
+    new = _rename(_without(old, "life", "schema"), "idle_pss_bytes", "idle_memory_bytes")
     return {**new, "config": _upgrade_case(old["life"], run)}
+
+
+def _upgrade_result(old: Plain) -> Plain:
+    """Only requests that lay wholly inside the window were in the histograms; more were answered in it."""
+    start_ns, end_ns = old["window_start_ns"], old["window_end_ns"]
+    window = {
+        "cycle": 0,
+        "opened_ns": start_ns,
+        "start_ns": start_ns,
+        "end_ns": end_ns,
+        "drained_ns": end_ns,
+        "answers": old["answers"],
+        "requests": old["requests"],
+        "finished": old["answers"],
+    }
+    return {**_without(old, "window_start_ns", "window_end_ns", "answers", "requests"), "slices": [window]}
+
+
+def _cpu_s(old: Plain) -> float | None:
+    """CPU seconds of the server in the window, interpolated between samples."""
+    samples = [Sample(each["at_ns"], each["cpu_s"], each["processes"]) for each in old.get("samples", ())]
+    return cpu_between(samples, old["result"]["window_start_ns"], old["result"]["window_end_ns"])
+
+
+def _without(old: Plain, *names: str) -> Plain:
+    return {name: value for name, value in old.items() if name not in names}
+
+
+def _rename(old: Plain, former: str, name: str) -> Plain:
+    return {**_without(old, former), name: old.get(former)}
 
 
 def _upgrade_case(old: Plain, run: Mapping[str, Any]) -> Plain:

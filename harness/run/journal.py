@@ -13,6 +13,7 @@ from harness.model.results import Record
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from harness.analysis.advice import Advice
     from harness.model.plan import Case, Exclusion
     from harness.model.results import ServerStart
     from harness.run.directory import RunDirectory
@@ -28,7 +29,9 @@ class Progress:
     round: int
     left_s: float
     record: Record | None
-    """The trial that has just ended; None before the first."""
+    """The trial that has just ended; None before the first, and with a notice."""
+    notice: str = ""
+    """Something to say once: the cause of trouble and its remedy."""
 
 
 Watcher = Callable[[Progress], None]
@@ -49,8 +52,11 @@ class Journal:
         self._clock = clock
         self._began_s = clock()
         self._total = 0
-        self._done = 0
+        self._done: set[tuple[int, int, Case]] = set()
+        """What is measured: round, block and case."""
         self._measured = 0
+        self._round = 0
+        self._told: set[str] = set()
 
     def begin(self, exclusions: Iterable[Exclusion], cases: int) -> None:
         """Write down what cannot be measured, or take up what an interrupted run has found; `cases` are to be measured.
@@ -69,17 +75,18 @@ class Journal:
         """So many more cases are to be measured than were known before."""
         self._total += cases
 
-    def take_up(self, number: int) -> Collection[Case]:
-        """The cases that an interrupted run has measured in this round; they count as done."""
-        done = {record.case for record in self.records if record.round == number and record.counts}
-        self._done += len(done)
+    def take_up(self, number: int) -> Collection[tuple[int, Case]]:
+        """The cases that an interrupted run has measured in this round, with their blocks; they count as done."""
+        done = {(record.block, record.case) for record in self.records if record.round == number and record.counts}
+        self._done |= {(number, *each) for each in done}
         return done
 
     def write(self, record: Record) -> None:
         """Put the record of a trial on the disk, and report progress."""
         self.directory.append(record)
         self.records.append(record)
-        self._done += record.counts
+        if record.counts:
+            self._done.add((record.round, record.block, record.case))
         self._measured += record.counts
         self._report(record.round, record)
 
@@ -87,11 +94,21 @@ class Journal:
         """Put what is known of a start of a server on the disk."""
         self.directory.append(start)
 
-    def _report(self, number: int, record: Record | None) -> None:
+    def notify(self, advice: Iterable[Advice]) -> None:
+        """Pass advice on, each topic once in the run."""
+        for each in advice:
+            if each.topic not in self._told:
+                self._told.add(each.topic)
+                self._report(self._round, None, each.text)
+
+    def _report(self, number: int, record: Record | None, notice: str = "") -> None:
         """The time left is what the run has taken so far, per case; before the first case it is the estimate."""
         took_s = self._clock() - self._began_s
         per_case_s = took_s / self._measured if self._measured else self._estimate_s / max(self._total, 1)
-        self._watch(Progress(self._done, self._total, number + 1, per_case_s * (self._total - self._done), record))
+        self._round = number
+        done = len(self._done)
+        left_s = per_case_s * (self._total - done)
+        self._watch(Progress(done, self._total, number + 1, left_s, record, notice))
 
 
 def now() -> str:

@@ -1,18 +1,20 @@
-"""Starts the servers of a run, one configuration at a time, and records how each came and went."""
+"""Starts the servers of a block, and records how each came and went."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.host import process, sampler
+from harness.host import logs, process, sampler
 from harness.model.errors import ServerError
 from harness.model.results import ServerStart
 from harness.model.targets import HOST, Launch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     from harness.model.machine import Placement
     from harness.model.plan import Selection, ServerConfig
@@ -74,9 +76,9 @@ class Launcher:
         except ServerError:
             self._journal.write_start(start)
             raise
-        idle_pss_bytes = None
+        idle_memory_bytes = None
         try:
-            idle_pss_bytes = sampler.tree_pss_bytes(running.pid)
+            idle_memory_bytes = sampler.tree_memory_bytes(running.pid)
             yield Started(config, launch, running)
         finally:
             ended, stopped = running.ended, running.stop()
@@ -88,11 +90,77 @@ class Launcher:
                     active=running.active,
                     stop_s=stopped.stop_s,
                     killed=stopped.killed,
-                    idle_pss_bytes=idle_pss_bytes,
+                    idle_memory_bytes=idle_memory_bytes,
                     ended=ended,
                 )
             )
 
+    @contextmanager
+    def run_together(self, configs: Iterable[ServerConfig], number: int) -> Iterator[Together]:
+        """Servers of a block for as long as it lasts, started one after the other and stopped at the same time.
+
+        One that does not start is missing, with the reason.
+        """
+        together = Together(self, number)
+        try:
+            for config in configs:
+                together.start(config)
+            yield together
+        finally:
+            together.stop()
+
     def _name_log(self, config: ServerConfig) -> str:
         control = "-control" if config.control else ""
         return f"{self._journal.starts:04}-{config.server}{control}-{'tls' if config.tls else 'clear'}.log"
+
+
+class Together:
+    """The servers of a block that run at the same time."""
+
+    def __init__(self, launcher: Launcher, number: int) -> None:
+        self.started: dict[ServerConfig, Started] = {}
+        self.failures: dict[ServerConfig, ServerError] = {}
+        self._launcher = launcher
+        self._number = number
+        self._open: dict[ServerConfig, AbstractContextManager[Started]] = {}
+
+    def start(self, config: ServerConfig) -> None:
+        """Start a server; why one did not start is kept in `failures`."""
+        opened = self._launcher.started(config, self._number)
+        try:
+            self.started[config] = opened.__enter__()
+        except ServerError as error:
+            self.failures[config] = self._explain(config, error)
+        else:
+            self._open[config] = opened
+
+    def _explain(self, config: ServerConfig, error: ServerError) -> ServerError:
+        """An app that cannot run twice (a port, a lock file, a licence of its own) fails beside its first server."""
+        same_app = [each for each in self.started if each.app == config.app]
+        if not same_app:
+            return error
+        beside = ", ".join(each.server for each in same_app)
+        hint = f"{error}; it was started beside {beside}: use --together 1 if the app cannot run twice"
+        return ServerError(hint, error.log_tail, error.ended)
+
+    def restart_ended(self) -> None:
+        """Start again what has ended by itself since it was started; a second time it stays away."""
+        for config, started in list(self.started.items()):
+            if started.running.ended is None:
+                continue
+            ended = started.running.ended
+            self._open.pop(config).__exit__(None, None, None)
+            del self.started[config]
+            if config in self.failures:
+                continue
+            self.start(config)
+            if config in self.started:
+                found = f"found that it ended with {ended}{logs.quote_reason(started.running.log)}"
+                text = f"{config.server}: expected it to keep running, {found}"
+                self.failures[config] = ServerError(text, logs.tail(started.running.log))
+
+    def stop(self) -> None:
+        """Stop all servers at the same time."""
+        with ThreadPoolExecutor(max(1, len(self._open))) as pool:
+            list(pool.map(lambda opened: opened.__exit__(None, None, None), self._open.values()))
+        self._open.clear()

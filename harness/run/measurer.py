@@ -1,30 +1,36 @@
-"""Measures one trial: drives the load beside the sampler, judges what came, and makes the record of it."""
+"""Measures cases that take turns: drives the load beside the samplers, judges what came, and makes the records."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.analysis import verdict, windows
 from harness.host import logs, sampler
+from harness.model.blocks import BlockOrder, Turn
 from harness.model.errors import LoadError
+from harness.model.loads import Rate
 from harness.model.results import Record
 from harness.run import trial
 from harness.run.journal import now
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from harness.host.process import Running
+    from harness.model.loads import Load
     from harness.model.machine import Placement
-    from harness.model.plan import Case, Selection
-    from harness.model.results import LoadResult, RunInfo, Sample, Verdict
+    from harness.model.plan import Case, Selection, ServerConfig
+    from harness.model.results import LoadResult, RunInfo, Sample, Slice, Verdict
     from harness.model.targets import Tls
     from harness.run.journal import Journal
     from harness.run.launcher import Started
 
 
 class Measurer:
-    """Makes records of trials, all under the same conditions."""
+    """Makes the records of measurements, all under the same conditions."""
 
     def __init__(
         self, selection: Selection, info: RunInfo, placement: Placement, token: str, tls: Tls, journal: Journal
@@ -37,72 +43,170 @@ class Measurer:
         self._tls = tls
         self._journal = journal
 
-    def measure(self, started: Started, case: Case, number: int, driven: Case, window_s: float) -> Record:
-        """One trial of a case in round `number`.
+    def measure(self, servers: Mapping[ServerConfig, Started], cases: Sequence[Case], turn: TurnOf) -> list[Record]:
+        """One measurement, in which these cases take turns: a record of each, in their order.
 
-        `driven` is the case that the generator is given; while a rate is searched for, it differs in its load.
+        `servers` are all that run, of which those of other cases are idle meanwhile.
         """
-        order = self._order(started, number, driven, window_s)
+        order = self._order(servers, cases, turn)
         argv = order.argv(Path("result.json"))
-        running = started.running
         started_at = now()
-        try:
-            with sampler.Sampler(running.pid, self._placement.server) as sampling:
-                result = trial.run(order)
-        except LoadError as error:
-            ended = f"the server ended with {running.ended}" if running.ended is not None else None
-            reasons = (*filter(None, [ended]), str(error))
-            tail = f"{error.log_tail}\n{logs.tail(running.log)}".strip()
-            return self.record(case, number, "failed", reasons, started_at=started_at, load_argv=argv, log_tail=tail)
-        around = self._surroundings(case, result, sampling.samples)
-        judgement, reasons = verdict.judge(case, result, around)
-        if running.ended is not None:
-            judgement, reasons = "failed", (f"the server ended with {running.ended}", *reasons)
-        return self.record(
-            case,
-            number,
-            judgement,
-            reasons,
-            started_at=started_at,
-            result=result,
-            samples=sampling.samples,
-            steal_ratio=around.steal_ratio,
-            other_cpu_ratio=around.other_cpu_ratio,
-            overloaded=verdict.is_overloaded(case, result, around),
-            disturbed=verdict.is_disturbed(result, around),
-            load_argv=argv,
-            log_tail="" if judgement == "valid" else logs.tail(running.log),
-        )
+        running = {config: started.running for config, started in servers.items()}
+        with ExitStack() as stack:
+            samplers = {
+                config: stack.enter_context(sampler.Sampler(each.pid, self._placement.server))
+                for config, each in running.items()
+            }
+            try:
+                results = trial.run(order)
+            except LoadError as error:
+                return [self._fail(case, turn, running[case.config], error, started_at, argv) for case in cases]
+        samples = {config: each.samples for config, each in samplers.items()}
+        machine = self._observe_machine(samples, results)
+        found = []
+        for case, result in zip(cases, results, strict=True):
+            ended, own = running[case.config].ended, samples[case.config]
+            others = _list_other_slices(case, cases, results)
+            slice_cpu_s = windows.cpu_by_slice(own, result.slices, others)
+            around = self._surroundings(case, slice_cpu_s, result, machine)
+            judgement, reasons = verdict.judge(turn.drive(case), result, around)
+            if ended is not None:
+                judgement, reasons = "failed", (f"the server ended with {ended}", *reasons)
+            found.append(
+                self.record(
+                    case,
+                    turn,
+                    judgement,
+                    reasons,
+                    started_at=started_at,
+                    result=result,
+                    samples=_thin(own),
+                    slice_cpu_s=slice_cpu_s,
+                    idle_cpu_ratio=windows.idle_cpu_ratio(own, result.slices, others) if len(servers) > 1 else None,
+                    steal_ratio=machine.steal_ratio,
+                    other_cpu_ratio=machine.other_cpu_ratio,
+                    overloaded=verdict.is_overloaded(turn.drive(case), result, around),
+                    disturbed=verdict.is_disturbed(around),
+                    load_argv=argv,
+                    log_tail="" if judgement == "valid" else logs.tail(running[case.config].log),
+                )
+            )
+        return found
 
-    def record(self, case: Case, number: int, judgement: Verdict, reasons: tuple[str, ...], **seen: Any) -> Record:
-        """The record of a trial, or of one that could not take place, in its place in the order of the run."""
-        return Record(case, number, len(self._journal.records), judgement, reasons, **{"started_at": now(), **seen})
+    def record(self, case: Case, turn: TurnOf, judgement: Verdict, reasons: tuple[str, ...], **seen: Any) -> Record:
+        """The record of a case that was measured, or could not be."""
+        values = {"started_at": now(), "block": turn.block, **seen}
+        return Record(case, turn.round, len(self._journal.records), judgement, reasons, **values)
 
-    def _surroundings(self, case: Case, result: LoadResult, samples: Sequence[Sample]) -> verdict.Surroundings:
-        window = result.window_start_ns, result.window_end_ns
-        placement = self._placement
+    def _fail(
+        self, case: Case, turn: TurnOf, running: Running, error: LoadError, started_at: str, argv: tuple[str, ...]
+    ) -> Record:
+        ended = f"the server ended with {running.ended}" if running.ended is not None else None
+        reasons = (*filter(None, [ended]), str(error))
+        tail = f"{error.log_tail}\n{logs.tail(running.log)}".strip()
+        return self.record(case, turn, "failed", reasons, started_at=started_at, load_argv=argv, log_tail=tail)
+
+    def _observe_machine(
+        self, samples: Mapping[ServerConfig, Sequence[Sample]], results: Sequence[LoadResult]
+    ) -> _MachineShares:
+        """What others took from the first slice of a measurement to the last."""
+        slices = [each for result in results for each in result.slices]
+        if not slices:
+            return _MachineShares(None, None, 1.0)
+        between = min(each.opened_ns for each in slices), max(each.drained_ns for each in slices)
+        used = [windows.cpu_between(each, *between) for each in samples.values()]
+        own_cpu_s = None if None in used else sum(filter(None, used))
+        seen = next(iter(samples.values()))
+        other = windows.other_cpu_between(seen, own_cpu_s, *between)
+        # On shared CPUs the generator itself would be among the other processes.
+        steal = windows.steal_between(seen, *between)
+        return _MachineShares(steal, other if self._placement.disjoint else None, (between[1] - between[0]) / 1e9)
+
+    def _surroundings(
+        self, case: Case, used: Sequence[float | None], result: LoadResult, machine: _MachineShares
+    ) -> verdict.Surroundings:
+        known = [each for each in used if each is not None]
+        busy_s = sum((each.drained_ns - each.opened_ns) / 1e9 for each in result.slices)
         return verdict.Surroundings(
-            server_cpu_s=windows.cpu_between(samples, *window),
-            server_cpus=len(placement.server),
-            steal_ratio=windows.steal_between(samples, *window),
-            # On shared CPUs the generator itself would be among the other processes.
-            other_cpu_ratio=windows.other_cpu_between(samples, *window) if placement.disjoint else None,
+            server_cpu_ratio=sum(known) / busy_s if len(known) == len(used) and busy_s else None,
+            server_cpus=len(self._placement.server),
+            steal_ratio=machine.steal_ratio,
+            other_cpu_ratio=machine.other_cpu_ratio,
             ceiling_rps=self._info.ceilings.get(case.protocol),
-            disjoint=placement.disjoint,
+            disjoint=self._placement.disjoint,
+            observed_s=machine.observed_s,
         )
 
-    def _order(self, started: Started, number: int, case: Case, window_s: float) -> trial.Order:
-        name = f"{len(self._journal.records):04}-{case.label}-{case.scenario}-{case.protocol}-load.log"
+    def _order(self, servers: Mapping[ServerConfig, Started], cases: Sequence[Case], turn: TurnOf) -> trial.Order:
+        configs = list(dict.fromkeys(case.config for case in cases))
+        first = cases[0]
+        names = first.label if len(configs) == 1 else f"{len(configs)}-candidates"
+        name = f"{len(self._journal.records):04}-{names}-{first.scenario}-{first.protocol}-load.log"
+        conditions = self._conditions
+        block = BlockOrder(
+            hosts=tuple(servers[config].url for config in configs),
+            turns=tuple(_make_turn(configs.index(case.config), turn.drive(case)) for case in cases),
+            warmup_s=conditions.warmup_s,
+            duration_s=turn.duration_s,
+            slice_s=turn.slice_s if turn.slice_s is not None else conditions.slice_s,
+            request_timeout_s=conditions.request_timeout_s,
+            seed=conditions.seed + 1_000 * turn.round + len(self._journal.records),
+        )
         return trial.Order(
-            case,
-            self._scenarios[case.scenario].path,
-            started.url,
-            self._tls.authority if started.config.tls else None,
-            self._conditions.warmup_s,
-            window_s,
+            block,
+            self._scenarios[first.scenario].path,
+            first.protocol,
+            first.streams,
+            self._tls.authority if first.config.tls else None,
             self._placement.load,
             self._journal.directory.logs / name,
-            self._conditions.seed + number,
-            self._conditions.load_processes,
+            conditions.load_processes,
             self._token,
         )
+
+
+def _list_other_slices(case: Case, cases: Sequence[Case], results: Sequence[LoadResult]) -> list[Slice]:
+    """When the server of this case had its turn in other cases, such as those of more users."""
+    pairs = zip(cases, results, strict=True)
+    return [each for other, result in pairs if other != case and other.config == case.config for each in result.slices]
+
+
+@dataclass(frozen=True)
+class TurnOf:
+    """Where in the run a measurement stands, and how long it is."""
+
+    round: int
+    block: int
+    duration_s: float
+    """Counted time of each case."""
+    slice_s: float | None = None
+    """Length of its slices, where it is not that of the run."""
+    load: Load | None = None
+    """The load that the generator is given, where it is not the case's: a rate that a search tries."""
+
+    def drive(self, case: Case) -> Case:
+        """The case as the generator is given it."""
+        return case if self.load is None else replace(case, load=self.load)
+
+
+class _MachineShares(NamedTuple):
+    """What others took of the machine."""
+
+    steal_ratio: float | None
+    other_cpu_ratio: float | None
+    observed_s: float
+
+
+def _make_turn(candidate: int, case: Case) -> Turn:
+    rate = case.load if isinstance(case.load, Rate) else None
+    return Turn(candidate, case.users, rate.rps if rate else None, rate.arrivals if rate else "uniform")
+
+
+def _thin(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    """The first and the last sample, and those that hold more than CPU time."""
+    ends = {0, len(samples) - 1}
+    return tuple(
+        each
+        for number, each in enumerate(samples)
+        if number in ends or each.memory_bytes is not None or each.switches is not None
+    )

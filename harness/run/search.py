@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from harness.model.results import LoadResult, Record, Step, Verdict
 
 SPARE = 1.05
-"""Not every request that is due in a window lies wholly inside."""
+"""With random arrivals, fewer requests than expected may be due in a trial."""
 MAYBE_ACCIDENTS: Collection[Verdict] = frozenset({"client-limited", "invalid"})
 """Verdicts on a trial after which a rate is tried once more."""
 
@@ -42,7 +42,7 @@ class Try(NamedTuple):
     step: Step
 
 
-def window_s(level: Capacity, rate_rps: float, duration_s: float) -> float:
+def choose_length_s(level: Capacity, rate_rps: float, duration_s: float) -> float:
     """How long a trial at this rate has to look, `duration_s` at least, until its requests carry the percentiles."""
     return max(duration_s, min(SEARCH_LONGEST_S, SPARE * _requests(level) / rate_rps))
 
@@ -54,7 +54,7 @@ def starting_rps(level: Capacity, earlier: Iterable[Record]) -> float:
 
 
 def least_rps(level: Capacity) -> float:
-    """The lowest rate at which the longest window carries the percentiles."""
+    """The lowest rate at which the longest trial carries the percentiles."""
     return max(SEARCH_LEAST_RPS, SPARE * _requests(level) / SEARCH_LONGEST_S)
 
 

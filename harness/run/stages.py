@@ -1,7 +1,8 @@
 """The order of the stages of a run, which only this file knows.
 
-For each round, for each server in shuffled order: start it; then for each of its cases a trial (one unmeasured pass,
-warm-up, window) beside the sampler, whose record is written at once; then stop it. Reports come later, from the files.
+For each round, for each block: start its servers; then for each measurement let the cases take turns (one unmeasured
+pass, warm-up, slices) beside the samplers, and write the records at once; then stop the servers. Reports come later,
+from the files.
 """
 
 from __future__ import annotations
@@ -46,12 +47,12 @@ def measure(
         journal = Journal(directory, watch, plan.estimate_s)
         launcher = Launcher(selection, placement, token, tls, journal)
         measurer = Measurer(selection, info, placement, token, tls, journal)
-        rounds = Rounds(selection.conditions, launcher, measurer, journal)
-        journal.begin(plan.exclusions, plan.trial_count)
+        rounds = Rounds(launcher, measurer, journal)
+        journal.begin(plan.exclusions, plan.case_count)
         for number, planned in enumerate(plan.rounds):
             rounds.carry_out(number, planned)
         for number, further in enumerate(feedback.further_rounds(plan, selection, journal.records), len(plan.rounds)):
-            journal.expect(sum(len(start.cases) for start in further))
+            journal.expect(sum(block.case_count for block in further))
             rounds.carry_out(number, further)
         directory.write_info(replace(info, complete=True))
 
@@ -63,7 +64,7 @@ def _ceilings(selection: Selection, plan: Plan, placement: Placement, tls: Tls, 
         placement,
         tls,
         token,
-        selection.conditions.users,
+        max(selection.conditions.users),
         selection.conditions.streams,
         selection.conditions.load_processes,
     )

@@ -1,12 +1,14 @@
-"""One trial: start `locust`, wait for it and read its result."""
+"""One measurement: start `locust`, wait for it and read its results."""
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,81 +16,94 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.host import cpus, guard, logs
+from harness.host import cpus, guard, logs, process
 from harness.model.errors import LoadError
-from harness.model.loads import Rate
 from harness.model.results import LoadResult
+from harness.model.targets import HOST
 
 if TYPE_CHECKING:
-    from harness.model.plan import Case
+    from harness.model.blocks import BlockOrder
+    from harness.model.protocols import Protocol
 
 _LOCUSTFILE = Path(__file__).parents[1] / "load" / "locustfile.py"
-_SPAWN_PER_S = 100
-"""Users who connect in one second: daphne lets 50 wait, and drops the rest of a burst."""
-_PATIENCE_S = 30.0
-"""Beyond what the trial itself takes, for Locust's start, a slow pass and its end."""
+_SETTING_UP_S = 30.0
+"""Allowed beside the load itself: Locust's start and end."""
+_CONNECTING_S = 10.0
+"""Allowed for connecting to each candidate."""
+POLL_S = 0.01
 _LACKING = "ModuleNotFoundError"
 
 
 @dataclass(frozen=True)
 class Order:
-    """What one trial shall do."""
+    """What the load processes of one measurement are told, and where they run."""
 
-    case: Case
+    block: BlockOrder
     scenario: Path
-    url: str
+    protocol: Protocol
+    streams: int
     authority: Path | None
-    warmup_s: float
-    window_s: float
     cpus: frozenset[int]
     log: Path
-    seed: int
-    """Fixes the gaps of Poisson arrivals."""
     processes: int
     """Load processes, beside Locust's master if there are several."""
     token: str
     """Marks the processes as ours, in their environment."""
 
     def argv(self, result: Path) -> tuple[str, ...]:
-        """The command that writes its result to this file."""
-        case = self.case
-        rate = case.load if isinstance(case.load, Rate) else None
-        open_loop = (
-            ("--rate", str(rate.rps), "--arrivals", rate.arrivals, "--arrivals-seed", str(self.seed)) if rate else ()
-        )
-        several = ("--processes", str(self.processes)) if self.processes > 1 else ()
+        """The command that writes its results to this file."""
+        block = msgspec.json.encode(self.block).decode()
         trust = ("--authority", str(self.authority)) if self.authority else ()
+        # Locust divides users equally among its processes, so each gets as many as the one with most of them needs.
+        users = len(self.block.hosts) * self.processes * math.ceil(self.block.users / self.processes)
         return (
             *(sys.executable, "-m", "locust", "-f", f"{_LOCUSTFILE},{self.scenario}"),
-            *("--headless", "--only-summary", "--loglevel", "WARNING", "--host", self.url),
-            *("--users", str(case.users), "--spawn-rate", str(_SPAWN_PER_S)),
-            *("--protocol", case.protocol, "--streams", str(case.streams), *trust, *open_loop, *several),
-            *("--warmup", str(self.warmup_s), "--window", str(self.window_s)),
-            *("--result", str(result)),
+            *("--headless", "--only-summary", "--loglevel", "WARNING", "--host", self.block.hosts[0]),
+            *("--users", str(users), "--spawn-rate", str(users)),
+            *("--protocol", self.protocol, "--streams", str(self.streams), *trust),
+            *("--request-timeout", f"{self.block.request_timeout_s:g}", "--arrivals-seed", str(self.block.seed)),
+            *("--block", block, "--result", str(result), *self._several()),
         )
+
+    def _several(self) -> tuple[str, ...]:
+        if self.processes == 1:
+            return ()
+        port = str(process.free_port(HOST))
+        listen = ("--master-bind-host", HOST, "--master-bind-port", port)
+        return ("--processes", str(self.processes), *listen, "--master-host", HOST, "--master-port", port)
 
     @property
     def deadline_s(self) -> float:
-        """When to give up."""
-        return self.case.users / _SPAWN_PER_S + self.warmup_s + self.window_s + _PATIENCE_S
+        """After how many seconds to give up: more than all slices can take, with lead-ins and unanswered requests."""
+        block = self.block
+        candidates, turns = len(block.hosts), len(block.turns)
+        slices_s = candidates * (_CONNECTING_S + block.warmup_s) + 2 * turns * block.duration_s
+        # The verification pass, the warm-up and one slice may each wait for requests that are never answered.
+        return slices_s + (2 * candidates + turns) * block.request_timeout_s + _SETTING_UP_S
 
 
-def run(order: Order) -> LoadResult:
-    """Load the server as ordered; raises `LoadError` when no result came."""
+def run(order: Order) -> list[LoadResult]:
+    """Load the candidates as ordered; a result for each turn. Raises `LoadError` if there is none."""
     with tempfile.TemporaryDirectory(prefix="harness-") as folder:
         result = Path(folder) / "result.json"
-        status = _locust(order, order.argv(result))
+        status = _locust(order, order.argv(result), result)
         if not result.exists():
             raise _failed(f"expected a result, found that locust ended with status {status}", order)
-        return msgspec.json.decode(result.read_bytes(), type=LoadResult)
+        found = msgspec.json.decode(result.read_bytes(), type=list[LoadResult] | str)
+        if isinstance(found, str):
+            raise LoadError(found, logs.tail(order.log))
+        return found
 
 
-def _locust(order: Order, argv: tuple[str, ...]) -> int:
-    """Run the command in a process group of its own, of which nothing is left afterwards; its exit status."""
+def _locust(order: Order, argv: tuple[str, ...], result: Path) -> int | None:
+    """Run the command in a new process group until it has written its result, and leave nothing of it.
+
+    Return its exit status, or None if it was ended: Locust takes half a second to end by itself, with nothing to do.
+    """
     environment = {key: value for key, value in os.environ.items() if not key.startswith("LOCUST_")}
     environment[guard.VARIABLE] = order.token
     with order.log.open("wb") as log, cpus.running_on(order.cpus):
-        process = subprocess.Popen(
+        started = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -97,18 +112,21 @@ def _locust(order: Order, argv: tuple[str, ...]) -> int:
             start_new_session=True,
         )
     try:
-        return process.wait(order.deadline_s)
-    except subprocess.TimeoutExpired:
-        raise _failed(f"expected a result within {order.deadline_s:.0f} s, found none", order) from None
+        deadline_s = time.monotonic() + order.deadline_s
+        while started.poll() is None and not result.exists():
+            if time.monotonic() > deadline_s:
+                raise _failed(f"expected a result within {order.deadline_s:.0f} s, found none", order)
+            time.sleep(POLL_S)
+        return started.poll()
     finally:
-        _end(process)
+        _end(started)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Leave nothing of the process group behind."""
+def _end(started: subprocess.Popen[bytes]) -> None:
+    """End every process of the group."""
     with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+        os.killpg(started.pid, signal.SIGKILL)
+    started.wait()
 
 
 def _failed(text: str, order: Order) -> LoadError:

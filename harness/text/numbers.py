@@ -9,11 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 NOTHING = "–"
 """Takes the place of a number that there is not."""
+DISTURBED = "~"
+"""The sign before an absolute number that was disturbed."""
 _DIGITS = 3
+WIDEST = 3
+"""An interval whose ends differ by more than this factor is not shown: it only says that there were too few rounds."""
+TOO_FEW = "too few rounds"
+"""Takes the place of such an interval."""
 _WHOLE_PERCENT = 9.95
 """From here on a percentage is written without a tenth."""
 
@@ -38,6 +44,23 @@ def percent(share: float) -> str:
 def tolerance(share: float) -> str:
     """A precision that was asked for, with the digits it was given: ±5 % · ±0.25 %."""
     return f"±{100 * share:g} %"
+
+
+def is_telling(low: float, high: float) -> bool:
+    """Is an interval narrow enough to be shown?"""
+    return low == high or 0 < low <= high <= WIDEST * low
+
+
+def interval(low: float, high: float, form: Callable[[float], str]) -> str:
+    """`low – high`, or why it is not shown; empty after a single round, which has no interval."""
+    if low == high:
+        return ""
+    return f"{form(low)} – {form(high)}" if is_telling(low, high) else TOO_FEW
+
+
+def half_width(share: float) -> str:
+    """Half the width of an interval, relative: ±1.2 %."""
+    return f"±{percent(share)}" if (1 + share) ** 2 <= WIDEST else TOO_FEW
 
 
 def plural(number: int, noun: str) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from harness.analysis import noise
-from harness.text.numbers import plural, significant
+from harness.model.plan import Conditions
+from harness.text.numbers import TOO_FEW, is_telling, plural, significant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,12 +56,23 @@ def show_noise(screen: Screen, found: Noise) -> None:
         lines.append(f"requests/s from {significant(min(found.samples_rps))} to {significant(max(found.samples_rps))}")
     lines.append(f"false difference in requests/s {_difference(found.throughput, found.resolves_throughput)}")
     lines.append(f"false difference in CPU per request {_difference(found.cpu, found.resolves_cpu)}")
+    lines.append(_foretell(found))
     for line in (*lines, *found.reasons):
         screen.say(f"{_INDENT}{line}")
+
+
+def _foretell(found: Noise) -> str:
+    """What a run will be able to tell on this machine."""
+    usual = f"a run of {plural(Conditions.rounds, 'round')} × {Conditions.duration_s:g} s here"
+    ratios = "ratios not known" if found.half_width is None else f"ratios to about ±{found.half_width:.1%}"
+    marked = f"{found.disturbed} of {plural(len(found.samples_rps), 'sample')} were disturbed"
+    absolute = f"absolute numbers will be marked, since {marked}" if found.disturbed else "absolute numbers undisturbed"
+    return f"{usual}: {ratios}, {absolute}"
 
 
 def _difference(ratio: Ratio | None, resolves: float | None) -> str:
     if ratio is None or resolves is None:
         return "not known"
-    interval = f"{ratio.low - 1:+.1%} to {ratio.high - 1:+.1%}"
+    telling = is_telling(ratio.low, ratio.high)
+    interval = f"{ratio.low - 1:+.1%} to {ratio.high - 1:+.1%}" if telling else TOO_FEW
     return f"{ratio.value - 1:+.1%} ({interval}); resolves {resolves:.1%} in {noise.ROUNDS} rounds"

@@ -14,13 +14,13 @@ from rich.text import Text
 
 from harness.analysis.naming import BY_SERVER
 from harness.catalog.listing import version_of
-from harness.cli.terminal.trials import CaseNames, describe_extent, describe_trial
+from harness.cli.terminal.trials import CaseNames, describe_extent, describe_resolution, describe_trial
 from harness.model.protocols import PROTOCOLS
-from harness.report import interruption, scaling, trust
+from harness.report import interruption, scaling, trust, users
 from harness.report.columns import TEXT_COLUMNS
 from harness.report.sections import is_sweep, make_sections
-from harness.report.sentences import answer
-from harness.text.numbers import NOTHING, count, duration, plural
+from harness.report.sentences import answer, explain_reference
+from harness.text.numbers import NOTHING, count, duration, join, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -81,12 +81,18 @@ class Screen:
             f"{describe_extent(plan, selection)}, about {duration(plan.estimate_s)}; "
             f"seed {selection.conditions.seed}, baseline {names.naming.name(selection.baseline)}"
         )
+        if resolution := describe_resolution(plan, selection):
+            self.say(f"  {resolution}")
         if every_start:
-            for number, starts in enumerate(plan.rounds, 1):
-                for start in starts:
-                    transport = "TLS" if start.config.tls else "clear"
-                    trials = ", ".join(f"{case.scenario} {case.protocol}" for case in start.cases)
-                    self.say(f"  round {number}  {names.candidate(start.config)} ({transport}): {trials}")
+            for number, blocks in enumerate(plan.rounds, 1):
+                for block in blocks:
+                    transport = "TLS" if block.configs[0].tls else "clear"
+                    servers = ", ".join(names.candidate(config) for config in block.configs)
+                    self.say(f"  round {number}  together ({transport}): {servers}")
+                    for cases in block.measurements:
+                        numbers = ", ".join(str(each) for each in sorted({case.users for case in cases}))
+                        turns = plural(len(cases), "turn")
+                        self.say(f"      {cases[0].scenario} {cases[0].protocol}, {numbers} users: {turns}")
         alike = Counter(
             (BY_SERVER.name(each.case.candidate), each.case.protocol, each.reason) for each in plan.exclusions
         )
@@ -101,9 +107,12 @@ class Screen:
             yield lambda progress: self._line(progress, names)
             return
         with self.bar(transient=False) as bar:
-            task = bar.add_task("", total=plan.trial_count)
+            task = bar.add_task("", total=plan.case_count)
 
             def watch(progress: Progress) -> None:
+                if progress.notice:
+                    bar.print(f"! {progress.notice}", markup=False)
+                    return
                 last = describe_trial(progress.record, names) if progress.record is not None else ""
                 if progress.record is not None and progress.record.verdict != "valid":
                     bar.print(last, markup=False)
@@ -114,6 +123,8 @@ class Screen:
             yield watch
 
     def _line(self, progress: Progress, names: CaseNames) -> None:
+        if progress.notice:
+            self.say(f"! {progress.notice}")
         if progress.record is not None:
             self.say(
                 f"[{progress.done}/{progress.total}] round {progress.round} · "
@@ -121,16 +132,23 @@ class Screen:
             )
 
     def ranking(self, run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> None:
-        """Print how far an interrupted run came, a table for each comparison, and how far to believe them."""
+        """Print how far an interrupted run came, the control, a table for each comparison, and what limits them."""
         summaries = [each for comparison in comparisons for each in comparison.summaries]
         for number, line in enumerate(interruption.lines(run, summaries)):
             self.say(f"  {line}" if number else line)
         sections = make_sections(run, comparisons)
+        for line in trust.control_lines(sections):
+            self.say(line)
         for section in sections:
             self._ranking_table(section)
             self._notes(run, section)
-            if more := scaling.sentence(run, section, sections):
-                self.say(more)
+            further = (
+                explain_reference(run, section),
+                scaling.sentence(run, section, sections),
+                users.sentence(section, sections),
+            )
+            for line in filter(None, further):
+                self.say(line)
         for line in trust.lines(run, sections):
             self.say(line)
 
@@ -151,13 +169,19 @@ class Screen:
         return Text(str(cell) if with_interval else cell.value)
 
     def _notes(self, run: RunInfo, section: Section) -> None:
-        """Print the reasons of single rows. A sweep has many: only those of rows that are not valid, and its answer."""
+        """Print the reasons, each once with the rows that have it.
+
+        A sweep has many: only those of rows that are not valid, and its answer.
+        """
+        names: dict[str, list[str]] = {}
         for summary in section.summary.summaries:
             if is_sweep(run) and summary.verdict == "valid":
                 continue
             at = f" at {count(summary.offered_rps)}/s" if summary.own_share and summary.offered_rps else ""
             for reason in summary.reasons:
-                self.say(f"{summary.name}{at}: {reason}")
+                names.setdefault(reason, []).append(f"{summary.name}{at}")
+        for reason, own in names.items():
+            self.say(f"{join(own)}: {reason}")
         if is_sweep(run):
             self.say(answer(section))
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.analysis.naming import Naming
-from harness.model.loads import SWEEP_OWN_SHARES, Capacity, Rate, Sweep
+from harness.analysis.budget import TYPICAL, TYPICAL_SLICE_S, estimate_half_width
+from harness.analysis.naming import Levels, Naming
+from harness.model.loads import SWEEP_OWN_SHARES, Capacity, Rate, Saturate, Sweep
 from harness.model.plan import Candidate
-from harness.text.numbers import count, plural, significant, tolerance
+from harness.text.numbers import count, half_width, percent, plural, significant, tolerance
 
 if TYPE_CHECKING:
     from harness.model.plan import Case, Plan, Selection, ServerConfig
@@ -20,30 +22,31 @@ class CaseNames:
     """Names the cases of a plan by what it has several of."""
 
     naming: Naming
-    workers: bool
+    levels: Levels
 
     @classmethod
     def of(cls, plan: Plan) -> CaseNames:
         """The names of this plan's cases, those that cannot be measured included."""
         cases = [*plan.cases, *(each.case for each in plan.exclusions)]
-        return cls(Naming.of(case.candidate for case in cases), len({case.workers for case in cases}) > 1)
+        return cls(Naming.of(case.candidate for case in cases), Levels.of(cases))
 
-    def candidate(self, of: ServerConfig | Case) -> str:
+    def candidate(self, of: ServerConfig) -> str:
         """`uvicorn`, `starlette on uvicorn, 2 workers`."""
         name = self.naming.name(Candidate(of.server, of.app, of.control))
-        return f"{name}, {plural(of.workers, 'worker')}" if self.workers else name
+        return f"{name}, {plural(of.workers, 'worker')}" if self.levels.workers else name
 
     def case(self, case: Case) -> str:
-        """`plaintext · h1 · uvicorn`, `plaintext · h1 · uvicorn at 4,000/s`."""
+        """`plaintext · h1 · uvicorn`, `plaintext · h1 · uvicorn, 8 users, 2 workers at 4,000/s`."""
         at = f" at {count(case.load.rps)}/s" if isinstance(case.load, Rate) else ""
-        return f"{case.scenario} · {case.protocol} · {self.candidate(case)}{at}"
+        candidate = ", ".join([self.naming.name(case.candidate), *self.levels.names(case)])
+        return f"{case.scenario} · {case.protocol} · {candidate}{at}"
 
 
 def describe_extent(plan: Plan, selection: Selection) -> str:
     """How many trials in how many rounds, as far as it is known before the run."""
     conditions = selection.conditions
     kind = "searches of several trials each" if isinstance(conditions.load, Capacity) else "trials"
-    known = f"{plan.trial_count} {kind} in {plural(len(plan.rounds), 'round')}"
+    known = f"{plan.case_count} {kind} in {plural(len(plan.rounds), 'round')}"
     if isinstance(conditions.load, Sweep):
         shares = f"each at {len(SWEEP_OWN_SHARES)} shares of what it reached, and at the rates that all share"
         return f"{known} in a closed loop, then {plural(conditions.rounds, 'round')}, {shares}"
@@ -51,6 +54,20 @@ def describe_extent(plan: Plan, selection: Selection) -> str:
         most = len(plan.rounds) + len(plan.further)
         known += f", up to {plural(most, 'round')} until {tolerance(conditions.precision)}"
     return known
+
+
+def describe_resolution(plan: Plan, selection: Selection) -> str | None:
+    """How precise the ratios of a closed loop will be, as far as can be said before; None where it cannot."""
+    conditions = selection.conditions
+    slice_s = conditions.slice_s or TYPICAL_SLICE_S
+    cycles = max(1, round(conditions.duration_s / slice_s))
+    reached = estimate_half_width(TYPICAL, len(plan.rounds), cycles)
+    if reached is None or not isinstance(conditions.load, Saturate) or len({each.candidate for each in plan.cases}) < 2:  # noqa: PLR2004 - a ratio needs two
+        return None
+    return (
+        f"ratios to about {half_width(reached)}, where cycles vary by {percent(math.sqrt(TYPICAL.of_cycles))} "
+        f"and starts by {percent(math.sqrt(TYPICAL.of_starts))}; `harness doctor` measures how much they vary here"
+    )
 
 
 def describe_trial(record: Record, names: CaseNames) -> str:

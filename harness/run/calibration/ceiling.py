@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from harness.catalog import listing
 from harness.host import process
+from harness.model.blocks import BlockOrder, Turn
 from harness.model.errors import LoadError, ServerError
-from harness.model.plan import Case, Conditions
+from harness.model.plan import Conditions
 from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, WEBSOCKET_PROTOCOLS
 from harness.model.targets import HOST, App, Launch, Server
 from harness.run import trial
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from harness.model.targets import Scenario, Tls
 
 WARMUP_S = 0.2
-WINDOW_S = 0.5
+DURATION_S = 0.5
 _SCRIPT = Path(__file__).with_name("null_server.py")
 
 
@@ -46,10 +47,10 @@ class Generator:
     placement: Placement
     tls: Tls
     token: str
-    users: int = Conditions.users
+    users: int = Conditions.users[0]
     streams: int = 1
     processes: int = 1
-    window_s: float = WINDOW_S
+    duration_s: float = DURATION_S
 
 
 def measure_ceilings(
@@ -74,8 +75,8 @@ def measure_ceilings(
 
 
 def compute_rate_rps(result: LoadResult) -> float:
-    """Requests per second; with custom users, errors count too, over warm-up and window together."""
-    failed_rps = result.errors.total / (WARMUP_S + result.window_s)
+    """Requests per second; with custom users, errors count too, over warm-up and slice together."""
+    failed_rps = result.errors.total / (WARMUP_S + result.counted_s)
     return result.throughput_rps + (failed_rps if not result.verified else 0.0)
 
 
@@ -89,24 +90,38 @@ def run_trials(generator: Generator, scenario: Scenario, protocol: Protocol, tri
     """Run this many trials of a scenario against the null server; trials that fail give no result."""
     tls = generator.tls if protocol in TLS_PROTOCOLS else None
     launch = Launch(HOST, process.free_port(HOST), "", tls=tls, python=generator.python)
-    case = Case(NULL.name, APP.name, scenario.name, protocol, users=generator.users, streams=generator.streams)
     with tempfile.TemporaryDirectory(prefix="harness-") as folder:
         logs = Path(folder)
-        order = trial.Order(
-            case,
-            scenario.path,
-            f"{'https' if tls else 'http'}://{launch.address}",
-            tls.authority if tls else None,
-            WARMUP_S,
-            generator.window_s,
-            generator.placement.load,
-            logs / "load.log",
-            0,
-            generator.processes,
-            generator.token,
-        )
+        url = f"{'https' if tls else 'http'}://{launch.address}"
+        turn = Turn(0, generator.users)
+        order = make_order(generator, scenario, protocol, url, turn, logs, generator.duration_s, generator.streams)
         log = logs / "null.log"
         with process.start(NULL, APP, launch, cpus=generator.placement.server, log=log, token=generator.token):
             for _ in range(tries):
                 with suppress(LoadError):
-                    yield trial.run(order)
+                    yield trial.run(order)[0]
+
+
+def make_order(
+    generator: Generator,
+    scenario: Scenario,
+    protocol: Protocol,
+    url: str,
+    turn: Turn,
+    folder: Path,
+    duration_s: float,
+    streams: int,
+    processes: int | None = None,
+) -> trial.Order:
+    """Load on one target, in one slice."""
+    return trial.Order(
+        BlockOrder((url,), (turn,), WARMUP_S, duration_s, duration_s, Conditions.request_timeout_s, 0),
+        scenario.path,
+        protocol,
+        streams,
+        generator.tls.authority if protocol in TLS_PROTOCOLS else None,
+        generator.placement.load,
+        folder / "load.log",
+        processes or generator.processes,
+        generator.token,
+    )

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 from harness.catalog import listing
 from harness.host import cpus, process
+from harness.model.blocks import Turn
 from harness.model.errors import HarnessError
-from harness.model.loads import SATURATE, Load
-from harness.model.plan import Case, Conditions
+from harness.model.loads import SATURATE, Load, Rate
+from harness.model.plan import Conditions
 from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, Protocol
 from harness.model.targets import HOST, Launch, Scenario, Server
 from harness.run import trial
-from harness.run.calibration.ceiling import APP, NULL, Generator, find_smallest_scenario
+from harness.run.calibration.ceiling import APP, NULL, Generator, find_smallest_scenario, make_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from harness.model.results import LoadResult
 
 WARMUP_S = 0.5
-WINDOW_S = 2.0
+DURATION_S = 2.0
 _USERS = Path(__file__).with_name("users")
 
 
@@ -36,7 +37,7 @@ _USERS = Path(__file__).with_name("users")
 class Side:
     """One of the two generators that are compared: ours with these settings, or a reference generator."""
 
-    users: int = Conditions.users
+    users: int = Conditions.users[0]
     streams: int = 1
     processes: int = 1
     load: Load = SATURATE
@@ -131,20 +132,13 @@ def run_locust(side: Side, protocol: Protocol, url: str, generator: Generator) -
     """Run one trial with our users or those of the file."""
     scenario: Scenario = listing.read_scenario(_USERS / side.file) if side.file else find_smallest_scenario(protocol)
     with tempfile.TemporaryDirectory(prefix="harness-") as folder:
-        order = trial.Order(
-            Case("target", APP.name, scenario.name, protocol, side.load, side.users, side.streams),
-            scenario.path,
-            url,
-            generator.tls.authority if protocol in TLS_PROTOCOLS else None,
-            WARMUP_S,
-            WINDOW_S,
-            generator.placement.load,
-            Path(folder) / "load.log",
-            0,
-            side.processes,
-            generator.token,
+        rate_rps = side.load.rps if isinstance(side.load, Rate) else None
+        turn = Turn(0, side.users, rate_rps)
+        folder_path = Path(folder)
+        order = make_order(
+            generator, scenario, protocol, url, turn, folder_path, DURATION_S, side.streams, side.processes
         )
-        return trial.run(order)
+        return trial.run(order)[0]
 
 
 def find_missing(tools: set[str]) -> set[str]:
@@ -155,8 +149,8 @@ def find_missing(tools: set[str]) -> set[str]:
 def _run_tool(side: Side, url: str, generator: Generator) -> float:
     connections = side.users // side.streams
     argv = {
-        "wrk": ["wrk", "-t1", f"-c{connections}", f"-d{WINDOW_S:g}s", url],
-        "h2load": ["h2load", "-t1", f"-c{connections}", f"-m{side.streams}", f"-D{WINDOW_S:g}", url],
+        "wrk": ["wrk", "-t1", f"-c{connections}", f"-d{DURATION_S:g}s", url],
+        "h2load": ["h2load", "-t1", f"-c{connections}", f"-m{side.streams}", f"-D{DURATION_S:g}", url],
     }[str(side.tool)]
     with cpus.running_on(generator.placement.load):
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)

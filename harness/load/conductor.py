@@ -1,0 +1,176 @@
+"""Conducts a block: tells all load processes which slice comes next, and merges their results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import gevent
+import gevent.queue
+import msgspec
+import psutil
+from locust.runners import MasterRunner
+
+from harness.load import messages
+from harness.load.account import merge
+from harness.load.slices import choose_lead_in_s, choose_slice_s, count_cycles, order_turns
+from harness.load.transport import CONNECT_TIMEOUT_S
+from harness.model.results import LoadResult
+
+if TYPE_CHECKING:
+    from locust.env import Environment
+    from locust.rpc import Message
+    from locust.runners import Runner
+
+    from harness.model.blocks import BlockOrder
+
+GAP_S = 0.12
+"""The pause before a second slice in a row of one candidate: the server is sampled in it."""
+START_WAIT_S = 20.0
+"""How long Locust may take to start its processes and users."""
+ANSWER_WAIT_S = 10.0
+"""How long a process may be silent beyond the time that its part can take."""
+WATCH_S = 0.1
+"""The interval at which the load processes are checked."""
+
+
+class ProcessLostError(Exception):
+    """A load process ended or is silent, so a part of the load is missing."""
+
+
+class Conductor:
+    """Runs the slices of a block on all load processes at the same time; in Locust's master if there are several."""
+
+    def __init__(self, environment: Environment, runner: Runner, order: BlockOrder) -> None:
+        self._environment = environment
+        self._runner = runner
+        self._options: Any = environment.parsed_options
+        self._order = order
+        self._answers: gevent.queue.Queue[dict[str, Any]] = gevent.queue.Queue()
+        self._failing: set[int] = set()
+        """Candidates that get no further turn: a request was unanswered, or not one answer was right."""
+        self._children = psutil.Process().children() if isinstance(runner, MasterRunner) else []
+        gevent.spawn(self._conduct)
+
+    def answer(self, msg: Message, **_: Any) -> None:
+        """A process is ready, has finished a slice, or sends its results."""
+        self._answers.put(msg.data)
+
+    def _conduct(self) -> None:
+        try:
+            found: list[LoadResult] | str = self._carry_out()
+        except ProcessLostError as error:
+            found = str(error)
+        # Whoever waits for the file finds it whole.
+        unfinished = Path(f"{self._options.result}.part")
+        unfinished.write_bytes(msgspec.json.encode(found))
+        unfinished.rename(self._options.result)
+        self._environment.process_exit_code = 1 if isinstance(found, str) else 0
+        # In a new greenlet, because quitting kills the one that reads messages.
+        gevent.spawn(self._runner.quit)
+
+    def _carry_out(self) -> list[LoadResult]:
+        """Warm up every candidate, then all cycles; the result of each turn."""
+        order = self._order
+        connecting_s = CONNECT_TIMEOUT_S + order.request_timeout_s
+        readiness = self._collect("to connect", START_WAIT_S + len(order.hosts) * connecting_s)
+        right = [all(each["right"][number] for each in readiness) for number in range(len(order.hosts))]
+        self._failing = {number for number, each in enumerate(right) if not each}
+        residence_us = self._warm_up()
+        open_loop = any(turn.rate_rps is not None for turn in order.turns)
+        slice_s = order.slice_s or choose_slice_s(residence_us, order.duration_s, open_loop=open_loop)
+        lead_in_s = choose_lead_in_s(residence_us)
+        cycles = count_cycles(order.duration_s, slice_s)
+        last = None
+        groups = [(turn.users, turn.rate_rps) for turn in order.turns]
+        for cycle, turns in enumerate(order_turns(groups, cycles, order.seed)):
+            for turn in turns:
+                candidate = order.turns[turn].candidate
+                if candidate in self._failing:
+                    continue
+                if candidate == last and len(order.hosts) > 1:
+                    # The server's CPU time is read between its slices.
+                    gevent.sleep(GAP_S)
+                last = candidate
+                done = self._slice(turn, cycle, lead_in_s, slice_s, counted=True)
+                if _all_failed(done) or any(each["unanswered"] for each in done):
+                    self._failing.add(candidate)
+        self._runner.send_message(messages.FINISH, {"right": right})
+        results = [
+            msgspec.json.decode(each["results"], type=list[LoadResult])
+            for each in self._collect("to send its results", ANSWER_WAIT_S)
+        ]
+        return [merge(parts) for parts in zip(*results, strict=True)]
+
+    def _warm_up(self) -> list[int]:
+        """Load on each candidate under its heaviest turn; the residence times (µs) of those that answered.
+
+        A candidate that answers some requests and not others is measured all the same, in one slice, because its
+        unanswered requests count only there.
+        """
+        order, found = self._order, []
+        for candidate in range(len(order.hosts)):
+            own = [number for number, turn in enumerate(order.turns) if turn.candidate == candidate]
+            if candidate in self._failing or not own or not order.warmup_s:
+                continue
+            heaviest = max(own, key=lambda number: (order.turns[number].users, order.turns[number].rate_rps or 0.0))
+            done = self._slice(heaviest, -1, 0.0, order.warmup_s, counted=False)
+            if _all_failed(done):
+                self._failing.add(candidate)
+            found.append(max(int(each["residence_us"]) for each in done))
+        return found
+
+    def _slice(
+        self, turn: int, cycle: int, lead_in_s: float, length_s: float, *, counted: bool
+    ) -> list[dict[str, Any]]:
+        """One slice on all processes; how it went in each."""
+        data = {"turn": turn, "cycle": cycle, "lead_in_s": lead_in_s, "length_s": length_s, "counted": counted}
+        self._runner.send_message(messages.SLICE, data)
+        waiting_s = 2 * (self._order.request_timeout_s + CONNECT_TIMEOUT_S)
+        return self._collect("to end a slice", lead_in_s + length_s + waiting_s + ANSWER_WAIT_S)
+
+    def _collect(self, what: str, within_s: float) -> list[dict[str, Any]]:
+        """One answer of each process; raises `ProcessLostError` when one cannot come."""
+        answers: list[dict[str, Any]] = []
+        until_s = monotonic() + within_s
+        while len(answers) < self._processes:
+            try:
+                answers.append(self._answers.get(timeout=WATCH_S))
+            except gevent.queue.Empty:
+                self._require_all()
+                if monotonic() > until_s:
+                    found = f"found {len(answers)} of {self._processes} after {within_s:.0f} s"
+                    raise ProcessLostError(f"expected all load processes {what}, {found}") from None
+        return answers
+
+    def _require_all(self) -> None:
+        """Raise `ProcessLostError` if a process has ended: without its share of the load the block is not valid."""
+        ended = [str(child.pid) for child in self._children if not _runs(child)]
+        # A process of this machine may be too busy for heartbeats and still run; of others nothing else is known.
+        remote = self._runner.clients.missing if isinstance(self._runner, MasterRunner) else []
+        missing = [] if self._children else [worker.id for worker in remote]
+        if ended:
+            found = f"found that process {' and '.join(ended)} has ended"
+        elif missing:
+            found = f"found that Locust's worker {' and '.join(missing)} sends no heartbeat"
+        else:
+            return
+        hint = "it was killed, perhaps for lack of memory, unless the lines above name an error"
+        raise ProcessLostError(f"expected {self._processes} load processes to run until the end, {found}; {hint}")
+
+    @property
+    def _processes(self) -> int:
+        return int(self._options.expect_workers) if isinstance(self._runner, MasterRunner) else 1
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _all_failed(done: list[dict[str, Any]]) -> bool:
+    """Was there a failure, and not one right answer?"""
+    return any(each["failed"] for each in done) and not any(each["right"] for each in done)

@@ -1,0 +1,155 @@
+"""The candidates in a load process: the users of each, and the gate that lets them through while it is their turn."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+
+import gevent
+from gevent import get_hub, getcurrent
+from gevent.event import Event
+from gevent.lock import BoundedSemaphore
+
+from harness.load.account import Account
+from harness.load.arrivals import Arrivals
+from harness.load.exchange import Failure
+from harness.load.slices import divide_users
+from harness.load.transport import CONNECT_TIMEOUT_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from greenlet import greenlet
+
+    from harness.model.blocks import BlockOrder
+
+CONNECT_AT_ONCE = 32
+"""Users that connect at the same time: daphne keeps 50 connections waiting, and drops the others of a burst."""
+
+
+class Client(Protocol):
+    """The part of a user's client that a lane uses."""
+
+    pending_since_ns: int
+    """When the request in flight was written (ns of the monotonic clock); 0 if there is none."""
+
+    @property
+    def is_open(self) -> bool:
+        """Can the next request be sent without connecting?"""
+
+    def reopen(self) -> None:
+        """Connect again; raises `Failure`."""
+
+    def give_up(self, failure: Failure) -> None:
+        """End the request in flight with this failure."""
+
+
+class Lane:
+    """The users of one candidate in this process."""
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+        self.account = Account()
+        self.admitted = 0
+        """Users with a lower number may begin a task; 0 closes the gate."""
+        self.busy = 0
+        """Users inside a task."""
+        self.verified = Event()
+        """Set when the verification pass of this candidate is over."""
+        self.right = True
+        """Was the verification pass right, and could every user connect?"""
+        self.keeps_connections = True
+        """Did the server leave the first user's connection open after its answers?"""
+        self.clients: dict[int, Client] = {}
+        """The clients of the users that have connected, by the number of the user."""
+        self.ready = 0
+        """Users that have connected, and in the case of the first one, verified."""
+        self.arrivals: Arrivals | None = None
+        """The source of requests in an open loop; None in a closed loop."""
+        self.connecting = BoundedSemaphore(CONNECT_AT_ONCE)
+        self._parked: dict[int, greenlet] = {}
+        self._members: Counter[type] = Counter()
+
+    def join(self, kind: type) -> int:
+        """Add a user of a class; returns its number."""
+        number = self._members.total()
+        self._members[kind] += 1
+        return number
+
+    def members(self, kind: type | None = None) -> int:
+        """How many users there are, of one class or of all."""
+        return self._members.total() if kind is None else self._members[kind]
+
+    def open(self, users: int, schedule: Iterator[int] | None = None) -> None:
+        """Let this many users through; in an open loop they send when the schedule says so."""
+        if schedule is None:
+            self.arrivals = None
+        else:
+            self.arrivals = self.arrivals or Arrivals(self.account)
+            self.arrivals.begin(schedule, users)
+        self.admitted = users
+        loop = get_hub().loop
+        for number, user in list(self._parked.items()):
+            if number < users:
+                del self._parked[number]
+                loop.run_callback(user.switch)
+
+    def close(self) -> None:
+        """Let nobody begin another task; in an open loop the schedule ends by itself, and what is due is still sent."""
+        if self.arrivals is None:
+            self.admitted = 0
+
+    def restore_connections(self, users: int) -> None:
+        """Open again what the server has closed since the last turn: servers close connections that are idle for long.
+
+        Where that fails, the user's next request fails too, and is counted.
+        """
+        closed = [client for number, client in self.clients.items() if number < users and not client.is_open]
+        if self.keeps_connections and closed:
+            restoring = [gevent.spawn(self._restore, client) for client in closed]
+            gevent.joinall(restoring, timeout=CONNECT_TIMEOUT_S)
+            gevent.killall(restoring)
+
+    def _restore(self, client: Client) -> None:
+        with self.connecting, suppress(Failure):
+            client.reopen()
+
+    def wait(self, number: int) -> None:
+        """Wait until the user with this number may begin a task."""
+        while number >= self.admitted:
+            self._parked[number] = getcurrent()
+            try:
+                get_hub().switch()
+            except BaseException:
+                self._parked.pop(number, None)
+                raise
+
+    def is_idle(self, now_ns: int) -> bool:
+        """Is nothing in flight and nothing due? Users that wait for a request to become due are idle."""
+        if self.arrivals is None:
+            return self.busy == 0
+        return self.busy == self.arrivals.waiting_users and self.arrivals.is_empty(now_ns)
+
+
+class Stage:
+    """The lanes of this process: one for each candidate of a block, or one for the host that Locust is given."""
+
+    def __init__(self) -> None:
+        self.lanes = [Lane("")]
+        self.needed_users = 2**31
+        """Users of each lane that take part; there may be more, as Locust divides them equally among processes."""
+        self.verifying = BoundedSemaphore(1)
+        """One candidate at a time is verified, so that its answers are not those of a busy machine."""
+
+    def prepare(self, order: BlockOrder, processes: int, index: int) -> None:
+        """Make a lane for each candidate."""
+        self.lanes = [Lane(host) for host in order.hosts]
+        self.needed_users = divide_users(order.users, processes, index)
+
+    def assign(self, kind: type) -> Lane:
+        """The lane that a new user of a class belongs to: lanes are filled evenly, each with users of all classes."""
+        return min(self.lanes, key=lambda lane: (lane.members(), lane.members(kind)))
+
+
+stage = Stage()

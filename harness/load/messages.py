@@ -1,0 +1,12 @@
+"""What the processes of a block send each other; a single process sends these messages to itself."""
+
+READY = "harness_ready"
+"""From each load process: its users are connected. `right`: for each candidate, was the verification pass right?"""
+SLICE = "harness_slice"
+"""From the conductor: run a slice. `turn`, `cycle`, `lead_in_s`, `length_s`; `counted` is false in the warm-up."""
+DONE = "harness_done"
+"""From each load process: a slice is over. `residence_us` is the mean; `right`, `failed`, `unanswered` are numbers."""
+FINISH = "harness_finish"
+"""From the conductor: there are no more slices. `right`: for each candidate, whether all processes found it right."""
+RESULT = "harness_result"
+"""From each load process at the end. `results`: a `LoadResult` for each turn, as JSON."""

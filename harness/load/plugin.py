@@ -1,0 +1,63 @@
+"""The Locust plugin: adds the harness's options to Locust, and starts what measures a block.
+
+`locust -f scenarios/plaintext.py --help` shows the options. Without `--block` nothing is measured, and a scenario is an
+ordinary Locust file with Locust's statistics.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args
+
+from locust import events
+from locust.runners import MasterRunner, WorkerRunner
+
+from harness.load import messages
+from harness.load.conductor import Conductor
+from harness.load.recorder import Recorder, read_order
+from harness.model.loads import Arrivals
+from harness.model.protocols import PROTOCOLS
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+    from locust.env import Environment
+    from locust.runners import Runner
+
+
+@events.init_command_line_parser.add_listener
+def _add_options(parser: ArgumentParser) -> None:
+    # Locust's master sends the options to its workers, so their types must be serialisable; Path is not.
+    group = parser.add_argument_group("harness", "Options of the harness")
+    group.add_argument("--protocol", choices=PROTOCOLS, help="Protocol to use; by default HTTP/1.1 or WebSocket")
+    group.add_argument(
+        "--streams", type=int, default=1, help="HTTP/2 and HTTP/3: number of users that share a connection"
+    )
+    group.add_argument("--authority", help="PEM file of the certificate authority to trust")
+    group.add_argument(
+        "--request-timeout", type=float, default=30.0, help="Seconds after which a request without an answer fails"
+    )
+    group.add_argument(
+        "--rate", type=float, help="Open loop with this many requests per second; without it, a closed loop"
+    )
+    group.add_argument(
+        "--arrivals", choices=get_args(Arrivals), default="uniform", help="Open loop: how requests are spaced in time"
+    )
+    group.add_argument("--arrivals-seed", type=int, default=0, help="Seed for --arrivals poisson")
+    group.add_argument("--block", help="Measure this block of candidates, given as JSON (the harness writes it)")
+    group.add_argument("--result", help="Write the results of the block to this JSON file, or why there are none")
+
+
+@events.init.add_listener
+def _init(environment: Environment, runner: Runner, **_: Any) -> None:
+    if not isinstance(runner, MasterRunner):
+        recorder = Recorder(environment, runner)
+        environment.events.test_start.add_listener(recorder.start)
+        environment.events.test_stop.add_listener(recorder.stop)
+        environment.events.spawning_complete.add_listener(recorder.all_users_spawned)
+        runner.register_message(messages.SLICE, recorder.slice)
+        runner.register_message(messages.FINISH, recorder.finish)
+    order = read_order(environment.parsed_options)
+    if order is not None and not isinstance(runner, WorkerRunner):
+        conductor = Conductor(environment, runner, order)
+        for message in (messages.READY, messages.DONE, messages.RESULT):
+            runner.register_message(message, conductor.answer)

@@ -1,0 +1,44 @@
+"""The order for the load processes of one measurement: which candidates take turns, for how long, under which load."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.model.loads import Arrivals
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One case in a cycle: which candidate's users send, how many of them, and in an open loop at which rate."""
+
+    candidate: int
+    """Number of the candidate, as in `BlockOrder.hosts`."""
+    users: int
+    rate_rps: float | None = None
+    """Requests per second that are due, over all load processes; None in a closed loop."""
+    arrivals: Arrivals = "uniform"
+
+
+@dataclass(frozen=True)
+class BlockOrder:
+    """Everything that the load processes of one measurement need to know."""
+
+    hosts: tuple[str, ...]
+    """Base URL of each candidate."""
+    turns: tuple[Turn, ...]
+    """The cases that take turns, all in a closed loop or all in an open loop."""
+    warmup_s: float
+    """Load on each candidate before the first cycle."""
+    duration_s: float
+    """Counted time of each turn, over all cycles."""
+    slice_s: float | None
+    """Counted time of a turn in one cycle; None to choose it from the service times in the warm-up."""
+    request_timeout_s: float
+    """A request without an answer after this time is unanswered."""
+    seed: int
+    """Fixes the order of turns in each cycle, and the gaps of Poisson arrivals."""
+
+    @property
+    def users(self) -> int:
+        """How many users each candidate has."""
+        return max(turn.users for turn in self.turns)
