@@ -9,7 +9,7 @@ from typing import Any
 from harness.model.histogram import Histogram
 from harness.model.machine import Activity, Busy, Cpu, Limits, Machine, Network, Power, Processor, Python, Ram, System
 from harness.model.plan import Candidate, Case, Conditions
-from harness.model.results import Connections, Environment, Errors, LoadResult, Record, RunInfo, Sample, Verdict
+from harness.model.results import Connections, Environment, Errors, LoadResult, Record, RunInfo, Sample, Slice, Verdict
 
 SECOND_NS = 1_000_000_000
 CASE = Case("a", "asgi", "plaintext", "h1")
@@ -40,22 +40,36 @@ def run_info(info: RunInfo = RUN, **changes: Any) -> RunInfo:
     return replace(info, conditions=conditions, **changes)
 
 
-def load_result(answers: int = 1_000, response_us: int | Sequence[int] = 1_000, **changes: Any) -> LoadResult:
-    """A window of one second in which so many requests were answered, all of them right."""
-    times_us = [response_us] * answers if isinstance(response_us, int) else response_us
-    response = Histogram.of(times_us)
+def load_slices(
+    answers: Sequence[float] = (1_000,), length_ns: int = SECOND_NS, *, apart_ns: int = 0, lead_in_ns: int = 0
+) -> tuple[Slice, ...]:
+    """A slice for each cycle, in which so many requests were answered; the others' turns between take `apart_ns`."""
+    found = []
+    start_ns = SECOND_NS
+    for cycle, number in enumerate(answers):
+        opened_ns, end_ns = start_ns - lead_in_ns, start_ns + length_ns
+        whole = round(number)
+        found.append(Slice(cycle, opened_ns, start_ns, end_ns, end_ns, number, whole, whole))
+        start_ns = end_ns + apart_ns + lead_in_ns
+    return tuple(found)
+
+
+def load_result(
+    answers: int | Sequence[int] = 1_000, response_us: int | Sequence[int] = 1_000, **changes: Any
+) -> LoadResult:
+    """One slice of one second in which so many requests were answered, all of them right; or a slice for each cycle."""
+    slices = changes.pop("slices", None) or load_slices([answers] if isinstance(answers, int) else answers)
+    finished = sum(each.finished for each in slices)
+    response = Histogram.of([response_us] * finished if isinstance(response_us, int) else response_us)
     result = LoadResult(
-        window_start_ns=SECOND_NS,
-        window_end_ns=2 * SECOND_NS,
-        answers=answers,
-        requests=answers,
-        started=answers,
-        finished=answers,
+        slices=slices,
+        started=finished,
+        finished=finished,
         abandoned=0,
         errors=Errors(),
         response=response,
         service=response,
-        send_lag=Histogram.of([0] * answers),
+        send_lag=Histogram.of([0] * finished),
         by_name={},
         connections=Connections(opened=32, negotiated="http/1.1"),
         cpu_ratio=0.5,
@@ -66,14 +80,25 @@ def load_result(answers: int = 1_000, response_us: int | Sequence[int] = 1_000, 
 def record(
     case: Case = CASE,
     number: int = 0,
-    answers: int = 1_000,
+    answers: int | Sequence[int] = 1_000,
     *,
     verdict: Verdict = "valid",
     cpu_s: float = 0.5,
     peak_bytes: int = 40_000_000,
     **result: Any,
 ) -> Record:
-    """A trial of one second, sampled from the start of its window to the end; keywords as for `load_result`."""
-    samples = (Sample(SECOND_NS, 1.0, 1, peak_bytes), Sample(2 * SECOND_NS, 1.0 + cpu_s, 1))
-    reasons = () if verdict == "valid" else (f"{verdict} for a reason",)
-    return Record(case, number, number, verdict, reasons, "", load_result(answers, **result), samples)
+    """A trial, sampled at its start and its end, with `cpu_s` shared by answers; keywords as for `load_result`."""
+    found = load_result(answers, **result)
+    first, last = found.slices[0], found.slices[-1]
+    samples = (Sample(first.opened_ns, 1.0, 1, peak_bytes), Sample(last.drained_ns, 1.0 + cpu_s, 1))
+    finished = sum(each.finished for each in found.slices) or 1
+    return Record(
+        case,
+        number,
+        number,
+        verdict,
+        () if verdict == "valid" else (f"{verdict} for a reason",),
+        result=found,
+        samples=samples,
+        slice_cpu_s=tuple(cpu_s * each.finished / finished for each in found.slices),
+    )

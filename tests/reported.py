@@ -61,3 +61,11 @@ def interrupted_run(*missing: str) -> Reported:
         replace(each, rounds=1 + number % 2) for number, each in enumerate(summaries) if each.case.server not in missing
     ]
     return replace(RUN, planned=planned, complete=False), grouped(done)
+
+
+def without_baseline() -> Reported:
+    """A comparison over HTTP/2, which the baseline does not speak: granian, the fastest, takes its place."""
+    (found,) = synthetic.summaries(("granian", "hypercorn"), [("plaintext", "h2")], synthetic.no_faults, 200)
+    fault = Fault("unsupported", ("uvicorn speaks no HTTP/2",))
+    (silent,) = synthetic.summaries(("uvicorn",), [("plaintext", "h2")], lambda _: fault, 200)
+    return RUN, [replace(found, summaries=(*found.summaries, *silent.summaries))]

@@ -131,7 +131,18 @@ def grouped(summaries: Iterable[CaseSummary]) -> list[ComparisonSummary]:
     found: dict[Comparison, list[CaseSummary]] = {}
     for each in summaries:
         found.setdefault(each.case.comparison, []).append(each)
-    return [ComparisonSummary(comparison, tuple(sorted(own, key=_place))) for comparison, own in found.items()]
+    return [
+        ComparisonSummary(comparison, tuple(sorted(own, key=_place)), _reference(own))
+        for comparison, own in found.items()
+    ]
+
+
+def _reference(summaries: Sequence[CaseSummary]) -> Candidate | None:
+    """The candidate whose ratio is exactly 1, else uvicorn if there are ratios."""
+    paired = [each for each in summaries if each.ratio_to_baseline and not each.case.control]
+    exact = [each for each in paired if each.ratio_to_baseline and each.ratio_to_baseline.throughput == Ratio(1, 1, 1)]
+    usual = [each for each in paired if each.case.server == "uvicorn"]
+    return next((each.case.candidate for each in (*exact, *usual)), None)
 
 
 def _place(summary: CaseSummary) -> tuple[float, float, str]:
@@ -207,6 +218,35 @@ def with_workers(
     """Plaintext over HTTP/1.1 by worker count; each worker after the first adds `each_more` of what the first does."""
     alone = flat(summaries(servers, USUAL_COMPARISONS[:1], no_faults, 200))
     return grouped(times(each, 1 + each_more * (count - 1), count) for count in counts for each in alone)
+
+
+def with_users(
+    factors: Mapping[int, Mapping[str, float]], *, protocol: Protocol = "h1", control: bool = False
+) -> list[ComparisonSummary]:
+    """Plaintext by number of users: for each number, what the servers answer ÷ what the first of them answers."""
+    found = []
+    for users, own in factors.items():
+        alone = flat(summaries(list(own), [("plaintext", protocol)], no_faults, 200, control=control))
+        base = next(each for each in alone if each.case.server == next(iter(own)))
+        assert base.throughput_rps is not None
+        order = sorted(own, key=lambda server: -own[server])
+        for each in alone:
+            ratio = own[each.case.server]
+            rate = base.throughput_rps.median * ratio
+            width = 0.0 if each.case.candidate == base.case.candidate else 0.03
+            around = Ratio(ratio, ratio * (1 - width), ratio * (1 + width))
+            found.append(
+                replace(
+                    each,
+                    case=replace(each.case, users=users),
+                    throughput_rps=_about(rate),
+                    throughput_by_round_rps=(rate,) * 5,
+                    cpu_us_per_request=_about(900_000 / rate),
+                    ratio_to_baseline=Ratios(around, around, None),
+                    rank=None if each.case.control else 1 + order.index(each.case.server),
+                )
+            )
+    return grouped(found)
 
 
 def with_apps(servers: Sequence[str], apps: Sequence[str]) -> list[ComparisonSummary]:

@@ -16,7 +16,7 @@ from harness.run.calibration import ceiling, others
 @pytest.fixture(scope="module")
 def generator() -> Iterator[ceiling.Generator]:
     with guard.guard() as token, certificates.issue() as tls:
-        yield ceiling.Generator(sys.executable, place(available()), tls, token, users=4, window_s=0.2)
+        yield ceiling.Generator(sys.executable, place(available()), tls, token, users=4, duration_s=0.2)
 
 
 @pytest.mark.parametrize("protocol", sorted(ceiling.NULL.protocols))

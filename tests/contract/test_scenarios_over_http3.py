@@ -13,7 +13,7 @@ from harness.analysis import verdict
 from harness.catalog import listing
 from harness.host import certificates, guard, process
 from harness.host.cpus import available
-from harness.model.plan import Case
+from harness.model.blocks import BlockOrder, Turn
 from harness.model.targets import HOST, Launch
 from harness.run import trial
 
@@ -42,25 +42,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def test_every_answer_is_right_over_http3(name: str, streams: int, served: Served, tmp_path: Path) -> None:
     (scenario,) = listing.choose("scenarios", listing.scenarios(), [name])
     assert served.launch.tls is not None
-    case = Case(SERVER, "asgi", name, "h3", users=USERS, streams=streams)
-    order = trial.Order(
-        case,
-        scenario.path,
-        f"https://{served.launch.address}",
-        served.launch.tls.authority,
-        warmup_s=0.05,
-        window_s=0.3,
-        cpus=available(),
-        log=tmp_path / "load.log",
-        seed=0,
-        processes=1,
-        token=served.token,
-    )
-    result = trial.run(order)
+    block = BlockOrder((f"https://{served.launch.address}",), (Turn(0, USERS),), 0.05, 0.3, None, 10.0, seed=0)
+    authority, log = served.launch.tls.authority, tmp_path / "load.log"
+    order = trial.Order(block, scenario.path, "h3", streams, authority, available(), log, 1, served.token)
+    (result,) = trial.run(order)
     assert result.errors.examples == {}
     assert result.checked
     assert result.requests > 0
     assert result.started == result.finished + result.abandoned
-    assert result.abandoned <= USERS
+    assert (result.abandoned, result.unanswered) == (0, 0)
     assert result.connections.opened == USERS // streams + result.connections.reopened
     assert result.connections.negotiated == f"TLSv1.3 {verdict.AGREED['h3']}"

@@ -17,7 +17,19 @@ from harness.__main__ import main
 from harness.model.results import SCHEMA
 
 HARNESS = (sys.executable, "-m", "harness")
-QUICK = ("--warmup", "50ms", "--duration", "200ms", "--users", "4", "--scenarios", "plaintext", "--protocols", "h1")
+QUICK = (
+    "--no-control",
+    "--warmup",
+    "50ms",
+    "--duration",
+    "200ms",
+    "--users",
+    "4",
+    "--scenarios",
+    "plaintext",
+    "--protocols",
+    "h1",
+)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +117,7 @@ def test_a_run_compared_with_itself_is_refused_because_it_would_meet_every_gate(
     [
         ("run.json", '{"id": ', f"run.json: expected a run of schema {SCHEMA}, found that "),
         ("run.json", '{"schema": 99}', f"run.json: expected schema {SCHEMA} of this version, found 99"),
+        ("trials.jsonl", "{}\n", "trials.jsonl, line 1: expected a record of schema 1, found none of its 'case'"),
         (
             "trials.jsonl",
             f'{{"schema": {SCHEMA}}}\n',
@@ -159,7 +172,7 @@ def test_two_servers_of_one_run_are_paired_and_the_comment_has_a_table(harness: 
     done = harness("compare", "before/latest:uvicorn", "before/latest:granian", "--format", "markdown")
     assert done.returncode == 0, done.stderr
     assert "| start | start-up s | " in done.stdout
-    assert "rounds are paired" in done.stdout
+    assert "so they are paired, cycle by cycle" in done.stdout
     assert "server: uvicorn " in done.stdout
 
 

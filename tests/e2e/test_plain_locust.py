@@ -30,7 +30,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def locust(file: Path, url: str, *options: str) -> tuple[int, list[dict[str, Any]]]:
-    """Run Locust without the harness for a second; return its exit status and its statistics."""
+    """Run Locust without the harness for two seconds; return its exit status and its statistics."""
     argv = [
         sys.executable,
         "-m",
@@ -48,7 +48,9 @@ def locust(file: Path, url: str, *options: str) -> tuple[int, list[dict[str, Any
         "2s",
     ]
     done = subprocess.run([*argv, "--json", *options], capture_output=True, text=True, check=False, timeout=60)
-    return done.returncode, json.loads(done.stdout)
+    # Each process prints a list, and those that are not the master an empty one.
+    lists = [json.loads(text) for text in done.stdout.replace("]\n[", "]\0[").split("\0")]
+    return done.returncode, [entry for entries in lists for entry in entries]
 
 
 @pytest.mark.parametrize("scenario", ["plaintext", "items", "json", "ws_echo"])
@@ -89,3 +91,41 @@ class Wrong(HttpScenario):
     status, (entry,) = locust(scenario, url)
     assert status == 1
     assert entry["num_failures"] == entry["num_requests"] > 0
+
+
+@pytest.mark.parametrize("processes", [(), ("--processes", "2")], ids=["one process", "two processes"])
+def test_an_open_loop_sends_its_rate(processes: tuple[str, ...], url: str) -> None:
+    status, (entry,) = locust(listing.folder("scenarios") / "plaintext.py", url, "--rate", "200", *processes)
+    assert (status, entry["num_failures"]) == (0, 0)
+    # It sends for 2 s, less what Locust takes to start its users.
+    assert 20 < entry["num_requests"] <= 420
+    in_the_best_second = max(entry["num_reqs_per_sec"].values())
+    assert in_the_best_second <= 220
+
+
+def test_custom_users_are_counted_once_beside_the_plugin(url: str, tmp_path: Path) -> None:
+    custom = tmp_path / "custom.py"
+    custom.write_text(
+        """from locust import FastHttpUser, constant, task
+
+import harness.load.plugin
+
+
+class Reader(FastHttpUser):
+    wait_time = constant(0.01)
+    sent = 0
+
+    @task
+    def read(self):
+        self.client.get("/plaintext")
+        Reader.sent += 1
+
+    def on_stop(self):
+        # Locust's statistics may lack what is being sent at this moment, and nothing may be there twice.
+        if not 0 <= self.environment.stats.total.num_requests - Reader.sent <= 4:
+            self.environment.process_exit_code = 3
+"""
+    )
+    status, (entry,) = locust(custom, url)
+    assert (status, entry["num_failures"]) == (0, 0)
+    assert sum(entry["response_times"].values()) == entry["num_requests"] > 0

@@ -12,7 +12,19 @@ from pathlib import Path
 import pytest
 
 HARNESS = (sys.executable, "-m", "harness")
-QUICK = ("--rounds", "1", "--warmup", "50ms", "--duration", "200ms", "--users", "4", "--protocols", "h1")
+QUICK = (
+    "--no-control",
+    "--rounds",
+    "1",
+    "--warmup",
+    "50ms",
+    "--duration",
+    "200ms",
+    "--users",
+    "4",
+    "--protocols",
+    "h1",
+)
 SHOP = """
 import json
 import os

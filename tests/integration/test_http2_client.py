@@ -97,8 +97,9 @@ def test_users_of_one_connection_get_their_right_answers(name: str, protocol: st
         together(*(gevent.spawn(use, client, user) for user, client in enumerate(clients)))
         for client in clients:
             client.close()
-    assert account.take_failures() == []
-    assert account.started == sum(folded.batch.ended.size for folded in account.fold()) == 3 * 2 * len(everything(0))
+    recorded, failures = account.take()
+    assert failures == []
+    assert account.started == sum(each.batch.ended.size for each in recorded) == 3 * 2 * len(everything(0))
     assert (account.opened, account.reopened, account.resent) == (1, 0, 0)
     assert account.negotiated == ("TLSv1.3 h2" if protocol == "h2" else "h2c")
 
@@ -115,7 +116,7 @@ def test_a_connection_that_the_server_retires_is_opened_again(tmp_path: Path) ->
     with serving("hypercorn", tmp_path, None) as endpoint:
         pool = Pool(endpoint, account, streams=1)
         together(*(gevent.spawn(use, pool.client()) for _ in range(2)))
-    assert account.take_failures() == []
+    assert account.failures() == []
     assert (account.opened, account.reopened) == (4, 2)
     assert account.resent <= 2
 

@@ -96,8 +96,9 @@ def test_users_share_connections_as_configured_and_get_their_right_answers(serve
     together(*(gevent.spawn(use, client, user) for user, client in enumerate(users)))
     for client in users:
         client.close()
-    assert account.take_failures() == []
-    assert account.started == sum(folded.batch.ended.size for folded in account.fold()) == 4 * 11
+    recorded, failures = account.take()
+    assert failures == []
+    assert account.started == sum(each.batch.ended.size for each in recorded) == 4 * 11
     assert (account.opened, account.reopened, account.resent) == (2, 0, 0)
     assert account.negotiated == "TLSv1.3 h3"
 

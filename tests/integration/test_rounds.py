@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from harness.host import guard
 from harness.host.guard import processes_of
 from harness.model.loads import Capacity, Rate
 from harness.model.machine import Placement
-from harness.model.plan import Candidate, Case, Conditions, PlannedStart, Selection
+from harness.model.plan import Block, Candidate, Case, Conditions, Selection, ServerConfig
 from harness.model.results import Record
 from harness.model.targets import App, Launch, Server, Tls
 from harness.run.directory import RunDirectory
 from harness.run.journal import Journal
 from harness.run.launcher import Launcher, Started
-from harness.run.measurer import Measurer
+from harness.run.measurer import Measurer, TurnOf
 from harness.run.rounds import Rounds
 from tests.builders import RUN, load_result
 
@@ -42,15 +43,19 @@ def stub(kind: str) -> Server:
 
 
 class ScriptedMeasurer(Measurer):
-    """Drives no load: a script says what each trial comes to."""
+    """Drives no load: a script says what the turn of each case comes to."""
 
     script: Script
     seen: list[tuple[str, Case, int]]
 
-    def measure(self, started: Started, case: Case, number: int, driven: Case, window_s: float) -> Record:  # noqa: ARG002 - a script needs no time
-        self.seen.append((started.config.server, driven, started.running.pid))
-        answer = {"judgement": "valid", "reasons": (), **self.script(started, driven)}
-        return self.record(case, number, **answer)
+    def measure(self, servers: Mapping[ServerConfig, Started], cases: Sequence[Case], turn: TurnOf) -> list[Record]:
+        records = []
+        for case in cases:
+            started, driven = servers[case.config], turn.drive(case)
+            self.seen.append((started.config.server, driven, started.running.pid))
+            answer = {"judgement": "valid", "reasons": (), **self.script(started, driven)}
+            records.append(self.record(case, turn, **answer))
+        return records
 
 
 class Bench:
@@ -68,13 +73,14 @@ class Bench:
         self.measurer = ScriptedMeasurer(selection, RUN, placement, token, tls, self.journal)
         self.measurer.script, self.measurer.seen = script, []
         launcher = Launcher(selection, placement, token, tls, self.journal)
-        self.rounds = Rounds(selection.conditions, launcher, self.measurer, self.journal)
+        self.rounds = Rounds(launcher, self.measurer, self.journal)
 
     def carry_out(self, *cases: Case, number: int = 0) -> list[tuple[str, str]]:
         """One round of these cases; the scenarios and verdicts of its records, in their order."""
-        configs = dict.fromkeys(case.config for case in cases)
-        starts = [PlannedStart(each, tuple(case for case in cases if case.config == each)) for each in configs]
-        self.rounds.carry_out(number, tuple(starts))
+        configs = tuple(dict.fromkeys(case.config for case in cases))
+        scenarios = dict.fromkeys(case.scenario for case in cases)
+        measurements = tuple(tuple(case for case in cases if case.scenario == each) for each in scenarios)
+        self.rounds.carry_out(number, (Block(configs, measurements, 1.0),))
         return [(each.case.scenario, each.verdict) for each in self.journal.records if each.round == number]
 
 
@@ -124,6 +130,34 @@ def test_a_server_that_ends_while_it_is_measured_is_started_again_for_the_cases_
     assert [start.ended for start in table.directory.read_starts()] == ["SIGKILL", None]
 
 
+def test_a_server_that_ends_twice_is_not_started_a_third_time(bench: Callable[..., Bench]) -> None:
+    def script(started: Started, _case: Case) -> dict[str, Any]:
+        if started.config.server == "prompt":
+            kill(started)
+            return {"judgement": "failed", "reasons": ("it ended",)}
+        return {}
+
+    three = replace(ONE, scenario="three")
+    table = bench(script)
+    table.carry_out(ONE, TWO, three)
+    assert len(table.directory.read_starts()) == 2
+    assert table.journal.records[-1].reasons[0].startswith("prompt: expected it to keep running, found that it ended")
+
+
+def test_the_servers_of_a_block_run_at_the_same_time(bench: Callable[..., Bench]) -> None:
+    alive: list[bool] = []
+
+    def script(started: Started, _case: Case) -> dict[str, Any]:
+        alive.append(
+            all(psutil.pid_exists(pid) for pid in [started.running.pid, *(pid for *_, pid in table.measurer.seen)])
+        )
+        return {}
+
+    table = bench(script)
+    table.carry_out(ONE, replace(ONE, control=True))
+    assert alive == [True, True]
+
+
 def test_a_server_that_does_not_start_costs_its_own_cases_a_number_and_no_others(bench: Callable[..., Bench]) -> None:
     table = bench()
     silent = replace(ONE, server="wrong")
@@ -131,15 +165,6 @@ def test_a_server_that_does_not_start_costs_its_own_cases_a_number_and_no_others
     (failed, _) = table.journal.records
     assert failed.reasons[0].startswith("wrong: expected the right answer to GET / within 2 s")
     assert [start.ready_s is None for start in table.directory.read_starts()] == [True, False]
-
-
-def test_a_case_that_the_machine_disturbed_is_measured_once_more_and_both_trials_are_kept(
-    bench: Callable[..., Bench],
-) -> None:
-    outcomes = iter([{"disturbed": True, "judgement": "invalid"}, {"disturbed": True, "judgement": "invalid"}])
-    table = bench(lambda _started, _case: next(outcomes))
-    table.carry_out(ONE)
-    assert [each.repeated for each in table.journal.records] == [True, False]
 
 
 def test_what_an_interrupted_run_has_measured_is_not_measured_again(bench: Callable[..., Bench]) -> None:

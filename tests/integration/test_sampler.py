@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+import statistics
 import subprocess
 import sys
 import textwrap
 import time
+from contextlib import ExitStack
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
-from harness.host.sampler import Sampler, machine_time, tree, tree_pss_bytes
+from harness.catalog import listing
+from harness.host import process
+from harness.host.guard import guard
+from harness.host.sampler import Sampler, machine_time, memory_bytes, tree, tree_memory_bytes
+from harness.model.targets import HOST, Launch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +31,7 @@ TOLERANCE_S = 0.03
 """The CPU time of children that were waited for is known in hundredths of a second, for user and system each."""
 
 PROGRAM = textwrap.dedent("""
-    import os, resource, signal, sys, threading, time
+    import mmap, os, resource, signal, sys, threading, time
 
     def burn(seconds=0.15):
         until = time.process_time() + seconds
@@ -48,6 +55,15 @@ PROGRAM = textwrap.dedent("""
     def grow():
         global ballast
         ballast = os.urandom(1 << 25)
+
+    def share(size):
+        global shared
+        shared = mmap.mmap(-1, size)  # shared with the children that are forked from now on
+        shared.write(os.urandom(size))
+
+    def read_shared():
+        for at in range(0, len(shared), mmap.PAGESIZE): shared[at]
+        signal.pause()
 
     def fork_and_stay():
         children.append(fork(stay, 0))
@@ -173,11 +189,13 @@ def test_the_cpu_time_of_a_tree_that_ended_is_kept(subject: Subject) -> None:
         sampled(sampler, lambda sample: sample.cpu_s >= used_s)
         subject.do("children.append(fork(stay, 0))")
         sampled(sampler, lambda sample: sample.processes == 2)
+        pids = tree(subject.pid)
         os.killpg(subject.pid, 9)
         subject._process.wait()
+        sampled(sampler, lambda _: memory_bytes(pids) == 0)  # the child may end later
     last = sampler.samples[-1]
     assert last.cpu_s >= used_s
-    assert last.pss_bytes == 0
+    assert last.memory_bytes == 0
     assert never_falls(sampler.samples)
 
 
@@ -191,14 +209,49 @@ def test_children_of_every_thread_and_their_children_belong_to_the_tree(subject:
 
 def test_memory_grows_when_a_process_writes_to_more_of_it(subject: Subject) -> None:
     grown = 1 << 25  # an interpreter alone has less
-    assert 0 < tree_pss_bytes(subject.pid) < grown
+    assert 0 < tree_memory_bytes(subject.pid) < grown
     with Sampler(subject.pid) as sampler:
         subject.do("grow()")
-    assert tree_pss_bytes(subject.pid) >= grown
-    first, last = sampler.samples[0].pss_bytes, sampler.samples[-1].pss_bytes
+    assert tree_memory_bytes(subject.pid) >= grown
+    first, last = sampler.samples[0].memory_bytes, sampler.samples[-1].memory_bytes
     assert first is not None
     assert last is not None
     assert first < grown <= last
+
+
+def test_memory_that_processes_of_a_tree_share_counts_once(subject: Subject) -> None:
+    size = 1 << 25
+    before = tree_memory_bytes(subject.pid)
+    subject.do(f"share({size})")
+    for _ in range(3):
+        subject.do("children.append(fork(read_shared))")
+    with Sampler(subject.pid) as sampler:
+        sampled(sampler, lambda sample: sample.processes == 4 and mapped(subject.pid, size))
+    assert size <= tree_memory_bytes(subject.pid) - before < 1.5 * size
+
+
+def mapped(pid: int, size: int) -> bool:
+    """Have all processes of the tree as much memory as this?"""
+    return all(psutil.Process(each).memory_info().rss >= size for each in tree(pid))
+
+
+def test_the_memory_of_a_server_is_the_same_alone_and_beside_three_others(tmp_path: Path) -> None:
+    uvicorn, asgi = listing.find("servers", listing.servers(), "uvicorn"), listing.find("apps", listing.apps(), "asgi")
+
+    def start(token: str) -> process.Running:
+        launch = Launch(HOST, process.free_port(HOST), asgi.target, python=sys.executable)
+        log = tmp_path / f"{launch.port}.log"
+        return process.start(uvicorn, asgi, launch, cpus=frozenset(os.sched_getaffinity(0)), log=log, token=token)
+
+    def memory_of(server: process.Running) -> float:
+        return statistics.median(tree_memory_bytes(server.pid) for _ in range(5))
+
+    with guard() as token, ExitStack() as stack:
+        server = stack.enter_context(start(token))
+        alone = memory_of(server)
+        for _ in range(3):
+            stack.enter_context(start(token))
+        assert memory_of(server) == pytest.approx(alone, rel=0.02)
 
 
 def test_context_switches_are_what_the_process_reports(subject: Subject) -> None:
@@ -230,6 +283,17 @@ def test_context_switches_never_fall_when_a_process_ends(subject: Subject) -> No
         sampled(sampler, lambda each: each.processes == 1)
     seen = [each.switches for each in sampler.samples if each.switches is not None]
     assert seen == sorted(seen)
+
+
+def test_the_first_the_last_and_every_tenth_sample_are_full(subject: Subject) -> None:
+    with Sampler(subject.pid) as sampler:
+        sampled(sampler, lambda _: len(sampler.samples) > 21)
+    *before, last = sampler.samples
+    full = [number for number, each in enumerate(before) if each.switches is not None]
+    assert full[:1] == [0]
+    assert len(full) > 1
+    assert all(number % 10 == 0 for number in full)
+    assert last.switches is not None
 
 
 def test_frequency_is_the_mean_of_the_cpus_that_have_one(

@@ -1,4 +1,4 @@
-"""A trial gives a result of all its processes, or says in one line why there is none; nothing of it is left."""
+"""A trial gives a result for each turn, or says in one line why there is none; nothing of it is left."""
 
 from __future__ import annotations
 
@@ -6,61 +6,248 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from harness.host import certificates, guard
 from harness.host.cpus import available, place
+from harness.load.slices import SLICE_RESIDENCES
+from harness.model.blocks import BlockOrder, Turn
 from harness.model.errors import LoadError
-from harness.model.plan import Case
+from harness.model.results import LoadResult
 from harness.run import trial
 from harness.run.calibration import ceiling, others
+from tests.integration.answering_server import answering
 
 
 @pytest.fixture
 def order(tmp_path: Path) -> Iterator[trial.Order]:
-    """Half a second of `plaintext` against the null server."""
+    """0.3 s of `plaintext` against the null server."""
     with guard.guard() as token, certificates.issue() as tls:
         generator = ceiling.Generator(sys.executable, place(available()), tls, token)
         with others.start_null_server(generator) as null:
             yield trial.Order(
-                Case("null", "none", "plaintext", "h1", users=4),
+                BlockOrder((null.url("h1"),), (Turn(0, users=4),), 0.05, 0.3, None, request_timeout_s=10.0, seed=0),
                 ceiling.find_smallest_scenario("h1").path,
-                null.url("h1"),
+                "h1",
+                1,
                 None,
-                warmup_s=0.05,
-                window_s=0.3,
-                cpus=available(),
-                log=tmp_path / "load.log",
-                seed=0,
+                available(),
+                tmp_path / "load.log",
                 processes=1,
                 token=f"{token}/load",
             )
             assert guard.processes_of(f"{token}/load") == []
 
 
+def change(order: trial.Order, **changes: Any) -> trial.Order:
+    """The order with another block."""
+    return replace(order, block=replace(order.block, **changes))
+
+
+def assert_accounted_for(results: list[LoadResult]) -> None:
+    for result in results:
+        assert result.started == result.finished + result.abandoned
+        assert result.response.count >= result.requests
+
+
 def test_the_account_of_a_trial_adds_up(order: trial.Order) -> None:
-    result = trial.run(order)
-    assert result.started == result.finished + result.abandoned
-    assert result.answers >= result.requests > 0
-    assert result.window_s == pytest.approx(0.3)
+    results = trial.run(change(order, slice_s=0.2))
+    (result,) = results
+    assert_accounted_for(results)
+    assert result.requests > 0
+    assert result.answers == pytest.approx(result.requests, abs=2 * 4 * len(result.slices))
+    assert [each.counted_s for each in result.slices] == pytest.approx([0.2, 0.2])
+    assert result.unanswered == 0
+
+
+def test_candidates_take_turns_and_each_slice_ends_before_the_next_begins(order: trial.Order) -> None:
+    (host,) = order.block.hosts
+    turns = (Turn(0, 4), Turn(1, 2), Turn(2, 4))
+    results = trial.run(change(order, hosts=(host, host, host), turns=turns, slice_s=0.1))
+    assert_accounted_for(results)
+    assert [result.connections.opened for result in results] == [4, 4, 4]
+    slices = sorted((each for result in results for each in result.slices), key=lambda each: each.opened_ns)
+    assert [len(result.slices) for result in results] == [3, 3, 3]
+    assert [each.cycle for each in slices] == [0] * 3 + [1] * 3 + [2] * 3
+    for before, after in pairwise(slices):
+        assert before.opened_ns < before.start_ns < before.end_ns <= before.drained_ns <= after.opened_ns
+
+
+def test_one_candidate_is_measured_with_several_numbers_of_users(order: trial.Order) -> None:
+    with answering(lambda _: 0.05) as server:
+        turns = (Turn(0, 2), Turn(0, 6))
+        two, six = trial.run(change(order, hosts=(server.url,), turns=turns, duration_s=1.0))
+    for result, users in ((two, 2), (six, 6)):
+        assert result.throughput_rps * result.service.mean_us / 1e6 == pytest.approx(users, rel=0.05)
 
 
 def test_two_processes_give_one_result(order: trial.Order) -> None:
-    result = trial.run(replace(order, processes=2))
-    assert result.started == result.finished + result.abandoned
+    results = trial.run(replace(change(order, slice_s=0.2), processes=2))
+    (result,) = results
+    assert_accounted_for(results)
     assert result.connections.opened == 4
     assert result.errors.examples == {}
     assert result.response.count == result.requests > 0
+    assert len(result.slices) == 2
 
 
-def test_a_process_that_dies_leaves_no_result_rather_than_half_of_one(order: trial.Order) -> None:
-    order = replace(order, processes=2, window_s=3.0)
+@pytest.mark.parametrize(("users", "processes"), [(5, 2), (1, 2), (4, 3)])
+def test_users_are_divided_exactly_among_processes_for_each_candidate(
+    users: int, processes: int, order: trial.Order
+) -> None:
+    with answering(lambda _: 0.02) as one, answering(lambda _: 0.02) as other:
+        turns = (Turn(0, users), Turn(1, users))
+        block = change(order, hosts=(one.url, other.url), turns=turns, duration_s=1.0)
+        results = trial.run(replace(block, processes=processes))
+    assert_accounted_for(results)
+    for result, server in zip(results, (one, other), strict=True):
+        assert result.errors.examples == {}
+        assert (result.connections.opened, len(server.accepted_ns)) == (users, users)
+        assert server.most_at_once == users
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_open_loop_sends_its_rate_in_every_slice(processes: int, order: trial.Order) -> None:
+    with answering(lambda _: 0.005) as server:
+        turns = (Turn(0, 8, rate_rps=100.0), Turn(0, 8, rate_rps=50.0, arrivals="poisson"))
+        block = change(order, hosts=(server.url,), turns=turns, duration_s=2.0, slice_s=1.0)
+        uniform, poisson = trial.run(replace(block, processes=processes))
+    assert (len(uniform.slices), uniform.errors.total, poisson.errors.total) == (2, 0, 0)
+    assert uniform.requests == pytest.approx(200, abs=4)
+    assert 50 < poisson.requests < 150
+
+
+def test_an_overloaded_open_loop_sends_all_that_was_due(order: trial.Order) -> None:
+    """2 users with answers of 0.05 s get 40/s; of 80/s, half wait for a user, and the last one for as long again."""
+    with answering(lambda _: 0.05) as server:
+        turn = Turn(0, 2, rate_rps=80.0)
+        results = trial.run(change(order, hosts=(server.url,), turns=(turn,), duration_s=1.0, slice_s=1.0))
+    (result,) = results
+    assert_accounted_for(results)
+    assert (result.requests, result.errors.total, result.dropped) == (80, 0, 0)
+    assert result.response.percentile(100) > 900_000
+    assert result.service.percentile(50) < 80_000
+    assert result.throughput_rps == pytest.approx(40, rel=0.15)
+
+
+@pytest.mark.parametrize("rate_rps", [None, 100.0])
+def test_one_request_in_fifty_takes_as_long_as_it_takes(rate_rps: float | None, order: trial.Order) -> None:
+    """2 % of the requests take 1.8 s, so the p99 is 1.8 s, whatever the length of a slice and the load."""
+    with answering(lambda number: 1.8 if number % 50 == 0 else 0.005) as server:
+        turn = Turn(0, 64, rate_rps)
+        block = change(order, hosts=(server.url,), turns=(turn,), warmup_s=0.2, duration_s=1.5, slice_s=0.5)
+        results = trial.run(block)
+    (result,) = results
+    assert_accounted_for(results)
+    assert (result.errors.total, result.response.count) == (0, result.requests)
+    assert result.response.percentile(99) == pytest.approx(1_800_000, rel=0.05)
+    assert result.response.percentile(90) < 200_000
+    assert all(each.drained_ns - each.end_ns < 3e9 for each in result.slices)
+
+
+@pytest.mark.parametrize("slice_s", [None, 0.5, 2.0])
+def test_answers_in_batches_count_by_their_time(slice_s: float | None, order: trial.Order) -> None:
+    """32 users with answers of 0.8 s get 40/s, however many batches end in a slice."""
+    with answering(lambda _: 0.8) as server:
+        turn = Turn(0, 32)
+        block = change(order, hosts=(server.url,), turns=(turn,), warmup_s=0.2, duration_s=2.0, slice_s=slice_s)
+        (result,) = trial.run(block)
+    assert result.throughput_rps == pytest.approx(40, rel=0.03)
+    if slice_s != 0.5:  # all requests may begin between two stretches that are shorter than an answer takes
+        assert result.response.percentile(50) == pytest.approx(800_000, rel=0.05)
+    if slice_s is None:
+        assert [each.counted_s for each in result.slices] == [pytest.approx(SLICE_RESIDENCES * 0.8, rel=0.05)]
+
+
+def test_unanswered_requests_are_errors_and_in_the_percentiles(order: trial.Order) -> None:
+    """It costs the candidate its further turns, and not those of the other one."""
+    never = lambda number: None if number % 50 == 0 else 0.005  # noqa: E731
+    with answering(never) as silent, answering(lambda _: 0.005) as sound:
+        block = change(
+            order,
+            hosts=(silent.url, sound.url),
+            turns=(Turn(0, 8), Turn(1, 8)),
+            duration_s=0.6,
+            slice_s=0.2,
+            request_timeout_s=0.5,
+        )
+        results = trial.run(block)
+    hanging, other = results
+    assert_accounted_for(results)
+    assert set(hanging.errors.by_kind) == {"unanswered"}
+    assert hanging.unanswered == hanging.errors.total > 0
+    assert hanging.response.percentile(99) >= 500_000
+    assert hanging.response.percentile(50) < 200_000
+    assert hanging.errors.examples == {"unanswered": "GET /plaintext: no complete answer within 0.5 s"}
+    assert len(hanging.slices) == 1
+    assert (other.errors.total, len(other.slices)) == (0, 3)
+    assert other.requests > 0
+
+
+@pytest.mark.parametrize("from_request", [1, 2, 60])
+def test_a_candidate_that_hangs_costs_its_own_numbers_alone(from_request: int, order: trial.Order) -> None:
+    """It hangs in the verification pass, in the warm-up, or in a slice."""
+    hangs = lambda number: None if number >= from_request else 0.002  # noqa: E731
+    with answering(hangs) as hanging, answering(lambda _: 0.002) as sound:
+        block = change(
+            order,
+            hosts=(hanging.url, sound.url),
+            turns=(Turn(0, 4), Turn(1, 4)),
+            duration_s=0.4,
+            slice_s=0.2,
+            request_timeout_s=0.5,
+        )
+        results = trial.run(block)
+    ill, well = results
+    assert_accounted_for(results)
+    assert ill.unanswered > 0
+    assert ill.checked == (from_request > 1)
+    assert len(ill.slices) == (from_request > 2)
+    assert (well.errors.total, len(well.slices), well.checked) == (0, 2, True)
+    assert well.requests > 0
+
+
+@pytest.mark.parametrize("rate_rps", [None, 200.0])
+def test_connections_that_were_closed_while_idle_are_opened_again_in_the_lead_in(
+    rate_rps: float | None, order: trial.Order
+) -> None:
+    with answering(lambda _: 0.005, idle_s=0.1) as closing, answering(lambda _: 0.005) as sound:
+        turns = (Turn(0, 8, rate_rps), Turn(1, 8, rate_rps))
+        block = change(order, hosts=(closing.url, sound.url), turns=turns, duration_s=1.2, slice_s=0.4)
+        results = trial.run(block)
+    assert_accounted_for(results)
+    closed, other = results
+    assert (closed.errors.examples, other.errors.examples) == ({}, {})
+    assert (closed.unanswered, other.connections.reopened) == (0, 0)
+    # Those that are opened again before the first counted slice are only among the opened ones.
+    assert closed.connections.opened >= 8 + closed.connections.reopened > 8
+    if rate_rps is None:  # in an open loop, users may be idle for longer than the server waits, also in their slice
+        assert closed.connections.reopened >= 8
+        assert not [
+            at_ns for at_ns in closing.accepted_ns for each in closed.slices if each.start_ns < at_ns < each.end_ns
+        ]
+
+
+def test_a_server_that_closes_after_each_answer_gives_right_answers(order: trial.Order) -> None:
+    with answering(lambda _: 0.002, idle_s=0.0) as server:
+        results = trial.run(change(order, hosts=(server.url,)))
+    (result,) = results
+    assert_accounted_for(results)
+    assert result.errors.examples == {}
+    assert result.connections.reopened > 0
+
+
+def test_a_process_that_is_killed_ends_the_trial_at_once_with_the_reason(order: trial.Order) -> None:
+    order = replace(change(order, duration_s=60.0, slice_s=20.0), processes=2)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(trial.run, order)
         until = threading.Event()
@@ -68,10 +255,13 @@ def test_a_process_that_dies_leaves_no_result_rather_than_half_of_one(order: tri
         while not connected and not running.done():
             until.wait(0.05)
             connected = [process for process in processes(order.token) if loads(process)]
-        os.kill(connected[0].pid, signal.SIGKILL)
-        # At once if it died in the window, at the trial's deadline if it died before all were ready.
-        with pytest.raises(LoadError, match="expected a result"):
-            running.result()
+        killed = connected[0].pid
+        os.kill(killed, signal.SIGKILL)
+        began_s = time.monotonic()
+        with pytest.raises(LoadError, match=rf"found that process {killed} has ended; it was killed"):
+            running.result(timeout=60)
+        # Long before the end of the slice in which it died.
+        assert time.monotonic() - began_s < 15
 
 
 def test_a_scenario_that_cannot_be_loaded_is_told_with_what_locust_said(order: trial.Order, tmp_path: Path) -> None:
@@ -93,11 +283,15 @@ def test_a_module_that_a_scenario_lacks_is_told_with_the_place_where_it_lacks(
 
 
 def test_a_server_that_is_not_there_is_a_pass_that_failed(order: trial.Order) -> None:
-    result = trial.run(replace(order, url="http://127.0.0.1:9"))
-    assert not result.checked
-    assert result.answers == 0
-    assert set(result.errors.by_kind) == {"connect"}
-    assert result.started == result.finished + result.abandoned
+    (host,) = order.block.hosts
+    results = trial.run(change(order, hosts=("http://127.0.0.1:9", host), turns=(Turn(0, 4), Turn(1, 4))))
+    missing, there = results
+    assert_accounted_for(results)
+    assert not missing.checked
+    assert (missing.answers, missing.slices) == (0, ())
+    assert set(missing.errors.by_kind) == {"connect"}
+    assert (there.errors.examples, there.checked) == ({}, True)
+    assert there.requests > 0
 
 
 def test_a_task_that_raises_is_a_failure_and_not_a_pause(order: trial.Order, tmp_path: Path) -> None:
@@ -105,6 +299,7 @@ def test_a_task_that_raises_is_a_failure_and_not_a_pause(order: trial.Order, tmp
     scenario.write_text(
         """from locust import task
 
+from harness.load.slices import SLICE_RESIDENCES
 from harness.load import HttpScenario, get
 
 
@@ -116,10 +311,35 @@ class Raising(HttpScenario):
         self.send(self.hello).json()["message"]
 """
     )
-    result = trial.run(replace(order, scenario=scenario))
+    results = trial.run(replace(order, scenario=scenario))
+    (result,) = results
     assert not result.checked
     assert "read: JSONDecodeError" in result.errors.examples["scenario"]
-    assert result.started == result.finished + result.abandoned
+    assert_accounted_for(results)
+
+
+def test_custom_users_are_counted_by_the_events_that_they_fire(order: trial.Order, tmp_path: Path) -> None:
+    scenario = tmp_path / "custom.py"
+    scenario.write_text(
+        """from locust import FastHttpUser, task
+
+
+class Reader(FastHttpUser):
+    @task
+    def read(self):
+        self.client.get("/plaintext")
+        self.environment.events.request.fire(
+            request_type="WSR", name="pushed", response_time=None, response_length=3, exception=None, context={}
+        )
+"""
+    )
+    results = trial.run(replace(change(order, slice_s=0.15), scenario=scenario))
+    (result,) = results
+    assert not result.verified
+    assert result.errors.examples == {}
+    assert result.by_name["/plaintext"].count > 0
+    assert set(result.by_name) == {"/plaintext", "pushed"}
+    assert len(result.slices) == 2
 
 
 def processes(token: str) -> list[psutil.Process]:

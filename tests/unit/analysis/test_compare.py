@@ -139,6 +139,44 @@ def test_rounds_of_one_run_are_paired_so_that_noise_common_to_both_cancels() -> 
     assert told_from > 1
 
 
+def test_candidates_that_took_turns_are_compared_cycle_by_cycle_so_that_one_disturbed_cycle_hardly_counts() -> None:
+    machine = (1_000, 600, 1_300, 800, 1_100)
+    disturbed = [700, 420, 910 // 3, 560, 770]
+    ours = [record(CASE, number, machine) for number in range(4)]
+    theirs = [record(replace(CASE, server="b"), number, disturbed) for number in range(4)]
+    found = figures(compare(side(ours, server="a"), side(theirs, server="b")))
+    for metric, expected in (("throughput", 0.7), ("cpu", sum(machine) / sum(disturbed))):
+        ratio = found[metric].ratio
+        assert ratio is not None
+        assert ratio.value == pytest.approx(expected)
+
+
+def test_candidates_of_different_blocks_are_compared_round_by_round() -> None:
+    ours = [record(CASE, number, [each, each]) for number, each in enumerate((1_000, 3_000, 500))]
+    theirs = [
+        replace(record(replace(CASE, server="b"), number, [each // 2, each // 2]), block=1)
+        for number, each in enumerate((1_000, 3_000, 500))
+    ]
+    throughput = figures(compare(side(ours, server="a"), side(theirs, server="b")))["throughput"]
+    assert throughput.finding == "worse"
+    assert throughput.ratio is not None
+    assert throughput.ratio.value == pytest.approx(0.5)
+
+
+def test_the_control_is_compared_with_the_baseline_including_its_starts() -> None:
+    control = replace(CASE, control=True)
+    records = [*rounds(FIVE), *rounds(FIVE, control)]
+    started = [*starts([0.2, 0.21, 0.22]), *starts([0.4, 0.42, 0.44], control.config)]
+    comparison = compare(side(records, started, server="a"), side(records, started, server="a-control"))
+    assert [(pair.a.case, pair.b.case) for pair in comparison.cases] == [(CASE, control)]
+    (pair,) = comparison.starts
+    assert (pair.a, pair.b) == (CASE.config, control.config)
+    assert pair.difference.ratio is not None
+    assert pair.difference.ratio.value == pytest.approx(2)
+    back = compare(side(records, started, server="a-control"), side(records, started, server="a"))
+    assert [(each.a, each.b) for each in back.starts] == [(control.config, CASE.config)]
+
+
 def test_a_difference_above_the_smallest_detectable_is_seen_and_one_below_is_not() -> None:
     a, b = rounds(FIVE), rounds(FIVE)
     told_from = figures(compare(side(a), side(b, info=OTHER)))["throughput"].told_from
@@ -151,10 +189,11 @@ def test_a_difference_above_the_smallest_detectable_is_seen_and_one_below_is_not
 
 
 def stretched(each: Record, factor: float) -> Record:
-    """The same answers in a shorter window."""
+    """The same answers in a shorter time."""
     assert each.result is not None
-    end_ns = each.result.window_start_ns + round(SECOND_NS / factor)
-    return replace(each, result=replace(each.result, window_end_ns=end_ns))
+    (whole,) = each.result.slices
+    shorter = replace(whole, end_ns=whole.start_ns + round(SECOND_NS / factor))
+    return replace(each, result=replace(each.result, slices=(shorter,)))
 
 
 def test_a_single_round_is_not_compared() -> None:
@@ -171,7 +210,7 @@ def test_without_a_common_round_candidates_of_one_run_are_not_compared() -> None
 
 
 def test_a_missing_figure_is_reported_with_the_reason() -> None:
-    unsampled = [replace(each, samples=()) for each in rounds([400, 400])]
+    unsampled = [replace(each, samples=(), slice_cpu_s=(None,)) for each in rounds([400, 400])]
     found = figures(compare(side(rounds([2_000, 2_000])), side(unsampled, info=OTHER)))
     assert found["cpu"].reason == "B does not have it: the server's CPU time was not sampled"
     assert found["p99"].reason == "B does not have it: too few requests for it"

@@ -48,10 +48,14 @@ def on_other(part: str, **changed: Any) -> RunInfo:
         (elsewhere(packages={**ENVIRONMENT.packages, "asgi-harness": "0.2.0"}), "asgi-harness", "0.1.0", "0.2.0"),
         (replace(INFO, schema=3), "schema", "2", "3"),
         (run_info(INFO, load=Rate(500)), "load", "saturate", "rate=500"),
-        (run_info(INFO, users=64), "users", "32", "64"),
+        (run_info(INFO, users=(64,)), "users", "32", "64"),
+        (run_info(INFO, users=(8, 32)), "users", "32", "8, 32"),
+        (run_info(INFO, together=1), "candidates together", "6", "1"),
+        (run_info(INFO, slice_s=0.2), "slice in s", "auto", "0.2"),
+        (run_info(INFO, request_timeout_s=5.0), "request timeout in s", "30.0", "5.0"),
         (run_info(INFO, streams=8), "streams", "1", "8"),
         (run_info(INFO, workers=(1, 2)), "workers", "1", "1, 2"),
-        (run_info(INFO, warmup_s=1.0), "warm-up in s", "0.5", "1.0"),
+        (run_info(INFO, warmup_s=1.0), "warm-up in s", "0.2", "1.0"),
         (run_info(INFO, duration_s=1.0), "duration in s", "2.0", "1.0"),
         (run_info(INFO, load_processes=2), "load processes", "1", "2"),
         (on_other("limits", quota_cpus=1.5), "machine limits quota_cpus", "2.0", "1.5"),
@@ -107,7 +111,7 @@ def test_the_commit_of_a_user_app_may_differ_and_is_reported() -> None:
 
 
 def test_several_mismatches_are_all_named() -> None:
-    other = run_info(on_other("processor", cpus=tuple(map(Cpu, range(8)))), users=8)
+    other = run_info(on_other("processor", cpus=tuple(map(Cpu, range(8)))), users=(8,))
     assert [each.name for each in find_mismatches(INFO, other)] == ["CPUs", "users"]
 
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from harness.analysis.naming import TITLES, Naming
-from harness.model.plan import Candidate
+from harness.analysis.naming import TITLES, Levels, Naming
+from harness.model.plan import Candidate, Case
 
 UVICORN, GRANIAN = Candidate("uvicorn", "asgi"), Candidate("granian", "asgi")
 CONTROL, FASTAPI = Candidate("uvicorn", "asgi", control=True), Candidate("uvicorn", "fastapi")
@@ -34,3 +36,12 @@ def test_candidates_are_named_after_what_there_are_several_of(
 
 def test_without_candidates_the_column_is_that_of_servers() -> None:
     assert Naming.of([]).title == "Server"
+
+
+def test_comparisons_are_named_after_the_numbers_that_there_are_several_of() -> None:
+    one = Case("a", "asgi", "plaintext", "h1", users=8, workers=1)
+    two, four = replace(one, users=32), replace(one, workers=4)
+    assert Levels.of([one]).names(one) == []
+    assert Levels.of([one, two]).names(two) == ["32 users"]
+    assert Levels.of([one.comparison, four.comparison]).names(four) == ["4 workers"]
+    assert Levels.of([one, two, four]).names(one) == ["8 users", "1 worker"]

@@ -7,7 +7,7 @@ import matplotlib as mpl
 import pytest
 
 from harness.catalog import listing
-from harness.charts import cpu_cost, latency, memory, rate, scaling, throughput
+from harness.charts import cpu_cost, latency, memory, rate, scaling, throughput, users
 from harness.charts._style import USUAL
 from harness.model.histogram import Histogram
 from harness.model.loads import Saturate
@@ -33,7 +33,7 @@ each_chart = pytest.mark.parametrize("chart", ALWAYS, ids=name_of)
 
 
 def test_every_chart_has_a_title_and_a_caption() -> None:
-    assert len(CHARTS) == len({chart.TITLE for chart in CHARTS}) == 6
+    assert len(CHARTS) == len({chart.TITLE for chart in CHARTS}) == 7
     assert all(chart.__doc__.partition("\n")[0].endswith(".") for chart in CHARTS)
 
 
@@ -56,14 +56,16 @@ def test_a_chart_without_summaries_or_without_numbers_is_none(chart: ModuleType)
     assert chart.draw(grouped(silent), RUN) is None
 
 
-@pytest.mark.parametrize("chart", [rate, scaling])
-def test_a_chart_of_several_rates_or_worker_counts_gives_the_same_bytes_and_keeps_its_words_inside(
+@pytest.mark.parametrize("chart", [rate, scaling, users])
+def test_a_chart_of_several_rates_or_numbers_of_workers_or_users_gives_the_same_bytes_and_keeps_its_words_inside(
     chart: ModuleType,
 ) -> None:
     names = ("uvicorn", "a-very-long-server-name", "$x_1$ <script>&|", "daphne")
-    run, comparisons = (
-        (SWEEP, synthetic.sweep(names)) if chart is rate else (RUN, synthetic.with_workers((1, 4), 1, names))
-    )
+    run, comparisons = {
+        rate: (SWEEP, synthetic.sweep(names)),
+        scaling: (RUN, synthetic.with_workers((1, 4), 1, names)),
+        users: (RUN, synthetic.with_users({8: dict.fromkeys(names, 1.0), 32: dict.fromkeys(names, 0.9)})),
+    }[chart]
     figure = chart.draw(comparisons, run)
     assert set(names) <= set(words_in(figure))
     assert svg_of(figure) == svg_of(chart.draw(comparisons, run))

@@ -1,19 +1,23 @@
-"""The account against a naive count of the same requests."""
+"""Account and ledger against a naive count of the same requests, and against what a closed loop must give."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.load.account import Account, Folded
+from harness.load.account import UNANSWERED, Account, Counters, Ledger, Recorded, Stretch, mean_residence_us, merge
 from harness.load.exchange import Failure
+from harness.load.series import Batch
 from harness.model.histogram import Histogram
+from harness.model.results import LoadResult
 
-DAY_NS = 86_400 * 10**9
+SECOND_NS = 10**9
 
 
 @dataclass(frozen=True)
@@ -25,9 +29,7 @@ class Seen:
     intended_ns: int
     lag_ns: int
     service_ns: int
-    failure: str | None
-    fold: bool
-    """Does the account fold after it?"""
+    failure: str | None = None
 
     @property
     def written_ns(self) -> int:
@@ -37,15 +39,9 @@ class Seen:
     def ended_ns(self) -> int:
         return self.written_ns + self.service_ns
 
-
-@dataclass
-class User:
-    """As much of a client as the account knows."""
-
-    pending_since_ns: int
-
-    def give_up(self, failure: Failure) -> None:
-        raise AssertionError(failure)
+    @property
+    def response_ns(self) -> int:
+        return self.ended_ns - self.intended_ns
 
 
 TIMES = st.integers(0, 5_000_000)
@@ -56,89 +52,241 @@ SEEN = st.builds(
     TIMES,
     TIMES,
     TIMES,
-    st.sampled_from([None, None, "closed", "status"]),
-    st.booleans(),
+    st.sampled_from([None, None, None, "closed", "status", UNANSWERED]),
 )
 
 
-def play(account: Account, requests: list[Seen]) -> list[Folded]:
-    """Count as clients do; all that was folded on the way."""
-    folded: list[Folded] = []
+def play(account: Account, requests: list[Seen]) -> None:
+    """Count as clients do."""
     for request in requests:
         account.started += 1
         if request.failure is not None:
             failure = Failure(request.failure, f"at {request.intended_ns}")
-            account.fail(request.method, request.name, failure, request.ended_ns - request.intended_ns)
+            account.fail(request.method, request.name, failure, request.intended_ns, request.ended_ns)
         else:
             series = account.series(request.method, request.name)
             series.intended(request.intended_ns)
             series.written(request.written_ns)
             series.ended(request.ended_ns)
             series.body_bytes += 7
-        if request.fold:
-            folded += account.fold()
-    return [*folded, *account.fold()]
+
+
+def measure(slices: list[tuple[Stretch, list[Seen]]]) -> LoadResult:
+    """The result of one turn with these slices."""
+    account, ledger = Account(), Ledger()
+    for stretch, requests in slices:
+        counters = Counters(account)
+        play(account, requests)
+        ledger.add(stretch, *account.take(), counters.gained())
+    return ledger.result(verified=True)
+
+
+def stretch_of(start_ns: int, length_ns: int, cycle: int = 0) -> Stretch:
+    end_ns = start_ns + length_ns
+    return Stretch(cycle, start_ns, start_ns, end_ns, end_ns)
 
 
 def us(values_ns: list[int]) -> Histogram:
     return Histogram.of(value // 1000 for value in values_ns)
 
 
-@given(st.lists(SEEN), TIMES, TIMES, st.lists(st.integers(0, 1)), st.integers(0, 3))
-def test_the_account_is_what_a_naive_count_gives(
-    requests: list[Seen], start_ns: int, window_ns: int, pending: list[int], killed: int
-) -> None:
-    account = Account()
-    account.window = (start_ns, start_ns + window_ns)
-    account.clients += map(User, pending)
-    account.started += sum(pending) + killed
-    account.abandoned += killed
-    folded = play(account, requests)
-    result = account.result(0.5, checked=True)
+@given(st.lists(st.tuples(TIMES, TIMES, st.lists(SEEN)), min_size=1, max_size=3), st.integers(0, 3))
+def test_the_result_is_what_a_naive_count_gives(slices: list[tuple[int, int, list[Seen]]], killed: int) -> None:
+    account, ledger = Account(), Ledger()
+    begun, unanswered = [], []
+    for cycle, (start_ns, length_ns, requests) in enumerate(slices):
+        counters = Counters(account)
+        play(account, requests)
+        account.started += killed
+        account.abandoned += killed
+        ledger.add(stretch_of(start_ns, length_ns, cycle), *account.take(), counters.gained())
+        inside = [r for r in requests if start_ns <= r.intended_ns < start_ns + length_ns]
+        begun += [r for r in inside if r.failure is None]
+        unanswered += [r for r in inside if r.failure == UNANSWERED]
+    result = ledger.result(verified=True)
 
-    right = [request for request in requests if request.failure is None]
-    inside = [r for r in right if start_ns <= r.intended_ns and r.ended_ns <= start_ns + window_ns]
-    failed = [r for r in requests if r.failure is not None]
-    assert (result.window_start_ns, result.window_end_ns) == account.window
-    assert result.requests == len(inside)
-    assert result.answers == sum(start_ns <= r.ended_ns <= start_ns + window_ns for r in right)
-    assert result.response == us([r.ended_ns - r.intended_ns for r in inside])
-    assert result.service == us([r.service_ns for r in inside])
-    assert result.send_lag == us([r.lag_ns for r in inside])
-    assert result.by_name == {
-        name: us([r.ended_ns - r.intended_ns for r in inside if r.name == name]) for name in {r.name for r in right}
-    }
+    everything = [request for *_, requests in slices for request in requests]
+    failed = [r for r in everything if r.failure is not None]
+    timed = [*begun, *unanswered]
+    assert [(each.cycle, each.start_ns, each.end_ns) for each in result.slices] == [
+        (cycle, start_ns, start_ns + length_ns) for cycle, (start_ns, length_ns, _) in enumerate(slices)
+    ]
+    assert result.requests == len(begun)
+    assert sum(each.finished for each in result.slices) == len(everything) - len(failed)
+    assert result.response == us([r.response_ns for r in timed])
+    assert result.service == us([*(r.service_ns for r in begun), *(r.response_ns for r in unanswered)])
+    assert result.send_lag == us([r.lag_ns for r in begun])
+    for name, histogram in result.by_name.items():
+        assert histogram == us([r.response_ns for r in timed if r.name == name])
     assert result.errors.total == len(failed)
     assert result.errors.by_kind == Counter(r.failure for r in failed)
     examples = {r.failure: f"{r.name}: at {r.intended_ns}" for r in reversed(failed)}
     assert result.errors.examples == examples
-    assert [(f.failure.kind, f.response_ns) for f in account.take_failures()] == [
-        (r.failure, r.ended_ns - r.intended_ns) for r in failed
-    ]
-    assert account.take_failures() == []
+    assert result.unanswered == sum(r.failure == UNANSWERED for r in failed)
     assert result.started == result.finished + result.abandoned
-    assert result.abandoned == sum(pending) + killed
-    assert Counter((f.method, f.name) for f in folded for _ in f.batch.ended) == Counter(
-        (r.method, r.name) for r in right
-    )
-    assert sum(f.body_bytes for f in folded) == 7 * len(right)
+    assert result.abandoned == killed * len(slices)
+
+
+def test_an_account_hands_over_each_request_once() -> None:
+    account = Account()
+    play(account, [Seen("GET", "a", 1, 2, 3), Seen("GET", "b", 1, 2, 3, "closed")])
+    assert [failed.response_ns for failed in account.failures()] == [5]
+    (recorded,), (failed,) = account.take()
+    assert (recorded.method, recorded.name, recorded.batch.ended.tolist(), recorded.body_bytes) == ("GET", "a", [6], 7)
+    assert (failed.name, failed.failure.kind, failed.response_ns) == ("b", "closed", 5)
+    assert account.take() == ([], [])
+    assert account.failed == 1
 
 
 @pytest.mark.parametrize(
     ("intended_ns", "ended_ns", "counts"),
-    [(10, 20, True), (9, 20, False), (10, 21, False), (20, 20, True), (5, 25, False), (10, 10, True)],
+    [(10, 20, True), (9, 20, False), (10, 21, True), (19, 900, True), (20, 20, False), (5, 25, False), (10, 10, True)],
 )
-def test_only_what_lies_wholly_in_the_window_counts(intended_ns: int, ended_ns: int, counts: bool) -> None:
-    account = Account()
-    account.window = (10, 20)
-    play(account, [Seen("GET", "a", intended_ns, 0, ended_ns - intended_ns, None, fold=False)])
-    result = account.result(0.0, checked=True)
-    assert (result.requests, result.finished) == (counts, 1)
+def test_every_request_that_began_in_the_stretch_counts(intended_ns: int, ended_ns: int, counts: bool) -> None:
+    result = measure([(stretch_of(10, 10), [Seen("GET", "a", intended_ns, 0, ended_ns - intended_ns)])])
+    assert (result.requests, result.response.count, result.finished) == (counts, counts, 1)
 
 
-def test_nothing_counts_before_the_window_is_known_but_all_is_accounted_for() -> None:
+def test_what_fails_before_the_first_slice_is_an_error_without_a_time() -> None:
+    account, ledger = Account(), Ledger()
+    play(account, [Seen("GET", "a", 1, 1, 1), Seen("GET", "a", 1, 1, 1, UNANSWERED)])
+    ledger.add_failures(account.started, account.take()[1])
+    result = ledger.result(verified=True)
+    assert (result.requests, result.started, result.finished, result.unanswered) == (0, 2, 2, 1)
+    assert result.response.count == 0
+
+
+@given(
+    service_ns=st.lists(st.integers(1, 3 * SECOND_NS), min_size=1, max_size=40),
+    users=st.integers(1, 8),
+    start_ns=st.integers(0, SECOND_NS),
+    length_ns=st.integers(1, 2 * SECOND_NS),
+)
+def test_for_any_service_times_the_percentiles_are_those_of_the_requests_that_were_sent(
+    service_ns: list[int], users: int, start_ns: int, length_ns: int
+) -> None:
+    """A closed loop in which the service times come in this order, again and again."""
+    stretch = stretch_of(start_ns, length_ns)
+    requests, sent = [], []
+    for user in range(users):
+        now_ns, number = 0, user
+        while now_ns < stretch.end_ns and len(requests) < 10_000:
+            took_ns = service_ns[number % len(service_ns)]
+            requests.append(Seen("GET", "a", now_ns, 0, took_ns))
+            if now_ns >= start_ns:
+                sent.append(took_ns)
+            now_ns, number = now_ns + took_ns, number + 1
+    result = measure([(stretch, requests)])
+    expected = us(sent)
+    assert result.response == result.service == expected
+    assert [result.response.percentile(p) for p in (50, 90, 99, 100)] == [
+        expected.percentile(p) for p in (50, 90, 99, 100)
+    ]
+
+
+@given(
+    users=st.integers(1, 64),
+    service_ns=st.integers(100_000, 3 * SECOND_NS),
+    phases=st.lists(st.floats(0, 1, exclude_max=True), min_size=64, max_size=64),
+    length_ns=st.integers(1_000_000, 3 * SECOND_NS),
+    start_ns=st.integers(0, SECOND_NS),
+)
+def test_the_throughput_of_constant_service_times_is_exact_for_any_phase_and_length(
+    users: int, service_ns: int, phases: list[float], length_ns: int, start_ns: int
+) -> None:
+    """N users with service time s get N / s answers per second, wherever the stretch begins and ends.
+
+    Of each user, only the requests at both ends of the stretch and those between them matter.
+    """
+    stretch = stretch_of(10 * SECOND_NS + start_ns, length_ns)
+    starts = []
+    for phase in phases[:users]:
+        first = int(phase * service_ns)
+        number = (stretch.start_ns - first) // service_ns
+        count = math.ceil((stretch.end_ns - first) / service_ns) - number
+        starts.append(first + service_ns * np.arange(number, number + count, dtype=np.int64))
+    written = np.concatenate(starts)
+    answers = Batch(written, written, written + service_ns).share_between(stretch.start_ns, stretch.end_ns)
+    assert answers / (length_ns / 1e9) == pytest.approx(users / (service_ns / 1e9), rel=1e-6)
+
+
+def test_answers_that_come_in_bursts_do_not_count_more_than_their_time() -> None:
+    """32 users, answers of 0.8 s all at the same time, a stretch of 2 s: three bursts end in it, 96 answers."""
+    written = np.repeat(np.arange(-1, 4) * 800_000_000 + 300_000_000, 32)
+    batch = Batch(written, written, written + 800_000_000)
+    assert int(((batch.ended > 0) & (batch.ended <= 2 * SECOND_NS)).sum()) == 96
+    assert batch.share_between(0, 2 * SECOND_NS) == pytest.approx(80)
+
+
+@given(st.lists(SEEN), TIMES, TIMES, TIMES)
+def test_two_adjacent_stretches_have_as_many_answers_as_both_together(
+    requests: list[Seen], start_ns: int, first_ns: int, second_ns: int
+) -> None:
     account = Account()
-    play(account, [Seen("GET", "a", 1, 1, 1, None, fold=False)] * 3)
-    account.window = (0, DAY_NS)
-    result = account.result(0.0, checked=True)
-    assert (result.requests, result.started, result.finished) == (0, 3, 3)
+    play(account, requests)
+    middle_ns, end_ns = start_ns + first_ns, start_ns + first_ns + second_ns
+    for each in account.take()[0]:
+        parts = each.batch.share_between(start_ns, middle_ns) + each.batch.share_between(middle_ns, end_ns)
+        assert parts == pytest.approx(each.batch.share_between(start_ns, end_ns))
+        begun = each.batch.begun_between(start_ns, middle_ns), each.batch.begun_between(middle_ns, end_ns)
+        assert sum(part.ended.size for part in begun) == each.batch.begun_between(start_ns, end_ns).ended.size
+
+
+@given(
+    answered=st.lists(st.integers(0, 400_000_000), max_size=200),
+    unanswered=st.integers(1, 50),
+    limit_ns=st.integers(500_000_000, 30 * SECOND_NS),
+)
+def test_unanswered_requests_are_in_the_percentiles_with_at_least_the_limit(
+    answered: list[int], unanswered: int, limit_ns: int
+) -> None:
+    waited = [Seen("GET", "a", 5, 0, limit_ns + late_ns, UNANSWERED) for late_ns in range(unanswered)]
+    result = measure([(stretch_of(0, 10), [*(Seen("GET", "a", 5, 0, took) for took in answered), *waited])])
+    assert result.response.count == result.service.count == len(answered) + unanswered
+    assert (result.unanswered, result.requests) == (unanswered, len(answered))
+    limit_us = limit_ns // 1000
+    for percent in (50.0, 90.0, 99.0, 100.0):
+        above = math.ceil(percent / 100 * (len(answered) + unanswered)) > len(answered)
+        assert (result.response.percentile(percent) >= limit_us * 0.998) == above
+
+
+def test_counters_give_what_a_slice_added() -> None:
+    account = Account()
+    account.started, account.reopened = 5, 2
+    counters = Counters(account)
+    account.started, account.resent = 8, 1
+    assert counters.gained() == {
+        "started": 3,
+        "abandoned": 0,
+        "queued": 0,
+        "dropped": 0,
+        "reopened": 0,
+        "resent": 1,
+    }
+
+
+def test_the_residence_time_is_that_of_all_names_and_0_without_requests() -> None:
+    assert mean_residence_us([]) == 0
+    times = [
+        Recorded("GET", name, Batch(*(np.array(part, np.int64) for part in ([0], [1_000], [ended]))), 0)
+        for name, ended in (("a", 1_001_000), ("b", 3_001_000))
+    ]
+    assert mean_residence_us(times) == 2_500  # (1² + 3²) ÷ (1 + 3) ms
+
+
+@given(st.lists(st.tuples(TIMES, st.lists(SEEN)), min_size=2, max_size=4))
+def test_processes_are_merged_by_adding(parts: list[tuple[int, list[Seen]]]) -> None:
+    length_ns = 2_000_000
+    results = [measure([(stretch_of(start_ns, length_ns), requests)]) for start_ns, requests in parts]
+    merged = merge(results)
+    (whole,) = merged.slices
+    assert (whole.start_ns, whole.end_ns) == (results[0].slices[0].start_ns, results[0].slices[0].end_ns)
+    assert whole.opened_ns == min(start_ns for start_ns, _ in parts)
+    assert whole.drained_ns == max(start_ns for start_ns, _ in parts) + length_ns
+    assert merged.counted_s == results[0].counted_s
+    assert merged.answers == pytest.approx(sum(result.answers for result in results))
+    assert merged.throughput_rps == pytest.approx(sum(result.throughput_rps for result in results))
+    for name in ("requests", "started", "finished", "unanswered", "abandoned"):
+        assert getattr(merged, name) == sum(getattr(result, name) for result in results)
+    assert merged.response == Histogram.merge(result.response for result in results)
+    assert merged.errors.total == sum(result.errors.total for result in results)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import heapq
 from itertools import islice
+from time import perf_counter_ns
 
+import gevent
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.load.account import Account
-from harness.load.arrivals import Queue, poisson, uniform
+from harness.load.account import Account, Counters, Ledger, Stretch
+from harness.load.arrivals import NEVER_NS, QUEUE_LIMIT, Arrivals, Queue, poisson, uniform
+from harness.model.results import LoadResult
 
 SECOND_NS = 1_000_000_000
 
@@ -73,14 +76,14 @@ def stalled(at_s: float, stall_s: float, every_s: float) -> float:
     return at_s if into_s >= stall_s else at_s - into_s + stall_s
 
 
-def simulate(rate_rps: float, users: int, seconds: float, service_s: float) -> tuple[Account, list[float]]:
+def simulate(rate_rps: float, users: int, seconds: float, service_s: float) -> tuple[LoadResult, list[float]]:
     """An open loop on a simulated clock against a server that stalls for 500 ms every 5 s.
 
-    The account of it, and beside that each response time in seconds by the definition, computed without the queue: the
-    server has room for all, so a request is answered `service_s` after the end of the stall that it falls into.
+    Its result, and beside that each response time in seconds by the definition, computed without the queue: the server
+    has room for all, so a request is answered `service_s` after the end of the stall that it falls into.
     """
     account = Account()
-    account.window = (0, int(seconds * SECOND_NS))
+    counters = Counters(account)
     series = account.series("GET", "/")
     queue = Queue(uniform(rate_rps, 0))
     free_s = [0.0] * users
@@ -97,14 +100,15 @@ def simulate(rate_rps: float, users: int, seconds: float, service_s: float) -> t
         series.written(int(now_s * SECOND_NS))
         series.ended(int(done_s * SECOND_NS))
         expected.append(stalled(intended_ns / SECOND_NS, 0.5, 5.0) + service_s - intended_ns / SECOND_NS)
-    list(account.fold())
-    return account, expected
+    ledger = Ledger()
+    end_ns = int(seconds * SECOND_NS)
+    ledger.add(Stretch(0, 0, 0, end_ns, end_ns + SECOND_NS), *account.take(), counters.gained())
+    return ledger.result(verified=True), expected
 
 
 def test_response_times_show_a_stalling_server() -> None:
     """At 500/s with 32 users, a stall of 500 ms every 5 s: a tenth of all requests wait, evenly from 0 to 500 ms."""
-    account, _ = simulate(500, 32, 20, service_s=0.0002)
-    result = account.result(0.0, checked=True)
+    result, _ = simulate(500, 32, 20, service_s=0.0002)
     # Analytic: the share s of requests slower than t is (0.5 − t) / 5, so percentile p is 0.5 − 5 (1 − p).
     assert result.response.percentile(50) == pytest.approx(200, rel=0.05)
     assert result.response.percentile(95) == pytest.approx(250_000, rel=0.05)
@@ -114,14 +118,76 @@ def test_response_times_show_a_stalling_server() -> None:
 
 def test_service_times_alone_hide_a_stalling_server() -> None:
     """Only the 32 requests in flight see each stall: what a closed loop would report."""
-    account, _ = simulate(500, 32, 20, service_s=0.0002)
-    result = account.result(0.0, checked=True)
+    result, _ = simulate(500, 32, 20, service_s=0.0002)
     assert result.service.percentile(98) < 1_000
     assert result.response.percentile(98) > 390_000
 
 
 def test_waiting_for_a_user_counts_as_response_time_and_send_lag() -> None:
-    account, expected = simulate(500, 32, 20, service_s=0.0002)
-    result = account.result(0.0, checked=True)
+    result, expected = simulate(500, 32, 20, service_s=0.0002)
     assert result.response.mean_us == pytest.approx(np.mean(expected) * 1e6, rel=0.05)
     assert result.response.sum_us == pytest.approx(result.service.sum_us + result.send_lag.sum_us, rel=0.001)
+
+
+def test_a_schedule_may_end() -> None:
+    queue = Queue(iter([1, 2]))
+    assert [queue.take(5), queue.take(5), queue.take(5)] == [1, 2, None]
+    assert (queue.next_ns, len(queue)) == (NEVER_NS, 0)
+
+
+def test_a_schedule_is_handed_to_waiting_users_in_time() -> None:
+    account, found = Account(), []
+    arrivals = Arrivals(account)
+
+    def use(number: int) -> None:
+        while True:
+            intended_ns = arrivals.wait(number)
+            found.append((number, intended_ns, perf_counter_ns()))
+
+    users = [gevent.spawn(use, number) for number in range(3)]
+    gevent.idle()
+    due = [perf_counter_ns() + offset for offset in (1_000_000, 2_000_000, 5_000_000)]
+    arrivals.begin(iter(due), users=2)
+    with gevent.Timeout(10):
+        while len(found) < len(due):
+            gevent.sleep(0.001)
+    assert [intended_ns for _, intended_ns, _ in found] == due
+    assert all(sent_ns >= intended_ns for _, intended_ns, sent_ns in found)
+    assert {number for number, _, _ in found} <= {0, 1}
+    assert arrivals.is_empty(perf_counter_ns())
+    assert arrivals.waiting_users == 3
+    gevent.killall(users)
+    assert arrivals.waiting_users == 0
+
+
+def test_a_user_who_was_left_out_takes_part_when_a_later_schedule_needs_it() -> None:
+    arrivals = Arrivals(Account())
+    users = [gevent.spawn(arrivals.wait, number) for number in range(3)]
+    gevent.idle()
+    arrivals.begin(iter([1]), users=1)
+    users[0].join(timeout=10)
+    assert [user.ready() for user in users] == [True, False, False]
+    arrivals.begin(iter([2, 3]), users=3)
+    gevent.joinall(users, timeout=10)
+    assert sorted(user.value for user in users) == [1, 2, 3]
+
+
+def test_requests_that_nobody_was_free_for_are_queued_and_what_is_left_can_be_cancelled() -> None:
+    account = Account()
+    arrivals = Arrivals(account)
+    arrivals.begin(iter([1, 2, 3, 4]), users=1)
+    assert [arrivals.wait(0), arrivals.wait(0)] == [1, 2]
+    assert account.queued == 2
+    assert not arrivals.is_empty(10)
+    assert arrivals.cancel(10) == [3, 4]
+    assert arrivals.is_empty(10)
+
+
+def test_dropped_requests_add_up_over_schedules() -> None:
+    account = Account()
+    arrivals = Arrivals(account)
+    for number in (1, 2):
+        arrivals.begin(iter([1] * (QUEUE_LIMIT + 5)), users=1)
+        assert arrivals.wait(0) == 1
+        assert account.dropped == 5 * number
+        arrivals.cancel(10)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.model.loads import SATURATE, Rate, Sweep
-from harness.model.plan import Candidate, Case, Conditions, Selection
+from harness.model.loads import SATURATE, Capacity, Rate, Sweep
+from harness.model.plan import Candidate, Case, Conditions, Round, Selection
 from harness.model.protocols import PROTOCOLS, Protocol
 from harness.model.targets import App, Scenario, Server
 from harness.plan.schedule import keep_cases, list_cases, make_plan, plan_sweep
@@ -32,7 +32,7 @@ SELECTION = Selection(
     apps=(App("app", "app:app", Path()),),
     scenarios=(scenario("small", "h1", "h2"), scenario("large", "h1", "h2"), scenario("talk", "ws")),
     protocols=("h1", "h2", "ws"),
-    conditions=Conditions(rounds=3, seed=1),
+    conditions=Conditions(rounds=3, seed=1, control=False),
     baseline=Candidate("a", "app"),
 )
 
@@ -42,12 +42,16 @@ def under(**changes: Any) -> Selection:
     return replace(SELECTION, conditions=replace(SELECTION.conditions, **changes))
 
 
+def measured(blocks: Round) -> list[Case]:
+    """All cases of a round, in the order in which they are measured."""
+    return [case for block in blocks for cases in block.measurements for case in cases]
+
+
 def test_every_case_is_measured_once_in_each_round_or_excluded() -> None:
     plan = make_plan(SELECTION)
     excluded = [exclusion.case for exclusion in plan.exclusions]
-    for starts in plan.rounds:
-        measured = [case for start in starts for case in start.cases]
-        assert Counter(measured + excluded) == Counter(list_cases(SELECTION, SATURATE))
+    for blocks in plan.rounds:
+        assert Counter(measured(blocks) + excluded) == Counter(list_cases(SELECTION, SATURATE))
 
 
 def test_a_scenario_is_measured_only_over_protocols_that_it_supports() -> None:
@@ -63,7 +67,7 @@ def test_a_protocol_that_a_server_does_not_speak_is_excluded_with_the_reason_of_
 def test_a_server_that_is_not_installed_is_excluded_with_the_command_that_installs_it() -> None:
     plan = make_plan(replace(SELECTION, not_installed={"b": "not installed: b; pip install 'b'"}))
     assert {each.reason for each in plan.exclusions if each.case.server == "b"} == {"not installed: b; pip install 'b'"}
-    assert {start.config.server for starts in plan.rounds for start in starts} == {"a"}
+    assert {config.server for blocks in plan.rounds for block in blocks for config in block.configs} == {"a"}
 
 
 def test_an_app_that_is_not_installed_is_excluded_with_the_command_that_installs_it() -> None:
@@ -85,7 +89,7 @@ def test_a_wsgi_server_serves_only_apps_that_have_a_wsgi_callable() -> None:
     plan = make_plan(replace(SELECTION, servers=(wsgi,), apps=(app, both), protocols=("h1",)))
     reasons = {(each.case.app, each.reason) for each in plan.exclusions}
     assert reasons == {("app", "a serves WSGI only, and app has no WSGI callable")}
-    assert {start.config.app for starts in plan.rounds for start in starts} == {"both"}
+    assert {config.app for blocks in plan.rounds for block in blocks for config in block.configs} == {"both"}
     assert wsgi.target(both) == "app:wsgi"
 
 
@@ -102,11 +106,59 @@ def test_more_workers_than_a_server_can_have_are_excluded() -> None:
     assert "b has at most 1 worker, asked for 2" in {each.reason for each in plan.exclusions}
 
 
-def test_a_start_holds_all_cases_of_one_configuration_and_no_others() -> None:
-    for starts in make_plan(SELECTION).rounds:
-        configs = [start.config for start in starts]
-        assert len(configs) == len(set(configs))
-        assert all(case.config == start.config for start in starts for case in start.cases)
+def test_a_block_runs_the_servers_of_its_cases_and_measures_all_that_they_share() -> None:
+    for blocks in make_plan(SELECTION).rounds:
+        assert {block.configs[0].tls for block in blocks} == {False, True}
+        for block in blocks:
+            assert {case.config for cases in block.measurements for case in cases} == set(block.configs)
+            for cases in block.measurements:
+                assert len({(case.scenario, case.protocol) for case in cases}) == 1
+
+
+MANY = tuple(server(name, "h1") for name in "abcdefghij")
+
+
+@pytest.mark.parametrize(("together", "blocks"), [(2, 10), (3, 9), (4, 5), (6, 3), (11, 1)])
+def test_of_many_candidates_each_block_holds_the_baseline_its_control_and_a_share_of_the_others(
+    together: int, blocks: int
+) -> None:
+    selection = replace(under(control=True, together=together), servers=MANY, protocols=("h1",))
+    for planned in make_plan(selection).rounds:
+        if together > 2:
+            assert len(planned) == blocks
+            assert all(
+                {("a", False), ("a", True)} <= {(c.server, c.control) for c in block.configs} for block in planned
+            )
+        assert all(len(block.configs) <= together for block in planned)
+        others = Counter(config.server for block in planned for config in block.configs if config.server != "a")
+        assert others == Counter("bcdefghij")
+
+
+def test_the_shares_are_shuffled_anew_in_each_round() -> None:
+    plan = make_plan(replace(under(control=True, together=5, rounds=6), servers=MANY, protocols=("h1",)))
+    shares = {frozenset(frozenset(c.server for c in block.configs) for block in blocks) for blocks in plan.rounds}
+    assert len(shares) > 1
+
+
+def test_one_at_a_time_is_a_block_of_one() -> None:
+    for blocks in make_plan(under(together=1, control=True)).rounds:
+        assert all(len(block.configs) == 1 for block in blocks)
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_search_and_custom_users_measure_one_candidate_at_a_time(ours: bool) -> None:
+    load = Capacity({99.0: 50_000}) if ours else SATURATE
+    scenarios = tuple(replace(each, ours=ours) for each in SELECTION.scenarios)
+    selection = replace(under(load=load), scenarios=scenarios)
+    assert all(len(block.configs) == 1 for blocks in make_plan(selection).rounds for block in blocks)
+
+
+def test_user_levels_take_turns_in_one_measurement() -> None:
+    (block, *_) = [
+        block for block in make_plan(under(users=(8, 32))).rounds[0] if block.measurements[0][0].protocol == "ws"
+    ] or make_plan(under(users=(8, 32))).rounds[0]
+    for cases in block.measurements:
+        assert {case.users for case in cases} == {8, 32}
 
 
 @given(st.integers(0, 2**31))
@@ -119,17 +171,18 @@ def test_the_order_differs_from_round_to_round() -> None:
     assert len(set(plan.rounds)) > 1
 
 
-def test_the_estimate_grows_with_rounds_and_with_the_window() -> None:
+def test_the_estimate_grows_with_rounds_and_with_the_counted_time() -> None:
     short = make_plan(SELECTION).estimate_s
     assert make_plan(under(rounds=6)).estimate_s == pytest.approx(2 * short)
     longer = make_plan(under(duration_s=SELECTION.conditions.duration_s + 1))
-    assert longer.estimate_s - short == pytest.approx(longer.trial_count)
+    assert longer.estimate_s - short >= longer.case_count
 
 
 def test_several_worker_counts_are_cases_of_their_own() -> None:
     plan = make_plan(under(workers=(1, 2)))
-    assert {case.workers for start in plan.rounds[0] for case in start.cases if case.server == "a"} == {1, 2}
-    assert all(case.workers == start.config.workers for start in plan.rounds[0] for case in start.cases)
+    assert {case.workers for case in measured(plan.rounds[0]) if case.server == "a"} == {1, 2}
+    for block in plan.rounds[0]:
+        assert len({config.workers for config in block.configs}) == 1
 
 
 def test_a_plan_with_a_precision_has_further_rounds_up_to_the_limit() -> None:
@@ -139,18 +192,18 @@ def test_a_plan_with_a_precision_has_further_rounds_up_to_the_limit() -> None:
     assert plan.rounds == make_plan(SELECTION).rounds
 
 
-def test_a_reduced_round_has_the_wanted_cases_and_no_empty_start() -> None:
-    (starts, *_) = make_plan(SELECTION).rounds
-    wanted = {case for start in starts for case in start.cases if case.server == "b" and case.protocol == "ws"}
-    left = keep_cases(starts, wanted)
-    assert {case for start in left for case in start.cases} == wanted
-    assert [start.config.server for start in left] == ["b"]
+def test_a_reduced_round_has_the_wanted_cases_and_no_server_without_any() -> None:
+    (blocks, *_) = make_plan(SELECTION).rounds
+    wanted = {case for case in measured(blocks) if case.server == "b" and case.protocol == "ws"}
+    left = keep_cases(blocks, wanted)
+    assert set(measured(left)) == wanted
+    assert [[config.server for config in block.configs] for block in left] == [["b"]]
 
 
 def test_a_sweep_begins_with_rounds_in_a_closed_loop() -> None:
     plan = make_plan(under(load=Sweep()))
     assert len(plan.rounds) == SELECTION.conditions.rounds
-    assert {case.load for starts in plan.rounds for start in starts for case in start.cases} == {SATURATE}
+    assert {case.load for blocks in plan.rounds for case in measured(blocks)} == {SATURATE}
     assert plan.estimate_s > 10 * make_plan(SELECTION).estimate_s
 
 
@@ -159,8 +212,9 @@ def test_a_sweep_measures_shares_of_the_own_rate_and_common_rates() -> None:
     rounds = plan_sweep(SELECTION, {slow: 1_000.0, fast: 8_080.0})
     assert len(rounds) == SELECTION.conditions.rounds
     rates: dict[str, set[float]] = {"a": set(), "b": set()}
-    for start in rounds[0]:
-        rates[start.config.server] |= {case.load.rps for case in start.cases if isinstance(case.load, Rate)}
+    for case in measured(rounds[0]):
+        assert isinstance(case.load, Rate)
+        rates[case.server].add(case.load.rps)
     assert rates["a"] >= {100, 250, 500, 700, 800, 900, 950, 1_050}
     assert rates["b"] >= {808, 2_020, 4_040, 5_656, 6_464, 7_272, 7_676, 8_484}
     assert rates["a"] & rates["b"] == {100, 200, 500, 1_000}
@@ -169,23 +223,21 @@ def test_a_sweep_measures_shares_of_the_own_rate_and_common_rates() -> None:
 
 def test_rates_of_a_sweep_are_common_within_a_comparison_only() -> None:
     here, there = Case("a", "app", "small", "h1"), Case("a", "app", "talk", "ws")
-    (starts, *_) = plan_sweep(SELECTION, {here: 10.0, there: 100_000.0})
-    own = [
-        case.load.rps
-        for start in starts
-        for case in start.cases
-        if case.scenario == "small" and isinstance(case.load, Rate)
-    ]
+    (blocks, *_) = plan_sweep(SELECTION, {here: 10.0, there: 100_000.0})
+    own = [case.load.rps for case in measured(blocks) if case.scenario == "small" and isinstance(case.load, Rate)]
     assert max(own) <= 11
 
 
-def test_the_control_has_the_cases_of_the_baseline_and_its_own_server_starts() -> None:
-    plan = make_plan(under(control=True))
+def test_the_control_has_the_cases_of_the_baseline_and_a_server_of_its_own() -> None:
+    plan = make_plan(replace(under(control=True), protocols=("h1", "ws")))
     controls = [case for case in plan.cases if case.control]
     assert {case.candidate for case in controls} == {replace(SELECTION.baseline, control=True)}
     assert {replace(case, control=False) for case in controls} == {
         case for case in plan.cases if case.candidate == SELECTION.baseline
     }
-    configs = {start.config for start in plan.rounds[0]}
-    assert {replace(case.config, control=False) for case in controls} <= configs
     assert not any(case.control for case in make_plan(SELECTION).cases)
+
+
+def test_where_the_baseline_does_not_speak_the_protocol_another_has_a_control() -> None:
+    plan = make_plan(replace(under(control=True), protocols=("h2",)))
+    assert {case.server for case in plan.cases if case.control} == {"b"}

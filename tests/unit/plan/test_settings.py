@@ -19,14 +19,14 @@ def test_without_file_and_options_settings_have_their_defaults(tmp_path: Path) -
 def test_options_override_the_file(tmp_path: Path) -> None:
     (tmp_path / "harness.toml").write_text('users = 8\nrounds = 2\nservers = ["granian"]\nduration = "500ms"\n')
     settings = read_settings({"rounds": "3"}, tmp_path)
-    assert (settings.users, settings.rounds, settings.servers, settings.duration) == (8, 3, ("granian",), 0.5)
+    assert (settings.users, settings.rounds, settings.servers, settings.duration) == ((8,), 3, ("granian",), 0.5)
 
 
 def test_pyproject_is_read_if_there_is_no_harness_toml(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "shop"\n[tool.harness]\nusers = 4\n')
-    assert read_settings({}, tmp_path).users == 4
+    assert read_settings({}, tmp_path).users == (4,)
     (tmp_path / "harness.toml").write_text("users = 5\n")
-    assert read_settings({}, tmp_path).users == 5
+    assert read_settings({}, tmp_path).users == (5,)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,11 @@ def test_pyproject_is_read_if_there_is_no_harness_toml(tmp_path: Path) -> None:
         ({"warmup": "250ms", "duration": "1.5m"}, {"warmup": 0.25, "duration": 90.0}),
         ({"duration": "3"}, {"duration": 3.0}),
         ({"seed": "7"}, {"seed": 7}),
+        ({"users": "8,32,128"}, {"users": (8, 32, 128)}),
+        ({"slice": "100ms"}, {"slice": 0.1}),
+        ({"slice": "auto"}, {"slice": "auto"}),
+        ({"together": "1"}, {"together": 1}),
+        ({"request_timeout": "500ms"}, {"request_timeout": 0.5}),
         ({"load": "rate=500,arrivals=poisson"}, {"load": Rate(500, "poisson")}),
     ],
 )
@@ -57,6 +62,8 @@ def test_options_are_read(tmp_path: Path, given: dict[str, str], expected: dict[
         ),
         ({"warmup": "soon"}, "--warmup: expected a time such as 2s or 500ms, found soon"),
         ({"duration": "0s"}, "--duration: expected float > 0.0, found 0s"),
+        ({"users": "8,1000000000000"}, "--users: expected int <= 100000, found 8,1000000000000"),
+        ({"slice": "soon"}, "--slice: expected a time such as 2s or 500ms, found soon"),
         ({"app_dir": "x", "rounds": "-1"}, "--rounds: expected int >= 1, found -1"),
     ],
 )

@@ -4,12 +4,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.model.plan import Candidate
-from harness.model.summaries import Latency
+from harness.model.summaries import Estimate, Latency, Ratio, Ratios
 from harness.report.method import describe_environment
 from harness.report.page import make_page
 from harness.report.sections import make_sections
 from tests import synthetic
-from tests.reported import RUN, WS_ECHO
+from tests.reported import RUN, WS_ECHO, without_baseline
 from tests.synthetic import grouped
 
 if TYPE_CHECKING:
@@ -35,8 +35,9 @@ def test_apps_on_one_server_are_compared_as_apps_with_the_versions_of_their_fram
 
 
 def test_apps_on_several_servers_are_named_by_both_and_one_pair_is_the_baseline() -> None:
-    summaries = synthetic.with_apps(("uvicorn", "granian"), ("asgi", "fastapi"))
-    (section,) = make_sections(replace(RUN, baseline=Candidate("uvicorn", "fastapi")), summaries)
+    baseline = Candidate("uvicorn", "fastapi")
+    (comparison,) = synthetic.with_apps(("uvicorn", "granian"), ("asgi", "fastapi"))
+    (section,) = make_sections(replace(RUN, baseline=baseline), [replace(comparison, reference=baseline)])
     assert section.table.columns[1] == "App on server"
     assert "÷ fastapi on uvicorn" in section.table.columns
     shown = {row.name: dict(zip(section.table.columns, row.cells, strict=True)) for row in section.table.rows}
@@ -44,3 +45,49 @@ def test_apps_on_several_servers_are_named_by_both_and_one_pair_is_the_baseline(
         "fastapi on uvicorn"
     ]
     assert shown["asgi on granian"]["App on server"].detail == "granian 2.8.7"
+
+
+def test_absolute_numbers_that_were_disturbed_are_marked_and_ratios_are_not() -> None:
+    disturbed = grouped(replace(each, disturbed=each.name == "granian") for each in WS_ECHO.summaries)
+    (section,) = make_sections(RUN, disturbed)
+    for row in section.table.rows:
+        cells = dict(zip(section.table.columns, map(str, row.cells), strict=True))
+        marked = {name for name, cell in cells.items() if cell.startswith("~")}
+        absolute = {"Requests/s", "p50 ms", "p99 ms", "CPU µs/request"}
+        assert marked == (absolute if row.name == "granian" else set())
+        assert cells["p99.9 ms"] == "–"
+
+
+def test_an_interval_whose_ends_differ_by_more_than_three_times_is_not_shown() -> None:
+    def shown(low: float, high: float) -> tuple[str, str]:
+        throughput, ratio = Estimate(1_000, 1_000 * low, 1_000 * high), Ratio(1, low, high)
+        wide = [
+            replace(each, throughput_rps=throughput, ratio_to_baseline=Ratios(ratio, None, None))
+            for each in WS_ECHO.summaries
+        ]
+        (section,) = make_sections(RUN, grouped(wide))
+        row = next(row for row in section.table.rows if row.name == "granian")
+        cells = dict(zip(section.table.columns, row.cells, strict=True))
+        return cells["Requests/s"].detail, cells["÷ uvicorn"].detail
+
+    assert shown(0.6, 1.79) == ("600 – 1,790", "0.60 – 1.79")
+    assert shown(0.6, 1.81) == ("too few rounds", "too few rounds")
+    assert shown(0.0, 1.5) == ("too few rounds", "too few rounds")
+
+
+def test_where_the_baseline_is_unsupported_the_ratio_column_names_what_took_its_place() -> None:
+    run, comparisons = without_baseline()
+    (section,) = make_sections(run, comparisons)
+    assert "÷ granian" in section.table.columns
+    shown = {row.name: str(row.cells[section.table.columns.index("÷ granian")]) for row in section.table.rows}
+    assert shown["granian"] == "in its place"
+    assert shown["uvicorn"] == "–"
+    assert shown["hypercorn"].endswith(")")
+
+
+def test_the_resources_say_how_much_a_server_differs_from_start_to_start() -> None:
+    known = grouped(replace(each, start_spread=0.031 if each.name == "granian" else None) for each in WS_ECHO.summaries)
+    (section,) = make_sections(RUN, known)
+    place = section.resources.columns.index("Differs from start to start")
+    assert {row.name: str(row.cells[place]) for row in section.resources.rows}["granian"] == "3.1 %"
+    assert "Differs from start to start" not in make_sections(RUN, [WS_ECHO])[0].resources.columns

@@ -40,10 +40,10 @@ def test_a_capacity_is_reported_with_its_level_and_how_it_was_searched_for() -> 
     assert "Capacity, requests/s" in section.table.columns
     probes = [Probe(1000, "doubling", met=True), Probe(1000, "confirmation", met=True, final=True)]
     trials = [Record(summaries[0].case, 0, number, "valid", probe=probe) for number, probe in enumerate(probes * 3)]
-    shown = describe_method(run, trials)
+    shown = describe_method(run, trials=trials)
     assert "6 trials were made in 3 searches." in shown
     assert any("at most 5 % above the highest that met" in line for line in shown)
-    assert not any("Capacity" in line for line in describe_method(RUN, trials[:0]))
+    assert not any("Capacity" in line for line in describe_method(RUN))
 
 
 def test_the_environment_says_what_apps_found_themselves_running_with() -> None:
@@ -67,3 +67,26 @@ def test_the_environment_names_servers_in_another_python_and_the_commit_of_the_a
     assert rows["Commit of the app"] == "0123abc"
     alone = replace(RUN.environment, interpreters={"a": own})
     assert "Python of servers" not in dict(describe_environment(replace(RUN, environment=alone)))
+
+
+def test_the_method_says_how_servers_took_turns_and_how_long_a_slice_was() -> None:
+    run = under(RUN, request_timeout_s=5.0, duration_s=1.5)
+    slices = [
+        replace(each, slice_s=each_s) for each, each_s in zip(WS_ECHO.summaries, (0.2, 0.2, 1.5, 0.2), strict=True)
+    ]
+    shown = describe_method(run, slices)
+    assert (
+        "Up to 6 servers run at the same time and take turns: one of them is under load, the others are idle." in shown
+    )
+    assert any(line.startswith("A turn is a slice of 200 ms to 1.5 s after a lead-in") for line in shown)
+    assert any(line.endswith("then cycles up to 1.5 s that count.") for line in shown)
+    assert "A request without an answer after 5 s is an error." in shown
+    alone = describe_method(under(run, together=1), slices[:2])
+    assert "One server runs at a time." in alone
+    assert any(line.startswith("A turn is a slice of 200 ms after") for line in alone)
+
+
+def test_a_run_of_the_former_schema_is_described_as_it_was_measured() -> None:
+    shown = describe_method(replace(RUN, schema=1))
+    assert any("a window of 2 s. One server ran at a time." in line for line in shown)
+    assert not any("slice" in line for line in shown)

@@ -41,16 +41,16 @@ def test_each_worker_count_is_a_comparison_and_the_most_are_compared_with_the_fe
     ]
     shown = [scaling.sentence(RUN, section, found) for section in found]
     assert shown[:2] == ["", ""]
-    growth = "With 4 workers instead of 1, uvicorn answers 2.50× as many (2.50 – 2.50; 62 % of ideal). The servers"
+    growth = "With 4 workers instead of 1, uvicorn answers 2.50× as many (62 % of ideal). The servers"
     assert shown[2].startswith(growth)
     assert shown[2].endswith("The servers had 1 CPU: beyond that nothing can scale.")
 
 
 def test_growth_has_an_interval_paired_by_round_if_no_round_is_missing() -> None:
     paired = grown(one=(100, 200, 400, 800, 1600), four=(200, 400, 800, 1600, 3200))
-    assert paired.startswith("With 4 workers instead of 1, uvicorn answers 2.00× as many (2.00 – 2.00; 50 % of ideal).")
+    assert paired.startswith("With 4 workers instead of 1, uvicorn answers 2.00× as many (50 % of ideal).")
     assert "paired" not in paired
-    some = grown(one=(100, 110), four=(200, 210, 205, 190, 195))
+    some = grown(one=(100, 101), four=(200, 210, 205, 190, 195))
     assert re.search(r"uvicorn answers [\d.]+× as many \([\d.]+ – [\d.]+; \d+ % of ideal\)", some)
     assert "The rounds of uvicorn could not be paired." in some
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ from harness.report import markdown, sentences
 from harness.report.page import make_page
 from harness.report.sections import make_sections
 from tests import synthetic
-from tests.reported import COMPARISONS, RUN, SWEEP, WS_ECHO, control_run
+from tests.reported import COMPARISONS, RUN, SWEEP, WS_ECHO, control_run, without_baseline
 from tests.synthetic import flat, grouped, under
 
 if TYPE_CHECKING:
@@ -95,10 +96,68 @@ def test_a_candidate_that_only_the_control_beats_is_first() -> None:
     both = [*flat(comparisons), *flat(others)]
     found = make_sections(run, grouped(replace(each, rank=places[each.name]) for each in both))
     assert sentences.answer(found[0]).startswith("uvicorn is first on plaintext over HTTP/1.1")
-    assert sentences.headline(run, found) == ["uvicorn is first or shares first place in 2 of 2 comparisons."]
+    assert sentences.headline(run, found) == ["uvicorn is first in 2 of 2 comparisons."]
 
 
 def test_the_control_wins_nothing() -> None:
     run, comparisons = control_run(Ratio(1.0, 0.9, 1.1), asked=2)
     ranked = grouped(replace(each, rank=1) for each in flat(comparisons))
     assert not any("first" in line for line in sentences.headline(run, make_sections(run, ranked)))
+
+
+def places(*several: dict[str, int | None]) -> list[str]:
+    """The headline of comparisons in which servers have these ranks."""
+    asked = [("plaintext", "h1"), ("json", "h1"), ("echo", "h1"), ("items", "h1")][: len(several)]
+    comparisons = synthetic.summaries(tuple(several[0]), asked, synthetic.no_faults, 200)
+    ranked = [
+        replace(
+            comparison,
+            summaries=grouped(replace(each, rank=ranks[each.name]) for each in comparison.summaries)[0].summaries,
+        )
+        for comparison, ranks in zip(comparisons, several, strict=True)
+    ]
+    return sentences.headline(RUN, make_sections(RUN, ranked))
+
+
+def test_a_tie_is_never_counted_as_a_win() -> None:
+    assert places(
+        {"uvicorn": 2, "granian": 1, "daphne": 3}, {"uvicorn": 1, "granian": 1, "daphne": 3},
+        {"uvicorn": 1, "granian": 1, "daphne": 1}, {"uvicorn": 2, "granian": 1, "daphne": 2},
+    ) == [
+        ("granian is first in 2 of 4 comparisons and shares first place in 2; "
+        "uvicorn shares first place in 2 of 4 comparisons; daphne shares first place in 1 of 4 comparisons.")
+    ]  # fmt: skip
+
+
+def test_who_is_the_only_one_with_a_rank_has_won_nothing() -> None:
+    shown = places({"uvicorn": 1, "granian": None}, {"uvicorn": 2, "granian": 1}, {"uvicorn": 1, "granian": 2})
+    assert shown == ["granian is first in 1 of 2 comparisons; uvicorn is first in 1 of 2 comparisons."]
+    assert places({"uvicorn": None, "granian": None}) == ["Nothing could be ranked."]
+
+
+@pytest.mark.parametrize(("rounds", "often", "few"), [(1, "once", "One round"), (2, "twice", "Two rounds")])
+def test_below_three_rounds_no_winner_is_named(rounds: int, often: str, few: str) -> None:
+    run = under(RUN, rounds=rounds)
+    (section,) = make_sections(run, grouped(replace(each, rank=None, rounds=rounds) for each in WS_ECHO.summaries))
+    sentence = sentences.answer(section)
+    assert sentence.startswith(f"Measured {often} on ws_echo over WebSocket: ")
+    assert sentence.endswith("requests/s; too few rounds to rank.")
+    assert sentences.headline(run, [section]) == [
+        f"{few} cannot tell servers apart, so nothing is ranked; measure at least 3 rounds."
+    ]
+
+
+def test_a_disturbed_number_is_marked_in_the_sentence_too() -> None:
+    (section,) = make_sections(RUN, grouped(replace(each, disturbed=True) for each in WS_ECHO.summaries))
+    assert re.search(r" with ~[\d,]+ and ~[\d,]+ requests/s", sentences.answer(section))
+
+
+def test_a_sentence_says_what_took_the_place_of_the_baseline() -> None:
+    run, comparisons = without_baseline()
+    (section,) = make_sections(run, comparisons)
+    sentence = (
+        "uvicorn is unsupported here, so ratios are ratios to granian, the fastest candidate that can be measured here."
+    )
+    assert sentences.explain_reference(run, section) == sentence
+    assert sentence in make_page(run, comparisons, []).answers[0][0]
+    assert sentences.explain_reference(RUN, make_sections(RUN, [WS_ECHO])[0]) == ""

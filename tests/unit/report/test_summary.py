@@ -8,7 +8,7 @@ import msgspec
 
 from harness.model.summaries import Ratio
 from harness.report.summary import to_contract
-from tests.reported import COMPARISONS, RUN, WS_ECHO, control_run
+from tests.reported import COMPARISONS, RUN, WS_ECHO, control_run, without_baseline
 from tests.synthetic import flat, under
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ MACHINE = {"processor", "system", "ram", "limits", "network", "power", "activity
 
 def test_the_summary_has_the_keys_of_the_contract() -> None:
     contract = to_contract(RUN, COMPARISONS)
-    assert contract.keys() == {"schema", "run", "cases"}
+    assert contract.keys() == {"schema", "run", "controls", "cases"}
     assert contract["schema"] == 1
     assert contract["run"].keys() >= {"id", "started_at", "seed", "argv", "environment", "ceilings"}
     interval, ratio = {"median", "low", "high"}, {"value", "low", "high"}
@@ -50,12 +50,12 @@ def test_the_summary_has_these_keys_and_no_others() -> None:
     planned = tuple(each.case for each in flat(comparisons))
     contract = json.loads(msgspec.json.encode(to_contract(replace(run, planned=planned), comparisons)))
     case_keys = {"server", "app", "scenario", "protocol", "load", "users", "streams", "workers", "control"}
-    assert contract.keys() == {"schema", "run", "cases"}
+    assert contract.keys() == {"schema", "run", "controls", "cases"}
     assert contract["run"].keys() == {
         "id", "started_at", "argv", "environment", "ceilings", "planned", "complete",
         "baseline", "baseline_app", "twin",
         "load", "users", "streams", "workers", "rounds", "precision", "max_rounds", "warmup_s", "duration_s", "seed",
-        "load_processes",
+        "load_processes", "user_levels", "slice_s", "together", "request_timeout_s",
     }  # fmt: skip
     assert contract["run"]["environment"].keys() == {
         "host", "machine", "packages", "server_cpus", "load_cpus", "git_commit", "server_versions", "app_versions",
@@ -70,7 +70,8 @@ def test_the_summary_has_these_keys_and_no_others() -> None:
             "precision", "throughput_rps", "throughput_by_round_rps", "latency_us", "service_us", "send_lag_us",
             "cpu_us_per_request", "cpu_us_per_request_by_round", "memory_pss_bytes", "ready_s", "first_request_s",
             "stop_s", "connections", "offered_rps", "achieved_ratio", "own_share", "overloaded",
-            "context_switches_per_request", "frequency_mhz",
+            "context_switches_per_request", "frequency_mhz", "disturbed", "unanswered", "reopened", "resent",
+            "idle_cpu_ratio", "warming", "slice_s", "start_spread", "ratio_to",
         }  # fmt: skip
         assert case["case"].keys() == case_keys
         assert case["errors"].keys() == {"total", "by_kind", "examples"}
@@ -93,7 +94,7 @@ def test_programs_find_the_control_under_a_name_of_its_own_and_loads_as_text() -
     assert [(each["case"]["server"], each["case"]["load"]) for each in contract["cases"]] == labels
     assert (contract["run"]["baseline"], contract["run"]["twin"]) == ("uvicorn", "uvicorn-control")
     assert contract["run"]["load"] == "saturate"
-    assert to_contract(RUN, [])["run"]["twin"] is None
+    assert to_contract(under(RUN, control=False), [])["run"]["twin"] is None
 
 
 def test_every_case_of_the_summary_has_the_same_keys_and_none_holds_a_histogram() -> None:
@@ -107,6 +108,32 @@ def test_every_field_of_run_and_summary_but_the_histogram_is_in_the_contract() -
     contract = to_contract(under(RUN, workers=(1, 2)), COMPARISONS)
     conditions = {field.name for field in fields(RUN.conditions)} - {"control"}
     run = {field.name for field in fields(RUN)} - {"schema", "conditions"}
-    assert contract["run"].keys() == run | conditions | {"baseline_app", "twin"}
-    assert contract["cases"][0].keys() == {field.name for field in fields(WS_ECHO.summaries[0])} - {"response"}
+    assert contract["run"].keys() == run | conditions | {"baseline_app", "twin", "user_levels"}
+    assert contract["cases"][0].keys() == ({field.name for field in fields(WS_ECHO.summaries[0])} - {"response"}) | {
+        "ratio_to"
+    }
     assert json.loads(msgspec.json.encode(contract))["run"]["workers"] == [1, 2]
+
+
+def test_users_are_a_number_as_before_and_all_of_them_a_list() -> None:
+    run = to_contract(under(RUN, users=(8, 128, 32)), [])["run"]
+    assert (run["users"], run["user_levels"]) == (128, [8, 128, 32])
+
+
+def test_the_control_of_each_comparison_is_at_the_top() -> None:
+    run, comparisons = control_run(Ratio(1.0, 0.9, 1.1), asked=2)
+    controls = json.loads(msgspec.json.encode(to_contract(run, comparisons)))["controls"]
+    assert [each["scenario"] for each in controls] == ["plaintext", "json"]
+    for each in controls:
+        assert each.keys() == {
+            "scenario", "protocol", "load", "users", "workers", "server", "app", "throughput", "cpu", "p99",
+        }  # fmt: skip
+        assert (each["server"], each["app"]) == ("uvicorn", "asgi")
+    assert controls[0]["throughput"] == {"value": 1.0, "low": 0.9, "high": 1.1}
+    assert controls[0]["p99"] is None
+
+
+def test_a_case_names_what_its_ratios_are_ratios_to() -> None:
+    cases = {each["name"]: each["ratio_to"] for each in to_contract(*without_baseline())["cases"]}
+    granian = {"server": "granian", "app": "asgi"}
+    assert cases == {"granian": granian, "hypercorn": granian, "uvicorn": None}

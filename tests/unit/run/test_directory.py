@@ -13,17 +13,24 @@ from harness.model.errors import UsageError
 from harness.model.histogram import Histogram
 from harness.model.loads import Rate
 from harness.model.plan import Case, ServerConfig
-from harness.model.results import Connections, Environment, Errors, LoadResult, Record, RunInfo, Sample, ServerStart
+from harness.model.results import (
+    Connections,
+    Environment,
+    Errors,
+    LoadResult,
+    Record,
+    RunInfo,
+    Sample,
+    ServerStart,
+    Slice,
+)
 from harness.run.directory import RunDirectory
 from harness.run.info import commit, environment
 from tests.builders import run_info
 
 CASE = Case("uvicorn", "asgi", "plaintext", "h1")
 RESULT = LoadResult(
-    window_start_ns=10,
-    window_end_ns=2_000_000_010,
-    answers=4,
-    requests=3,
+    slices=(Slice(0, 5, 10, 2_000_000_010, 2_000_000_020, 3.5, 3, 4),),
     started=5,
     finished=4,
     abandoned=1,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.model.loads import Rate, Sweep
-from harness.model.plan import Candidate, Conditions, Selection
+from harness.model.plan import Candidate, Case, Conditions, Round, Selection
 from harness.model.results import Record
 from harness.model.targets import App, Scenario, Server
 from harness.plan.schedule import make_plan
@@ -23,7 +23,7 @@ SELECTION = Selection(
     apps=(App("asgi", "asgi:app", Path()),),
     scenarios=(Scenario("plaintext", Path("plaintext"), frozenset({"h1"}), ""),),
     protocols=("h1",),
-    conditions=Conditions(rounds=2, seed=1),
+    conditions=Conditions(rounds=2, seed=1, control=False),
     baseline=Candidate("a", "asgi"),
 )
 
@@ -37,6 +37,10 @@ def measured(selection: Selection, rates: dict[str, int], rounds: int) -> list[R
     return [record(case, number, rates[case.server]) for number in range(rounds) for case in cases]
 
 
+def flatten(blocks: Round) -> list[Case]:
+    return [case for block in blocks for cases in block.measurements for case in cases]
+
+
 def test_a_run_without_sweep_and_precision_ends_with_its_plan() -> None:
     plan = make_plan(SELECTION)
     assert list(further_rounds(plan, SELECTION, measured(SELECTION, {"a": 100, "b": 90}, 2))) == []
@@ -46,7 +50,7 @@ def test_a_sweep_goes_on_at_shares_of_what_each_server_reached() -> None:
     selection = under(load=Sweep())
     rounds = list(further_rounds(make_plan(selection), selection, measured(selection, {"a": 1_000, "b": 500}, 2)))
     assert len(rounds) == 2
-    rates = {(case.server, case.load.rps) for start in rounds[0] for case in start.cases if isinstance(case.load, Rate)}
+    rates = {(case.server, case.load.rps) for case in flatten(rounds[0]) if isinstance(case.load, Rate)}
     assert {("a", 950.0), ("b", 475.0)} <= rates
 
 
@@ -57,9 +61,7 @@ def test_rounds_are_added_until_the_precision_is_reached() -> None:
     added = 0
     for number, further in enumerate(further_rounds(plan, selection, records), 2):
         added += 1
-        records += [
-            record(case, number, 1_000 if case.server == "a" else 500) for each in further for case in each.cases
-        ]
+        records += [record(case, number, 1_000 if case.server == "a" else 500) for case in flatten(further)]
     assert added == 6  # eight rounds are the fewest that an interval is trusted after
 
 

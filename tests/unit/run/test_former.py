@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from harness.analysis.summarise import summarise
+from harness.analysis.windows import cpu_between
 from harness.model.loads import SATURATE
 from harness.model.plan import Candidate
 from harness.model.summaries import CaseSummary, Estimate
@@ -25,7 +27,8 @@ def summaries() -> dict[str, CaseSummary]:
 def test_the_conditions_are_read_from_where_they_stood() -> None:
     info = RUN.read_info()
     conditions = info.conditions
-    assert (conditions.load, conditions.users, conditions.rounds, conditions.seed) == (SATURATE, 8, 3, 7)
+    assert (conditions.load, conditions.users, conditions.rounds, conditions.seed) == (SATURATE, (8,), 3, 7)
+    assert (conditions.together, conditions.slice_s) == (1, conditions.duration_s)
     assert conditions.control
     assert info.baseline == Candidate("uvicorn", "asgi")
     assert info.complete
@@ -57,6 +60,25 @@ def test_the_figures_are_those_that_the_former_version_reported() -> None:
             assert found.ratio_to_baseline.throughput.value == pytest.approx(
                 then["ratio_to_baseline"]["throughput"]["value"]
             )
+
+
+def test_a_window_is_one_slice_with_the_cpu_time_that_was_sampled_in_it() -> None:
+    for each in RUN.read_trials():
+        assert each.result is not None
+        (window,) = each.result.slices
+        assert (window.cycle, window.opened_ns, window.drained_ns) == (0, window.start_ns, window.end_ns)
+        assert each.slice_cpu_s == (cpu_between(each.samples, window.start_ns, window.end_ns),)
+        assert 0 < window.requests <= window.answers == window.finished
+        assert each.result.response.count == window.requests
+
+
+def test_a_trial_that_was_disturbed_and_repeated_is_not_read(tmp_path: Path) -> None:
+    copy = RunDirectory(Path(shutil.copytree(RUN.path, tmp_path / "run")))
+    trials = copy.path / "trials.jsonl"
+    first, *others = trials.read_bytes().splitlines(keepends=True)
+    repeated = first.replace(b'"repeated":false', b'"repeated":true')
+    trials.write_bytes(b"".join([repeated, first, *others]))
+    assert copy.read_trials() == RUN.read_trials()
 
 
 def test_a_run_that_recorded_only_a_few_facts_of_its_machine_is_read() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.model.plan import Exclusion
+from harness.model.results import Probe
 from harness.run.directory import RunDirectory
 from harness.run.journal import Journal, Progress
 from tests.builders import CASE, record
@@ -45,14 +46,14 @@ def test_the_time_left_is_the_estimate_at_first_and_then_what_cases_have_taken(t
     assert (told[-1].done, told[-1].total, told[-1].round, told[-1].left_s) == (3, 6, 2, 30.0)
 
 
-def test_a_trial_that_is_repeated_is_on_disk_and_is_no_progress(tmp_path: Path) -> None:
+def test_a_step_of_a_search_is_on_disk_and_is_no_progress(tmp_path: Path) -> None:
     told = list[Progress]()
     kept = journal(tmp_path, Clock(), told)
     kept.begin([], 1)
-    first = replace(record(), repeated=True)
-    kept.write(first)
+    step = replace(record(), probe=Probe(1_000, "doubling", met=True))
+    kept.write(step)
     assert told[-1].done == 0
-    assert RunDirectory(tmp_path / "one").read_trials() == [first]
+    assert RunDirectory(tmp_path / "one").read_trials() == [step]
 
 
 def test_exclusions_are_written_once_and_are_no_trials(tmp_path: Path) -> None:
@@ -69,11 +70,11 @@ def test_what_an_interrupted_run_has_found_is_taken_up_and_says_nothing_of_the_s
     before = journal(tmp_path, Clock(), [])
     before.begin([], 4)
     before.write(record())
-    before.write(replace(record(OTHER), repeated=True))
+    before.write(replace(record(OTHER), probe=Probe(1_000, "doubling", met=True)))
     clock, told = Clock(), list[Progress]()
     resumed = journal(tmp_path, clock, told)
     resumed.begin([], 4)
-    assert set(resumed.take_up(0)) == {CASE}
+    assert set(resumed.take_up(0)) == {(0, CASE)}
     assert not resumed.take_up(1)
     clock.now_s += 12
     resumed.write(record(OTHER))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from harness.model.loads import SEARCH_CONFIRMATIONS, SEARCH_LEAST_RPS, SEARCH_RESOLUTION, Capacity
 from harness.model.plan import Case
 from harness.model.results import Errors, LoadResult, Probe, Record
-from harness.run.search import Try, least_rps, next_try, shortfall, weigh, window_s
+from harness.run.search import Try, choose_length_s, least_rps, next_try, shortfall, weigh
 from tests.builders import load_result
 
 LEVEL = Capacity({99.0: 50_000}, error_share=0.01)
@@ -136,7 +136,7 @@ def test_a_trial_looks_so_long_that_its_requests_carry_the_percentiles(
     limits_us: dict[float, int], rate_rps: float, looks_s: float, lowest_rps: float
 ) -> None:
     level = Capacity(limits_us)
-    assert window_s(level, rate_rps, 2.0) == pytest.approx(looks_s)
+    assert choose_length_s(level, rate_rps, 2.0) == pytest.approx(looks_s)
     assert least_rps(level) == pytest.approx(lowest_rps)
 
 

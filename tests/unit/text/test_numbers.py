@@ -6,7 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.text.numbers import count, duration, join, percent, plural, significant, span, tolerance
+from harness.text.numbers import (
+    count,
+    duration,
+    half_width,
+    interval,
+    is_telling,
+    join,
+    percent,
+    plural,
+    significant,
+    span,
+    tolerance,
+)
 
 
 @given(st.floats(0.001, 1e7))
@@ -60,3 +72,27 @@ def test_words_are_joined_as_in_a_sentence() -> None:
 
 def test_a_duration_of_a_minute_or_more_has_minutes() -> None:
     assert [duration(seconds) for seconds in (0.4, 45, 200, 3_605)] == ["0 s", "45 s", "3 min 20 s", "60 min 05 s"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (2.0, 2.0, ""),
+        (2.0, 6.0, "2.00 – 6.00"),
+        (2.0, 6.1, "too few rounds"),
+        (0.0, 6.0, "too few rounds"),
+        (0.0, 0.0, ""),
+    ],
+)
+def test_an_interval_is_written_unless_its_ends_differ_by_more_than_three_times(
+    low: float, high: float, text: str
+) -> None:
+    assert interval(low, high, significant) == text
+
+
+@given(st.floats(0.01, 100), st.floats(0, 4))
+def test_half_a_width_is_written_where_the_interval_is(middle: float, share: float) -> None:
+    low, high = middle / (1 + share), middle * (1 + share)
+    if abs((1 + share) ** 2 - 3) > 1e-6:
+        assert (half_width(share) == "too few rounds") is not is_telling(low, high)
+        assert half_width(0.012) == "±1.2 %"

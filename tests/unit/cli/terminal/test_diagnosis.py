@@ -41,6 +41,8 @@ def test_noise_is_printed_with_its_false_differences_and_what_is_not_known(capsy
         None,
         0.034,
         None,
+        0.021,
+        1,
         ("busy",),
     )
     show_noise(Screen(), found)
@@ -49,5 +51,7 @@ def test_noise_is_printed_with_its_false_differences_and_what_is_not_known(capsy
         "requests/s from 8,800 to 9,400",
         "false difference in requests/s +1.0% (-2.0% to +4.0%); resolves 3.4% in 5 rounds",
         "false difference in CPU per request not known",
+        "a run of 5 rounds × 2 s here: ratios to about ±2.1%, "  # noqa: ISC004 - one line of output
+        "absolute numbers will be marked, since 1 of 4 samples were disturbed",
         "busy",
     ]

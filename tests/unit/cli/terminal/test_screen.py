@@ -14,6 +14,7 @@ from harness.model.summaries import Ratio, Ratios
 from harness.plan.schedule import make_plan
 from harness.run.journal import Progress
 from tests import synthetic
+from tests.reported import without_baseline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,16 +57,16 @@ def test_what_there_are_several_of_is_named_in_every_line(capsys: pytest.Capture
 @pytest.mark.parametrize(
     ("asked", "text"),
     [
-        ({"rounds": 3}, "6 trials in 3 rounds, about"),
+        ({"rounds": 3}, "9 trials in 3 rounds, about"),
         (
             {"rounds": 2, "precision": 0.05, "max_rounds": 20},
-            "4 trials in 2 rounds, up to 20 rounds until ±5 %, about",
+            "6 trials in 2 rounds, up to 20 rounds until ±5 %, about",
         ),
         (
             {"rounds": 5, "load": Sweep()},
-            "10 trials in 5 rounds in a closed loop, then 5 rounds, each at 8 shares of what it reached, and at",
+            "15 trials in 5 rounds in a closed loop, then 5 rounds, each at 8 shares of what it reached, and at",
         ),
-        ({"rounds": 2, "load": LEVEL}, "4 searches of several trials each in 2 rounds, about"),
+        ({"rounds": 2, "load": LEVEL}, "6 searches of several trials each in 2 rounds, about"),
     ],
     ids=["rounds", "precision", "sweep", "capacity"],
 )
@@ -82,9 +83,12 @@ def test_the_plan_names_the_baseline_and_the_control_and_why_a_case_is_unsupport
     asked = replace(selection(rounds=2, control=True), protocols=("h1", "h2"))
     text = said(capsys, lambda screen: screen.plan(make_plan(asked), asked, every_start=True)).splitlines()
     assert text[0].endswith("seed 1, baseline uvicorn")
-    assert sum(line.endswith("  uvicorn (control) (clear): plaintext h1") for line in text) == 2
+    together = [line.partition("(clear): ")[2].split(", ") for line in text if "together (clear)" in line]
+    assert [sorted(each) for each in together] == [["granian", "uvicorn", "uvicorn (control)"]] * 2
+    assert text.count("      plaintext h1, 32 users: 3 turns") == 2
     assert any(line.startswith("  unsupported: uvicorn over h2 (1 case): ") for line in text)
-    assert any(line.startswith("  unsupported: uvicorn (control) over h2 (1 case): ") for line in text)
+    over_tls = [line.partition("(TLS): ")[2].split(", ") for line in text if "together (TLS)" in line]
+    assert [sorted(each) for each in over_tls] == [["granian", "granian (control)"]] * 2
 
 
 def test_the_catalogue_lists_protocols_and_what_is_not_installed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,7 +105,9 @@ def test_a_document_is_written_as_it_is_with_one_newline_at_its_end(capsys: pyte
         assert said(capsys, lambda screen, text=document: screen.write(text)) == '{"a": "[bold]"}\n'
 
 
-def test_the_ranking_ends_with_how_far_it_may_be_believed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_ranking_begins_with_the_control_and_ends_with_how_far_it_may_be_believed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     run = synthetic.run_info(("uvicorn", "granian"), control=True, precision=0.01, max_rounds=9)
     found = synthetic.summaries(("uvicorn",), synthetic.USUAL_COMPARISONS[:1], requests_per_case=200, control=True)
     even = Ratio(1.0, 0.98, 1.02)
@@ -109,8 +115,8 @@ def test_the_ranking_ends_with_how_far_it_may_be_believed(capsys: pytest.Capture
         replace(each, ratio_to_baseline=Ratios(even, even, None)) for each in synthetic.flat(found)
     )
     text = said(capsys, lambda screen: screen.ranking(run, comparisons)).splitlines()
-    assert text[-2].startswith(
-        "Control (A/A): uvicorn against itself on plaintext over HTTP/1.1: throughput 1.00× (0.98 – 1.02)"
+    assert text[0].startswith(
+        "Control: uvicorn against itself on plaintext over HTTP/1.1: throughput 1.000 (0.980 – 1.020), CPU"
     )
     assert text[-1].startswith("±1 % was not reached by uvicorn (control) on plaintext over HTTP/1.1 (±3.1 %")
 
@@ -137,3 +143,25 @@ def test_a_sweep_is_summed_up_and_has_no_notes_on_valid_rows(
     assert "uvicorn keeps p99 within 10 ms up to" in text
     assert "requests/s were answered; limit 99 %" in text
     assert "worth a note" not in text
+
+
+def test_the_ranking_says_what_took_the_place_of_the_baseline_and_that_the_order_changes_with_users(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run, comparisons = without_baseline()
+    text = said(capsys, lambda screen: screen.ranking(run, comparisons))
+    assert "÷ granian" in text
+    assert "uvicorn is unsupported here, so ratios are ratios to granian" in text
+    users = synthetic.with_users({8: {"uvicorn": 1.0, "granian": 0.4}, 128: {"uvicorn": 1.0, "granian": 1.2}})
+    text = said(capsys, lambda screen: screen.ranking(run, users))
+    assert "plaintext over HTTP/1.1 with 128 users" in text
+    assert text.count("The order changes with the number of users: uvicorn is before granian with 8 users") == 1
+
+
+def test_a_reason_that_several_cases_have_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    (found,) = synthetic.summaries(("uvicorn", "granian", "daphne"), [("plaintext", "h1")], synthetic.no_faults, 200)
+    noted = synthetic.grouped(replace(each, reasons=("the host took 12 % of the CPU",)) for each in found.summaries)
+    text = said(capsys, lambda screen: screen.ranking(synthetic.run_info(), noted))
+    assert text.count("the host took 12 %") == 1
+    (line,) = [line for line in text.splitlines() if line.endswith(": the host took 12 % of the CPU")]
+    assert all(each.name in line for each in found.summaries)

@@ -1,30 +1,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.analysis.naming import BY_SERVER
+from harness.analysis.naming import BY_SERVER, Levels
 from harness.cli.terminal.trials import CaseNames, describe_trial
-from harness.model.histogram import Histogram
 from harness.model.loads import Capacity, Rate
 from harness.model.plan import Case
-from harness.model.results import Connections, Errors, LoadResult, Probe, Record
-
-if TYPE_CHECKING:
-    pass
+from harness.model.results import LoadResult, Probe, Record
+from tests.builders import load_result
 
 CASE = Case("uvicorn", "asgi", "plaintext", "h1")
 LEVEL = Capacity({99.0: 50_000})
-SERVERS = CaseNames(BY_SERVER, workers=False)
+SERVERS = CaseNames(BY_SERVER, Levels(users=False, workers=False))
 
 
 def result(response_us: int) -> LoadResult:
-    times = Histogram.of([response_us] * 4_000)
-    return LoadResult(
-        0, 10**9, 4_000, 4_000, 4_000, 4_000, 0, Errors(), times, times, Histogram(), {}, Connections(), 0.5
-    )
+    return load_result(4_000, response_us)
 
 
 def searched(probe: Probe, case: Case = CASE) -> Record:
@@ -53,3 +46,10 @@ def test_a_trial_has_its_rate_or_the_reason_why_there_is_none() -> None:
     assert describe_trial(swept, SERVERS).startswith("plaintext · h1 · uvicorn at 4,000/s: 4,000 requests/s")
     failed = Record(CASE, 0, 0, "failed", ("it ended with 3",))
     assert describe_trial(failed, SERVERS) == "plaintext · h1 · uvicorn: failed: it ended with 3"
+
+
+def test_what_there_are_several_numbers_of_is_named_with_the_case_and_only_workers_with_a_server() -> None:
+    names = CaseNames(BY_SERVER, Levels(users=True, workers=True))
+    case = replace(CASE, users=8, workers=2)
+    assert names.case(case) == "plaintext · h1 · uvicorn, 8 users, 2 workers"
+    assert names.candidate(case.config) == "uvicorn, 2 workers"

@@ -1,0 +1,84 @@
+"""A small HTTP/1.1 server in a thread that answers every request after a time of the test's choice, or never."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from time import perf_counter_ns
+
+HOST = "127.0.0.1"
+BODY = b"Hello, World!"
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 13\r\n\r\n" + BODY
+"""The right answer to a request of the scenario `plaintext`."""
+
+Delay = Callable[[int], float | None]
+"""How many seconds the request with this number, counted from 1, waits for its answer; None: it gets none."""
+
+
+class AnsweringServer:
+    """Counts what it sees."""
+
+    def __init__(self, delay: Delay, idle_s: float | None) -> None:
+        self.url = ""
+        self.accepted_ns: list[int] = []
+        """When each connection was accepted, in ns of the monotonic clock."""
+        self.most_at_once = 0
+        """The largest number of requests that waited at the same time."""
+        self._delay = delay
+        self._idle_s = idle_s
+        self._requests = 0
+        self._waiting = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer the requests of one connection, until the client closes it or is idle for too long after an answer."""
+        self.accepted_ns.append(perf_counter_ns())
+        with suppress(asyncio.IncompleteReadError, TimeoutError, ConnectionError):
+            answered = False
+            while True:
+                async with asyncio.timeout(self._idle_s if answered else None):
+                    await reader.readuntil(b"\r\n\r\n")
+                self._requests += 1
+                delay_s = self._delay(self._requests)
+                self._waiting += 1
+                self.most_at_once = max(self.most_at_once, self._waiting)
+                try:
+                    if delay_s is None:
+                        await reader.read()
+                        break
+                    await asyncio.sleep(delay_s)
+                finally:
+                    self._waiting -= 1
+                writer.write(ANSWER)
+                answered = True
+        writer.close()
+
+
+@contextmanager
+def answering(delay: Delay, idle_s: float | None = None) -> Iterator[AnsweringServer]:
+    """Serve in a thread; a connection is closed when no request has come for `idle_s` since the last answer."""
+    server = AnsweringServer(delay, idle_s)
+    started, stop = threading.Event(), asyncio.Event()
+    loop = asyncio.new_event_loop()
+
+    async def run() -> None:
+        listener = await asyncio.start_server(server.serve, HOST, 0, backlog=1024)
+        server.url = f"http://{HOST}:{listener.sockets[0].getsockname()[1]}"
+        started.set()
+        await stop.wait()
+        listener.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
+    thread.start()
+    try:
+        assert started.wait(10)
+        yield server
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
