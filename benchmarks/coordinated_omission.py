@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.host import cpus, guard, process
-from harness.model.plan import Case
+from harness.model.blocks import BlockOrder, Turn
+from harness.model.plan import Conditions
 from harness.model.targets import Launch, Server
 from harness.run import trial
 from harness.run.calibration import ceiling
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 RATE_RPS = 500
 STALL_S, EVERY_S = 0.5, 5.0
-WINDOW_S = 20.0
+COUNTED_S = 20.0
 NEGLIGIBLE_US = 1_000
 """Below this time no deviation is printed, because the analytic value ignores how long an answer takes."""
 PERCENTS = (50.0, 90.0, 95.0, 99.0, 99.9)
@@ -63,33 +64,24 @@ def analytic_us(percent: float) -> float:
     return max(0.0, STALL_S - EVERY_S * (1 - percent / 100)) * 1e6
 
 
-def measure(load: str) -> LoadResult:
-    """One trial of `plaintext` against the stalling server."""
+def measure(rate_rps: float | None) -> LoadResult:
+    """One trial of `plaintext` in one slice against the stalling server; in a closed loop without a rate."""
     placement = cpus.place(cpus.available())
     stalling = Server("stalling", (), frozenset({"h1"}), lambda launch: [sys.executable, __file__, str(launch.port)])
     launch = Launch(ceiling.HOST, process.free_port(ceiling.HOST), "")
     with guard.guard() as token, tempfile.TemporaryDirectory() as folder:
-        order = trial.Order(
-            Case("stalling", "none", "plaintext", "h1", load=load),
-            ceiling.smallest("h1").path,
-            f"http://{launch.address}",
-            None,
-            1.0,
-            WINDOW_S,
-            placement.load,
-            Path(folder) / "load.log",
-            0,
-            1,
-            token,
-        )
+        turn = Turn(0, Conditions.users[0], rate_rps)
+        block = BlockOrder((f"http://{launch.address}",), (turn,), 1.0, COUNTED_S, COUNTED_S, 30.0, seed=0)
+        scenario, load_log = ceiling.find_smallest_scenario("h1").path, Path(folder) / "load.log"
+        order = trial.Order(block, scenario, "h1", 1, None, placement.load, load_log, 1, token)
         log = Path(folder) / "server.log"
         with process.start(stalling, ceiling.APP, launch, cpus=placement.server, log=log, token=token):
-            return trial.run(order)
+            return trial.run(order)[0]
 
 
 def main() -> None:
     """Measure an open and a closed loop, and print a line for each percentile."""
-    opened, closed = measure(f"rate={RATE_RPS}"), measure("saturate")
+    opened, closed = measure(RATE_RPS), measure(None)
     print("percentile   analytic ms   response ms   off by   service ms   closed loop ms")
     for percent in PERCENTS:
         expected, found = analytic_us(percent), opened.response.percentile(percent)

@@ -14,7 +14,7 @@ import msgspec
 from hdrh.histogram import HdrHistogram
 from pairs import compare
 
-from harness.load.series import Series
+from harness.load.series import Series, Tally
 
 COUNT = 200_000
 LONGEST_US = 2**36
@@ -31,14 +31,15 @@ VALUES_US = _response_times_us()
 VALUES_NS = [value * 1000 for value in VALUES_US]
 
 
-def ours(count: int) -> Series:
+def ours(count: int) -> Tally:
     """As the load engine does, for one of its three durations."""
     series = Series()
     for value in VALUES_NS[:count]:
         series.ended(value)
     batch, _ = series.take()
-    series.response.add(batch.ended)
-    return series
+    tally = Tally()
+    tally.add(batch.ended)
+    return tally
 
 
 def with_hdrhistogram(count: int) -> HdrHistogram:
@@ -52,7 +53,7 @@ def with_hdrhistogram(count: int) -> HdrHistogram:
 def main() -> None:
     """Print the cost of recording, the percentiles of both, and the sizes."""
     compare(ours, "hdrhistogram", with_hdrhistogram, COUNT)
-    counted, other = ours(COUNT).response.histogram(), with_hdrhistogram(COUNT)
+    counted, other = ours(COUNT).histogram(), with_hdrhistogram(COUNT)
     found = [counted.percentile(percent) for percent in PERCENTS]
     expected = [other.get_value_at_percentile(percent) for percent in PERCENTS]
     print(f"percentiles {PERCENTS}: ours {found} µs, hdrhistogram's {expected} µs")

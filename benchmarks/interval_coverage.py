@@ -1,14 +1,17 @@
 """How often do the 95 % intervals cover the true ratio? Short runs are resampled from the rounds of a long one.
 
-The argument is the folder of a long run with `--aa`, such as that of
+The argument is the folder of a long run with a control, such as that of
 
-    harness run --servers uvicorn,granian --aa --scenarios plaintext --protocols h1 --rounds 60 --duration 1s
+    harness run --servers uvicorn,granian --scenarios plaintext --protocols h1 --rounds 60 --duration 2s
 
 Its rounds are the population: the ratio of two candidates over all of them is the true value. Short runs are resampled
 from it, at random with replacement or as consecutive rounds (which keeps the machine's drift), and each gets an
 interval computed as in a report. The goals: the interval covers the true value in at least 93 % of runs, and a
 difference between the baseline and its control, where the true ratio is 1, is seen in at most 5 %. (A sample of one
 round repeated is drawn again: real rounds never give the same number twice, and an interval of zero width would miss.)
+
+It also says how much of the variance of rounds comes from their cycles, the rest being that of starts, and how wide the
+intervals are with the first few cycles of each round: more cycles help only where the cycles' share is large.
 """
 
 from __future__ import annotations
@@ -17,25 +20,28 @@ import argparse
 import math
 import statistics
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.case_rounds import CaseRounds, collect
-from harness.analysis.intervals import paired_ratio
+from harness.analysis.case_rounds import collect
+from harness.analysis.intervals import as_turns, cycle_deviations, pair_turns, paired_ratio
 from harness.analysis.summarise import PRECISE_FROM_ROUNDS
 from harness.run.directory import RunDirectory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from numpy.typing import NDArray
 
     from harness.analysis.case_rounds import CaseRounds
+    from harness.analysis.intervals import Turns
     from harness.model.summaries import Ratio
 
 ROUNDS = (2, 3, 5, 10, 20)
+CYCLES = (1, 2, 3, 5, 10, 20)
 RUNS = 4_000
 RESAMPLES = 2_000
 PRECISION = 0.05
@@ -45,14 +51,40 @@ LEASTS, MOST = (5, PRECISE_FROM_ROUNDS), 20
 
 @dataclass(frozen=True)
 class Pair:
-    """The log ratios of one figure of two candidates, one for each round."""
+    """One figure of two candidates."""
 
     title: str
-    logs: np.ndarray
+    ours: Turns
+    theirs: Turns
+
+    @cached_property
+    def logs(self) -> NDArray[np.float64]:
+        """The log ratios, one for each round: the median of its cycles'."""
+        return np.array(list(pair_turns(self.ours, self.theirs).values()))
 
     @property
     def true_log_ratio(self) -> float:
         return float(self.logs.mean())
+
+    @property
+    def deviation_of_cycles(self) -> float | None:
+        """The standard deviation that rounds would have by their cycles alone; None where they have one cycle each."""
+        deviations = cycle_deviations(self.ours, self.theirs).values()
+        # The variance of a median of n values is about π/2 ÷ n times theirs.
+        variances = [math.pi / 2 * deviation**2 / count for deviation, count in deviations]
+        return math.sqrt(statistics.fmean(variances)) if variances else None
+
+    @property
+    def most_cycles(self) -> int:
+        """How many cycles the longest round has."""
+        return max((len(cycles) for cycles in self.ours.values()), default=0)
+
+    def shorten(self, cycles: int) -> Pair:
+        """The same with the first cycles of each round only."""
+        sides = (
+            {key: dict(sorted(own.items())[:cycles]) for key, own in side.items()} for side in (self.ours, self.theirs)
+        )
+        return Pair(self.title, *sides)
 
 
 def main() -> None:
@@ -71,28 +103,27 @@ def main() -> None:
     for name, figure in FIGURES.items():
         for server, found in by_server.items():
             if found is not baseline and found is not control:
-                report_coverage(pair(f"{name}, {server} ÷ {name_of_baseline}", found, baseline, figure), chance)
+                pair = Pair(f"{name}, {server} ÷ {name_of_baseline}", figure(found), figure(baseline))
+                report_coverage(pair, chance)
+                report_levels(pair, chance)
         if control is not None:
-            report_false_differences(pair(f"{name}, {name_of_baseline} ÷ itself", control, baseline, figure), chance)
+            pair = Pair(f"{name}, {name_of_baseline} ÷ itself", figure(control), figure(baseline))
+            report_false_differences(pair, chance)
+            report_levels(pair, chance)
 
 
-FIGURES: Mapping[str, Callable[[CaseRounds], Mapping[int, float]]] = {
-    "throughput": lambda found: found.throughput_rps,
-    "CPU": lambda found: found.cpu_us_per_request,
-    "p99": lambda found: found.p99_us,
+FIGURES: Mapping[str, Callable[[CaseRounds], Turns]] = {
+    "throughput": lambda found: found.throughput_turns,
+    "CPU": lambda found: found.cpu_turns,
+    "p99": lambda found: found.p99_turns,
 }
 
 
-def pair(title: str, one: CaseRounds, other: CaseRounds, figure: Callable[[CaseRounds], Mapping[int, float]]) -> Pair:
-    """Log ratios of the rounds in which both have the figure."""
-    ours, theirs = figure(one), figure(other)
-    both = sorted(ours.keys() & theirs.keys())
-    return Pair(title, np.array([math.log(ours[number] / theirs[number]) for number in both]))
-
-
-def interval(logs: Sequence[float]) -> Ratio:
+def interval(logs: NDArray[np.float64]) -> Ratio:
     """The interval that a report would show for these log ratios."""
-    ratio = paired_ratio({n: math.exp(log) for n, log in enumerate(logs)}, dict.fromkeys(range(len(logs)), 1.0))
+    keys = [(number, 0) for number in range(logs.size)]
+    ratios = dict(zip(keys, np.exp(logs).tolist(), strict=True))
+    ratio = paired_ratio(as_turns(ratios), as_turns(dict.fromkeys(keys, 1.0)))
     assert ratio is not None  # noqa: S101 - every round has both
     return ratio
 
@@ -105,9 +136,9 @@ def draw(population: Pair, rounds: int, chance: np.random.Generator) -> NDArray[
             return drawn
 
 
-def bootstrap(logs: Sequence[float], chance: np.random.Generator) -> tuple[float, float]:
+def bootstrap(logs: NDArray[np.float64], chance: np.random.Generator) -> tuple[float, float]:
     """The interval of a percentile bootstrap over rounds."""
-    draws = chance.choice(np.asarray(logs), size=(RESAMPLES, len(logs))).mean(axis=1)
+    draws = chance.choice(logs, size=(RESAMPLES, logs.size)).mean(axis=1)
     low, high = np.percentile(draws, [2.5, 97.5])
     return math.exp(low), math.exp(high)
 
@@ -126,7 +157,7 @@ def report_coverage(population: Pair, chance: np.random.Generator) -> None:
         covered = share(ratio.low <= true_ratio <= ratio.high for ratio in drawn)
         in_consecutive = share(ratio.low <= true_ratio <= ratio.high for ratio in consecutive)
         percentile = share(low <= true_ratio <= high for low, high in poorer)
-        width = statistics.median(math.sqrt(ratio.high / ratio.low) - 1 for ratio in drawn)
+        width = statistics.median(map(half_width, drawn))
         print(f"  {rounds:6}  {covered:7}  {in_consecutive:>13}  {percentile:>9}  ±{100 * width:.1f} %")
     for least in LEASTS:
         stopped = [until_precise(population, least, chance) for _ in range(RUNS)]
@@ -144,7 +175,7 @@ def until_precise(population: Pair, least: int, chance: np.random.Generator) -> 
     logs = draw(population, MOST, chance)
     for rounds in range(least, MOST):
         ratio = interval(logs[:rounds])
-        if math.sqrt(ratio.high / ratio.low) - 1 <= PRECISION:
+        if half_width(ratio) <= PRECISION:
             return ratio, rounds
     return interval(logs), MOST
 
@@ -159,6 +190,28 @@ def report_false_differences(population: Pair, chance: np.random.Generator) -> N
         false = share(not ratio.low <= 1 <= ratio.high for ratio in drawn)
         in_consecutive = share(not ratio.low <= 1 <= ratio.high for ratio in consecutive)
         print(f"  {rounds:6} rounds: {false}, consecutive {in_consecutive}")
+
+
+def report_levels(population: Pair, chance: np.random.Generator) -> None:
+    """Print how much of the variance of rounds is that of cycles, and the widths with fewer cycles."""
+    of_cycles = population.deviation_of_cycles
+    if of_cycles is None:
+        return
+    of_rounds = statistics.stdev(population.logs.tolist())
+    print(
+        f"  standard deviation of rounds {100 * of_rounds:.2f} %, by {population.most_cycles} cycles alone "
+        f"{100 * of_cycles:.2f} %: {min(1.0, (of_cycles / of_rounds) ** 2):.0%} of the variance"
+    )
+    for cycles in (each for each in CYCLES if each <= population.most_cycles):
+        shorter = population.shorten(cycles)
+        widths = [half_width(interval(draw(shorter, 5, chance))) for _ in range(RUNS // 10)]
+        value, width = math.exp(shorter.true_log_ratio), statistics.median(widths)
+        print(f"  {cycles:6} cycles: {value:.3f}, half width with 5 rounds, median ±{100 * width:.1f} %")
+
+
+def half_width(ratio: Ratio) -> float:
+    """Half the width of an interval, relative: 0.02 is ±2 %."""
+    return math.sqrt(ratio.high / ratio.low) - 1
 
 
 def share(happened: Iterable[bool]) -> str:

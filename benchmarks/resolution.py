@@ -1,117 +1,241 @@
-"""Which differences the harness detects on this machine: many runs, and how often each had the right result.
+"""What the harness can tell on this machine: widths of intervals, false differences, and differences that it finds.
 
-- A server against itself (`--aa`): a difference seen is a false one.
-- uvicorn against uvicorn-h11, the same server with a slower parser and loop: no difference seen is a miss.
-- `--precision 5%` for two servers: rounds and seconds until the ratios are that precise.
+python benchmarks/resolution.py widths           # uvicorn ÷ itself and granian ÷ uvicorn, in 30 s and in 2 min
+python benchmarks/resolution.py detect           # an app that costs 5 % (2 %) more CPU time per request
+python benchmarks/resolution.py bench            # `make bench`: its time, and its widest interval
+
+All on plaintext over HTTP/1.1, in wall time with ceilings, starts and stops of servers, and the report. As many rounds
+are measured as fit the time; two short runs before say how many.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import subprocess
-import sys
+import re
+import shlex
+import statistics
 import tempfile
-import time
-from datetime import datetime
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 
-from harness.analysis.case_rounds import collect
-from harness.analysis.intervals import paired_ratio
-from harness.analysis.summarise import PRECISE_FROM_ROUNDS
-from harness.run.directory import RunDirectory
+from runs import FIGURES, ROOT, Run, describe, excludes_1, half_width, neighbour, run
 
-ONE = ("--scenarios", "plaintext", "--protocols", "h1")
-PRECISION = 0.05
-ROUND_ENDS_S = 4.0
-"""The last trial of a round is assumed to last this long."""
-QUICK = ("--warmup", "150ms", "--duration", "400ms")
-"""The options of `make bench-quick`."""
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from runs import Ratio
+
+PLAINTEXT = ("--scenarios", "plaintext", "--protocols", "h1", "--warmup", "150ms")
+PAIR = ("--servers", "uvicorn,granian", *PLAINTEXT)
+QUIET, BUSY = "quiet", "beside a neighbour"
+WIDTHS = {
+    ("control", 30, QUIET): (0.010, 0.008),
+    ("control", 30, BUSY): (0.025, 0.015),
+    ("control", 120, QUIET): (0.005, 0.005),
+    ("control", 120, BUSY): (0.012, 0.008),
+    ("granian", 30, QUIET): (0.020, 0.017),
+    ("granian", 30, BUSY): (0.025, 0.020),
+    ("granian", 120, QUIET): (0.010, 0.008),
+    ("granian", 120, BUSY): (0.015, 0.010),
+}
+"""Limits for half the width of the intervals of throughput and CPU, by pair, seconds and surroundings."""
+DURATIONS_S = {30: 0.6, 60: 0.6, 120: 1.2, 180: 1.2}
+"""Counted time of each case in a round, by the seconds that a run may take."""
+FALSE_DIFFERENCES = 5 / 60
+"""The limit for the share of control intervals that exclude 1."""
+DETECT = {5.0: (60, 20, 19), 2.0: (180, 10, 9)}
+"""For an app that costs so many percent more: seconds that a run may take, runs, and runs that have to tell."""
+BENCH_S, BENCH_WIDTH = 360, 0.03
+SPARE = 0.95
+"""This share of the time is filled with rounds: their length varies."""
+FEWEST_ROUNDS = 3
+"""Fewer are not ranked."""
+PROVISIONAL_TURNS = 2_000
+"""Turns of the loop with which its cost is measured: much more than a few percent, so that they are known closely."""
+APP = '''"""The reference app after a loop of {turns} turns in each request."""
+
+from apps.asgi import app as reference
+
+
+async def app(scope, receive, send):
+    for _ in range({turns} if scope["type"] == "http" else 0):
+        pass
+    await reference(scope, receive, send)
+'''
+
+
+class Row(NamedTuple):
+    """A row of the table: what was found, and whether that is within the limit."""
+
+    title: str
+    found: str
+    limit: str
+    met: bool
 
 
 def main() -> None:
-    """Run all three and print a line for each run."""
+    """Measure what was asked for, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--times", type=int, default=10, help="runs of each kind")
-    times: int = parser.parse_args().times
+    parser.add_argument("parts", nargs="+", choices=("widths", "detect", "bench"))
+    parser.add_argument("--within", type=int, choices=(30, 120), help="widths: seconds [both]")
+    parser.add_argument("--cost", type=float, choices=tuple(DETECT), help="detect: percent [both]")
+    parser.add_argument("--beside", choices=("nobody", "neighbour", "both"), default="both", help="widths, bench")
+    parser.add_argument("--times", type=int, help="runs of each kind [widths: 1, detect: 20 and 10]")
+    parser.add_argument("--rounds", type=int, help="rounds of each run, instead of as many as fit")
+    parser.add_argument("--slice", default="auto", help="as for `harness run`")
+    options = parser.parse_args()
+    measure = ("--slice", options.slice)
+    surroundings = {"nobody": [QUIET], "neighbour": [BUSY], "both": [QUIET, BUSY]}[options.beside]
+    rows: list[Row] = []
+    if "widths" in options.parts:
+        for around in surroundings:
+            seconds = [options.within] if options.within else [30, 120]
+            rows += measure_widths(around, seconds, options.times or 1, options.rounds, measure)
+    if "detect" in options.parts:
+        costs = [options.cost] if options.cost else DETECT
+        rows += [detect(percent, options.times, options.rounds, measure) for percent in costs]
+    if "bench" in options.parts:
+        rows += [row for around in surroundings for row in measure_bench(around)]
+    print("\n| | found | limit | |\n|---|---|---|---|")
+    for row in rows:
+        print(f"| {row.title} | {row.found} | {row.limit} | {'met' if row.met else '**missed**'} |")
+
+
+def measure_widths(
+    around: str, seconds: Iterable[int], times: int, rounds: int | None, measure: Sequence[str]
+) -> list[Row]:
+    """Runs of the pair: how wide the intervals are, in the median of the runs, and how often the control is wrong."""
+    rows, controls = [], []
+    with neighbour() if around == BUSY else nullcontext():
+        for limit_s in seconds:
+            sized = choose_size(limit_s, (*PAIR, *measure), rounds)
+            found = [run(*PAIR, *measure, *sized) for _ in range(times)]
+            for each in found:
+                tell(each, f"{around}: uvicorn ÷ itself", each.control)
+                tell(each, f"{around}: granian ÷ uvicorn", each.ratios(server="granian"))
+            controls += [ratio for each in found for ratio in each.control.values() if ratio is not None]
+            pairs = {
+                "control": ("uvicorn ÷ itself", [each.control for each in found]),
+                "granian": ("granian ÷ uvicorn", [each.ratios(server="granian") for each in found]),
+            }
+            wall_s = statistics.median(each.wall_s for each in found)
+            for pair, (title, ratios) in pairs.items():
+                limits = WIDTHS[pair, limit_s, around]
+                rows.append(judge_widths(f"{title}, {limit_s} s, {around}", ratios, limits, wall_s, limit_s))
+    wrong = sum(map(excludes_1, controls))
+    limit = math.ceil(FALSE_DIFFERENCES * len(controls))
+    title = f"the control called different, {around}"
+    rows.append(Row(title, f"{wrong} of {len(controls)} intervals", f"≤ {limit}", wrong <= limit))
+    return rows
+
+
+def judge_widths(
+    title: str, ratios: Sequence[dict[str, Ratio | None]], limits: tuple[float, float], wall_s: float, limit_s: float
+) -> Row:
+    """The median half widths of throughput and CPU beside their limits."""
+    widths = [
+        statistics.median([half_width(ratio) if (ratio := each[figure]) else float("inf") for each in ratios])
+        for figure in ("throughput", "cpu")
+    ]
+    found = " / ".join(f"±{100 * width:.1f} %" for width in widths)
+    limit = " / ".join(f"≤ {100 * each:g} %" for each in limits)
+    within = all(width <= each for width, each in zip(widths, limits, strict=True))
+    return Row(title, f"{found} in {wall_s:.0f} s", limit, within and wall_s <= limit_s)
+
+
+def choose_size(limit_s: int, options: Sequence[str], rounds: int | None, checkout: Path = ROOT) -> tuple[str, ...]:
+    """The options for as many rounds as fit the time, which two short runs tell."""
+    duration = ("--duration", f"{DURATIONS_S[limit_s]}s")
+    if rounds is None:
+        few, more = FEWEST_ROUNDS, 2 * FEWEST_ROUNDS
+        took_s = [run(*options, *duration, "--rounds", str(count), checkout=checkout).wall_s for count in (few, more)]
+        round_s = max(0.1, (took_s[1] - took_s[0]) / (more - few))
+        rounds = max(FEWEST_ROUNDS, int((SPARE * limit_s - took_s[0]) / round_s) + few)
+        print(f"{took_s[0] - few * round_s:.1f} s for each run, {round_s:.1f} s a round: {rounds} rounds", flush=True)
+    return (*duration, "--rounds", str(rounds))
+
+
+def detect(percent: float, times: int | None, rounds: int | None, measure: Sequence[str]) -> Row:
+    """How many runs tell an app from a copy that costs so many percent more CPU time per request.
+
+    Both are apps of a copy of the catalogue: the reference app after a loop. How many turns cost as much is found by a
+    run with many turns, in relation to the app itself, since the clock of a shared machine says little.
+    """
+    limit_s, usual_times, needed = DETECT[percent]
+    times = times or usual_times
+    needed = needed if times == usual_times else round(times * needed / usual_times)
     with tempfile.TemporaryDirectory(prefix="harness-") as folder:
-        out = Path(folder)
-        same = [against_itself(out) for _ in range(times)]
-        print(
-            f"no difference seen between a server and itself: throughput {sum(t for t, _ in same)} of {times}, ", end=""
-        )
-        print(f"CPU {sum(c for _, c in same)} of {times}\n", flush=True)
-        seen = sum(separated(out) for _ in range(times))
-        print(f"difference seen between uvicorn-h11 and uvicorn: {seen} of {times}\n", flush=True)
-        for pair in ("uvicorn,granian", "uvicorn,uvicorn-h11", "uvicorn,hypercorn"):
-            until_precise(out, pair)
+        checkout = Path(folder)
+        make_checkout(checkout)
+        options = ("--servers", "uvicorn", "--apps", "lean,costlier", *PLAINTEXT, *measure)
+        write_apps(checkout, PROVISIONAL_TURNS)
+        sized = choose_size(limit_s, options, rounds, checkout)
+        ratio = run(*options, *sized, checkout=checkout).ratios(app="costlier")["cpu"]
+        if ratio is None or ratio["low"] <= 1:
+            raise SystemExit(f"expected the loop to cost CPU time, found {describe(ratio)}; use a quieter machine")
+        turns = round(PROVISIONAL_TURNS * percent / 100 / (ratio["value"] - 1))
+        print(f"{PROVISIONAL_TURNS} turns: CPU {describe(ratio)}; {turns} turns for {percent:g} %", flush=True)
+        write_apps(checkout, turns)
+        found = [run(*options, *sized, checkout=checkout) for _ in range(times)]
+    for each in found:
+        tell(each, f"costlier by {percent:g} %", each.ratios(app="costlier"))
+    costs = [ratio for each in found if (ratio := each.ratios(app="costlier")["cpu"]) is not None]
+    told = sum(ratio["low"] > 1 for ratio in costs)
+    median = statistics.median(ratio["value"] for ratio in costs) if costs else float("nan")
+    wall_s = statistics.median(each.wall_s for each in found)
+    title = f"an app that costs {percent:g} % more CPU time, told within {limit_s} s"
+    text = f"{told} of {times} runs, median ratio {median:.3f}, {wall_s:.0f} s each"
+    return Row(title, text, f"≥ {needed}", told >= needed and wall_s <= limit_s)
 
 
-def against_itself(out: Path) -> tuple[bool, bool]:
-    """One run with `--aa`: do the intervals of throughput and of CPU per request include 1?"""
-    cases, elapsed_s = run(out, "--servers", "uvicorn", "--aa", *ONE)
-    ratios = cases["uvicorn-control"]["ratio_to_baseline"]
-    print(f"uvicorn ÷ itself: throughput {shown(ratios['throughput'])}, CPU {shown(ratios['cpu'])}; {elapsed_s:.0f} s")
-    return within(ratios["throughput"]), within(ratios["cpu"])
+def make_checkout(folder: Path) -> None:
+    """A checkout whose apps can be added to; all else is this one's."""
+    for name in ("harness", "scenarios"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "apps").mkdir()
+    for path in (ROOT / "apps").glob("*.py"):
+        (folder / "apps" / path.name).symlink_to(path)
 
 
-def separated(out: Path) -> bool:
-    """One quick run of two servers that differ: do their ranks differ?"""
-    cases, elapsed_s = run(out, "--servers", "uvicorn,uvicorn-h11", *ONE, *QUICK)
-    ratios = cases["uvicorn-h11"]["ratio_to_baseline"]
-    ranks = [cases[server]["rank"] for server in ("uvicorn", "uvicorn-h11")]
-    reasons = "; ".join(reason for case in cases.values() for reason in case["reasons"])
-    ratio = shown(ratios["throughput"]) if ratios else f"no ratio ({reasons})"
-    print(f"uvicorn-h11 ÷ uvicorn: {ratio}, ranks {ranks}; {elapsed_s:.0f} s", flush=True)
-    return ranks == [1, 2]
+def write_apps(checkout: Path, turns: int) -> None:
+    """`lean` with an empty loop, and `costlier` with these turns."""
+    for name, count in (("lean", 0), ("costlier", turns)):
+        (checkout / "apps" / f"{name}.py").write_text(APP.format(turns=count))
 
 
-def until_precise(out: Path, servers: str) -> None:
-    """One run with `--precision 5%`: after how many rounds and seconds each of the two ratios was that precise."""
-    cases, elapsed_s = run(out, "--servers", servers, "--precision", "5%", *ONE)
-    _, server = servers.split(",")
-    case = cases[server]
-    directory = RunDirectory(out / "latest")
-    began = datetime.fromisoformat(directory.read_info().started_at)
-    reached = {}
-    for rounds in range(PRECISE_FROM_ROUNDS, case["rounds"] + 1):
-        records = [record for record in directory.read_trials() if record.round < rounds]
-        ours, theirs = (found for name in servers.split(",") for found in collect(records) if found.case.server == name)
-        ended_s = (datetime.fromisoformat(records[-1].started_at) - began).total_seconds() + ROUND_ENDS_S
-        for figure in ("throughput_rps", "cpu_us_per_request"):
-            ratio = paired_ratio(getattr(theirs, figure), getattr(ours, figure))
-            if ratio is not None and math.sqrt(ratio.high / ratio.low) - 1 <= PRECISION:
-                reached.setdefault(figure, f"{rounds} rounds, {ended_s:.0f} s")
-    ratios = case["ratio_to_baseline"]
-    print(
-        f"{server} ÷ uvicorn to ±5 %: run of {case['rounds']} rounds, {elapsed_s:.0f} s; "
-        f"throughput {shown(ratios['throughput'])} after {reached.get('throughput_rps', 'none')}, "
-        f"CPU {shown(ratios['cpu'])} after {reached.get('cpu_us_per_request', 'none')}",
-        flush=True,
-    )
+def measure_bench(around: str) -> list[Row]:
+    """One run with the options of `make bench`: how long it takes, and what it does not tell closely or at all."""
+    recipe = re.search(r"^bench:.*\n\t\S+/harness run (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert recipe is not None  # noqa: S101 - the Makefile has it
+    with neighbour() if around == BUSY else nullcontext():
+        found = run(*shlex.split(recipe[1]))
+    cases = [each for each in found.summary["cases"] if each["verdict"] != "unsupported"]
+    without = [each for each in cases if not each["ratio_to_baseline"]]
+    widths = [
+        (half_width(ratio), f"{each['name']} on {each['case']['scenario']}, {each['case']['users']} users, {figure}")
+        for each in cases
+        for figure in ("throughput", "cpu")
+        if (ratio := (each["ratio_to_baseline"] or {}).get(figure))
+    ]
+    widest, where = max(widths, default=(float("inf"), "no ratio"))
+    return [
+        Row(f"`make bench`, {around}", f"{found.wall_s:.0f} s", f"≤ {BENCH_S} s", found.wall_s <= BENCH_S),
+        Row(
+            f"its widest interval, {around}",
+            f"±{100 * widest:.1f} % ({where})",
+            f"≤ {100 * BENCH_WIDTH:g} %" if around == QUIET else "–",
+            around == BUSY or widest <= BENCH_WIDTH,
+        ),
+        Row(f"its candidates without a ratio, {around}", str(len(without)), "0", not without),
+    ]
 
 
-def run(out: Path, *options: str) -> tuple[dict[str, Any], float]:
-    """The cases of one run by their servers, and its duration in seconds."""
-    began = time.monotonic()
-    subprocess.run(
-        [sys.executable, "-m", "harness", "run", "--out", str(out), *options], check=True, stdout=subprocess.DEVNULL
-    )
-    elapsed_s = time.monotonic() - began
-    summary = json.loads((out / "latest" / "summary.json").read_text())
-    return {case["case"]["server"]: case for case in summary["cases"]}, elapsed_s
-
-
-def within(ratio: dict[str, float]) -> bool:
-    """Does the interval include 1?"""
-    return ratio["low"] <= 1 <= ratio["high"]
-
-
-def shown(ratio: dict[str, float]) -> str:
-    """The text of a ratio with its interval."""
-    return f"{ratio['value']:.3f} ({ratio['low']:.3f} – {ratio['high']:.3f})"
+def tell(each: Run, title: str, ratios: dict[str, Ratio | None]) -> None:
+    """Print a run's ratios in a line."""
+    found = ", ".join(f"{figure} {describe(ratios[figure])}" for figure in FIGURES)
+    print(f"{title}: {found}; {each.wall_s:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

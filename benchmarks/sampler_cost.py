@@ -23,7 +23,7 @@ from harness.host.sampler import (
     Usage,
     context_switches,
     machine_time,
-    pss_bytes,
+    memory_bytes,
     refresh,
     tree,
 )
@@ -82,7 +82,7 @@ def measure_sampler(pid: int, threads: int, seconds: float) -> None:
         share = (time.clock_gettime(clock_id) - before_s) / (time.monotonic() - began_s)
     last = sampler.samples[-1]
     print(
-        f"{last.processes} processes × {threads} threads, {(last.pss_bytes or 0) >> 20} MiB, "
+        f"{last.processes} processes × {threads} threads, {(last.memory_bytes or 0) >> 20} MiB, "
         f"{1 / INTERVAL_S:g} samples/s: {share:.2%} of one CPU, {share * INTERVAL_S * 1e6:,.0f} µs a sample"
     )
 
@@ -101,7 +101,7 @@ def compare_with_psutil(pid: int) -> None:
             # Of a process, psutil counts the main thread's alone.
             lambda: [psutil.Process(thread.id).num_ctx_switches() for each in processes for thread in each.threads()],
         ),
-        "memory (PSS)": (lambda: pss_bytes(pids), lambda: [each.memory_full_info().pss for each in processes]),
+        "memory": (lambda: memory_bytes(pids), lambda: [each.memory_full_info().pss for each in processes]),
         "the machine's CPU time": (
             lambda: machine_time(cpus),
             lambda: (psutil.cpu_times(), psutil.cpu_times(percpu=True)),

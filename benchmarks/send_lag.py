@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from harness.host import certificates, cpus, guard
+from harness.model.loads import Rate
 from harness.run.calibration import ceiling, others
 
 RATES = (1_000, 5_000, 20_000)
@@ -15,10 +16,10 @@ def main() -> None:
     rates = [int(text) for text in sys.argv[1:]] or RATES
     with guard.guard() as token, certificates.issue() as tls:
         generator = ceiling.Generator(sys.executable, cpus.place(cpus.available()), tls, token)
-        with others.null_target(generator) as null:
+        with others.start_null_server(generator) as null:
             print("   rate/s   answered/s   send lag p50 µs   p99 µs   p99.9 µs")
             for rate in rates:
-                result = others.ours(others.Side(load=f"rate={rate}"), "h1", null.url("h1"), generator)
+                result = others.run_locust(others.Side(load=Rate(rate)), "h1", null.url("h1"), generator)
                 lag = [result.send_lag.percentile(percent) for percent in (50, 99, 99.9)]
                 print(f"{rate:9,} {result.throughput_rps:12,.0f} {lag[0]:17,} {lag[1]:8,} {lag[2]:10,}")
 
