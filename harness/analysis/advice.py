@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harness.analysis.budget import TYPICAL, Variances, count_rounds_for
 from harness.analysis.verdict import DISTURBED_FROM
+from harness.model.loads import Saturate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,11 +36,11 @@ def advise(records: Sequence[Record]) -> Iterator[Advice]:
     yield from _advise_on_machine(measured)
     limited = [each for each in measured if each.verdict == "client-limited"]
     if len(limited) * 2 > len(measured):
-        yield Advice(
-            "client-limited",
-            f"the load generator is the limit for {len(limited)} of {len(measured)} candidates: use --load-processes, "
-            "fewer CPUs for the servers (--server-cpus), or an open loop that all can serve (--load rate=R)",
-        )
+        remedies = "use --load-processes, fewer CPUs for the servers (--server-cpus), or "
+        closed = isinstance(limited[0].case.load, Saturate)
+        remedies += "an open loop that all can serve (--load rate=R)" if closed else "a lower rate"
+        number = f"{len(limited)} of {len(measured)} candidates"
+        yield Advice("client-limited", f"the load generator is the limit for {number}: {remedies}")
     for each in measured:
         if (each.idle_cpu_ratio or 0.0) >= IDLE_CPU_ALONE:
             used = f"{each.idle_cpu_ratio:.0%} of a core"
@@ -58,8 +59,9 @@ def _advise_on_machine(records: Sequence[Record]) -> Iterator[Advice]:
     )
     for topic, words, share in shares:
         if first.disturbed and share is not None and share > DISTURBED_FROM:
-            cause = words.format(f"{share:.0%}")
-            yield Advice(topic, f"{cause}: absolute numbers will be marked, {_say_rounds(len(first.slice_cpu_s))}")
+            marked = f"{words.format(f'{share:.0%}')}: absolute numbers will be marked"
+            closed = isinstance(first.case.load, Saturate)
+            yield Advice(topic, f"{marked}, {_say_rounds(len(first.slice_cpu_s))}" if closed else marked)
 
 
 def _say_rounds(cycles: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.analysis.advice import advise
+from harness.model.loads import Rate
 from tests.builders import CASE, record
 
 OTHER = replace(CASE, server="b")
@@ -34,6 +35,16 @@ def test_a_generator_that_limits_most_candidates_is_named_with_remedies() -> Non
     (advice,) = advise(limited)
     assert "the load generator is the limit for 2 of 2 candidates: use --load-processes" in advice.text
     assert list(advise([limited[0], WELL[1]])) == []
+
+
+def test_an_open_loop_is_not_a_remedy_for_itself() -> None:
+    offered = [replace(each, case=replace(each.case, load=Rate(200)), verdict="client-limited") for each in WELL]
+    (advice,) = advise(offered)
+    assert advice.text.endswith("or a lower rate")
+    disturbed = [replace(each, verdict="valid", disturbed=True, steal_ratio=0.3) for each in offered]
+    assert [each.text for each in advise(disturbed)] == [
+        "the host takes 30% of the CPU time: absolute numbers will be marked"
+    ]
 
 
 def test_a_server_that_spins_while_it_is_idle_is_measured_alone() -> None:
