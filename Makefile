@@ -31,7 +31,7 @@ $(ALL_INSTALLED): requirements-all.lock $(INSTALLED)
 	@touch $@
 
 bench: install ## Compare four servers at 8, 32 and 128 users over HTTP/1.1, HTTP/2 and WebSocket (about 6 minutes)
-	$(BIN)/harness run --users 8,32,128 --rounds 7 --duration 400ms
+	$(BIN)/harness run --scenarios plaintext,ws_echo --users 8,32,128 --rounds 7 --duration 600ms
 
 bench-quick: install ## Compare them over HTTP/1.1 and WebSocket in five short rounds (a little over a minute)
 	$(BIN)/harness run --scenarios plaintext,ws_echo --protocols h1,ws --warmup 150ms --duration 400ms

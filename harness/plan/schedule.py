@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from harness.model.plan import Comparison
     from harness.model.targets import App, Server
 
-_START_S = 0.4
+_START_S = 0.25
 """A server takes about this long until it answers."""
-_STOP_S = 0.6
+_STOP_S = 0.4
 """The servers of a block take about this long to stop, all at the same time."""
-_MEASUREMENT_S = 1.3
-"""The load processes of a measurement take about this long to start, connect and end."""
-_TURN = 1.15
+_MEASUREMENT_S = 1.0
+"""The load processes of a measurement take about this long to start and to end."""
+_CONNECTION_S = 0.003
+"""A user takes about this long to connect."""
+_TURN = 1.2
 """A slice takes about this much longer than its counted time, for the lead-in and what is in flight at its end."""
 _SEARCH_TRIALS = 10
 """A search has about this many trials: three doublings, four bisections and a few confirmations."""
@@ -204,8 +206,9 @@ def estimate_duration_s(rounds: Sequence[Round], selection: Selection) -> float:
     for block in (block for each in rounds for block in each):
         total_s += _START_S * len(block.configs) + _STOP_S
         for cases in block.measurements:
-            warmups_s = len({case.config for case in cases}) * conditions.warmup_s
-            total_s += repeats * (_MEASUREMENT_S + warmups_s + len(cases) * block.duration_s * _TURN)
+            connecting_s = max(case.users for case in cases) * _CONNECTION_S
+            once_s = _MEASUREMENT_S + len({case.config for case in cases}) * (conditions.warmup_s + connecting_s)
+            total_s += repeats * (once_s + len(cases) * block.duration_s * _TURN)
     return total_s
 
 
