@@ -113,7 +113,7 @@ def test_the_control_is_started_beside_the_baseline_as_a_server_of_its_own(bench
     table = bench()
     table.carry_out(ONE, replace(ONE, control=True))
     assert len({pid for _, _, pid in table.measurer.seen}) == 2
-    assert [start.config.control for start in table.directory.read_starts()] == [False, True]
+    assert {start.config.control for start in table.directory.read_starts()} == {False, True}
 
 
 def test_a_server_that_ends_while_it_is_measured_is_started_again_for_the_cases_that_are_left(
