@@ -157,7 +157,7 @@ def report_coverage(population: Pair, chance: np.random.Generator) -> None:
         covered = share(ratio.low <= true_ratio <= ratio.high for ratio in drawn)
         in_consecutive = share(ratio.low <= true_ratio <= ratio.high for ratio in consecutive)
         percentile = share(low <= true_ratio <= high for low, high in poorer)
-        width = statistics.median(map(half_width, drawn))
+        width = statistics.median(each.half_width for each in drawn)
         print(f"  {rounds:6}  {covered:7}  {in_consecutive:>13}  {percentile:>9}  ±{100 * width:.1f} %")
     for least in LEASTS:
         stopped = [until_precise(population, least, chance) for _ in range(RUNS)]
@@ -175,7 +175,7 @@ def until_precise(population: Pair, least: int, chance: np.random.Generator) -> 
     logs = draw(population, MOST, chance)
     for rounds in range(least, MOST):
         ratio = interval(logs[:rounds])
-        if half_width(ratio) <= PRECISION:
+        if ratio.half_width <= PRECISION:
             return ratio, rounds
     return interval(logs), MOST
 
@@ -204,14 +204,9 @@ def report_levels(population: Pair, chance: np.random.Generator) -> None:
     )
     for cycles in (each for each in CYCLES if each <= population.most_cycles):
         shorter = population.shorten(cycles)
-        widths = [half_width(interval(draw(shorter, 5, chance))) for _ in range(RUNS // 10)]
+        widths = [interval(draw(shorter, 5, chance)).half_width for _ in range(RUNS // 10)]
         value, width = math.exp(shorter.true_log_ratio), statistics.median(widths)
         print(f"  {cycles:6} cycles: {value:.3f}, half width with 5 rounds, median ±{100 * width:.1f} %")
-
-
-def half_width(ratio: Ratio) -> float:
-    """Half the width of an interval, relative: 0.02 is ±2 %."""
-    return math.sqrt(ratio.high / ratio.low) - 1
 
 
 def share(happened: Iterable[bool]) -> str:

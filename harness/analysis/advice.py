@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from harness.model.results import Record
 
-IDLE_CPU_NAMED = 0.01
-"""A server that uses this share of a core while it is not its turn is named."""
 IDLE_CPU_ALONE = 0.10
 """A server that uses this share of a core while it is not its turn disturbs the others, and is measured alone."""
 GOAL = 0.02

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -122,6 +122,11 @@ class CaseRounds:
         if not isinstance(self.case.load, Rate):
             return self.throughput_rps
         return {key: 1 / p99_us for key, p99_us in self.p99_us.items() if p99_us > 0}
+
+    @property
+    def median_standing(self) -> float:
+        """The standing over all rounds; 0 without one."""
+        return median(self.standing.values()) if self.standing else 0.0
 
     @property
     def standing_turns(self) -> Turns:

@@ -7,7 +7,6 @@ difference.
 
 from __future__ import annotations
 
-import math
 import shlex
 from dataclasses import dataclass, replace
 from statistics import median
@@ -213,9 +212,7 @@ def _compare_figure(metric: Metric, a: _Figure, b: _Figure, *, paired: bool, mis
         return replace(difference, reason="no round has it on both sides" if paired else "its figures are 0")
     if not _has_interval(a, b, paired=paired):
         return replace(difference, ratio=ratio, reason="a single round has no interval")
-    return replace(
-        difference, ratio=ratio, finding=_judge_ratio(metric, ratio), told_from=math.sqrt(ratio.high / ratio.low) - 1
-    )
+    return replace(difference, ratio=ratio, finding=_judge_ratio(metric, ratio), told_from=ratio.half_width)
 
 
 def _has_interval(a: _Figure, b: _Figure, *, paired: bool) -> bool:

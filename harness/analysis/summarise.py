@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from hashlib import blake2b
 from statistics import median
@@ -10,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.budget import combine_variances, estimate_variances
-from harness.analysis.case_rounds import LEFT_OUT_LIMIT, collect, count_rounds
+from harness.analysis.case_rounds import collect, count_rounds
 from harness.analysis.intervals import estimate, estimate_latency, paired_ratio, warming_ratio
 from harness.analysis.naming import Naming
+from harness.analysis.precision import estimate_precisions, estimate_start_spreads
+from harness.analysis.references import find_divisor, find_reference, group_by_comparison
 from harness.model.histogram import Histogram
 from harness.model.loads import Rate, Saturate, Sweep
 from harness.model.summaries import CaseSummary, ComparisonSummary, Memory, Ratios
@@ -21,21 +21,14 @@ from harness.model.summaries import CaseSummary, ComparisonSummary, Memory, Rati
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from harness.analysis.budget import Variances
     from harness.analysis.case_rounds import CaseRounds, Round
     from harness.model.plan import Candidate, Case, Comparison
     from harness.model.results import LoadResult, Record, RunInfo, ServerStart
-    from harness.model.summaries import Estimate, Ratio
+    from harness.model.summaries import Estimate
 
 
 RANKED_FROM_ROUNDS = 3
 """Nobody is ranked with fewer rounds: with two, Student's factor is 12.7."""
-PRECISE_FROM_ROUNDS = 8
-"""Before, no interval is taken for precise: to stop as soon as one is narrow picks those that are so by chance.
-
-Begun after five rounds, with log-normal noise of 10 %, they held the truth in 92 % of simulated runs; after eight, in
-93.5 % or more. `benchmarks/interval_coverage.py` does it with rounds that were measured.
-"""
 
 
 def summarise(records: Sequence[Record], starts: Sequence[ServerStart], run: RunInfo) -> list[ComparisonSummary]:
@@ -48,7 +41,7 @@ def summarise(records: Sequence[Record], starts: Sequence[ServerStart], run: Run
     does not speak the protocol, the fastest candidate that does takes its place. Ranks do not need it. The control gets
     no rank and takes none from others.
     """
-    comparisons = _by_comparison(records)
+    comparisons = group_by_comparison(records)
     naming = Naming.of(row.case.candidate for rows in comparisons.values() for row in rows)
     reached: dict[Comparison, dict[Candidate, float]] = {}
     for case, rps in reached_rps(records).items():
@@ -57,7 +50,7 @@ def summarise(records: Sequence[Record], starts: Sequence[ServerStart], run: Run
     references: dict[Comparison, Candidate] = {}
     for comparison, rows in comparisons.items():
         whole = comparison.sweep if isinstance(run.conditions.load, Sweep) else comparison
-        reference = _reference(rows, run.baseline)
+        reference = find_reference(rows, run.baseline)
         if reference is not None:
             references.setdefault(whole, reference.case.candidate)
         own_rps = reached.get(comparison.sweep, {})
@@ -75,14 +68,14 @@ def _summarise_comparison(
 ) -> list[CaseSummary]:
     """The cases of one comparison, ÷ `reference`; `own_rps` is what each candidate reached in a closed loop."""
     ranks = _ranks([row for row in rows if not row.case.control])
-    precisions = _precisions(rows, reference)
-    spreads = _start_spreads(rows, reference)
+    precisions = estimate_precisions(rows, reference)
+    spreads = estimate_start_spreads(rows, reference)
     found = []
     for row in rows:
         candidate, load, closed_rps = row.case.candidate, row.case.load, own_rps.get(row.case.candidate)
         found.append(
             replace(
-                _summary(row, starts, _divisor(row, rows, reference), run.conditions.seed),
+                _summary(row, starts, find_divisor(row, rows, reference), run.conditions.seed),
                 rank=ranks.get(candidate),
                 name=naming.name(candidate),
                 precision=precisions.get(row.case),
@@ -91,46 +84,6 @@ def _summarise_comparison(
             )
         )
     return found
-
-
-def _start_spreads(rows: Sequence[CaseRounds], reference: CaseRounds | None) -> dict[Case, float]:
-    """How much each server's rate varies from one start to the next: the standard deviation, 0.03 for 3 %.
-
-    The ratios of a server to the baseline vary by the starts of both and by what is left of the noise of the cycles.
-    The control is a second start of the baseline in the same round: half of its variance is the baseline's own.
-    """
-    control = next((row for row in rows if row.case.control), None)
-    twice = None if control is None else _controlled(control, rows)
-    if reference is None or control is None or twice is None:
-        return {}
-    of_control = estimate_variances(control.throughput_turns, twice.throughput_turns)
-    if of_control is None:
-        return {}
-    found = {control.case: of_control.of_starts / 2, twice.case: of_control.of_starts / 2}
-    pairs = {
-        row.case: each.of_starts
-        for row in rows
-        if row not in (reference, control)
-        and (each := estimate_variances(row.throughput_turns, reference.throughput_turns)) is not None
-    }
-    if reference is not twice:
-        if twice.case not in pairs:
-            return {}
-        found[reference.case] = max(0.0, pairs[twice.case] - found[twice.case])
-    for case, variance in pairs.items():
-        found.setdefault(case, max(0.0, variance - found[reference.case]))
-    return {case: math.sqrt(variance) for case, variance in found.items()}
-
-
-def _controlled(control: CaseRounds, rows: Iterable[CaseRounds]) -> CaseRounds | None:
-    """The case that a control is measured against: its own candidate's."""
-    own = replace(control.case, control=False)
-    return next((row for row in rows if row.case == own and row.verdict == "valid"), None)
-
-
-def _divisor(row: CaseRounds, rows: Iterable[CaseRounds], reference: CaseRounds | None) -> CaseRounds | None:
-    """What a case is divided by: the reference, and a control by the case that it is measured against."""
-    return _controlled(row, rows) if row.case.control else reference
 
 
 def _order(summaries: Iterable[CaseSummary]) -> tuple[CaseSummary, ...]:
@@ -155,87 +108,9 @@ def reached_rps(records: Sequence[Record]) -> dict[Case, float]:
 
     A rate that is not ranked, because the machine was busy or the generator at its limit, is good enough for that.
     """
-    return {row.case: _standing(row) for row in collect(records) if isinstance(row.case.load, Saturate) and row.rounds}
-
-
-def imprecise(records: Sequence[Record], baseline: Candidate, precision: float) -> set[Case]:
-    """The cases not yet known to ±`precision`, with the baselines that more rounds of them need.
-
-    They are those whose intervals are wider, or have too few rounds to be trusted with when to stop. A case that is
-    not valid, but was in some rounds, is among them: with more of them, a bad one counts for less.
-    """
-    sometimes_valid = {record.case for record in records if record.verdict == "valid"}
-    wanted: set[Case] = set()
-    for rows in _by_comparison(records).values():
-        undecided = {row.case for row in rows if row.verdict != "valid"} & sometimes_valid
-        reference = _reference(rows, baseline)
-        widths = _precisions(rows, reference)
-        rounds = {row.case: row.round_count for row in rows}
-        own = {
-            case
-            for case, width in widths.items()
-            if width is None or width > precision or rounds[case] < PRECISE_FROM_ROUNDS or case in undecided
-        }
-        if own and reference is not None:
-            own.add(reference.case)
-        wanted |= own
-    return wanted
-
-
-def _by_comparison(records: Sequence[Record]) -> dict[Comparison, list[CaseRounds]]:
-    """The cases of each comparison, comparisons in their order."""
-    found: dict[Comparison, list[CaseRounds]] = {}
-    for row in collect(records):
-        found.setdefault(row.case.comparison, []).append(row)
-    return dict(sorted(found.items(), key=lambda item: item[0].place))
-
-
-def _reference(rows: Sequence[CaseRounds], baseline: Candidate) -> CaseRounds | None:
-    """The case that the others are divided by: the baseline's, or where it is not supported the fastest that is.
-
-    Of several blocks, only what all of them hold can be compared with everybody; few rounds may be left out. A baseline
-    that was measured and is not valid leaves the comparison without ratios.
-    """
-    own = next((row for row in rows if row.case.candidate == baseline), None)
-    if own is not None and own.verdict != "unsupported":
-        return own if own.verdict == "valid" else None
-    valid = [row for row in rows if row.verdict == "valid" and not row.case.control]
-    every = {each.key for row in valid for each in row.rounds}
-    common = [row for row in valid if len(row.rounds) >= (1 - LEFT_OUT_LIMIT) * len(every)]
-    return max(common or valid, key=_standing, default=None)
-
-
-def _precisions(rows: Iterable[CaseRounds], reference: CaseRounds | None) -> dict[Case, float | None]:
-    """Of each case that was measured; one that has no other to be compared with must be precise by itself."""
-    measured = [row for row in rows if row.rounds]
-    if len(measured) == 1:
-        reference = None
-    return {row.case: _precision(row, _divisor(row, measured, reference)) for row in measured}
-
-
-def _precision(row: CaseRounds, reference: CaseRounds | None) -> float | None:
-    """Half the width of the widest interval of throughput and CPU: of the ratios, or without a baseline its own.
-
-    None where a single round leaves no interval.
-    """
-    if row.round_count < 2:  # noqa: PLR2004 - one round has no interval
-        return None
-    if row is reference:
-        return 0.0
-    bounds: list[Ratio | Estimate | None]
-    if reference is None:
-        bounds = [estimate(tuple(own.values())) for own in (row.throughput_rps, row.cpu_us_per_request)]
-    else:
-        bounds = [
-            paired_ratio(row.throughput_turns, reference.throughput_turns),
-            paired_ratio(row.cpu_turns, reference.cpu_turns),
-        ]
-    widths = [math.sqrt(each.high / each.low) - 1 for each in bounds if each is not None and each.low > 0]
-    return max(widths, default=None)
-
-
-def _standing(row: CaseRounds) -> float:
-    return median(row.standing.values()) if row.standing else 0.0
+    return {
+        row.case: row.median_standing for row in collect(records) if isinstance(row.case.load, Saturate) and row.rounds
+    }
 
 
 def _ranks(rows: Sequence[CaseRounds]) -> dict[Candidate, int]:
@@ -246,7 +121,7 @@ def _ranks(rows: Sequence[CaseRounds]) -> dict[Candidate, int]:
     with fewer than three has no rank. Each interval is one comparison at 95 %, not corrected for many.
     """
     repeated = [row for row in rows if row.verdict == "valid" and count_rounds(row.standing) >= RANKED_FROM_ROUNDS]
-    valid = sorted(repeated, key=lambda row: (-_standing(row), row.case.candidate))
+    valid = sorted(repeated, key=lambda row: (-row.median_standing, row.case.candidate))
     ranks: dict[Candidate, int] = {}
     leader = None
     for place, row in enumerate(valid, start=1):
@@ -340,14 +215,3 @@ def _chance(seed: int, case: Case) -> np.random.Generator:
     """Numbers of this case's own, so that other cases in the run do not change them."""
     digest = blake2b(f"{seed} {case!r}".encode(), digest_size=16).digest()
     return np.random.default_rng(int.from_bytes(digest))
-
-
-def usual_variances(records: Sequence[Record], baseline: Candidate) -> Variances | None:
-    """How much the ratios of throughput to the baseline vary by cycles and by starts; None until that is known."""
-    found = []
-    for rows in _by_comparison(records).values():
-        reference = _reference(rows, baseline)
-        if reference is not None:
-            theirs = reference.throughput_turns
-            found += [estimate_variances(row.throughput_turns, theirs) for row in rows if row is not reference]
-    return combine_variances(each for each in found if each is not None)

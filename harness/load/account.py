@@ -112,16 +112,12 @@ class Account:
         return max((series.longest_ns() for series in self._series.values()), default=0)
 
 
-def mean_residence_us(recorded: Sequence[Recorded]) -> int:
-    """How long a request that is in flight at any moment takes in all, in µs; 0 without any.
-
-    That is the mean of the service times weighted by themselves: a slow request is in flight for longer, so it is met
-    more often than it is sent (the inspection paradox).
-    """
-    if not recorded:
-        return 0
-    took_ns = np.concatenate([each.batch.ended - each.batch.written for each in recorded]).astype(np.float64)
-    return int((took_ns**2).sum() / max(1.0, took_ns.sum()) / 1e3)
+def tally_service(recorded: Iterable[Recorded]) -> Histogram:
+    """The service times of right answers."""
+    tally = Tally()
+    for each in recorded:
+        tally.add(each.batch.ended - each.batch.written)
+    return tally.histogram()
 
 
 class Counters:

@@ -103,7 +103,7 @@ class Conductor:
         ]
         return [merge(parts) for parts in zip(*results, strict=True)]
 
-    def _warm_up(self) -> list[int]:
+    def _warm_up(self) -> list[float]:
         """Load on each candidate under its heaviest turn; the residence times (µs) of those that answered.
 
         A candidate that answers some requests and not others is measured all the same, in one slice, because its
@@ -118,7 +118,7 @@ class Conductor:
             done = self._slice(heaviest, -1, 0.0, order.warmup_s, counted=False)
             if _all_failed(done):
                 self._failing.add(candidate)
-            found.append(max(int(each["residence_us"]) for each in done))
+            found.append(max(each["residence_us"] for each in done))
         return found
 
     def _slice(

@@ -14,7 +14,7 @@ import msgspec
 from locust.runners import WorkerRunner
 
 from harness.load import locust_statistics, messages
-from harness.load.account import UNANSWERED, Counters, Ledger, Stretch, mean_residence_us
+from harness.load.account import UNANSWERED, Counters, Ledger, Stretch, tally_service
 from harness.load.arrivals import NEVER_NS, poisson, uniform
 from harness.load.exchange import Failure
 from harness.load.lane import Lane, stage
@@ -144,15 +144,18 @@ class Recorder:
         self._drain(lane, end_ns)
         stretch = Stretch(cycle, opened_ns, start_ns, end_ns, perf_counter_ns())
         recorded, failures = account.take()
+        residence_us = 0.0
         if counted:
             ledger.cpu_s += cpu_s * length_s / measured_s
             ledger.add(stretch, recorded, failures, counters.gained())
-        elif failures:
-            ledger.add_failures(counters.gained()["started"], failures)
+        else:
+            residence_us = tally_service(recorded).mean_residence_us
+            if failures:
+                ledger.add_failures(counters.gained()["started"], failures)
         self._runner.send_message(
             messages.DONE,
             {
-                "residence_us": mean_residence_us(recorded),
+                "residence_us": residence_us,
                 "right": sum(each.batch.ended.size for each in recorded),
                 "failed": len(failures),
                 "unanswered": sum(each.failure.kind == UNANSWERED for each in failures),

@@ -53,7 +53,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Batch:
-    """Requests finished since the last fold; times in ns of the monotonic clock."""
+    """Requests that ended with a right answer; times in ns of the monotonic clock."""
 
     intended: Counts
     written: Counts

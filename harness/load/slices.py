@@ -25,7 +25,7 @@ LEAD_IN_LONGEST_S = 10.0
 """The longest lead-in."""
 
 
-def choose_slice_s(residence_us: Sequence[int], duration_s: float, *, open_loop: bool) -> float:
+def choose_slice_s(residence_us: Sequence[float], duration_s: float, *, open_loop: bool) -> float:
     """The counted time of a turn in one cycle, the same for all candidates.
 
     `residence_us` is the time that a request which is in flight at any moment takes in all, one for each candidate: the
@@ -40,7 +40,7 @@ def choose_slice_s(residence_us: Sequence[int], duration_s: float, *, open_loop:
     return min(LONGEST_S, shortest_s)
 
 
-def choose_lead_in_s(residence_us: Sequence[int]) -> float:
+def choose_lead_in_s(residence_us: Sequence[float]) -> float:
     """How long users send before anything counts, the same for all candidates."""
     slowest_s = max(residence_us, default=0) / 1e6
     return max(LEAD_IN_S, min(LEAD_IN_LONGEST_S, LEAD_IN_RESIDENCES * slowest_s))

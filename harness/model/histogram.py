@@ -60,10 +60,13 @@ class Histogram:
 
     @property
     def mean_residence_us(self) -> float:
-        """How long what is in progress at any moment takes in all: the mean of the values weighted by themselves."""
-        weighted = sum(sum(bucket_range(index)) / 2 * count for index, count in self.counts.items())
-        squared = sum((sum(bucket_range(index)) / 2) ** 2 * count for index, count in self.counts.items())
-        return squared / weighted if weighted else 0.0
+        """How long a request in flight at any moment takes in all: the mean of the values weighted by themselves.
+
+        A slow request is in flight for longer, so it is met more often than it is sent (the inspection paradox).
+        """
+        middles = [(sum(bucket_range(index)) / 2, count) for index, count in self.counts.items()]
+        weighted = sum(middle * count for middle, count in middles)
+        return sum(middle**2 * count for middle, count in middles) / weighted if weighted else 0.0
 
     def percentile(self, percent: float) -> int:
         """The value in µs that `percent` of the requests (0 to 100) do not exceed; 0 if there are none.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from harness.model.histogram import Histogram
@@ -9,8 +10,20 @@ from harness.model.plan import Candidate, Case, Comparison
 from harness.model.results import Errors, Verdict
 
 
+class Interval:
+    """What has a 95 % interval."""
+
+    low: float
+    high: float
+
+    @property
+    def half_width(self) -> float:
+        """Relative, on a logarithmic scale: 0.02 for ±2 %. Not for an interval that reaches 0."""
+        return math.sqrt(self.high / self.low) - 1
+
+
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(Interval):
     """The median of a figure over rounds, with its 95 % interval."""
 
     median: float
@@ -19,7 +32,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Ratio:
+class Ratio(Interval):
     """A figure of a case ÷ that of the baseline, paired by cycle and round, with its 95 % interval."""
 
     value: float

@@ -56,10 +56,11 @@ def make_plan(selection: Selection) -> Plan:
     shuffle = random.Random(conditions.seed)  # noqa: S311 - a reproducible order, not a secret
     together = count_together(selection)
     duration_s = conditions.duration_s
-    rounds = tuple(make_round(possible, together, duration_s, shuffle) for _ in range(conditions.rounds))
+    baseline = selection.baseline
+    rounds = tuple(make_round(possible, baseline, together, duration_s, shuffle) for _ in range(conditions.rounds))
     adaptive = conditions.precision is not None and not sweep
     more = range(conditions.rounds, conditions.max_rounds) if adaptive else ()
-    further = tuple(make_round(possible, together, duration_s, shuffle) for _ in more)
+    further = tuple(make_round(possible, baseline, together, duration_s, shuffle) for _ in more)
     return Plan(rounds, tuple(exclusions), estimate_duration_s(rounds, selection), further)
 
 
@@ -72,7 +73,8 @@ def plan_sweep(selection: Selection, reached_rps: Mapping[Case, float]) -> tuple
     conditions = selection.conditions
     shuffle = random.Random(conditions.seed)  # noqa: S311 - a reproducible order, not a secret
     together = count_together(selection)
-    return tuple(make_round(possible, together, conditions.duration_s, shuffle) for _ in range(conditions.rounds))
+    baseline, duration_s = selection.baseline, conditions.duration_s
+    return tuple(make_round(possible, baseline, together, duration_s, shuffle) for _ in range(conditions.rounds))
 
 
 def count_together(selection: Selection) -> int:
@@ -155,7 +157,9 @@ def _list_obstacles(case: Case, server: Server, app: App, selection: Selection) 
         yield f"{server.name} runs on trio, and {app.name} needs asyncio for {case.scenario}"
 
 
-def make_round(possible: Sequence[Case], together: int, duration_s: float, shuffle: random.Random) -> Round:
+def make_round(
+    possible: Sequence[Case], baseline: Candidate, together: int, duration_s: float, shuffle: random.Random
+) -> Round:
     """Everything once, in an order of its own: blocks of servers that run together, and what they are measured on.
 
     Servers that are started alike (workers, TLS) share blocks. Where there are more than fit one block, each block
@@ -167,17 +171,21 @@ def make_round(possible: Sequence[Case], together: int, duration_s: float, shuff
     blocks = [
         _make_block(configs, cases, duration_s, shuffle)
         for cases in groups.values()
-        for configs in _divide(list(dict.fromkeys(case.config for case in cases)), together, shuffle)
+        for configs in _divide(cases, find_reference(cases, baseline).config, together, shuffle)
     ]
     return tuple(shuffle.sample(blocks, len(blocks)))
 
 
-def _divide(configs: list[ServerConfig], together: int, shuffle: random.Random) -> list[list[ServerConfig]]:
+def _divide(
+    cases: Sequence[Case], reference: ServerConfig, together: int, shuffle: random.Random
+) -> list[list[ServerConfig]]:
     """Distribute servers over blocks, as evenly as possible."""
-    control = next((each for each in configs if each.control), None)
+    configs = list(dict.fromkeys(case.config for case in cases))
     if len(configs) <= together:
         return [configs]
-    common = [] if control is None or together <= 2 else [replace(control, control=False), control]  # noqa: PLR2004 - these two
+    compared_with = (reference, replace(reference, control=True))
+    # Each block needs a place for one of the others.
+    common = [each for each in compared_with if each in configs][: together - 1]
     others = [each for each in configs if each not in common]
     count = math.ceil(len(others) / (together - len(common)))
     shuffled = shuffle.sample(others, len(others))

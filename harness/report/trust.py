@@ -55,7 +55,7 @@ class ControlResult:
     @property
     def detectable(self) -> dict[str, float]:
         """The smallest difference that can be detected in each figure; not less than the control's own."""
-        return {name: max(half_width(each), self.differences.get(name, 0.0)) for name, each in self.judged.items()}
+        return {name: max(each.half_width, self.differences.get(name, 0.0)) for name, each in self.judged.items()}
 
     @property
     def sentence(self) -> str:
@@ -75,11 +75,6 @@ class ControlResult:
             f"{text} It differs from itself by {false}, and nothing was changed: do not believe differences of {size} "
             f"in {among} between other candidates."
         )
-
-
-def half_width(ratio: Ratio) -> float:
-    """Half the width of the interval, relative: 0.01 is ±1 %."""
-    return math.sqrt(ratio.high / ratio.low) - 1
 
 
 def _thousandths(ratio: Ratio) -> str:
@@ -177,7 +172,7 @@ def _resolution(sections: Sequence[Section]) -> list[str]:
         for each in section.summary.candidates:
             if each.case.candidate != section.summary.reference:
                 for name, ratio in _ratios(each).items():
-                    sizes.setdefault(name, []).extend([half_width(ratio)] if is_telling(ratio.low, ratio.high) else [])
+                    sizes.setdefault(name, []).extend([ratio.half_width] if is_telling(ratio.low, ratio.high) else [])
     sizes = {name: own for name, own in sizes.items() if own}
     if not sizes:
         return []

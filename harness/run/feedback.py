@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.analysis import budget, summarise
+from harness.analysis import budget, precision, summarise
 from harness.model.loads import Sweep
 from harness.plan.schedule import estimate_duration_s, keep_cases, plan_sweep
 
@@ -26,12 +26,12 @@ def further_rounds(plan: Plan, selection: Selection, records: Sequence[Record]) 
     whose intervals are still too wide are measured again, until none is left or the plan has no more rounds; their
     rounds have as many cycles as spend the time best.
     """
-    precision = selection.conditions.precision
+    wanted = selection.conditions.precision
     if isinstance(selection.conditions.load, Sweep):
         yield from plan_sweep(selection, summarise.reached_rps(records))
-    elif precision is not None:
+    elif wanted is not None:
         for planned in plan.further:
-            left = keep_cases(planned, summarise.imprecise(records, selection.baseline, precision))
+            left = keep_cases(planned, precision.imprecise(records, selection.baseline, wanted))
             if not left:
                 return
             duration_s = choose_duration_s(left, selection, records)
@@ -41,7 +41,7 @@ def further_rounds(plan: Plan, selection: Selection, records: Sequence[Record]) 
 def choose_duration_s(blocks: Round, selection: Selection, records: Sequence[Record]) -> float:
     """The counted time of each case in a round for which a given time is best spent; the usual one until known."""
     usual_s = selection.conditions.duration_s
-    variances = summarise.usual_variances(records, selection.baseline)
+    variances = precision.usual_variances(records, selection.baseline)
     slices_s = [each.counted_s for record in records if record.result for each in record.result.slices]
     if variances is None or not slices_s:
         return usual_s

@@ -30,6 +30,8 @@ _SETTING_UP_S = 30.0
 """Allowed beside the load itself: Locust's start and end."""
 _CONNECTING_S = 10.0
 """Allowed for connecting to each candidate."""
+_SLOWEST_SLICE = 8
+"""The longest slice with lead-in and end, in times of the limit for an answer: 5, 1.5 and 1."""
 POLL_S = 0.01
 _LACKING = "ModuleNotFoundError"
 
@@ -78,8 +80,9 @@ class Order:
         block = self.block
         candidates, turns = len(block.hosts), len(block.turns)
         slices_s = candidates * (_CONNECTING_S + block.warmup_s) + 2 * turns * block.duration_s
-        # The verification pass, the warm-up and one slice may each wait for requests that are never answered.
-        return slices_s + (2 * candidates + turns) * block.request_timeout_s + _SETTING_UP_S
+        # The verification pass and the warm-up may wait for requests that are never answered. Where answers take nearly
+        # as long as the time limit, a slice with its lead-in and its end is some of these times long.
+        return slices_s + (2 * candidates + _SLOWEST_SLICE * turns) * block.request_timeout_s + _SETTING_UP_S
 
 
 def run(order: Order) -> list[LoadResult]:

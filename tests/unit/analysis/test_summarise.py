@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.analysis.intervals import estimate
-from harness.analysis.summarise import imprecise, reached_rps, summarise
+from harness.analysis.precision import imprecise
+from harness.analysis.summarise import reached_rps, summarise
 from harness.model.loads import Capacity, Rate, Sweep
 from harness.model.plan import Candidate, Case, ServerConfig
 from harness.model.protocols import Protocol

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.load.account import UNANSWERED, Account, Counters, Ledger, Recorded, Stretch, mean_residence_us, merge
+from harness.load.account import UNANSWERED, Account, Counters, Ledger, Recorded, Stretch, merge, tally_service
 from harness.load.exchange import Failure
 from harness.load.series import Batch
 from harness.model.histogram import Histogram
@@ -265,13 +265,15 @@ def test_counters_give_what_a_slice_added() -> None:
     }
 
 
-def test_the_residence_time_is_that_of_all_names_and_0_without_requests() -> None:
-    assert mean_residence_us([]) == 0
+def test_the_service_times_are_those_of_all_names() -> None:
+    assert tally_service([]).mean_residence_us == 0
     times = [
         Recorded("GET", name, Batch(*(np.array(part, np.int64) for part in ([0], [1_000], [ended]))), 0)
         for name, ended in (("a", 1_001_000), ("b", 3_001_000))
     ]
-    assert mean_residence_us(times) == 2_500  # (1² + 3²) ÷ (1 + 3) ms
+    found = tally_service(times)
+    assert found.count == 2
+    assert found.mean_residence_us == pytest.approx(2_500, rel=0.01)  # (1² + 3²) ÷ (1 + 3) ms
 
 
 @given(st.lists(st.tuples(TIMES, st.lists(SEEN)), min_size=2, max_size=4))

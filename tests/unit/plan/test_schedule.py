@@ -118,17 +118,25 @@ def test_a_block_runs_the_servers_of_its_cases_and_measures_all_that_they_share(
 MANY = tuple(server(name, "h1") for name in "abcdefghij")
 
 
-@pytest.mark.parametrize(("together", "blocks"), [(2, 10), (3, 9), (4, 5), (6, 3), (11, 1)])
+@pytest.mark.parametrize(
+    ("together", "control", "blocks", "common"),
+    [
+        (2, True, 10, {("a", False)}),
+        (3, True, 9, {("a", False), ("a", True)}),
+        (4, True, 5, {("a", False), ("a", True)}),
+        (6, True, 3, {("a", False), ("a", True)}),
+        (11, True, 1, {("a", False), ("a", True)}),
+        (2, False, 9, {("a", False)}),
+        (4, False, 3, {("a", False)}),
+    ],
+)
 def test_of_many_candidates_each_block_holds_the_baseline_its_control_and_a_share_of_the_others(
-    together: int, blocks: int
+    together: int, control: bool, blocks: int, common: set[tuple[str, bool]]
 ) -> None:
-    selection = replace(under(control=True, together=together), servers=MANY, protocols=("h1",))
+    selection = replace(under(control=control, together=together), servers=MANY, protocols=("h1",))
     for planned in make_plan(selection).rounds:
-        if together > 2:
-            assert len(planned) == blocks
-            assert all(
-                {("a", False), ("a", True)} <= {(c.server, c.control) for c in block.configs} for block in planned
-            )
+        assert len(planned) == blocks
+        assert all(common <= {(c.server, c.control) for c in block.configs} for block in planned)
         assert all(len(block.configs) <= together for block in planned)
         others = Counter(config.server for block in planned for config in block.configs if config.server != "a")
         assert others == Counter("bcdefghij")

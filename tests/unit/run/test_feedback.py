@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from harness.analysis.budget import FEWEST_CYCLES, MOST_CYCLES
 from harness.model.loads import Rate, Sweep
 from harness.model.plan import Candidate, Case, Conditions, Round, Selection
 from harness.model.results import Record
@@ -63,6 +66,28 @@ def test_rounds_are_added_until_the_precision_is_reached() -> None:
         added += 1
         records += [record(case, number, 1_000 if case.server == "a" else 500) for case in flatten(further)]
     assert added == 6  # eight rounds are the fewest that an interval is trusted after
+
+
+@pytest.mark.parametrize(("of_cycles", "of_starts", "cycles"), [(0.2, 0.0, MOST_CYCLES), (0.001, 0.3, FEWEST_CYCLES)])
+def test_where_cycles_vary_rounds_get_longer_and_where_starts_vary_they_get_shorter(
+    of_cycles: float, of_starts: float, cycles: int
+) -> None:
+    selection = under(precision=0.001, max_rounds=8)
+    plan = make_plan(selection)
+    records = [
+        record(
+            case,
+            number,
+            [
+                1_000 * (1 + (case.server == "b") * (of_cycles * (cycle % 2) + of_starts * number))
+                for cycle in range(10)
+            ],
+        )
+        for number in range(3)
+        for case in plan.cases
+    ]
+    (block,) = next(further_rounds(plan, selection, records))
+    assert block.duration_s == pytest.approx(cycles * records[0].result.slices[0].counted_s)  # type: ignore[union-attr] # it has one
 
 
 def test_a_precision_that_is_never_reached_ends_with_the_limit() -> None:
