@@ -133,7 +133,8 @@ class Recorder:
         end_ns = start_ns + int(length_s * 1e9)
         schedule = None
         if order.rate_rps is not None:
-            seed = self._options.arrivals_seed + 1000 * cycle + turn
+            # The same gaps for all candidates of a cycle, since they are compared.
+            seed = self._options.arrivals_seed + 1000 * cycle
             schedule = self._schedule(order.rate_rps, order.arrivals, seed, end_ns)
         lane.open(users, schedule)
         gevent.sleep(lead_in_s)
