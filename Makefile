@@ -30,14 +30,14 @@ $(ALL_INSTALLED): requirements-all.lock $(INSTALLED)
 	$(BIN)/pip install --quiet --require-hashes --no-deps -r requirements-all.lock
 	@touch $@
 
-bench: install ## Compare four servers at 8, 32 and 128 users over HTTP/1.1, HTTP/2 and WebSocket (about 6 minutes)
+bench: install ## Compare four servers at 8, 32 and 128 users over HTTP/1.1, HTTP/2 and WebSocket (about 5 minutes)
 	$(BIN)/harness run --scenarios plaintext,ws_echo --users 8,32,128 --rounds 7 --duration 600ms
 
 bench-quick: install ## Compare them over HTTP/1.1 and WebSocket in five short rounds (a little over a minute)
 	$(BIN)/harness run --scenarios plaintext,ws_echo --protocols h1,ws --warmup 150ms --duration 400ms
 
-bench-full: install-all ## Compare all servers on plaintext, json and echo over HTTP/1.1, 2 and 3 (about 10 minutes)
-	$(BIN)/harness run --servers all --scenarios plaintext,json,echo --protocols h1,h2,h3 --rounds 2 --warmup 300ms --duration 1s
+bench-full: install-all ## Compare all servers on plaintext, json and echo over HTTP/1.1, 2 and 3 (about 12 minutes)
+	$(BIN)/harness run --servers all --scenarios plaintext,json,echo --protocols h1,h2,h3 --rounds 3 --duration 600ms
 
 check: install-all ## Test what each server can do
 	$(BIN)/harness check --servers all

@@ -8,6 +8,7 @@ that is due during a stall waits until its end, so the share of requests slower 
 
 from __future__ import annotations
 
+import argparse
 import os
 import select
 import signal
@@ -96,8 +97,11 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("port", nargs="?", type=int, help="only be the server that stalls, on this port")
+    port = parser.parse_args().port
+    if port is not None:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-        serve(ceiling.HOST, int(sys.argv[1]))
+        serve(ceiling.HOST, port)
     else:
         main()

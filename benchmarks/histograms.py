@@ -8,6 +8,7 @@ three significant digits and should give the same percentiles.
 
 from __future__ import annotations
 
+import argparse
 import random
 
 import msgspec
@@ -52,6 +53,7 @@ def with_hdrhistogram(count: int) -> HdrHistogram:
 
 def main() -> None:
     """Print the cost of recording, the percentiles of both, and the sizes."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     compare(ours, "hdrhistogram", with_hdrhistogram, COUNT)
     counted, other = ours(COUNT).histogram(), with_hdrhistogram(COUNT)
     found = [counted.percentile(percent) for percent in PERCENTS]

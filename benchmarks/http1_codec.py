@@ -8,6 +8,8 @@ last right one and only parses if they differ; the second table shows what that 
 
 from __future__ import annotations
 
+import argparse
+
 import h11
 from pairs import compare
 
@@ -62,5 +64,6 @@ def known(count: int) -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     compare(parsed, "h11", with_h11, COUNT)
     compare(known, "parsed", parsed, COUNT)

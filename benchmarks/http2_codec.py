@@ -9,6 +9,7 @@ decoding them again; in the second one header differs each time, so that both cl
 
 from __future__ import annotations
 
+import argparse
 from functools import partial
 
 from h2.config import H2Configuration
@@ -98,5 +99,6 @@ def _answer(connection: H2Connection, events: list[Event]) -> Answer:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     for answers in (ALIKE, DIFFERENT):
         compare(partial(ours, answers), "h2", partial(with_h2, answers), COUNT)

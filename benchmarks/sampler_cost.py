@@ -49,7 +49,7 @@ while True:
 
 def main() -> None:
     """Start a tree of processes, sample it, and print what that took."""
-    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--processes", type=int, default=8)
     options.add_argument("--threads", type=int, default=8, help="of each process")
     options.add_argument("--megabytes", type=int, default=40, help="of each process; memory has to be walked")

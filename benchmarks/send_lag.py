@@ -1,7 +1,11 @@
-"""Send lag of the open loop against the null server: `python benchmarks/send_lag.py [RATE ...]`."""
+"""Send lag of the open loop against the null server.
+
+python benchmarks/send_lag.py 1000 5000 20000
+"""
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 from harness.host import certificates, cpus, guard
@@ -13,7 +17,9 @@ RATES = (1_000, 5_000, 20_000)
 
 def main() -> None:
     """Print percentiles of the send lag for each rate."""
-    rates = [int(text) for text in sys.argv[1:]] or RATES
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rates", nargs="*", type=int, metavar="RATE", help="requests/s")
+    rates = parser.parse_args().rates or RATES
     with guard.guard() as token, certificates.issue() as tls:
         generator = ceiling.Generator(sys.executable, cpus.place(cpus.available()), tls, token)
         with others.start_null_server(generator) as null:

@@ -65,7 +65,7 @@ def usual_faults(case: Case) -> Fault | None:
     if (case.server, case.scenario, case.protocol) == ("granian", "plaintext", "h1"):
         return Fault("client-limited", ("generator CPU at 99 % of one core", "97 % of the calibrated ceiling"))
     if (case.server, case.scenario, case.protocol) == ("daphne", "echo", "h2"):
-        reason = "no trial came back: the check before the window expected status 200, found 500"
+        reason = "no trial came back: the verification pass expected status 200, found 500"
         return Fault("failed", (reason,), Errors(1, {"status": 1}, {"status": "POST /echo: 500 Server Error"}))
     if (case.server, case.scenario, case.protocol) == ("hypercorn", "json", "h2"):
         errors = Errors(214, {"reset": 200, "timeout": 14}, {"reset": "GOAWAY, last stream 1999", "timeout": "10 s"})

@@ -48,8 +48,8 @@ def compare_(
     """Compare two runs, or two servers.
 
     Two runs are compared case by case. Two servers are compared in the cases
-    that are otherwise equal. If both are in one run, its rounds are paired,
-    which detects smaller differences.
+    that are otherwise equal. If both are in one run, they are paired cycle by
+    cycle where they took turns, which detects smaller differences.
 
     A run before a change and one after, with a limit on what it may cost:
 

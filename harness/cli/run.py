@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 def measure(settings: Settings) -> None:
     """Measure, write the results, and report them.
 
-    Every server is started anew in every round, every answer is verified, and the report says which numbers are valid.
+    Servers run at the same time and take turns. They are started anew in every round, every answer is verified, and the
+    report says which numbers are valid.
     """
     screen = Screen()
     before = RunDirectory(Path(settings.resume)).read_info() if settings.resume else None

@@ -157,7 +157,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
     aa: Annotated[
         bool,
-        Meta(description="Measure the baseline a second time as a control (A/A test); this is the default.", title=""),
+        Meta(
+            description="Measure the baseline a second time as a control (A/A test). "
+            "This is the default; it overrides --no-control.",
+            title="",
+        ),
     ] = False
     no_control: Annotated[bool, Meta(description="Measure no control.", title="")] = False
     together: Annotated[
@@ -169,7 +173,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = "auto"
     warmup: Annotated[
-        float, Meta(ge=0, description="Load on each server after its start, before anything counts.", title="TIME")
+        float,
+        Meta(ge=0, description="Load on each candidate before each measurement; it does not count.", title="TIME"),
     ] = Conditions.warmup_s
     duration: Annotated[
         float, Meta(gt=0, description="Counted time of each case in a round, cut into slices.", title="TIME")

@@ -36,7 +36,7 @@ def _control(summary: CaseSummary) -> dict[str, Any]:
 
 
 def _run(run: RunInfo) -> dict[str, Any]:
-    """The run with its conditions beside its other facts, as the contract has them."""
+    """The run with its conditions beside its other facts, as the contract has them; its `twin` is the control."""
     conditions = to_plain(run.conditions)
     control = conditions.pop("control")
     conditions["user_levels"] = conditions["users"]

@@ -1,4 +1,4 @@
-"""The command as people and scripts use it: real servers, real Locust, short windows."""
+"""The command as people and scripts use it: real servers, real Locust, short slices."""
 
 from __future__ import annotations
 

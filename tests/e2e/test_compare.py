@@ -85,7 +85,7 @@ def harness(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     signal.signal(signal.SIGTERM, before)
 
 
-# Start-up times are compared whatever the verdict on a window of 200 ms on a busy machine, and a server and its copy do
+# Start-up times are compared whatever the verdict on a slice of 200 ms on a busy machine, and a server and its copy do
 # not differ: the results of these gates do not depend on the machine.
 COPIES = ("before/latest:uvicorn", "before/latest:copy")
 

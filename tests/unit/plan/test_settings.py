@@ -113,6 +113,14 @@ def test_lists_shares_and_times_are_read_from_options_as_from_the_file(tmp_path:
 
 
 @pytest.mark.parametrize(
+    ("given", "control"),
+    [({}, True), ({"no_control": True}, False), ({"aa": True}, True), ({"aa": True, "no_control": True}, True)],
+)
+def test_a_run_has_a_control_unless_only_the_option_against_it_is_given(given: dict[str, bool], control: bool) -> None:
+    assert read_settings(given, None).conditions(seed=1, load_processes=1).control is control
+
+
+@pytest.mark.parametrize(
     ("given", "expected"),
     [
         ({"workers": "1,2,1"}, {"workers": (1, 2)}),
