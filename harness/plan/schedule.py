@@ -116,7 +116,7 @@ def add_controls(possible: Sequence[Case], baseline: Candidate) -> list[Case]:
     by_comparison: dict[Comparison, list[Case]] = {}
     for case in possible:
         by_comparison.setdefault(case.comparison, []).append(case)
-    references = (find_reference(cases, baseline) for cases in by_comparison.values() if len(cases) > 0)
+    references = (find_reference(cases, baseline) for cases in by_comparison.values())
     return [replace(case, control=True) for case in references]
 
 
