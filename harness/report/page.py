@@ -95,14 +95,18 @@ def make_page(
 
 
 def describe_section(run: RunInfo, section: Section, sections: Sequence[Section]) -> str:
-    """The answer of a comparison, and what it says together with those of other numbers of users and workers."""
-    parts = (
-        sentences.answer(section),
+    """The answer of a comparison, and the remarks on it."""
+    return " ".join([sentences.answer(section), *list_remarks(run, section, sections)])
+
+
+def list_remarks(run: RunInfo, section: Section, sections: Sequence[Section]) -> list[str]:
+    """What took the baseline's place, and what a comparison says with those of other numbers of users and workers."""
+    remarks = (
         sentences.explain_reference(run, section),
         scaling.sentence(run, section, sections),
         users.sentence(section, sections),
     )
-    return " ".join(filter(None, parts))
+    return [each for each in remarks if each]
 
 
 def _title(run: RunInfo, summaries: Sequence[CaseSummary]) -> str:
