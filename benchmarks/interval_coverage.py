@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.analysis.case_rounds import collect
-from harness.analysis.intervals import as_turns, cycle_deviations, pair_turns, paired_ratio
+from harness.analysis.intervals import as_turns, cycle_deviations, half_width, pair_turns, paired_ratio
 from harness.analysis.summarise import PRECISE_FROM_ROUNDS
 from harness.run.directory import RunDirectory
 
@@ -207,11 +207,6 @@ def report_levels(population: Pair, chance: np.random.Generator) -> None:
         widths = [half_width(interval(draw(shorter, 5, chance))) for _ in range(RUNS // 10)]
         value, width = math.exp(shorter.true_log_ratio), statistics.median(widths)
         print(f"  {cycles:6} cycles: {value:.3f}, half width with 5 rounds, median ±{100 * width:.1f} %")
-
-
-def half_width(ratio: Ratio) -> float:
-    """Half the width of an interval, relative: 0.02 is ±2 %."""
-    return math.sqrt(ratio.high / ratio.low) - 1
 
 
 def share(happened: Iterable[bool]) -> str:

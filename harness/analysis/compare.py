@@ -7,7 +7,6 @@ difference.
 
 from __future__ import annotations
 
-import math
 import shlex
 from dataclasses import dataclass, replace
 from statistics import median
@@ -31,6 +30,7 @@ from harness.analysis.intervals import (
     Turns,
     as_turns,
     estimate,
+    half_width,
     has_tail,
     pair_turns,
     paired_ratio,
@@ -213,9 +213,7 @@ def _compare_figure(metric: Metric, a: _Figure, b: _Figure, *, paired: bool, mis
         return replace(difference, reason="no round has it on both sides" if paired else "its figures are 0")
     if not _has_interval(a, b, paired=paired):
         return replace(difference, ratio=ratio, reason="a single round has no interval")
-    return replace(
-        difference, ratio=ratio, finding=_judge_ratio(metric, ratio), told_from=math.sqrt(ratio.high / ratio.low) - 1
-    )
+    return replace(difference, ratio=ratio, finding=_judge_ratio(metric, ratio), told_from=half_width(ratio))
 
 
 def _has_interval(a: _Figure, b: _Figure, *, paired: bool) -> bool:

@@ -163,6 +163,11 @@ def unpaired_ratio(numerators: Sequence[float], denominators: Sequence[float]) -
     return Ratio(math.exp(middle), math.exp(min(low, middle)), math.exp(max(high, middle)))
 
 
+def half_width(bounds: Estimate | Ratio) -> float:
+    """Half the width of an interval, relative: 0.01 is ±1 %."""
+    return math.sqrt(bounds.high / bounds.low) - 1
+
+
 def has_tail(count: int, per_mille: int) -> bool:
     """Are there enough requests for this percentile, so that at least ten of them were slower?
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.analysis.budget import combine_variances, estimate_variances
 from harness.analysis.case_rounds import LEFT_OUT_LIMIT, collect, count_rounds
-from harness.analysis.intervals import estimate, estimate_latency, paired_ratio, warming_ratio
+from harness.analysis.intervals import estimate, estimate_latency, half_width, paired_ratio, warming_ratio
 from harness.analysis.naming import Naming
 from harness.model.histogram import Histogram
 from harness.model.loads import Rate, Saturate, Sweep
@@ -230,7 +230,7 @@ def _precision(row: CaseRounds, reference: CaseRounds | None) -> float | None:
             paired_ratio(row.throughput_turns, reference.throughput_turns),
             paired_ratio(row.cpu_turns, reference.cpu_turns),
         ]
-    widths = [math.sqrt(each.high / each.low) - 1 for each in bounds if each is not None and each.low > 0]
+    widths = [half_width(each) for each in bounds if each is not None and each.low > 0]
     return max(widths, default=None)
 
 

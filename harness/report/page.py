@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.analysis.naming import Naming
-from harness.report import interruption, scaling, sentences, trust, users
+from harness.report import control, interruption, scaling, sentences, trust, users
 from harness.report.method import describe_environment, describe_method
 from harness.report.sections import make_sections
 
@@ -80,7 +80,7 @@ def make_page(
         title=_title(run, summaries),
         lead=_lead(run),
         interrupted=interruption.lines(run, summaries),
-        control=trust.control_lines(sections),
+        control=control.lines(sections),
         headline=[*sentences.headline(run, sections), *trust.lines(run, sections)],
         answers=[(describe_section(run, each, sections), each) for each in sections],
         candidates=Naming.of(each.case.candidate for each in summaries).title,

@@ -16,7 +16,7 @@ from harness.analysis.naming import BY_SERVER, TITLES
 from harness.catalog.listing import version_of
 from harness.cli.terminal.trials import CaseNames, describe_extent, describe_resolution, describe_trial
 from harness.model.protocols import PROTOCOLS
-from harness.report import interruption, trust
+from harness.report import control, interruption, trust
 from harness.report.columns import TEXT_COLUMNS
 from harness.report.page import list_remarks
 from harness.report.sections import is_sweep, make_sections
@@ -144,7 +144,7 @@ class Screen:
         for number, line in enumerate(interruption.lines(run, summaries)):
             self.say(f"  {line}" if number else line)
         sections = make_sections(run, comparisons)
-        for line in trust.control_lines(sections):
+        for line in control.lines(sections):
             self.say(line)
         for section in sections:
             self._ranking_table(section)
