@@ -10,9 +10,8 @@ import pkgutil
 import sys
 import typing
 from contextlib import suppress
-from dataclasses import replace
 from functools import cache
-from pathlib import Path, PurePath
+from pathlib import Path
 from traceback import extract_tb
 from typing import TYPE_CHECKING, TypeVar
 
@@ -35,7 +34,6 @@ _USERS = "harness.load"
 """Scenarios import this module; everything else of the package is internal and may move."""
 _USERS_IMPORT = f"from {_USERS} import HttpScenario, get"
 _SERVERS_IMPORT = "from harness.model import Launch, Server"
-_FACTORY = _PACKAGE / "servers" / "_runners" / "factory" / "made_by_factory.py"
 
 ALL = "all"
 """The name by which options choose every entry."""
@@ -179,64 +177,6 @@ def _parse_protocols(value: ast.expr, path: Path) -> frozenset[Protocol]:
         if named <= frozenset(PROTOCOLS):
             return named
     raise UsageError(f"{path}: expected PROTOCOLS of {', '.join(PROTOCOLS)}, found {ast.unparse(value)}")
-
-
-def user_app(
-    target: str, directory: Path, ready_path: str = "/", *, python: str = sys.executable, factory: bool = False
-) -> App:
-    """A user app, named `module:attribute`; with `factory`, the attribute is called to make the app.
-
-    It is imported from `directory` or from what is installed beside `python`. Its servers run in the current working
-    directory, so that relative paths and `.env` files are found as usual, wherever the packages are.
-    Raises `UsageError` if the module is not found.
-    """
-    module, attribute = _split_target(target)
-    if not directory.is_dir():
-        raise UsageError(f"--app-dir: expected a folder, found no {directory}")
-    if not ready_path.startswith("/"):
-        raise UsageError(f"--ready-path: expected a path that begins with /, found {ready_path}")
-    first, place = module.split(".")[0], directory.joinpath(*module.split("."))
-    here = place.with_suffix(".py").is_file() or place.is_dir()
-    if not (here or packages.finds(module, python, directory)):
-        found = f"found no {place.name}.py there and no {first} installed beside {python}"
-        source = directory / "src"
-        hint = f"; --app-dir {source} has a {first}" if _holds(source, first) or (source / first).is_dir() else ""
-        raise UsageError(f"--app: expected {module} in --app-dir {directory}, {found}{hint}")
-    current = Path.cwd()
-    # Servers import from their working directory first, where another module may have the same name.
-    hidden = here and current != directory.resolve() and _holds(current, first)
-    app = App(first, f"{module}:{attribute}", directory.resolve(), ready_path, runs_in=None if hidden else current)
-    if not factory:
-        return app
-    environment = {"HARNESS_FACTORY": app.target}
-    return replace(app, target=f"{_FACTORY.stem}:app", imports_from=(_FACTORY.parent,), environment=environment)
-
-
-def _split_target(target: str) -> tuple[str, str]:
-    """Module and attribute of `module:attribute`; raises `UsageError` for any other form."""
-    module, _, attribute = target.partition(":")
-    path = PurePath(module.removesuffix(".py"))
-    if path.name and ("/" in module or module.endswith(".py")):
-        raise UsageError(
-            f"--app: expected module:attribute, found a file; write {_suggest_options(path, attribute or 'app')}"
-        )
-    if not (module and attribute):
-        raise UsageError(f"--app: expected module:attribute such as shop.main:app, found {target!r}")
-    return module, attribute
-
-
-def _suggest_options(path: PurePath, attribute: str) -> str:
-    """The options that name the module in this file; `path` is without its suffix."""
-    if path.is_absolute() or ".." in path.parts:
-        return f"--app {path.name}:{attribute} --app-dir {path.parent}"
-    if path.parts[0] == "src" and len(path.parts) > 1:
-        return f"--app {'.'.join(path.parts[1:])}:{attribute} --app-dir src"
-    return f"--app {'.'.join(path.parts)}:{attribute}"
-
-
-def _holds(directory: Path, module: str) -> bool:
-    """Does the folder have this module, or a package of this name with an `__init__.py`?"""
-    return (directory / f"{module}.py").is_file() or (directory / module / "__init__.py").is_file()
 
 
 def choose(option: str, entries: Sequence[Named], names: Iterable[str]) -> tuple[Named, ...]:

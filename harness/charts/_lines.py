@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,6 +11,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
 from harness.charts._style import QUIET, TICKS, title_panel
+from harness.model.summaries import Ratio
 from harness.text.numbers import TOO_FEW, is_telling
 
 if TYPE_CHECKING:
@@ -16,13 +19,17 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from harness.model.summaries import Estimate, Ratio
+    from harness.model.summaries import Estimate
 
 LABEL_GAP_IN = 0.13
 """The least distance between two names, in inches."""
 NO_INTERVAL = f"no interval: {TOO_FEW}"
 DECADE = 10
 """Values that span more than this factor get a logarithmic scale."""
+ASIDE, ASIDE_AT_MOST = 0.008, 0.06
+"""How far each candidate, and all of them at most, are moved aside to keep intervals apart; shares of the width."""
+MARGIN = 0.06
+"""The space before the first point and after the last, as a share of the panel's width."""
 LEADER: dict[str, Any] = {
     "arrowstyle": "-", "color": QUIET, "linewidth": 0.4, "relpos": (0, 0.5), "shrinkA": 1, "shrinkB": 0,
 }  # fmt: skip
@@ -35,6 +42,34 @@ class End(NamedTuple):
     name: str
     colour: str
     point: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Across:
+    """The horizontal scale of some numbers of users or workers, in ascending order."""
+
+    counts: Sequence[int]
+    logarithmic: bool
+
+    def at(self, count: int, aside: float) -> float:
+        """The place of a number, moved `aside` by a share of the panel's width."""
+        first, last = self.counts[0], self.counts[-1]
+        if self.logarithmic:
+            return float(count * (last / first) ** aside)
+        return count + aside * (last - first)
+
+    def places(self, counts: Iterable[int], number: int, of: int) -> list[float]:
+        """The places of one line's points; line `number` of `of` is moved aside to keep its intervals apart."""
+        aside = (number - (of - 1) / 2) * min(ASIDE, ASIDE_AT_MOST / of)
+        return [self.at(count, aside) for count in counts]
+
+    def show(self, axes: Axes) -> None:
+        """Set the scale of a panel."""
+        if self.logarithmic:
+            axes.set_xscale("log")
+            axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xticks(self.counts, [str(count) for count in self.counts])
+        axes.set_xlim(self.at(self.counts[0], -MARGIN), self.at(self.counts[-1], MARGIN))
 
 
 def spread(wanted: Sequence[float], gap: float) -> list[float]:
@@ -82,6 +117,23 @@ def draw_interval(axes: Axes, place: float, bounds: Estimate | Ratio, colour: st
     """Draw an interval as a vertical line, in units of `unit`, unless it is too wide to say anything."""
     if is_telling(bounds.low, bounds.high):
         axes.vlines(place, bounds.low / unit, bounds.high / unit, colour, linewidth=1)
+
+
+def middle(bounds: Estimate | Ratio) -> float:
+    """The point of an interval that is drawn."""
+    return bounds.value if isinstance(bounds, Ratio) else bounds.median
+
+
+def draw_line(
+    axes: Axes, places: Sequence[float], bounds: Sequence[Estimate | Ratio], valid: Sequence[bool], colour: str
+) -> None:
+    """Draw one candidate's points with their intervals, and the line through the valid ones; the others are hollow."""
+    values = [middle(each) for each in bounds]
+    axes.plot(places, [value if good else math.nan for value, good in zip(values, valid, strict=True)], color=colour)
+    for place, value, each, good in zip(places, values, bounds, valid, strict=True):
+        draw_interval(axes, place, each, colour)
+        fill = colour if good else "white"
+        axes.plot(place, value, "o", markersize=5, markeredgecolor=colour, markerfacecolor=fill)
 
 
 def note_intervals(axes: Axes, every: Iterable[Estimate | Ratio | None]) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from matplotlib import rc_context
-from matplotlib.ticker import NullLocator
 
 from harness.analysis.naming import Levels
 from harness.charts._lines import (
     DECADE,
+    Across,
     End,
-    draw_interval,
+    draw_line,
     frame,
     name_lines,
     note_intervals,
@@ -46,10 +45,6 @@ if TYPE_CHECKING:
 TITLE = "Scaling with workers"
 ORDER = 3
 PLOT_IN = 2.0
-ASIDE, ASIDE_AT_MOST = 0.008, 0.06
-"""How far each candidate, and all of them at most, are moved aside to keep intervals apart; shares of the width."""
-MARGIN = 0.05
-"""The space before the first point and after the last, as a share of the panel's width."""
 HOLLOW = "Hollow points, off the line, are not valid."
 
 
@@ -75,21 +70,6 @@ class Line:
         if len(valid) < 2:  # noqa: PLR2004 - one point is no line
             return 0.0
         return valid[0].rps.median * valid[-1].workers / valid[0].workers
-
-
-@dataclass(frozen=True)
-class Across:
-    """The horizontal scale."""
-
-    first: int
-    last: int
-    logarithmic: bool
-
-    def at(self, workers: int, aside: float) -> float:
-        """The place of a worker count, moved `aside` by a share of the panel's width."""
-        if self.logarithmic:
-            return float(workers * (self.last / self.first) ** aside)
-        return workers + aside * (self.last - self.first)
 
 
 @rc_context(STYLE)
@@ -131,20 +111,16 @@ def _fill(axes: Axes, title: str, group: Sequence[CaseSummary], colour: Mapping[
     medians = [point.rps.median for line in lines for point in line.points]
     low, high = min(medians), max(*medians, *(line.ideal_rps for line in lines))
     logarithmic = high > DECADE * low > 0
-    counts = sorted({each.case.workers for each in group})
-    across = Across(counts[0], counts[-1], logarithmic=logarithmic)
-    step = min(ASIDE, ASIDE_AT_MOST / len(lines))
+    across = Across(sorted({each.case.workers for each in group}), logarithmic=logarithmic)
     ends = []
     for number, line in enumerate(lines):
-        places = [across.at(point.workers, (number - (len(lines) - 1) / 2) * step) for point in line.points]
-        _draw(axes, line, places, colour[line.name])
-        ends.append(End(line.name, colour[line.name], (places[-1], line.points[-1].rps.median)))
+        places = across.places((point.workers for point in line.points), number, len(lines))
+        _draw_ideal(axes, line, places, colour[line.name])
+        rates = [point.rps for point in line.points]
+        draw_line(axes, places, rates, [point.valid for point in line.points], colour[line.name])
+        ends.append(End(line.name, colour[line.name], (places[-1], rates[-1].median)))
     frame(axes, title, "workers", "requests/s")
-    if logarithmic:
-        axes.set_xscale("log")
-        axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticks(counts, [str(count) for count in counts])
-    axes.set_xlim(across.at(counts[0], -MARGIN), across.at(counts[-1], MARGIN))
+    across.show(axes)
     scale(axes, low, high, logarithmic=logarithmic)
     note_intervals(axes, [point.rps for line in lines for point in line.points])
     name_lines(axes, ends, plot_in)
@@ -159,15 +135,9 @@ def _line(name: str, group: Sequence[CaseSummary]) -> Line:
     return Line(name, sorted(points, key=lambda point: point.workers))
 
 
-def _draw(axes: Axes, line: Line, places: Sequence[float], colour: str) -> None:
-    """Draw one candidate's points, the line through the valid ones, and its ideal."""
-    points = line.points
-    axes.plot(places, [point.rps.median if point.valid else math.nan for point in points], color=colour)
-    valid = [(place, point) for place, point in zip(places, points, strict=True) if point.valid]
+def _draw_ideal(axes: Axes, line: Line, places: Sequence[float], colour: str) -> None:
+    """Draw what a candidate would reach in proportion to its first valid point, as far as its last."""
     if line.ideal_rps:
+        valid = [(place, point) for place, point in zip(places, line.points, strict=True) if point.valid]
         (start, first), (end, _) = valid[0], valid[-1]
         axes.plot([start, end], [first.rps.median, line.ideal_rps], color=colour, linewidth=0.9, linestyle="--")
-    for place, point in zip(places, points, strict=True):
-        draw_interval(axes, place, point.rps, colour)
-        fill = colour if point.valid else "white"
-        axes.plot(place, point.rps.median, "o", markersize=5, markeredgecolor=colour, markerfacecolor=fill)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from matplotlib import rc_context
-from matplotlib.ticker import NullLocator
 
 from harness.analysis.naming import Levels
 from harness.charts._lines import (
     DECADE,
+    Across,
     End,
-    draw_interval,
+    draw_line,
     frame,
+    middle,
     name_lines,
     note_intervals,
     plot_height_in,
@@ -22,7 +22,6 @@ from harness.charts._lines import (
 )
 from harness.charts._style import QUIET, STYLE, by_protocol, colours, compared, first_line, grid, panel_title, settle
 from harness.model.loads import Rate
-from harness.model.summaries import Ratio
 from harness.text.numbers import is_telling
 
 if TYPE_CHECKING:
@@ -32,16 +31,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from harness.model.results import RunInfo
-    from harness.model.summaries import CaseSummary, ComparisonSummary, Estimate
+    from harness.model.summaries import CaseSummary, ComparisonSummary, Estimate, Ratio
 
 TITLE = "Number of users"
 ORDER = 2.5
 HOLLOW = "Hollow points, off the line, are not valid. The answer of one number of users need not be that of another."
 PLOT_IN = 2.0
-ASIDE, ASIDE_AT_MOST = 0.008, 0.06
-"""How far each candidate, and all of them at most, are moved aside to keep intervals apart; shares of the width."""
-MARGIN = 0.06
-"""The space before the first point and after the last, as a share of the panel's width."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +45,6 @@ class Line:
 
     name: str
     cases: Sequence[CaseSummary]
-
-
-@dataclass(frozen=True)
-class Across:
-    """The horizontal scale, which is logarithmic."""
-
-    levels: Sequence[int]
-
-    def at(self, users: int, aside: float) -> float:
-        """The place of a number of users, moved `aside` by a share of the panel's width."""
-        return float(users * (self.levels[-1] / self.levels[0]) ** aside)
 
 
 @rc_context(STYLE)
@@ -102,10 +86,6 @@ def _cost(summary: CaseSummary) -> Estimate | None:
     return summary.cpu_us_per_request
 
 
-def _value(of: Estimate | Ratio) -> float:
-    return of.value if isinstance(of, Ratio) else of.median
-
-
 def _fill(
     axes: Axes,
     group: Sequence[CaseSummary],
@@ -115,21 +95,16 @@ def _fill(
 ) -> None:
     """Draw one panel; without the figure for any case it is empty."""
     lines = [line for name in sorted({each.name for each in group}) if (line := _line(name, group, figure)).cases]
-    across = Across(sorted({each.case.users for each in group}))
-    step = min(ASIDE, ASIDE_AT_MOST / max(len(lines), 1))
+    across = Across(sorted({each.case.users for each in group}), logarithmic=True)
     ends, shown = [], []
     for number, line in enumerate(lines):
-        aside = (number - (len(lines) - 1) / 2) * step
-        places = [across.at(each.case.users, aside) for each in line.cases]
+        places = across.places((each.case.users for each in line.cases), number, len(lines))
         bounds = [each for each in map(figure, line.cases) if each is not None]
-        _draw(axes, line, places, bounds, colour[line.name])
+        draw_line(axes, places, bounds, [each.verdict == "valid" for each in line.cases], colour[line.name])
         shown += bounds
-        ends.append(End(line.name, colour[line.name], (places[-1], _value(bounds[-1]))))
-    axes.set_xscale("log")
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticks(across.levels, [str(each) for each in across.levels])
-    axes.set_xlim(across.at(across.levels[0], -MARGIN), across.at(across.levels[-1], MARGIN))
-    values = [_value(each) for each in shown] or [1.0]
+        ends.append(End(line.name, colour[line.name], (places[-1], middle(bounds[-1]))))
+    across.show(axes)
+    values = [middle(each) for each in shown] or [1.0]
     highest = max([*values, *(each.high for each in shown if is_telling(each.low, each.high))])
     scale(axes, min(values), highest, logarithmic=highest > DECADE * min(values) > 0)
     note_intervals(axes, shown)
@@ -139,14 +114,3 @@ def _fill(
 def _line(name: str, group: Sequence[CaseSummary], figure: Callable[[CaseSummary], Estimate | Ratio | None]) -> Line:
     own = [each for each in group if each.name == name and figure(each) is not None]
     return Line(name, sorted(own, key=lambda each: each.case.users))
-
-
-def _draw(axes: Axes, line: Line, places: Sequence[float], bounds: Sequence[Estimate | Ratio], colour: str) -> None:
-    """Draw one candidate's points, with the line through the valid ones."""
-    valid = [each.verdict == "valid" for each in line.cases]
-    values = [_value(each) for each in bounds]
-    axes.plot(places, [value if good else math.nan for value, good in zip(values, valid, strict=True)], color=colour)
-    for place, value, each, good in zip(places, values, bounds, valid, strict=True):
-        draw_interval(axes, place, each, colour)
-        fill = colour if good else "white"
-        axes.plot(place, value, "o", markersize=5, markeredgecolor=colour, markerfacecolor=fill)

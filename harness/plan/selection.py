@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.catalog import environments, listing, packages
+from harness.catalog.user_app import find_user_app
 from harness.host import cpus, facts, files
 from harness.model.errors import UsageError
 from harness.model.loads import Saturate, Sweep
@@ -100,7 +101,7 @@ def _find_apps(settings: Settings) -> tuple[App, ...]:
         environment[name] = value
     if settings.app is not None:
         python, folder = _find_python(settings), Path(settings.app_dir)
-        app = listing.user_app(settings.app, folder, settings.ready_path, python=python, factory=settings.factory)
+        app = find_user_app(settings.app, folder, settings.ready_path, python=python, factory=settings.factory)
         headers = options.parse_headers(settings.header)
         return (replace(app, environment={**environment, **app.environment}, headers=headers),)
     chosen = listing.choose("apps", listing.apps(), settings.apps)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from harness.analysis.naming import CONTROL_SUFFIX
 from harness.analysis.summarise import RANKED_FROM_ROUNDS
 from harness.model.loads import (
     ANSWERED_LEAST,
@@ -39,7 +40,7 @@ def describe_method(run: RunInfo, summaries: Sequence[CaseSummary] = (), trials:
         *(_describe_slices(run, summaries) if run.schema >= SLICES_FROM_SCHEMA else _describe_windows(run)),
         f"{load}: {conditions}. A user is one request in flight, on every protocol.",
         "Response time runs from when a request was due to be sent to the last byte of its answer.",
-        *_further(run, trials),
+        *_further(run, summaries, trials),
         "Percentiles come from all rounds' histograms, merged. One that fewer than ten requests exceed is left out.",
         f"Only valid numbers from at least {RANKED_FROM_ROUNDS} rounds are ranked.",
         "Candidates share a rank unless the interval of their ratio excludes 1.",
@@ -49,8 +50,10 @@ def describe_method(run: RunInfo, summaries: Sequence[CaseSummary] = (), trials:
     ]
     if run.ceilings:
         ceilings = [f"{significant(rate)} on {PROTOCOL_NAMES[protocol]}" for protocol, rate in run.ceilings.items()]
+        users = plural(max(conditions.users), "user")
         lines.append(
-            f"Requests/s that the load generator reaches against a server that does nothing: {join(ceilings)}."
+            f"Requests/s that the load generator reaches with {users} against a server that does nothing: "
+            f"{join(ceilings)}."
         )
     return lines
 
@@ -146,7 +149,7 @@ def _rounds(run: RunInfo) -> str:
     return rounds
 
 
-def _further(run: RunInfo, trials: Sequence[Record]) -> list[str]:
+def _further(run: RunInfo, summaries: Sequence[CaseSummary], trials: Sequence[Record]) -> list[str]:
     """What is particular to a search, a sweep, a precision and a control."""
     lines = []
     if isinstance(run.conditions.load, Capacity):
@@ -164,10 +167,11 @@ def _further(run: RunInfo, trials: Sequence[Record]) -> list[str]:
             "the case's own throughput and CPU where there is nothing to divide by."
         )
     if run.conditions.control:
-        name = run.baseline.server
+        twice = [each.name.removesuffix(CONTROL_SUFFIX) for each in summaries if each.case.control]
+        names = list(dict.fromkeys(twice)) or [run.baseline.server]
         lines.append(
-            f"Control: {name} is entered a second time, as a server with its own processes; any difference between the "
-            "two is an error of the measurement."
+            f"Control: {join(names)}, {'each ' if len(names) > 1 else ''}entered a second time with its own processes; "
+            "any difference between the two entries is an error of the measurement."
         )
     return lines
 
@@ -195,8 +199,8 @@ def _versions(versions: Mapping[str, str]) -> str:
 
 
 def _active(summaries: Sequence[CaseSummary], starts: Sequence[ServerStart]) -> list[tuple[str, str]]:
-    """The event loop and modules of each candidate, as its app found them at run time."""
-    names = {(each.case.server, each.case.app): each.name for each in summaries}
+    """The event loop and modules of each candidate, as its app found them at run time, its control included."""
+    names = {(each.case.server, each.case.app): each.name for each in summaries if not each.case.control}
     loops: dict[str, set[str]] = {}
     modules: dict[str, set[str]] = {}
     for each in starts:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.analysis.naming import Naming
-from harness.report import interruption, scaling, sentences, trust, users
+from harness.report import control, interruption, scaling, sentences, trust, users
 from harness.report.method import describe_environment, describe_method
 from harness.report.sections import make_sections
 
@@ -80,7 +80,7 @@ def make_page(
         title=_title(run, summaries),
         lead=_lead(run),
         interrupted=interruption.lines(run, summaries),
-        control=trust.control_lines(sections),
+        control=control.lines(sections),
         headline=[*sentences.headline(run, sections), *trust.lines(run, sections)],
         answers=[(describe_section(run, each, sections), each) for each in sections],
         candidates=Naming.of(each.case.candidate for each in summaries).title,
@@ -95,14 +95,18 @@ def make_page(
 
 
 def describe_section(run: RunInfo, section: Section, sections: Sequence[Section]) -> str:
-    """The answer of a comparison, and what it says together with those of other numbers of users and workers."""
-    parts = (
-        sentences.answer(section),
+    """The answer of a comparison, and the remarks on it."""
+    return " ".join([sentences.answer(section), *list_remarks(run, section, sections)])
+
+
+def list_remarks(run: RunInfo, section: Section, sections: Sequence[Section]) -> list[str]:
+    """What took the baseline's place, and what a comparison says with those of other numbers of users and workers."""
+    remarks = (
         sentences.explain_reference(run, section),
         scaling.sentence(run, section, sections),
         users.sentence(section, sections),
     )
-    return " ".join(filter(None, parts))
+    return [each for each in remarks if each]
 
 
 def _title(run: RunInfo, summaries: Sequence[CaseSummary]) -> str:

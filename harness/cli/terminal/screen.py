@@ -12,14 +12,15 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from harness.analysis.naming import BY_SERVER
+from harness.analysis.naming import BY_SERVER, TITLES
 from harness.catalog.listing import version_of
 from harness.cli.terminal.trials import CaseNames, describe_extent, describe_resolution, describe_trial
 from harness.model.protocols import PROTOCOLS
-from harness.report import interruption, scaling, trust, users
+from harness.report import control, interruption, trust
 from harness.report.columns import TEXT_COLUMNS
+from harness.report.page import list_remarks
 from harness.report.sections import is_sweep, make_sections
-from harness.report.sentences import answer, explain_reference
+from harness.report.sentences import answer
 from harness.text.numbers import NOTHING, count, duration, join, plural
 
 if TYPE_CHECKING:
@@ -36,11 +37,13 @@ if TYPE_CHECKING:
 _COLOURS = {"valid": "green", "client-limited": "yellow", "invalid": "red", "unsupported": "dim", "failed": "red"}
 _REPORT_ONLY = ("p99.9 ms", "Peak MB", "Errors", "Service p99 ms")
 """Columns that a terminal has no room for."""
+_WRAPPED = {*TITLES, "CPU µs/request"}
+"""Columns that give way on a narrow terminal."""
 _FILE_WIDTH = 120
 _FILE_TABLE_WIDTH = 1000
 """A table in a file may be this wide, so that no cell is cut off."""
 _INTERVAL_WIDTH = 100
-"""From this width on there is room for the interval of the ratio."""
+"""From this width on there is room for the interval of the ratio, and for two spaces between columns."""
 _LAST_TRIAL_LENGTH = 100
 """Characters that the progress bar has for the last trial."""
 
@@ -55,6 +58,10 @@ class Screen:
     @property
     def is_terminal(self) -> bool:
         return self.console.is_terminal
+
+    @property
+    def _is_wide(self) -> bool:
+        return self.console.width >= _INTERVAL_WIDTH
 
     def say(self, text: str, style: str = "") -> None:
         """Print a line and never break it, so that paths and commands can be copied."""
@@ -137,35 +144,32 @@ class Screen:
         for number, line in enumerate(interruption.lines(run, summaries)):
             self.say(f"  {line}" if number else line)
         sections = make_sections(run, comparisons)
-        for line in trust.control_lines(sections):
+        for line in control.lines(sections):
             self.say(line)
         for section in sections:
             self._ranking_table(section)
             self._notes(run, section)
-            further = (
-                explain_reference(run, section),
-                scaling.sentence(run, section, sections),
-                users.sentence(section, sections),
-            )
-            for line in filter(None, further):
+            for line in list_remarks(run, section, sections):
                 self.say(line)
         for line in trust.lines(run, sections):
             self.say(line)
 
     def _ranking_table(self, section: Section) -> None:
+        """Print a table; on a narrow terminal, names and the title of CPU time take two lines."""
         columns = section.table.columns
         shown = [number for number, name in enumerate(columns) if name not in _REPORT_ONLY]
         table = _plain_table(f"\n{section.title}")
+        table.collapse_padding = not self._is_wide
         for number in shown:
             name = columns[number]
-            table.add_column(name, justify="left" if name in TEXT_COLUMNS else "right", no_wrap=True)
+            table.add_column(name, justify="left" if name in TEXT_COLUMNS else "right", no_wrap=name not in _WRAPPED)
         for row in section.table.rows:
             cells = [self._cell(columns[number], row.cells[number]) for number in shown]
             table.add_row(*cells, style=_COLOURS[row.verdict])
-        self.console.print(table)
+        self.table(table)
 
     def _cell(self, column: str, cell: Cell) -> Text:
-        with_interval = column.startswith("÷") and self.console.width >= _INTERVAL_WIDTH
+        with_interval = column.startswith("÷") and self._is_wide
         return Text(str(cell) if with_interval else cell.value)
 
     def _notes(self, run: RunInfo, section: Section) -> None:
@@ -198,21 +202,21 @@ class Screen:
             marks = ["yes" if protocol in server.protocols else NOTHING for protocol in PROTOCOLS]
             version = None if server.name in not_installed else version_of(server)
             table.add_row(server.name, version or NOTHING, server.interface.upper(), *marks)
-        self.console.print(table)
+        self.table(table)
         table = _plain_table("\nApps", "app", "version", "runs", "answers")
         for app in apps:
             interfaces = "ASGI" if app.wsgi_target is None else "ASGI, WSGI"
             answers = "all" if app.scenarios is None else ", ".join(sorted(app.scenarios))
             version = None if app.name in not_installed else version_of(app)
             table.add_row(app.name, version or NOTHING, interfaces, answers)
-        self.console.print(table)
+        self.table(table)
         for name, text in not_installed.items():
             self.say(f"{name}: {text}")
         table = _plain_table("\nScenarios", "scenario", "protocols", "what its users do")
         for scenario in scenarios:
             spoken = ",".join(protocol for protocol in PROTOCOLS if protocol in scenario.protocols)
             table.add_row(scenario.name, spoken, scenario.summary)
-        self.console.print(table)
+        self.table(table)
 
 
 def _console(width: int | None = None, *, stderr: bool) -> Console:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -12,9 +11,6 @@ from harness.charts.latency import BEYOND, LEAST, tail
 from harness.model.histogram import Histogram
 from tests.drawings import words_in
 from tests.reported import COMPARISONS, RUN
-
-if TYPE_CHECKING:
-    pass
 
 
 def test_lines_that_are_not_valid_are_dashed_and_missing_ones_noted() -> None:

@@ -1,15 +1,10 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from harness.charts import memory
 from tests import synthetic
 from tests.drawings import words_in
 from tests.reported import ASKED, RUN
 from tests.synthetic import Fault
-
-if TYPE_CHECKING:
-    pass
 
 
 def test_invalid_numbers_are_left_out() -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from harness.charts import rate
 from harness.model.summaries import Latency
@@ -10,9 +9,6 @@ from tests import synthetic
 from tests.drawings import words_in
 from tests.reported import COMPARISONS, RUN, SWEEP
 from tests.synthetic import flat, swept
-
-if TYPE_CHECKING:
-    pass
 
 
 def test_a_rate_that_was_not_kept_is_a_cross_and_no_latency() -> None:

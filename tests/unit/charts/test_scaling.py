@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,9 +10,6 @@ from tests import synthetic
 from tests.drawings import words_in
 from tests.reported import RUN
 from tests.synthetic import flat, grouped
-
-if TYPE_CHECKING:
-    pass
 
 
 def test_medians_are_drawn_against_the_proportion_of_the_fewest_workers() -> None:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,9 +8,6 @@ from harness.charts._style import PALETTE, USUAL, colours, panels
 from tests import synthetic
 from tests.drawings import words_in
 from tests.reported import RUN
-
-if TYPE_CHECKING:
-    pass
 
 
 def test_each_worker_count_has_a_panel() -> None:

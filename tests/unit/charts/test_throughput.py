@@ -1,13 +1,8 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from harness.charts import throughput
 from harness.charts._style import panels
 from tests.reported import COMPARISONS, RUN
-
-if TYPE_CHECKING:
-    pass
 
 
 def test_the_fastest_come_first_and_the_unmeasured_last() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from harness.model.plan import Candidate
 from harness.model.summaries import Estimate, Latency, Ratio, Ratios
@@ -11,9 +10,6 @@ from harness.report.sections import make_sections
 from tests import synthetic
 from tests.reported import RUN, WS_ECHO, without_baseline
 from tests.synthetic import grouped
-
-if TYPE_CHECKING:
-    pass
 
 
 def test_percentiles_of_too_few_requests_are_dashes() -> None:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from harness.report import markdown
 from harness.report.method import describe_environment
 from harness.report.page import make_page
@@ -9,9 +7,6 @@ from harness.report.sections import make_sections
 from tests.pages import Reader, render_markdown
 from tests.reported import ODD, odd_run
 from tests.synthetic import flat
-
-if TYPE_CHECKING:
-    pass
 
 
 def test_odd_names_stay_text_and_in_their_cell_in_markdown() -> None:

@@ -1,19 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from harness.model.loads import Capacity, Rate
 from harness.model.plan import ServerConfig
 from harness.model.results import Active, Probe, Record, ServerStart
+from harness.model.summaries import Ratio
 from harness.report import sentences
 from harness.report.method import describe_environment, describe_method
 from harness.report.sections import make_sections
-from tests.reported import COMPARISONS, RUN, SWEEP, WS_ECHO
+from tests.reported import COMPARISONS, RUN, SWEEP, WS_ECHO, control_run
 from tests.synthetic import flat, grouped, under
-
-if TYPE_CHECKING:
-    pass
 
 
 def test_the_conditions_of_a_run_are_put_into_words() -> None:
@@ -57,6 +54,34 @@ def test_the_environment_says_what_apps_found_themselves_running_with() -> None:
     assert shown["Event loops"] == "granian: asyncio.Loop; uvicorn: uvloop.Loop"
     assert shown["Loaded modules"] == "uvicorn: httptools, uvloop"
     assert "Event loops" not in dict(describe_environment(RUN, flat(COMPARISONS)))
+
+
+def test_a_control_ran_with_what_its_original_ran_with_and_has_no_entry_of_its_own() -> None:
+    run, comparisons = control_run(Ratio(1.0, 0.99, 1.01))
+    config = ServerConfig("uvicorn", "asgi", 1, tls=False)
+    starts = [
+        ServerStart(replace(config, control=control), 0, (), active=Active("uvloop.Loop", ()))
+        for control in (False, True)
+    ]
+    assert dict(describe_environment(run, flat(comparisons), starts))["Event loops"] == "uvicorn: uvloop.Loop"
+
+
+def test_every_server_that_was_entered_twice_is_named() -> None:
+    run, comparisons = control_run(Ratio(1.0, 0.99, 1.01))
+    again = grouped(
+        replace(each, name=each.name.replace("uvicorn", "hypercorn"), case=replace(each.case, server="hypercorn"))
+        for each in flat(comparisons)
+    )
+    once = describe_method(run, flat(comparisons))
+    assert any(line.startswith("Control: uvicorn, entered a second time") for line in once)
+    both = describe_method(run, flat([*comparisons, *again]))
+    assert any(line.startswith("Control: uvicorn and hypercorn, each entered a second time") for line in both)
+
+
+def test_the_method_says_with_how_many_users_the_ceiling_was_found() -> None:
+    shown = describe_method(under(replace(RUN, ceilings={"h1": 91_409.0}), users=(8, 128)))
+    assert shown[-1].startswith("Requests/s that the load generator reaches with 128 users against a server that")
+    assert shown[-1].endswith(": 91,409 on HTTP/1.1.")
 
 
 def test_the_environment_names_servers_in_another_python_and_the_commit_of_the_app() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from harness.report import html, markdown
 from harness.report.page import make_page
@@ -9,9 +8,6 @@ from tests import synthetic
 from tests.pages import Reader, render_markdown
 from tests.reported import RUN, WS_ECHO, interrupted_run
 from tests.synthetic import Fault, flat, grouped
-
-if TYPE_CHECKING:
-    pass
 
 
 def test_a_report_of_nothing_but_failures_says_so() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,9 +11,6 @@ from harness.report.sections import make_sections
 from tests import synthetic
 from tests.reported import COMPARISONS, RUN, SWEEP, WS_ECHO
 from tests.synthetic import flat, grouped
-
-if TYPE_CHECKING:
-    pass
 
 
 def test_sections_have_every_case_once_protocol_by_protocol_the_best_rank_first() -> None:

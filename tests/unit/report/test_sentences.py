@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -17,9 +16,6 @@ from harness.report.sections import make_sections
 from tests import synthetic
 from tests.reported import COMPARISONS, RUN, SWEEP, WS_ECHO, control_run, without_baseline
 from tests.synthetic import flat, grouped, under
-
-if TYPE_CHECKING:
-    pass
 
 
 @given(

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -10,10 +9,6 @@ from harness.model.summaries import Ratio
 from harness.report.summary import to_contract
 from tests.reported import COMPARISONS, RUN, WS_ECHO, control_run, without_baseline
 from tests.synthetic import flat, under
-
-if TYPE_CHECKING:
-    pass
-
 
 INTERVAL, RATIO = {"median", "low", "high"}, {"value", "low", "high"}
 

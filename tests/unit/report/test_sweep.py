@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,9 +12,6 @@ from harness.report.sections import make_sections
 from tests import synthetic
 from tests.reported import SWEEP
 from tests.synthetic import flat, swept
-
-if TYPE_CHECKING:
-    pass
 
 
 def test_a_sweep_says_up_to_which_rate_p99_stays_short() -> None:

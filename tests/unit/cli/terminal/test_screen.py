@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -156,6 +157,30 @@ def test_the_ranking_says_what_took_the_place_of_the_baseline_and_that_the_order
     text = said(capsys, lambda screen: screen.ranking(run, users))
     assert "plaintext over HTTP/1.1 with 128 users" in text
     assert text.count("The order changes with the number of users: uvicorn is before granian with 8 users") == 1
+
+
+def test_nothing_of_a_ranking_is_cut_off_on_a_terminal_of_80_columns_or_in_a_file(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, (found,) = without_baseline()
+    twice = [
+        replace(each, name=f"{each.name} (control)", case=replace(each.case, control=True))
+        for each in found.summaries
+        if each.name == "hypercorn"
+    ]
+    comparisons = [replace(found, summaries=(*found.summaries, *twice))]
+    for name, value in {"FORCE_COLOR": "1", "COLUMNS": "80", "TERM": "xterm"}.items():
+        monkeypatch.setenv(name, value)
+    screen = Screen()
+    assert screen.is_terminal
+    screen.ranking(run, comparisons)
+    text = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+    assert "…" not in text
+    assert {"Requests/s", "µs/request", "(control)", "unsupported", "place"} <= set(text.split())
+    monkeypatch.delenv("FORCE_COLOR")
+    long = "a framework whose name is long enough to fill a whole line of a terminal, and more, on hypercorn"
+    named = synthetic.grouped(replace(each, name=long) for each in synthetic.flat(comparisons))
+    assert long in said(capsys, lambda screen: screen.ranking(run, named))
 
 
 def test_a_reason_that_several_cases_have_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
