@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis.windows import cpu_between
+from harness.analysis.cpu_time import cpu_between
 from harness.model.results import Sample
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.analysis import verdict, windows
+from harness.analysis import cpu_time, verdict
 from harness.host import logs, sampler
 from harness.model.blocks import BlockOrder, Turn
 from harness.model.errors import LoadError
@@ -67,7 +67,7 @@ class Measurer:
         for case, result in zip(cases, results, strict=True):
             ended, own = running[case.config].ended, samples[case.config]
             others = _list_other_slices(case, cases, results)
-            slice_cpu_s = windows.cpu_by_slice(own, result.slices, others)
+            slice_cpu_s = cpu_time.cpu_by_slice(own, result.slices, others)
             around = self._surroundings(case, slice_cpu_s, result, machine)
             judgement, reasons = verdict.judge(turn.drive(case), result, around)
             if ended is not None:
@@ -82,7 +82,7 @@ class Measurer:
                     result=result,
                     samples=_thin(own),
                     slice_cpu_s=slice_cpu_s,
-                    idle_cpu_ratio=windows.idle_cpu_ratio(own, result.slices, others) if len(servers) > 1 else None,
+                    idle_cpu_ratio=cpu_time.idle_cpu_ratio(own, result.slices, others) if len(servers) > 1 else None,
                     steal_ratio=machine.steal_ratio,
                     other_cpu_ratio=machine.other_cpu_ratio,
                     overloaded=verdict.is_overloaded(turn.drive(case), result, around),
@@ -114,12 +114,12 @@ class Measurer:
         if not slices:
             return _MachineShares(None, None, 1.0)
         between = min(each.opened_ns for each in slices), max(each.drained_ns for each in slices)
-        used = [windows.cpu_between(each, *between) for each in samples.values()]
+        used = [cpu_time.cpu_between(each, *between) for each in samples.values()]
         own_cpu_s = None if None in used else sum(filter(None, used))
         seen = next(iter(samples.values()))
-        other = windows.other_cpu_between(seen, own_cpu_s, *between)
+        other = cpu_time.other_cpu_between(seen, own_cpu_s, *between)
         # On shared CPUs the generator itself would be among the other processes.
-        steal = windows.steal_between(seen, *between)
+        steal = cpu_time.steal_between(seen, *between)
         return _MachineShares(steal, other if self._placement.disjoint else None, (between[1] - between[0]) / 1e9)
 
     def _surroundings(

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.analysis.cpu_time import cpu_between
 from harness.analysis.summarise import summarise
-from harness.analysis.windows import cpu_between
 from harness.model.loads import SATURATE
 from harness.model.plan import Candidate
 from harness.model.summaries import CaseSummary, Estimate

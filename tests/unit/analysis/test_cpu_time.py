@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.analysis.windows import cpu_between, cpu_by_slice, idle_cpu_ratio, other_cpu_between, steal_between
+from harness.analysis.cpu_time import cpu_between, cpu_by_slice, idle_cpu_ratio, other_cpu_between, steal_between
 from harness.model.results import MachineTime, Sample
 from tests.builders import SECOND_NS, load_slices
 
