@@ -281,7 +281,7 @@ HTTP2 = (
         {"h2-ping": "not acknowledged", "h2-rapid-reset": "the connection hangs"},
     ),
     Fault("http2", "no-extensions", "refuses unknown frames", {"h2-unknown": "no response"}),
-    Fault("http2", "leaves-at-goaway", "closes on GOAWAY", {"h2-client-goaway": "no response"}),
+    Fault("http2", "leaves-at-goaway", "reads no more after GOAWAY, and closes", {"h2-client-goaway": "no response"}),
     Fault("http2", "no-goaway", "sends no GOAWAY on SIGTERM", {"h2-goaway-shutdown": "no GOAWAY was received"}),
     Fault(
         "http2",

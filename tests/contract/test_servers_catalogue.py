@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-import trustme
 from aioquic.asyncio import connect as connect_quic
 from aioquic.h3.connection import H3_ALPN
 from aioquic.quic.configuration import QuicConfiguration
 from packaging.requirements import Requirement
 
 from harness.catalog import listing
-from harness.host import process
+from harness.host import certificates, process
 from harness.host.guard import guard, processes_of
 from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, Protocol
 from harness.model.targets import App, Launch, Server, Tls
@@ -78,15 +77,9 @@ each_launch = pytest.mark.parametrize("launch", LAUNCHES, ids=["plain", "workers
 
 
 @pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
-    folder = tmp_path_factory.mktemp("tls")
-    authority = trustme.CA()
-    issued = authority.issue_cert(HOST)
-    authority.cert_pem.write_to_path(str(folder / "authority.pem"))
-    issued.private_key_pem.write_to_path(str(folder / "key.pem"))
-    for pem in issued.cert_chain_pems:
-        pem.write_to_path(str(folder / "chain.pem"), append=True)
-    return Tls(folder / "chain.pem", folder / "key.pem", folder / "authority.pem")
+def tls() -> Iterator[Tls]:
+    with certificates.issue() as tls:
+        yield tls
 
 
 @pytest.fixture(scope="module")

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
-
-def harness(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = (sys.executable, "-m", "harness", "check", *arguments)
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=110)
+from tests.command import harness
 
 
 def test_servers_are_tried_in_clear_and_over_tls_and_the_results_are_kept(tmp_path: Path) -> None:
     names = "keep-alive,chunked-request,app-raises-midway,disconnect"
-    done = harness("--servers", "uvicorn-h11,hypercorn", "--protocols", "h1,h1-tls", "--checks", names, cwd=tmp_path)
+    done = harness(
+        "check", "--servers", "uvicorn-h11,hypercorn", "--protocols", "h1,h1-tls", "--checks", names, cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     assert "uvicorn-h11" in done.stdout
     (folder,) = (tmp_path / "results").iterdir()
@@ -28,7 +25,7 @@ def test_servers_are_tried_in_clear_and_over_tls_and_the_results_are_kept(tmp_pa
 
 def test_a_gate_fails_the_command_when_its_check_fails(tmp_path: Path) -> None:
     arguments = ("--servers", "granian", "--protocols", "h1", "--checks", "keep-alive,host-missing", "--format", "json")
-    done = harness(*arguments, "--fail-on", "host-missing", cwd=tmp_path)
+    done = harness("check", *arguments, "--fail-on", "host-missing", cwd=tmp_path)
     outcomes = {result["check"]: result["outcome"] for result in json.loads(done.stdout)["results"]}
     assert outcomes["keep-alive"] == "pass"
     assert done.returncode == int(outcomes["host-missing"] == "fail")

@@ -1,38 +1,27 @@
-"""The command as people and scripts use it: real servers, real Locust, short slices."""
+"""The command as people and scripts use it: real servers, real Locust, short measurements."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import venv
-from collections import Counter
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from harness.model.results import SUMMARY_SCHEMA
-
-HARNESS = (sys.executable, "-m", "harness")
-QUICK = ("--rounds", "1", "--warmup", "50ms", "--duration", "200ms", "--users", "4")
-ALONE = (*QUICK, "--no-control")
-
-
-def harness(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*HARNESS, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=110)
-
-
-def records_of(folder: Path) -> list[Any]:
-    """The records of a run, in the order in which they were written."""
-    return [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
-
-
-def summary_of(folder: Path) -> Any:
-    return json.loads((folder / "summary.json").read_text())
+from tests.command import (
+    ALONE,
+    HARNESS,
+    ONE,
+    QUICK,
+    TWO,
+    harness,
+    records_of,
+    summary_of,
+)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +37,7 @@ def test_a_run_measures_every_server_on_every_protocol_that_it_speaks(
 ) -> None:
     directory, done = finished
     assert done.returncode == 0, done.stderr
-    summary = json.loads((directory / "summary.json").read_text())
+    summary = summary_of(directory)
     assert summary["schema"] == SUMMARY_SCHEMA
     by_protocol: dict[str, set[str]] = {}
     for case in summary["cases"]:
@@ -123,10 +112,9 @@ def test_a_user_app_is_measured_under_the_servers(tmp_path: Path) -> None:
     await send({"type": "http.response.body", "body": body})
 """
     )
-    options = ("--servers", "uvicorn", "--scenarios", "plaintext", "--protocols", "h1")
-    done = harness("run", *ALONE, *options, "--app", "shop:app", "--app-dir", str(tmp_path), cwd=tmp_path)
+    done = harness("run", *ALONE, *ONE, "--app", "shop:app", "--app-dir", str(tmp_path), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    (case,) = json.loads((tmp_path / "results" / "latest" / "summary.json").read_text())["cases"]
+    (case,) = summary_of(tmp_path / "results" / "latest")["cases"]
     assert (case["case"]["app"], case["errors"]["total"]) == ("shop", 0)
 
 
@@ -143,7 +131,7 @@ class Mine(FastHttpUser):
     options = ("--servers", "uvicorn", "--locustfile", "mine.py", "--protocols", "h1")
     done = harness("run", *ALONE, *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    summary = json.loads((tmp_path / "results" / "latest" / "summary.json").read_text())
+    summary = summary_of(tmp_path / "results" / "latest")
     (case,) = summary["cases"]
     assert case["throughput_rps"]["median"] > 0
     assert case["errors"]["total"] == 0
@@ -158,116 +146,13 @@ def test_an_open_loop_keeps_its_rate_over_two_load_processes(tmp_path: Path) -> 
         "run", *ALONE, *options, "--load", "rate=200,arrivals=poisson", "--load-processes", "2", cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
-    for case in json.loads((tmp_path / "results" / "latest" / "summary.json").read_text())["cases"]:
+    for case in summary_of(tmp_path / "results" / "latest")["cases"]:
         assert (case["errors"]["total"], case["offered_rps"]) == (0, 200)
         # Poisson: 100 arrivals ± 3 standard deviations.
         assert 70 <= case["requests"] <= 130
 
 
-ONE = ("--servers", "uvicorn", "--scenarios", "plaintext", "--protocols", "h1")
-
-
-def slices_of(records: list[Any]) -> list[tuple[Any, dict[str, int]]]:
-    """Every slice with its record, in the order in which they began."""
-    slices = [(record, each) for record in records for each in record["result"]["slices"]]
-    return sorted(slices, key=lambda found: found[1]["opened_ns"])
-
-
-def assert_taking_turns(records: list[Any]) -> None:
-    """Only one case is under load at any moment, and each cycle has every case once."""
-    slices = slices_of(records)
-    for (_, before), (_, after) in pairwise(slices):
-        assert before["drained_ns"] <= after["opened_ns"]
-    cycles = [each["cycle"] for _, each in slices]
-    assert cycles == sorted(cycles)
-    assert set(Counter(cycles).values()) == {len(records)}
-    for record in records:
-        assert [each["cycle"] for each in record["result"]["slices"]] == sorted(set(cycles))
-        assert len(record["slice_cpu_s"]) == len(set(cycles))
-        assert all(cpu_s > 0 for cpu_s in record["slice_cpu_s"])
-
-
-TWO = ("--servers", "uvicorn,granian", "--scenarios", "plaintext", "--protocols", "h1")
-SLICES = ("--duration", "300ms", "--slice", "100ms")
-
-
-@pytest.fixture(scope="module")
-def turns(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The results of two rounds of two servers and the control, three cycles each."""
-    folder = tmp_path_factory.mktemp("turns")
-    done = harness("run", *QUICK, *TWO, *SLICES, "--rounds", "2", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder / "results" / "latest"
-
-
-THREE = [("granian", False), ("uvicorn", False), ("uvicorn", True)]
-
-
-def names_of(records: list[Any]) -> list[tuple[str, bool]]:
-    return sorted((record["case"]["server"], record["case"]["control"]) for record in records)
-
-
-def test_servers_and_control_take_turns_in_one_block(turns: Path) -> None:
-    records = records_of(turns)
-    assert {(record["round"], record["block"]) for record in records} == {(0, 0), (1, 0)}
-    for number in (0, 1):
-        own = [record for record in records if record["round"] == number]
-        assert names_of(own) == THREE
-        assert_taking_turns(own)
-        assert len(slices_of(own)) == 3 * 3
-
-
-def test_every_server_of_a_block_is_started_once_in_each_round(turns: Path) -> None:
-    starts = [json.loads(line) for line in (turns / "starts.jsonl").read_text().splitlines()]
-    found = sorted((each["round"], each["config"]["server"], each["config"]["control"]) for each in starts)
-    assert found == [(number, *each) for number in (0, 1) for each in THREE]
-    assert all(each["ended"] is None and each["idle_memory_bytes"] > 0 for each in starts)
-
-
-def test_the_summary_has_the_ratio_of_the_control_to_the_baseline(turns: Path) -> None:
-    summary = summary_of(turns)
-    (control,) = summary["controls"]
-    compared = {"scenario": "plaintext", "protocol": "h1", "load": "saturate", "users": 4, "workers": 1}
-    assert {name: control[name] for name in compared} == compared
-    for metric in ("throughput", "cpu"):
-        assert control[metric]["low"] < control[metric]["value"] < control[metric]["high"]
-    (case,) = [each for each in summary["cases"] if each["case"]["control"]]
-    assert case["case"]["server"] == "uvicorn-control"
-    assert case["ratio_to_baseline"] == {name: control[name] for name in case["ratio_to_baseline"]}
-    assert {each["slice_s"] for each in summary["cases"]} == {0.1}
-
-
-def test_together_1_measures_the_same_cases_one_at_a_time(tmp_path: Path) -> None:
-    done = harness("run", *QUICK, *TWO, *SLICES, "--together", "1", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    records = records_of(tmp_path / "results" / "latest")
-    assert names_of(records) == THREE
-    assert [record["block"] for record in records] == [0, 1, 2]
-    assert all(record["idle_cpu_ratio"] is None for record in records)
-    for record in records:
-        assert_taking_turns([record])
-    order = [found["position"] for found, _ in slices_of(records)]
-    assert order == sorted(order)
-
-
-def test_numbers_of_users_take_turns_in_one_measurement(tmp_path: Path) -> None:
-    done = harness("run", *ALONE, *ONE, *SLICES, "--users", "4,8", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    folder = tmp_path / "results" / "latest"
-    records = records_of(folder)
-    assert [record["case"]["users"] for record in records] == [4, 8]
-    assert_taking_turns(records)
-    assert len(list((folder / "logs").glob("*-load.log"))) == 1
-    # More requests in flight than users would be invalid.
-    assert {record["verdict"] for record in records} <= {"valid", "client-limited"}
-    assert json.loads((folder / "run.json").read_text())["conditions"]["users"] == [4, 8]
-    summary = summary_of(folder)
-    assert (summary["run"]["users"], summary["run"]["user_levels"]) == (8, [4, 8])
-    assert sorted(case["case"]["users"] for case in summary["cases"]) == [4, 8]
-
-
 @pytest.mark.long
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no process is bound to a CPU")
 def test_numbers_beside_a_busy_process_are_disturbed_and_yet_valid_and_ranked(tmp_path: Path) -> None:
     busy = "import os\nos.sched_setaffinity(0, {0})\nprint(flush=True)\nwhile True: pass"
     with subprocess.Popen([sys.executable, "-c", busy], stdout=subprocess.PIPE) as process:
@@ -310,7 +195,7 @@ def test_a_capacity_is_searched_for_and_every_step_is_a_record(tmp_path: Path) -
     records = records_of(tmp_path / "results/latest")
     assert records[0]["probe"]["step"] == "doubling"
     assert [record["probe"]["final"] for record in records] == [False] * (len(records) - 1) + [True]
-    (case,) = json.loads((tmp_path / "results" / "latest" / "summary.json").read_text())["cases"]
+    (case,) = summary_of(tmp_path / "results" / "latest")["cases"]
     assert case["offered_rps"] == records[-1]["probe"]["rate_rps"]
 
 
@@ -318,7 +203,7 @@ def test_a_capacity_is_searched_for_and_every_step_is_a_record(tmp_path: Path) -
 def test_a_sweep_measures_shares_of_the_closed_loop_rate(tmp_path: Path) -> None:
     done = harness("run", *ALONE, *ONE, "--load", "sweep", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    cases = json.loads((tmp_path / "results" / "latest" / "summary.json").read_text())["cases"]
+    cases = summary_of(tmp_path / "results" / "latest")["cases"]
     shares = {round(case["own_share"], 2) for case in cases if case["own_share"] is not None}
     assert shares >= {0.1, 0.25, 0.5, 0.7, 0.8, 0.9, 0.95, 1.05}
     assert "closed loop" in (tmp_path / "results/latest/report.md").read_text()
@@ -329,7 +214,7 @@ def test_worker_counts_and_apps_are_compared_in_one_run(tmp_path: Path) -> None:
     several = ("--apps", "asgi,starlette", "--workers", "1,2", "--server-cpus", "0", "--load-cpus", "1")
     done = harness("run", *ALONE, *ONE, *several, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    cases = json.loads((tmp_path / "results" / "latest" / "summary.json").read_text())["cases"]
+    cases = summary_of(tmp_path / "results" / "latest")["cases"]
     assert {(case["name"], case["case"]["workers"]) for case in cases} == {
         ("asgi", 1),
         ("asgi", 2),
@@ -337,113 +222,6 @@ def test_worker_counts_and_apps_are_compared_in_one_run(tmp_path: Path) -> None:
         ("starlette", 2),
     }
     assert all(case["errors"]["total"] == 0 for case in cases)
-
-
-def test_a_wrong_answer_is_reported_and_makes_the_case_invalid(tmp_path: Path) -> None:
-    (tmp_path / "wrong.py").write_text(
-        """async def app(scope, receive, send):
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
-    await send({"type": "http.response.body", "body": b"Hello, Wurld!"})
-"""
-    )
-    options = ("--servers", "uvicorn", "--scenarios", "plaintext", "--protocols", "h1")
-    harness("run", *ALONE, *options, "--app", "wrong:app", "--app-dir", str(tmp_path), cwd=tmp_path)
-    (case,) = json.loads((tmp_path / "results" / "latest" / "summary.json").read_text())["cases"]
-    assert case["verdict"] == "invalid"
-    assert "Hello, Wurld!" in case["reasons"][0]
-    assert "rank" not in case or case["rank"] is None
-
-
-def test_after_a_server_that_does_not_start_the_run_goes_on_with_the_next(tmp_path: Path) -> None:
-    (tmp_path / "broken.py").write_text("raise RuntimeError('no database')\n")
-    options = ("--servers", "uvicorn,granian", "--scenarios", "plaintext", "--protocols", "h1")
-    done = harness("run", *ALONE, *options, "--app", "broken:app", "--app-dir", str(tmp_path), cwd=tmp_path)
-    assert done.returncode == 3
-    records = records_of(tmp_path / "results" / "latest")
-    assert {(record["case"]["server"], record["verdict"]) for record in records} == {
-        ("uvicorn", "failed"),
-        ("granian", "failed"),
-    }
-    assert all("no database" in record["log_tail"] for record in records)
-
-
-def test_a_server_that_answers_once_and_ends_is_given_up(tmp_path: Path) -> None:
-    (tmp_path / "brief.py").write_text(
-        """import asyncio, os
-
-async def app(scope, receive, send):
-    assert scope["type"] == "http"
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
-    await send({"type": "http.response.body"})
-    asyncio.get_running_loop().call_later(0.03, os._exit, 7)
-"""
-    )
-    options = ("--servers", "uvicorn", "--scenarios", "plaintext,json", "--protocols", "h1")
-    done = harness("run", *ALONE, *options, "--app", "brief:app", "--app-dir", str(tmp_path), cwd=tmp_path)
-    assert done.returncode == 3, done.stdout
-    records = records_of(tmp_path / "results" / "latest")
-    assert len(records) == 2
-    assert {record["verdict"] for record in records} <= {"failed", "invalid"}
-
-
-@pytest.mark.long
-def test_a_server_that_is_killed_under_load_is_reported_as_ended(tmp_path: Path) -> None:
-    (tmp_path / "doomed.py").write_text(
-        """import os
-
-answers = 0
-
-async def app(scope, receive, send):
-    global answers
-    answers += 1
-    if answers == 300:
-        os.kill(os.getpid(), 9)
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
-    await send({"type": "http.response.body", "body": b"Hello, World!"})
-"""
-    )
-    done = harness("run", *ALONE, *ONE, "--app", "doomed:app", "--app-dir", str(tmp_path), cwd=tmp_path)
-    assert done.returncode in {0, 3}, done.stderr
-    folder = tmp_path / "results" / "latest"
-    (record,) = records_of(folder)
-    assert (record["verdict"], record["reasons"][0]) == ("failed", "the server ended with SIGKILL")
-    (start,) = [json.loads(line) for line in (folder / "starts.jsonl").read_text().splitlines()]
-    assert start["ended"] == "SIGKILL"
-
-
-@pytest.mark.long
-def test_a_server_that_ended_is_started_again_for_the_next_measurement(tmp_path: Path) -> None:
-    (tmp_path / "lucky.py").write_text(
-        """import os
-from pathlib import Path
-
-answers = 0
-ended = Path("ended")
-bodies = {
-    "/plaintext": (b"text/plain", b"Hello, World!"),
-    "/json": (b"application/json", b'{"message":"Hello, World!"}'),
-}
-
-async def app(scope, receive, send):
-    global answers
-    answers += 1
-    if answers == 300 and not ended.exists():
-        ended.touch()
-        os.kill(os.getpid(), 9)
-    kind, body = bodies.get(scope["path"], bodies["/plaintext"])
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind)]})
-    await send({"type": "http.response.body", "body": body})
-"""
-    )
-    options = ("--servers", "uvicorn", "--scenarios", "plaintext,json", "--protocols", "h1")
-    done = harness("run", *ALONE, *options, "--app", "lucky:app", "--app-dir", str(tmp_path), cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    folder = tmp_path / "results" / "latest"
-    failed, measured = records_of(folder)
-    assert (failed["verdict"], failed["reasons"][0]) == ("failed", "the server ended with SIGKILL")
-    assert measured["verdict"] in {"valid", "client-limited"}
-    starts = [json.loads(line) for line in (folder / "starts.jsonl").read_text().splitlines()]
-    assert [start["ended"] for start in starts] == ["SIGKILL", None]
 
 
 @pytest.mark.parametrize(
@@ -517,73 +295,6 @@ def test_list_names_every_kind_of_entry(tmp_path: Path) -> None:
     assert all(name in done.stdout for name in ("uvicorn-h11", "asgi", "ws_echo"))
 
 
-def interrupted(*arguments: str, cwd: Path) -> str:
-    """Interrupt a run after its first trial; return what it printed from then on."""
-    process = subprocess.Popen(
-        [*HARNESS, "run", *arguments], cwd=cwd, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("[1/"):
-            break
-    os.killpg(process.pid, signal.SIGINT)
-    rest, _ = process.communicate(timeout=90)
-    assert process.returncode == 130
-    return rest
-
-
-@pytest.mark.long
-def test_an_interrupted_run_is_resumed_where_it_ended(tmp_path: Path) -> None:
-    options = (*TWO, "--servers", "uvicorn,granian,hypercorn-h3", "--rounds", "2")
-    interrupted(*ALONE, *options, cwd=tmp_path)
-    folder = tmp_path / "results" / "latest"
-    with (folder / "trials.jsonl").open("a") as file:
-        file.write('{"case": {"server": "uvi')
-    resume = ("run", *ALONE, *options, "--resume", "results/latest")
-    other = harness(*resume, "--users", "3", cwd=tmp_path)
-    assert other.returncode == 2
-    assert other.stderr.startswith("harness: --resume: expected users 4, as in ")
-    done = harness(*resume, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    records = records_of(folder)
-    measured = {(each["case"]["server"], each["round"]) for each in records if each["position"] >= 0}
-    assert measured == {("granian", 0), ("granian", 1), ("uvicorn", 0), ("uvicorn", 1)}
-    assert [each["case"]["server"] for each in records if each["position"] < 0] == ["hypercorn-h3"]
-    assert json.loads((folder / "run.json").read_text())["complete"]
-    again = harness(*resume, cwd=tmp_path)
-    assert again.returncode == 2
-    assert "is complete" in again.stderr
-
-
-def test_an_interrupted_run_is_resumed_with_whole_measurements(tmp_path: Path) -> None:
-    interrupted(*QUICK, *TWO, "--rounds", "2", cwd=tmp_path)
-    folder = tmp_path / "results" / "latest"
-    kept = (folder / "trials.jsonl").read_text().splitlines(keepends=True)[0]
-    (folder / "trials.jsonl").write_text(kept)
-    done = harness("run", *QUICK, *TWO, "--rounds", "2", "--resume", "results/latest", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    lines = [line.partition(" ")[0] for line in done.stdout.splitlines() if line.startswith("[")]
-    assert lines == ["[1/6]", "[2/6]", "[3/6]", "[4/6]", "[5/6]", "[6/6]"]
-    first, *records = records_of(folder)
-    assert first == json.loads(kept)
-    assert [record["round"] for record in records] == [0, 0, 0, 1, 1, 1]
-    for own in (records[:3], records[3:]):
-        assert names_of(own) == THREE
-        assert_taking_turns(own)
-    summary = summary_of(folder)
-    assert [case["rounds"] for case in summary["cases"]] == [2, 2, 2]
-    counted = sum(each["requests"] for _, each in slices_of(records))
-    assert sum(case["requests"] for case in summary["cases"]) == counted
-
-
-def test_an_interrupted_run_keeps_what_was_measured_and_leaves_nothing_running(tmp_path: Path) -> None:
-    rest = interrupted(*ALONE, *ONE, "--rounds", "50", cwd=tmp_path)
-    assert "Report: " in rest
-    summary = json.loads((tmp_path / "results" / "latest" / "summary.json").read_text())
-    assert summary["cases"][0]["requests"] > 0
-    assert summary["run"]["complete"] is False
-
-
 def test_a_plan_makes_no_virtual_environment_and_takes_every_entry_once(tmp_path: Path) -> None:
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     entries = ("--servers", "granian@2.0.0,granian@v2.0.0", "--workers", "1,1", "--protocols", "h1,h1")
@@ -597,7 +308,7 @@ def test_a_plan_makes_no_virtual_environment_and_takes_every_entry_once(tmp_path
 def test_a_server_that_is_not_installed_has_no_control(tmp_path: Path) -> None:
     venv.create(tmp_path / "bare", with_pip=False)
     python = str(tmp_path / "bare" / "bin" / "python")
-    done = harness("plan", *ONE, "--aa", "--python", python, cwd=tmp_path)
+    done = harness("plan", *ONE, "--python", python, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("0 trials")
     assert "unsupported: uvicorn over h1 (1 case): not installed" in done.stdout

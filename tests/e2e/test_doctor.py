@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.command import harness
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def doctor(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = (sys.executable, "-m", "harness", "doctor", *arguments)
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=110)
-
-
 def test_it_prints_its_checks_and_its_exit_status_says_whether_one_is_a_problem(tmp_path: Path) -> None:
-    done = doctor("--no-noise", cwd=tmp_path)
+    done = harness("doctor", "--no-noise", cwd=tmp_path)
     assert done.stderr == ""
     assert "\x1b" not in done.stdout
     lines = done.stdout.splitlines()
@@ -31,7 +26,7 @@ def test_it_prints_its_checks_and_its_exit_status_says_whether_one_is_a_problem(
 
 @pytest.mark.long
 def test_json_has_checks_machine_and_noise(tmp_path: Path) -> None:
-    done = doctor("--rounds", "2", "--duration", "100ms", "--format", "json", cwd=tmp_path)
+    done = harness("doctor", "--rounds", "2", "--duration", "100ms", "--format", "json", cwd=tmp_path)
     answer = json.loads(done.stdout)
     assert answer["schema"] == 1
     levels = {check["level"] for check in answer["checks"]}
@@ -56,7 +51,7 @@ def test_json_has_checks_machine_and_noise(tmp_path: Path) -> None:
     ],
 )
 def test_bad_usage_is_one_line_that_names_the_option(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
-    done = doctor(*arguments, cwd=tmp_path)
+    done = harness("doctor", *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert words in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from harness.host import process
+from tests.command import HARNESS, harness
 
-HARNESS = (sys.executable, "-m", "harness")
 SHOP = """
 import os
 
@@ -27,10 +27,6 @@ async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": GREETING})
 """
-
-
-def harness(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*HARNESS, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=60)
 
 
 @pytest.fixture

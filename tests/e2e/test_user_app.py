@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import sysconfig
 import venv
@@ -11,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-HARNESS = (sys.executable, "-m", "harness")
+from tests.command import harness
+
 QUICK = (
     "--no-control",
     "--rounds",
@@ -74,10 +74,6 @@ async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 404 if text is None else 200, "headers": headers})
     await send({"type": "http.response.body", "body": (text or "no").encode()})
 """
-
-
-def harness(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*HARNESS, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=110)
 
 
 @pytest.fixture

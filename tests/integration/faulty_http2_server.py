@@ -41,6 +41,8 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 FRAME_HEAD = 9
 GOAWAY, SETTINGS = 0x7, 0x4
 LIMIT = 1_000
+LEAVING_S = 0.05
+"""Longer than an app takes that may answer: a check that lets it do so too early sees its answer."""
 EXTENSIONS = ("http.response.trailers", "http.response.early_hint")
 
 
@@ -139,7 +141,9 @@ class Connection(asyncio.Protocol):
         kind = frame[3]
         if kind == GOAWAY:
             if "leaves-at-goaway" in self.faults:
-                self.transport.close()
+                self.data.clear()
+                self.transport.pause_reading()
+                asyncio.get_running_loop().call_later(LEAVING_S, self.transport.close)
             return
         try:
             self.refuse_kind(kind)

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 import gevent
 import pytest
-import trustme
 
-from harness.host import process
+from harness.host import certificates, process
 from harness.host.guard import guard
 from harness.load.account import Account
 from harness.load.exchange import Failure, Request, get, post
@@ -20,6 +19,7 @@ from harness.load.http2 import ALPN, Http2Client, Pool
 from harness.load.transport import Endpoint
 from harness.model.targets import App, Launch, Tls
 from harness.servers import daphne, granian, hypercorn, uvicorn
+from tests.integration.stream_clients import together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,15 +31,9 @@ PLAIN = get("/plaintext", expected_body=b"Hello, World!", expected_type="text/pl
 
 
 @pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
-    folder = tmp_path_factory.mktemp("tls")
-    paths = Tls(folder / "certificate.pem", folder / "key.pem", folder / "authority.pem")
-    authority = trustme.CA()
-    issued = authority.issue_cert(HOST)
-    issued.cert_chain_pems[0].write_to_path(str(paths.certificate))
-    issued.private_key_pem.write_to_path(str(paths.key))
-    authority.cert_pem.write_to_path(str(paths.authority))
-    return paths
+def tls() -> Iterator[Tls]:
+    with certificates.issue() as tls:
+        yield tls
 
 
 @contextlib.contextmanager
@@ -52,13 +46,6 @@ def serving(name: str, folder: Path, tls: Tls | None) -> Iterator[Endpoint]:
     with guard() as token, process.start(entry, APP, launch, cpus=cpus, log=folder / "log", token=token):
         url = f"{'https' if tls else 'http'}://{HOST}:{port}"
         yield Endpoint.of(url, tls.authority if tls else None, ALPN)
-
-
-def together(*work: gevent.Greenlet) -> None:
-    """Wait for all; raises what one of them raised."""
-    with gevent.Timeout(60):
-        for greenlet in gevent.joinall(work):
-            greenlet.get()
 
 
 def megabyte(user: int) -> bytes:

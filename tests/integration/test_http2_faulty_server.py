@@ -18,21 +18,15 @@ from h2.settings import SettingCodes
 
 from harness.host.process import free_port
 from harness.load.account import Account
-from harness.load.exchange import Failure, Request, get
+from harness.load.exchange import Failure, get
 from harness.load.http2 import Http2Client, Pool
 from harness.load.transport import Endpoint
+from tests.integration.stream_clients import echoed, together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HOST = "127.0.0.1"
-
-
-def together(*work: gevent.Greenlet) -> None:
-    """Wait for all; raises what one of them raised."""
-    with gevent.Timeout(60):
-        for greenlet in gevent.joinall(work):
-            greenlet.get()
 
 
 def echo(connection: H2Connection, stream_id: int, path: str) -> None:
@@ -93,10 +87,6 @@ class FaultyServer:
         FAULTS.get(path, echo)(connection, event.stream_id, path)
         self.request_received.set()
         return path
-
-
-def echoed(path: str) -> Request:
-    return get(path, expected_body=path.encode())
 
 
 def clients(endpoint: Endpoint, account: Account, count: int) -> list[Http2Client]:

@@ -15,9 +15,10 @@ import trustme
 
 from harness.load import http3
 from harness.load.account import Account
-from harness.load.exchange import Answer, Failure, Request, get, post
+from harness.load.exchange import Answer, Failure, get, post
 from harness.load.http3 import Http3Client, Pool
 from harness.load.transport import Endpoint
+from tests.integration.stream_clients import echoed, together
 
 HOST = "127.0.0.1"
 SERVER = Path(__file__).with_name("faulty_http3_server.py")
@@ -51,7 +52,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     folder = tmp_path_factory.mktemp("tls")
     authority, certificate, key = (folder / name for name in ("authority.pem", "certificate.pem", "key.pem"))
     issuer = trustme.CA()
-    issued = issuer.issue_cert(HOST)
+    issued = issuer.issue_cert(HOST)  # and not for localhost, by which a test connects
     issuer.cert_pem.write_to_path(str(authority))
     issued.cert_chain_pems[0].write_to_path(str(certificate))
     issued.private_key_pem.write_to_path(str(key))
@@ -64,22 +65,11 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
         process.kill()
 
 
-def together(*work: gevent.Greenlet) -> None:
-    """Wait for all; raises what one of them raised."""
-    with gevent.Timeout(60):
-        for greenlet in gevent.joinall(work):
-            greenlet.get()
-
-
 def wait_until_pending(*clients: Http3Client) -> None:
     """Let the users run until each of them waits for an answer."""
     with gevent.Timeout(60):
         while not all(client.pending_since_ns for client in clients):
             gevent.sleep(0)
-
-
-def echoed(path: str) -> Request:
-    return get(path, expected_body=path.encode())
 
 
 def test_users_share_connections_as_configured_and_get_their_right_answers(servers: Servers) -> None:

@@ -24,6 +24,7 @@ from harness.host.guard import guard, processes_of
 from harness.model.errors import ServerError
 from harness.model.targets import App, Launch, Server
 from tests.integration import stub_server
+from tests.integration.stubs import stub
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,13 +35,6 @@ ROOT = FOLDER.parent.parent
 APP = App("stub", "stub:app", FOLDER, ready_body=b"hello", counts_workers=True)
 ANONYMOUS = App("stub", "stub:app", FOLDER, ready_body=b"hello")
 """The same app, but it does not name the worker that answered."""
-
-
-def stub(behaviour: str) -> Server:
-    def command(launch: Launch) -> list[str]:
-        return [sys.executable, str(FOLDER / "stub_server.py"), behaviour, launch.host, str(launch.port)]
-
-    return Server(behaviour, (), frozenset({"h1"}), command)
 
 
 @pytest.fixture

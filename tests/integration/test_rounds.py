@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +17,14 @@ from harness.model.loads import Capacity, Rate
 from harness.model.machine import Placement
 from harness.model.plan import Block, Candidate, Case, Conditions, Selection, ServerConfig
 from harness.model.results import Record
-from harness.model.targets import App, Launch, Server, Tls
+from harness.model.targets import App, Tls
 from harness.run.directory import RunDirectory
 from harness.run.journal import Journal
 from harness.run.launcher import Launcher, Started
 from harness.run.measurer import Measurer, TurnOf
 from harness.run.rounds import Rounds
 from tests.builders import RUN, load_result
+from tests.integration.stubs import stub
 
 FOLDER = Path(__file__).parent
 APP = App("stub", "stub:app", FOLDER, ready_body=b"hello", counts_workers=True)
@@ -33,13 +33,6 @@ ONE, TWO = Case("prompt", "stub", "one", "h1"), Case("prompt", "stub", "two", "h
 LEVEL = Capacity({99.0: 50_000})
 
 Script = Callable[[Started, Case], dict[str, Any]]
-
-
-def stub(kind: str) -> Server:
-    def command(launch: Launch) -> list[str]:
-        return [sys.executable, str(FOLDER / "stub_server.py"), kind, launch.host, str(launch.port)]
-
-    return Server(kind, (), frozenset({"h1"}), command)
 
 
 class ScriptedMeasurer(Measurer):

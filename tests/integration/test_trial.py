@@ -25,7 +25,7 @@ from harness.model.errors import LoadError
 from harness.model.results import LoadResult
 from harness.run import trial
 from harness.run.calibration import ceiling, others
-from tests.integration.answering_server import answering
+from tests.integration.answering_server import AnsweringServer, answering
 
 
 @pytest.fixture
@@ -51,6 +51,12 @@ def order(tmp_path: Path) -> Iterator[trial.Order]:
 def change(order: trial.Order, **changes: Any) -> trial.Order:
     """The order with another block."""
     return replace(order, block=replace(order.block, **changes))
+
+
+def beside(order: trial.Order, *servers: AnsweringServer, users: int, rate_rps: float | None = None) -> trial.Order:
+    """The order with these servers as candidates, with so many users each."""
+    turns = tuple(Turn(number, users, rate_rps) for number in range(len(servers)))
+    return change(order, hosts=tuple(server.url for server in servers), turns=turns)
 
 
 def assert_accounted_for(results: list[LoadResult]) -> None:
@@ -105,9 +111,8 @@ def test_users_are_divided_exactly_among_processes_for_each_candidate(
     users: int, processes: int, order: trial.Order
 ) -> None:
     with answering(lambda _: 0.02) as one, answering(lambda _: 0.02) as other:
-        turns = (Turn(0, users), Turn(1, users))
-        block = change(order, hosts=(one.url, other.url), turns=turns, duration_s=1.0)
-        results = trial.run(replace(block, processes=processes))
+        both = change(beside(order, one, other, users=users), duration_s=1.0)
+        results = trial.run(replace(both, processes=processes))
     assert_accounted_for(results)
     for result, server in zip(results, (one, other), strict=True):
         assert result.errors.examples == {}
@@ -172,15 +177,8 @@ def test_unanswered_requests_are_errors_and_in_the_percentiles(order: trial.Orde
     """It costs the candidate its further turns, and not those of the other one."""
     never = lambda number: None if number % 50 == 0 else 0.005  # noqa: E731
     with answering(never) as silent, answering(lambda _: 0.005) as sound:
-        block = change(
-            order,
-            hosts=(silent.url, sound.url),
-            turns=(Turn(0, 8), Turn(1, 8)),
-            duration_s=0.6,
-            slice_s=0.2,
-            request_timeout_s=0.5,
-        )
-        results = trial.run(block)
+        both = beside(order, silent, sound, users=8)
+        results = trial.run(change(both, duration_s=0.6, slice_s=0.2, request_timeout_s=0.5))
     hanging, other = results
     assert_accounted_for(results)
     assert set(hanging.errors.by_kind) == {"unanswered"}
@@ -198,15 +196,8 @@ def test_a_candidate_that_hangs_costs_its_own_numbers_alone(from_request: int, o
     """It hangs in the verification pass, in the warm-up, or in a slice."""
     hangs = lambda number: None if number >= from_request else 0.002  # noqa: E731
     with answering(hangs) as hanging, answering(lambda _: 0.002) as sound:
-        block = change(
-            order,
-            hosts=(hanging.url, sound.url),
-            turns=(Turn(0, 4), Turn(1, 4)),
-            duration_s=0.4,
-            slice_s=0.2,
-            request_timeout_s=0.5,
-        )
-        results = trial.run(block)
+        both = beside(order, hanging, sound, users=4)
+        results = trial.run(change(both, duration_s=0.4, slice_s=0.2, request_timeout_s=0.5))
     ill, well = results
     assert_accounted_for(results)
     assert ill.unanswered > 0
@@ -221,9 +212,8 @@ def test_connections_that_were_closed_while_idle_are_opened_again_in_the_lead_in
     rate_rps: float | None, order: trial.Order
 ) -> None:
     with answering(lambda _: 0.005, idle_s=0.1) as closing, answering(lambda _: 0.005) as sound:
-        turns = (Turn(0, 8, rate_rps), Turn(1, 8, rate_rps))
-        block = change(order, hosts=(closing.url, sound.url), turns=turns, duration_s=1.2, slice_s=0.4)
-        results = trial.run(block)
+        both = beside(order, closing, sound, users=8, rate_rps=rate_rps)
+        results = trial.run(change(both, duration_s=1.2, slice_s=0.4))
     assert_accounted_for(results)
     closed, other = results
     assert (closed.errors.examples, other.errors.examples) == ({}, {})

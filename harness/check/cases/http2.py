@@ -146,6 +146,7 @@ def client_goaway(target: Target) -> Finding:
     with Http2(target) as client:
         stream_id, marker = client.call_app("/late")
         client.send(any_frame(GOAWAY, 0, 0, bytes(8)))
+        client.ping(SILENCE_S)  # or the app might answer before the server has read the GOAWAY
         target.open_gate(marker)
         response = client.await_response(stream_id, SILENCE_S)
         words = f"GOAWAY from the client with a stream in flight: {response}"

@@ -192,12 +192,12 @@ def test_a_machine_of_which_nothing_is_known_has_no_problem(tmp_path: Path) -> N
 
 
 def trial(number: int, rate_rps: float, cost_us: float = 100.0, *, control: bool = False) -> Record:
-    """A trial with this many answers in a window of one second."""
+    """A trial with this many answers in one second."""
     answers = round(rate_rps)
     return record(replace(CASE, control=control), number, answers, cpu_s=answers * cost_us / 1e6)
 
 
-def aa(pairs: list[tuple[float, float]]) -> list[Record]:
+def with_control(pairs: list[tuple[float, float]]) -> list[Record]:
     """Rounds of a server and its control, given the answers of both in one second."""
     return [
         trial(number, rate, control=control)
@@ -207,7 +207,7 @@ def aa(pairs: list[tuple[float, float]]) -> list[Record]:
 
 
 def test_noise_is_the_spread_and_the_false_difference() -> None:
-    found = noise.estimate_noise(aa([(1000, 1100), (1000, 1100), (800, 880)]), "a")
+    found = noise.estimate_noise(with_control([(1000, 1100), (1000, 1100), (800, 880)]), "a")
     assert (found.rounds, len(found.samples_rps), found.window_s) == (3, 6, 1.0)
     assert found.spread == pytest.approx(0.375)
     assert found.throughput is not None
@@ -219,7 +219,7 @@ def test_noise_is_the_spread_and_the_false_difference() -> None:
 
 
 def test_the_smallest_detectable_difference_follows_from_the_deviation_of_the_pairs() -> None:
-    found = noise.estimate_noise(aa([(1000, 1000 * math.exp(0.1)), (1000, 1000 * math.exp(-0.1))]), "a")
+    found = noise.estimate_noise(with_control([(1000, 1000 * math.exp(0.1)), (1000, 1000 * math.exp(-0.1))]), "a")
     deviation = 0.1 * math.sqrt(2)
     assert found.resolves_throughput == pytest.approx(math.expm1(1.68 * deviation), rel=0.02)
     assert noise.judge_noise(found).level == "problem"
@@ -227,7 +227,7 @@ def test_the_smallest_detectable_difference_follows_from_the_deviation_of_the_pa
 
 @given(st.lists(st.tuples(st.integers(100, 10_000), st.integers(100, 10_000)), min_size=2, max_size=8))
 def test_swapping_server_and_control_inverts_the_ratio_and_nothing_else(pairs: list[tuple[float, float]]) -> None:
-    records = aa(pairs)
+    records = with_control(pairs)
     swapped = [replace(each, case=replace(each.case, control=not each.case.control)) for each in records]
     one, other = noise.estimate_noise(records, "a"), noise.estimate_noise(swapped, "a")
     assert one.resolves_throughput == pytest.approx(other.resolves_throughput)
@@ -238,7 +238,7 @@ def test_swapping_server_and_control_inverts_the_ratio_and_nothing_else(pairs: l
 
 
 def test_a_round_that_failed_on_one_side_is_left_out_and_its_reason_is_reported() -> None:
-    records = [*aa([(1000, 1000), (1000, 1000)]), trial(2, 1000)]
+    records = [*with_control([(1000, 1000), (1000, 1000)]), trial(2, 1000)]
     failed = Record(replace(CASE, control=True), 2, 0, "failed", ("it ended",))
     found = noise.estimate_noise([*records, failed], "a")
     assert (found.rounds, len(found.samples_rps)) == (2, 5)
@@ -247,7 +247,7 @@ def test_a_round_that_failed_on_one_side_is_left_out_and_its_reason_is_reported(
 
 def test_without_two_valid_rounds_noise_is_a_problem_with_its_reason() -> None:
     failed = [Record(replace(CASE, control=each), 0, 0, "failed", ("no port",)) for each in (False, True)]
-    for records in ([], failed, aa([(1000, 1000)])):
+    for records in ([], failed, with_control([(1000, 1000)])):
         found = noise.estimate_noise(records, "a")
         check = noise.judge_noise(found)
         assert check.level == "problem"

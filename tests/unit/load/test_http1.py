@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import Self
@@ -20,6 +19,7 @@ from harness.load.account import Account
 from harness.load.exchange import Answer, Failure, Request, get, post
 from harness.load.http1 import AnswerReader, Http1Client, encode
 from harness.load.transport import Endpoint
+from tests.pieces import cut
 
 OK = b"HTTP/1.1 200 OK\r\n"
 HELLO = OK + b"Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello"
@@ -70,12 +70,6 @@ def h11_reads(data: bytes, method: str, *, ended: bool) -> Answer | None:
         return None
     headers = ((name.decode(), value.decode("latin-1")) for name, value in head.headers)
     return Answer(head.status_code, tuple(headers), body)
-
-
-def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
-    """In pieces, none of them empty."""
-    ends = sorted({place % len(data) for place in places} - {0})
-    return [data[start:end] for start, end in itertools.pairwise([0, *ends, len(data)])]
 
 
 TOKENS = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJ-_!#$%&'*+.^`|~0123456789", min_size=1, max_size=12)
@@ -307,13 +301,6 @@ class Line:
         loop = gevent.get_hub().loop
         for piece in pieces:
             loop.run_callback(self.client.received, piece, perf_counter_ns())
-
-
-@pytest.fixture(scope="module")
-def listener() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(10)
-        yield listener
 
 
 def expecting(sent: Sent) -> Request:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from time import perf_counter_ns
 from typing import Self, TypeVar
 
@@ -29,14 +28,9 @@ from harness.load.account import Account
 from harness.load.exchange import Answer, Failure, Message
 from harness.load.transport import Endpoint
 from harness.load.websocket import WebSocketClient, encode, frame_head
+from tests.pieces import cut
 
 T = TypeVar("T")
-
-
-def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
-    """In pieces, none of them empty."""
-    ends = sorted({place % len(data) for place in places} - {0})
-    return [data[start:end] for start, end in itertools.pairwise([0, *ends, len(data)])]
 
 
 def message_of(data: bytes, *, text: bool, finished: bool = True) -> Event:
@@ -123,13 +117,6 @@ def outcome(action: Callable[[], T]) -> T | Failure:
 
 def kind(found: Answer | Failure | None) -> str | None:
     return found.kind if isinstance(found, Failure) else None
-
-
-@pytest.fixture(scope="module")
-def listener() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(10)
-        yield listener
 
 
 TEXTS = st.text(max_size=50).map(str.encode)
