@@ -2,8 +2,8 @@
 
 With few rounds, a bootstrap of the mean that takes its interval from percentiles of the resamples is far too narrow:
 with log-normal noise it covered the true value in 49 % (2 rounds), 75 % (3), 84 % (5) and 90 % (10) of simulated runs
-instead of 95 % (`benchmarks/interval_simulations.py`; the reason is in Hesterberg 2015, "What Teachers Should Know About
-the Bootstrap", §4). So:
+instead of 95 % (`benchmarks/interval_simulations.py`; Hesterberg 2015, "What Teachers Should Know About the
+Bootstrap", §4, gives the reason). So:
 
 - A figure with one value per round gets Student's t-interval on logarithms: exact for log-normal noise with any number
   of rounds, and 94 to 96 % with heavy tails (t with 3 degrees of freedom) or with one round in ten off by 40 %.
