@@ -28,7 +28,7 @@ import numpy as np
 
 from harness.analysis.case_rounds import collect
 from harness.analysis.intervals import as_turns, cycle_deviations, pair_turns, paired_ratio
-from harness.analysis.summarise import PRECISE_FROM_ROUNDS
+from harness.analysis.precision import PRECISE_FROM_ROUNDS
 from harness.run.directory import RunDirectory
 
 if TYPE_CHECKING:
