@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from harness.host import cpus, guard, process
 from harness.model.blocks import BlockOrder, Turn
 from harness.model.plan import Conditions
-from harness.model.targets import Launch, Server
+from harness.model.targets import HOST, Launch, Server
 from harness.run import trial
 from harness.run.calibration import ceiling
 from harness.run.calibration.null_server import Connection
@@ -69,7 +69,7 @@ def measure(rate_rps: float | None) -> LoadResult:
     """One trial of `plaintext` in one slice against the stalling server; in a closed loop without a rate."""
     placement = cpus.place(cpus.available())
     stalling = Server("stalling", (), frozenset({"h1"}), lambda launch: [sys.executable, __file__, str(launch.port)])
-    launch = Launch(ceiling.HOST, process.free_port(ceiling.HOST), "")
+    launch = Launch(HOST, process.free_port(HOST), "")
     with guard.guard() as token, tempfile.TemporaryDirectory() as folder:
         turn = Turn(0, Conditions.users[0], rate_rps)
         block = BlockOrder((f"http://{launch.address}",), (turn,), 1.0, COUNTED_S, COUNTED_S, 30.0, seed=0)
@@ -102,6 +102,6 @@ if __name__ == "__main__":
     port = parser.parse_args().port
     if port is not None:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-        serve(ceiling.HOST, port)
+        serve(HOST, port)
     else:
         main()

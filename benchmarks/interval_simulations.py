@@ -11,10 +11,14 @@ from __future__ import annotations
 import argparse
 import math
 from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.analysis.intervals import as_turns, estimate, paired_ratio, unpaired_ratio
+
+if TYPE_CHECKING:
+    from harness.model.summaries import Ratio
 
 RUNS = 3_000
 """Simulated runs of each kind: a share near 95 % is known to ±0.4 % (one standard error)."""
@@ -56,17 +60,20 @@ def cover_with_stops(chance: np.random.Generator, first: int, noise: float, prec
     """The share where rounds are added until the interval is as narrow as `precision`, `first` at least."""
     held = 0
     for _ in range(RUNS):
-        values = np.exp(chance.normal(0, noise, MOST_ROUNDS))
-        for rounds in range(first, MOST_ROUNDS + 1):
-            found = paired_ratio(
-                as_turns({(number, 0): value for number, value in enumerate(values[:rounds].tolist())}),
-                as_turns({(number, 0): 1.0 for number in range(rounds)}),
-            )
-            assert found is not None  # noqa: S101 - all values are positive
-            if found.half_width <= precision:
-                break
+        values = np.exp(chance.normal(0, noise, MOST_ROUNDS)).tolist()
+        rounds = first
+        while (found := ratio_to_1(values[:rounds])).half_width > precision and rounds < MOST_ROUNDS:
+            rounds += 1
         held += found.low <= 1 <= found.high
     return held / RUNS
+
+
+def ratio_to_1(values: list[float]) -> Ratio:
+    """The ratio of a case with a value in each round to one that is always 1."""
+    rounds = range(len(values))
+    found = paired_ratio(as_turns({(n, 0): values[n] for n in rounds}), as_turns({(n, 0): 1.0 for n in rounds}))
+    assert found is not None  # noqa: S101 - all values are positive
+    return found
 
 
 def cover_two_runs(

@@ -32,8 +32,8 @@ def main() -> None:
     parser.add_argument("--shares", default=",".join(map(str, SHARES)), help="of the capacity, in percent")
     options = parser.parse_args()
     lengths, shares = options.lengths.split(","), [int(part) for part in options.shares.split(",")]
-    common = ("--servers", options.server, "--scenarios", "plaintext", "--protocols", "h1", "--no-control")
-    common = (*common, "--rounds", str(options.rounds))
+    rounds = ("--rounds", str(options.rounds))
+    common = ("--servers", options.server, "--scenarios", "plaintext", "--protocols", "h1", "--no-control", *rounds)
     capacity_rps = run(*common, "--duration", "2s").case()["throughput_rps"]["median"]
     print(f"{options.server}: {capacity_rps:,.0f} requests/s in a closed loop", flush=True)
     cells: dict[tuple[str, int], str] = {}
