@@ -25,6 +25,7 @@ from harness.model.errors import LoadError
 from harness.model.results import LoadResult
 from harness.run import trial
 from harness.run.calibration import ceiling, others
+from tests.fault_table import Fault
 from tests.integration.answering_server import AnsweringServer, answering
 
 
@@ -252,6 +253,63 @@ def test_a_process_that_is_killed_ends_the_trial_at_once_with_the_reason(order: 
             running.result(timeout=60)
         # Long before the end of the slice in which it died.
         assert time.monotonic() - began_s < 15
+
+
+TAKES = """from locust import events, task
+
+from harness.load import HttpScenario, get
+
+
+class Taking(HttpScenario):
+    hello = get("/plaintext")
+
+    @task
+    def read(self):
+        self.send(self.hello)
+        {take}
+"""
+
+
+def test_users_without_a_descriptor_are_errors_and_the_result_is_written(
+    order: trial.Order, tmp_path: Path, fault: Fault
+) -> None:
+    scenario = tmp_path / "taking.py"
+    scenario.write_text(TAKES.format(take="__import__('resource').setrlimit(7, (3, 3))"))
+    (result,) = trial.run(replace(order, scenario=scenario))
+    assert_accounted_for([result])
+    assert not result.checked
+    assert set(result.errors.by_kind) == {"connect"}
+    (told,) = result.errors.examples.values()
+    assert "Too many open files" in told
+    assert guard.processes_of(order.token) == []
+    fault.report(
+        name="load process short of descriptors",
+        happened="the measurement is invalid",
+        lost="nothing",
+        left="nothing",
+        told=told,
+    )
+
+
+def test_a_load_process_that_cannot_write_its_result_ends_at_once(
+    order: trial.Order, tmp_path: Path, fault: Fault
+) -> None:
+    scenario = tmp_path / "taking.py"
+    take = (
+        "folder = __import__('pathlib').Path(self.environment.parsed_options.result).parent; "
+        "__import__('shutil').rmtree(folder, ignore_errors=True)"
+    )
+    scenario.write_text(TAKES.format(take=take))
+    with pytest.raises(LoadError, match="ended with status 1; it said: FileNotFoundError") as caught:
+        trial.run(replace(order, scenario=scenario))
+    assert guard.processes_of(order.token) == []
+    fault.report(
+        name="temporary folder of a load process removed",
+        happened="the measurement has failed at once",
+        lost="its result",
+        left="nothing",
+        told=str(caught.value),
+    )
 
 
 def test_a_scenario_that_cannot_be_loaded_is_told_with_what_locust_said(order: trial.Order, tmp_path: Path) -> None:
