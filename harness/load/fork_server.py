@@ -53,4 +53,4 @@ if __name__ == "__main__":
     os.dup2(2, 1)  # what Locust prints is no answer
     _fork_load_processes(orders, answers)
     os.close(answers)
-    locust_main.main()
+    locust_main.main()  # type: ignore[no-untyped-call] # Locust gives it no types

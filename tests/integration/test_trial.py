@@ -263,6 +263,13 @@ def test_a_process_that_is_killed_ends_the_trial_at_once_with_the_reason(order: 
         assert time.monotonic() - began_s < 15
 
 
+def test_a_fork_server_that_was_killed_is_started_again(order: trial.Order, load_token: str) -> None:
+    trial.run(order)
+    (fork_server,) = processes(load_token)
+    fork_server.kill()
+    assert_accounted_for(trial.run(order))
+
+
 def test_a_scenario_that_cannot_be_loaded_is_told_with_what_locust_said(order: trial.Order, tmp_path: Path) -> None:
     broken = tmp_path / "broken.py"
     broken.write_text("raise RuntimeError('no such luck')\n")
