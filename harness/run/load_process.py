@@ -43,22 +43,29 @@ class ForkServer:
 
         `log` is where it writes. Raises `LoadError` if it does not start.
         """
-        orders, answers = self._connect(log)
-        with suppress(BrokenPipeError):
-            orders.write(json.dumps({"argv": argv[2:], "cpus": sorted(cpus), "log": str(log)}).encode() + b"\n")
-        pid = _read_number(answers)
-        if pid is None:
+        order = json.dumps({"argv": argv[2:], "cpus": sorted(cpus), "log": str(log)}).encode() + b"\n"
+        started = self._fork(order, log) or self._fork(order, log)
+        if started is None:
             raise LoadError("expected a process that imports Locust, found that it has ended")
-        started = LoadProcess(pid, answers)
         try:
             yield started
         finally:
             started.end()
 
-    def _connect(self, log: Path) -> tuple[IO[bytes], IO[bytes]]:
-        """The pipes of a process that runs."""
-        if self._process is None or self._process.poll() is not None:
+    def _fork(self, order: bytes, log: Path) -> LoadProcess | None:
+        """None if the fork server has ended, before or meanwhile."""
+        orders, answers = self._connect(log)
+        with suppress(BrokenPipeError):
+            orders.write(order)
+        pid = _read_number(answers)
+        if pid is None:
             self._end()
+            return None
+        return LoadProcess(pid, answers)
+
+    def _connect(self, log: Path) -> tuple[IO[bytes], IO[bytes]]:
+        """The pipes of the fork server, which is started if there is none."""
+        if self._process is None:
             environment = {key: value for key, value in os.environ.items() if not key.startswith("LOCUST_")}
             environment[guard.VARIABLE] = self._token
             with log.open("wb") as stderr:
@@ -79,6 +86,7 @@ class ForkServer:
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
+            self._process = None
 
 
 class LoadProcess:
