@@ -53,7 +53,7 @@ class Conductor:
         """Candidates that get no further turn: a request was unanswered, or not one answer was right."""
         self._children = psutil.Process().children() if isinstance(runner, MasterRunner) else []
         # Whoever waits for the file finds it whole. It is open from the start, as users may take all descriptors.
-        self._unfinished = Path(f"{self._options.result}.part")
+        self._unfinished = self._result.with_suffix(".part")
         self._file = self._unfinished.open("wb")
         # Without its conductor a process would wait for slices for ever; gevent has printed the error.
         gevent.spawn(self._conduct).link_exception(lambda _: os._exit(1))
@@ -69,7 +69,7 @@ class Conductor:
             found = str(error)
         with self._file:
             self._file.write(msgspec.json.encode(found))
-        self._unfinished.rename(self._options.result)
+        self._unfinished.rename(self._result)
         self._environment.process_exit_code = 1 if isinstance(found, str) else 0
         # In a new greenlet, because quitting kills the one that reads messages.
         gevent.spawn(self._runner.quit)
@@ -162,6 +162,10 @@ class Conductor:
             return
         hint = "it was killed, perhaps for lack of memory, unless the lines above name an error"
         raise ProcessLostError(f"expected {self._processes} load processes to run until the end, {found}; {hint}")
+
+    @property
+    def _result(self) -> Path:
+        return Path(self._options.result)
 
     @property
     def _processes(self) -> int:
