@@ -313,7 +313,8 @@ class RunInfo:
     baseline: Candidate
     conditions: Conditions
     ceilings: Mapping[Protocol, float] = field(default_factory=dict)
-    """The ceiling of the load generator for each protocol, in requests per second."""
+    """The ceiling of the load generator with the most users, in requests per second, for each protocol where it is
+    known: not where the null server does not speak it or was the limit."""
     planned: tuple[Case, ...] = ()
     """The cases that each round measures; in a sweep, those of the rounds in a closed loop."""
     complete: bool | None = None

@@ -58,7 +58,7 @@ def measure(
 
 
 def _ceilings(selection: Selection, plan: Plan, placement: Placement, tls: Tls, token: str) -> dict[Protocol, float]:
-    """What the generator reaches at most on each protocol of the plan."""
+    """What the generator reaches at most, with the most users, on each protocol where it can be known."""
     generator = Generator(
         sys.executable,
         placement,
@@ -70,4 +70,5 @@ def _ceilings(selection: Selection, plan: Plan, placement: Placement, tls: Tls, 
     )
     spoken = dict.fromkeys(case.protocol for case in plan.cases)
     own = next((scenario for scenario in selection.scenarios if not scenario.ours), None)
-    return measure_ceilings(generator, list(spoken), min(CEILING_TRIES, selection.conditions.rounds), own)
+    found = measure_ceilings(generator, list(spoken), min(CEILING_TRIES, selection.conditions.rounds), own)
+    return {protocol: ceiling.rate_rps for protocol, ceiling in found.items() if ceiling.of_generator}

@@ -94,6 +94,7 @@ def test_one_candidate_is_measured_with_several_numbers_of_users(order: trial.Or
         two, six = trial.run(change(order, hosts=(server.url,), turns=turns, duration_s=1.0))
     for result, users in ((two, 2), (six, 6)):
         assert result.throughput_rps * result.service.mean_us / 1e6 == pytest.approx(users, rel=0.05)
+        assert (result.connections.opened, result.connections.reopened) == (users, 0)
 
 
 def test_two_processes_give_one_result(order: trial.Order) -> None:
