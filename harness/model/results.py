@@ -38,9 +38,10 @@ class Errors:
 
 @dataclass(frozen=True)
 class Connections:
-    """The connections of a trial, from the first to the last request."""
+    """The connections of a case's own users."""
 
     opened: int = 0
+    """Those that they began with, and those that were opened in their slices."""
     reopened: int = 0
     """Connections opened again after the server closed one, which it may, or after a failure."""
     resent: int = 0
