@@ -52,7 +52,7 @@ SEEN = st.builds(
     TIMES,
     TIMES,
     TIMES,
-    st.sampled_from([None, None, None, "closed", "status", UNANSWERED]),
+    st.sampled_from([None, None, None, "reset", "status", UNANSWERED]),
 )
 
 
@@ -129,11 +129,11 @@ def test_the_result_is_what_a_naive_count_gives(slices: list[tuple[int, int, lis
 
 def test_an_account_hands_over_each_request_once() -> None:
     account = Account()
-    play(account, [Seen("GET", "a", 1, 2, 3), Seen("GET", "b", 1, 2, 3, "closed")])
+    play(account, [Seen("GET", "a", 1, 2, 3), Seen("GET", "b", 1, 2, 3, "reset")])
     assert [failed.response_ns for failed in account.failures()] == [5]
     (recorded,), (failed,) = account.take()
     assert (recorded.method, recorded.name, recorded.batch.ended.tolist(), recorded.body_bytes) == ("GET", "a", [6], 7)
-    assert (failed.name, failed.failure.kind, failed.response_ns) == ("b", "closed", 5)
+    assert (failed.name, failed.failure.kind, failed.response_ns) == ("b", "reset", 5)
     assert account.take() == ([], [])
     assert account.failed == 1
 
