@@ -160,11 +160,14 @@ def _check_account(result: LoadResult) -> list[Finding]:
 
 
 def _check_users(case: Case, result: LoadResult) -> list[Finding]:
-    """Check what only our own users record; custom users are trusted, and a note says so."""
+    """Check that all users ran, and what only our own users record; custom users are trusted, and a note says so."""
+    stopped: list[Finding] = []
+    if result.stopped_users:
+        stopped = [("invalid", f"{result.stopped_users:,} of {case.users} users ended before the measurement; limit 0")]
     if not result.verified:
         unchecked = "custom Locust users: responses were checked only as far as that file checks them"
-        return [("valid", unchecked), *_check_think_time(case, result)]
-    return [*_check_negotiated(case.protocol, result.connections.negotiated), *_check_in_flight(case, result)]
+        return [("valid", unchecked), *stopped, *_check_think_time(case, result)]
+    return [*stopped, *_check_negotiated(case.protocol, result.connections.negotiated), *_check_in_flight(case, result)]
 
 
 def _check_negotiated(protocol: Protocol, negotiated: str) -> list[Finding]:

@@ -210,9 +210,8 @@ class Connection:
             self._end(event.stream_id, Failure(RESET, error_name(event.error_code)))
         if self.agreed not in ALPN:
             return
-        if isinstance(event, StreamDataReceived):
-            if event.stream_id % 4:
-                self._read_goaway(event)
+        if isinstance(event, StreamDataReceived) and event.stream_id % 4:
+            self._read_goaway(event)
         for each in self._http.handle_event(event):
             self._read(each)
 
