@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import socket
 import threading
 from typing import Any
@@ -21,8 +20,6 @@ from tests.integration.socket_clients import (
     answers,
     hello,
     kind,
-    outcome,
-    run,
     then_closes,
     user_of,
     wait_until,
@@ -131,15 +128,7 @@ def test_a_request_that_meets_a_connection_closed_while_idle_is_sent_again(end: 
     asked, request = threading.Event(), post("/", b"x" * 99, "text/plain")
     with scripted(script, answers(HELLO)) as address, user_of(address) as user:
         user.ask(request)
-
-        def ask_late() -> str | int:
-            asked.set()
-            transport = user.client._transport
-            assert transport is not None
-            select.select([transport._socket], [], [], 20)
-            return kind(outcome(user.client, request))
-
-        assert run(ask_late) == 200
+        assert kind(user.ask_too_late(request, asked)) == 200
         assert user.connections == (2, 1, 1)
         assert user.account.failed == 0
 

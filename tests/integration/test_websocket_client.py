@@ -137,6 +137,22 @@ def test_a_websocket_closed_while_idle_is_opened_again() -> None:
 
 
 @pytest.mark.parametrize("end", [lambda _: None, Connection.reset], ids=["closed", "reset"])
+def test_a_message_that_meets_a_websocket_closed_while_idle_is_sent_again(end: Script) -> None:
+    def late_end(connection: Connection) -> None:
+        asked.wait(20)
+        end(connection)
+
+    asked = threading.Event()
+    with (
+        scripted(answers_messages(1, then=late_end), answers_messages(1, then=silent)) as address,
+        websocket_user_of(address) as user,
+    ):
+        assert [kind(found) for found in user.ask(ASK)] == [0]
+        assert kind(user.ask_too_late(ASK, asked)) == 0
+        assert (user.account.failed, user.account.resent) == (0, 1)
+
+
+@pytest.mark.parametrize("end", [lambda _: None, Connection.reset], ids=["closed", "reset"])
 @pytest.mark.parametrize("begun", [b"", b"\x82", b"\x82\x06answe"])
 def test_a_websocket_that_ends_before_the_answer_does_is_a_failure(begun: bytes, end: Script) -> None:
     def cut_off(connection: Connection) -> None:
