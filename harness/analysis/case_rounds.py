@@ -89,6 +89,10 @@ class CaseRounds:
     verdict: Verdict
     reasons: tuple[str, ...]
     errors: Errors
+    """Those of all rounds, whether they count or not, as are the three numbers below."""
+    unanswered: int
+    reopened: int
+    resent: int
     rounds: tuple[Round, ...]
     throughput_rps: Mapping[Key, float]
     cpu_us_per_request: Mapping[Key, float]
@@ -184,6 +188,7 @@ def _failed_requests(record: Record) -> bool:
 def _collect_case(records: Sequence[Record]) -> CaseRounds:
     """One case from its records, in the order of the rounds."""
     verdict, reasons = combine(records)
+    results = [record.result for record in records if record.result is not None]
     rounds = tuple(
         Round(
             (record.round, record.block),
@@ -201,7 +206,10 @@ def _collect_case(records: Sequence[Record]) -> CaseRounds:
         case=records[0].case,
         verdict=verdict,
         reasons=reasons,
-        errors=_sum_errors([record.result.errors for record in records if record.result is not None]),
+        errors=_sum_errors([result.errors for result in results]),
+        unanswered=sum(result.unanswered for result in results),
+        reopened=sum(result.connections.reopened for result in results),
+        resent=sum(result.connections.resent for result in results),
         rounds=rounds,
         throughput_rps=_by_round(rounds, lambda each: each.throughput_rps),
         cpu_us_per_request=_by_round(rounds, lambda each: each.cpu_us_per_request),
