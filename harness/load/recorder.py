@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import math
 import resource
 import time
 from time import perf_counter_ns
@@ -19,7 +20,7 @@ from harness.load.arrivals import NEVER_NS, poisson, uniform
 from harness.load.exchange import Failure
 from harness.load.lane import Lane, stage
 from harness.load.slices import divide_users
-from harness.load.user_watch import UserWatch
+from harness.load.user_watch import UserWatch, running_users
 from harness.model.blocks import BlockOrder, Turn
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ class Recorder:
             if ledger.is_empty and turn.candidate in self._failed:
                 # It failed in another case, and got no turn in this one.
                 ledger.add_failures(*self._failed[turn.candidate])
-            ledger.stopped_users = self._count_stopped_users(stage.lanes[turn.candidate])
+            if ledger.checked:
+                ledger.stopped_users = self._count_stopped_users(stage.lanes[turn.candidate])
             account = stage.lanes[turn.candidate].account
             ledger.opened, ledger.negotiated = account.opened, account.negotiated
             results.append(ledger.result(verified=not self._custom_users))
@@ -142,11 +144,11 @@ class Recorder:
 
     def _count_stopped_users(self, lane: Lane) -> int:
         """How many users of this process have ended that should still run."""
-        if self._order is None or not lane.right:
-            return 0
-        if self._watch is not None:
-            return max(0, -(-self._order.users // self._processes) - self._runner.user_count)
-        return stage.needed_users - sum(number < stage.needed_users for number in lane.clients)
+        assert self._order is not None
+        users = running_users(self._runner)
+        if self._custom_users:
+            return max(0, math.ceil(self._order.users / self._processes) - len(users))
+        return lane.members() - sum(user.lane is lane for user in users)
 
     def _run_slice(self, turn: int, cycle: int, lead_in_s: float, length_s: float, *, counted: bool) -> None:
         """Let a candidate's users through, measure, and wait until nothing is in flight."""

@@ -11,7 +11,6 @@ from locust.user.task import LOCUST_STATE_WAITING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from greenlet import greenlet
     from locust.runners import Runner
 
 
@@ -24,8 +23,8 @@ class UserWatch:
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
-        self._heard_ns: dict[greenlet, int] = {}
-        self._given_up: set[greenlet] = set()
+        self._heard_ns: dict[Any, int] = {}
+        self._given_up: set[Any] = set()
         self._helped = False
         """Has another greenlet than a user's own reported a request?"""
 
@@ -44,19 +43,19 @@ class UserWatch:
         for user, since_ns in self._silent_since().items():
             if since_ns < oldest_ns:
                 self._given_up.add(user)
-                yield type(_instance(user)).__name__, since_ns
+                yield type(user.args[0]).__name__, since_ns
 
     def are_silent_since(self, until_ns: int) -> bool:
         """Is there a user that has not been heard since then, and was not given up?"""
         return any(since_ns < until_ns for since_ns in self._silent_since().values())
 
-    def _silent_since(self) -> dict[greenlet, int]:
+    def _silent_since(self) -> dict[Any, int]:
         """When each user within a task was last heard, without those that were given up."""
         if self._helped:
             return {}
         now_ns, found = perf_counter_ns(), {}
         for user in self._users:
-            if _instance(user)._state == LOCUST_STATE_WAITING:  # noqa: SLF001 - nothing public says that a user waits
+            if user.args[0]._state == LOCUST_STATE_WAITING:  # noqa: SLF001 - nothing public says that a user waits
                 self._heard_ns[user] = now_ns
             elif user not in self._given_up:
                 found[user] = self._heard_ns.setdefault(user, now_ns)
@@ -67,6 +66,6 @@ class UserWatch:
         return self._runner.user_greenlets.greenlets
 
 
-def _instance(user: greenlet) -> Any:
-    """The user that a greenlet runs: Locust gives it as the argument."""
-    return user.args[0]
+def running_users(runner: Runner) -> list[Any]:
+    """The users of this process that have not ended; Locust gives each to its greenlet as the argument."""
+    return [user.args[0] for user in runner.user_greenlets]
