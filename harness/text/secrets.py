@@ -26,11 +26,11 @@ _PATTERNS = (
     re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/?#:@]+(?=@)", re.IGNORECASE),  # ://token@
     re.compile(rf"((?:[?&;]|\b)(?:{_SECRET})=)(?!\*\*\*)[^\s&;,#'\"<>)]+", re.IGNORECASE),  # ?token=…, password=…
     re.compile(
-        r"(\b(?:proxy-)?authorization\b['\"]?+\s*+[:=,]\s*+b?+['\"]?+(?:(?:basic|bearer|digest|token)\s++)?+)"
+        r"(\b(?:proxy-)?authorization\b['\"]?+\s*+[:=,]\s*+(?:b(?=['\"]))?+['\"]?+(?:(?:basic|bearer|digest|token)\s++)?+)"
         r"(?!\*\*\*)[^\s'\"]+",
         re.IGNORECASE,
     ),
-    re.compile(r"(\b(?:set-)?cookie\b['\"]?+\s*+[:,]\s*+b?+['\"]?+)(?!\*\*\*)[^\r\n'\"]+", re.IGNORECASE),
+    re.compile(r"(\b(?:set-)?cookie\b['\"]?+\s*+[:,]\s*+(?:b(?=['\"]))?+['\"]?+)(?!\*\*\*)[^\r\n'\"]+", re.IGNORECASE),
 )
 
 
