@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 READ_BYTES = 2_000_000_000
 """No file of a run is larger."""
 _CREATE = os.O_WRONLY | os.O_CREAT
-_READ_WRITE = 0o666
+_READ_WRITE, _ALL = 0o666, 0o777
 
 
 @contextmanager
@@ -45,6 +45,12 @@ def open_new(path: Path, *, append: bool = False) -> BinaryIO:
     """Open a file for writing, as private as its folder; an earlier one is emptied, or continued with `append`."""
     mode = path.parent.stat().st_mode & _READ_WRITE
     return os.fdopen(os.open(path, _CREATE | (os.O_APPEND if append else os.O_TRUNC), mode), "wb")
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, unless it is there, as private as the one that it lies in; raises `StorageError`."""
+    with storing(path):
+        path.mkdir(mode=path.parent.stat().st_mode & _ALL, exist_ok=True)
 
 
 def replace_file(path: Path, data: bytes) -> None:

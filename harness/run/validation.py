@@ -55,7 +55,7 @@ def _list_faults(value: object, name: str) -> Iterator[str]:
         case dict() | tuple() | list():
             for each in value.values() if isinstance(value, dict) else value:
                 yield from _list_faults(each, name)
-        case _ if is_dataclass(value):
+        case _ if is_dataclass(value) and not isinstance(value, type):
             for field in _names_of(type(value)):
                 yield from _list_faults(getattr(value, field), field)
             yield from _check_together(value)
