@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from harness.model.plan import Selection
     from harness.model.results import LoadResult, Record, ServerStart
 
+LONGEST_TEXT = 20_000
+"""No reason, example or end of a log is longer in a record."""
 _OURS = "HARNESS_"
 """Variables with this prefix are set by the harness."""
 _SCRYPT_COST = 2**12
@@ -43,7 +45,7 @@ def clean_record(record: Record, secrets: Secrets) -> Record:
     """The record as it may be kept and shown: without secrets, and without characters that a terminal obeys."""
 
     def clean(text: str) -> str:
-        return neutralise(secrets.mask(text))
+        return neutralise(secrets.mask(text))[:LONGEST_TEXT]
 
     return replace(
         record,

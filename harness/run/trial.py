@@ -105,7 +105,8 @@ def _locust(order: Order, argv: tuple[str, ...], result: Path) -> int | None:
     """
     environment = {key: value for key, value in os.environ.items() if not key.startswith("LOCUST_")}
     environment[guard.VARIABLE] = order.token
-    with order.log.open("wb") as log, cpus.running_on(order.cpus):
+    kept = logs.Log(order.log)
+    with kept.open() as log, cpus.running_on(order.cpus):
         started = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
@@ -114,15 +115,16 @@ def _locust(order: Order, argv: tuple[str, ...], result: Path) -> int | None:
             env=environment,
             start_new_session=True,
         )
-    try:
-        deadline_s = time.monotonic() + order.deadline_s
-        while started.poll() is None and not result.exists():
-            if time.monotonic() > deadline_s:
-                raise _failed(f"expected a result within {order.deadline_s:.0f} s, found none", order)
-            time.sleep(POLL_S)
-        return started.poll()
-    finally:
-        _end(started)
+    with kept:
+        try:
+            deadline_s = time.monotonic() + order.deadline_s
+            while started.poll() is None and not result.exists():
+                if time.monotonic() > deadline_s:
+                    raise _failed(f"expected a result within {order.deadline_s:.0f} s, found none", order)
+                time.sleep(POLL_S)
+            return started.poll()
+        finally:
+            _end(started)
 
 
 def _end(started: subprocess.Popen[bytes]) -> None:
