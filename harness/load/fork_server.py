@@ -2,7 +2,7 @@
 
 Importing Locust takes 0.4 s, as long as starting three servers: without it, more rounds fit the same time.
 
-Each line of standard input is a JSON object with `argv`, `cpus` and `log` (a file, to whose end the process writes). The
+Each line of standard input is a JSON object with `argv`, `cpus` and `log` (a file, at whose end it writes). The
 answer is two lines: the id of the process, which leads a group of its own, and, when it has ended, its exit status,
 which is negative for a signal. End of file ends the fork server. `harness/run/load_process.py` is the other side.
 """
