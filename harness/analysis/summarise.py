@@ -169,6 +169,7 @@ def _summary(row: CaseRounds, starts: Sequence[ServerStart], reference: CaseRoun
         else None,
         overloaded=row.overloaded,
         disturbed=row.disturbed,
+        disturbed_rounds=row.disturbed_round_count,
         unanswered=row.unanswered,
         reopened=row.reopened,
         resent=row.resent,

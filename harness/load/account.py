@@ -138,7 +138,7 @@ def tally_service(recorded: Iterable[Recorded]) -> Histogram:
 class Counters:
     """What the counters of an account gain from one call to the next."""
 
-    NAMES = ("started", "abandoned", "queued", "dropped", "reopened", "resent")
+    NAMES = ("started", "abandoned", "queued", "dropped", "opened", "reopened", "resent")
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -161,7 +161,8 @@ class Ledger:
         self.stopped_users = 0
         self.cpu_s = 0.0
         self.memory_bytes = 0
-        self.opened = 0
+        self.connections = 0
+        """The connections that its users had opened before the first slice."""
         self.negotiated = ""
         self._slices: list[Slice] = []
         self._counts: Counter[str] = Counter()
@@ -251,7 +252,9 @@ class Ledger:
             service=self._service.histogram(),
             send_lag=self._send_lag.histogram(),
             by_name={name: tally.histogram() for name, tally in self._names.items()},
-            connections=Connections(self.opened, counts["reopened"], counts["resent"], self.negotiated),
+            connections=Connections(
+                self.connections + counts["opened"], counts["reopened"], counts["resent"], self.negotiated
+            ),
             cpu_ratio=self.cpu_s / counted_s if counted_s else 0.0,
             memory_bytes=self.memory_bytes,
             checked=self.checked,

@@ -108,14 +108,15 @@ class Recorder:
         results = []
         for turn, ledger in zip(self._turns, self._ledgers, strict=True):
             ledger.memory_bytes = memory_bytes
+            lane = stage.lanes[turn.candidate]
             ledger.checked = right[turn.candidate]
             if ledger.is_empty and turn.candidate in self._failed:
                 # It failed in another case, and got no turn in this one.
                 ledger.add_failures(*self._failed[turn.candidate])
             if ledger.checked:
-                ledger.stopped_users = self._count_stopped_users(stage.lanes[turn.candidate])
-            account = stage.lanes[turn.candidate].account
-            ledger.opened, ledger.negotiated = account.opened, account.negotiated
+                ledger.stopped_users = self._count_stopped_users(lane)
+            ledger.connections = lane.count_connections(divide_users(turn.users, self._processes, self._index))
+            ledger.negotiated = lane.account.negotiated
             results.append(ledger.result(verified=not self._custom_users))
         self._runner.send_message(messages.RESULT, {"results": msgspec.json.encode(results).decode()})
 
