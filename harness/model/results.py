@@ -330,4 +330,8 @@ class RunInfo:
     """The cases that each round measures; in a sweep, those of the rounds in a closed loop."""
     complete: bool | None = None
     """Has the run measured everything? None if an earlier version did not record it."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Digests of what may be edited before a run is resumed: the harness, the apps and the scenarios, by name."""
+    given: Mapping[str, str] = field(default_factory=dict)
+    """Salted digests of the values of `--env` and `--header`, by option and name; the values are not recorded."""
     schema: int = SCHEMA

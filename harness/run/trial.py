@@ -99,13 +99,15 @@ def _locust(order: Order, argv: tuple[str, ...], result: Path) -> int | None:
 
     Return its exit status, or None if it was ended: Locust takes half a second to end by itself, with nothing to do.
     """
-    with order.fork_server.start(argv, order.cpus, order.log) as started:
-        deadline_s = time.monotonic() + order.deadline_s
-        while started.poll() is None and not result.exists():
-            if time.monotonic() > deadline_s:
-                raise _failed(f"expected a result within {order.deadline_s:.0f} s, found none", order)
-            time.sleep(POLL_S)
-        return started.poll()
+    with logs.Log(order.log) as log:
+        log.open().close()
+        with order.fork_server.start(argv, order.cpus, order.log) as started:
+            deadline_s = time.monotonic() + order.deadline_s
+            while started.poll() is None and not result.exists():
+                if time.monotonic() > deadline_s:
+                    raise _failed(f"expected a result within {order.deadline_s:.0f} s, found none", order)
+                time.sleep(POLL_S)
+            return started.poll()
 
 
 def _failed(text: str, order: Order) -> LoadError:
