@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -114,8 +113,8 @@ def test_a_server_that_fails_requests_is_told(failing: Failing, tmp_path: Path, 
     for record in records_of(tmp_path / "results" / "latest"):
         result = record["result"]
         assert result["started"] == result["finished"]
-    counts = {name: case[name] for name in ("requests", "unanswered", "reopened", "resent")}
-    happened = f"{case['verdict']}, errors {json.dumps(case['errors']['by_kind'])}, {json.dumps(counts)}"
+    counts = {"right": case["requests"], **case["errors"]["by_kind"], "reopened": case["reopened"]}
+    happened = f"{case['verdict']}: {', '.join(f'{number:,} {what}' for what, number in counts.items())}"
     fault.report(name=failing.name, happened=happened, lost="nothing", left=left, told=told)
 
 
