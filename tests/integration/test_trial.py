@@ -238,31 +238,68 @@ def test_connections_that_were_closed_while_idle_are_opened_again_in_the_lead_in
         ]
 
 
-def test_a_server_that_closes_after_each_answer_gives_right_answers(order: trial.Order) -> None:
+def test_a_server_that_closes_after_each_answer_gives_right_answers(order: trial.Order, fault: Fault) -> None:
     with answering(lambda _: 0.002, idle_s=0.0) as server:
         results = trial.run(change(order, hosts=(server.url,)))
     (result,) = results
     assert_accounted_for(results)
     assert result.errors.examples == {}
     assert result.connections.reopened > 0
+    fault.report(
+        name="the server closes the idle connection after each answer",
+        happened=f"the connection is opened again, {result.errors.total} errors",
+        lost="nothing",
+        left="nothing",
+        told="reopened in the summary",
+    )
 
 
-def test_a_process_that_is_killed_ends_the_trial_at_once_with_the_reason(order: trial.Order, load_token: str) -> None:
+def test_a_process_that_is_killed_ends_the_trial_at_once_with_the_reason(
+    order: trial.Order, load_token: str, fault: Fault
+) -> None:
     order = replace(change(order, duration_s=60.0, slice_s=20.0), processes=2)
+    killed, told, waited_s = signal_a_load_process(signal.SIGKILL, order, load_token)
+    assert f"found that process {killed} has ended; it was killed" in told
+    assert waited_s < 15  # long before the end of the slice in which it died
+    fault.report(
+        name="1 of 2 load processes is killed",
+        happened="the measurement fails at once",
+        lost="its result",
+        left="nothing",
+        told=told.replace(str(killed), "ID"),
+    )
+
+
+@pytest.mark.long
+def test_a_process_that_is_stopped_ends_the_trial_with_the_reason(
+    order: trial.Order, load_token: str, fault: Fault
+) -> None:
+    order = replace(change(order, duration_s=60.0, slice_s=0.5, request_timeout_s=0.5), processes=2)
+    _, told, waited_s = signal_a_load_process(signal.SIGSTOP, order, load_token)
+    assert "found 1 of 2 after" in told
+    fault.report(
+        name="1 of 2 load processes is stopped (SIGSTOP)",
+        happened=f"the measurement fails after {waited_s:.0f} s",
+        lost="its result",
+        left="nothing",
+        told=told,
+    )
+
+
+def signal_a_load_process(number: signal.Signals, order: trial.Order, token: str) -> tuple[int, str, float]:
+    """Send a signal to a process with users in mid-trial; its id, what the trial said, and after how many seconds."""
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(trial.run, order)
         until = threading.Event()
         connected: list[psutil.Process] = []
         while not connected and not running.done():
             until.wait(0.05)
-            connected = [process for process in processes(load_token) if loads(process)]
-        killed = connected[0].pid
-        os.kill(killed, signal.SIGKILL)
+            connected = [process for process in processes(token) if loads(process)]
+        os.kill(connected[0].pid, number)
         began_s = time.monotonic()
-        with pytest.raises(LoadError, match=rf"found that process {killed} has ended; it was killed"):
+        with pytest.raises(LoadError) as error:
             running.result(timeout=60)
-        # Long before the end of the slice in which it died.
-        assert time.monotonic() - began_s < 15
+        return connected[0].pid, str(error.value), time.monotonic() - began_s
 
 
 TAKES = """from locust import events, task
