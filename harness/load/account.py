@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 UNANSWERED = "unanswered"
 """The kind of failure of a request that had no answer within the time limit."""
+ENDLESS = "endless"
+"""The kind of failure of a task that did not end within `TASK_TIMEOUTS` times that limit."""
+TASK_TIMEOUTS = 2
+"""How long a task may last, in limits for an answer: its request in flight may use up one, and its rest another."""
 
 
 class Stretch(NamedTuple):
@@ -92,6 +96,11 @@ class Account:
         """Count a request without a right answer."""
         self.failed += 1
         self._failures.append(Failed(method, name, failure, intended_ns, ended_ns))
+
+    def fail_task(self, name: str, failure: Failure, at_ns: int) -> None:
+        """Count a task that failed outside of its requests."""
+        self.started += 1
+        self.fail("task", name, failure, at_ns, at_ns)
 
     def take(self) -> tuple[list[Recorded], list[Failed]]:
         """The right answers and the failures since the last call."""

@@ -24,7 +24,7 @@ from locust.exception import (
 
 from harness.load import http1, http2
 from harness.load import plugin as _plugin  # noqa: F401 - a scenario brings the options and listeners along
-from harness.load.account import UNANSWERED
+from harness.load.account import ENDLESS, TASK_TIMEOUTS, UNANSWERED
 from harness.load.exchange import Answer, Failure, Message, Request
 from harness.load.lane import stage
 from harness.load.transport import Endpoint
@@ -96,8 +96,15 @@ class _Scenario(User):
     def _verify(self) -> None:
         """Run every task once; a server that does not answer one of them would make each other task wait as well."""
         account = self._lane.account
+        options: Any = self.environment.parsed_options
+        limit_s = TASK_TIMEOUTS * options.request_timeout
         for step in dict.fromkeys(self._steps):
-            self._run(step)
+            try:
+                with gevent.Timeout(limit_s):
+                    self._run(step)
+            except gevent.Timeout:
+                account.fail_task(step.__name__, Failure(ENDLESS, f"not ended after {limit_s:g} s"), perf_counter_ns())
+                return
             if any(failed.failure.kind == UNANSWERED for failed in account.failures()):
                 return
 
@@ -134,9 +141,7 @@ class _Scenario(User):
         except (StopUser, StopTest, InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately):
             raise
         except Exception as error:  # noqa: BLE001 - a scenario may raise anything, which must be counted
-            now_ns = perf_counter_ns()
-            self._lane.account.started += 1
-            self._lane.account.fail("task", step.__name__, Failure("scenario", repr(error)), now_ns, now_ns)
+            self._lane.account.fail_task(step.__name__, Failure("scenario", repr(error)), perf_counter_ns())
             gevent.sleep(_FAILED_PAUSE_S)
 
 
