@@ -218,6 +218,72 @@ def test_a_candidate_that_hangs_costs_its_own_numbers_alone(from_request: int, o
     assert well.requests > 0
 
 
+ENDLESS = """
+import gevent
+from locust import task
+from harness.load import HttpScenario, get
+
+class Endless(HttpScenario):
+    hello = get("/plaintext")
+    sent = 0
+
+    def on_start(self):
+        if self._lane.host == {url!r} and {begins_at} == 0:
+            gevent.sleep(1_000)
+        super().on_start()
+
+    @task
+    def read(self):
+        self.send(self.hello)
+        self.sent += 1
+        if self._lane.host == {url!r} and self.sent >= {begins_at}:
+            gevent.sleep(1_000)
+"""
+
+
+@pytest.mark.parametrize(
+    ("begins_at", "rate_rps"),
+    [pytest.param(0, None, marks=pytest.mark.long), (1, None), (2, None), (2, 200.0), (40, None)],
+)
+def test_a_task_that_never_ends_costs_its_own_candidate_alone(
+    begins_at: int, rate_rps: float | None, order: trial.Order, tmp_path: Path
+) -> None:
+    """It begins when a user starts, in the verification pass, in the warm-up, or in a slice."""
+    scenario = tmp_path / "endless.py"
+    with answering(lambda _: 0.002) as one, answering(lambda _: 0.002) as other:
+        scenario.write_text(ENDLESS.format(url=one.url, begins_at=begins_at))
+        both = change(beside(order, one, other, users=4, rate_rps=rate_rps), duration_s=0.6, slice_s=0.3)
+        results = trial.run(replace(change(both, request_timeout_s=0.5), scenario=scenario))
+    ill, well = results
+    assert_accounted_for(results)
+    assert next(iter(ill.errors.by_kind)) == ("connect" if begins_at == 0 else "endless")
+    assert (ill.checked, len(ill.slices)) == (begins_at > 1, int(begins_at > 1))
+    assert (well.errors.total, len(well.slices), well.checked) == (0, 2, True)
+    assert well.requests > 0
+
+
+CUSTOM_ENDLESS = """
+import gevent
+from locust import FastHttpUser, task
+
+class Endless(FastHttpUser):
+    @task
+    def read(self):
+        self.client.get("/plaintext")
+        gevent.sleep(1_000)
+"""
+
+
+@pytest.mark.parametrize("answers", [True, False], ids=["a task that never ends", "a server that hangs"])
+def test_custom_users_that_hang_end_with_the_measurement(answers: bool, order: trial.Order, tmp_path: Path) -> None:
+    scenario = tmp_path / "endless.py"
+    scenario.write_text(CUSTOM_ENDLESS)
+    with answering(lambda _: 0.002 if answers else None) as server:
+        hanging = change(beside(order, server, users=4), request_timeout_s=0.5)
+        (result,) = trial.run(replace(hanging, scenario=scenario))
+    assert (result.requests, result.verified) == (0, False)
+
+
 @pytest.mark.parametrize("rate_rps", [None, 200.0])
 def test_connections_that_were_closed_while_idle_are_opened_again_in_the_lead_in(
     rate_rps: float | None, order: trial.Order
