@@ -24,6 +24,7 @@ from wsproto.events import (
 from wsproto.events import Request as Handshake
 from wsproto.utilities import ProtocolError
 
+from harness.load.bounds import OVERHEAD_BYTES, TOO_LARGE, add_overhead, describe_body, describe_overhead
 from harness.load.client import SerialClient
 from harness.load.exchange import Answer, Failure, Message, excerpt
 from harness.load.transport import CONNECT_TIMEOUT_S, Endpoint, Transport
@@ -73,7 +74,10 @@ class WebSocketClient(SerialClient[Message]):
         self._message: Message
         self._held = b""
         self._parsing = True
-        self._parts: list[bytes] = []
+        self._body = bytearray()
+        """The beginning of a message that arrives in several parts."""
+        self._overhead_bytes = 0
+        """Beside the content, since the last message."""
         self._idle_fault: Failure | None = None
         """An error that occurred while no message was in flight; the next exchange raises it."""
 
@@ -81,7 +85,8 @@ class WebSocketClient(SerialClient[Message]):
         """Connect and do the handshake; raises `Failure`."""
         self._transport = transport = Transport(self._endpoint, self)
         self._connection = WSConnection(ConnectionType.CLIENT)
-        self._held, self._parts = b"", []
+        self._held, self._body = b"", bytearray()
+        self._overhead_bytes = 0
         self._parsing = True
         self._account.opened += 1
         handshake = Handshake(host=self._endpoint.authority, target=self._path)
@@ -146,6 +151,10 @@ class WebSocketClient(SerialClient[Message]):
                 raise
         return arrived
 
+    def _came(self) -> str:
+        size = len(self._body) or len(self._held)
+        return f"{size} bytes of a message" if size else ""
+
     @property
     def is_open(self) -> bool:
         # After an error the next message must not find a new connection, because then it would not be counted.
@@ -161,6 +170,7 @@ class WebSocketClient(SerialClient[Message]):
     def _parse(self, data: bytes) -> Answer | Failure | None:
         """Parse bytes; returns a complete message or a failure, or None."""
         arrived = None
+        body_bytes = len(self._body)
         try:
             self._connection.receive_data(data)
             for event in self._connection.events():
@@ -176,16 +186,19 @@ class WebSocketClient(SerialClient[Message]):
                 arrived = arrived or found
         except (ProtocolError, UnicodeDecodeError) as error:
             return Failure("protocol", f"not WebSocket: {error}")
-        return arrived
+        if arrived is not None:
+            self._overhead_bytes = 0
+            return arrived
+        self._overhead_bytes = add_overhead(self._overhead_bytes, len(data), len(self._body) - body_bytes)
+        if self._overhead_bytes > OVERHEAD_BYTES:
+            return Failure(TOO_LARGE, describe_overhead("pings and empty fragments"))
+        return None
 
     def _react(self, event: Event) -> Answer | Failure | None:
         """Reply to pings and close frames; returns the message when it is complete, or why there will be none."""
         match event:
             case TextMessage() | BytesMessage():
-                self._parts.append(event.data.encode() if isinstance(event.data, str) else bytes(event.data))
-                if event.message_finished:
-                    body, self._parts = b"".join(self._parts), []
-                    return Answer(0, _type(isinstance(event, TextMessage)), body)
+                return self._add(event)
             case Ping():
                 self._reply(event.response())
             case CloseConnection():
@@ -200,6 +213,18 @@ class WebSocketClient(SerialClient[Message]):
             case RejectConnection():
                 return Failure("handshake", f"expected 101, found {event.status_code}")
         return None
+
+    def _add(self, part: TextMessage | BytesMessage) -> Answer | Failure | None:
+        """Add a part of a message; returns the message when it is complete."""
+        self._body += part.data.encode() if isinstance(part.data, str) else part.data
+        if len(self._body) > self._endpoint.max_body_bytes:
+            self._body.clear()
+            return Failure(TOO_LARGE, describe_body(self._endpoint.max_body_bytes))
+        if not part.message_finished:
+            return None
+        body = bytes(self._body)
+        self._body.clear()
+        return Answer(0, _type(isinstance(part, TextMessage)), body)
 
     def _reply(self, event: Event) -> None:
         if self._transport is not None:
