@@ -133,7 +133,7 @@ class Connection:
             self._overhead_bytes = add_overhead(self._overhead_bytes, frames.HEAD_BYTES + len(payload), 0)
             if self._overhead_bytes > OVERHEAD_BYTES:
                 raise TooLargeError(
-                    describe_overhead(f"frames without content, the last ones {frames.frame_name(kind)}")
+                    describe_overhead(f"frames without content, the last one {frames.frame_name(kind)}")
                 )
         handler = self._HANDLERS.get(kind)
         if handler is not None:

@@ -32,6 +32,9 @@ from harness.load.transport import CONNECT_TIMEOUT_S, Endpoint, Transport
 if TYPE_CHECKING:
     from harness.load.account import Account
 
+_HEADERS_TOO_LARGE = 431
+"""The status with which h11 marks its error about a handshake that is too long."""
+
 
 def _type(text: bool) -> tuple[tuple[str, str], ...]:
     return (("type", "text" if text else "binary"),)
@@ -185,7 +188,9 @@ class WebSocketClient(SerialClient[Message]):
                     return Failure("protocol", "expected one message, found more")
                 arrived = arrived or found
         except (ProtocolError, UnicodeDecodeError) as error:
-            return Failure("protocol", f"not WebSocket: {error}")
+            reason = error.__context__ or error  # of an error in the handshake, wsproto says less than h11
+            kind = TOO_LARGE if getattr(reason, "error_status_hint", None) == _HEADERS_TOO_LARGE else "protocol"
+            return Failure(kind, f"not WebSocket: {reason}")
         if arrived is not None:
             self._overhead_bytes = 0
             return arrived
