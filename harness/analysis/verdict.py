@@ -29,11 +29,11 @@ SERVER_SATURATED = 0.95
 SAMPLE_ERROR = 0.03
 """The server's share of its CPUs is known this closely: the end of a slice, in which it has less and less to do, is
 part of it."""
-IN_FLIGHT_EXCESS = 0.02
-"""There cannot be more requests in flight than users; 2 % more are allowed for the error of the clocks."""
 IN_FLIGHT_LEAST = 0.50
 """If the requests in flight are fewer than this share of the users, the generator or its users spend most of their time
 between requests."""
+ROUNDING_ERROR = 1e-9
+"""Of sums of floating-point numbers."""
 SEND_LAG_LIMIT_US = 1_000
 """The limit for the send lag at p99 while users were free: a generator this late adds its delay to the latencies."""
 QUEUED_NOTED = 0.01
@@ -177,30 +177,22 @@ def _check_negotiated(protocol: Protocol, negotiated: str) -> list[Finding]:
 
 
 def _check_in_flight(case: Case, result: LoadResult) -> list[Finding]:
-    """Check Little's law for a closed loop: requests in flight = rate × mean service time (Little 1961).
-
-    There must be at most one per user, and at least half as many as users. Requests at the edges of a slice count whole
-    in the mean and by their share in the rate, so both may be off by the residence time as a share of the slice.
-    """
+    """Check that the users of a closed loop had requests in flight: at most one each, and half of them at least."""
     if not isinstance(case.load, Saturate) or not result.slices:
         return []
-    mean_s = result.service.mean_us / 1e6
-    in_flight = result.throughput_rps * mean_s
-    edges = result.service.mean_residence_us / 1e6 * len(result.slices) / result.counted_s
-    seen = f"{in_flight:.3g} requests in flight (rate × mean service time) with {case.users} users"
-    if in_flight > case.users * (1 + IN_FLIGHT_EXCESS + 2 * edges):
-        return [("invalid", f"{seen}; limit {_percent(IN_FLIGHT_EXCESS)} above")]
-    if in_flight < case.users * (1 - edges) * IN_FLIGHT_LEAST:
+    seen = f"{result.in_flight:.3g} requests in flight with {case.users} users"
+    if result.in_flight > case.users * (1 + ROUNDING_ERROR):
+        return [("invalid", f"{seen}; limit one for each")]
+    if result.in_flight < case.users * IN_FLIGHT_LEAST:
         return [("client-limited", f"{seen}; limit {_percent(IN_FLIGHT_LEAST)} of them")]
     return []
 
 
 def _check_think_time(case: Case, result: LoadResult) -> list[Finding]:
     """Check that custom users spend their time on requests and do not wait between them."""
-    in_flight = result.throughput_rps * result.service.mean_us / 1e6
-    if in_flight >= case.users * IN_FLIGHT_LEAST:
+    if result.in_flight >= case.users * IN_FLIGHT_LEAST:
         return []
-    seen = f"{in_flight:.2g} requests in flight (rate × mean time) with {case.users} users"
+    seen = f"{result.in_flight:.2g} requests in flight with {case.users} users"
     limit = f"limit {_percent(IN_FLIGHT_LEAST)} of them"
     return [("client-limited", f"{seen}: their think time limits the rate; {limit}")]
 

@@ -160,7 +160,7 @@ class Ledger:
     ) -> None:
         """Add a slice; every request that began in its counted stretch counts, however long it took."""
         self._counts.update(counts)
-        answers, requests, finished = 0.0, 0, 0
+        answers, in_flight_ns, requests, finished = 0.0, 0, 0, 0
         for each in recorded:
             counted = each.batch.begun_between(stretch.start_ns, stretch.end_ns)
             response_ns = counted.ended - counted.intended
@@ -169,6 +169,7 @@ class Ledger:
             self._service.add(counted.ended - counted.written)
             self._send_lag.add(counted.written - counted.intended)
             answers += each.batch.share_between(stretch.start_ns, stretch.end_ns)
+            in_flight_ns += int(each.batch.in_flight_between(stretch.start_ns, stretch.end_ns).sum())
             requests += int(counted.ended.size)
             finished += int(each.batch.ended.size)
         self._right += finished
@@ -183,6 +184,7 @@ class Ledger:
                 answers,
                 requests,
                 finished,
+                in_flight_ns / max(1, stretch.end_ns - stretch.start_ns),
             )
         )
 
@@ -278,6 +280,7 @@ def _merge_slice(parts: Sequence[Slice]) -> Slice:
         answers=sum(part.answers for part in parts),
         requests=sum(part.requests for part in parts),
         finished=sum(part.finished for part in parts),
+        in_flight=sum(part.in_flight for part in parts),
     )
 
 

@@ -66,8 +66,12 @@ class Batch:
         in a stretch that is as long as two and a half of them.
         """
         took = np.maximum(1, self.ended - self.written)
-        inside = np.minimum(self.ended, end_ns) - np.maximum(self.written, start_ns)
-        return float((np.clip(inside, 0, None) / took).sum())
+        return float((self.in_flight_between(start_ns, end_ns) / took).sum())
+
+    def in_flight_between(self, start_ns: int, end_ns: int) -> Counts:
+        """How long each request was in flight between two times, in ns."""
+        inside: Counts = np.minimum(self.ended, end_ns) - np.maximum(self.written, start_ns)
+        return np.clip(inside, 0, None)
 
     def begun_between(self, start_ns: int, end_ns: int) -> Batch:
         """The requests whose intended times lie between two times, however long they took."""

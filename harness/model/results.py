@@ -68,6 +68,8 @@ class Slice:
     """Right answers to requests that began in the counted stretch."""
     finished: int
     """Right answers from `opened_ns` to `drained_ns`."""
+    in_flight: float = 0.0
+    """Requests in flight, on average over the counted stretch; only those that had a right answer."""
 
     @property
     def counted_s(self) -> float:
@@ -131,6 +133,12 @@ class LoadResult:
     @property
     def throughput_rps(self) -> float:
         return self.answers / self.counted_s if self.counted_s > 0 else 0.0
+
+    @property
+    def in_flight(self) -> float:
+        """Requests in flight, on average over the counted stretches; only those that had a right answer."""
+        weighted = sum(each.in_flight * each.counted_s for each in self.slices)
+        return weighted / self.counted_s if self.counted_s > 0 else 0.0
 
 
 @dataclass(frozen=True)

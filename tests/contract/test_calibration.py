@@ -11,12 +11,13 @@ from harness.host import certificates, guard
 from harness.host.cpus import available, place
 from harness.model.protocols import Protocol
 from harness.run.calibration import ceiling, others
+from harness.run.load_process import ForkServer
 
 
 @pytest.fixture(scope="module")
 def generator() -> Iterator[ceiling.Generator]:
-    with guard.guard() as token, certificates.issue() as tls:
-        yield ceiling.Generator(sys.executable, place(available()), tls, token, users=4, duration_s=0.2)
+    with guard.guard() as token, certificates.issue() as tls, ForkServer(token) as fork_server:
+        yield ceiling.Generator(sys.executable, place(available()), tls, token, fork_server, users=4, duration_s=0.2)
 
 
 @pytest.mark.parametrize("protocol", sorted(ceiling.NULL.protocols))

@@ -25,14 +25,24 @@ from harness.model.errors import LoadError
 from harness.model.results import LoadResult
 from harness.run import trial
 from harness.run.calibration import ceiling, others
+from harness.run.load_process import ForkServer
 from tests.integration.answering_server import AnsweringServer, answering
 
 
 @pytest.fixture
-def order(tmp_path: Path) -> Iterator[trial.Order]:
+def load_token() -> Iterator[str]:
+    """The token of load processes."""
+    with guard.guard() as token:
+        yield f"{token}/load"
+        assert guard.processes_of(f"{token}/load") == []
+
+
+@pytest.fixture
+def order(tmp_path: Path, load_token: str) -> Iterator[trial.Order]:
     """0.3 s of `plaintext` against the null server."""
-    with guard.guard() as token, certificates.issue() as tls:
-        generator = ceiling.Generator(sys.executable, place(available()), tls, token)
+    with certificates.issue() as tls, ForkServer(load_token) as fork_server:
+        token = load_token.removesuffix("/load")
+        generator = ceiling.Generator(sys.executable, place(available()), tls, token, fork_server)
         with others.start_null_server(generator) as null:
             yield trial.Order(
                 BlockOrder((null.url("h1"),), (Turn(0, users=4),), 0.05, 0.3, None, request_timeout_s=10.0, seed=0),
@@ -43,9 +53,8 @@ def order(tmp_path: Path) -> Iterator[trial.Order]:
                 available(),
                 tmp_path / "load.log",
                 processes=1,
-                token=f"{token}/load",
+                fork_server=fork_server,
             )
-            assert guard.processes_of(f"{token}/load") == []
 
 
 def change(order: trial.Order, **changes: Any) -> trial.Order:
@@ -236,7 +245,7 @@ def test_a_server_that_closes_after_each_answer_gives_right_answers(order: trial
     assert result.connections.reopened > 0
 
 
-def test_a_process_that_is_killed_ends_the_trial_at_once_with_the_reason(order: trial.Order) -> None:
+def test_a_process_that_is_killed_ends_the_trial_at_once_with_the_reason(order: trial.Order, load_token: str) -> None:
     order = replace(change(order, duration_s=60.0, slice_s=20.0), processes=2)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(trial.run, order)
@@ -244,7 +253,7 @@ def test_a_process_that_is_killed_ends_the_trial_at_once_with_the_reason(order: 
         connected: list[psutil.Process] = []
         while not connected and not running.done():
             until.wait(0.05)
-            connected = [process for process in processes(order.token) if loads(process)]
+            connected = [process for process in processes(load_token) if loads(process)]
         killed = connected[0].pid
         os.kill(killed, signal.SIGKILL)
         began_s = time.monotonic()
@@ -252,6 +261,13 @@ def test_a_process_that_is_killed_ends_the_trial_at_once_with_the_reason(order: 
             running.result(timeout=60)
         # Long before the end of the slice in which it died.
         assert time.monotonic() - began_s < 15
+
+
+def test_a_fork_server_that_was_killed_is_started_again(order: trial.Order, load_token: str) -> None:
+    trial.run(order)
+    (fork_server,) = processes(load_token)
+    fork_server.kill()
+    assert_accounted_for(trial.run(order))
 
 
 def test_a_scenario_that_cannot_be_loaded_is_told_with_what_locust_said(order: trial.Order, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from harness.model.protocols import Protocol
     from harness.model.results import LoadResult
     from harness.model.targets import Scenario, Tls
+    from harness.run.load_process import ForkServer
 
 WARMUP_S = 0.2
 DURATION_S = 0.5
@@ -47,6 +48,7 @@ class Generator:
     placement: Placement
     tls: Tls
     token: str
+    fork_server: ForkServer
     users: int = Conditions.users[0]
     streams: int = 1
     processes: int = 1
@@ -123,5 +125,5 @@ def make_order(
         generator.placement.load,
         folder / "load.log",
         processes or generator.processes,
-        generator.token,
+        generator.fork_server,
     )

@@ -113,6 +113,10 @@ def test_the_result_is_what_a_naive_count_gives(slices: list[tuple[int, int, lis
     ]
     assert result.requests == len(begun)
     assert sum(each.finished for each in result.slices) == len(everything) - len(failed)
+    for (start_ns, length_ns, requests), each in zip(slices, result.slices, strict=True):
+        right = [(r.written_ns, r.ended_ns) for r in requests if r.failure is None]
+        inside = (min(ended, start_ns + length_ns) - max(written, start_ns) for written, ended in right)
+        assert each.in_flight * length_ns == pytest.approx(sum(max(0, ns) for ns in inside))
     assert result.response == us([r.response_ns for r in timed])
     assert result.service == us([*(r.service_ns for r in begun), *(r.response_ns for r in unanswered)])
     assert result.send_lag == us([r.lag_ns for r in begun])
@@ -287,6 +291,7 @@ def test_processes_are_merged_by_adding(parts: list[tuple[int, list[Seen]]]) -> 
     assert whole.drained_ns == max(start_ns for start_ns, _ in parts) + length_ns
     assert merged.counted_s == results[0].counted_s
     assert merged.answers == pytest.approx(sum(result.answers for result in results))
+    assert merged.in_flight == pytest.approx(sum(result.in_flight for result in results))
     assert merged.throughput_rps == pytest.approx(sum(result.throughput_rps for result in results))
     for name in ("requests", "started", "finished", "unanswered", "abandoned"):
         assert getattr(merged, name) == sum(getattr(result, name) for result in results)
