@@ -26,6 +26,7 @@ from harness.model.results import LoadResult
 from harness.run import trial
 from harness.run.calibration import ceiling, others
 from harness.run.load_process import ForkServer
+from tests.fault_table import Fault
 from tests.integration.answering_server import AnsweringServer, answering
 
 
@@ -89,7 +90,7 @@ def test_candidates_take_turns_and_each_slice_ends_before_the_next_begins(order:
     turns = (Turn(0, 4), Turn(1, 2), Turn(2, 4))
     results = trial.run(change(order, hosts=(host, host, host), turns=turns, slice_s=0.1))
     assert_accounted_for(results)
-    assert [result.connections.opened for result in results] == [4, 4, 4]
+    assert [result.connections.opened for result in results] == [4, 2, 4]
     slices = sorted((each for result in results for each in result.slices), key=lambda each: each.opened_ns)
     assert [len(result.slices) for result in results] == [3, 3, 3]
     assert [each.cycle for each in slices] == [0] * 3 + [1] * 3 + [2] * 3
@@ -103,6 +104,7 @@ def test_one_candidate_is_measured_with_several_numbers_of_users(order: trial.Or
         two, six = trial.run(change(order, hosts=(server.url,), turns=turns, duration_s=1.0))
     for result, users in ((two, 2), (six, 6)):
         assert result.throughput_rps * result.service.mean_us / 1e6 == pytest.approx(users, rel=0.05)
+        assert (result.connections.opened, result.connections.reopened) == (users, 0)
 
 
 def test_two_processes_give_one_result(order: trial.Order) -> None:
@@ -336,6 +338,63 @@ class Greedy(Plaintext):
     told = r"^expected load processes that use at most 256 MiB of memory \(--load-memory\), found that process \d+ used"
     with pytest.raises(LoadError, match=told):
         trial.run(change(greedy, duration_s=60.0, slice_s=20.0))
+
+
+TAKES = """from locust import events, task
+
+from harness.load import HttpScenario, get
+
+
+class Taking(HttpScenario):
+    hello = get("/plaintext")
+
+    @task
+    def read(self):
+        self.send(self.hello)
+        {take}
+"""
+
+
+def test_users_without_a_descriptor_are_errors_and_the_result_is_written(
+    order: trial.Order, tmp_path: Path, fault: Fault
+) -> None:
+    scenario = tmp_path / "taking.py"
+    scenario.write_text(TAKES.format(take="__import__('resource').setrlimit(7, (3, 3))"))
+    (result,) = trial.run(replace(order, scenario=scenario))
+    assert_accounted_for([result])
+    assert not result.checked
+    assert set(result.errors.by_kind) == {"connect"}
+    (told,) = result.errors.examples.values()
+    assert "Too many open files" in told
+    assert guard.processes_of(order.token) == []
+    fault.report(
+        name="load process short of descriptors",
+        happened="the measurement is invalid",
+        lost="nothing",
+        left="nothing",
+        told=told,
+    )
+
+
+def test_a_load_process_that_cannot_write_its_result_ends_at_once(
+    order: trial.Order, tmp_path: Path, fault: Fault
+) -> None:
+    scenario = tmp_path / "taking.py"
+    take = (
+        "folder = __import__('pathlib').Path(self.environment.parsed_options.result).parent; "
+        "__import__('shutil').rmtree(folder, ignore_errors=True)"
+    )
+    scenario.write_text(TAKES.format(take=take))
+    with pytest.raises(LoadError, match="ended with status 1; it said: FileNotFoundError") as caught:
+        trial.run(replace(order, scenario=scenario))
+    assert guard.processes_of(order.token) == []
+    fault.report(
+        name="temporary folder of a load process removed",
+        happened="the measurement has failed at once",
+        lost="its result",
+        left="nothing",
+        told=str(caught.value),
+    )
 
 
 def test_a_fork_server_that_was_killed_is_started_again(order: trial.Order, load_token: str) -> None:
