@@ -26,7 +26,7 @@ from wsproto.utilities import ProtocolError
 
 from harness.load.bounds import OVERHEAD_BYTES, TOO_LARGE, add_overhead, describe_body, describe_overhead
 from harness.load.client import SerialClient
-from harness.load.exchange import Answer, Failure, Message, excerpt
+from harness.load.exchange import RESET, Answer, Failure, Message, excerpt
 from harness.load.transport import CONNECT_TIMEOUT_S, Endpoint, Transport
 
 if TYPE_CHECKING:
@@ -127,12 +127,12 @@ class WebSocketClient(SerialClient[Message]):
         self.close()
         if isinstance(arrived, Answer):
             self._idle_fault = Failure("protocol", f"expected no message, found {excerpt(arrived.body)}")
-        elif arrived.kind != "closed":
+        elif arrived.kind != RESET:
             self._idle_fault = arrived
 
     def lost(self, reason: str) -> None:
         """The connection ended before the answer."""
-        self._wake(Failure("closed", f"{reason} before the message was complete"))
+        self._wake(Failure(RESET, f"{reason} before the message was complete"))
 
     def _roundtrip(self, sent: Message) -> Answer:
         if self._transport is None or not self._transport.alive:
@@ -143,8 +143,11 @@ class WebSocketClient(SerialClient[Message]):
         self._message = sent
         arrived = self._send(sent.encoded)
         if isinstance(arrived, Failure):
-            self.close()
-            raise arrived
+            if self._reopen_if_missed(sent.encoded):
+                arrived = self._send(sent.encoded)
+            if isinstance(arrived, Failure):
+                self.close()
+                raise arrived
         if arrived is not sent.learned_answer:
             try:
                 sent.verify(arrived)
@@ -172,8 +175,16 @@ class WebSocketClient(SerialClient[Message]):
 
     def _parse(self, data: bytes) -> Answer | Failure | None:
         """Parse bytes; returns a complete message or a failure, or None."""
-        arrived = None
         body_bytes = len(self._body)
+        arrived = self._read(data)
+        content_bytes = len(self._body) - body_bytes
+        self._overhead_bytes = 0 if arrived else add_overhead(self._overhead_bytes, len(data), content_bytes)
+        if self._overhead_bytes > OVERHEAD_BYTES:
+            return Failure(TOO_LARGE, describe_overhead("pings and empty fragments"))
+        return arrived
+
+    def _read(self, data: bytes) -> Answer | Failure | None:
+        arrived = None
         try:
             self._connection.receive_data(data)
             for event in self._connection.events():
@@ -183,7 +194,10 @@ class WebSocketClient(SerialClient[Message]):
                 found = self._react(event)
                 if isinstance(found, Failure):
                     # A close frame after the answer does not make the answer wrong.
-                    return arrived if arrived is not None and found.kind == "closed" else found
+                    if arrived is not None and found.kind == RESET:
+                        self.close()
+                        return arrived
+                    return found
                 if arrived is not None and found is not None:
                     return Failure("protocol", "expected one message, found more")
                 arrived = arrived or found
@@ -191,13 +205,7 @@ class WebSocketClient(SerialClient[Message]):
             reason = error.__context__ or error  # of an error in the handshake, wsproto says less than h11
             kind = TOO_LARGE if getattr(reason, "error_status_hint", None) == _HEADERS_TOO_LARGE else "protocol"
             return Failure(kind, f"not WebSocket: {reason}")
-        if arrived is not None:
-            self._overhead_bytes = 0
-            return arrived
-        self._overhead_bytes = add_overhead(self._overhead_bytes, len(data), len(self._body) - body_bytes)
-        if self._overhead_bytes > OVERHEAD_BYTES:
-            return Failure(TOO_LARGE, describe_overhead("pings and empty fragments"))
-        return None
+        return arrived
 
     def _react(self, event: Event) -> Answer | Failure | None:
         """Reply to pings and close frames; returns the message when it is complete, or why there will be none."""
@@ -208,11 +216,12 @@ class WebSocketClient(SerialClient[Message]):
                 self._reply(event.response())
             case CloseConnection():
                 fault = self._connection.state is ConnectionState.OPEN
+                if self._transport is not None:
+                    self._transport.count_undelivered()
                 self._reply(event.response())
-                self.close()
                 if fault:
                     return Failure("protocol", f"not WebSocket: {event.reason}")
-                return Failure("closed", f"the server closed with code {int(event.code)} {event.reason or ''}".rstrip())
+                return Failure(RESET, f"the server closed with code {int(event.code)} {event.reason or ''}".rstrip())
             case AcceptConnection():
                 return Answer(101, (), b"")
             case RejectConnection():

@@ -105,16 +105,18 @@ def _locust(order: Order, argv: tuple[str, ...], result: Path) -> int | None:
 
     Return its exit status, or None if it was ended: Locust takes half a second to end by itself, with nothing to do.
     """
-    with order.fork_server.start(argv, order.cpus, order.log) as started:
-        began_s = time.monotonic()
-        watch = memory.Watch(started.pid, order.processes)
-        while started.poll() is None and not result.exists():
-            if time.monotonic() > began_s + order.deadline_s:
-                raise _failed(f"expected a result within {order.deadline_s:.0f} s, found none", order)
-            if (excess := watch.find_excess(order.memory_bytes)) is not None:
-                raise _failed(_describe_excess(*excess, order.memory_bytes), order)
-            time.sleep(POLL_S)
-        return started.poll()
+    with logs.Log(order.log) as log:
+        log.open().close()
+        with order.fork_server.start(argv, order.cpus, order.log) as started:
+            began_s = time.monotonic()
+            watch = memory.Watch(started.pid, order.processes)
+            while started.poll() is None and not result.exists():
+                if time.monotonic() > began_s + order.deadline_s:
+                    raise _failed(f"expected a result within {order.deadline_s:.0f} s, found none", order)
+                if (excess := watch.find_excess(order.memory_bytes)) is not None:
+                    raise _failed(_describe_excess(*excess, order.memory_bytes), order)
+                time.sleep(POLL_S)
+            return started.poll()
 
 
 def _describe_excess(pid: int, used_bytes: int, limit_bytes: int) -> str:
