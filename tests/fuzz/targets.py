@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from aioquic.h3.connection import H3_ALPN
 from aioquic.quic.events import HandshakeCompleted, StreamDataReceived
@@ -21,35 +21,39 @@ from harness.load.http1 import AnswerReader
 from harness.load.http2_connection import Connection as Http2Connection
 from harness.load.http2_messages import Stream
 from harness.load.http3_connection import Connection as Http3Connection
-from harness.load.transport import Endpoint
+from harness.load.transport import RECEIVE_BYTES, Endpoint
 from harness.load.websocket import WebSocketClient
 from tests.http2_server import head
 from tests.pieces import cut
 
 MAX_BODY_BYTES = 64 * 1024
 """The longest body in these tests: repeated bytes exceed it soon."""
-MOST_BYTES = 1 << 20
-"""Repeated bytes are cut here: four times as long as what may arrive without content."""
+MOST_BYTES = 3 * bounds.OVERHEAD_BYTES // 2
+"""So many repeated bytes arrive."""
+_REPEATED = 0x80
 KINDS = {"protocol", "too large", "closed", "reset", "refused", "handshake"}
 _ACCEPT_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
-def arrange(data: bytes, places: Iterable[int], *, often: bool) -> bytes:
-    """The input of a target for these bytes, which arrive once or often, cut at these places (below 2¹⁶)."""
-    cuts = [place.to_bytes(2, "big") for place in places][:7]
-    return bytes([len(cuts) | 0x80 * often]) + b"".join(cuts) + data
+def arrange(data: bytes, places: Sequence[int], *, repeated_from: int | None = None) -> bytes:
+    """The input of a target for these bytes, cut at these places (below 2¹⁶); the end may come over and over."""
+    cuts = [*([] if repeated_from is None else [repeated_from]), *places][:7]
+    flag = 0 if repeated_from is None else _REPEATED
+    return bytes([len(cuts) | flag]) + b"".join(place.to_bytes(2, "big") for place in cuts) + data
 
 
 def _arrive(given: bytes) -> list[bytes]:
     """The pieces that an input asks for."""
-    count, often = given[0] & 0x07, given[0] & 0x80
-    data = given[1 + 2 * count :]
+    count = given[0] & 0x07
     places = [int.from_bytes(given[at : at + 2], "big") for at in range(1, 1 + 2 * count, 2)]
+    data = given[1 + 2 * count :]
     if not data:
         return []
-    if often:
-        data = (data * (MOST_BYTES // len(data)))[:MOST_BYTES]
-        places += range(0, MOST_BYTES, 1 << 16)
+    if given[0] & _REPEATED and places:
+        start = places[0] % len(data)
+        part = data[start:]
+        data = data[:start] + part * (MOST_BYTES // len(part))
+        places += range(0, MOST_BYTES, RECEIVE_BYTES)
     return cut(data, places)
 
 
@@ -214,3 +218,10 @@ SEEDS = {
     ),
 }
 """Whole messages and parts of them, to put together and to change."""
+BEGINNINGS = {
+    "http1": (b"", _OK, _OK + b"\r\n", _OK + b"transfer-encoding: chunked\r\n\r\n"),
+    "http2": (b"", head(1, (":status", "200")), head(1, (":status", "200"), flags=0)),
+    "websocket": (b"", b"\x01\x02he"),
+    "http3": (b"", b"\x01\x03\x00\x00\xd9"),
+}
+"""What may come before a part that comes over and over."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.targets import SEEDS, TARGETS, arrange
+from tests.fuzz.targets import BEGINNINGS, SEEDS, TARGETS, arrange
 
 PLACES = st.lists(st.integers(0, 2**16 - 1), max_size=7)
 
@@ -26,12 +26,12 @@ def changed(draw: st.DrawFn, seeds: tuple[bytes, ...]) -> bytes:
 @given(data=st.data())
 def test_a_parser_bears_any_bytes(name: str, data: st.DataObject) -> None:
     given = data.draw(changed(SEEDS[name]) | st.binary(max_size=100))
-    TARGETS[name](arrange(given, data.draw(PLACES), often=False))
+    TARGETS[name](arrange(given, data.draw(PLACES)))
 
 
-@pytest.mark.parametrize(("name", "seed"), [(name, seed) for name, seeds in SEEDS.items() for seed in seeds])
-def test_a_parser_bears_each_part_of_a_message_without_end(name: str, seed: bytes) -> None:
-    for first in SEEDS[name]:
-        # The first one is only repeated where it is the seed itself.
-        TARGETS[name](arrange(first + seed, [], often=False))
-    TARGETS[name](arrange(seed, [], often=True))
+@pytest.mark.parametrize(
+    ("name", "beginning"), [(name, each) for name, several in BEGINNINGS.items() for each in several]
+)
+def test_a_parser_bears_each_part_of_a_message_over_and_over(name: str, beginning: bytes) -> None:
+    for seed in SEEDS[name]:
+        TARGETS[name](arrange(beginning + seed, [], repeated_from=len(beginning)))
