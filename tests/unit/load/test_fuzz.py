@@ -6,6 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.load.exchange import Failure
+from tests.endless import ENDLESS
 from tests.fuzz.targets import BEGINNINGS, SEEDS, TARGETS, arrange
 
 PLACES = st.lists(st.integers(0, 2**16 - 1), max_size=7)
@@ -35,3 +37,10 @@ def test_a_parser_bears_any_bytes(name: str, data: st.DataObject) -> None:
 def test_a_parser_bears_each_part_of_a_message_over_and_over(name: str, beginning: bytes) -> None:
     for seed in SEEDS[name]:
         TARGETS[name](arrange(beginning + seed, [], repeated_from=len(beginning)))
+
+
+@pytest.mark.parametrize(("name", "what"), [(name, what) for name, several in ENDLESS.items() for what in several])
+def test_what_comes_without_end_is_too_large(name: str, what: str) -> None:
+    beginning, part = ENDLESS[name][what]
+    arrived = TARGETS[name](arrange(beginning + part, [], repeated_from=len(beginning)))
+    assert "too large" in {each.kind for each in arrived if isinstance(each, Failure)}
