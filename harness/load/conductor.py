@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -150,18 +151,14 @@ class Conductor:
 
     def _require_all(self) -> None:
         """Raise `ProcessLostError` if a process has ended: without its share of the load the block is not valid."""
-        ended = [str(child.pid) for child in self._children if not _runs(child)]
+        ended = [f"process {child.pid} {_describe_end(child.pid)}" for child in self._children if not _runs(child)]
         # A process of this machine may be too busy for heartbeats and still run; of others nothing else is known.
         remote = self._runner.clients.missing if isinstance(self._runner, MasterRunner) else []
-        missing = [] if self._children else [worker.id for worker in remote]
-        if ended:
-            found = f"found that process {' and '.join(ended)} has ended"
-        elif missing:
-            found = f"found that Locust's worker {' and '.join(missing)} sends no heartbeat"
-        else:
-            return
-        hint = "it was killed, perhaps for lack of memory, unless the lines above name an error"
-        raise ProcessLostError(f"expected {self._processes} load processes to run until the end, {found}; {hint}")
+        missing = [] if self._children else [f"Locust's worker {worker.id} sends no heartbeat" for worker in remote]
+        if found := " and ".join(ended or missing):
+            raise ProcessLostError(
+                f"expected {self._processes} load processes to run until the end, found that {found}"
+            )
 
     @property
     def _result(self) -> Path:
@@ -177,6 +174,18 @@ def _runs(process: psutil.Process) -> bool:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+def _describe_end(pid: int) -> str:
+    """How a child of this process ended."""
+    try:
+        _, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return "has ended"
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return f"ended with status {code}"
+    return f"was killed by {signal.Signals(-code).name}, perhaps for lack of memory"
 
 
 def _all_failed(done: list[dict[str, Any]]) -> bool:

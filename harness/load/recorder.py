@@ -44,6 +44,8 @@ REPORT_S = 1.0
 """The interval at which requests are added to Locust's statistics, where no block is measured."""
 LATE_S = 0.25
 """The interval at which requests are checked for a timeout."""
+ENDED_LATE_NS = 1_000_000_000
+"""At the end of a run without a block, what has waited for less is not unanswered."""
 POLL_S = 0.001
 """The interval at which a slice is checked for its end, once no further task may begin."""
 STRAGGLERS_AT_LEAST_S = 0.2
@@ -92,6 +94,21 @@ class Recorder:
         if self._options.rate is not None:
             schedule = self._schedule(self._options.rate, self._options.arrivals, self._options.arrivals_seed, NEVER_NS)
         lane.open(stage.needed_users, schedule)
+
+    def stopping(self, **_: Any) -> None:
+        """Locust ends a run without a block: a request that waits for far longer than any answer took is unanswered."""
+        if self._order is not None:
+            return
+        (lane,) = stage.lanes
+        longest_ns = int(self._environment.stats.total.max_response_time * 1e6)
+        now_ns = perf_counter_ns()
+        for client in lane.clients.values():
+            waited_ns = now_ns - client.pending_since_ns
+            if client.pending_since_ns and waited_ns > max(ENDED_LATE_NS, 2 * longest_ns):
+                client.give_up(
+                    Failure(UNANSWERED, f"no complete answer when the run ended, after {waited_ns / 1e9:.1f} s")
+                )
+        gevent.sleep(0)  # until they are counted
 
     def stop(self, **_: Any) -> None:
         """Add the remaining requests to Locust's statistics."""

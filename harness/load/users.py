@@ -196,13 +196,13 @@ def _endpoint(environment: Environment, lane: Lane, host: str | None, alpn: tupl
     if not url:
         raise ValueError("expected the server's address, found none; give one with -H http://127.0.0.1:8000")
     options: Any = environment.parsed_options
-    return _shared_endpoint(url, options.authority, alpn)
+    return _shared_endpoint(url, options.authority, alpn, options.max_body)
 
 
 @functools.cache
-def _shared_endpoint(url: str, authority: str | None, alpn: tuple[str, ...]) -> Endpoint:
+def _shared_endpoint(url: str, authority: str | None, alpn: tuple[str, ...], max_body_bytes: int) -> Endpoint:
     """Cached, so that all users share one TLS context."""
-    return Endpoint.of(url, Path(authority) if authority else None, alpn)
+    return Endpoint.of(url, Path(authority) if authority else None, alpn, max_body_bytes)
 
 
 @functools.cache

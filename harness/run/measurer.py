@@ -160,6 +160,7 @@ class Measurer:
             duration_s=turn.duration_s,
             slice_s=turn.slice_s if turn.slice_s is not None else conditions.slice_s,
             request_timeout_s=conditions.request_timeout_s,
+            max_body_bytes=conditions.max_body_bytes,
             seed=conditions.seed + 1_000 * turn.round + len(self._journal.records),
         )
         return trial.Order(
@@ -172,6 +173,7 @@ class Measurer:
             self._journal.directory.logs / name,
             conditions.load_processes,
             self._fork_server,
+            conditions.load_memory_bytes,
         )
 
 

@@ -325,7 +325,7 @@ def test_a_process_that_is_killed_ends_the_trial_at_once_with_the_reason(
 ) -> None:
     order = replace(change(order, duration_s=60.0, slice_s=20.0), processes=2)
     killed, told, waited_s = signal_a_load_process(signal.SIGKILL, order, load_token)
-    assert f"found that process {killed} has ended; it was killed" in told
+    assert f"found that process {killed} was killed by SIGKILL, perhaps" in told
     assert waited_s < 15  # long before the end of the slice in which it died
     fault.report(
         name="1 of 2 load processes is killed",
@@ -366,6 +366,81 @@ def signal_a_load_process(number: signal.Signals, order: trial.Order, token: str
         with pytest.raises(LoadError) as error:
             running.result(timeout=60)
         return connected[0].pid, str(error.value), time.monotonic() - began_s
+
+
+ENDING = """import os
+from locust import events
+from locust.runners import WorkerRunner
+from scenarios.plaintext import *
+
+
+@events.init.add_listener
+def end(runner, **_):
+    if isinstance(runner, WorkerRunner):
+        try:
+            os.remove({mark!r})  # only one of them can
+        except FileNotFoundError:
+            return
+        {end}
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("os.kill(os.getpid(), 9)", r"found that process \d+ was killed by SIGKILL, perhaps for lack of memory$"),
+        ("raise SystemExit('no such luck')", r"found that process \d+ ended with status 1; it said: no such luck$"),
+        ("os._exit(3)", r"found that process \d+ ended with status 3$"),
+    ],
+)
+def test_a_process_that_ends_before_all_are_ready_ends_the_trial_at_once(
+    end: str, told: str, order: trial.Order, tmp_path: Path
+) -> None:
+    mark, scenario = tmp_path / "mark", tmp_path / "ending.py"
+    mark.touch()
+    scenario.write_text(ENDING.format(mark=str(mark), end=end))
+    began_s = time.monotonic()
+    with pytest.raises(LoadError, match=told):
+        trial.run(replace(order, processes=2, scenario=scenario))
+    # Long before Locust gives up waiting for its worker.
+    assert time.monotonic() - began_s < 15
+
+
+def test_trials_at_the_same_time_keep_their_processes_apart(order: trial.Order, load_token: str) -> None:
+    with answering(lambda _: 0.02) as one, answering(lambda _: 0.02) as other, ForkServer(load_token) as second:
+        orders = [replace(beside(order, server, users=4), processes=2) for server in (one, other)]
+        orders[1] = replace(orders[1], fork_server=second, log=order.log.with_name("other.log"))
+        with ThreadPoolExecutor(2) as pool:
+            found = list(pool.map(trial.run, orders))
+    for (result,), server in zip(found, (one, other), strict=True):
+        assert_accounted_for([result])
+        assert result.errors.examples == {}
+        assert (result.connections.opened, len(server.accepted_ns)) == (4, 4)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_process_that_uses_too_much_memory_is_ended_and_told(
+    processes: int, order: trial.Order, tmp_path: Path
+) -> None:
+    scenario = tmp_path / "greedy.py"
+    scenario.write_text(
+        """from locust import task
+from scenarios.plaintext import *
+
+kept = []
+
+
+class Greedy(Plaintext):
+    @task
+    def read(self):
+        kept.append(bytes(1 << 20))
+        super().read()
+"""
+    )
+    greedy = replace(order, scenario=scenario, memory_bytes=256 << 20, processes=processes)
+    told = r"^expected load processes that use at most 256 MiB of memory \(--load-memory\), found that process \d+ used"
+    with pytest.raises(LoadError, match=told):
+        trial.run(change(greedy, duration_s=60.0, slice_s=20.0))
 
 
 TAKES = """from locust import events, task
