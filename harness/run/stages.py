@@ -70,7 +70,7 @@ def _carry_out(selection: Selection, plan: Plan, rounds: Rounds, journal: Journa
 
 
 def _ceilings(selection: Selection, plan: Plan, generator: Generator) -> dict[Protocol, float]:
-    """What the generator reaches at most on each protocol of the plan."""
+    """What the generator reaches at most, with the most users, on each protocol where it can be known."""
     conditions = selection.conditions
     as_run = replace(
         generator,
@@ -80,4 +80,5 @@ def _ceilings(selection: Selection, plan: Plan, generator: Generator) -> dict[Pr
     )
     spoken = dict.fromkeys(case.protocol for case in plan.cases)
     own = next((scenario for scenario in selection.scenarios if not scenario.ours), None)
-    return measure_ceilings(as_run, list(spoken), min(CEILING_TRIES, conditions.rounds), own)
+    found = measure_ceilings(as_run, list(spoken), min(CEILING_TRIES, conditions.rounds), own)
+    return {protocol: ceiling.rate_rps for protocol, ceiling in found.items() if ceiling.of_generator}
