@@ -128,12 +128,15 @@ def run_trials(generator: Generator, scenario: Scenario, protocol: Protocol, tri
                 with suppress(LoadError):
                     with sampler.Sampler(null.pid) as sampled:
                         (result,) = trial.run(order)
-                    yield Try(result, _server_cpu_ratio(sampled.samples, result.slices[0]))
+                    yield Try(result, _server_cpu_ratio(sampled.samples, result.slices))
 
 
-def _server_cpu_ratio(samples: Sequence[Sample], of: Slice) -> float | None:
-    used_s = cpu_time.cpu_between(samples, of.start_ns, of.end_ns)
-    return None if used_s is None else used_s / of.counted_s
+def _server_cpu_ratio(samples: Sequence[Sample], slices: Sequence[Slice]) -> float | None:
+    if not slices:  # not one answer was right in the warm-up
+        return None
+    (only,) = slices
+    used_s = cpu_time.cpu_between(samples, only.start_ns, only.end_ns)
+    return None if used_s is None else used_s / only.counted_s
 
 
 def make_order(
