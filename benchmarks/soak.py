@@ -3,9 +3,11 @@
 One load process sends 500 requests a second over 1,000 connections to uvicorn, in windows that each give one value of
 every figure. A straight line through the values gives the slope per hour, with its 95 % interval by Student's t. Memory
 and descriptors are read in the second half: in the first, caches fill, and the load process makes its histograms, one
-for each window of a half, of which the send lag comes. A figure is flat if the whole interval is within its limit, which is 5 % of its mean per
-hour, but at least 1 MB, 1 descriptor or 0.1 ms; it grows or falls if the whole interval is beyond. Otherwise it is
-unclear: the soak was too short, or the machine too busy. Exit status 1: a figure grows.
+for each window of a half, of which the send lag comes.
+
+A figure is flat if the whole interval is within its limit, which is 5 % of its mean per hour, but at least 1 MB,
+1 descriptor or 0.1 ms; it grows or falls if the whole interval is beyond. Otherwise it is unclear: the soak was too
+short, or the machine too busy. Exit status 1: a figure grows.
 
     python benchmarks/soak.py --for 30m
 """

@@ -40,8 +40,8 @@ def calibrate_(
         generator = ceiling.Generator(sys.executable, placement, tls, token, fork_server, duration_s=others.DURATION_S)
         screen.say("Ceilings against the null server, best of three, 32 users:")
         for protocol in PROTOCOLS:
-            rate_rps = ceiling.measure_ceilings(generator, [protocol], tries=3).get(protocol)
-            show_ceiling(screen, protocol, rate_rps, spoken=protocol in ceiling.NULL.protocols)
+            found = ceiling.measure_ceilings(generator, [protocol], tries=3).get(protocol)
+            show_ceiling(screen, protocol, found, spoken=protocol in ceiling.NULL.protocols)
         targets = [others.start_null_server] + ([others.start_nginx] if not others.find_missing({"nginx"}) else [])
         for target in targets if tools else []:
             show_rate_ratios(screen, others.compare_all(target, tools, generator, pairs), pairs)

@@ -11,7 +11,7 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
-from harness.host import guard
+from harness.host import guard, logs
 from harness.model.errors import LoadError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class ForkServer:
         if self._process is None:
             environment = {key: value for key, value in os.environ.items() if not key.startswith("LOCUST_")}
             environment[guard.VARIABLE] = self._token
-            with log.open("wb") as stderr:
+            with logs.Log(log).open() as stderr:
                 self._process = subprocess.Popen(
                     (sys.executable, "-m", "harness.load.fork_server"),
                     stdin=subprocess.PIPE,
@@ -93,7 +93,7 @@ class LoadProcess:
     """A process that runs Locust, and leads a process group."""
 
     def __init__(self, pid: int, answers: IO[bytes]) -> None:
-        self._pid = pid
+        self.pid = pid
         self._answers = answers
         self._status: int | None = None
 
@@ -107,7 +107,7 @@ class LoadProcess:
     def end(self) -> None:
         """Kill its group and wait for its end."""
         with suppress(ProcessLookupError):
-            os.killpg(self._pid, signal.SIGKILL)
+            os.killpg(self.pid, signal.SIGKILL)
         if self._status is None:
             self._await_end()
 

@@ -153,6 +153,13 @@ REASONS: list[tuple[str, LoadResult, dict[str, Any], Verdict, str]] = [
         "88.9 % of the generator's ceiling of 5,625 requests/s; limit 80 %",
     ),
     (
+        "above the ceiling",
+        HEALTHY,
+        {"ceiling_rps": 4_500, **IDLE_SERVER},
+        "client-limited",
+        "as fast as the generator's ceiling of 4,500 requests/s; limit 80 %",
+    ),
+    (
         "some steal",
         HEALTHY,
         {"steal_ratio": 0.12},
@@ -215,6 +222,33 @@ def test_each_fault_alone_is_reported_with_its_figure_and_its_limit(
 )
 def test_just_inside_a_limit_there_is_no_reason(result: LoadResult, surroundings: dict[str, Any]) -> None:
     assert judge(result, **surroundings) == ("valid", ())
+
+
+@pytest.mark.parametrize(
+    ("ended", "new", "reasons"),
+    [
+        ((), 3, ()),
+        ((12,), 1, ("worker process 12 ended and was replaced during the measurement",)),
+        ((12, 14), 5, ("worker processes 12, 14 ended and were replaced during the measurement",)),
+        ((12,), 0, ("worker process 12 ended during the measurement and was not replaced by its end",)),
+        (
+            (12, 14),
+            1,
+            (
+                "worker process 12 ended and was replaced during the measurement",
+                "worker process 14 ended during the measurement and was not replaced by its end",
+            ),
+        ),
+    ],
+)
+def test_a_worker_that_ended_is_told(ended: tuple[int, ...], new: int, reasons: tuple[str, ...]) -> None:
+    assert judge(ended_workers=ended, new_workers=new) == ("valid", reasons)
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_users_that_ended_make_a_trial_invalid(verified: bool) -> None:
+    found, reasons = judge(trial(stopped_users=2, verified=verified))
+    assert (found, reasons[0]) == ("invalid", "2 of 8 users ended before the measurement did; limit 0")
 
 
 @pytest.mark.parametrize(
