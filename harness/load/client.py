@@ -110,13 +110,17 @@ class SerialClient(ABC, Generic[Sent]):
             raise
         return self._arrived
 
+    def _missed(self, wire: bytes) -> bool:
+        """Did these bytes meet a connection that the server had closed before?"""
+        return self._transport is not None and self._transport.undelivered_bytes >= len(wire)
+
     def _reopen_if_missed(self, wire: bytes) -> bool:
         """Close after a failure; open again if these bytes met a connection that the server had closed before.
 
         No request was in flight on such a connection, so to send it again is no error (RFC 9112, 9.3.1). Raises
         `Failure`.
         """
-        missed = self._transport is not None and self._transport.undelivered_bytes >= len(wire)
+        missed = self._missed(wire)
         self.close()
         if missed:
             self._account.resent += 1
