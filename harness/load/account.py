@@ -93,14 +93,6 @@ class Account:
         self._series: dict[tuple[str, str], Series] = {}
         self._failures: list[Failed] = []
 
-    @property
-    def keeps_none(self) -> bool:
-        """Does the server close its connections after an answer, without saying so in the answer?
-
-        It has been asked fewer than two requests for each connection. A reset is then no sign of a server that died.
-        """
-        return self.started < 2 * self.opened
-
     def series(self, method: str, name: str) -> Series:
         """The series in which right answers to requests with this name are counted."""
         key = (method, name)

@@ -24,6 +24,8 @@ class SerialClient(ABC, Generic[Sent]):
 
     def __init__(self, endpoint: Endpoint, account: Account) -> None:
         self.pending_since_ns = 0
+        self.reuses = True
+        """Over HTTP/1.1: is the connection used for another request, unless an answer says otherwise?"""
         self._endpoint = endpoint
         self._account = account
         self._transport: Transport | None = None
@@ -110,17 +112,13 @@ class SerialClient(ABC, Generic[Sent]):
             raise
         return self._arrived
 
-    def _missed(self, wire: bytes) -> bool:
-        """Did these bytes meet a connection that the server had closed before?"""
-        return self._transport is not None and self._transport.undelivered_bytes >= len(wire)
-
     def _reopen_if_missed(self, wire: bytes) -> bool:
         """Close after a failure; open again if these bytes met a connection that the server had closed before.
 
         No request was in flight on such a connection, so to send it again is no error (RFC 9112, 9.3.1). Raises
         `Failure`.
         """
-        missed = self._missed(wire)
+        missed = self._transport is not None and self._transport.undelivered_bytes >= len(wire)
         self.close()
         if missed:
             self._account.resent += 1

@@ -157,8 +157,6 @@ class Http1Client(SerialClient[Request]):
         super().__init__(endpoint, account)
         self._authority = sys.intern(endpoint.authority)
         self._request: Request
-        self._crossed = False
-        """Was the connection reset before anything was heard of the request, by a server that keeps none?"""
         self._held = b""
         self._reader = AnswerReader()
 
@@ -167,7 +165,6 @@ class Http1Client(SerialClient[Request]):
         self._transport = transport = Transport(self._endpoint, self)
         self._held = b""
         self._reader = AnswerReader(self._endpoint.max_body_bytes)
-        self._crossed = False
         self._account.opened += 1
         if transport.alpn not in {None, *ALPN}:
             self.close()
@@ -207,9 +204,6 @@ class Http1Client(SerialClient[Request]):
     def lost(self, reason: str) -> None:
         """The connection ended, which may be the end of the answer (RFC 9112, 6.3)."""
         assert self._transport is not None
-        answered = self._arrived_ns > self._transport.opened_ns
-        silent = not self._held and not self._reader.began
-        self._crossed = self._transport.was_reset and answered and silent and self._account.keeps_none
         self._arrived_ns = perf_counter_ns()
         answer = None
         if self._transport.finished:
@@ -235,10 +229,9 @@ class Http1Client(SerialClient[Request]):
                 raise arrived
         if self._reader.began:
             self._learn(sent, arrived)
+        if not self.reuses:
+            self.close()
         return arrived
-
-    def _missed(self, wire: bytes) -> bool:
-        return super()._missed(wire) or self._crossed
 
     def _came(self) -> str:
         reader = self._reader

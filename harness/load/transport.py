@@ -114,8 +114,6 @@ class Transport:
         self.alive = True
         self.finished = False
         """Did the server end its side in an orderly way? With TLS this requires close_notify (RFC 9112, 9.8)."""
-        self.opened_ns = 0
-        self.was_reset = False
         self.undelivered_bytes = 0
         """How many of the last bytes that were written certainly met a connection that the server had closed before.
 
@@ -143,7 +141,6 @@ class Transport:
             raise
         self._socket = _Socket(fileno=cooperative.detach())
         self._socket.setblocking(False)
-        self.opened_ns = perf_counter_ns()
         self._recv = self._socket.recv
         self._send = self._socket.send
         loop = gevent.get_hub().loop
@@ -224,7 +221,6 @@ class Transport:
         except BlockingIOError:
             return
         except OSError as error:
-            self.was_reset = True
             self._end(str(error))
             return
         if data:
@@ -241,7 +237,6 @@ class Transport:
         except BlockingIOError:
             return
         except OSError as error:
-            self.was_reset = True
             self._end(str(error))
             return
         if data:

@@ -237,12 +237,8 @@ def test_a_refused_connection_is_a_failure_to_connect() -> None:
             user.client.open()
 
 
-def test_a_server_that_keeps_no_connection_may_reset_what_crosses_its_end() -> None:
-    def script(connection: Connection) -> None:
-        connection.answer(HELLO)
-        connection.socket.recv(1, socket.MSG_PEEK)  # the next request is there, and is never read
-
-    with scripted(script, script, answers(HELLO)) as address, user_of(address) as user:
-        user.account.opened = 10  # by other users, whom it answered once each
+def test_a_client_that_does_not_reuse_connections_opens_one_for_each_request() -> None:
+    with scripted(*[answers(HELLO)] * 3) as address, user_of(address) as user:
+        user.client.reuses = False
         assert [kind(found) for found in user.ask(GET, GET, GET)] == [200] * 3
-        assert (user.account.failed, user.account.resent) == (0, 2)
+        assert user.connections == (3, 2, 0)
