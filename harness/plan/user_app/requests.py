@@ -1,4 +1,4 @@
-"""Makes requests to a user app from its OpenAPI document, and the scenario that sends them. Pure.
+"""Makes requests to a user app from its OpenAPI document, and says which answers are right. Pure.
 
 GET routes without parameters come first. Others are requested with the example values of the document, and left out
 with the reason if it has none (OpenAPI 3.1, §4.8.12 Parameter Object, §4.8.14 Media Type Object). What cannot be read
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -24,7 +23,7 @@ from harness.plan.user_app.openapi import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -127,70 +126,8 @@ def derive_expectation(first: Reply, second: Reply) -> dict[str, Any] | str:
     if first.content_type:
         expected["expected_type"] = first.content_type
     if first.body == second.body:
-        expected["expected_body"] = first.body
+        expected["seen_body"] = first.body
     return expected
-
-
-def render_scenario(
-    title: str,
-    requests: Sequence[tuple[Recipe, Mapping[str, Any]]],
-    left_out: Sequence[LeftOut],
-    given: Headers = (),
-) -> str:
-    """Write the text of a scenario with one task per request; all requests have the `given` headers."""
-    lines = [
-        f'"""{title}"""',
-        "",
-        "from locust import task",
-        "",
-        "from harness.load import HttpScenario, Request",
-        "",
-        *(("# Sent with every request.", f"HEADERS = {given!r}", "") if given else ()),
-        "",
-        "class Recipes(HttpScenario):",
-        '    """Sends all requests equally often; use @task(3) to send one as often as your users do."""',
-        "",
-    ]
-    for number, (recipe, expected) in enumerate(requests):
-        keywords = [f"name={recipe.name!r}", *(f"{key}={value!r}" for key, value in expected.items())]
-        if recipe.headers or given:
-            keywords.append(f"headers={'HEADERS + ' if given and recipe.headers else ''}{recipe.headers or 'HEADERS'}")
-        if recipe.body:
-            keywords.append(f"body={recipe.body!r}")
-        lines += [
-            f"    request_{number} = Request({recipe.method!r}, {recipe.path!r}, {', '.join(keywords)})",
-            "",
-            "    @task",
-            f"    def send_{number}(self) -> None:",
-            f"        self.send(self.request_{number})",
-            "",
-        ]
-    lines += [f"# Left out: {each.name}: {' '.join(each.reason.split())}" for each in left_out]
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def add_checksum(text: str, owner: str) -> str:
-    """Add a last line to a scenario that names its owner and shows whether it has been edited."""
-    return f"{text}{_checksum_line(text, owner)}\n"
-
-
-def is_written_for(text: str, owner: str) -> bool:
-    """Was this scenario written for this owner, whether or not it has been edited since?"""
-    return any(line.startswith(_owner_line(owner)) for line in text.splitlines())
-
-
-def is_edited(text: str, owner: str) -> bool:
-    """Has this scenario been edited since it was written for this owner?"""
-    body, _, last = text.removesuffix("\n").rpartition("\n")
-    return last != _checksum_line(f"{body}\n", owner)
-
-
-def _checksum_line(text: str, owner: str) -> str:
-    return f"{_owner_line(owner)} {blake2b(text.encode(), digest_size=8).hexdigest()}"
-
-
-def _owner_line(owner: str) -> str:
-    return f"# Written for {owner}; not edited as long as this fits:"
 
 
 def _check_method(method: str, methods: Collection[str], *, described: bool) -> None:

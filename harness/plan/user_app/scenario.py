@@ -20,18 +20,15 @@ from harness.model.errors import ServerError, UsageError
 from harness.model.targets import HOST, Launch, Scenario
 from harness.plan.user_app.ask import OPENAPI, fetch_document, read_document, send_requests
 from harness.plan.user_app.options import HTTP
+from harness.plan.user_app.rendering import add_checksum, is_edited, is_written_for, render_scenario
 from harness.plan.user_app.requests import (
     OK,
     LeftOut,
     Recipe,
     Reply,
-    add_checksum,
     derive_expectation,
     describe_reply,
-    is_edited,
-    is_written_for,
     make_recipes,
-    render_scenario,
 )
 
 if TYPE_CHECKING:
