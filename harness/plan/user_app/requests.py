@@ -7,12 +7,12 @@ in an invalid document is left out too.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from harness.model.protocols import SAFE_METHODS
+from harness.plan.user_app.media import choose_media, encode_body
 from harness.plan.user_app.openapi import (
     as_mapping,
     find_example,
@@ -29,7 +29,6 @@ Headers = tuple[tuple[str, str], ...]
 
 REQUESTS_LIMIT = 40
 """A scenario has at most this many requests: with more, each would be sent too rarely for its percentiles."""
-JSON = "application/json"
 OK = range(200, 300)
 _REDIRECTS = range(300, 400)
 _BAD_REQUEST = 400
@@ -167,9 +166,9 @@ def _make_recipe(
                 headers.append((title.lower(), ",".join(texts)))
             case _:
                 raise LookupError(f"a {where} parameter is required")
-    body = _make_body(document, operation)
-    if body:
-        headers.append(("content-type", JSON))
+    content_type, body = _make_body(document, operation)
+    if content_type:
+        headers.append(("content-type", content_type))
     if "{" in path:
         raise LookupError("a part of the path is not described as a parameter")
     path = quote(find_prefix(operation) + path, safe=_PATH_SAFE)
@@ -190,14 +189,17 @@ def _format_value(where: str, title: str, parameter: Mapping[str, Any], value: A
     return texts
 
 
-def _make_body(document: Mapping[str, Any], operation: Mapping[str, Any]) -> bytes:
+def _make_body(document: Mapping[str, Any], operation: Mapping[str, Any]) -> tuple[str, bytes]:
+    """Make the content type and the body; both are empty where there is none."""
     body = resolve(document, operation.get("requestBody"))
     content = as_mapping(body.get("content"))
-    if JSON not in content:
+    media_type = choose_media(content)
+    if media_type is None:
         if body.get("required"):
-            raise LookupError(f"its body is {' or '.join(content) or 'not described'}, not {JSON}")
-        return b""
-    value = find_example(document, as_mapping(content[JSON]))
+            raise LookupError(f"its body is {' or '.join(content) or 'not described'}, not JSON, a form or text")
+        return "", b""
+    described = as_mapping(content[media_type])
+    value = find_example(document, described)
     if value is None:
         raise LookupError("no example for its body")
-    return json.dumps(value).encode()
+    return encode_body(media_type, value, resolve(document, described.get("schema")))

@@ -71,7 +71,7 @@ def test_required_parameters_are_sent_and_others_are_not() -> None:
                 "parameters": [parameter("path", example=1)],
                 "requestBody": {"required": True, "content": {"text/csv": {}}},
             },
-            "its body is text/csv, not application/json",
+            "its body is text/csv, not JSON, a form or text",
         ),
         (
             {
@@ -117,7 +117,7 @@ def test_a_route_that_is_not_described_is_left_out(item: object) -> None:
         ({"parameters": [parameter("query", schema={"$ref": "other.yaml#/Id"})]}, "no example for query parameter id"),
         ({"parameters": [parameter("query", schema={"$ref": 3})]}, "no example for query parameter id"),
         ({"parameters": [parameter("query", example={"a": 1})]}, "the example is an object for query parameter id"),
-        ({"requestBody": {"required": True}}, "its body is not described, not application/json"),
+        ({"requestBody": {"required": True}}, "its body is not described, not JSON, a form or text"),
         ({"requestBody": {"content": {"application/json": None}}}, "no example for its body"),
         (
             {"requestBody": {"content": {"application/json": {"schema": {"properties": {"a": True}}}}}},
@@ -176,13 +176,20 @@ def test_a_schema_that_contains_itself_has_no_example() -> None:
     [
         ({"url": "/api/v1"}, "/api/v1/items"),
         ({"url": "/api/{version}/", "variables": {"version": {"default": "v2"}}}, "/api/v2/items"),
-        ({"url": "https://shop.example/api"}, "/items"),
-        ({"url": "//shop.example/api"}, "/items"),
+        ({"url": "http://localhost:8000/api/v1"}, "/api/v1/items"),
+        ({"url": "https://shop.example/api"}, "/api/items"),
+        ({"url": "//shop.example/api"}, "/api/items"),
+        ({"url": "https://{host}/{base}", "variables": {"host": {"default": "a.b"}, "base": {"default": "v3"}}},
+         "/v3/items"),
+        ({"url": "https://shop.example"}, "/items"),
+        ({"url": "v1"}, "/v1/items"),
+        ({"url": "./"}, "/items"),
+        ({"url": "http://[shop/api"}, "/items"),
         ({"url": "/"}, "/items"),
         ({}, "/items"),
         (None, "/items"),
     ],
-)
+)  # fmt: skip
 def test_paths_begin_with_the_path_of_the_first_server(server: object, path: str) -> None:
     ((made,), _) = make_recipes({**document("/items"), "servers": [server]})
     assert (made.path, made.name) == (path, "GET /items")
