@@ -94,8 +94,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     openapi: Annotated[
         str | None,
         Meta(
-            description="Path at which your app serves its OpenAPI document, or a file with the document. "
-            "\\[/openapi.json, if your app serves it]",
+            description="Path at which your app serves its OpenAPI document, a file with it, in JSON or YAML, "
+            "or none. \\[/openapi.json, or where frameworks usually serve it]",
             title="PATH",
         ),
     ] = None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from harness.model.protocols import Protocol
     from harness.plan.user_app.requests import Headers, LeftOut, Recipe
 
 LITERAL_BYTES = 2_000
@@ -27,14 +28,23 @@ def render_scenario(
     requests: Sequence[tuple[Recipe, Mapping[str, Any]]],
     left_out: Sequence[LeftOut],
     given: Headers = (),
+    protocols: Sequence[Protocol] = (),
 ) -> str:
-    """Write the text of a scenario with one line for each request; all requests have the `given` headers."""
+    """Write the text of a scenario with one line for each request; all requests have the `given` headers.
+
+    It is for these protocols only, or for all of HTTP.
+    """
     calls = [_render_request(recipe, expected, given) for recipe, expected in requests]
     lines = [
         f'"""{title}"""',
         "",
         f"from harness.load import {', '.join(_list_names(calls))}",
         "",
+        *(
+            ("# In clear text, the app sends clients to https://.", f"PROTOCOLS = {tuple(protocols)!r}", "")
+            if protocols
+            else ()
+        ),
         *(("# Sent with every request.", f"HEADERS = {given!r}", "") if given else ()),
         _RIGHT,
         "REQUESTS = {",
