@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 LITERAL_BYTES = 2_000
 """A longer body is written as its digest."""
+_TLS_ONLY = "# In clear text, the app sends clients to https://."
 _RIGHT = """\
 # An answer is right if it has this status (200 unless `status` says otherwise), this media type, and a complete body.
 # To check more or less:

@@ -166,7 +166,7 @@ def _ask(stage: _Stage, servers: Sequence[Server]) -> Asked:
     process: so an answer that depends on what they change is different then.
     """
     openapi, given = stage.settings.openapi, stage.app.headers
-    document = read_document(openapi)
+    document: Mapping[str, Any] | None = read_document(openapi)
     with _start_app_as_wanted(stage, servers) as (entry, launch):
         if document is None and openapi != NONE:
             document = _fetch_document(stage, launch)

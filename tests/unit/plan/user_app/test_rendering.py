@@ -74,6 +74,12 @@ def test_a_long_body_is_written_as_its_digest() -> None:
     assert request.seen_body == Digest.of(body)
 
 
+def test_a_scenario_may_be_for_protocols_over_tls_only(tmp_path: Path) -> None:
+    path = tmp_path / "shop.py"
+    path.write_text(render_scenario("Requests.", [(Recipe("GET", "/", "GET /"), {})], [], protocols=("h1-tls", "h2")))
+    assert read_scenario(path).protocols == {"h1-tls", "h2"}
+
+
 def test_a_scenario_says_what_was_left_out_and_how_to_check_more_or_less(tmp_path: Path) -> None:
     path = tmp_path / "shop.py"
     path.write_text(
