@@ -94,6 +94,8 @@ class Server:
     """Interpreter of the environment made for this version, `granian@2.8.6`; None means the interpreter of the run."""
     version: str | None = None
     """The server's version in that environment."""
+    requires_for: Mapping[Protocol, tuple[str, ...]] = field(default_factory=dict)
+    """Further distributions that single protocols need; without them, the server speaks the others."""
 
     def target(self, app: App) -> str | None:
         """The callable of `app` that this server can serve; None if the app has none for its interface."""

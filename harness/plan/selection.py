@@ -72,18 +72,19 @@ def _check_rounds(settings: Settings) -> None:
 def _find_servers(
     settings: Settings, apps: tuple[App, ...], say: Callable[[str], None], *, make: bool
 ) -> tuple[Server, ...]:
+    python = _find_python(settings)
     if settings.servers == ("all",):
         # The default servers come first, so that the first of them is the baseline.
         order = [*SERVERS, *(server.name for server in listing.servers())]
-        return tuple(sorted(listing.servers(), key=lambda server: order.index(server.name)))
-    python = _find_python(settings)
+        every = sorted(listing.servers(), key=lambda server: order.index(server.name))
+        return tuple(listing.keep_possible(server, python) for server in every)
     found: dict[str, Server] = {}
     for name in settings.servers:
         base, at, version = name.partition("@")
         server = listing.find("servers", listing.servers(), base)
         if at and settings.app is not None:
             raise UsageError(f"--servers: expected {base} with --app, found {name}; choose its version by --python")
-        entry = environments.at_version(server, version, apps, python) if at else server
+        entry = environments.at_version(server, version, apps, python) if at else listing.keep_possible(server, python)
         found[entry.name] = entry
     for entry in found.values() if make else ():
         if entry.version is not None:
@@ -101,7 +102,14 @@ def _find_apps(settings: Settings) -> tuple[App, ...]:
         environment[name] = value
     if settings.app is not None:
         python, folder = _find_python(settings), Path(settings.app_dir)
-        app = find_user_app(settings.app, folder, settings.ready_path, python=python, factory=settings.factory)
+        app = find_user_app(
+            settings.app,
+            folder,
+            settings.ready_path,
+            python=python,
+            factory=settings.factory,
+            import_path=environment.get("PYTHONPATH"),
+        )
         headers = options.parse_headers(settings.header)
         return (replace(app, environment={**environment, **app.environment}, headers=headers),)
     chosen = listing.choose("apps", listing.apps(), settings.apps)

@@ -94,11 +94,9 @@ def written(folder: Path, name: str = "shop") -> str:
 
 def expected(folder: Path) -> dict[str, bool]:
     """For each request of the written scenario, whether its body is compared."""
-    lines = [line for line in written(folder).splitlines() if line.endswith(": 1,")]
-    found = {
-        re.match(r"\s*(?:Request\(')?(\w+)(?:\('|', ')([^']*)'(?:, name='([^']*)')?", line): line for line in lines
-    }
-    return {match[3] or f"{match[1].upper()} {match[2]}": "seen_body" in line for match, line in found.items() if match}
+    pattern = re.compile(r" +(?:Request\(')?(\w+)(?:\('|', ')([^']*)'(?:, name='([^']*)')?.*: 1,")
+    matches = filter(None, map(pattern.match, written(folder).splitlines()))
+    return {each[3] or f"{each[1].upper()} {each[2]}": "seen_body" in each[0] for each in matches}
 
 
 def asked(folder: Path) -> list[str]:

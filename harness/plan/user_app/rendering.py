@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 LITERAL_BYTES = 2_000
 """A longer body is written as its digest."""
+_CHANGES = "  # its body changes"
 _TLS_ONLY = "# In clear text, the app sends clients to https://."
 _RIGHT = """\
 # An answer is right if it has this status (200 unless `status` says otherwise), this media type, and a complete body.
@@ -36,6 +37,7 @@ def render_scenario(
     It is for these protocols only, or for all of HTTP.
     """
     calls = [_render_request(recipe, expected, given) for recipe, expected in requests]
+    remarks = ["" if "seen_body" in expected else _CHANGES for _, expected in requests]
     lines = [
         f'"""{title}"""',
         "",
@@ -49,7 +51,7 @@ def render_scenario(
         *(("# Sent with every request.", f"HEADERS = {given!r}", "") if given else ()),
         _RIGHT,
         "REQUESTS = {",
-        *(f"    {call}: 1," for call in calls),
+        *(f"    {call}: 1,{remark}" for call, remark in zip(calls, remarks, strict=True)),
         "}",
         *(("", "# Left out:") if left_out else ()),
         *(f"#   {each.name}: {' '.join(each.reason.split())}" for each in left_out),

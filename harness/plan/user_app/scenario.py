@@ -94,6 +94,9 @@ def write_scenario(
     replace_file(path, text.encode())
     each_time = f"answered right each time, under {' and '.join(dict.fromkeys(asked.under))}"
     say(f"{_count(asked.kept)} found, {each_time}; written to {path}, which you can edit and use as --locustfile")
+    changing = [recipe.name for recipe, expected in asked.kept if "seen_body" not in expected]
+    if changing:
+        say(f"  bodies that change, so that only status, type and length are checked: {', '.join(changing)}")
     _report_left_out(asked.left_out, say)
     return listing.read_scenario(path)
 

@@ -66,6 +66,10 @@ def test_headers_are_written_once_and_sent_with_every_request(own: tuple[tuple[s
     assert (request.headers, request.status) == ((*AUTHORIZATION, *own), 204)
 
 
+def test_a_body_that_is_not_compared_is_marked() -> None:
+    assert "    get('/'): 1,  # its body changes\n" in render(Recipe("GET", "/", "GET /"), status=200)
+
+
 def test_a_long_body_is_written_as_its_digest() -> None:
     body = b"x" * (LITERAL_BYTES + 1)
     text = render(Recipe("GET", "/", "GET /"), status=200, seen_body=body)
