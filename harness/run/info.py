@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from harness.catalog import listing, packages
-from harness.host import facts
+from harness.host import facts, inherited
 from harness.model.results import Environment, RunInfo
 from harness.model.targets import App, Server
 
@@ -49,6 +51,10 @@ def describe(selection: Selection, placement: Placement) -> RunInfo:
             other_packages=others,
             interpreters=_known(interpreters, packages.interpreter),
             app_commit=_app_commit(selection.apps),
+            server_args={each.name: shlex.join(each.arguments) for each in selection.servers if each.arguments},
+            kept_out=inherited.list_kept_out(
+                os.environ, {Path.cwd(), *(app.runs_in or app.directory for app in selection.apps)}
+            ),
         ),
         baseline=selection.baseline,
         conditions=selection.conditions,

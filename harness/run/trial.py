@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.host import cpus, guard, logs, process
+from harness.host import cpus, guard, inherited, logs, process
 from harness.model.errors import LoadError
 from harness.model.results import LoadResult
 from harness.model.targets import HOST
@@ -103,8 +103,7 @@ def _locust(order: Order, argv: tuple[str, ...], result: Path) -> int | None:
 
     Return its exit status, or None if it was ended: Locust takes half a second to end by itself, with nothing to do.
     """
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("LOCUST_")}
-    environment[guard.VARIABLE] = order.token
+    environment = {**inherited.clean(os.environ), guard.VARIABLE: order.token}
     with order.log.open("wb") as log, cpus.running_on(order.cpus):
         started = subprocess.Popen(
             argv,
