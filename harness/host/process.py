@@ -271,13 +271,12 @@ def _spawn(
 
 
 def _server_environment(variables: Mapping[str, str], app: App, directory: Path, token: str) -> dict[str, str]:
-    path = [str(directory), *map(str, app.imports_from), *filter(None, [variables.get("PYTHONPATH")])]
+    kept = {**inherited.clean(variables), "PYTHONUNBUFFERED": "1", **app.environment}
+    path = [str(directory), *map(str, app.imports_from), *filter(None, [kept.get("PYTHONPATH")])]
     return {
-        **inherited.clean(variables),
+        **kept,
         "PYTHONPATH": os.pathsep.join(path),
-        "PYTHONUNBUFFERED": "1",
         "SPT_NOENV": "1",  # else setproctitle overwrites /proc/PID/environ, which has the token
-        **app.environment,
         guard.VARIABLE: token,
     }
 
