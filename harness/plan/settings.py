@@ -9,6 +9,7 @@ import re
 import tomllib
 import unicodedata
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
@@ -21,7 +22,6 @@ from harness.model.protocols import METHODS, PROTOCOLS, SAFE_METHODS, Method, Pr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
 Names = tuple[str, ...]
 SERVERS: Names = ("uvicorn", "hypercorn", "daphne", "granian")
@@ -43,8 +43,6 @@ SHORTEST_S, LONGEST_S = 0.001, 86_400.0
 MOST_SEED = 2**32 - 1
 LONGEST_TEXT = 4_096
 """The longest path of Linux, and longer than any name; a variable of `--env` may be longer."""
-LONGEST_NAME_BYTES = 255
-"""The longest name of a file."""
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _PATHS = frozenset({"app_dir", "python", "openapi", "locustfile", "out", "resume"})
 _TIMES = frozenset({"warmup", "duration", "slice", "ready_within", "request_timeout"})
@@ -418,8 +416,14 @@ def _check_text(key: str, text: str, shown: str) -> None:
     elif categories & _LINE_BREAKS:
         found = "something else" if key in _SECRET else _show(text)
         raise UsageError(f"{shown}: expected one line of text in UTF-8, found {found}")
-    elif key in _PATHS and any(len(part.encode()) > LONGEST_NAME_BYTES for part in text.split("/")):
-        raise UsageError(f"{shown}: expected names of files up to {LONGEST_NAME_BYTES} bytes, found {_show(text)}")
+    elif key in _PATHS:
+        try:
+            Path(text).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError as error:
+            found = f"{_show(text)} ({error.strerror})"
+            raise UsageError(f"{shown}: expected a path that can be looked up, found {found}") from error
 
 
 def _show(value: object) -> str:

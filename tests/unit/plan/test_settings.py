@@ -90,7 +90,7 @@ def test_options_are_read(tmp_path: Path, given: dict[str, str], expected: dict[
         ({"env": ["TOKEN=\udcff"]}, "--env: expected text in UTF-8 without NUL, found something else"),
         ({"header": ["X: \udcff"]}, "--header: expected one line of text in UTF-8, found something else"),
         ({"app_dir": "\udcff"}, r"--app-dir: expected one line of text in UTF-8, found '\udcff'"),
-        ({"out": 256 * "a"}, "--out: expected names of files up to 255 bytes, found aaa"),
+        ({"out": 256 * "a"}, f"--out: expected a path that can be looked up, found {100 * 'a'}… (File name too long)"),
         ({"baseline": 5000 * "a"}, "--baseline: expected at most 4096 characters, found 5000"),
         ({"app_dir": "x", "rounds": "-1"}, "--rounds: expected a whole number from 1 to 1000, found -1"),
     ],
@@ -245,3 +245,11 @@ def test_help_states_the_limits() -> None:
     assert "From 1 to 1000." in texts["rounds"]
     assert "From 1 to 100000, at most 100 of them." in texts["users"]
     assert "From 1ms to 86400s." in texts["duration"]
+
+
+def test_a_path_that_cannot_be_looked_up_is_named(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(
+        UsageError, match=r"--app-dir: expected a path that can be looked up, found .* \(Too many levels"
+    ):
+        read_settings({"app_dir": str(tmp_path / "loop" / "inside")}, tmp_path)
