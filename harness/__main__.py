@@ -54,13 +54,13 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 def _hang_up(number: int, frame: FrameType | None) -> None:
     """End a run when its terminal is closed, as on Ctrl-C, and write no more to a terminal that is gone."""
-    signal.signal(
-        number, signal.SIG_IGN
-    )  # the kernel and the shell both send it; a second one must not cut clean-up short
+    # The kernel and the shell both send it: a second one must not cut the clean-up short.
+    signal.signal(number, signal.SIG_IGN)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         if stat.S_ISCHR(os.fstat(stream.fileno()).st_mode) and not stream.isatty():
-            with open(os.devnull, "w") as nowhere:
-                os.dup2(nowhere.fileno(), stream.fileno())
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
     _interrupt(number, frame)
 
 

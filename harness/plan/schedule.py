@@ -77,8 +77,8 @@ def _check_size(selection: Selection) -> None:
     cases = math.prod(map(len, (*every, conditions.workers, conditions.users)))
     if cases * rounds > MOST_CASES:
         raise UsageError(
-            f"--rounds: expected at most {MOST_CASES} measurements, of every server, app, scenario, protocol and number "
-            f"of workers and users in every round; found {cases} in each of {rounds} rounds"
+            f"--rounds: expected at most {MOST_CASES} measurements, of every server, app, scenario, protocol and "
+            f"number of workers and users in every round; found {cases} in each of {rounds} rounds"
         )
 
 
