@@ -36,6 +36,8 @@ class Round:
     slice_cpu_s: tuple[float | None, ...] = ()
     offered_rps: float = 0.0
     """The rate that a search found."""
+    disturbed: bool = False
+    """Did the host or other processes take so much CPU time that its absolute numbers are too low?"""
 
     @property
     def throughput_rps(self) -> float:
@@ -95,14 +97,22 @@ class CaseRounds:
     p99_us: Mapping[Key, float]
     overloaded: bool
     """Was more offered than the server answers, in most of its rounds?"""
-    disturbed: bool
-    """Did the host or other processes take so much that absolute numbers are too low, in any of its rounds?"""
     idle_cpu_ratio: float | None
     """The most that its processes used while it was not its turn, in cores."""
 
     @property
     def round_count(self) -> int:
         return count_rounds(each.key for each in self.rounds)
+
+    @property
+    def disturbed_round_count(self) -> int:
+        return count_rounds(each.key for each in self.rounds if each.disturbed)
+
+    @property
+    def disturbed(self) -> bool:
+        """Were so many rounds disturbed that the median itself may be? It is not while fewer than half were."""
+        disturbed = self.disturbed_round_count
+        return disturbed > 0 and 2 * disturbed >= self.round_count
 
     @property
     def throughput_turns(self) -> Turns:
@@ -184,6 +194,7 @@ def _collect_case(records: Sequence[Record]) -> CaseRounds:
             record.samples,
             record.slice_cpu_s,
             record.probe.rate_rps if record.probe else 0.0,
+            record.disturbed,
         )
         for record in records
         if record.result is not None
@@ -200,7 +211,6 @@ def _collect_case(records: Sequence[Record]) -> CaseRounds:
         cpu_us_per_request=_by_round(rounds, lambda each: each.cpu_us_per_request),
         p99_us=_by_round(rounds, lambda each: each.p99_us),
         overloaded=sum(record.overloaded for record in records) > len(records) / 2,
-        disturbed=any(record.disturbed for record in records),
         idle_cpu_ratio=max((each.idle_cpu_ratio for each in records if each.idle_cpu_ratio is not None), default=None),
     )
 

@@ -169,6 +169,7 @@ def _summary(row: CaseRounds, starts: Sequence[ServerStart], reference: CaseRoun
         else None,
         overloaded=row.overloaded,
         disturbed=row.disturbed,
+        disturbed_rounds=row.disturbed_round_count,
         unanswered=sum(result.unanswered for result in results),
         reopened=sum(result.connections.reopened for result in results),
         resent=sum(result.connections.resent for result in results),

@@ -253,7 +253,9 @@ def _check_bottleneck(result: LoadResult, server_share: float | None, ceiling_rp
         used = f"generator used {_percent(result.cpu_ratio)} of its core"
         findings.append(("client-limited", f"{used}{beside}; limit {_percent(GENERATOR_CPU_LIMIT)}"))
     if ceiling_share >= CEILING_LIMIT:
-        reached = f"{_percent(ceiling_share)} of the generator's ceiling of {ceiling_rps:,.0f} requests/s"
+        # The ceiling is the highest rate of a short test, and no law: above it, a share would mean nothing.
+        share = f"{_percent(ceiling_share)} of" if ceiling_share < 1 else "as fast as"
+        reached = f"{share} the generator's ceiling of {ceiling_rps:,.0f} requests/s"
         findings.append(("client-limited", f"{reached}; limit {_percent(CEILING_LIMIT)}"))
     return findings
 

@@ -123,7 +123,7 @@ def tally_service(recorded: Iterable[Recorded]) -> Histogram:
 class Counters:
     """The counters of an account at the start of a slice, from which follows what the slice added."""
 
-    NAMES = ("started", "abandoned", "queued", "dropped", "reopened", "resent")
+    NAMES = ("started", "abandoned", "queued", "dropped", "opened", "reopened", "resent")
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -141,7 +141,8 @@ class Ledger:
         self.checked = True
         self.cpu_s = 0.0
         self.memory_bytes = 0
-        self.opened = 0
+        self.connections = 0
+        """The connections that its users had opened before the first slice."""
         self.negotiated = ""
         self._slices: list[Slice] = []
         self._counts: Counter[str] = Counter()
@@ -224,7 +225,9 @@ class Ledger:
             service=self._service.histogram(),
             send_lag=self._send_lag.histogram(),
             by_name={name: tally.histogram() for name, tally in self._names.items()},
-            connections=Connections(self.opened, counts["reopened"], counts["resent"], self.negotiated),
+            connections=Connections(
+                self.connections + counts["opened"], counts["reopened"], counts["resent"], self.negotiated
+            ),
             cpu_ratio=self.cpu_s / counted_s if counted_s else 0.0,
             memory_bytes=self.memory_bytes,
             checked=self.checked,

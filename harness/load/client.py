@@ -44,6 +44,11 @@ class SerialClient(ABC, Generic[Sent]):
         """Can the next request be sent without connecting?"""
         return self._transport is not None and self._transport.alive
 
+    @property
+    def holder(self) -> object:
+        """What holds its connection: the same for all clients that share one."""
+        return self
+
     def close(self) -> None:
         """Close the connection, if there is one."""
         if self._transport is not None:

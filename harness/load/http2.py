@@ -144,6 +144,10 @@ class Http2Client(SerialClient[Request]):
         connection = self._group.connection
         return connection is not None and connection.streams.usable
 
+    @property
+    def holder(self) -> object:
+        return self._group
+
     def reopen(self) -> None:
         """Connect again, unless another user of the group has; raises `Failure`."""
         self._group.connect()

@@ -95,8 +95,9 @@ class Recorder:
         for turn, ledger in zip(self._turns, self._ledgers, strict=True):
             ledger.memory_bytes = memory_bytes
             ledger.checked = msg.data["right"][turn.candidate]
-            account = stage.lanes[turn.candidate].account
-            ledger.opened, ledger.negotiated = account.opened, account.negotiated
+            lane = stage.lanes[turn.candidate]
+            ledger.connections = lane.count_connections(divide_users(turn.users, self._processes, self._index))
+            ledger.negotiated = lane.account.negotiated
             results.append(ledger.result(verified=not self._custom_users))
         self._runner.send_message(messages.RESULT, {"results": msgspec.json.encode(results).decode()})
 

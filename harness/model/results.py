@@ -38,9 +38,10 @@ class Errors:
 
 @dataclass(frozen=True)
 class Connections:
-    """The connections of a trial, from the first to the last request."""
+    """The connections of a case's own users."""
 
     opened: int = 0
+    """Those that they began with, and those that were opened in their slices."""
     reopened: int = 0
     """Connections opened again after the server closed one, which it may, or after a failure."""
     resent: int = 0
@@ -325,7 +326,8 @@ class RunInfo:
     baseline: Candidate
     conditions: Conditions
     ceilings: Mapping[Protocol, float] = field(default_factory=dict)
-    """The ceiling of the load generator for each protocol, in requests per second."""
+    """The ceiling of the load generator with the most users, in requests per second, for each protocol where it is
+    known: not where the null server does not speak it or was the limit."""
     planned: tuple[Case, ...] = ()
     """The cases that each round measures; in a sweep, those of the rounds in a closed loop."""
     complete: bool | None = None

@@ -65,7 +65,7 @@ def ranking_columns(run: RunInfo, comparison: ComparisonSummary, baseline: str, 
         *(_OPEN_LOOP if isinstance(load, Rate) else ()),
         *_PERCENTILES,
         _CPU,
-        ("Peak MB", lambda each: megabytes(each.memory_pss_bytes.peak)),
+        _PEAK,
         ("Errors", _errors),
         _VERDICT,
     )
@@ -81,6 +81,7 @@ def sweep_columns(who: Column) -> tuple[Column, ...]:
         _ANSWERED,
         *_PERCENTILES,
         _CPU,
+        _PEAK,
         ("Errors", _errors),
         _VERDICT,
     )
@@ -138,6 +139,7 @@ _PERCENTILES: tuple[Column, ...] = (
     ("p99.9 ms", _absolute(lambda each: milliseconds(each.latency_us.p99_9))),
 )
 _CPU: Column = ("CPU µs/request", _absolute(lambda each: estimated(each.cpu_us_per_request)))
+_PEAK: Column = ("Peak MB", lambda each: megabytes(each.memory_pss_bytes.peak))
 _VERDICT: Column = ("Verdict", lambda each: Cell(each.verdict, "; ".join(each.reasons)))
 _OPEN_LOOP: tuple[Column, ...] = (
     _ANSWERED,
@@ -145,12 +147,14 @@ _OPEN_LOOP: tuple[Column, ...] = (
     ("Service p99 ms", _absolute(lambda each: milliseconds(each.service_us.p99))),
 )
 """Was the offered rate kept, and what is the response time made of?"""
-RESOURCES: tuple[Column, ...] = (
+STARTS: tuple[Column, ...] = (
     ("Ready s", lambda each: estimated(each.ready_s)),
     ("First answer ms", lambda each: estimated(each.first_request_s, unit=1e-3)),
     ("Stop s", lambda each: estimated(each.stop_s)),
     ("Idle MB", lambda each: megabytes(each.memory_pss_bytes.idle)),
-    ("Peak MB", lambda each: megabytes(each.memory_pss_bytes.peak)),
+)
+"""What a server does before its first measurement and after its last, whatever the load between."""
+DETAILS: tuple[Column, ...] = (
     (
         "Differs from start to start",
         lambda each: Cell(NOTHING if each.start_spread is None else percent(each.start_spread)),
@@ -158,4 +162,4 @@ RESOURCES: tuple[Column, ...] = (
     ("Context switches/request", lambda each: estimated(each.context_switches_per_request)),
     ("CPU MHz", lambda each: estimated(each.frequency_mhz)),
 )
-"""The columns of the table about starts, stops and resources."""
+"""What a ranking has no room for."""

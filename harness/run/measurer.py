@@ -27,19 +27,26 @@ if TYPE_CHECKING:
     from harness.model.targets import Tls
     from harness.run.journal import Journal
     from harness.run.launcher import Started
+    from harness.run.load_process import ForkServer
 
 
 class Measurer:
     """Makes the records of measurements, all under the same conditions."""
 
     def __init__(
-        self, selection: Selection, info: RunInfo, placement: Placement, token: str, tls: Tls, journal: Journal
+        self,
+        selection: Selection,
+        info: RunInfo,
+        placement: Placement,
+        fork_server: ForkServer,
+        tls: Tls,
+        journal: Journal,
     ) -> None:
         self._scenarios = {entry.name: entry for entry in selection.scenarios}
         self._conditions = selection.conditions
         self._info = info
         self._placement = placement
-        self._token = token
+        self._fork_server = fork_server
         self._tls = tls
         self._journal = journal
 
@@ -161,7 +168,7 @@ class Measurer:
             self._placement.load,
             self._journal.directory.logs / name,
             conditions.load_processes,
-            self._token,
+            self._fork_server,
         )
 
 

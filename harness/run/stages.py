@@ -16,6 +16,7 @@ from harness.run import feedback
 from harness.run.calibration.ceiling import Generator, measure_ceilings
 from harness.run.journal import Journal
 from harness.run.launcher import Launcher
+from harness.run.load_process import ForkServer
 from harness.run.measurer import Measurer
 from harness.run.rounds import Rounds
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from harness.model.plan import Plan, Selection
     from harness.model.protocols import Protocol
     from harness.model.results import RunInfo
-    from harness.model.targets import Tls
     from harness.run.directory import RunDirectory
     from harness.run.journal import Watcher
 
@@ -41,12 +41,13 @@ def measure(
     """
     info = replace(info, complete=False)
     directory.write_info(info)
-    with guard.guard() as token, certificates.issue() as tls:
-        info = replace(info, ceilings=info.ceilings or _ceilings(selection, plan, placement, tls, token))
+    with guard.guard() as token, certificates.issue() as tls, ForkServer(token) as fork_server:
+        generator = Generator(sys.executable, placement, tls, token, fork_server)
+        info = replace(info, ceilings=info.ceilings or _ceilings(selection, plan, generator))
         directory.write_info(info)
         journal = Journal(directory, watch, plan.estimate_s)
         launcher = Launcher(selection, placement, token, tls, journal)
-        measurer = Measurer(selection, info, placement, token, tls, journal)
+        measurer = Measurer(selection, info, placement, fork_server, tls, journal)
         rounds = Rounds(launcher, measurer, journal)
         journal.begin(plan.exclusions, plan.case_count)
         for number, planned in enumerate(plan.rounds):
@@ -57,17 +58,16 @@ def measure(
         directory.write_info(replace(info, complete=True))
 
 
-def _ceilings(selection: Selection, plan: Plan, placement: Placement, tls: Tls, token: str) -> dict[Protocol, float]:
-    """What the generator reaches at most on each protocol of the plan."""
-    generator = Generator(
-        sys.executable,
-        placement,
-        tls,
-        token,
-        max(selection.conditions.users),
-        selection.conditions.streams,
-        selection.conditions.load_processes,
+def _ceilings(selection: Selection, plan: Plan, generator: Generator) -> dict[Protocol, float]:
+    """What the generator reaches at most, with the most users, on each protocol where it can be known."""
+    conditions = selection.conditions
+    as_run = replace(
+        generator,
+        users=max(conditions.users),
+        streams=conditions.streams,
+        processes=conditions.load_processes,
     )
     spoken = dict.fromkeys(case.protocol for case in plan.cases)
     own = next((scenario for scenario in selection.scenarios if not scenario.ours), None)
-    return measure_ceilings(generator, list(spoken), min(CEILING_TRIES, selection.conditions.rounds), own)
+    found = measure_ceilings(as_run, list(spoken), min(CEILING_TRIES, conditions.rounds), own)
+    return {protocol: ceiling.rate_rps for protocol, ceiling in found.items() if ceiling.of_generator}

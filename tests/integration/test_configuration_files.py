@@ -16,6 +16,7 @@ from harness.model.blocks import BlockOrder, Turn
 from harness.model.targets import HOST, App, Launch, Server
 from harness.run import trial
 from harness.run.calibration import ceiling, others
+from harness.run.load_process import ForkServer
 from tests.fault_table import Fault
 
 APP = """
@@ -123,12 +124,12 @@ def test_variables_that_the_options_give_are_used(project: Path) -> None:
 
 def test_the_load_is_what_the_options_say(project: Path, fault: Fault) -> None:
     (project / "reader.py").write_text(LOCUSTFILE)
-    with guard.guard() as token, certificates.issue() as tls:
-        generator = ceiling.Generator(sys.executable, place(available()), tls, token)
+    with guard.guard() as token, certificates.issue() as tls, ForkServer(token) as fork_server:
+        generator = ceiling.Generator(sys.executable, place(available()), tls, token, fork_server)
         with others.start_null_server(generator) as null:
             block = BlockOrder((null.url("h1"),), (Turn(0, users=4),), 0.05, 1.2, None, request_timeout_s=10.0, seed=0)
             path, log = project / "reader.py", project / "load.log"
-            order = trial.Order(block, path, "h1", 1, None, available(), log, processes=1, token=token)
+            order = trial.Order(block, path, "h1", 1, None, available(), log, 1, fork_server)
             (result,) = trial.run(order)
     assert result.counted_s >= 1.2
     assert result.errors.total == 0

@@ -25,14 +25,25 @@ from harness.model.errors import LoadError
 from harness.model.results import LoadResult
 from harness.run import trial
 from harness.run.calibration import ceiling, others
+from harness.run.load_process import ForkServer
+from tests.fault_table import Fault
 from tests.integration.answering_server import AnsweringServer, answering
 
 
 @pytest.fixture
-def order(tmp_path: Path) -> Iterator[trial.Order]:
+def load_token() -> Iterator[str]:
+    """The token of load processes."""
+    with guard.guard() as token:
+        yield f"{token}/load"
+        assert guard.processes_of(f"{token}/load") == []
+
+
+@pytest.fixture
+def order(tmp_path: Path, load_token: str) -> Iterator[trial.Order]:
     """0.3 s of `plaintext` against the null server."""
-    with guard.guard() as token, certificates.issue() as tls:
-        generator = ceiling.Generator(sys.executable, place(available()), tls, token)
+    with certificates.issue() as tls, ForkServer(load_token) as fork_server:
+        token = load_token.removesuffix("/load")
+        generator = ceiling.Generator(sys.executable, place(available()), tls, token, fork_server)
         with others.start_null_server(generator) as null:
             yield trial.Order(
                 BlockOrder((null.url("h1"),), (Turn(0, users=4),), 0.05, 0.3, None, request_timeout_s=10.0, seed=0),
@@ -43,9 +54,8 @@ def order(tmp_path: Path) -> Iterator[trial.Order]:
                 available(),
                 tmp_path / "load.log",
                 processes=1,
-                token=f"{token}/load",
+                fork_server=fork_server,
             )
-            assert guard.processes_of(f"{token}/load") == []
 
 
 def change(order: trial.Order, **changes: Any) -> trial.Order:
@@ -80,7 +90,7 @@ def test_candidates_take_turns_and_each_slice_ends_before_the_next_begins(order:
     turns = (Turn(0, 4), Turn(1, 2), Turn(2, 4))
     results = trial.run(change(order, hosts=(host, host, host), turns=turns, slice_s=0.1))
     assert_accounted_for(results)
-    assert [result.connections.opened for result in results] == [4, 4, 4]
+    assert [result.connections.opened for result in results] == [4, 2, 4]
     slices = sorted((each for result in results for each in result.slices), key=lambda each: each.opened_ns)
     assert [len(result.slices) for result in results] == [3, 3, 3]
     assert [each.cycle for each in slices] == [0] * 3 + [1] * 3 + [2] * 3
@@ -94,6 +104,7 @@ def test_one_candidate_is_measured_with_several_numbers_of_users(order: trial.Or
         two, six = trial.run(change(order, hosts=(server.url,), turns=turns, duration_s=1.0))
     for result, users in ((two, 2), (six, 6)):
         assert result.throughput_rps * result.service.mean_us / 1e6 == pytest.approx(users, rel=0.05)
+        assert (result.connections.opened, result.connections.reopened) == (users, 0)
 
 
 def test_two_processes_give_one_result(order: trial.Order) -> None:
@@ -236,7 +247,7 @@ def test_a_server_that_closes_after_each_answer_gives_right_answers(order: trial
     assert result.connections.reopened > 0
 
 
-def test_a_process_that_is_killed_ends_the_trial_at_once_with_the_reason(order: trial.Order) -> None:
+def test_a_process_that_is_killed_ends_the_trial_at_once_with_the_reason(order: trial.Order, load_token: str) -> None:
     order = replace(change(order, duration_s=60.0, slice_s=20.0), processes=2)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(trial.run, order)
@@ -244,7 +255,7 @@ def test_a_process_that_is_killed_ends_the_trial_at_once_with_the_reason(order: 
         connected: list[psutil.Process] = []
         while not connected and not running.done():
             until.wait(0.05)
-            connected = [process for process in processes(order.token) if loads(process)]
+            connected = [process for process in processes(load_token) if loads(process)]
         killed = connected[0].pid
         os.kill(killed, signal.SIGKILL)
         began_s = time.monotonic()
@@ -252,6 +263,70 @@ def test_a_process_that_is_killed_ends_the_trial_at_once_with_the_reason(order: 
             running.result(timeout=60)
         # Long before the end of the slice in which it died.
         assert time.monotonic() - began_s < 15
+
+
+TAKES = """from locust import events, task
+
+from harness.load import HttpScenario, get
+
+
+class Taking(HttpScenario):
+    hello = get("/plaintext")
+
+    @task
+    def read(self):
+        self.send(self.hello)
+        {take}
+"""
+
+
+def test_users_without_a_descriptor_are_errors_and_the_result_is_written(
+    order: trial.Order, tmp_path: Path, fault: Fault
+) -> None:
+    scenario = tmp_path / "taking.py"
+    scenario.write_text(TAKES.format(take="__import__('resource').setrlimit(7, (3, 3))"))
+    (result,) = trial.run(replace(order, scenario=scenario))
+    assert_accounted_for([result])
+    assert not result.checked
+    assert set(result.errors.by_kind) == {"connect"}
+    (told,) = result.errors.examples.values()
+    assert "Too many open files" in told
+    assert guard.processes_of(order.token) == []
+    fault.report(
+        name="load process short of descriptors",
+        happened="the measurement is invalid",
+        lost="nothing",
+        left="nothing",
+        told=told,
+    )
+
+
+def test_a_load_process_that_cannot_write_its_result_ends_at_once(
+    order: trial.Order, tmp_path: Path, fault: Fault
+) -> None:
+    scenario = tmp_path / "taking.py"
+    take = (
+        "folder = __import__('pathlib').Path(self.environment.parsed_options.result).parent; "
+        "__import__('shutil').rmtree(folder, ignore_errors=True)"
+    )
+    scenario.write_text(TAKES.format(take=take))
+    with pytest.raises(LoadError, match="ended with status 1; it said: FileNotFoundError") as caught:
+        trial.run(replace(order, scenario=scenario))
+    assert guard.processes_of(order.token) == []
+    fault.report(
+        name="temporary folder of a load process removed",
+        happened="the measurement has failed at once",
+        lost="its result",
+        left="nothing",
+        told=str(caught.value),
+    )
+
+
+def test_a_fork_server_that_was_killed_is_started_again(order: trial.Order, load_token: str) -> None:
+    trial.run(order)
+    (fork_server,) = processes(load_token)
+    fork_server.kill()
+    assert_accounted_for(trial.run(order))
 
 
 def test_a_scenario_that_cannot_be_loaded_is_told_with_what_locust_said(order: trial.Order, tmp_path: Path) -> None:

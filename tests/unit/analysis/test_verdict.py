@@ -153,6 +153,13 @@ REASONS: list[tuple[str, LoadResult, dict[str, Any], Verdict, str]] = [
         "88.9 % of the generator's ceiling of 5,625 requests/s; limit 80 %",
     ),
     (
+        "above the ceiling",
+        HEALTHY,
+        {"ceiling_rps": 4_500, **IDLE_SERVER},
+        "client-limited",
+        "as fast as the generator's ceiling of 4,500 requests/s; limit 80 %",
+    ),
+    (
         "some steal",
         HEALTHY,
         {"steal_ratio": 0.12},

@@ -264,6 +264,7 @@ def test_counters_give_what_a_slice_added() -> None:
         "abandoned": 0,
         "queued": 0,
         "dropped": 0,
+        "opened": 0,
         "reopened": 0,
         "resent": 1,
     }

@@ -81,9 +81,9 @@ def test_where_the_baseline_is_unsupported_the_ratio_column_names_what_took_its_
     assert shown["hypercorn"].endswith(")")
 
 
-def test_the_resources_say_how_much_a_server_differs_from_start_to_start() -> None:
+def test_the_details_say_how_much_a_server_differs_from_start_to_start() -> None:
     known = grouped(replace(each, start_spread=0.031 if each.name == "granian" else None) for each in WS_ECHO.summaries)
     (section,) = make_sections(RUN, known)
-    place = section.resources.columns.index("Differs from start to start")
-    assert {row.name: str(row.cells[place]) for row in section.resources.rows}["granian"] == "3.1 %"
-    assert "Differs from start to start" not in make_sections(RUN, [WS_ECHO])[0].resources.columns
+    place = section.details.columns.index("Differs from start to start")
+    assert {row.name: str(row.cells[place]) for row in section.details.rows}["granian"] == "3.1 %"
+    assert "Differs from start to start" not in make_sections(RUN, [WS_ECHO])[0].details.columns

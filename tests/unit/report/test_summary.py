@@ -65,8 +65,8 @@ def test_the_summary_has_these_keys_and_no_others() -> None:
             "precision", "throughput_rps", "throughput_by_round_rps", "latency_us", "service_us", "send_lag_us",
             "cpu_us_per_request", "cpu_us_per_request_by_round", "memory_pss_bytes", "ready_s", "first_request_s",
             "stop_s", "connections", "offered_rps", "achieved_ratio", "own_share", "overloaded",
-            "context_switches_per_request", "frequency_mhz", "disturbed", "unanswered", "reopened", "resent",
-            "idle_cpu_ratio", "warming", "slice_s", "start_spread", "ratio_to",
+            "context_switches_per_request", "frequency_mhz", "disturbed", "disturbed_rounds", "unanswered",
+            "reopened", "resent", "idle_cpu_ratio", "warming", "slice_s", "start_spread", "ratio_to",
         }  # fmt: skip
         assert case["case"].keys() == case_keys
         assert case["errors"].keys() == {"total", "by_kind", "examples"}
