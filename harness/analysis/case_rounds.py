@@ -91,6 +91,10 @@ class CaseRounds:
     verdict: Verdict
     reasons: tuple[str, ...]
     errors: Errors
+    """Those of all rounds, whether they count or not, as are the three numbers below."""
+    unanswered: int
+    reopened: int
+    resent: int
     rounds: tuple[Round, ...]
     throughput_rps: Mapping[Key, float]
     cpu_us_per_request: Mapping[Key, float]
@@ -164,7 +168,8 @@ def count_rounds(keys: Iterable[Key]) -> int:
 def combine(records: Sequence[Record]) -> tuple[Verdict, tuple[str, ...]]:
     """Verdict on a case from the records of its rounds (at least one), and the reasons.
 
-    Valid when at least four rounds in five are: the others are left out, and a reason says so. Otherwise the commonest
+    Valid when at least four rounds in five are: the others are left out, and a reason says so. A round in which the
+    server failed requests is never left out, since it failed them however seldom it does so. Otherwise the commonest
     verdict among the bad rounds, of two equally common ones the graver. Reasons that differ in their figures alone are
     reported once, with the figure of the first round.
     """
@@ -174,7 +179,8 @@ def combine(records: Sequence[Record]) -> tuple[Verdict, tuple[str, ...]]:
     for record in records:
         by_verdict.setdefault(record.verdict, []).append(record)
     valid = by_verdict.pop("valid", [])
-    if valid and rounds - len(valid) <= LEFT_OUT_LIMIT * rounds:
+    bad_rounds = [record for several in by_verdict.values() for record in several]
+    if valid and len(bad_rounds) <= LEFT_OUT_LIMIT * rounds and not any(map(_failed_requests, bad_rounds)):
         omissions = (
             f"{len(bad)} of {rounds} rounds left out as {verdict}: {', '.join(_list_reasons(bad, len(bad)))}"
             for verdict, bad in sorted(by_verdict.items())
@@ -184,9 +190,15 @@ def combine(records: Sequence[Record]) -> tuple[Verdict, tuple[str, ...]]:
     return commonest, _list_reasons(by_verdict[commonest], rounds)
 
 
+def _failed_requests(record: Record) -> bool:
+    """Were there requests without a right answer? A search for a capacity causes them on purpose."""
+    return record.result is not None and record.result.errors.total > 0 and record.probe is None
+
+
 def _collect_case(records: Sequence[Record]) -> CaseRounds:
     """One case from its records, in the order of the rounds."""
     verdict, reasons = combine(records)
+    results = [record.result for record in records if record.result is not None]
     rounds = tuple(
         Round(
             (record.round, record.block),
@@ -205,7 +217,10 @@ def _collect_case(records: Sequence[Record]) -> CaseRounds:
         case=records[0].case,
         verdict=verdict,
         reasons=reasons,
-        errors=_sum_errors([record.result.errors for record in records if record.result is not None]),
+        errors=_sum_errors([result.errors for result in results]),
+        unanswered=sum(result.unanswered for result in results),
+        reopened=sum(result.connections.reopened for result in results),
+        resent=sum(result.connections.resent for result in results),
         rounds=rounds,
         throughput_rps=_by_round(rounds, lambda each: each.throughput_rps),
         cpu_us_per_request=_by_round(rounds, lambda each: each.cpu_us_per_request),

@@ -81,6 +81,10 @@ class Surroundings:
     """Did generator and server have separate CPUs?"""
     observed_s: float = 1.0
     """How long the machine was observed, which limits how closely steal and other processes are known."""
+    ended_workers: tuple[int, ...] = ()
+    """The ids of the server's processes that ended during the measurement, if its first process still runs."""
+    new_workers: int = 0
+    """How many processes it started during the measurement."""
 
 
 def judge(case: Case, result: LoadResult, around: Surroundings) -> tuple[Verdict, tuple[str, ...]]:
@@ -93,12 +97,15 @@ def judge(case: Case, result: LoadResult, around: Surroundings) -> tuple[Verdict
         return "invalid", (f"before anything counted, {_describe_errors(result)}; limit 0",)
     load = case.load
     if result.requests == 0 and not isinstance(load, Capacity):
-        return "invalid", (_explain_no_requests(result), *_list_reasons(_check_errors(load, result)))
+        why = [*_check_errors(load, result), *_check_stopped_users(case, result), *_check_workers(around)]
+        return "invalid", (_explain_no_requests(result), *_list_reasons(why))
     findings = [
         *_check_errors(load, result),
         *_check_account(result),
+        *_check_stopped_users(case, result),
         *_check_users(case, result),
         *_check_rate(load, result),
+        *_check_workers(around),
         *_check_generator_and_machine(case, result, around),
     ]
     findings.sort(key=lambda finding: -GRAVITY.index(finding[0]))
@@ -152,11 +159,21 @@ def _describe_errors(result: LoadResult) -> str:
 
 
 def _check_account(result: LoadResult) -> list[Finding]:
-    """Check that every request that was started is finished or abandoned."""
+    """Check that every request that was started is finished: one that its user abandoned has an unknown end."""
     lost = result.started - result.finished - result.abandoned
-    if lost == 0:
+    findings: list[Finding] = []
+    if lost:
+        findings.append(("invalid", f"{lost:,} of {result.started:,} started requests are unaccounted for; limit 0"))
+    if result.abandoned:
+        findings.append(("invalid", f"{result.abandoned:,} requests were abandoned by users that ended; limit 0"))
+    return findings
+
+
+def _check_stopped_users(case: Case, result: LoadResult) -> list[Finding]:
+    """Check that no user ended by itself, because the load was less then than was asked for."""
+    if result.stopped_users == 0:
         return []
-    return [("invalid", f"{lost:,} of {result.started:,} started requests are unaccounted for; limit 0")]
+    return [("invalid", f"{result.stopped_users:,} of {case.users} users ended before the measurement did; limit 0")]
 
 
 def _check_users(case: Case, result: LoadResult) -> list[Finding]:
@@ -195,6 +212,20 @@ def _check_think_time(case: Case, result: LoadResult) -> list[Finding]:
     seen = f"{result.in_flight:.2g} requests in flight with {case.users} users"
     limit = f"limit {_percent(IN_FLIGHT_LEAST)} of them"
     return [("client-limited", f"{seen}: their think time limits the rate; {limit}")]
+
+
+def _check_workers(around: Surroundings) -> list[Finding]:
+    """Notes on worker processes that ended, which a server may recycle; what it cost is in the errors."""
+    ended = around.ended_workers
+    findings: list[Finding] = []
+    for pids, fate in (
+        (ended[: around.new_workers], "and {} replaced during the measurement"),
+        (ended[around.new_workers :], "during the measurement and {} not replaced by its end"),
+    ):
+        if pids:
+            who = f"worker process{'es' if pids[1:] else ''} {', '.join(map(str, pids))}"
+            findings.append(("valid", f"{who} ended {fate.format('were' if pids[1:] else 'was')}"))
+    return findings
 
 
 def _check_rate(load: Load, result: LoadResult) -> list[Finding]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
@@ -14,7 +12,7 @@ from harness.analysis import diagnosis, noise
 from harness.catalog import listing
 from harness.cli.app import MISSED_GATE, app
 from harness.cli.terminal import Screen, show_checks, show_machine, show_noise
-from harness.host import cpus, facts
+from harness.host import cpus, facts, guard
 from harness.model.errors import UsageError
 from harness.plan.schedule import make_plan
 from harness.plan.selection import select
@@ -104,7 +102,7 @@ def _measure_noise(settings: Settings, placement: Placement, screen: Screen | No
     if screen:
         screen.say(f"\nNoise: {server} against itself, about {plan.estimate_s:.0f} s …")
     progress = screen.progress(plan) if screen and screen.is_terminal else nullcontext(lambda _: None)
-    with tempfile.TemporaryDirectory(prefix="harness-") as folder, progress as watch:
-        directory = RunDirectory.create(Path(folder), info.id)
+    with guard.temporary_folder() as folder, progress as watch:
+        directory = RunDirectory.create(folder, info.id)
         stages.measure(selection, plan, info, directory, placement, watch)
         return noise.estimate_noise(directory.read_trials(), server)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import replace
@@ -86,7 +85,7 @@ def _serve(entry: Server, chosen: App, launch: Launch, settings: Settings, *, tl
     with ExitStack() as stack:
         token = stack.enter_context(guard.guard())
         certificate = stack.enter_context(certificates.issue()) if tls else None
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-")))
+        folder = stack.enter_context(guard.temporary_folder())
         log = folder / "server.log"
         running = stack.enter_context(
             _started(screen, entry, chosen, replace(launch, tls=certificate), log, token, settings)

@@ -103,7 +103,7 @@ class Conductor:
         self._runner.send_message(messages.FINISH, {"right": right})
         results = [
             msgspec.json.decode(each["results"], type=list[LoadResult])
-            for each in self._collect("to send its results", ANSWER_WAIT_S)
+            for each in self._collect("to send its results", order.request_timeout_s + ANSWER_WAIT_S)
         ]
         return [merge(parts) for parts in zip(*results, strict=True)]
 

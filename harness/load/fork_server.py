@@ -2,9 +2,9 @@
 
 Importing Locust takes 0.4 s, as long as starting three servers: without it, more rounds fit the same time.
 
-Each line of standard input is a JSON object with `argv`, `cpus` and `log` (where the process writes). The answer is two
-lines: the id of the process, which leads a group of its own, and, when it has ended, its exit status, which is negative
-for a signal. End of file ends the fork server. `harness/run/load_process.py` is the other side.
+Each line of standard input is a JSON object with `argv`, `cpus` and `log` (a file, at whose end it writes). The
+answer is two lines: the id of the process, which leads a group of its own, and, when it has ended, its exit status,
+which is negative for a signal. End of file ends the fork server. `harness/run/load_process.py` is the other side.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _become(order: dict[str, object], answers: int) -> None:
     os.setsid()
     os.sched_setaffinity(0, order["cpus"])  # type: ignore[arg-type] # a list of numbers
     os.write(answers, b"%d\n" % os.getpid())
-    log = os.open(str(order["log"]), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    log = os.open(str(order["log"]), os.O_WRONLY | os.O_APPEND)  # at its end, wherever that is
     nothing = os.open(os.devnull, os.O_RDONLY)
     for number, replacement in enumerate((nothing, log, log)):
         os.dup2(replacement, number)

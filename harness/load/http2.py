@@ -59,7 +59,7 @@ class OpenConnection:
 
     def lost(self, reason: str) -> None:
         """The connection ended."""
-        self._wake(self._protocol.lose(reason), perf_counter_ns())
+        self._wake(self._protocol.lose(reason, self.transport.undelivered_bytes), perf_counter_ns())
 
     def _wake(self, ended: list[Stream], at_ns: int) -> None:
         self._waking = True

@@ -84,19 +84,27 @@ class Series:
 
     def __init__(self) -> None:
         self._times = (array("q"), array("q"), array("q"))
+        self._untimed = array("q")
         self.body_bytes = 0
         self._expose()
 
     def _expose(self) -> None:
         self.intended, self.written, self.ended = (times.append for times in self._times)
+        self.untimed = self._untimed.append
+        """For a request that only its end is known of."""
 
     def longest_ns(self) -> int:
         """The longest response time since the last call of `take`."""
         return max(map(int.__sub__, self._times[2], self._times[0]), default=0)
 
-    def take(self) -> tuple[Batch, int]:
-        """Remove and return the requests since the last call, and the total size of their bodies in bytes."""
-        times, self._times = self._times, (array("q"), array("q"), array("q"))
+    def take(self) -> tuple[Batch, int, Counts]:
+        """Remove and return the requests since the last call.
+
+        They are those with times, the total size of their bodies in bytes, and the ends of those without times (ns).
+        """
+        times, self._times = (*self._times, self._untimed), (array("q"), array("q"), array("q"))
+        self._untimed = array("q")
         body_bytes, self.body_bytes = self.body_bytes, 0
         self._expose()
-        return Batch(*(np.frombuffer(part, np.int64) if part else np.zeros(0, np.int64) for part in times)), body_bytes
+        *timed, untimed = (np.frombuffer(part, np.int64) if part else np.zeros(0, np.int64) for part in times)
+        return Batch(*timed), body_bytes, untimed

@@ -45,7 +45,7 @@ class Connections:
     reopened: int = 0
     """Connections opened again after the server closed one, which it may, or after a failure."""
     resent: int = 0
-    """Requests sent again on a new connection because the server had not begun to answer them."""
+    """Requests sent again, because they met a connection that the server had closed before, or a GOAWAY said so."""
     negotiated: str = ""
     """The negotiated protocol: `http/1.1`, `h2`, `h2c`, `websocket`; over TLS after its version: `TLSv1.3 h2`."""
 
@@ -114,6 +114,8 @@ class LoadResult:
     """In an open loop, requests that were due when no user was free."""
     dropped: int = 0
     """In an open loop, requests that were due when the queue was full, and were not sent."""
+    stopped_users: int = 0
+    """Users that ended before the last slice did: they stopped themselves, or an exception ended them."""
     verified: bool = True
     """False where custom Locust users drove the trial: responses were checked only as far as their file checks them."""
 
@@ -332,4 +334,8 @@ class RunInfo:
     """The cases that each round measures; in a sweep, those of the rounds in a closed loop."""
     complete: bool | None = None
     """Has the run measured everything? None if an earlier version did not record it."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Digests of what may be edited before a run is resumed: the harness, the apps and the scenarios, by name."""
+    given: Mapping[str, str] = field(default_factory=dict)
+    """Salted digests of the values of `--env` and `--header`, by option and name; the values are not recorded."""
     schema: int = SCHEMA

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from harness.analysis.intervals import PER_MILLE
 from harness.analysis.naming import TITLES, Naming
 from harness.model.loads import Capacity, Rate, Saturate
 from harness.report.cells import Cell, estimated, factor, interval, megabytes, milliseconds
@@ -120,6 +122,14 @@ def _precision(summary: CaseSummary) -> Cell:
     return Cell(half_width(summary.precision).removeprefix("±"), f"{own}{rounds}")
 
 
+def _percentile(summary: CaseSummary, name: str) -> Cell:
+    """A percentile of the response time; one of requests that had no answer is only known to be longer than it says."""
+    cell = milliseconds(getattr(summary.latency_us, name))
+    answered = summary.response.count - summary.unanswered
+    longer = PER_MILLE[name] * summary.response.count > 1000 * answered
+    return replace(cell, value=f"> {cell.value}") if longer and cell.value != NOTHING else cell
+
+
 def _errors(summary: CaseSummary) -> Cell:
     if not summary.measured and summary.errors.total == 0:
         return Cell(NOTHING)
@@ -134,9 +144,9 @@ _ANSWERED: Column = (
 )
 """Always with a tenth: below 99 % a trial is invalid."""
 _PERCENTILES: tuple[Column, ...] = (
-    ("p50 ms", _absolute(lambda each: milliseconds(each.latency_us.p50))),
-    ("p99 ms", _absolute(lambda each: milliseconds(each.latency_us.p99))),
-    ("p99.9 ms", _absolute(lambda each: milliseconds(each.latency_us.p99_9))),
+    ("p50 ms", _absolute(lambda each: _percentile(each, "p50"))),
+    ("p99 ms", _absolute(lambda each: _percentile(each, "p99"))),
+    ("p99.9 ms", _absolute(lambda each: _percentile(each, "p99_9"))),
 )
 _CPU: Column = ("CPU µs/request", _absolute(lambda each: estimated(each.cpu_us_per_request)))
 _PEAK: Column = ("Peak MB", lambda each: megabytes(each.memory_pss_bytes.peak))

@@ -76,6 +76,9 @@ class Measurer:
             others = _list_other_slices(case, cases, results)
             slice_cpu_s = cpu_time.cpu_by_slice(own, result.slices, others)
             around = self._surroundings(case, slice_cpu_s, result, machine)
+            if ended is None:
+                watched = samplers[case.config]
+                around = replace(around, ended_workers=watched.ended_workers, new_workers=watched.new_workers)
             judgement, reasons = verdict.judge(turn.drive(case), result, around)
             if ended is not None:
                 judgement, reasons = "failed", (f"the server ended with {ended}", *reasons)

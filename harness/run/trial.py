@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.host import logs, process
+from harness.host import guard, logs, process
 from harness.model.errors import LoadError
 from harness.model.results import LoadResult
 from harness.model.targets import HOST
@@ -83,8 +82,8 @@ class Order:
 
 def run(order: Order) -> list[LoadResult]:
     """Load the candidates as ordered; a result for each turn. Raises `LoadError` if there is none."""
-    with tempfile.TemporaryDirectory(prefix="harness-") as folder:
-        result = Path(folder) / "result.json"
+    with guard.temporary_folder() as folder:
+        result = folder / "result.json"
         status = _locust(order, order.argv(result), result)
         if not result.exists():
             raise _failed(f"expected a result, found that locust ended with status {status}", order)
@@ -99,13 +98,15 @@ def _locust(order: Order, argv: tuple[str, ...], result: Path) -> int | None:
 
     Return its exit status, or None if it was ended: Locust takes half a second to end by itself, with nothing to do.
     """
-    with order.fork_server.start(argv, order.cpus, order.log) as started:
-        deadline_s = time.monotonic() + order.deadline_s
-        while started.poll() is None and not result.exists():
-            if time.monotonic() > deadline_s:
-                raise _failed(f"expected a result within {order.deadline_s:.0f} s, found none", order)
-            time.sleep(POLL_S)
-        return started.poll()
+    with logs.Log(order.log) as log:
+        log.open().close()
+        with order.fork_server.start(argv, order.cpus, order.log) as started:
+            deadline_s = time.monotonic() + order.deadline_s
+            while started.poll() is None and not result.exists():
+                if time.monotonic() > deadline_s:
+                    raise _failed(f"expected a result within {order.deadline_s:.0f} s, found none", order)
+                time.sleep(POLL_S)
+            return started.poll()
 
 
 def _failed(text: str, order: Order) -> LoadError:

@@ -379,7 +379,7 @@ class Raising(HttpScenario):
     results = trial.run(replace(order, scenario=scenario))
     (result,) = results
     assert not result.checked
-    assert "read: JSONDecodeError" in result.errors.examples["scenario"]
+    assert "read: json.decoder.JSONDecodeError" in result.errors.examples["exception"]
     assert_accounted_for(results)
 
 
@@ -404,7 +404,109 @@ class Reader(FastHttpUser):
     assert result.errors.examples == {}
     assert result.by_name["/plaintext"].count > 0
     assert set(result.by_name) == {"/plaintext", "pushed"}
+    # What was pushed has no response time, and is counted all the same.
+    assert result.by_name["pushed"].count == 0
+    assert result.requests > 1.5 * result.response.count
     assert len(result.slices) == 2
+    assert result.started == result.finished
+
+
+IN_A_LOCUST_FILE = """from locust import FastHttpUser, constant, task
+from locust.exception import RescheduleTask, StopUser
+
+
+class Reader(FastHttpUser):
+    network_timeout = 20.0
+
+    @task
+    def read(self):
+        self.client.get("/plaintext")
+        {task}
+
+    def on_start(self):
+        {on_start}
+
+    def wait_time(self):
+        {wait_time}
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "code", "example", "stopped"),
+    [
+        ("task", "raise KeyError('id')", "Reader: KeyError: 'id'", 0),
+        ("task", "assert False, 'wrong'", "Reader: AssertionError: wrong", 0),
+        ("on_start", "raise OSError('no login')", "Reader: OSError: no login", 4),
+        ("wait_time", "return 1 / 0", "Reader: ZeroDivisionError: division by zero", 4),
+        ("task", "raise StopUser()", None, 4),
+        ("task", "self.stop()", None, 4),
+        ("task", "raise RescheduleTask()", None, 0),
+        ("task", "pass", None, 0),
+    ],
+)
+def test_what_a_locust_file_raises_is_an_error_and_a_user_that_ended_is_counted(
+    order: trial.Order, tmp_path: Path, place: str, code: str, example: str | None, stopped: int
+) -> None:
+    scenario = tmp_path / "custom.py"
+    code_of = {"task": "pass", "on_start": "pass", "wait_time": "return 0"} | {place: code}
+    scenario.write_text(IN_A_LOCUST_FILE.format(**code_of))
+    (result,) = trial.run(replace(change(order, slice_s=0.15), scenario=scenario))
+    assert result.errors.examples == ({} if example is None else {"exception": example})
+    assert result.stopped_users == stopped
+    assert result.started == result.finished
+
+
+@pytest.mark.parametrize(
+    ("place", "code", "example", "stopped"),
+    [
+        ("on_start", "raise OSError('no login')", "Reader: OSError: no login", 0),
+        ("task", "raise StopUser()", None, 4),
+        ("task", "self.stop()", None, 4),
+        ("task", "raise RescheduleTask()", None, 0),
+        ("wait_time", "return 1 / 0", "Reader: ZeroDivisionError: division by zero", 4),
+    ],
+)
+def test_what_a_scenario_raises_is_an_error_too(
+    order: trial.Order, tmp_path: Path, place: str, code: str, example: str | None, stopped: int
+) -> None:
+    scenario = tmp_path / "own.py"
+    code_of = {"task": "pass", "on_start": "super().on_start()", "wait_time": "return 0"} | {place: code}
+    scenario.write_text(
+        IN_A_LOCUST_FILE.format(**code_of)
+        .replace("import FastHttpUser, constant,", "import")
+        .replace("FastHttpUser", "HttpScenario")
+        .replace('self.client.get("/plaintext")', 'self.send(get("/plaintext"))')
+        .replace("from locust.exc", "from harness.load import HttpScenario, get\nfrom locust.exc")
+    )
+    (result,) = trial.run(replace(order, scenario=scenario))
+    assert result.errors.examples == ({} if example is None else {"exception": example})
+    assert result.stopped_users == stopped
+    assert result.checked == (place != "on_start")
+
+
+def test_a_request_of_a_locust_file_that_is_never_answered_is_an_error(order: trial.Order, tmp_path: Path) -> None:
+    scenario = tmp_path / "custom.py"
+    scenario.write_text(IN_A_LOCUST_FILE.format(task="pass", on_start="pass", wait_time="return 0"))
+    with answering(lambda number: None if number == 50 else 0.001) as server:
+        (result,) = trial.run(replace(beside(change(order, request_timeout_s=0.5), server, users=4), scenario=scenario))
+    assert (result.unanswered, result.errors.by_kind) == (1, {"unanswered": 1})
+    assert result.errors.examples == {"unanswered": "Reader: no request reported for 0.5 s in a task"}
+
+
+def test_a_candidate_that_fails_in_the_warm_up_has_errors_in_each_of_its_cases(order: trial.Order) -> None:
+    with answering(lambda number: None if number > 20 else 0.0) as server:
+        turns = (Turn(0, users=2), Turn(0, users=4))
+        found = trial.run(change(order, hosts=(server.url,), turns=turns, request_timeout_s=0.3, warmup_s=0.3))
+    assert [result.requests for result in found] == [0, 0]
+    assert [result.errors.by_kind for result in found] == [{"unanswered": 4}] * 2
+
+
+def test_a_candidate_that_is_given_up_has_errors_in_the_cases_that_had_no_turn(order: trial.Order) -> None:
+    with answering(lambda number: None if number > 20 else 0.01) as server:
+        turns = (Turn(0, users=2), Turn(0, users=4))
+        found = trial.run(change(order, hosts=(server.url,), turns=turns, request_timeout_s=0.3, warmup_s=0.0))
+    assert all(result.errors.by_kind["unanswered"] for result in found)
+    assert sorted(len(result.slices) for result in found) == [0, 1]
 
 
 def processes(token: str) -> list[psutil.Process]:

@@ -41,9 +41,9 @@ ROOMS = {
     "plan": room("catalog", "host", "model"),
     "check/probe": room(standard_library_only=True),
     "check": room("host", "catalog", "model", "text"),
-    "report": room("charts", "analysis", "model", "text", own=("markupsafe",)),
+    "report": room("charts", "analysis", "host", "model", "text", own=("markupsafe",)),
     "run/calibration/users": room(own=("locust",)),
-    "run": room("plan", "analysis", "catalog", "host", "model"),
+    "run": room("plan", "analysis", "catalog", "host", "model", "text"),
     "cli": room(
         *("run", "report", "charts", "check", "plan", "analysis", "catalog", "servers", "host", "model", "text"),
         own=("typer", "rich"),

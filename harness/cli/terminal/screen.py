@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -22,9 +23,12 @@ from harness.report.page import list_remarks
 from harness.report.sections import is_sweep, make_sections
 from harness.report.sentences import answer
 from harness.text.numbers import NOTHING, count, duration, join, plural
+from harness.text.plain import neutralise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from rich.console import ConsoleOptions, RenderableType
 
     from harness.model.plan import Plan, Selection
     from harness.model.results import RunInfo
@@ -68,8 +72,8 @@ class Screen:
         self.console.print(text, style=style, markup=False, soft_wrap=True)
 
     def write(self, text: str) -> None:
-        """Print a document, such as JSON, without any change."""
-        print(text.removesuffix("\n"), file=self.console.file)
+        """Print a document, such as JSON, without any change but to what a terminal would obey."""
+        print(neutralise(text.removesuffix("\n")), file=self.console.file)
 
     def table(self, table: Table) -> None:
         """Print a table; in a file it is as wide as its cells."""
@@ -225,8 +229,16 @@ class Screen:
         self.table(table)
 
 
+class _Plain(Console):
+    """A console on which only its own escape sequences have an effect, not those in the text that it shows."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(neutralise(segment.text), segment.style)
+
+
 def _console(width: int | None = None, *, stderr: bool) -> Console:
-    return Console(highlight=False, stderr=stderr, width=width)
+    return _Plain(highlight=False, stderr=stderr, width=width)
 
 
 def _plain_table(title: str, *columns: str) -> Table:

@@ -334,13 +334,19 @@ def test_a_round_that_does_not_count_disturbs_no_number() -> None:
     assert summaries([left_out, *records[1:]])["a"].disturbed_rounds == 0
 
 
-def test_of_a_bad_round_in_a_valid_case_only_the_errors_count() -> None:
-    errors = Errors(2, {"reset": 2}, {"reset": "GET /"})
-    bad = record("a", 5, 50_000, verdict="invalid", errors=errors)
+def test_a_bad_round_in_a_valid_case_does_not_count() -> None:
+    bad = record("a", 5, 50_000, verdict="invalid")
     found = summaries([*records_of({"a": FIVE}), bad])["a"]
     assert (found.verdict, found.rounds, found.requests) == ("valid", 5, sum(FIVE))
     assert found.reasons == ("1 of 6 rounds left out as invalid: invalid for a reason",)
-    assert found.errors == errors
+
+
+def test_a_round_with_errors_is_never_left_out() -> None:
+    errors = Errors(2, {"reset": 2}, {"reset": "GET /"})
+    bad = record("a", 5, 50_000, verdict="invalid", errors=errors)
+    found = summaries([*records_of({"a": FIVE}), bad])["a"]
+    assert (found.verdict, found.reasons) == ("invalid", ("invalid for a reason (1 of 6 rounds)",))
+    assert (found.errors, found.rank) == (errors, None)
 
 
 def test_errors_are_added_up_by_kind_with_the_first_example_of_each() -> None:

@@ -225,6 +225,33 @@ def test_just_inside_a_limit_there_is_no_reason(result: LoadResult, surroundings
 
 
 @pytest.mark.parametrize(
+    ("ended", "new", "reasons"),
+    [
+        ((), 3, ()),
+        ((12,), 1, ("worker process 12 ended and was replaced during the measurement",)),
+        ((12, 14), 5, ("worker processes 12, 14 ended and were replaced during the measurement",)),
+        ((12,), 0, ("worker process 12 ended during the measurement and was not replaced by its end",)),
+        (
+            (12, 14),
+            1,
+            (
+                "worker process 12 ended and was replaced during the measurement",
+                "worker process 14 ended during the measurement and was not replaced by its end",
+            ),
+        ),
+    ],
+)
+def test_a_worker_that_ended_is_told(ended: tuple[int, ...], new: int, reasons: tuple[str, ...]) -> None:
+    assert judge(ended_workers=ended, new_workers=new) == ("valid", reasons)
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_users_that_ended_make_a_trial_invalid(verified: bool) -> None:
+    found, reasons = judge(trial(stopped_users=2, verified=verified))
+    assert (found, reasons[0]) == ("invalid", "2 of 8 users ended before the measurement did; limit 0")
+
+
+@pytest.mark.parametrize(
     ("generator", "server", "expected"),
     [
         (0.99, 0.93, "valid"),

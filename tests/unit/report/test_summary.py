@@ -47,7 +47,7 @@ def test_the_summary_has_these_keys_and_no_others() -> None:
     case_keys = {"server", "app", "scenario", "protocol", "load", "users", "streams", "workers", "control"}
     assert contract.keys() == {"schema", "run", "controls", "cases"}
     assert contract["run"].keys() == {
-        "id", "started_at", "argv", "environment", "ceilings", "planned", "complete",
+        "id", "started_at", "argv", "environment", "ceilings", "planned", "complete", "sources",
         "baseline", "baseline_app", "twin",
         "load", "users", "streams", "workers", "rounds", "precision", "max_rounds", "warmup_s", "duration_s", "seed",
         "load_processes", "user_levels", "slice_s", "together", "request_timeout_s",
@@ -102,7 +102,7 @@ def test_every_case_of_the_summary_has_the_same_keys_and_none_holds_a_histogram(
 def test_every_field_of_run_and_summary_but_the_histogram_is_in_the_contract() -> None:
     contract = to_contract(under(RUN, workers=(1, 2)), COMPARISONS)
     conditions = {field.name for field in fields(RUN.conditions)} - {"control"}
-    run = {field.name for field in fields(RUN)} - {"schema", "conditions"}
+    run = {field.name for field in fields(RUN)} - {"schema", "conditions", "given"}
     assert contract["run"].keys() == run | conditions | {"baseline_app", "twin", "user_levels"}
     assert contract["cases"][0].keys() == ({field.name for field in fields(WS_ECHO.summaries[0])} - {"response"}) | {
         "ratio_to"
