@@ -57,7 +57,7 @@ def guard() -> Iterator[str]:
 
 
 def identify_owner() -> str:
-    """This process, as no other on this machine is ever called: its namespace, its id, and when it was started."""
+    """Name this process as no other of this machine ever will be: its namespace, its id, and when it was started."""
     return f"{_namespace()}.{os.getpid()}.{_read_start(os.getpid())}"
 
 
@@ -124,12 +124,13 @@ def _has_ended(owner: str) -> bool:
 
 
 def _remove_leftovers(folder: str) -> None:
-    """Kill the processes and remove the temporary folders of this user whose owners have ended."""
+    """Kill the processes and remove the temporary folders of this user whose owners have ended.
+
+    The guard's parent is spared: a harness that was started by such a process has the token of its parent.
+    """
     uid = os.getuid()
-    orphans = [
-        pid for pid, token in _read_tokens() if _has_ended(token.partition("-")[0]) and _is_owned(f"/proc/{pid}", uid)
-    ]
-    kill(set(orphans) - {os.getppid()})
+    orphans = {pid for pid, token in _read_tokens() if _has_ended(token.partition("-")[0])} - {os.getppid()}
+    kill(pid for pid in orphans if _is_owned(f"/proc/{pid}", uid))
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             kind, _, rest = entry.name.partition("-")

@@ -133,10 +133,7 @@ def run_locust(side: Side, protocol: Protocol, url: str, generator: Generator) -
     with guard.temporary_folder() as folder:
         rate_rps = side.load.rps if isinstance(side.load, Rate) else None
         turn = Turn(0, side.users, rate_rps)
-        folder_path = Path(folder)
-        order = make_order(
-            generator, scenario, protocol, url, turn, folder_path, DURATION_S, side.streams, side.processes
-        )
+        order = make_order(generator, scenario, protocol, url, turn, folder, DURATION_S, side.streams, side.processes)
         return trial.run(order)[0]
 
 
@@ -175,9 +172,9 @@ def start_nginx(generator: Generator) -> Iterator[Target]:
     with guard.temporary_folder() as folder:
         ports: dict[Protocol, int] = {"h1": process.free_port(HOST), "h2c": process.free_port(HOST)}
         ports["h2"] = process.free_port(HOST)
-        configuration = Path(folder) / "nginx.conf"
+        configuration = folder / "nginx.conf"
         configuration.write_text(_write_nginx_conf(ports, generator))
-        nginx = Server("nginx", (), frozenset({"h1"}), lambda _: ["nginx", "-p", folder, "-c", str(configuration)])
+        nginx = Server("nginx", (), frozenset({"h1"}), lambda _: ["nginx", "-p", str(folder), "-c", str(configuration)])
         launch = Launch(HOST, ports["h1"], "")
         with _start(nginx, launch, generator, folder):
             yield Target(
@@ -206,8 +203,8 @@ http {{
 
 
 @contextmanager
-def _start(entry: Server, launch: Launch, generator: Generator, folder: str) -> Iterator[None]:
-    log = Path(folder) / f"{entry.name}-{launch.port}.log"
+def _start(entry: Server, launch: Launch, generator: Generator, folder: Path) -> Iterator[None]:
+    log = folder / f"{entry.name}-{launch.port}.log"
     with process.start(entry, APP, launch, cpus=generator.placement.server, log=log, token=generator.token):
         yield
 
