@@ -91,13 +91,13 @@ def _serve(entry: Server, chosen: App, launch: Launch, settings: Settings, *, tl
             _started(screen, entry, chosen, replace(launch, tls=certificate), log, token, settings)
         )
         scheme = "https" if tls else "http"
-        screen.say(f"{entry.name} answers on {scheme}://{launch.address} after {running.ready_s:.2f} s")
-        screen.say(shlex.join(running.argv))
-        if certificate:
-            screen.say(
-                f"Trust it with: curl --cacert {certificate.authority} https://{launch.address}{chosen.ready_path}"
-            )
         try:
+            screen.say(f"{entry.name} answers on {scheme}://{launch.address} after {running.ready_s:.2f} s")
+            screen.say(shlex.join(running.argv))
+            if certificate:
+                screen.say(
+                    f"Trust it with: curl --cacert {certificate.authority} https://{launch.address}{chosen.ready_path}"
+                )
             while running.ended is None:
                 time.sleep(POLL_S)
         except KeyboardInterrupt:
