@@ -84,12 +84,17 @@ class SerialClient(ABC, Generic[Sent]):
 
     def _give_up(self, since_ns: int, failure: Failure) -> None:
         if since_ns == self.pending_since_ns > 0:
-            self._wake(failure)
+            came = self._came()
+            self._wake(Failure(failure.kind, f"{failure.detail}; found {came}") if came else failure)
+
+    @abstractmethod
+    def _came(self) -> str:
+        """What has arrived of the answer so far, for messages; empty for nothing."""
 
     def reopen(self) -> None:
         """Connect again, after the server closed the connection; raises `Failure`."""
-        self._account.reopened += 1
         self.open()
+        self._account.reopened += 1
 
     def _send(self, wire: bytes) -> Answer | Failure:
         """Write, and wait for the result that `_wake` is called with."""

@@ -100,7 +100,8 @@ class Server:
     def with_arguments(self, arguments: Sequence[str]) -> Server:
         """The same server with further arguments at the end of its command line."""
         command = self.command
-        return replace(self, command=lambda launch: [*command(launch), *arguments], arguments=tuple(arguments))
+        every = (*self.arguments, *arguments)
+        return replace(self, command=lambda launch: [*command(launch), *arguments], arguments=every)
 
     def target(self, app: App) -> str | None:
         """The callable of `app` that this server can serve; None if the app has none for its interface."""

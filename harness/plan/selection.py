@@ -81,7 +81,7 @@ def add_arguments(servers: tuple[Server, ...], given: Iterable[str]) -> tuple[Se
             raise UsageError(f"--server-args: expected arguments as in a shell, found {each} ({error})") from error
         if name not in found or not equals:
             raise UsageError(f"--server-args: expected SERVER=ARGUMENTS with any of {', '.join(found)}, found {each}")
-        found[name] = found[name].with_arguments((*found[name].arguments, *arguments))
+        found[name] = found[name].with_arguments(arguments)
     return tuple(found.values())
 
 

@@ -44,6 +44,14 @@ MOST_SEED = 2**32 - 1
 LONGEST_TEXT = 4_096
 """The longest path of Linux, and longer than any name; a variable of `--env` may be longer."""
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0}
+LEAST_BODY_BYTES = 64 * 1024
+"""Shorter bodies are not checked one by one."""
+LEAST_LOAD_MEMORY_BYTES = 128 * 1024 * 1024
+"""What a load process needs before it has users."""
+MOST_BYTES = 1 << 40
+"""More than any machine has for one load process."""
+_UNITS_BYTES = {"B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_SIZES = frozenset({"max_body", "load_memory"})
 _PATHS = frozenset({"app_dir", "python", "openapi", "locustfile", "out", "resume"})
 _TIMES = frozenset({"warmup", "duration", "slice", "ready_within", "request_timeout"})
 _ALLOWED = {
@@ -255,6 +263,24 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             title="TIME",
         ),
     ] = Conditions.request_timeout_s
+    max_body: Annotated[
+        int,
+        Meta(
+            ge=LEAST_BODY_BYTES,
+            le=MOST_BYTES,
+            description="A longer body of an answer, or message, is an error.",
+            title="SIZE",
+        ),
+    ] = Conditions.max_body_bytes
+    load_memory: Annotated[
+        int,
+        Meta(
+            ge=LEAST_LOAD_MEMORY_BYTES,
+            le=MOST_BYTES,
+            description="Memory that each load process may use.",
+            title="SIZE",
+        ),
+    ] = Conditions.load_memory_bytes
     baseline: Annotated[
         str | None,
         Meta(description="Server or app that the others are compared with. \\[the first]", title="NAME"),
@@ -291,6 +317,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             slice_s=None if self.slice == "auto" else float(self.slice),
             together=None if self.together == "auto" else self.together,
             request_timeout_s=self.request_timeout,
+            max_body_bytes=self.max_body,
+            load_memory_bytes=self.load_memory,
         )
 
 
@@ -315,7 +343,8 @@ def list_options() -> Iterator[Option]:
         meta: Meta = _HINTS[field.name].__metadata__[0]
         flag = field.default is False
         limits = _describe_limits(field.name)
-        text = f"{meta.description}{f' {limits.capitalize()}.' if limits else ''}{_describe_default(field.default)}"
+        default = f" \\[{_write_size(field.default)}]" if field.name in _SIZES else _describe_default(field.default)
+        text = f"{meta.description}{f' {limits[0].upper()}{limits[1:]}.' if limits else ''}{default}"
         yield Option(field.name, text, meta.title or "", flag, field.name in _REPEATED)
 
 
@@ -438,6 +467,8 @@ def _describe_allowed(key: str) -> str:
     """What a key may be set to, for an error message."""
     if key in _ALLOWED:
         allowed = _ALLOWED[key]
+    elif key in _SIZES:
+        allowed = "a size such as 64MiB"
     elif key in _TIMES:
         allowed = "a time such as 2s or 500ms"
     elif _find_limits(_HINTS[key]) is not None:
@@ -458,6 +489,8 @@ def _describe_limits(key: str) -> str:
     least, most = limits.ge or 0, limits.le
     if key == "precision":
         return f"from {100 * least:g}% to {100 * (most or 0):g}%"
+    if key in _SIZES:
+        return f"from {_write_size(int(least))} to {_write_size(int(most or 0))}"
     if key in _TIMES:
         return f"from {f'{1000 * least:g}ms' if least else '0s'} to {most:g}s"
     return f"from {least} to {most}" + (f", at most {MOST_NUMBERS} of them" if key in _LISTS_OF_NUMBERS else "")
@@ -513,6 +546,18 @@ def _read_time_s(text: str) -> float:
     return float(found[1]) * _UNITS_S[found[2] or "s"]
 
 
+def _read_size(text: str) -> int:
+    found = re.fullmatch(r"(\d{1,15})\s*([KMG]i?B?|B)?", text.strip(), re.IGNORECASE | re.ASCII)
+    if found is None:
+        raise ValueError(text)
+    return int(found[1]) * _UNITS_BYTES[(found[2] or "B")[0].upper()]
+
+
+def _write_size(size_bytes: int) -> str:
+    unit = next(unit for unit in "GMKB" if size_bytes % _UNITS_BYTES[unit] == 0)
+    return f"{size_bytes // _UNITS_BYTES[unit]}{unit}{'iB' if unit != 'B' else ''}"
+
+
 def _read_slice(text: str) -> float | str:
     return text if text == "auto" else _read_time_s(text)
 
@@ -521,6 +566,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "load": parse_load,
     "precision": _read_share,
     "slice": _read_slice,
+    **dict.fromkeys(_SIZES, _read_size),
     **dict.fromkeys(_TIMES - {"slice"}, _read_time_s),
 }
 """The functions that read the text of a key; each raises `ValueError` for any other text."""

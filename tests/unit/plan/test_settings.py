@@ -87,6 +87,11 @@ def test_options_are_read(tmp_path: Path, given: dict[str, str], expected: dict[
         ({"warmup": "-0"}, f"--warmup: {TIME} from 0s to 86400s, found -0"),
         ({"precision": "1000%"}, "--precision: expected a share such as 5% from 0.01% to 100%, found 1000%"),
         ({"seed": "-1"}, "--seed: expected a whole number from 0 to 4294967295, found -1"),
+        ({"max_body": "1K"}, "--max-body: expected a size such as 64MiB from 64KiB to 1024GiB, found 1K"),
+        (
+            {"load_memory": "9999999G"},
+            "--load-memory: expected a size such as 64MiB from 128MiB to 1024GiB, found 9999",
+        ),
         ({"env": ["TOKEN=\udcff"]}, "--env: expected text in UTF-8 without NUL, found something else"),
         ({"header": ["X: \udcff"]}, "--header: expected one line of text in UTF-8, found something else"),
         ({"app_dir": "\udcff"}, r"--app-dir: expected one line of text in UTF-8, found '\udcff'"),
