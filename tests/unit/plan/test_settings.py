@@ -42,6 +42,8 @@ def test_pyproject_is_read_if_there_is_no_harness_toml(tmp_path: Path) -> None:
         ({"slice": "auto"}, {"slice": "auto"}),
         ({"together": "1"}, {"together": 1}),
         ({"request_timeout": "500ms"}, {"request_timeout": 0.5}),
+        ({"max_body": "1 MiB", "load_memory": "4g"}, {"max_body": 1 << 20, "load_memory": 4 << 30}),
+        ({"max_body": "100000"}, {"max_body": 100_000}),
         ({"load": "rate=500,arrivals=poisson"}, {"load": Rate(500, "poisson")}),
     ],
 )
@@ -63,6 +65,9 @@ def test_options_are_read(tmp_path: Path, given: dict[str, str], expected: dict[
         ({"warmup": "soon"}, "--warmup: expected a time such as 2s or 500ms, found soon"),
         ({"duration": "0s"}, "--duration: expected float > 0.0, found 0s"),
         ({"users": "8,1000000000000"}, "--users: expected int <= 100000, found 8,1000000000000"),
+        ({"max_body": "much"}, "--max-body: expected a size such as 64MiB, found much"),
+        ({"max_body": "1KiB"}, "--max-body: expected int >= 65536, found 1KiB"),
+        ({"load_memory": "10MiB"}, "--load-memory: expected int >= 134217728, found 10MiB"),
         ({"slice": "soon"}, "--slice: expected a time such as 2s or 500ms, found soon"),
         ({"app_dir": "x", "rounds": "-1"}, "--rounds: expected int >= 1, found -1"),
     ],
