@@ -82,9 +82,10 @@ class Order:
         block = self.block
         candidates, turns = len(block.hosts), len(block.turns)
         slices_s = candidates * (_CONNECTING_S + block.warmup_s) + 2 * turns * block.duration_s
-        # The verification pass and the warm-up may wait for requests that are never answered. Where answers take nearly
-        # as long as the time limit, a slice with its lead-in and its end is some of these times long.
-        return slices_s + (2 * candidates + _SLOWEST_SLICE * turns) * block.request_timeout_s + _SETTING_UP_S
+        # The verification pass and the warm-up may wait for requests that are never answered and tasks that never end.
+        # Where answers take nearly as long as the time limit, a slice with its lead-in and its end is some of these
+        # times long.
+        return slices_s + (4 * candidates + _SLOWEST_SLICE * turns) * block.request_timeout_s + _SETTING_UP_S
 
 
 def run(order: Order) -> list[LoadResult]:
