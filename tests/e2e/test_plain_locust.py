@@ -137,7 +137,7 @@ class Reader(FastHttpUser):
 def test_an_answer_that_does_not_come_to_its_end_is_an_error_when_the_run_ends(tmp_path: Path) -> None:
     """Its time limit is not over yet: it is late because it waits for longer than any answer took."""
     with sending_endlessly("http1", {"slow": Endless(b"HTTP/1.1 200 OK\r\n", b"")}) as urls:
-        argv = [sys.executable, "-m", "locust", "-f", str(listing.folder("scenarios") / "plaintext.py"), "-t", "3s"]
+        argv = [sys.executable, "-m", "locust", "-f", str(listing.folder("scenarios") / "plaintext.py"), "-t", "5s"]
         done = subprocess.run(
             [*argv, "-H", urls["slow"], "--headless", "-u", "1"],
             capture_output=True,

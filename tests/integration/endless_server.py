@@ -1,4 +1,4 @@
-"""A server in a thread that sends what has no end, or never comes to it: for each kind of `tests/endless.py` a port of its own."""
+"""A server in a thread that sends what has no end, or never comes to it: each kind has a port of its own."""
 
 from __future__ import annotations
 
