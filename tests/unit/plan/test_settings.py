@@ -46,6 +46,8 @@ def test_pyproject_is_read_if_there_is_no_harness_toml(tmp_path: Path) -> None:
         ({"slice": "auto"}, {"slice": "auto"}),
         ({"together": "1"}, {"together": 1}),
         ({"request_timeout": "500ms"}, {"request_timeout": 0.5}),
+        ({"max_body": "1 MiB", "load_memory": "4g"}, {"max_body": 1 << 20, "load_memory": 4 << 30}),
+        ({"max_body": "100000"}, {"max_body": 100_000}),
         ({"load": "rate=500,arrivals=poisson"}, {"load": Rate(500, "poisson")}),
     ],
 )
