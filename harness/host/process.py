@@ -77,6 +77,10 @@ class Running:
         """How the first process ended, such as `exit status 1`; None while it runs."""
         return self._processes.ended()
 
+    def processes(self) -> set[int]:
+        """All processes of the server that are alive."""
+        return self._processes.left()
+
     def stop(self, grace_s: float = GRACE_S) -> Stopped:
         """End every process of the server; a second call changes nothing and returns the same."""
         if self._stopped is None:

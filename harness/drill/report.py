@@ -1,0 +1,238 @@
+"""The results of all drills as JSON for programs, as tables, and as Markdown."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from harness.drill.model import ENDS, Drill, Entry, Figure, Grade, Outcome, Unit, coverage
+from harness.drill.words import FORMS
+from harness.text import markdown
+from harness.text.numbers import NOTHING, percent, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from harness.model.summaries import Estimate
+
+DRILL_SCHEMA = 1
+"""The version of `drill.json`; incompatible changes increase it."""
+GRADES: Mapping[Grade, str] = {"good": "✓", "fair": "△", "bad": "✗"}
+OUTCOMES: Mapping[Outcome, str] = {"seen": "", "n/a": "–", "no-start": "?", "error": "!"}
+MEANING = (
+    "✓ nothing lost · △ nothing lost, but read on · ✗ requests lost · – not possible · ? the server did not start · "
+    "! the drill itself has a bug"
+)
+
+
+@dataclass(frozen=True)
+class DrillInfo:
+    """What `drill.json` says of a drill: all but the functions."""
+
+    name: str
+    title: str
+    procedure: str
+    figures: tuple[Figure, ...]
+
+    @classmethod
+    def of(cls, drill: Drill) -> DrillInfo:
+        return cls(drill.name, drill.title, drill.procedure, drill.figures)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What ran where, and under which load."""
+
+    python: str
+    system: str
+    cpu_model: str
+    app: str
+    """`module:callable`."""
+    path: str
+    """Of the requests; the right answer has this status."""
+    status: int
+    slow_path: str | None
+    rate_rps: float
+    workers: int
+    repeats: int
+    servers: Mapping[str, str]
+    """The names of the installed servers, and their versions."""
+    packages: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class DrillRun:
+    """`drill.json`."""
+
+    schema: int
+    id: str
+    started_at: str
+    argv: tuple[str, ...]
+    setting: Setting
+    drills: tuple[DrillInfo, ...]
+    results: tuple[Entry, ...]
+    whole: bool = True
+    """False if the run was interrupted, and repetitions are missing."""
+
+    @property
+    def servers(self) -> list[str]:
+        """In the order in which they were named."""
+        return list(dict.fromkeys(entry.server for entry in self.results))
+
+    def entry(self, drill: str, server: str) -> Entry | None:
+        return next((each for each in self.results if (each.drill, each.server) == (drill, server)), None)
+
+
+def mark(entry: Entry | None) -> str:
+    """The sign of an entry."""
+    if entry is None:
+        return ""
+    return GRADES[entry.words.grade] if entry.words else OUTCOMES[entry.outcome]
+
+
+def cell(entry: Entry | None) -> str:
+    """The text of an entry in the overview: its sign and what was seen, or why nothing was."""
+    if entry is None:
+        return ""
+    if entry.words:
+        return f"{mark(entry)} {entry.words.cell}"
+    said = {"n/a": entry.reason, "no-start": "did not start", "error": "the drill failed", "seen": ""}
+    return f"{mark(entry)} {said[entry.outcome]}".strip()
+
+
+@dataclass(frozen=True)
+class Table:
+    """Servers across; the first cell of each row is its title."""
+
+    title: str
+    servers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def overview(run: DrillRun) -> Table:
+    """One row for each drill."""
+    rows = tuple((info.title, *(cell(run.entry(info.name, server)) for server in run.servers)) for info in run.drills)
+    return Table("Deployment drills", tuple(run.servers), rows)
+
+
+def details(run: DrillRun, info: DrillInfo) -> Table:
+    """One row for each figure of a drill and each end of its requests, of one repetition, with intervals."""
+    entries = [run.entry(info.name, server) for server in run.servers]
+    rows = [
+        (figure.title, *(_form(each.seen.number(figure.name) if each else None, figure.unit) for each in entries))
+        for figure in info.figures
+    ]
+    names = dict.fromkeys(name for each in entries if each for name in each.seen.names)
+    for name in names:
+        for end in ENDS:
+            cells = [_form(each.seen.count(name, end) if each else None, "") for each in entries]
+            rows.append((f"{name}: {end}", *cells))
+    facts = ["; ".join(_with_times(each)) if each else "" for each in entries]
+    if any(facts):
+        rows.append(("also seen", *(fact or NOTHING for fact in facts)))
+    return Table(info.title, tuple(run.servers), tuple(rows))
+
+
+def _with_times(entry: Entry) -> list[str]:
+    """Each fact, and how many repetitions saw it where not all did."""
+    repetitions = len(entry.observations)
+    return [
+        fact if times == repetitions else f"{fact} ({times} of {repetitions})"
+        for fact, times in entry.seen.facts.items()
+    ]
+
+
+def _form(found: Estimate | None, unit: Unit) -> str:
+    if found is None:
+        return NOTHING
+    form = FORMS[unit]
+    middle = form(found.median)
+    return middle if found.low == found.high else f"{middle} ({form(found.low)} – {form(found.high)})"
+
+
+def sentences(run: DrillRun) -> list[tuple[str, str, str]]:
+    """For each entry that is not good: its sign and place, what it means, and which option changes it."""
+    titles = {info.name: info.title for info in run.drills}
+    return [
+        (f"{mark(each)} {each.server} · {titles[each.drill]}", each.words.meaning, each.words.option)
+        for each in run.results
+        if each.words and each.words.grade != "good"
+    ]
+
+
+def explain_intervals(run: DrillRun) -> str:
+    """What the numbers in parentheses are."""
+    repeats = run.setting.repeats
+    if repeats == 1:
+        return "One repetition: there are no intervals."
+    return (
+        f"Numbers are medians of {plural(repeats, 'repetition')}, with the least and the greatest, which hold the true "
+        f"median with a probability of {percent(coverage(repeats))} (of 94 % with 5 repetitions)."
+    )
+
+
+def lead(run: DrillRun) -> str:
+    """What was done, in a line."""
+    setting = run.setting
+    slow = f" and {setting.slow_path}" if setting.slow_path else ""
+    return (
+        f"{run.started_at[:10]} · {setting.cpu_model} · {setting.python} · {setting.app}: GET {setting.path}{slow} · "
+        f"{setting.rate_rps:g} requests/s · {plural(setting.workers, 'worker')}"
+    )
+
+
+def encode(run: DrillRun) -> bytes:
+    """The contents of `drill.json`."""
+    return msgspec.json.format(msgspec.json.encode(run), indent=2)
+
+
+def write(run: DrillRun, directory: Path) -> Path:
+    """Write `drill.json` and `drill.md` into a folder; return the path of the page."""
+    (directory / "drill.json").write_bytes(encode(run))
+    page = directory / "drill.md"
+    page.write_text(_render_markdown(run), encoding="utf-8")
+    return page
+
+
+def _render_markdown(run: DrillRun) -> str:
+    """The contents of `drill.md`."""
+    escape, code = markdown.escape, markdown.code
+    blocks = [
+        "# Deployment drills",
+        escape(lead(run)),
+        "" if run.whole else "**Interrupted: missing repetitions were not tried.**",
+        _markdown_table(overview(run)),
+        MEANING,
+        "## What it means",
+        markdown.bullets(
+            f"**{escape(place)}**: {escape(meaning)}{f' Option: {escape(option)}.' if option else ''}"
+            for place, meaning, option in sentences(run)
+        ),
+        "## Numbers",
+        explain_intervals(run),
+    ]
+    for info in run.drills:
+        blocks += [f"### {info.title}", escape(info.procedure), _markdown_table(details(run, info))]
+        blocks.append(
+            markdown.bullets(
+                f"{mark(each)} **{each.server}**: {escape(each.reason.partition(chr(10))[0])}"
+                for each in run.results
+                if each.drill == info.name and each.reason
+            )
+        )
+    blocks += [
+        "## Commands",
+        markdown.bullets(
+            f"**{each.server}**, {each.drill}: {code(shlex.join(each.argv))}" for each in run.results if each.argv
+        ),
+    ]
+    return "\n\n".join(filter(None, blocks)) + "\n"
+
+
+def _markdown_table(table: Table) -> str:
+    rows = [list(map(markdown.escape, row)) for row in table.rows]
+    return markdown.table(["", *map(markdown.escape, table.servers)], rows)

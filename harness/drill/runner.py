@@ -1,0 +1,90 @@
+"""Carries out every drill on every server, several times, and keeps what was seen."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import traceback
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from harness.drill import experiments
+from harness.drill.model import Drill, Entry, NotApplicable
+from harness.model.errors import LoadError, ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from harness.drill.site import Site
+
+
+@cache
+def drills() -> tuple[Drill, ...]:
+    """All drills of the modules in `experiments/`, in their order."""
+    names = [info.name for info in pkgutil.iter_modules(experiments.__path__) if not info.name.startswith("_")]
+    found = [importlib.import_module(f"{experiments.__name__}.{name}").DRILL for name in names]
+    return tuple(sorted(found, key=lambda drill: (drill.order, drill.name)))
+
+
+@dataclass
+class Runner:
+    """Which drills run on which sites, and what was seen so far."""
+
+    sites: Sequence[Site]
+    drills: Sequence[Drill]
+    repeats: int
+    not_installed: Mapping[str, str]
+    """The servers that are not installed, with the reason to show."""
+    watch: Callable[[str], None]
+    """Called with the place, `uvicorn · graceful-stop · 1 of 3`, before each repetition."""
+    _found: dict[tuple[str, str], Entry] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> int:
+        """How often `watch` is called at most."""
+        return self.repeats * len(self.sites) * len(self.drills)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """What was seen so far, by drill and server, in words too."""
+        keys = ((drill, site) for drill in self.drills for site in self.sites)
+        return [
+            replace(entry, words=drill.explain(site.family, entry.seen) if entry.observations else None)
+            for drill, site in keys
+            if (entry := self._found.get((drill.name, site.server.name)))
+        ]
+
+    def run(self) -> None:
+        """Carry out all repetitions in turns; if an exception ends this, `entries` has what was seen."""
+        for repetition in range(self.repeats):
+            for drill in self.drills:
+                # Each repetition begins with another server.
+                first = repetition % len(self.sites)
+                for site in [*self.sites[first:], *self.sites[:first]]:
+                    self.watch(f"{site.server.name} · {drill.name} · {repetition + 1} of {self.repeats}")
+                    self._repeat(drill, site)
+
+    def _repeat(self, drill: Drill, site: Site) -> None:
+        key = drill.name, site.server.name
+        before = self._found.get(key, Entry(site.server.name, drill.name, "seen"))
+        if before.outcome == "seen":
+            self._found[key] = self._carry_out(drill, site, before)
+
+    def _carry_out(self, drill: Drill, site: Site, before: Entry) -> Entry:
+        """What was seen with one repetition more; a server that fails once is not tried again."""
+        if reason := self.not_installed.get(site.server.name):
+            return replace(before, outcome="n/a", reason=reason)
+        begun = len(site.argv)
+        try:
+            observation = drill.run(site)
+        except NotApplicable as reason:
+            return replace(before, outcome="n/a", reason=str(reason))
+        except ServerError as error:
+            return replace(before, outcome="no-start", reason=f"{error}\n{error.log_tail}".strip())
+        except LoadError as error:
+            return replace(before, outcome="error", reason=str(error))
+        except Exception:  # noqa: BLE001 - other drills go on, and the command reports it
+            return replace(before, outcome="error", reason=traceback.format_exc())
+        argv = before.argv or site.argv[begun]
+        return replace(before, argv=argv, observations=(*before.observations, observation))
