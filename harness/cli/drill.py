@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -101,6 +102,7 @@ def drill_(
                 workers,
                 rate,
                 path or target.ready_path,
+                None if user_app else HTTPStatus.OK,
                 slow_path=slow_path or (None if user_app else _SLOW_PATHS.get(target.name)),
                 ready_within_s=settings.ready_within,
             )
@@ -143,7 +145,6 @@ def _drill_run(started: datetime, runner: Runner, target: App, *, whole: bool) -
         cpu_model=facts.read_processor().model or platform.machine(),
         app=target.target,
         path=site.path,
-        status=site.status,
         slow_path=site.slow_path,
         rate_rps=site.rate_rps,
         workers=site.workers,

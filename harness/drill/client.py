@@ -26,7 +26,12 @@ CONNECTIONS = 32
 """Connections that are kept; when all are busy, others are opened for as long as they are needed."""
 MOST_BODY_BYTES = 16 * 1024 * 1024
 """A longer answer is an error: it would fill the memory."""
+SERVER_ERROR = 500
 _LEAD_NS = 50_000_000
+
+
+class ClosedError(ConnectionError):
+    """The server has closed the connection with a request in flight."""
 
 
 class Connection:
@@ -43,9 +48,9 @@ class Connection:
         open_ = self._reader.exception() is None and not self._reader.at_eof()
         return open_ and self._http.our_state is h11.IDLE and self._http.their_state is h11.IDLE
 
-    async def fetch(self, host: str, requests: dict[str, Any]) -> tuple[int, bytes]:
+    async def fetch(self, authority: str, requests: dict[str, Any]) -> tuple[int, bytes]:
         """Status and body of the answer; raises `ConnectionError` where the connection ends before it does."""
-        headers = [("Host", host), *requests["headers"]]
+        headers = [("Host", authority), *requests["headers"]]
         head = self._http.send(h11.Request(method="GET", target=requests["path"], headers=headers))
         self._writer.write((head or b"") + (self._http.send(h11.EndOfMessage()) or b""))
         status, body = 0, bytearray()
@@ -53,7 +58,7 @@ class Connection:
             if event is h11.NEED_DATA:
                 data = await self._reader.read(65_536)
                 if not data and self._http.their_state is not h11.SEND_BODY:
-                    raise ConnectionResetError("connection closed without an answer")
+                    raise ClosedError
                 self._http.receive_data(data)
             elif isinstance(event, h11.Response):
                 status = event.status_code
@@ -75,14 +80,26 @@ class Client:
     def __init__(self, specification: dict[str, Any]) -> None:
         self._host = specification["host"]
         self._port = specification["port"]
+        self._authority = f"{self._host}:{self._port}"
         self._timeout_s = specification["timeout_s"]
         self._kept: deque[Connection] = deque()
         self.ends: list[tuple[str, int, int, str, str]] = []
         self.lag_ns = 0
 
-    async def prepare(self, requests: dict[str, Any]) -> None:
-        """Open the connections that are kept, with a request on each that is not counted."""
-        await asyncio.gather(*(self.exchange(requests, time.monotonic_ns()) for _ in range(CONNECTIONS)))
+    async def prepare(self, kinds: list[dict[str, Any]]) -> None:
+        """Learn which status is right where none is given, and open the connections that are kept.
+
+        These requests are not counted. Raises `SystemExit` for an answer that cannot be the right one.
+        """
+        for each in kinds:
+            if each["status"] is None:
+                connection = await self._open()
+                status, _ = await connection.fetch(self._authority, each)
+                connection.close()
+                if status >= SERVER_ERROR:
+                    sys.exit(f"GET {each['path']} was answered with status {status}")
+                each["status"] = status
+        await asyncio.gather(*(self.exchange(kinds[0], time.monotonic_ns()) for _ in range(CONNECTIONS)))
         self.ends.clear()
         self.lag_ns = 0
 
@@ -101,23 +118,24 @@ class Client:
     async def exchange(self, requests: dict[str, Any], intended_ns: int) -> None:
         """Send one request and record how it ended."""
         self.lag_ns = max(self.lag_ns, time.monotonic_ns() - intended_ns)
-        end, detail, connection = "right", "", None
+        end, detail, connection, kept = "right", "", None, True
         left_s = self._timeout_s - (time.monotonic_ns() - intended_ns) / 1e9
         try:
             async with asyncio.timeout(max(0, left_s)):
-                try:
-                    connection = self._take() or await self._open()
-                except ConnectionRefusedError:
-                    end, detail = "refused", "connection refused"
-                else:
-                    answer = await connection.fetch(f"{self._host}:{self._port}", requests)
-                    if wrong := _compare(answer, requests):
-                        end, detail = "error", wrong
+                connection = self._take()
+                if connection is None:
+                    kept, connection = False, await self._open()
+                answer = await connection.fetch(self._authority, requests)
+                if wrong := _compare(answer, requests):
+                    end, detail = "error", wrong
+        except ConnectionRefusedError:
+            end, detail = "refused", "connection refused"
         except TimeoutError:
             end = "unanswered"
             detail = "no answer" if connection else "no connection"
         except ConnectionError as error:
-            end, detail = "reset", error.strerror or str(error)
+            found = "closed" if isinstance(error, ClosedError) else "reset"
+            end, detail = "reset", f"{'kept' if kept else 'new'} connection {found} without an answer"
         except h11.RemoteProtocolError as error:
             cut = "closed" in str(error)  # an end of the connection in the middle of an answer
             end, detail = ("reset", "connection closed in mid-answer") if cut else ("error", f"malformed: {error}")
@@ -163,7 +181,7 @@ async def _end_of_input(stop: asyncio.Event) -> None:
 
 async def _run(specification: dict[str, Any]) -> None:
     client, stop = Client(specification), asyncio.Event()
-    await client.prepare(specification["requests"][0])
+    await client.prepare(specification["requests"])
     print("ready", flush=True)
     start_ns = time.monotonic_ns() + _LEAD_NS
     await asyncio.gather(

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.drill.model import Exchange, Requests, Tally
+from harness.drill.model import Exchange, Requests
 from harness.host import guard
 from harness.model.errors import LoadError
 
@@ -35,26 +35,20 @@ class Traffic:
     lag_ms: float = 0.0
     """The longest time by which a request was started later than it was due: the client's own delay."""
 
-    def during(self, since_ns: int, until_ns: int, name: str | None = None) -> list[Exchange]:
-        """Those in flight at `since_ns` and those due from then until `until_ns`, of this name or of all."""
-        return [
-            each
-            for each in self.exchanges
-            if each.ended_ns >= since_ns and each.intended_ns < until_ns and name in (None, each.requests)
-        ]
-
-    def in_flight(self, at_ns: int, name: str | None = None) -> list[Exchange]:
+    def in_flight(self, at_ns: int) -> list[Exchange]:
         """Those that were due before `at_ns` and ended after it."""
-        return self.during(at_ns, at_ns, name)
+        return [each for each in self.exchanges if each.intended_ns < at_ns <= each.ended_ns]
 
-    def tally(self, name: str, since_ns: int, until_ns: int) -> Tally:
-        """Count the requests of a name `during` a time."""
-        return Tally.of(name, self.during(since_ns, until_ns, name))
+    def due(self, since_ns: int, until_ns: int, name: str | None = None) -> list[Exchange]:
+        """Those that were due in this time, of this name or of all."""
+        return [
+            each for each in self.exchanges if since_ns <= each.intended_ns < until_ns and name in (None, each.requests)
+        ]
 
 
 @contextmanager
 def sending(launch: Launch, requests: Sequence[Requests], token: str) -> Iterator[Traffic]:
-    """Send requests for as long as the block lasts; then, when all have ended, the traffic has its exchanges.
+    """Send requests for as long as the block lasts; after it, when all have ended, the traffic has its exchanges.
 
     Raises `LoadError` if the client fails.
     """
@@ -96,7 +90,7 @@ def _failed(process: subprocess.Popen[bytes]) -> LoadError:
     process.kill()
     _, errors = process.communicate()
     lines = errors.decode(errors="replace").strip().splitlines()
-    return LoadError(f"expected the drill's client to run, found {lines[-1] if lines else 'that it ended'}", "")
+    return LoadError(f"expected right answers before the load, found {lines[-1] if lines else 'that the client ended'}")
 
 
 def now_ns() -> int:

@@ -23,7 +23,8 @@ ENDS: tuple[End, ...] = get_args(End)
 Grade = Literal["good", "fair", "bad"]
 """Nothing is lost; nothing is lost that a client in front cannot try again, or it takes long; requests are lost."""
 Outcome = Literal["seen", "n/a", "no-start", "error"]
-"""The drill was carried out; the server cannot do it; it did not start; the drill itself has a bug."""
+"""The drill was carried out; the server cannot do it; it did not start; the drill could not be carried
+out."""
 Unit = Literal["s", "ms", "bytes", "/s", ""]
 
 
@@ -34,7 +35,8 @@ class Requests:
     name: str
     path: str
     rate_rps: float
-    status: int = 200
+    status: int | None = None
+    """The right answer's status; None means that of the first answer, before the load."""
     body: str | None = None
     """The right answer's body in Latin-1; None means that any complete body will do."""
     headers: tuple[tuple[str, str], ...] = ()
@@ -108,6 +110,8 @@ class Observation:
     """By the names of the drill's `figures`; a number that was not reached in time is missing."""
     facts: tuple[str, ...] = ()
     """What else was seen, in words, such as `the whole server ended with exit status 0`."""
+    lag_ms: float = 0.0
+    """The longest time by which the client sent a request later than it was due; the runner fills it in."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from harness.drill.model import ENDS, Drill, Entry, Figure, Grade, Outcome, Unit, coverage
-from harness.drill.words import FORMS
+from harness.drill.words import FORMS, seconds
 from harness.text import markdown
 from harness.text.numbers import NOTHING, percent, plural
 
@@ -25,7 +25,7 @@ GRADES: Mapping[Grade, str] = {"good": "✓", "fair": "△", "bad": "✗"}
 OUTCOMES: Mapping[Outcome, str] = {"seen": "", "n/a": "–", "no-start": "?", "error": "!"}
 MEANING = (
     "✓ nothing lost · △ nothing lost, but read on · ✗ requests lost · – not possible · ? the server did not start · "
-    "! the drill itself has a bug"
+    "! the drill could not be carried out"
 )
 
 
@@ -53,8 +53,7 @@ class Setting:
     app: str
     """`module:callable`."""
     path: str
-    """Of the requests; the right answer has this status."""
-    status: int
+    """Of the requests."""
     slow_path: str | None
     rate_rps: float
     workers: int
@@ -100,7 +99,7 @@ def cell(entry: Entry | None) -> str:
         return ""
     if entry.words:
         return f"{mark(entry)} {entry.words.cell}"
-    said = {"n/a": entry.reason, "no-start": "did not start", "error": "the drill failed", "seen": ""}
+    said = {"n/a": entry.reason, "no-start": "did not start", "error": "not carried out", "seen": ""}
     return f"{mark(entry)} {said[entry.outcome]}".strip()
 
 
@@ -164,6 +163,18 @@ def sentences(run: DrillRun) -> list[tuple[str, str, str]]:
     ]
 
 
+LATE_MS = 100.0
+"""A client that sends a request later than this has waited for a processor."""
+
+
+def explain_lag(run: DrillRun) -> str:
+    """Where the client itself was late, what to think of the numbers; else empty."""
+    late = max((each.lag_ms for entry in run.results for each in entry.observations), default=0.0)
+    if late <= LATE_MS:
+        return ""
+    return f"The client was up to {seconds(late / 1000)} late: the machine was busy, and times are too long by as much."
+
+
 def explain_intervals(run: DrillRun) -> str:
     """What the numbers in parentheses are."""
     repeats = run.setting.repeats
@@ -209,11 +220,12 @@ def _render_markdown(run: DrillRun) -> str:
         MEANING,
         "## What it means",
         markdown.bullets(
-            f"**{escape(place)}**: {escape(meaning)}{f' Option: {escape(option)}.' if option else ''}"
+            f"**{escape(place)}**: {escape(meaning)}{f' What changes it: {escape(option)}.' if option else ''}"
             for place, meaning, option in sentences(run)
         ),
         "## Numbers",
         explain_intervals(run),
+        explain_lag(run),
     ]
     for info in run.drills:
         blocks += [f"### {info.title}", escape(info.procedure), _markdown_table(details(run, info))]

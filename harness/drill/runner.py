@@ -75,7 +75,7 @@ class Runner:
         """What was seen with one repetition more; a server that fails once is not tried again."""
         if reason := self.not_installed.get(site.server.name):
             return replace(before, outcome="n/a", reason=reason)
-        begun = len(site.argv)
+        begun, sent = len(site.argv), len(site.traffic)
         try:
             observation = drill.run(site)
         except NotApplicable as reason:
@@ -86,5 +86,6 @@ class Runner:
             return replace(before, outcome="error", reason=str(error))
         except Exception:  # noqa: BLE001 - other drills go on, and the command reports it
             return replace(before, outcome="error", reason=traceback.format_exc())
-        argv = before.argv or site.argv[begun]
-        return replace(before, argv=argv, observations=(*before.observations, observation))
+        lag_ms = max((traffic.lag_ms for traffic in site.traffic[sent:]), default=0.0)
+        seen = (*before.observations, replace(observation, lag_ms=lag_ms))
+        return replace(before, argv=before.argv or site.argv[begun], observations=seen)

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
+import psutil
 from packaging.requirements import Requirement
 
 from harness.drill.load import sending
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     import signal
     from collections.abc import Callable, Iterator
     from collections.abc import Set as AbstractSet
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from harness.drill.load import Traffic
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 POLL_S = 0.02
+LIMIT_S = 40.0
+"""What a server has not done by then it does not do; gunicorn waits for up to 30 s."""
+FIND_S = 10.0
+"""Workers that have answered before answer again within this time."""
 SETTLE_S = 1.0
 """Load before something is done to the server, and after it is as it was."""
 SLOW_RPS = 10.0
@@ -52,13 +56,15 @@ class Site:
     """Requests per second, well below what the server can do."""
     path: str
     """Of ordinary requests."""
-    status: int = 200
-    """Of their right answer."""
+    status: int | None = None
+    """Of their right answer; None means that of the first."""
     slow_path: str | None = None
     """Of requests that take about a second; None if none is known."""
     ready_within_s: float | None = None
     argv: list[tuple[str, ...]] = field(default_factory=list)
     """The command lines of the servers that were started."""
+    traffic: list[Traffic] = field(default_factory=list)
+    """All load that was sent."""
 
     @property
     def family(self) -> str:
@@ -90,6 +96,16 @@ class Site:
             return None
         return replace(self.requests, name="slow requests", path=self.slow_path, rate_rps=SLOW_RPS, body=None)
 
+    @property
+    def mixed_requests(self) -> list[Requests]:
+        """Ordinary requests, and slow ones if there are any."""
+        return [self.requests, *([self.slow_requests] if self.slow_requests else [])]
+
+    @property
+    def settle_s(self) -> float:
+        """Load before something is done to the server: as long as the slowest request, and longer."""
+        return SETTLE_S + (1.0 if self.slow_path else 0.0)
+
     @contextmanager
     def serving(self, *options: str, workers: int = 1) -> Iterator[Served]:
         """A running server with further options, stopped at the end of the block.
@@ -117,9 +133,12 @@ class Served:
         self.launch = launch
         self._site = site
 
-    def load(self, *requests: Requests) -> AbstractContextManager[Traffic]:
+    @contextmanager
+    def load(self, *requests: Requests) -> Iterator[Traffic]:
         """Steady open load for as long as the block lasts, the site's ordinary requests if none are given."""
-        return sending(self.launch, requests or (self._site.requests,), self._site.token)
+        with sending(self.launch, requests or (self._site.requests,), self._site.token) as traffic:
+            self._site.traffic.append(traffic)
+            yield traffic
 
     def signal(self, number: signal.Signals, pid: int | None = None) -> int:
         """Send a signal to a process, the first one if none is given; return the time, as of `load.now_ns`."""
@@ -142,6 +161,29 @@ class Served:
         readiness = Readiness(self._site.app, self.launch, time.perf_counter(), self.processes)
         return readiness.workers()
 
+    def all_workers(self) -> set[int]:
+        """The processes that take connections; raises `NotApplicable` if fewer are found than were asked for."""
+        seen: set[int] = set()
+
+        def are_seen() -> bool:
+            seen.update(self.workers())
+            return len(seen) >= self.launch.workers
+
+        if self.await_(are_seen, FIND_S) is None:
+            raise NotApplicable("its workers cannot be told apart")
+        return seen
+
+    def busiest_worker(self) -> int:
+        """The worker with the most connections."""
+        return max(self.all_workers(), key=lambda pid: len(psutil.Process(pid).net_connections("tcp")))
+
+    def await_replaced(self, before: AbstractSet[int], number: int, within_s: float) -> int | None:
+        """When all workers of before have ended and this many others take connections; None as in `await_workers`."""
+        began = time.monotonic()
+        gone = self.await_(lambda: self.ended is not None or not before & self.processes(), within_s)
+        left_s = within_s - (time.monotonic() - began)
+        return self.await_workers(number, left_s, without=before) if gone else None
+
     def await_workers(self, number: int, within_s: float, *, without: AbstractSet[int] = frozenset()) -> int | None:
         """When this many workers take connections, besides those `without`, which are dead or to be replaced.
 
@@ -154,7 +196,8 @@ class Served:
             seen = (seen | self.workers()) & self.processes() - without
             return len(seen) >= number
 
-        return self.await_(lambda: are_up() or self.ended is not None, within_s) if not self.ended else None
+        at_ns = self.await_(lambda: self.ended is not None or are_up(), within_s)
+        return at_ns if self.ended is None else None
 
     def await_(self, condition: Callable[[], object], within_s: float) -> int | None:
         """When a condition has become true; None if it has not within this time."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from harness.text.numbers import count, join, plural, significant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from harness.drill.model import Tally, Unit
+    from harness.drill.model import Seen, Tally, Unit
 
 BAD_ENDS = ("reset", "unanswered", "error")
 
 
-def counted(tally: Tally) -> str:
+def list_lost(tally: Tally) -> str:
     """`3 reset and 1 unanswered`: the requests that were lost, by how they ended."""
     found = {end: getattr(tally, end) for end in BAD_ENDS}
     return join([f"{count(number)} {end}" for end, number in found.items() if number]) or "none"
@@ -25,7 +25,17 @@ def seconds(value: float) -> str:
     return f"{significant(value)} s" if value >= 1 else f"{significant(1000 * value)} ms"
 
 
-def option_of(options: Mapping[str, str], family: str) -> str:
+def count_times(seen: Seen, noun: str) -> str:
+    """`3 stops`: the repetitions, as what they were."""
+    return plural(len(seen.observations), noun)
+
+
+def count_on(kind: Literal["new", "kept"], tally: Tally) -> int:
+    """Requests that were reset on connections opened for them, or on those that had brought answers before."""
+    return sum(number for detail, number in tally.details.items() if detail.startswith(f"{kind} connection"))
+
+
+def choose_option(options: Mapping[str, str], family: str) -> str:
     """What a drill knows about this server's options."""
     return options.get(family, f"not known for {family}: see its documentation")
 
@@ -38,5 +48,3 @@ FORMS: Mapping[Unit, Callable[[float], str]] = {
     "": count,
 }
 """How a number of each unit is written."""
-
-__all__ = ["BAD_ENDS", "FORMS", "counted", "option_of", "plural", "seconds"]

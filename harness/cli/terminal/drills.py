@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table as Grid
 from rich.text import Text
 
-from harness.drill.report import MEANING, explain_intervals, lead, overview, sentences
+from harness.drill.report import MEANING, explain_intervals, explain_lag, lead, overview, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -38,9 +38,9 @@ def show_drill_run(screen: Screen, run: DrillRun, page: Path) -> None:
     screen.say(lead(run), style="dim")
     table = overview(run)
     grid = Grid(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    grid.add_column("", overflow="fold", ratio=1)
+    grid.add_column("", no_wrap=True)
     for server in table.servers:
-        grid.add_column(server, overflow="fold", ratio=1)
+        grid.add_column(server, overflow="fold")
     for title, *cells in table.rows:
         grid.add_row(title, *(Text(text, _COLOURS.get(text[:1], "")) for text in cells))
     screen.table(grid)
@@ -48,11 +48,11 @@ def show_drill_run(screen: Screen, run: DrillRun, page: Path) -> None:
         screen.say(f"\n{place}", style="bold")
         screen.paragraph(meaning)
         if option:
-            screen.paragraph(f"Option: {option}")
+            screen.paragraph(f"What changes it: {option}")
     if not run.whole:
         screen.say("\nInterrupted: missing repetitions were not tried.")
     screen.say(f"\n{MEANING}")
-    screen.paragraph(explain_intervals(run))
+    screen.paragraph(" ".join([explain_intervals(run), explain_lag(run)]))
     screen.say(f"All numbers: {page}")
 
 
