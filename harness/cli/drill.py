@@ -32,8 +32,16 @@ FAULTY_DRILL = 4
 """Exit status if a drill has a bug; all others were tried."""
 NOT_STARTED = 5
 """Exit status if an installed server did not start; all others were tried."""
-_SLOW_PATHS = {"asgi": "/delay/1000"}
-"""Of the apps of the catalogue: a path that takes a second."""
+_PATHS = {
+    "asgi": {
+        "slow_path": "/delay/1000",
+        "large_path": "/bytes/1000000",
+        "upload_path": "/echo",
+        "websocket_path": "/ws/echo",
+        "busy_path": "/cpu/40000",
+    }
+}
+"""Of the apps of the catalogue: paths for drills that need others than the ordinary one."""
 _OPTIONS = {option.key: option for option in list_options()}
 """The options of `harness run`, for their help texts."""
 
@@ -59,6 +67,18 @@ def drill_(
     ] = None,
     slow_path: Annotated[
         str | None, typer.Option(help="Path whose answer takes about a second, for requests in flight.", metavar="PATH")
+    ] = None,
+    large_path: Annotated[
+        str | None, typer.Option(help="Path with a large answer, for slow readers. [--path]", metavar="PATH")
+    ] = None,
+    upload_path: Annotated[
+        str | None, typer.Option(help="Path that takes a body by POST, for slow senders. [--path]", metavar="PATH")
+    ] = None,
+    websocket_path: Annotated[
+        str | None, typer.Option(help="Path of a WebSocket, for idle ones.", metavar="PATH")
+    ] = None,
+    busy_path: Annotated[
+        str | None, typer.Option(help="Path whose answer takes work, for the overload. [--path]", metavar="PATH")
     ] = None,
     rate: Annotated[float, typer.Option(help="Requests per second: well below capacity.", min=1, max=2000)] = 200,
     workers: Annotated[int, typer.Option(help="Worker processes, where a drill has any.", min=1, max=64)] = 2,
@@ -90,6 +110,14 @@ def drill_(
     folder = out / f"{started:%Y-%m-%dT%H-%M-%S}-drill"
     with files.writing(out):
         (folder / "logs").mkdir(parents=True)
+    known = {} if user_app else _PATHS.get(target.name, {})
+    paths = {
+        "slow_path": slow_path,
+        "large_path": large_path,
+        "upload_path": upload_path,
+        "websocket_path": websocket_path,
+        "busy_path": busy_path,
+    }
     with guard.guard() as token:
         sites = [
             Site(
@@ -103,7 +131,7 @@ def drill_(
                 rate,
                 path or target.ready_path,
                 None if user_app else HTTPStatus.OK,
-                slow_path=slow_path or (None if user_app else _SLOW_PATHS.get(target.name)),
+                **{name: given or known.get(name) for name, given in paths.items()},
                 ready_within_s=settings.ready_within,
             )
             for server in chosen

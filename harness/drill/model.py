@@ -40,6 +40,8 @@ class Requests:
     body: str | None = None
     """The right answer's body in Latin-1; None means that any complete body will do."""
     headers: tuple[tuple[str, str], ...] = ()
+    users: int = 0
+    """In a closed loop: so many are in flight all the time, whatever the rate; 0 in an open loop."""
 
 
 @dataclass(frozen=True)
