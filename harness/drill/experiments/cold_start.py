@@ -85,8 +85,8 @@ DRILL = Drill(
     "cold-start",
     "Cold start",
     f"{STARTS} starts of one worker, asked every 10 ms. Measured: the median time from exec to the first right answer, "
-    "and the time that the app's module takes to be imported without a server. Files are in the page cache, and bytecode "
-    "is compiled.",
+    "and the time that the app's module takes to be imported without a server. Files are in the page cache, and "
+    "bytecode is compiled.",
     (
         Figure("ready_s", "first right answer"),
         Figure("slowest_s", "slowest of 5"),

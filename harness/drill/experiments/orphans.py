@@ -29,7 +29,7 @@ _OPTIONS = {
 }
 _MEANING = (
     "Nobody can reload or stop them by their parent, and they hold the port with the old code. In a container, or "
-    "under systemd (KillMode=control-group), they are killed with it; elsewhere see that the supervisor ends the whole group."
+    "under systemd (KillMode=control-group), they are killed with it; elsewhere the supervisor has to end the whole group."
 )
 
 
