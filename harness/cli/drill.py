@@ -34,11 +34,11 @@ NOT_STARTED = 5
 """Exit status if an installed server did not start; all others were tried."""
 _PATHS = {
     "asgi": {
-        "slow_path": "/delay/1000",
-        "large_path": "/bytes/1000000",
-        "upload_path": "/echo",
-        "websocket_path": "/ws/echo",
-        "busy_path": "/cpu/40000",
+        "slow": "/delay/1000",
+        "large": "/bytes/1000000",
+        "upload": "/echo",
+        "websocket": "/ws/echo",
+        "busy": "/cpu/40000",
     }
 }
 """Of the apps of the catalogue: paths for drills that need others than the ordinary one."""
@@ -111,13 +111,6 @@ def drill_(
     with files.writing(out):
         (folder / "logs").mkdir(parents=True)
     known = {} if user_app else _PATHS.get(target.name, {})
-    paths = {
-        "slow_path": slow_path,
-        "large_path": large_path,
-        "upload_path": upload_path,
-        "websocket_path": websocket_path,
-        "busy_path": busy_path,
-    }
     with guard.guard() as token:
         sites = [
             Site(
@@ -131,7 +124,11 @@ def drill_(
                 rate,
                 path or target.ready_path,
                 None if user_app else HTTPStatus.OK,
-                **{name: given or known.get(name) for name, given in paths.items()},
+                slow_path=slow_path or known.get("slow"),
+                large_path=large_path or known.get("large"),
+                upload_path=upload_path or known.get("upload"),
+                websocket_path=websocket_path or known.get("websocket"),
+                busy_path=busy_path or known.get("busy"),
                 ready_within_s=settings.ready_within,
             )
             for server in chosen

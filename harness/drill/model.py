@@ -21,7 +21,7 @@ request in flight; nothing within the request timeout; any other answer."""
 ENDS: tuple[End, ...] = get_args(End)
 
 Grade = Literal["good", "fair", "bad"]
-"""Nothing is lost; nothing is lost that a client in front cannot try again, or it takes long; requests are lost."""
+"""No danger; no danger, but somebody who deploys it should know; a danger: requests are lost, or users locked out."""
 Outcome = Literal["seen", "n/a", "no-start", "error"]
 """The drill was carried out; the server cannot do it; it did not start; the drill could not be carried
 out."""
@@ -123,6 +123,8 @@ class Figure:
     name: str
     title: str
     unit: Unit = "s"
+    charted: bool = False
+    """Does the chart show it? Where no figure of a drill is shown, the chart has the requests that were lost."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ _OPTIONS = {
 }
 _MEANING = (
     "Nobody can reload or stop them by their parent, and they hold the port with the old code. In a container, or "
-    "under systemd (KillMode=control-group), they are killed with it; elsewhere the supervisor has to end the whole group."
+    "under systemd (KillMode=control-group), they are killed with it; else the supervisor has to end the whole group."
 )
 
 
@@ -80,7 +80,7 @@ DRILL = Drill(
     "Orphans",
     f"SIGKILL for the first process alone, as of a supervisor in a hurry or of the kernel without memory, then load "
     f"for {LOOK_S:g} s or until all processes have ended. Seen: whether the workers that it leaves go on serving.",
-    (Figure("served_s", "answers for"), Figure("gone_s", "until all have ended")),
+    (Figure("served_s", "answers for", charted=True), Figure("gone_s", "until all have ended")),
     _run,
     _explain,
     order=8,

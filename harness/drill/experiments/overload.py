@@ -135,8 +135,8 @@ DRILL = Drill(
     f"and for {OVERLOAD_S:g} s twice of it. Counted: the requests due in these, and the time until others are answered "
     "as before.",
     (
-        Figure("capacity_rps", "capacity", "/s"),
-        Figure("answered_rps", "answered in the overload", "/s"),
+        Figure("capacity_rps", "capacity", "/s", charted=True),
+        Figure("answered_rps", "answered in the overload", "/s", charted=True),
         Figure("before_ms", "p99 before", "ms"),
         Figure("p99_ms", "p99 in the overload", "ms"),
         Figure("normal_s", "until normal again"),

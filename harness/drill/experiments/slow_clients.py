@@ -104,8 +104,8 @@ DRILL = Drill(
     f"Load beside {SLOW_CLIENTS} connections, first without them, then with headers and bodies that come in at one "
     "byte a second, then with answers that are read so. Counted: the honest requests, and their response times.",
     (
-        Figure("p99_ms", "p99 without", "ms"),
-        *(Figure(f"{name}_ms", f"p99, slow {title}", "ms") for name, title in _VARIANTS.items()),
+        Figure("p99_ms", "p99 without", "ms", charted=True),
+        *(Figure(f"{name}_ms", f"p99, slow {title}", "ms", charted=True) for name, title in _VARIANTS.items()),
     ),
     _run,
     _explain,
