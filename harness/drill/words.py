@@ -17,7 +17,7 @@ BAD_ENDS = ("reset", "unanswered", "error")
 def list_lost(tally: Tally) -> str:
     """`3 reset and 1 unanswered`: the requests that were lost, by how they ended."""
     found = {end: getattr(tally, end) for end in BAD_ENDS}
-    return join([f"{count(number)} {end}" for end, number in found.items() if number]) or "none"
+    return join([f"{count(number)} {end}" for end, number in found.items() if number] or ["none"])
 
 
 def seconds(value: float) -> str:
