@@ -91,6 +91,9 @@ def _explain(family: str, seen: Seen) -> Words:
             f"waited without an answer, although nothing else was going on. {join(each) if each else ''}"
         )
         return Words("bad", f"serves {least}", f"{meaning.strip()}.".replace("..", "."), option)
+    if not sizes:
+        meaning = "No connection stayed open after its first answer: each request of a proxy needs a new one."
+        return Words("fair", "not kept alive", meaning, option)
     cell = " / ".join(FORMS["bytes"](size.median).removesuffix(" KiB") for size in sizes.values()) + " KiB"
     meaning = f"{count(most)} idle connections were served, and took {join(each)}."
     if any(size.median > MUCH_BYTES for size in sizes.values()):

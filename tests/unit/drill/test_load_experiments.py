@@ -38,6 +38,7 @@ CASES: list[tuple[Drill, Observation, Grade, str, str]] = [
         "2 reset and 1 ref",
     ),
     (slow_clients.DRILL, Observation(), "bad", "no answer", "no answer"),
+    (idle_connections.DRILL, Observation((), {"keep_alive_5000_served": 5000.0}), "fair", "not kept alive", "new one"),
     (idle_connections.DRILL, Observation((), SMALL), "good", "8.00 / 8.00 KiB", "5,000 idle connections were served"),
     (
         idle_connections.DRILL,
@@ -101,7 +102,7 @@ CASES: list[tuple[Drill, Observation, Grade, str, str]] = [
         Observation((), {"served_s": 0.2}, ("processes are left",)),
         "bad",
         "processes left",
-        "do not serve",
+        "take no connections",
     ),
     (orphans.DRILL, Observation((), {"served_s": 0.8, "gone_s": 0.9}), "good", "end in 900 ms", "end by themselves"),
     (
