@@ -36,7 +36,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Row:
-    """One server in a panel; without bars, it has its note in their place."""
+    """One server in a panel, the first of several bars paler; without bars, it has its note in their place."""
 
     server: str
     bars: tuple[Bar, ...]
@@ -89,7 +89,7 @@ def _fill(axes: Axes, panel: Panel, colour: Mapping[str, str], height_in: float)
             labels.append((0.0, label_in(row.note)))
         for number, bar in enumerate(row.bars):
             place = top + BAR_IN * (number + 0.5)
-            shade = colour[row.server] if number == len(row.bars) - 1 else pale(colour[row.server])
+            shade = pale(colour[row.server]) if number == 0 < len(row.bars) - 1 else colour[row.server]
             axes.barh(place, min(bar.value, end), height=0.82 * BAR_IN, color=shade)
             if bar.low < bar.high and bar.value < end:
                 axes.plot([bar.low, min(bar.high, end)], [place, place], color=INK, linewidth=1.2)

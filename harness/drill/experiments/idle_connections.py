@@ -112,7 +112,9 @@ DRILL = Drill(
         for kind, title in _KINDS.items()
         for number in COUNTS
         for figure in (
-            Figure(f"{kind}_{number}_bytes", f"each of {count(number)} {title}", "bytes", charted=True),
+            Figure(
+                f"{kind}_{number}_bytes", f"each of {count(number)} {title}", "bytes", charted=number == max(COUNTS)
+            ),
             Figure(f"{kind}_{number}_served", f"served of {count(number)} {title}", ""),
         )
     ),
