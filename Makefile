@@ -9,7 +9,7 @@ ALL_INSTALLED := $(VENV)/.all-installed
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --no-header
 
-.PHONY: help install install-all bench bench-quick bench-full check report test test-long lint format lock clean
+.PHONY: help install install-all bench bench-quick bench-full check report test test-long faults lint format lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +50,9 @@ test: install-all ## Run the tests
 
 test-long: install-all ## Run the long end-to-end tests
 	$(BIN)/python -m pytest -m long --numprocesses 2 --dist load
+
+faults: install-all ## Inject every fault again, and print what happened, was lost, was left behind and was told (PAGE=FILE)
+	$(BIN)/python -m pytest -m fault --numprocesses 2 --dist load --fault-table $(if $(PAGE),--fault-page $(PAGE))
 
 lint: install-all ## Check style and types
 	$(BIN)/ruff check .

@@ -21,6 +21,7 @@ from harness.host import cpus, facts, files, guard
 from harness.model.errors import UsageError
 from harness.plan.selection import find_app
 from harness.plan.settings import list_options, read_settings
+from harness.text.secrets import mask_argv
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -181,7 +182,7 @@ def _drill_run(started: datetime, runner: Runner, target: App, *, whole: bool) -
         schema=report.DRILL_SCHEMA,
         id=f"{started:%Y-%m-%dT%H-%M-%S}",
         started_at=started.isoformat(timespec="seconds"),
-        argv=tuple(sys.argv),
+        argv=mask_argv(sys.argv),
         setting=setting,
         drills=tuple(report.DrillInfo.of(each) for each in runner.drills),
         results=tuple(runner.entries),

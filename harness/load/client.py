@@ -44,6 +44,11 @@ class SerialClient(ABC, Generic[Sent]):
         """Can the next request be sent without connecting?"""
         return self._transport is not None and self._transport.alive
 
+    @property
+    def holder(self) -> object:
+        """What holds its connection: the same for all clients that share one."""
+        return self
+
     def close(self) -> None:
         """Close the connection, if there is one."""
         if self._transport is not None:
@@ -99,6 +104,19 @@ class SerialClient(ABC, Generic[Sent]):
             self.close()
             raise
         return self._arrived
+
+    def _reopen_if_missed(self, wire: bytes) -> bool:
+        """Close after a failure; open again if these bytes met a connection that the server had closed before.
+
+        No request was in flight on such a connection, so to send it again is no error (RFC 9112, 9.3.1). Raises
+        `Failure`.
+        """
+        missed = self._transport is not None and self._transport.undelivered_bytes >= len(wire)
+        self.close()
+        if missed:
+            self._account.resent += 1
+            self.reopen()
+        return missed
 
     def _wake(self, arrived: Answer | Failure) -> None:
         """Wake the user with its result, if it waits; only in the hub."""

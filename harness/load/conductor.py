@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -51,7 +52,11 @@ class Conductor:
         self._failing: set[int] = set()
         """Candidates that get no further turn: a request was unanswered, or not one answer was right."""
         self._children = psutil.Process().children() if isinstance(runner, MasterRunner) else []
-        gevent.spawn(self._conduct)
+        # Whoever waits for the file finds it whole. It is open from the start, as users may take all descriptors.
+        self._unfinished = self._result.with_suffix(".part")
+        self._file = self._unfinished.open("wb")
+        # Without its conductor a process would wait for slices for ever; gevent has printed the error.
+        gevent.spawn(self._conduct).link_exception(lambda _: os._exit(1))
 
     def answer(self, msg: Message, **_: Any) -> None:
         """A process is ready, has finished a slice, or sends its results."""
@@ -62,10 +67,9 @@ class Conductor:
             found: list[LoadResult] | str = self._carry_out()
         except ProcessLostError as error:
             found = str(error)
-        # Whoever waits for the file finds it whole.
-        unfinished = Path(f"{self._options.result}.part")
-        unfinished.write_bytes(msgspec.json.encode(found))
-        unfinished.rename(self._options.result)
+        with self._file:
+            self._file.write(msgspec.json.encode(found))
+        self._unfinished.rename(self._result)
         self._environment.process_exit_code = 1 if isinstance(found, str) else 0
         # In a new greenlet, because quitting kills the one that reads messages.
         gevent.spawn(self._runner.quit)
@@ -99,7 +103,7 @@ class Conductor:
         self._runner.send_message(messages.FINISH, {"right": right})
         results = [
             msgspec.json.decode(each["results"], type=list[LoadResult])
-            for each in self._collect("to send its results", ANSWER_WAIT_S)
+            for each in self._collect("to send its results", order.request_timeout_s + ANSWER_WAIT_S)
         ]
         return [merge(parts) for parts in zip(*results, strict=True)]
 
@@ -158,6 +162,10 @@ class Conductor:
             return
         hint = "it was killed, perhaps for lack of memory, unless the lines above name an error"
         raise ProcessLostError(f"expected {self._processes} load processes to run until the end, {found}; {hint}")
+
+    @property
+    def _result(self) -> Path:
+        return Path(self._options.result)
 
     @property
     def _processes(self) -> int:

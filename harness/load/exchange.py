@@ -11,6 +11,9 @@ Headers = tuple[tuple[str, str], ...]
 
 _decode_json = JSONDecoder().decode
 
+RESET = "reset"
+"""The kind of failure of a request that was in flight when the server ended its connection or its stream."""
+
 
 class Failure(Exception):  # noqa: N818 - Locust's word
     """A request got no right answer; failures are counted by `kind`, and `detail` is kept as an example."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from harness.load.client import SerialClient
-from harness.load.exchange import Answer, Failure, Request, excerpt
+from harness.load.exchange import RESET, Answer, Failure, Request, excerpt
 from harness.load.transport import Endpoint, Transport
 
 if TYPE_CHECKING:
@@ -131,7 +131,6 @@ class Http1Client(SerialClient[Request]):
     def __init__(self, endpoint: Endpoint, account: Account) -> None:
         super().__init__(endpoint, account)
         self._authority = sys.intern(endpoint.authority)
-        self._used = False
         self._request: Request
         self._held = b""
         self._reader = AnswerReader()
@@ -139,7 +138,6 @@ class Http1Client(SerialClient[Request]):
     def open(self) -> None:
         """Connect; raises `Failure`."""
         self._transport = transport = Transport(self._endpoint, self)
-        self._used = False
         self._held = b""
         self._reader = AnswerReader()
         self._account.opened += 1
@@ -185,7 +183,7 @@ class Http1Client(SerialClient[Request]):
         if self._transport.finished:
             # `_held` never completes an answer: it is the beginning of one with a length.
             answer = self._reader.end_of_stream()
-        self._wake(answer or Failure("closed", f"{reason} before the answer was complete"))
+        self._wake(answer or Failure(RESET, f"{reason} before the answer was complete"))
 
     def _roundtrip(self, sent: Request) -> Answer:
         self._request = sent
@@ -196,29 +194,14 @@ class Http1Client(SerialClient[Request]):
         self._reader.expect_body = sent.method != "HEAD"
         arrived = self._send(sent.encoded)
         if isinstance(arrived, Failure):
-            arrived = self._send_again(sent, sent.encoded, arrived)
-        self._used = True
+            if self._reopen_if_missed(sent.encoded):
+                self._reader.expect_body = sent.method != "HEAD"
+                arrived = self._send(sent.encoded)
+            if isinstance(arrived, Failure):
+                self.close()
+                raise arrived
         if self._reader.began:
             self._learn(sent, arrived)
-        return arrived
-
-    def _send_again(self, sent: Request, wire: bytes, failure: Failure) -> Answer:
-        """Send once more, if the server closed an idle connection at the moment it was used again.
-
-        RFC 9112, 9.3.1 allows this for requests that are safe to repeat. Like browsers we do it for every method,
-        because a server that closed before the first byte of an answer has most likely not acted; it is counted.
-        """
-        unanswered = self._used and not self._held and not self._reader.began
-        self.close()
-        if failure.kind != "closed" or not unanswered:
-            raise failure
-        self._account.resent += 1
-        self.reopen()
-        self._reader.expect_body = sent.method != "HEAD"
-        arrived = self._send(wire)
-        if isinstance(arrived, Failure):
-            self.close()
-            raise arrived
         return arrived
 
     def _learn(self, request: Request, answer: Answer) -> None:

@@ -59,7 +59,7 @@ class OpenConnection:
 
     def lost(self, reason: str) -> None:
         """The connection ended."""
-        self._wake(self._protocol.lose(reason), perf_counter_ns())
+        self._wake(self._protocol.lose(reason, self.transport.undelivered_bytes), perf_counter_ns())
 
     def _wake(self, ended: list[Stream], at_ns: int) -> None:
         self._waking = True
@@ -143,6 +143,10 @@ class Http2Client(SerialClient[Request]):
     def is_open(self) -> bool:
         connection = self._group.connection
         return connection is not None and connection.streams.usable
+
+    @property
+    def holder(self) -> object:
+        return self._group
 
     def reopen(self) -> None:
         """Connect again, unless another user of the group has; raises `Failure`."""

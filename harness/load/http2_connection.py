@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from harness.load import http2_frames as frames
-from harness.load.exchange import Failure, excerpt
+from harness.load.exchange import RESET, Failure, excerpt
 from harness.load.http2_frames import ProtocolError
 from harness.load.http2_messages import HeadReader, MalformedError, NotProcessed, Stream
 from harness.load.http2_streams import Streams
@@ -43,8 +43,6 @@ class Connection:
         """Like `Stream.received_bytes`, for all streams."""
         self._settings_received = False
         self._goaway_text = ""
-        self._unseen_id = 1
-        """The lowest id of a stream that was opened after the server last sent something."""
 
     @property
     def finished(self) -> bool:
@@ -67,18 +65,20 @@ class Connection:
             self.output += frames.window_update(0, self._received_bytes)
             self._received_bytes = 0
         streams.send_waiting()
-        self._unseen_id = streams.next_id
         return ended
 
-    def lose(self, reason: str) -> list[Stream]:
-        """Process the end of the connection; returns the streams that it ended."""
+    def lose(self, reason: str, undelivered_bytes: int = 0) -> list[Stream]:
+        """Process the end of the connection; returns the streams that it ended.
+
+        Servers close idle connections, and may do so at the moment a request is sent: `undelivered_bytes` of what was
+        sent last met a connection that was closed already.
+        """
         streams = self.streams
         ended = streams.ended = []
-        # Servers close idle connections, and may do so at the moment a request is sent.
-        unseen = self._unseen_id > 1 and all(stream_id >= self._unseen_id for stream_id in streams.open)
+        unseen = streams.sent_bytes() <= undelivered_bytes
         self._closed = True
         detail = f"{reason}{self._goaway_text} before the answer was complete"
-        streams.close(NotProcessed if unseen else Failure, "closed", detail)
+        streams.close(NotProcessed if unseen else Failure, RESET, detail)
         return ended
 
     def _split(self, data: bytes) -> bytes:
@@ -178,8 +178,7 @@ class Connection:
         self.streams.assert_opened(stream_id)
         stream = self.streams.open.get(stream_id)
         if stream is not None:
-            name = frames.error_name(code)
-            self.streams.end(stream, (NotProcessed if name == "REFUSED_STREAM" else Failure)("reset", name))
+            self.streams.end(stream, Failure(RESET, frames.error_name(code)))
 
     def _on_settings(self, flags: int, stream_id: int, payload: bytes) -> None:
         frames.assert_of_connection("SETTINGS", stream_id)

@@ -21,7 +21,7 @@ from aioquic.quic.events import (
 )
 from aioquic.quic.packet import QuicErrorCode
 
-from harness.load.exchange import Answer, Failure, Request
+from harness.load.exchange import RESET, Answer, Failure, Request
 from harness.load.http2_messages import MalformedError, NotProcessed, Stream, read_head
 
 if TYPE_CHECKING:
@@ -110,8 +110,6 @@ class Connection:
         self._goaways: dict[int, GoawayReader] = {}
         self._goaway_text = ""
         self._sent = 0
-        self._seen = 0
-        """How many requests were sent before the server last sent something on a stream."""
         self._unsent = 0
         """Requests that are not in a datagram yet."""
         self._quic.connect(address, now=now_s)
@@ -189,11 +187,10 @@ class Connection:
             return
         self.usable = False
         self.closed = why
-        # Servers close idle connections, and may do so at the moment a request is sent.
-        unseen = self._seen > 0 and all(stream.id > self._seen for stream in self.open.values())
-        outcome = NotProcessed if unseen else Failure
-        for quic_id in list(self.open):
-            self._end(quic_id, outcome("closed", f"{why}{self._goaway_text} before the answer was complete"))
+        # Servers close idle connections, and may do so at the moment a request is to be sent.
+        for quic_id, stream in list(self.open.items()):
+            outcome = NotProcessed if stream.id > self._sent - self._unsent else Failure
+            self._end(quic_id, outcome(RESET, f"{why}{self._goaway_text} before the answer was complete"))
 
     def _process_events(self) -> None:
         while (event := self._quic.next_event()) is not None:
@@ -210,14 +207,11 @@ class Connection:
             self.lose(reason(event))
             return
         if isinstance(event, StreamReset) and event.stream_id in self.open:
-            outcome = NotProcessed if event.error_code == ErrorCode.H3_REQUEST_REJECTED else Failure
-            self._end(event.stream_id, outcome("reset", error_name(event.error_code)))
+            self._end(event.stream_id, Failure(RESET, error_name(event.error_code)))
         if self.agreed not in ALPN:
             return
-        if isinstance(event, StreamDataReceived):
-            self._seen = self._sent
-            if event.stream_id % 4:
-                self._read_goaway(event)
+        if isinstance(event, StreamDataReceived) and event.stream_id % 4:
+            self._read_goaway(event)
         for each in self._http.handle_event(event):
             self._read(each)
 

@@ -38,6 +38,10 @@ class Client(Protocol):
     def is_open(self) -> bool:
         """Can the next request be sent without connecting?"""
 
+    @property
+    def holder(self) -> object:
+        """What holds its connection: the same for all clients that share one."""
+
     def reopen(self) -> None:
         """Connect again; raises `Failure`."""
 
@@ -99,6 +103,11 @@ class Lane:
         """Let nobody begin another task; in an open loop the schedule ends by itself, and what is due is still sent."""
         if self.arrivals is None:
             self.admitted = 0
+
+    def count_connections(self, users: int) -> int:
+        """How many connections users with lower numbers opened before the first turn, and keep."""
+        holders = {id(client.holder) for number, client in self.clients.items() if number < users}
+        return len(holders) if self.keeps_connections else 0
 
     def restore_connections(self, users: int) -> None:
         """Open again what the server has closed since the last turn: servers close connections that are idle for long.

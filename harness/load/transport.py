@@ -6,8 +6,12 @@ passes the bytes to the protocol, which wakes a greenlet only when its answer is
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import ssl
+import struct
+import termios
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
@@ -101,6 +105,12 @@ class Transport:
         self.alive = True
         self.finished = False
         """Did the server end its side in an orderly way? With TLS this requires close_notify (RFC 9112, 9.8)."""
+        self.undelivered_bytes = 0
+        """How many of the last bytes that were written certainly met a connection that the server had closed before.
+
+        The end that the server sent did not acknowledge them: it was on its way, or here and not read yet, when they
+        were written. A reset counts none, because it is what a server sends that dies with a request in its buffer.
+        """
         self.tls: str | None = None
         self.alpn: str | None = None
         self._receiver = receiver
@@ -154,10 +164,19 @@ class Transport:
             sent = 0
         except OSError as error:
             self._send_error = str(error)
+            self.undelivered_bytes += len(data)
             return
         if sent < len(data):
             self._unsent += data[sent:]
             self._writer.start(self._writable)
+
+    def count_undelivered(self) -> None:
+        """Set `undelivered_bytes`, when the server's orderly end of the connection has been read."""
+        # After a reset the kernel's count says nothing, because a reset acknowledges nothing.
+        if not self._send_error:
+            with suppress(OSError):
+                (queued,) = struct.unpack("i", fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(4)))
+                self.undelivered_bytes = queued + len(self._unsent)
 
     def close(self) -> None:
         """Close the connection; the receiver is not called again."""
@@ -200,6 +219,7 @@ class Transport:
         else:
             # A failed send has already consumed the socket error, so the read reports an orderly end.
             self.finished = not self._send_error
+            self.count_undelivered()
             self._end(self._send_error or "closed by the server")
 
     def _readable_tls(self) -> None:
@@ -215,6 +235,7 @@ class Transport:
             self._incoming.write(data)
             self._decrypt(at_ns)
         else:
+            self.count_undelivered()
             self._end(self._send_error or "closed by the server without close_notify")
 
     def _decrypt(self, at_ns: int) -> None:
@@ -228,6 +249,7 @@ class Transport:
                 parts.append(part)
             ended = "closed by the server"
             self.finished = True
+            self.count_undelivered()
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError as error:

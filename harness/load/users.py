@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import random
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter_ns
@@ -52,14 +53,15 @@ class _Scenario(User):
     drives_itself = True
     """Marks users that count in an account and wait at a gate; others are counted from Locust's request events."""
     client: Any
+    lane: Lane
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self._steps = cast("list[Callable[[Any], None]]", list(self.tasks))
         self._paced = type(self).wait_time is not User.wait_time
         self.tasks = [_Scenario._turn]
-        self._lane = stage.assign(type(self))
-        self._number = self._lane.join(type(self))
+        self.lane = stage.assign(type(self))
+        self._number = self.lane.join(type(self))
 
     def on_start(self) -> None:
         """Connect; the first user of a lane then runs every task once (the verification pass).
@@ -67,7 +69,7 @@ class _Scenario(User):
         The other users connect after it. If the server has closed the first user's connection, they only connect with
         their first request: such a server may serve one connection at a time, and an idle one would block it.
         """
-        lane = self._lane
+        lane = self.lane
         leader = self._number == 0
         if self._number >= stage.needed_users:
             return  # the gate never lets it through: Locust starts equally many users in all processes
@@ -85,34 +87,39 @@ class _Scenario(User):
             lane.verified.set()
             raise StopUser from failure
         lane.clients[self._number] = self.client
-        if leader:
-            with stage.verifying:
-                self._verify()
-            lane.keeps_connections = self.client.is_open
-            lane.right = lane.right and lane.account.failed == 0
-            lane.verified.set()
-        lane.ready += 1
+        try:
+            if leader:
+                with stage.verifying:
+                    self._verify()
+        finally:
+            # A task may end its user, for whom the others do not wait.
+            if leader:
+                lane.keeps_connections = self.client.is_open
+                lane.right = lane.right and lane.account.failed == 0
+                lane.verified.set()
+            lane.ready += 1
 
     def _verify(self) -> None:
         """Run every task once; a server that does not answer one of them would make each other task wait as well."""
-        account = self._lane.account
+        account = self.lane.account
         for step in dict.fromkeys(self._steps):
-            self._run(step)
+            with suppress(InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately):
+                self._run(step)
             if any(failed.failure.kind == UNANSWERED for failed in account.failures()):
                 return
 
     def on_stop(self) -> None:
         self.client.close()
-        self._lane.clients.pop(self._number, None)
+        self.lane.clients.pop(self._number, None)
 
     def _exchange(self, exchange: Request | Message) -> Answer:
-        arrivals = self._lane.arrivals
+        arrivals = self.lane.arrivals
         answer: Answer = self.client.exchange(exchange, None if arrivals is None else arrivals.wait(self._number))
         return answer
 
     def _turn(self) -> None:
         """The only task that Locust sees; it runs the scenario's tasks repeatedly without a switch between them."""
-        steps, lane, number = self._steps, self._lane, self._number
+        steps, lane, number = self._steps, self.lane, self._number
         until_ns = perf_counter_ns() + _TURN_NS
         while True:
             if number >= lane.admitted:
@@ -134,9 +141,7 @@ class _Scenario(User):
         except (StopUser, StopTest, InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately):
             raise
         except Exception as error:  # noqa: BLE001 - a scenario may raise anything, which must be counted
-            now_ns = perf_counter_ns()
-            self._lane.account.started += 1
-            self._lane.account.fail("task", step.__name__, Failure("scenario", repr(error)), now_ns, now_ns)
+            self.lane.account.raised(step.__name__, error, perf_counter_ns())
             gevent.sleep(_FAILED_PAUSE_S)
 
 
@@ -149,16 +154,14 @@ class HttpScenario(_Scenario):
         super().__init__(environment)
         options: Any = environment.parsed_options
         if options.protocol == "h3":
-            endpoint = _endpoint(environment, self._lane, self.host, _http3().ALPN)
-            self.client = _http3_pool(endpoint, self._lane, options.streams, options.authority).client()
+            endpoint = _endpoint(environment, self.lane, self.host, _http3().ALPN)
+            self.client = _http3_pool(endpoint, self.lane, options.streams, options.authority).client()
         elif options.protocol in HTTP2_PROTOCOLS:
             self.client = _pool(
-                _endpoint(environment, self._lane, self.host, http2.ALPN), self._lane, options.streams
+                _endpoint(environment, self.lane, self.host, http2.ALPN), self.lane, options.streams
             ).client()
         else:
-            self.client = http1.Http1Client(
-                _endpoint(environment, self._lane, self.host, http1.ALPN), self._lane.account
-            )
+            self.client = http1.Http1Client(_endpoint(environment, self.lane, self.host, http1.ALPN), self.lane.account)
 
     def send(self, request: Request) -> Answer:
         """Send a request and return the right answer; raises `Failure` if there is none."""
@@ -174,7 +177,7 @@ class WebSocketScenario(_Scenario):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self.client = WebSocketClient(
-            _endpoint(environment, self._lane, self.host, http1.ALPN), self.path, self._lane.account
+            _endpoint(environment, self.lane, self.host, http1.ALPN), self.path, self.lane.account
         )
 
     def send(self, message: Message) -> Answer:

@@ -25,7 +25,7 @@ from wsproto.events import Request as Handshake
 from wsproto.utilities import ProtocolError
 
 from harness.load.client import SerialClient
-from harness.load.exchange import Answer, Failure, Message, excerpt
+from harness.load.exchange import RESET, Answer, Failure, Message, excerpt
 from harness.load.transport import CONNECT_TIMEOUT_S, Endpoint, Transport
 
 if TYPE_CHECKING:
@@ -119,12 +119,12 @@ class WebSocketClient(SerialClient[Message]):
         self.close()
         if isinstance(arrived, Answer):
             self._idle_fault = Failure("protocol", f"expected no message, found {excerpt(arrived.body)}")
-        elif arrived.kind != "closed":
+        elif arrived.kind != RESET:
             self._idle_fault = arrived
 
     def lost(self, reason: str) -> None:
         """The connection ended before the answer."""
-        self._wake(Failure("closed", f"{reason} before the message was complete"))
+        self._wake(Failure(RESET, f"{reason} before the message was complete"))
 
     def _roundtrip(self, sent: Message) -> Answer:
         if self._transport is None or not self._transport.alive:
@@ -135,8 +135,11 @@ class WebSocketClient(SerialClient[Message]):
         self._message = sent
         arrived = self._send(sent.encoded)
         if isinstance(arrived, Failure):
-            self.close()
-            raise arrived
+            if self._reopen_if_missed(sent.encoded):
+                arrived = self._send(sent.encoded)
+            if isinstance(arrived, Failure):
+                self.close()
+                raise arrived
         if arrived is not sent.learned_answer:
             try:
                 sent.verify(arrived)
@@ -170,7 +173,10 @@ class WebSocketClient(SerialClient[Message]):
                 found = self._react(event)
                 if isinstance(found, Failure):
                     # A close frame after the answer does not make the answer wrong.
-                    return arrived if arrived is not None and found.kind == "closed" else found
+                    if arrived is not None and found.kind == RESET:
+                        self.close()
+                        return arrived
+                    return found
                 if arrived is not None and found is not None:
                     return Failure("protocol", "expected one message, found more")
                 arrived = arrived or found
@@ -190,11 +196,12 @@ class WebSocketClient(SerialClient[Message]):
                 self._reply(event.response())
             case CloseConnection():
                 fault = self._connection.state is ConnectionState.OPEN
+                if self._transport is not None:
+                    self._transport.count_undelivered()
                 self._reply(event.response())
-                self.close()
                 if fault:
                     return Failure("protocol", f"not WebSocket: {event.reason}")
-                return Failure("closed", f"the server closed with code {int(event.code)} {event.reason or ''}".rstrip())
+                return Failure(RESET, f"the server closed with code {int(event.code)} {event.reason or ''}".rstrip())
             case AcceptConnection():
                 return Answer(101, (), b"")
             case RejectConnection():

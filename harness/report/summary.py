@@ -55,6 +55,7 @@ def _run(run: RunInfo) -> dict[str, Any]:
         "ceilings": run.ceilings,
         "planned": [to_plain(case) for case in run.planned],
         "complete": run.complete,
+        "sources": run.sources,
     }
 
 

@@ -27,19 +27,26 @@ if TYPE_CHECKING:
     from harness.model.targets import Tls
     from harness.run.journal import Journal
     from harness.run.launcher import Started
+    from harness.run.load_process import ForkServer
 
 
 class Measurer:
     """Makes the records of measurements, all under the same conditions."""
 
     def __init__(
-        self, selection: Selection, info: RunInfo, placement: Placement, token: str, tls: Tls, journal: Journal
+        self,
+        selection: Selection,
+        info: RunInfo,
+        placement: Placement,
+        fork_server: ForkServer,
+        tls: Tls,
+        journal: Journal,
     ) -> None:
         self._scenarios = {entry.name: entry for entry in selection.scenarios}
         self._conditions = selection.conditions
         self._info = info
         self._placement = placement
-        self._token = token
+        self._fork_server = fork_server
         self._tls = tls
         self._journal = journal
 
@@ -69,6 +76,9 @@ class Measurer:
             others = _list_other_slices(case, cases, results)
             slice_cpu_s = cpu_time.cpu_by_slice(own, result.slices, others)
             around = self._surroundings(case, slice_cpu_s, result, machine)
+            if ended is None:
+                watched = samplers[case.config]
+                around = replace(around, ended_workers=watched.ended_workers, new_workers=watched.new_workers)
             judgement, reasons = verdict.judge(turn.drive(case), result, around)
             if ended is not None:
                 judgement, reasons = "failed", (f"the server ended with {ended}", *reasons)
@@ -161,7 +171,7 @@ class Measurer:
             self._placement.load,
             self._journal.directory.logs / name,
             conditions.load_processes,
-            self._token,
+            self._fork_server,
         )
 
 

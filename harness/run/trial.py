@@ -1,22 +1,18 @@
-"""One measurement: start `locust`, wait for it and read its results."""
+"""One measurement: start Locust, wait for it and read its results."""
 
 from __future__ import annotations
 
 import math
-import os
-import signal
-import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.host import cpus, guard, logs, process
+from harness.host import logs, process
 from harness.model.errors import LoadError
 from harness.model.results import LoadResult
 from harness.model.targets import HOST
@@ -24,6 +20,7 @@ from harness.model.targets import HOST
 if TYPE_CHECKING:
     from harness.model.blocks import BlockOrder
     from harness.model.protocols import Protocol
+    from harness.run.load_process import ForkServer
 
 _LOCUSTFILE = Path(__file__).parents[1] / "load" / "locustfile.py"
 _SETTING_UP_S = 30.0
@@ -49,8 +46,7 @@ class Order:
     log: Path
     processes: int
     """Load processes, beside Locust's master if there are several."""
-    token: str
-    """Marks the processes as ours, in their environment."""
+    fork_server: ForkServer
 
     def argv(self, result: Path) -> tuple[str, ...]:
         """The command that writes its results to this file."""
@@ -99,37 +95,19 @@ def run(order: Order) -> list[LoadResult]:
 
 
 def _locust(order: Order, argv: tuple[str, ...], result: Path) -> int | None:
-    """Run the command in a new process group until it has written its result, and leave nothing of it.
+    """Run the command until it has written its result.
 
     Return its exit status, or None if it was ended: Locust takes half a second to end by itself, with nothing to do.
     """
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("LOCUST_")}
-    environment[guard.VARIABLE] = order.token
-    with order.log.open("wb") as log, cpus.running_on(order.cpus):
-        started = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,
-        )
-    try:
-        deadline_s = time.monotonic() + order.deadline_s
-        while started.poll() is None and not result.exists():
-            if time.monotonic() > deadline_s:
-                raise _failed(f"expected a result within {order.deadline_s:.0f} s, found none", order)
-            time.sleep(POLL_S)
-        return started.poll()
-    finally:
-        _end(started)
-
-
-def _end(started: subprocess.Popen[bytes]) -> None:
-    """End every process of the group."""
-    with suppress(ProcessLookupError):
-        os.killpg(started.pid, signal.SIGKILL)
-    started.wait()
+    with logs.Log(order.log) as log:
+        log.open().close()
+        with order.fork_server.start(argv, order.cpus, order.log) as started:
+            deadline_s = time.monotonic() + order.deadline_s
+            while started.poll() is None and not result.exists():
+                if time.monotonic() > deadline_s:
+                    raise _failed(f"expected a result within {order.deadline_s:.0f} s, found none", order)
+                time.sleep(POLL_S)
+            return started.poll()
 
 
 def _failed(text: str, order: Order) -> LoadError:

@@ -21,6 +21,7 @@ from harness.model.targets import App, Tls
 from harness.run.directory import RunDirectory
 from harness.run.journal import Journal
 from harness.run.launcher import Launcher, Started
+from harness.run.load_process import ForkServer
 from harness.run.measurer import Measurer, TurnOf
 from harness.run.rounds import Rounds
 from tests.builders import RUN, load_result
@@ -63,7 +64,7 @@ class Bench:
         self.directory = RunDirectory(path) if path.exists() else RunDirectory.create(tmp_path, "run")
         self.journal = Journal(self.directory, lambda _: None, 1.0)
         self.journal.begin([], 0)
-        self.measurer = ScriptedMeasurer(selection, RUN, placement, token, tls, self.journal)
+        self.measurer = ScriptedMeasurer(selection, RUN, placement, ForkServer(token), tls, self.journal)
         self.measurer.script, self.measurer.seen = script, []
         launcher = Launcher(selection, placement, token, tls, self.journal)
         self.rounds = Rounds(launcher, self.measurer, self.journal)

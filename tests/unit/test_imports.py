@@ -42,9 +42,9 @@ ROOMS = {
     "check/probe": room(standard_library_only=True),
     "check": room("host", "catalog", "model", "text"),
     "drill": room("host", "charts", "model", "text"),
-    "report": room("charts", "analysis", "model", "text"),
+    "report": room("charts", "analysis", "host", "model", "text"),
     "run/calibration/users": room(own=("locust",)),
-    "run": room("plan", "analysis", "catalog", "host", "model"),
+    "run": room("plan", "analysis", "catalog", "host", "model", "text"),
     "cli": room(
         *(
             "run",
