@@ -82,20 +82,20 @@ def _explain(family: str, seen: Seen) -> Words:
     option = choose_option(_OPTIONS, family)
     sizes = {kind: size for kind in _KINDS if (size := seen.number(f"{kind}_{most}_bytes"))}
     served = {kind: number for kind in _KINDS if (number := seen.number(f"{kind}_{most}_served"))}
-    each = [f"{FORMS['bytes'](size.median)} for each {_KINDS[kind]}" for kind, size in sizes.items()]
+    took = [f"{FORMS['bytes'](size.median)} for each {_KINDS[kind]}" for kind, size in sizes.items()]
     short = {kind: number.median for kind, number in served.items() if number.low < most}
     if short:
         least = count(min(short.values()))
         meaning = (
             f"Of {count(most)} idle connections ({join([_KINDS[kind] for kind in short])}) it served {least}; the next "
-            f"waited without an answer, although nothing else was going on. {join(each) if each else ''}"
+            "one got no answer. One laptop that opens so many and says nothing locks all users out."
         )
-        return Words("bad", f"serves {least}", f"{meaning.strip()}.".replace("..", "."), option)
+        return Words("bad", f"serves {least}", meaning, option)
     if not sizes:
         meaning = "No connection stayed open after its first answer: each request of a proxy needs a new one."
         return Words("fair", "not kept alive", meaning, option)
     cell = " / ".join(FORMS["bytes"](size.median).removesuffix(" KiB") for size in sizes.values()) + " KiB"
-    meaning = f"{count(most)} idle connections were served, and took {join(each)}."
+    meaning = f"{count(most)} idle connections were served, and took {join(took)}."
     if any(size.median > MUCH_BYTES for size in sizes.values()):
         return Words("fair", cell, meaning, option)
     return Words("good", cell, meaning)

@@ -54,9 +54,11 @@ def _explain(family: str, seen: Seen) -> Words:
     requests, gone = seen.tally(_REQUESTS), seen.number("gone_s")
     option = choose_option(_OPTIONS, family)
     if times := seen.facts.get(_SERVING):
+        every = times == len(seen.observations)
+        often = "go on serving" if every else f"went on serving after {times} of {count_times(seen, 'kill')}"
         meaning = (
-            f"Without their parent, workers went on serving in {times} of {count_times(seen, 'kill')}: they hold the "
-            "port with the old code, and nobody can reload or stop them all at once."
+            f"Without their parent, workers {often}: they hold the port with the old code, and nobody can reload or "
+            "stop them all at once."
         )
         return Words("fair", "go on serving", meaning, option)
     if seen.facts.get(_LEFT) or gone is None:

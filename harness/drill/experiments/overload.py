@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.drill.model import Drill, Figure, NotApplicable, Observation, Seen, Tally, Words, percentile_ms
+from harness.drill.site import SETTLE_S
 from harness.drill.words import choose_option, seconds
 from harness.text.numbers import count, percent
 
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 
 USERS = 32
 """In the closed loop that finds the capacity."""
-CAPACITY_S, BEFORE_S, OVERLOAD_S, AFTER_S = 2.0, 2.0, 8.0, 8.0
+SECONDS = 3
+"""The best of so many seconds is the capacity: a busy moment of the machine makes it too small, nothing too large."""
+BEFORE_S, OVERLOAD_S, AFTER_S = 2.0, 8.0, 15.0
 MOST_RPS = 2000.0
 """More requests a second the client cannot be trusted to send in time."""
 TIMES, USUAL = 2.0, 0.25
@@ -72,14 +76,16 @@ def _run(site: Site) -> Observation:
 def _find_capacity(served: Served, users: Requests) -> float:
     """Right answers a second in a closed loop."""
     with served.load(users) as traffic:
-        time.sleep(CAPACITY_S / 4)
+        time.sleep(SETTLE_S)
         since_ns = time.monotonic_ns()
-        time.sleep(CAPACITY_S)
-        until_ns = time.monotonic_ns()
-    answered = sum(each.end == "right" and since_ns <= each.ended_ns < until_ns for each in traffic.exchanges)
-    if answered == 0:
+        time.sleep(SECONDS)
+    answered_in = Counter(
+        (each.ended_ns - since_ns) // 1_000_000_000 for each in traffic.exchanges if each.end == "right"
+    )
+    capacity_rps = max(answered_in[number] for number in range(SECONDS))
+    if capacity_rps == 0:
         raise NotApplicable("no right answer in a closed loop")
-    return answered / (until_ns - since_ns) * 1e9
+    return float(capacity_rps)
 
 
 def find_normal_s(exchanges: Sequence[Exchange], since_ns: int, before_ms: float) -> float | None:

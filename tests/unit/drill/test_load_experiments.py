@@ -52,7 +52,7 @@ CASES: list[tuple[Drill, Observation, Grade, str, str]] = [
         Observation((), {**SMALL, "keep_alive_5000_served": 1024.0}),
         "bad",
         "serves 1,024",
-        "Of 5,000 idle connections (keep-alive) it served 1,024; the next waited",
+        "Of 5,000 idle connections (keep-alive) it served 1,024; the next one got no answer",
     ),
     (
         overload.DRILL,
@@ -87,7 +87,7 @@ CASES: list[tuple[Drill, Observation, Grade, str, str]] = [
         Observation((Tally(OVERLOAD, right=9),), flood(normal_s=-1.0)),
         "bad",
         "not normal after",
-        "8 s later",
+        "15 s later",
     ),
     (overload.DRILL, Observation((), {}, ("the server ended with SIGSEGV",)), "bad", "server ends", "SIGSEGV"),
     (
