@@ -19,11 +19,12 @@ _REQUESTS = "in flight at the kill, or due in the look"
 _SERVING, _LEFT, _ALONE = "workers go on serving", "processes are left", "no parent: one process"
 
 _GROUP = "see that the supervisor ends the whole group, as containers and systemd (KillMode=control-group) do"
+_SHARED = "none, and its port is shared: a new server starts beside the orphans, and both answer"
 _OPTIONS = {
-    "uvicorn": f"none; {_GROUP}",
+    "uvicorn": f"none; a new server does not start as long as they have the port; {_GROUP}",
     "gunicorn": f"none with uvicorn-worker, while gunicorn's own workers watch their parent; {_GROUP}",
-    "hypercorn": f"none; {_GROUP}",
-    "granian": f"none, and its port is shared: a new server starts beside the orphans, and both answer; {_GROUP}",
+    "hypercorn": f"{_SHARED}; {_GROUP}",
+    "granian": f"{_SHARED}; {_GROUP}",
 }
 
 
