@@ -95,6 +95,9 @@ def drill_(
         raise UsageError(f"--format: expected text or json, found {format_}")
     chosen: Sequence[Server] = listing.choose("servers", listing.servers(), _names(servers))
     asked = listing.choose("drills", drills(), _names(drills_))
+    for option, value in (("--path", path), ("--slow-path", slow_path)):
+        if value is not None and not value.startswith("/"):
+            raise UsageError(f"{option}: expected a path that begins with /, found {value}")
     user_app = ":" in app_
     if not user_app:
         listing.find("app", listing.apps(), app_)

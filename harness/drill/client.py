@@ -22,8 +22,6 @@ from typing import Any
 
 import h11
 
-CONNECTIONS = 32
-"""Connections that are kept; when all are busy, others are opened for as long as they are needed."""
 MOST_BODY_BYTES = 16 * 1024 * 1024
 """A longer answer is an error: it would fill the memory."""
 SERVER_ERROR = 500
@@ -31,7 +29,7 @@ _LEAD_NS = 50_000_000
 
 
 class ClosedError(ConnectionError):
-    """The server has closed the connection with a request in flight."""
+    """The server has closed the connection with a request in flight; the text says when."""
 
 
 class Connection:
@@ -53,19 +51,23 @@ class Connection:
         headers = [("Host", authority), *requests["headers"]]
         head = self._http.send(h11.Request(method="GET", target=requests["path"], headers=headers))
         self._writer.write((head or b"") + (self._http.send(h11.EndOfMessage()) or b""))
-        status, body = 0, bytearray()
-        while not isinstance(event := self._http.next_event(), h11.EndOfMessage):
-            if event is h11.NEED_DATA:
-                data = await self._reader.read(65_536)
-                if not data and self._http.their_state is not h11.SEND_BODY:
-                    raise ClosedError
-                self._http.receive_data(data)
-            elif isinstance(event, h11.Response):
-                status = event.status_code
-            elif isinstance(event, h11.Data):
-                body += event.data
-                if len(body) > MOST_BODY_BYTES:
-                    raise ValueError(f"more than {MOST_BODY_BYTES} bytes")
+        status, body, ended = 0, bytearray(), False
+        try:
+            while not isinstance(event := self._http.next_event(), h11.EndOfMessage):
+                if event is h11.NEED_DATA:
+                    data = await self._reader.read(65_536)
+                    ended = not data
+                    self._http.receive_data(data)
+                elif isinstance(event, h11.Response):
+                    status = event.status_code
+                elif isinstance(event, h11.Data):
+                    body += event.data
+                    if len(body) > MOST_BODY_BYTES:
+                        raise ValueError(f"more than {MOST_BODY_BYTES} bytes")
+        except h11.RemoteProtocolError:
+            if ended:
+                raise ClosedError("closed in mid-answer" if status else "closed without an answer") from None
+            raise
         if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
             self._http.start_next_cycle()
         return status, bytes(body)
@@ -82,6 +84,7 @@ class Client:
         self._port = specification["port"]
         self._authority = f"{self._host}:{self._port}"
         self._timeout_s = specification["timeout_s"]
+        self._most_kept = specification["connections"]
         self._kept: deque[Connection] = deque()
         self.ends: list[tuple[str, int, int, str, str]] = []
         self.lag_ns = 0
@@ -99,7 +102,7 @@ class Client:
                 if status >= SERVER_ERROR:
                     sys.exit(f"GET {each['path']} was answered with status {status}")
                 each["status"] = status
-        await asyncio.gather(*(self.exchange(kinds[0], time.monotonic_ns()) for _ in range(CONNECTIONS)))
+        await asyncio.gather(*(self.exchange(kinds[0], time.monotonic_ns()) for _ in range(self._most_kept)))
         self.ends.clear()
         self.lag_ns = 0
 
@@ -144,16 +147,15 @@ class Client:
             end = "unanswered"
             detail = "no answer" if connection else "no connection"
         except ConnectionError as error:
-            found = "closed" if isinstance(error, ClosedError) else "reset"
-            end, detail = "reset", f"{'kept' if kept else 'new'} connection {found} without an answer"
+            found = str(error) if isinstance(error, ClosedError) else "reset"
+            end, detail = "reset", f"{'kept' if kept else 'new'} connection {found}"
         except h11.RemoteProtocolError as error:
-            cut = "closed" in str(error)  # an end of the connection in the middle of an answer
-            end, detail = ("reset", "connection closed in mid-answer") if cut else ("error", f"malformed: {error}")
+            end, detail = "error", f"malformed: {error}"
         except (OSError, ValueError) as error:
             end, detail = "error", f"{type(error).__name__}: {error}"
         self.ends.append((requests["name"], intended_ns, time.monotonic_ns(), end, detail))
         if connection is not None:
-            if connection.is_idle and len(self._kept) < CONNECTIONS:
+            if connection.is_idle and len(self._kept) < self._most_kept:
                 self._kept.append(connection)
             else:
                 connection.close()

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
     from harness.model.targets import Launch
 
+CONNECTIONS = 32
+"""Connections that are kept; when all are busy, others are opened for as long as they are needed."""
 TIMEOUT_S = 5.0
 """A request without an answer after this time is unanswered."""
-_END_S = TIMEOUT_S + 10
+_END_S = 10.0
+"""Time in which a client ends beyond the request timeout."""
 
 
 @dataclass
@@ -42,7 +45,14 @@ class Traffic:
 
 
 @contextmanager
-def sending(launch: Launch, requests: Sequence[Requests], token: str) -> Iterator[Traffic]:
+def sending(
+    launch: Launch,
+    requests: Sequence[Requests],
+    token: str,
+    *,
+    connections: int = CONNECTIONS,
+    timeout_s: float = TIMEOUT_S,
+) -> Iterator[Traffic]:
     """Send requests for as long as the block lasts; after it, when all have ended, the traffic has its exchanges.
 
     Raises `LoadError` if the client fails.
@@ -50,7 +60,8 @@ def sending(launch: Launch, requests: Sequence[Requests], token: str) -> Iterato
     specification = {
         "host": launch.host,
         "port": launch.port,
-        "timeout_s": TIMEOUT_S,
+        "connections": connections,
+        "timeout_s": timeout_s,
         "requests": [asdict(each) for each in requests],
     }
     with running("harness.drill.client", specification, token) as child:
@@ -58,7 +69,7 @@ def sending(launch: Launch, requests: Sequence[Requests], token: str) -> Iterato
             raise LoadError(f"expected right answers before the load, found {child.last_words()}")
         traffic = Traffic()
         yield traffic
-        output, _ = child.process.communicate(timeout=_END_S)
+        output, _ = child.process.communicate(timeout=timeout_s + _END_S)
         if child.process.returncode:
             raise LoadError(f"expected a record of the load, found {child.last_words()}")
         found = json.loads(output)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from harness.text.numbers import count, join, plural, significant
+from harness.text.numbers import count, join, plural, significant, span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from harness.drill.model import Seen, Tally, Unit
 
+PAUSE_MS = 500.0
+"""Users notice a longer pause."""
 BAD_ENDS = ("reset", "unanswered", "error")
 
 
@@ -23,6 +25,21 @@ def list_lost(tally: Tally) -> str:
 def seconds(value: float) -> str:
     """`0.52 s`, `52 ms`."""
     return f"{significant(value)} s" if value >= 1 else f"{significant(1000 * value)} ms"
+
+
+def span_lost(seen: Seen, *, refused: bool = False) -> str:
+    """`3 lost`, `0 to 12 lost`: the least and the most of one repetition, `refused` too where nobody else serves."""
+    lost = [sum(each.lost + each.refused * refused for each in one.tallies) for one in seen.observations]
+    return f"{span(lost)} lost"
+
+
+def describe_pause(seen: Seen, figure: str, noun: str) -> str:
+    """That requests had to wait, if a figure in ms says that users noticed in any repetition; else empty."""
+    p99 = seen.number(figure)
+    if p99 is None or p99.high <= PAUSE_MS:
+        return ""
+    worst = f" in the worst of {count_times(seen, noun)}" if len(seen.observations) > 1 else ""
+    return f"1 request in 100 waited {seconds(p99.high / 1000)} or longer{worst}"
 
 
 def count_times(seen: Seen, noun: str) -> str:

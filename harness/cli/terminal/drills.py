@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import count
 from typing import TYPE_CHECKING
 
 from rich.table import Table as Grid
@@ -23,12 +24,15 @@ _COLOURS = {"✓": "green", "△": "yellow", "✗": "bold red", "–": "dim", "?
 
 @contextmanager
 def show_drill_progress(screen: Screen, total: int) -> Iterator[Callable[[str], None]]:
-    """Show a progress bar on a terminal; what it yields is called with each place as it begins."""
+    """Show a progress bar on a terminal, else a line for each place; what it yields is called as one begins."""
     with screen.bar(transient=True) as bar:
         task = bar.add_task("", total=total)
+        begun = count(1)
 
         def watch(place: str) -> None:
             bar.update(task, description=place, advance=1)
+            if not screen.is_terminal:
+                screen.say(f"[{next(begun)}/{total}] {place}")
 
         yield watch
 

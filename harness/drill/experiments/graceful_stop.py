@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.drill.model import Drill, Figure, Observation, Seen, Tally, Words
 from harness.drill.site import LIMIT_S
-from harness.drill.words import choose_option, count_on, count_times, list_lost, seconds
+from harness.drill.words import choose_option, count_on, count_times, list_lost, seconds, span_lost
 
 if TYPE_CHECKING:
     from harness.drill.site import Site
@@ -60,7 +60,7 @@ def _explain(family: str, seen: Seen) -> Words:
         meaning = f"Lost in {count_times(seen, 'stop')}: {', and '.join(parts)}; it took {took} to end."
         if unread := count_on("new", after):
             meaning += f" {unread} of them were on new connections: the port stayed open while no worker answered."
-        return Words("bad", f"{lost.lost} lost, {took}", meaning, option)
+        return Words("bad", f"{span_lost(seen)}, {took}", meaning, option)
     if end.high > DOCKER_S:
         limit = "Docker and Kubernetes kill" if end.high > KUBERNETES_S else "Docker kills"
         meaning = f"Nothing was lost, but it took {took} to end: by default {limit} it before that, and what it does."

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 
 from harness.drill.model import Drill, Figure, NotApplicable, Observation, Seen, Tally, Words, percentile_ms
 from harness.drill.site import SETTLE_S
-from harness.drill.words import choose_option, count_times, list_lost, seconds
+from harness.drill.words import choose_option, count_times, describe_pause, list_lost, span_lost
 
 if TYPE_CHECKING:
     from harness.drill.site import Site
 
-PAUSE_MS = 500.0
-"""Users notice a longer pause."""
 LIMIT_S = 100.0
 """granian's shortest lifetime is 60 s."""
 _AFTER = "500"
@@ -59,26 +57,25 @@ def _run(site: Site) -> Observation:
 
 
 def _explain(family: str, seen: Seen) -> Words:
-    requests, p99 = seen.tally(_REQUESTS), seen.number("p99_ms")
+    requests = seen.tally(_REQUESTS)
     option = choose_option(_OPTIONS, family)
     flags = " ".join(_RECYCLES[family])
     if seen.facts:
         return Words("bad", "server ends", f"With {flags} the whole server ended.", option)
     if seen.number("replaced_s") is None:
         return Words("bad", "not replaced", f"With {flags} not every worker was new after {LIMIT_S:g} s.", option)
-    lost = requests.lost + requests.refused
-    if lost:
+    pause = describe_pause(seen, "p99_ms", "repetition")
+    cell = span_lost(seen, refused=True)
+    if requests.lost + requests.refused:
         refused = f", {requests.refused} refused" if requests.refused else ""
         meaning = (
             f"With {flags}, lost: {list_lost(requests)}{refused} of {requests.all} requests in "
             f"{count_times(seen, 'repetition')}, in each of which every worker was replaced once."
         )
-        return Words("bad", f"{lost} lost", meaning, option)
-    if p99 and p99.high > PAUSE_MS:
-        wait = seconds(p99.median / 1000)
-        meaning = f"With {flags} nothing was lost, but 1 request in 100 waited {wait} or longer for new workers."
-        return Words("fair", f"0 lost, p99 {wait}", meaning, option)
-    return Words("good", "0 lost", f"With {flags}, users do not notice that workers are replaced.")
+        return Words("bad", cell, f"{meaning} Of the others, {pause}." if pause else meaning, option)
+    if pause:
+        return Words("fair", f"{cell}, pauses", f"With {flags} nothing was lost, but {pause}.", option)
+    return Words("good", cell, f"With {flags}, users do not notice that workers are replaced.")
 
 
 DRILL = Drill(

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 
 from harness.drill.model import Drill, Figure, NotApplicable, Observation, Seen, Tally, Words, percentile_ms
 from harness.drill.site import LIMIT_S, SETTLE_S
-from harness.drill.words import choose_option, count_times, list_lost, seconds
+from harness.drill.words import choose_option, count_times, describe_pause, list_lost, seconds, span_lost
 
 if TYPE_CHECKING:
     from harness.drill.site import Site
 
-PAUSE_MS = 500.0
-"""Users notice a longer pause."""
 _REQUESTS = "in flight at SIGHUP, or due until it is over"
 
 _RELOADS = {
@@ -55,26 +53,24 @@ def _run(site: Site) -> Observation:
 
 
 def _explain(family: str, seen: Seen) -> Words:
-    requests, took, p99 = seen.tally(_REQUESTS), seen.number("reload_s"), seen.number("p99_ms")
+    requests, took = seen.tally(_REQUESTS), seen.number("reload_s")
     option = choose_option(_RELOADS, family)
     if seen.facts:
         return Words("bad", "server ends", "SIGHUP ended the server.", option)
     if took is None:
         meaning = f"Not all workers were new after {LIMIT_S:g} s: old code goes on serving."
         return Words("bad", "not replaced", meaning, option)
-    lost = requests.lost + requests.refused
     after = f"until every worker was new took {seconds(took.median)}"
-    wait = f"1 request in 100 waited {seconds(p99.median / 1000)} or longer" if p99 and p99.high > PAUSE_MS else ""
-    if lost:
+    pause = describe_pause(seen, "p99_ms", "reload")
+    cell = f"{span_lost(seen, refused=True)}, {seconds(took.median)}"
+    if requests.lost + requests.refused:
         refused = f", {requests.refused} refused" if requests.refused else ""
         of_all = f"of {requests.all} requests in {count_times(seen, 'reload')}"
-        meaning = f"Lost: {list_lost(requests)}{refused} {of_all}; {', '.join(filter(None, [wait, after]))}."
-        return Words("bad", f"{lost} lost, {seconds(took.median)}", meaning, option)
-    if p99 and wait:
-        return Words(
-            "fair", f"0 lost, p99 {seconds(p99.median / 1000)}", f"Nothing was lost, but {wait}; {after}.", option
-        )
-    return Words("good", f"0 lost, {seconds(took.median)}", f"Users do not notice a reload; {after}.")
+        meaning = f"Lost: {list_lost(requests)}{refused} {of_all}; {'; '.join(filter(None, [pause, after]))}."
+        return Words("bad", cell, meaning, option)
+    if pause:
+        return Words("fair", f"{cell}, pauses", f"Nothing was lost, but {pause}; {after}.", option)
+    return Words("good", cell, f"Users do not notice a reload; {after}.")
 
 
 DRILL = Drill(

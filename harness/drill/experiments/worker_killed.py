@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.drill.model import Drill, Figure, Observation, Seen, Tally, Words
 from harness.drill.site import LIMIT_S, SETTLE_S
-from harness.drill.words import choose_option, count_on, count_times, list_lost, seconds
+from harness.drill.words import choose_option, count_on, count_times, list_lost, seconds, span_lost
 
 if TYPE_CHECKING:
     from harness.drill.site import Site
@@ -60,7 +60,7 @@ def _explain(family: str, seen: Seen) -> Words:
     took, own = seconds(again.median), count_on("kept", lost)  # the connections of others were not touched
     died = f"In {count_times(seen, 'kill')}, {own} requests died with their worker, as they must"
     again_after = f"All workers answered again after {took}."
-    cell = f"{lost.lost} lost, {took}"
+    cell = f"{span_lost(seen)}, {took}"
     if lost.lost > own:
         return Words("bad", cell, f"{died}, and {lost.lost - own} others. {again_after}", option)
     if again.high > LONG_S:
