@@ -35,11 +35,11 @@ NOT_STARTED = 5
 """Exit status if an installed server did not start; all others were tried."""
 _PATHS = {
     "asgi": {
-        "slow": "/delay/1000",
-        "large": "/bytes/1000000",
-        "upload": "/echo",
-        "websocket": "/ws/echo",
-        "busy": "/cpu/40000",
+        "slow_path": "/delay/1000",
+        "large_path": "/bytes/1000000",
+        "upload_path": "/echo",
+        "websocket_path": "/ws/echo",
+        "busy_path": "/cpu/40000",
     }
 }
 """Of the apps of the catalogue: paths for drills that need others than the ordinary one."""
@@ -95,9 +95,17 @@ def drill_(
         raise UsageError(f"--format: expected text or json, found {format_}")
     chosen: Sequence[Server] = listing.choose("servers", listing.servers(), _names(servers))
     asked = listing.choose("drills", drills(), _names(drills_))
-    for option, value in (("--path", path), ("--slow-path", slow_path)):
+    paths = {
+        "path": path,
+        "slow_path": slow_path,
+        "large_path": large_path,
+        "upload_path": upload_path,
+        "websocket_path": websocket_path,
+        "busy_path": busy_path,
+    }
+    for name, value in paths.items():
         if value is not None and not value.startswith("/"):
-            raise UsageError(f"{option}: expected a path that begins with /, found {value}")
+            raise UsageError(f"--{name.replace('_', '-')}: expected a path that begins with /, found {value}")
     user_app = ":" in app_
     if not user_app:
         listing.find("app", listing.apps(), app_)
@@ -115,6 +123,7 @@ def drill_(
     with files.writing(out):
         (folder / "logs").mkdir(parents=True)
     known = {} if user_app else _PATHS.get(target.name, {})
+    known = known | {name: value for name, value in paths.items() if value is not None}
     with guard.guard() as token:
         sites = [
             Site(
@@ -126,13 +135,13 @@ def drill_(
                 folder / "logs",
                 workers,
                 rate,
-                path or target.ready_path,
+                known.get("path", target.ready_path),
                 None if user_app else HTTPStatus.OK,
-                slow_path=slow_path or known.get("slow"),
-                large_path=large_path or known.get("large"),
-                upload_path=upload_path or known.get("upload"),
-                websocket_path=websocket_path or known.get("websocket"),
-                busy_path=busy_path or known.get("busy"),
+                slow_path=known.get("slow_path"),
+                large_path=known.get("large_path"),
+                upload_path=known.get("upload_path"),
+                websocket_path=known.get("websocket_path"),
+                busy_path=known.get("busy_path"),
                 ready_within_s=settings.ready_within,
             )
             for server in chosen
