@@ -26,7 +26,7 @@ _REQUESTS = "honest requests beside slow clients"
 
 _OPTIONS = {
     "uvicorn": "none limits the time of a request; --limit-concurrency N answers 503 to all beyond N connections",
-    "gunicorn": "none limits the time of a request; --worker-connections N (1000) limits connections",
+    "gunicorn": "none with its asgi worker; its documentation asks for nginx in front",
     "hypercorn": "--keep-alive S (5) limits the time for headers too, --read-timeout S that between two reads",
     "granian": "--http1-header-read-timeout MS (30000) limits the time for headers; none limits bodies",
     "daphne": "--http-timeout S (none) limits the time of a request, the app's included",
@@ -93,9 +93,11 @@ def _explain(family: str, seen: Seen) -> Words:
             f"{without}. Let a proxy with time limits read for it."
         )
         return Words("fair", f"p99 {p99}", meaning, option)
-    return Words(
-        "good", f"p99 {p99}", f"Honest users do not notice {SLOW_CLIENTS} slow clients: p99 {p99} ({without})."
-    )
+    meaning = f"Honest users do not notice {SLOW_CLIENTS} slow clients: the p99 is {p99}, and {without} without them."
+    held = [title for title in _VARIANTS.values() if f"slow {title}: all closed" not in seen.facts]
+    if held:
+        meaning += f" After {SETTLE_S + LOAD_S:g} s it still held those whose {join(held)} dripped."
+    return Words("good", f"p99 {p99}", meaning)
 
 
 DRILL = Drill(
