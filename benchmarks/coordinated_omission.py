@@ -26,6 +26,7 @@ from harness.model.targets import HOST, Launch, Server
 from harness.run import trial
 from harness.run.calibration import ceiling
 from harness.run.calibration.null_server import Connection
+from harness.run.load_process import ForkServer
 
 if TYPE_CHECKING:
     from harness.model.results import LoadResult
@@ -70,11 +71,11 @@ def measure(rate_rps: float | None) -> LoadResult:
     placement = cpus.place(cpus.available())
     stalling = Server("stalling", (), frozenset({"h1"}), lambda launch: [sys.executable, __file__, str(launch.port)])
     launch = Launch(HOST, process.free_port(HOST), "")
-    with guard.guard() as token, tempfile.TemporaryDirectory() as folder:
+    with guard.guard() as token, ForkServer(token) as fork_server, tempfile.TemporaryDirectory() as folder:
         turn = Turn(0, Conditions.users[0], rate_rps)
         block = BlockOrder((f"http://{launch.address}",), (turn,), 1.0, COUNTED_S, COUNTED_S, 30.0, seed=0)
         scenario, load_log = ceiling.find_smallest_scenario("h1").path, Path(folder) / "load.log"
-        order = trial.Order(block, scenario, "h1", 1, None, placement.load, load_log, 1, token)
+        order = trial.Order(block, scenario, "h1", 1, None, placement.load, load_log, 1, fork_server)
         log = Path(folder) / "server.log"
         with process.start(stalling, ceiling.APP, launch, cpus=placement.server, log=log, token=token):
             return trial.run(order)[0]

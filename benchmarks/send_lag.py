@@ -11,6 +11,7 @@ import sys
 from harness.host import certificates, cpus, guard
 from harness.model.loads import Rate
 from harness.run.calibration import ceiling, others
+from harness.run.load_process import ForkServer
 
 RATES = (1_000, 5_000, 20_000)
 
@@ -20,8 +21,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rates", nargs="*", type=int, metavar="RATE", help="requests/s")
     rates = parser.parse_args().rates or RATES
-    with guard.guard() as token, certificates.issue() as tls:
-        generator = ceiling.Generator(sys.executable, cpus.place(cpus.available()), tls, token)
+    with guard.guard() as token, certificates.issue() as tls, ForkServer(token) as fork_server:
+        generator = ceiling.Generator(sys.executable, cpus.place(cpus.available()), tls, token, fork_server)
         with others.start_null_server(generator) as null:
             print("   rate/s   answered/s   send lag p50 µs   p99 µs   p99.9 µs")
             for rate in rates:

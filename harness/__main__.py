@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from harness.cli import app
+from harness.cli.terminal import survive_readers
 from harness.model.errors import HarnessError, UsageError
+from harness.text.plain import neutralise
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -24,6 +26,7 @@ INTERNAL_ERROR = 70
 
 def main() -> None:
     """Run the command line and exit with 0, 1, 2, 3, 4, 70 or 130."""
+    survive_readers()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         status = app(standalone_mode=False)
@@ -36,7 +39,7 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED
     except Exception:  # noqa: BLE001 - Python would exit with 1, which means that a gate was missed
-        traceback.print_exc()
+        print(neutralise(traceback.format_exc()), file=sys.stderr)
         status = _report_error("internal error; please report it with the traceback above", INTERNAL_ERROR)
     sys.exit(status)
 
@@ -47,7 +50,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _report_error(message: str, status: int) -> int:
-    print(f"harness: {message}", file=sys.stderr)
+    print(f"harness: {' '.join(neutralise(message).split())}", file=sys.stderr)
     return status
 
 

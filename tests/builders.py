@@ -41,7 +41,12 @@ def run_info(info: RunInfo = RUN, **changes: Any) -> RunInfo:
 
 
 def load_slices(
-    answers: Sequence[float] = (1_000,), length_ns: int = SECOND_NS, *, apart_ns: int = 0, lead_in_ns: int = 0
+    answers: Sequence[float] = (1_000,),
+    length_ns: int = SECOND_NS,
+    *,
+    apart_ns: int = 0,
+    lead_in_ns: int = 0,
+    in_flight: float = 1.0,
 ) -> tuple[Slice, ...]:
     """A slice for each cycle, in which so many requests were answered; the others' turns between take `apart_ns`."""
     found = []
@@ -49,7 +54,7 @@ def load_slices(
     for cycle, number in enumerate(answers):
         opened_ns, end_ns = start_ns - lead_in_ns, start_ns + length_ns
         whole = round(number)
-        found.append(Slice(cycle, opened_ns, start_ns, end_ns, end_ns, number, whole, whole))
+        found.append(Slice(cycle, opened_ns, start_ns, end_ns, end_ns, number, whole, whole, in_flight))
         start_ns = end_ns + apart_ns + lead_in_ns
     return tuple(found)
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,19 @@ THREE = [("granian", False), ("uvicorn", False), ("uvicorn", True)]
 """The names of the records of one round of TWO with its control."""
 
 
-def harness(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*HARNESS, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=110)
+def harness(
+    *arguments: str, cwd: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Call the command, in the environment of `Fault` if what it leaves behind is to be found."""
+    return subprocess.run(
+        [*HARNESS, *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
 
 
 def records_of(folder: Path) -> list[Any]:

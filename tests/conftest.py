@@ -4,6 +4,8 @@ import signal
 
 from hypothesis import settings
 
+pytest_plugins = ("tests.fault_table",)
+
 # A deadline would be an assertion on speed, and machines are shared.
 settings.register_profile("harness", deadline=None)
 settings.load_profile("harness")

@@ -36,6 +36,8 @@ class Round:
     slice_cpu_s: tuple[float | None, ...] = ()
     offered_rps: float = 0.0
     """The rate that a search found."""
+    disturbed: bool = False
+    """Did the host or other processes take so much CPU time that its absolute numbers are too low?"""
 
     @property
     def throughput_rps(self) -> float:
@@ -89,20 +91,32 @@ class CaseRounds:
     verdict: Verdict
     reasons: tuple[str, ...]
     errors: Errors
+    """Those of all rounds, whether they count or not, as are the three numbers below."""
+    unanswered: int
+    reopened: int
+    resent: int
     rounds: tuple[Round, ...]
     throughput_rps: Mapping[Key, float]
     cpu_us_per_request: Mapping[Key, float]
     p99_us: Mapping[Key, float]
     overloaded: bool
     """Was more offered than the server answers, in most of its rounds?"""
-    disturbed: bool
-    """Did the host or other processes take so much that absolute numbers are too low, in any of its rounds?"""
     idle_cpu_ratio: float | None
     """The most that its processes used while it was not its turn, in cores."""
 
     @property
     def round_count(self) -> int:
         return count_rounds(each.key for each in self.rounds)
+
+    @property
+    def disturbed_round_count(self) -> int:
+        return count_rounds(each.key for each in self.rounds if each.disturbed)
+
+    @property
+    def disturbed(self) -> bool:
+        """Were so many rounds disturbed that the median itself may be? It is not while fewer than half were."""
+        disturbed = self.disturbed_round_count
+        return disturbed > 0 and 2 * disturbed >= self.round_count
 
     @property
     def throughput_turns(self) -> Turns:
@@ -154,7 +168,8 @@ def count_rounds(keys: Iterable[Key]) -> int:
 def combine(records: Sequence[Record]) -> tuple[Verdict, tuple[str, ...]]:
     """Verdict on a case from the records of its rounds (at least one), and the reasons.
 
-    Valid when at least four rounds in five are: the others are left out, and a reason says so. Otherwise the commonest
+    Valid when at least four rounds in five are: the others are left out, and a reason says so. A round in which the
+    server failed requests is never left out, since it failed them however seldom it does so. Otherwise the commonest
     verdict among the bad rounds, of two equally common ones the graver. Reasons that differ in their figures alone are
     reported once, with the figure of the first round.
     """
@@ -164,7 +179,8 @@ def combine(records: Sequence[Record]) -> tuple[Verdict, tuple[str, ...]]:
     for record in records:
         by_verdict.setdefault(record.verdict, []).append(record)
     valid = by_verdict.pop("valid", [])
-    if valid and rounds - len(valid) <= LEFT_OUT_LIMIT * rounds:
+    bad_rounds = [record for several in by_verdict.values() for record in several]
+    if valid and len(bad_rounds) <= LEFT_OUT_LIMIT * rounds and not any(map(_failed_requests, bad_rounds)):
         omissions = (
             f"{len(bad)} of {rounds} rounds left out as {verdict}: {', '.join(_list_reasons(bad, len(bad)))}"
             for verdict, bad in sorted(by_verdict.items())
@@ -174,9 +190,15 @@ def combine(records: Sequence[Record]) -> tuple[Verdict, tuple[str, ...]]:
     return commonest, _list_reasons(by_verdict[commonest], rounds)
 
 
+def _failed_requests(record: Record) -> bool:
+    """Were there requests without a right answer? A search for a capacity causes them on purpose."""
+    return record.result is not None and record.result.errors.total > 0 and record.probe is None
+
+
 def _collect_case(records: Sequence[Record]) -> CaseRounds:
     """One case from its records, in the order of the rounds."""
     verdict, reasons = combine(records)
+    results = [record.result for record in records if record.result is not None]
     rounds = tuple(
         Round(
             (record.round, record.block),
@@ -184,6 +206,7 @@ def _collect_case(records: Sequence[Record]) -> CaseRounds:
             record.samples,
             record.slice_cpu_s,
             record.probe.rate_rps if record.probe else 0.0,
+            record.disturbed,
         )
         for record in records
         if record.result is not None
@@ -194,13 +217,15 @@ def _collect_case(records: Sequence[Record]) -> CaseRounds:
         case=records[0].case,
         verdict=verdict,
         reasons=reasons,
-        errors=_sum_errors([record.result.errors for record in records if record.result is not None]),
+        errors=_sum_errors([result.errors for result in results]),
+        unanswered=sum(result.unanswered for result in results),
+        reopened=sum(result.connections.reopened for result in results),
+        resent=sum(result.connections.resent for result in results),
         rounds=rounds,
         throughput_rps=_by_round(rounds, lambda each: each.throughput_rps),
         cpu_us_per_request=_by_round(rounds, lambda each: each.cpu_us_per_request),
         p99_us=_by_round(rounds, lambda each: each.p99_us),
         overloaded=sum(record.overloaded for record in records) > len(records) / 2,
-        disturbed=any(record.disturbed for record in records),
         idle_cpu_ratio=max((each.idle_cpu_ratio for each in records if each.idle_cpu_ratio is not None), default=None),
     )
 

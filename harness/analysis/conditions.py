@@ -84,6 +84,7 @@ def list_conditions(info: RunInfo, server: str | None = None) -> dict[str, objec
         "candidates together": info.conditions.together or TOGETHER,
         "slice in s": info.conditions.slice_s or "auto",
         "request timeout in s": info.conditions.request_timeout_s,
+        "longest body in bytes": info.conditions.max_body_bytes,
         "load processes": info.conditions.load_processes,
         **{name: value for name, value in _leaves("machine", environment.machine) if name not in _ELSEWHERE},
     }
@@ -113,12 +114,35 @@ def find_resume_mismatches(before: RunInfo, now: RunInfo) -> tuple[Contrast, ...
     if before.planned != now.planned:
         words = ("as planned", "other servers, apps, scenarios or protocols")
         planned.append(Contrast("condition", "cases", *words))
+    return (*find_mismatches(before, now), *planned, *_list_changed_code(before, now))
+
+
+def _list_changed_code(before: RunInfo, now: RunInfo) -> Iterator[Contrast]:
+    """What would be measured, or would measure, in another version than before: everything that was recorded of it."""
     ones, others = before.environment, now.environment
-    versions = [
-        *_contrasts("server", ones.server_versions, others.server_versions, None),
-        *_contrasts("app", ones.app_versions, others.app_versions, None),
-    ]
-    return (*find_mismatches(before, now), *planned, *versions)
+    yield from _contrasts("server", ones.server_versions, others.server_versions)
+    yield from _contrasts("app", ones.app_versions, others.app_versions)
+    yield from _contrasts("server", _prefix("Python of", ones.interpreters), _prefix("Python of", others.interpreters))
+    if ones.app_commit != others.app_commit:
+        yield Contrast("app", "commit of the app", ones.app_commit, others.app_commit)
+    if ones.git_commit != others.git_commit:
+        yield Contrast("harness", "commit of the harness", ones.git_commit, others.git_commit)
+    yield from _contrasts("package", ones.packages, others.packages)
+    for server in sorted(ones.other_packages.keys() | others.other_packages.keys()):
+        own = (_prefix(f"{server}'s", each.other_packages.get(server, {})) for each in (ones, others))
+        yield from _contrasts("package", *own)
+    for name in sorted(before.sources.keys() & now.sources.keys()):
+        if before.sources[name] != now.sources[name]:
+            yield Contrast("app", f"the source of {name}", "as it was", "it edited")
+    # A run of an earlier version recorded neither.
+    for name in sorted(before.given.keys() | now.given.keys()) if before.sources else ():
+        if before.given.get(name) != now.given.get(name):
+            ours = "as it was" if name in before.given else "not given"
+            yield Contrast("condition", name, ours, "another value" if name in now.given else "none")
+
+
+def _prefix(words: str, values: Mapping[str, str]) -> dict[str, str]:
+    return {f"{words} {name}": value for name, value in values.items()}
 
 
 def find_changes(
@@ -203,7 +227,7 @@ def _base(server: str) -> str:
 
 
 def _contrasts(
-    kind: Kind, ours: Mapping[str, str], theirs: Mapping[str, str], names: Iterable[str] | None
+    kind: Kind, ours: Mapping[str, str], theirs: Mapping[str, str], names: Iterable[str] | None = None
 ) -> list[Contrast]:
     """Entries that differ, among these names or among all."""
     asked = ours.keys() | theirs.keys() if names is None else names

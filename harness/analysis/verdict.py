@@ -29,11 +29,11 @@ SERVER_SATURATED = 0.95
 SAMPLE_ERROR = 0.03
 """The server's share of its CPUs is known this closely: the end of a slice, in which it has less and less to do, is
 part of it."""
-IN_FLIGHT_EXCESS = 0.02
-"""There cannot be more requests in flight than users; 2 % more are allowed for the error of the clocks."""
 IN_FLIGHT_LEAST = 0.50
 """If the requests in flight are fewer than this share of the users, the generator or its users spend most of their time
 between requests."""
+ROUNDING_ERROR = 1e-9
+"""Of sums of floating-point numbers."""
 SEND_LAG_LIMIT_US = 1_000
 """The limit for the send lag at p99 while users were free: a generator this late adds its delay to the latencies."""
 QUEUED_NOTED = 0.01
@@ -81,6 +81,10 @@ class Surroundings:
     """Did generator and server have separate CPUs?"""
     observed_s: float = 1.0
     """How long the machine was observed, which limits how closely steal and other processes are known."""
+    ended_workers: tuple[int, ...] = ()
+    """The ids of the server's processes that ended during the measurement, if its first process still runs."""
+    new_workers: int = 0
+    """How many processes it started during the measurement."""
 
 
 def judge(case: Case, result: LoadResult, around: Surroundings) -> tuple[Verdict, tuple[str, ...]]:
@@ -93,12 +97,15 @@ def judge(case: Case, result: LoadResult, around: Surroundings) -> tuple[Verdict
         return "invalid", (f"before anything counted, {_describe_errors(result)}; limit 0",)
     load = case.load
     if result.requests == 0 and not isinstance(load, Capacity):
-        return "invalid", (_explain_no_requests(result), *_list_reasons(_check_errors(load, result)))
+        why = [*_check_errors(load, result), *_check_stopped_users(case, result), *_check_workers(around)]
+        return "invalid", (_explain_no_requests(result), *_list_reasons(why))
     findings = [
         *_check_errors(load, result),
         *_check_account(result),
+        *_check_stopped_users(case, result),
         *_check_users(case, result),
         *_check_rate(load, result),
+        *_check_workers(around),
         *_check_generator_and_machine(case, result, around),
     ]
     findings.sort(key=lambda finding: -GRAVITY.index(finding[0]))
@@ -152,11 +159,21 @@ def _describe_errors(result: LoadResult) -> str:
 
 
 def _check_account(result: LoadResult) -> list[Finding]:
-    """Check that every request that was started is finished or abandoned."""
+    """Check that every request that was started is finished: one that its user abandoned has an unknown end."""
     lost = result.started - result.finished - result.abandoned
-    if lost == 0:
+    findings: list[Finding] = []
+    if lost:
+        findings.append(("invalid", f"{lost:,} of {result.started:,} started requests are unaccounted for; limit 0"))
+    if result.abandoned:
+        findings.append(("invalid", f"{result.abandoned:,} requests were abandoned by users that ended; limit 0"))
+    return findings
+
+
+def _check_stopped_users(case: Case, result: LoadResult) -> list[Finding]:
+    """Check that no user ended by itself, because the load was less then than was asked for."""
+    if result.stopped_users == 0:
         return []
-    return [("invalid", f"{lost:,} of {result.started:,} started requests are unaccounted for; limit 0")]
+    return [("invalid", f"{result.stopped_users:,} of {case.users} users ended before the measurement did; limit 0")]
 
 
 def _check_users(case: Case, result: LoadResult) -> list[Finding]:
@@ -177,32 +194,38 @@ def _check_negotiated(protocol: Protocol, negotiated: str) -> list[Finding]:
 
 
 def _check_in_flight(case: Case, result: LoadResult) -> list[Finding]:
-    """Check Little's law for a closed loop: requests in flight = rate × mean service time (Little 1961).
-
-    There must be at most one per user, and at least half as many as users. Requests at the edges of a slice count whole
-    in the mean and by their share in the rate, so both may be off by the residence time as a share of the slice.
-    """
+    """Check that the users of a closed loop had requests in flight: at most one each, and half of them at least."""
     if not isinstance(case.load, Saturate) or not result.slices:
         return []
-    mean_s = result.service.mean_us / 1e6
-    in_flight = result.throughput_rps * mean_s
-    edges = result.service.mean_residence_us / 1e6 * len(result.slices) / result.counted_s
-    seen = f"{in_flight:.3g} requests in flight (rate × mean service time) with {case.users} users"
-    if in_flight > case.users * (1 + IN_FLIGHT_EXCESS + 2 * edges):
-        return [("invalid", f"{seen}; limit {_percent(IN_FLIGHT_EXCESS)} above")]
-    if in_flight < case.users * (1 - edges) * IN_FLIGHT_LEAST:
+    seen = f"{result.in_flight:.3g} requests in flight with {case.users} users"
+    if result.in_flight > case.users * (1 + ROUNDING_ERROR):
+        return [("invalid", f"{seen}; limit one for each")]
+    if result.in_flight < case.users * IN_FLIGHT_LEAST:
         return [("client-limited", f"{seen}; limit {_percent(IN_FLIGHT_LEAST)} of them")]
     return []
 
 
 def _check_think_time(case: Case, result: LoadResult) -> list[Finding]:
     """Check that custom users spend their time on requests and do not wait between them."""
-    in_flight = result.throughput_rps * result.service.mean_us / 1e6
-    if in_flight >= case.users * IN_FLIGHT_LEAST:
+    if result.in_flight >= case.users * IN_FLIGHT_LEAST:
         return []
-    seen = f"{in_flight:.2g} requests in flight (rate × mean time) with {case.users} users"
+    seen = f"{result.in_flight:.2g} requests in flight with {case.users} users"
     limit = f"limit {_percent(IN_FLIGHT_LEAST)} of them"
     return [("client-limited", f"{seen}: their think time limits the rate; {limit}")]
+
+
+def _check_workers(around: Surroundings) -> list[Finding]:
+    """Notes on worker processes that ended, which a server may recycle; what it cost is in the errors."""
+    ended = around.ended_workers
+    findings: list[Finding] = []
+    for pids, fate in (
+        (ended[: around.new_workers], "and {} replaced during the measurement"),
+        (ended[around.new_workers :], "during the measurement and {} not replaced by its end"),
+    ):
+        if pids:
+            who = f"worker process{'es' if pids[1:] else ''} {', '.join(map(str, pids))}"
+            findings.append(("valid", f"{who} ended {fate.format('were' if pids[1:] else 'was')}"))
+    return findings
 
 
 def _check_rate(load: Load, result: LoadResult) -> list[Finding]:
@@ -261,7 +284,9 @@ def _check_bottleneck(result: LoadResult, server_share: float | None, ceiling_rp
         used = f"generator used {_percent(result.cpu_ratio)} of its core"
         findings.append(("client-limited", f"{used}{beside}; limit {_percent(GENERATOR_CPU_LIMIT)}"))
     if ceiling_share >= CEILING_LIMIT:
-        reached = f"{_percent(ceiling_share)} of the generator's ceiling of {ceiling_rps:,.0f} requests/s"
+        # The ceiling is the highest rate of a short test, and no law: above it, a share would mean nothing.
+        share = f"{_percent(ceiling_share)} of" if ceiling_share < 1 else "as fast as"
+        reached = f"{share} the generator's ceiling of {ceiling_rps:,.0f} requests/s"
         findings.append(("client-limited", f"{reached}; limit {_percent(CEILING_LIMIT)}"))
     return findings
 

@@ -12,6 +12,9 @@ from harness.model.targets import App
 
 _FACTORY = Path(__file__).parents[1] / "servers" / "_runners" / "factory" / "made_by_factory.py"
 
+FACTORY = "HARNESS_FACTORY"
+"""The environment variable that names the callable which returns the app."""
+
 
 def find_user_app(
     target: str, directory: Path, ready_path: str = "/", *, python: str = sys.executable, factory: bool = False
@@ -40,7 +43,7 @@ def find_user_app(
     app = App(first, f"{module}:{attribute}", directory.resolve(), ready_path, runs_in=None if hidden else current)
     if not factory:
         return app
-    environment = {"HARNESS_FACTORY": app.target}
+    environment = {FACTORY: app.target}
     return replace(app, target=f"{_FACTORY.stem}:app", imports_from=(_FACTORY.parent,), environment=environment)
 
 

@@ -94,7 +94,7 @@ class Measure:
     rounds: Callable[[CaseSummary], Sequence[float]]
     lower_is_better: bool = False
     ceilings: Mapping[Protocol, float] = field(default_factory=dict)
-    """The highest rates that the load generator can measure; empty if the chart shows no rates."""
+    """The highest rates of the load generator, with the most users; empty if the chart shows no rates."""
 
     def order(self, bar: Bar) -> float:
         if bar.estimate is None:
@@ -131,7 +131,9 @@ def bar_chart(measure: Measure, comparisons: Sequence[ComparisonSummary], run: R
     figure, cells = grid(measure.title, caption, run, shape, height_in)
     for axes, (title, group) in zip(cells, groups.items(), strict=True):
         _fill(axes, title, rows[title], measure.unit, most)
-        _show_ceiling(axes, measure.ceilings.get(group[0].case.protocol))
+        case = group[0].case
+        if case.users == max(run.conditions.users):  # the number with which the ceilings were measured
+            _show_ceiling(axes, measure.ceilings.get(case.protocol))
     return settle(figure)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from harness.check.model import Level, bounded
+from harness.host.files import replace_file
 from harness.model.protocols import PROTOCOL_NAMES, PROTOCOLS, Protocol
 from harness.text import markdown
 from harness.text.templates import read_template
@@ -215,10 +216,10 @@ def write(run: CheckRun, directory: Path) -> Path:
     """Write `check.json`, `check.md` and `check.html` into a folder; returns the path of the page."""
     directory.mkdir(parents=True, exist_ok=True)
     made = tables(run)
-    (directory / "check.json").write_bytes(encode(run))
-    (directory / "check.md").write_text(_render_markdown(run, made), encoding="utf-8")
+    replace_file(directory / "check.json", encode(run))
+    replace_file(directory / "check.md", _render_markdown(run, made).encode())
     page = directory / "check.html"
-    page.write_text(_render_html(run, made), encoding="utf-8")
+    replace_file(page, _render_html(run, made).encode())
     return page
 
 

@@ -13,6 +13,7 @@ from harness.host import certificates, cpus, guard
 from harness.model.errors import UsageError
 from harness.model.protocols import PROTOCOLS
 from harness.run.calibration import ceiling, others
+from harness.run.load_process import ForkServer
 from harness.text.numbers import significant
 
 
@@ -35,12 +36,12 @@ def calibrate_(
     if absent := others.find_missing(tools):
         raise UsageError(f"--against: expected {', '.join(sorted(absent))} to be installed, found no such command")
     placement = cpus.place(cpus.available())
-    with guard.guard() as token, certificates.issue() as tls:
-        generator = ceiling.Generator(sys.executable, placement, tls, token, duration_s=others.DURATION_S)
+    with guard.guard() as token, certificates.issue() as tls, ForkServer(token) as fork_server:
+        generator = ceiling.Generator(sys.executable, placement, tls, token, fork_server, duration_s=others.DURATION_S)
         screen.say("Ceilings against the null server, best of three, 32 users:")
         for protocol in PROTOCOLS:
-            rate_rps = ceiling.measure_ceilings(generator, [protocol], tries=3).get(protocol)
-            show_ceiling(screen, protocol, rate_rps, spoken=protocol in ceiling.NULL.protocols)
+            found = ceiling.measure_ceilings(generator, [protocol], tries=3).get(protocol)
+            show_ceiling(screen, protocol, found, spoken=protocol in ceiling.NULL.protocols)
         targets = [others.start_null_server] + ([others.start_nginx] if not others.find_missing({"nginx"}) else [])
         for target in targets if tools else []:
             show_rate_ratios(screen, others.compare_all(target, tools, generator, pairs), pairs)

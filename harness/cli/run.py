@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,17 +16,20 @@ from harness.analysis.conditions import find_resume_mismatches
 from harness.analysis.summarise import RANKED_FROM_ROUNDS
 from harness.catalog import listing
 from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, with_settings
-from harness.cli.terminal import Screen
-from harness.model.errors import UsageError
+from harness.cli.terminal import Screen, find_loss
+from harness.model.errors import StorageError, UsageError
 from harness.plan.schedule import make_plan
 from harness.plan.selection import place_processes, select
 from harness.run import stages
 from harness.run.directory import RunDirectory
 from harness.run.info import describe
+from harness.run.masking import digest_values, is_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from harness.model.machine import Placement
+    from harness.model.plan import Plan, Selection
     from harness.model.results import RunInfo
     from harness.model.summaries import ComparisonSummary
     from harness.plan.settings import Settings
@@ -47,32 +51,48 @@ def measure(settings: Settings) -> None:
     screen.plan(plan, selection)
     info = dataclasses.replace(describe(selection, placement), planned=plan.cases)
     if before is None:
-        directory = RunDirectory.create(Path(settings.out), info.id)
-        screen.say("First, a few seconds per protocol to measure the load generator's ceiling.")
+        directory = RunDirectory.create(Path(settings.out), info.id, private=is_private(selection))
+        info = dataclasses.replace(info, id=directory.path.name)
     else:
-        directory, info = RunDirectory(Path(settings.resume or "")), _check_resumable(before, info)
-        directory.repair()
-    interrupted = False
-    try:
-        with screen.progress(plan) as watch:
-            stages.measure(selection, plan, info, directory, placement, watch)
-    except KeyboardInterrupt:
-        interrupted = True
-        screen.say("Interrupted; what was measured is kept.")
-    comparisons = publish(directory, screen)
-    if interrupted:
-        raise typer.Exit(INTERRUPTED)
+        directory = RunDirectory(Path(settings.resume or ""))
+        given = digest_values(selection, before.id)
+        _check_resumable(before, dataclasses.replace(info, given=given))
+        info = before
+    with directory.lock():
+        if before is None:
+            screen.say("First, a few seconds per protocol to measure the load generator's ceiling.")
+        else:
+            directory.repair()
+        comparisons = _measure(selection, plan, info, directory, placement, screen)
     if not is_measured(comparisons) or (len(plan.rounds) >= RANKED_FROM_ROUNDS and not is_ranked(comparisons)):
         raise typer.Exit(NOTHING_MEASURED)
 
 
-def _check_resumable(before: RunInfo, now: RunInfo) -> RunInfo:
-    """Return the interrupted run; raise `UsageError` if it is complete or the options are not those it had."""
+def _measure(
+    selection: Selection, plan: Plan, info: RunInfo, directory: RunDirectory, placement: Placement, screen: Screen
+) -> list[ComparisonSummary]:
+    """Measure, and report what was measured, also after an interruption and where the disk is full."""
+    try:
+        with screen.progress(plan) as watch:
+            stages.measure(selection, plan, info, directory, placement, watch)
+    except KeyboardInterrupt:
+        screen.say("Interrupted; what was measured is kept.")
+        publish(directory, screen)
+        raise typer.Exit(INTERRUPTED) from None
+    except StorageError as error:
+        with suppress(StorageError):
+            publish(directory, screen)
+        raise StorageError(f"{error}; what was measured until then is kept") from error
+    return publish(directory, screen)
+
+
+def _check_resumable(before: RunInfo, now: RunInfo) -> None:
+    """Raise `UsageError` if the interrupted run is complete, or the options or the code are not those it had."""
     if before.complete:
         raise UsageError(f"--resume: expected an interrupted run, found that {before.id} is complete")
     for each in find_resume_mismatches(before, now):
-        raise UsageError(f"--resume: expected {each.name} {each.a}, as in {before.id}, found {each.b}")
-    return before
+        expected, found = each.a or "none", each.b or "none"
+        raise UsageError(f"--resume: expected {each.name} {expected}, as in {before.id}, found {found}")
 
 
 @app.command("plan")
@@ -105,13 +125,15 @@ def report_(
 
 
 def publish(directory: RunDirectory, screen: Screen) -> list[ComparisonSummary]:
-    """Write summary, charts and report from the records of a run."""
+    """Print the results of a run, and write summary, charts and report, all from its records."""
     info, trials, starts = directory.read_info(), directory.read_trials(), directory.read_starts()
     comparisons = summarise.summarise(trials, starts, info)
+    screen.ranking(info, comparisons)
     charts = report.draw(listing.charts(), info, comparisons)
     page = report.write(directory.path, info, comparisons, charts, starts, trials)
-    screen.ranking(info, comparisons)
     screen.say(f"Report: {page}")
+    if find_loss():
+        Screen(stderr=True).say(f"harness: nobody read the output to its end; the report is {page}")
     return comparisons
 
 

@@ -1,15 +1,29 @@
-"""The log of a process: its end, and the one line in it that gives the reason of a failure."""
+"""The log of a process: kept small, its end, and the one line in it that gives the reason of a failure."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections import deque
+import threading
+from contextlib import suppress
 from itertools import dropwhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
+
+from harness.host.files import open_new, storing
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import BinaryIO
 
+LARGEST_BYTES = 8_000_000
+"""A log that has grown beyond this loses its middle."""
+KEPT_BYTES = 64_000
+"""So much of its beginning and of its end is left then."""
+LEFT_OUT = b"\n[harness: the middle of this log is left out, since it grew too large]\n"
+_LOOK_S = 0.2
+"""How often the size of a log is looked at."""
+TAIL_BYTES = 8_000
+"""A tail has at most this much: a log may be one line."""
 REASON_CHARACTERS = 200
 """A reason is cut to this length."""
 _SEARCHED_LINES = 200
@@ -29,18 +43,76 @@ _END_OF_WORKER = re.compile(
 """Lines in which servers only say that a worker, or the server itself, has ended; the reason is above them."""
 
 
-def tail(path: Path, lines: int = 20) -> str:
+class Log:
+    """A log that a process writes; as a context manager it is kept from filling the disk.
+
+    The process writes straight into the file, which costs it nothing, and a thread of ours cuts what becomes too large.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._ended = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, daemon=True)
+
+    def open(self) -> BinaryIO:
+        """Empty the file and open it for a process, which then writes at the end of it, wherever that is.
+
+        Raises `StorageError`.
+        """
+        with storing(self.path):
+            open_new(self.path).close()
+            return open_new(self.path, append=True)
+
+    def __enter__(self) -> Self:
+        self._keeper.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Look at it for the last time."""
+        self._ended.set()
+        self._keeper.join()
+
+    def _keep(self) -> None:
+        while not self._ended.wait(_LOOK_S):
+            shorten(self.path)
+        shorten(self.path)
+
+
+def shorten(path: Path) -> None:
+    """Cut the middle out of a log that is too large; lines written in that moment may be lost."""
+    with suppress(OSError):
+        if path.stat().st_size <= LARGEST_BYTES:
+            return
+        end = _read_end(path, KEPT_BYTES)
+        os.truncate(path, KEPT_BYTES)
+        with path.open("ab") as file:
+            file.write(LEFT_OUT + end)
+
+
+def tail(path: Path, lines: int = 20, most_bytes: int = TAIL_BYTES) -> str:
     """The last lines of a log; empty if there is no such file."""
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return "".join(deque(file, lines)).rstrip()
+        text = _read_end(path, most_bytes).decode(errors="replace").replace("\r\n", "\n")
+        is_whole = path.stat().st_size <= most_bytes
     except FileNotFoundError:
         return ""
+    every = text.rstrip().split("\n")
+    sign = "…" if len(every) <= lines and not is_whole else ""
+    return sign + "\n".join(every[-lines:])
+
+
+def _read_end(path: Path, most_bytes: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - most_bytes))
+        return file.read(most_bytes)
 
 
 def quote_reason(path: Path) -> str:
     """The reason of a failure according to a log, as the end of an error message; empty if the log gives none."""
-    line = find_reason(tail(path, _SEARCHED_LINES))
+    line = find_reason(tail(path, _SEARCHED_LINES, KEPT_BYTES))
     return f"; it said: {line}" if line else ""
 
 

@@ -121,7 +121,8 @@ def start(
     environment = _server_environment(os.environ, app, directory, server_token)
     limit = f" within {deadline_s:g} s (--ready-within)" if deadline_s else f" within {DEADLINE_S:g} s"
     began = time.perf_counter()
-    processes = _Processes(_spawn(argv, app.runs_in or directory, environment, cpus, log), server_token)
+    kept = logs.Log(log)
+    processes = _Processes(_spawn(argv, app.runs_in or directory, environment, cpus, kept), server_token, kept)
     try:
         readiness = Readiness(app, launch, began + (deadline_s or DEADLINE_S), processes.left)
         _await_answer(f"{server.name}: expected the right answer to GET {app.ready_path}", limit, readiness, processes)
@@ -175,8 +176,9 @@ class _Processes:
     reused by another process.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], token: str) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], token: str, log: logs.Log) -> None:
         self.leader = process.pid
+        self._log = log.__enter__()
         self._process = process
         self._token = token
         self._ended: str | None = None
@@ -206,6 +208,7 @@ class _Processes:
         stop_s = time.perf_counter() - began
         self.ended()
         self._process.wait()
+        self._log.close()
         return Stopped(stop_s, killed)
 
     def left(self) -> set[int]:
@@ -260,10 +263,10 @@ def _check_listeners(server: Server, launch: Launch, own: set[int]) -> None:
 
 
 def _spawn(
-    argv: tuple[str, ...], directory: Path, environment: dict[str, str], cpus: frozenset[int], log: Path
+    argv: tuple[str, ...], directory: Path, environment: dict[str, str], cpus: frozenset[int], log: logs.Log
 ) -> subprocess.Popen[bytes]:
     """Start the server's first process, in a new session."""
-    with running_on(cpus), log.open("wb") as output:
+    with running_on(cpus), log.open() as output:
         try:
             return subprocess.Popen(
                 argv,

@@ -76,6 +76,8 @@ class Sampler:
         self._lost_switches = 0
         self._full_due_s = 0.0
         self._cpus = frozenset(cpus)
+        self._first: frozenset[int] = frozenset()
+        self._last: frozenset[int] = frozenset()
         self._memory = _Costly(lambda: memory_bytes(self._alive))
         self._machine = _Costly(lambda: machine_time(self._cpus))
         self._done = threading.Event()
@@ -85,9 +87,20 @@ class Sampler:
     def samples(self) -> tuple[Sample, ...]:
         return tuple(self._samples)
 
+    @property
+    def ended_workers(self) -> tuple[int, ...]:
+        """The processes, beside the first of the tree, that ran when the block began and not when it ended."""
+        return tuple(sorted(self._first - self._last - {self._pid}))
+
+    @property
+    def new_workers(self) -> int:
+        """How many processes ran when the block ended and not when it began."""
+        return len(self._last - self._first)
+
     def __enter__(self) -> Self:
         _require_children()
         self._take_sample(full=True, edge=True)
+        self._first = _running(self._alive)
         self._thread.start()
         return self
 
@@ -95,6 +108,7 @@ class Sampler:
         self._done.set()
         self._thread.join()
         self._take_sample(full=True, edge=True)
+        self._last = _running(self._alive)
 
     def _run(self) -> None:
         while not self._done.wait(INTERVAL_S):
@@ -283,6 +297,16 @@ def _usage(pid: int) -> Usage | None:
     except OSError:
         return None
     return Usage(own_s, (int(fields[13]) + int(fields[14])) / _TICKS_PER_S)
+
+
+def _running(pids: Iterable[int]) -> frozenset[int]:
+    """Those that are neither gone nor zombies."""
+    found = set()
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            if _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[0] not in {b"Z", b"X"}:
+                found.add(pid)
+    return frozenset(found)
 
 
 def _own_s(pid: int) -> float | None:

@@ -5,23 +5,30 @@ Independent of Locust, sockets and the clock.
 
 from __future__ import annotations
 
+import traceback
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from harness.load.series import Batch, Series, Tally
+from harness.load.exchange import Failure
+from harness.load.series import Batch, Counts, Series, Tally
 from harness.model.histogram import Histogram
 from harness.model.results import Connections, Errors, LoadResult, Slice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from harness.load.exchange import Failure
 
 UNANSWERED = "unanswered"
 """The kind of failure of a request that had no answer within the time limit."""
+EXCEPTION = "exception"
+"""The kind of failure where a scenario or a Locust file raised an exception."""
+ENDLESS = "endless"
+"""The kind of failure of a task that did not end within `TASK_TIMEOUTS` times that limit."""
+TASK_TIMEOUTS = 2
+"""How long a task may last, in limits for an answer: its request in flight may use up one, and its rest another."""
 
 
 class Stretch(NamedTuple):
@@ -46,6 +53,12 @@ class Recorded:
     name: str
     batch: Batch
     body_bytes: int
+    untimed: Counts = field(default_factory=lambda: np.zeros(0, np.int64))
+    """When those ended that were reported without a response time (ns)."""
+
+    @property
+    def finished(self) -> int:
+        return int(self.batch.ended.size + self.untimed.size)
 
 
 @dataclass(frozen=True)
@@ -93,13 +106,23 @@ class Account:
         self.failed += 1
         self._failures.append(Failed(method, name, failure, intended_ns, ended_ns))
 
+    def raised(self, name: str, error: Exception, now_ns: int) -> None:
+        """Count an exception that is not the failure of a request, with the last line of its traceback."""
+        last_line = " ".join(traceback.format_exception_only(error)[-1].split())
+        self.fail_task(name, Failure(EXCEPTION, last_line), now_ns)
+
+    def fail_task(self, name: str, failure: Failure, at_ns: int) -> None:
+        """Count a task that failed outside of its requests."""
+        self.started += 1
+        self.fail("task", name, failure, at_ns, at_ns)
+
     def take(self) -> tuple[list[Recorded], list[Failed]]:
         """The right answers and the failures since the last call."""
         recorded = []
         for (method, name), series in list(self._series.items()):
-            batch, body_bytes = series.take()
-            if batch.ended.size:
-                recorded.append(Recorded(method, name, batch, body_bytes))
+            found = Recorded(method, name, *series.take())
+            if found.finished:
+                recorded.append(found)
         failures, self._failures = self._failures, []
         return recorded, failures
 
@@ -121,17 +144,21 @@ def tally_service(recorded: Iterable[Recorded]) -> Histogram:
 
 
 class Counters:
-    """The counters of an account at the start of a slice, from which follows what the slice added."""
+    """What the counters of an account gain from one call to the next."""
 
-    NAMES = ("started", "abandoned", "queued", "dropped", "reopened", "resent")
+    NAMES = ("started", "abandoned", "queued", "dropped", "opened", "reopened", "resent")
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._before = {name: getattr(account, name) for name in self.NAMES}
+        self._before = self._read()
 
     def gained(self) -> dict[str, int]:
-        """The increase of each counter since the start."""
-        return {name: getattr(self._account, name) - before for name, before in self._before.items()}
+        """The increase of each counter since the last call."""
+        before, self._before = self._before, self._read()
+        return {name: now - before[name] for name, now in self._before.items()}
+
+    def _read(self) -> dict[str, int]:
+        return {name: getattr(self._account, name) for name in self.NAMES}
 
 
 class Ledger:
@@ -139,9 +166,11 @@ class Ledger:
 
     def __init__(self) -> None:
         self.checked = True
+        self.stopped_users = 0
         self.cpu_s = 0.0
         self.memory_bytes = 0
-        self.opened = 0
+        self.connections = 0
+        """The connections that its users had opened before the first slice."""
         self.negotiated = ""
         self._slices: list[Slice] = []
         self._counts: Counter[str] = Counter()
@@ -160,7 +189,7 @@ class Ledger:
     ) -> None:
         """Add a slice; every request that began in its counted stretch counts, however long it took."""
         self._counts.update(counts)
-        answers, requests, finished = 0.0, 0, 0
+        answers, in_flight_ns, requests, finished = 0.0, 0, 0, 0
         for each in recorded:
             counted = each.batch.begun_between(stretch.start_ns, stretch.end_ns)
             response_ns = counted.ended - counted.intended
@@ -169,8 +198,11 @@ class Ledger:
             self._service.add(counted.ended - counted.written)
             self._send_lag.add(counted.written - counted.intended)
             answers += each.batch.share_between(stretch.start_ns, stretch.end_ns)
-            requests += int(counted.ended.size)
-            finished += int(each.batch.ended.size)
+            in_flight_ns += int(each.batch.in_flight_between(stretch.start_ns, stretch.end_ns).sum())
+            untimed = ((each.untimed >= stretch.start_ns) & (each.untimed < stretch.end_ns)).sum()
+            answers += float(untimed)
+            requests += int(counted.ended.size + untimed)
+            finished += each.finished
         self._right += finished
         self._fail(stretch, failures)
         self._slices.append(
@@ -183,6 +215,7 @@ class Ledger:
                 answers,
                 requests,
                 finished,
+                in_flight_ns / max(1, stretch.end_ns - stretch.start_ns),
             )
         )
 
@@ -200,6 +233,11 @@ class Ledger:
                     self._response.add(waited)
                     self._service.add(waited)
                     self._names.setdefault(each.name, Tally()).add(waited)
+
+    @property
+    def is_empty(self) -> bool:
+        """Was nothing added yet?"""
+        return not self._slices and not self._failed
 
     def add_failures(self, started: int, failures: Sequence[Failed]) -> None:
         """Add what went wrong before anything counted: connecting, the verification pass, the warm-up."""
@@ -222,13 +260,16 @@ class Ledger:
             service=self._service.histogram(),
             send_lag=self._send_lag.histogram(),
             by_name={name: tally.histogram() for name, tally in self._names.items()},
-            connections=Connections(self.opened, counts["reopened"], counts["resent"], self.negotiated),
+            connections=Connections(
+                self.connections + counts["opened"], counts["reopened"], counts["resent"], self.negotiated
+            ),
             cpu_ratio=self.cpu_s / counted_s if counted_s else 0.0,
             memory_bytes=self.memory_bytes,
             checked=self.checked,
             queued=counts["queued"],
             dropped=counts["dropped"],
             verified=verified,
+            stopped_users=self.stopped_users,
         )
 
 
@@ -245,7 +286,7 @@ def merge(results: Sequence[LoadResult]) -> LoadResult:
     names = dict.fromkeys(name for result in results for name in result.by_name)
     counts = {
         name: sum(getattr(result, name) for result in results)
-        for name in ("started", "finished", "unanswered", "abandoned", "queued", "dropped")
+        for name in ("started", "finished", "unanswered", "abandoned", "queued", "dropped", "stopped_users")
     }
     agreed = {result.connections.negotiated for result in results if result.started}
     return LoadResult(
@@ -278,6 +319,7 @@ def _merge_slice(parts: Sequence[Slice]) -> Slice:
         answers=sum(part.answers for part in parts),
         requests=sum(part.requests for part in parts),
         finished=sum(part.finished for part in parts),
+        in_flight=sum(part.in_flight for part in parts),
     )
 
 

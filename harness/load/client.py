@@ -44,6 +44,11 @@ class SerialClient(ABC, Generic[Sent]):
         """Can the next request be sent without connecting?"""
         return self._transport is not None and self._transport.alive
 
+    @property
+    def holder(self) -> object:
+        """What holds its connection: the same for all clients that share one."""
+        return self
+
     def close(self) -> None:
         """Close the connection, if there is one."""
         if self._transport is not None:
@@ -79,7 +84,12 @@ class SerialClient(ABC, Generic[Sent]):
 
     def _give_up(self, since_ns: int, failure: Failure) -> None:
         if since_ns == self.pending_since_ns > 0:
-            self._wake(failure)
+            came = self._came()
+            self._wake(Failure(failure.kind, f"{failure.detail}; found {came}") if came else failure)
+
+    @abstractmethod
+    def _came(self) -> str:
+        """What has arrived of the answer so far, for messages; empty for nothing."""
 
     def reopen(self) -> None:
         """Connect again, after the server closed the connection; raises `Failure`."""
@@ -99,6 +109,19 @@ class SerialClient(ABC, Generic[Sent]):
             self.close()
             raise
         return self._arrived
+
+    def _reopen_if_missed(self, wire: bytes) -> bool:
+        """Close after a failure; open again if these bytes met a connection that the server had closed before.
+
+        No request was in flight on such a connection, so to send it again is no error (RFC 9112, 9.3.1). Raises
+        `Failure`.
+        """
+        missed = self._transport is not None and self._transport.undelivered_bytes >= len(wire)
+        self.close()
+        if missed:
+            self._account.resent += 1
+            self.reopen()
+        return missed
 
     def _wake(self, arrived: Answer | Failure) -> None:
         """Wake the user with its result, if it waits; only in the hub."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ import psutil
 from locust.runners import MasterRunner
 
 from harness.load import messages
-from harness.load.account import merge
+from harness.load.account import TASK_TIMEOUTS, merge
 from harness.load.slices import choose_lead_in_s, choose_slice_s, count_cycles, order_turns
 from harness.load.transport import CONNECT_TIMEOUT_S
 from harness.model.results import LoadResult
@@ -49,9 +51,13 @@ class Conductor:
         self._order = order
         self._answers: gevent.queue.Queue[dict[str, Any]] = gevent.queue.Queue()
         self._failing: set[int] = set()
-        """Candidates that get no further turn: a request was unanswered, or not one answer was right."""
+        """Candidates that get no further turn: a request or a task did not end, or not one answer was right."""
         self._children = psutil.Process().children() if isinstance(runner, MasterRunner) else []
-        gevent.spawn(self._conduct)
+        # Whoever waits for the file finds it whole. It is open from the start, as users may take all descriptors.
+        self._unfinished = self._result.with_suffix(".part")
+        self._file = self._unfinished.open("wb")
+        # Without its conductor a process would wait for slices for ever; gevent has printed the error.
+        gevent.spawn(self._conduct).link_exception(lambda _: os._exit(1))
 
     def answer(self, msg: Message, **_: Any) -> None:
         """A process is ready, has finished a slice, or sends its results."""
@@ -62,10 +68,9 @@ class Conductor:
             found: list[LoadResult] | str = self._carry_out()
         except ProcessLostError as error:
             found = str(error)
-        # Whoever waits for the file finds it whole.
-        unfinished = Path(f"{self._options.result}.part")
-        unfinished.write_bytes(msgspec.json.encode(found))
-        unfinished.rename(self._options.result)
+        with self._file:
+            self._file.write(msgspec.json.encode(found))
+        self._unfinished.rename(self._result)
         self._environment.process_exit_code = 1 if isinstance(found, str) else 0
         # In a new greenlet, because quitting kills the one that reads messages.
         gevent.spawn(self._runner.quit)
@@ -73,7 +78,7 @@ class Conductor:
     def _carry_out(self) -> list[LoadResult]:
         """Warm up every candidate, then all cycles; the result of each turn."""
         order = self._order
-        connecting_s = CONNECT_TIMEOUT_S + order.request_timeout_s
+        connecting_s = CONNECT_TIMEOUT_S + TASK_TIMEOUTS * order.request_timeout_s
         readiness = self._collect("to connect", START_WAIT_S + len(order.hosts) * connecting_s)
         right = [all(each["right"][number] for each in readiness) for number in range(len(order.hosts))]
         self._failing = {number for number, each in enumerate(right) if not each}
@@ -94,12 +99,12 @@ class Conductor:
                     gevent.sleep(GAP_S)
                 last = candidate
                 done = self._slice(turn, cycle, lead_in_s, slice_s, counted=True)
-                if _all_failed(done) or any(each["unanswered"] for each in done):
+                if _all_failed(done) or any(each["hanging"] for each in done):
                     self._failing.add(candidate)
         self._runner.send_message(messages.FINISH, {"right": right})
         results = [
             msgspec.json.decode(each["results"], type=list[LoadResult])
-            for each in self._collect("to send its results", ANSWER_WAIT_S)
+            for each in self._collect("to send its results", order.request_timeout_s + ANSWER_WAIT_S)
         ]
         return [merge(parts) for parts in zip(*results, strict=True)]
 
@@ -127,7 +132,7 @@ class Conductor:
         """One slice on all processes; how it went in each."""
         data = {"turn": turn, "cycle": cycle, "lead_in_s": lead_in_s, "length_s": length_s, "counted": counted}
         self._runner.send_message(messages.SLICE, data)
-        waiting_s = 2 * (self._order.request_timeout_s + CONNECT_TIMEOUT_S)
+        waiting_s = TASK_TIMEOUTS * (self._order.request_timeout_s + CONNECT_TIMEOUT_S)
         return self._collect("to end a slice", lead_in_s + length_s + waiting_s + ANSWER_WAIT_S)
 
     def _collect(self, what: str, within_s: float) -> list[dict[str, Any]]:
@@ -146,18 +151,18 @@ class Conductor:
 
     def _require_all(self) -> None:
         """Raise `ProcessLostError` if a process has ended: without its share of the load the block is not valid."""
-        ended = [str(child.pid) for child in self._children if not _runs(child)]
+        ended = [f"process {child.pid} {_describe_end(child.pid)}" for child in self._children if not _runs(child)]
         # A process of this machine may be too busy for heartbeats and still run; of others nothing else is known.
         remote = self._runner.clients.missing if isinstance(self._runner, MasterRunner) else []
-        missing = [] if self._children else [worker.id for worker in remote]
-        if ended:
-            found = f"found that process {' and '.join(ended)} has ended"
-        elif missing:
-            found = f"found that Locust's worker {' and '.join(missing)} sends no heartbeat"
-        else:
-            return
-        hint = "it was killed, perhaps for lack of memory, unless the lines above name an error"
-        raise ProcessLostError(f"expected {self._processes} load processes to run until the end, {found}; {hint}")
+        missing = [] if self._children else [f"Locust's worker {worker.id} sends no heartbeat" for worker in remote]
+        if found := " and ".join(ended or missing):
+            raise ProcessLostError(
+                f"expected {self._processes} load processes to run until the end, found that {found}"
+            )
+
+    @property
+    def _result(self) -> Path:
+        return Path(self._options.result)
 
     @property
     def _processes(self) -> int:
@@ -169,6 +174,18 @@ def _runs(process: psutil.Process) -> bool:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+def _describe_end(pid: int) -> str:
+    """How a child of this process ended."""
+    try:
+        _, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return "has ended"
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return f"ended with status {code}"
+    return f"was killed by {signal.Signals(-code).name}, perhaps for lack of memory"
 
 
 def _all_failed(done: list[dict[str, Any]]) -> bool:

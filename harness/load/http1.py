@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from harness.load.bounds import OVERHEAD_BYTES, TOO_LARGE, add_overhead, describe_body, describe_overhead
 from harness.load.client import SerialClient
-from harness.load.exchange import Answer, Failure, Request, excerpt
+from harness.load.exchange import RESET, Answer, Failure, Request, excerpt
 from harness.load.transport import Endpoint, Transport
+from harness.model.blocks import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from harness.load.account import Account
@@ -39,10 +41,11 @@ def encode(request: Request, authority: str) -> bytes:
 class AnswerReader:
     """Parses one answer from bytes it is given; interim answers (1xx) are skipped.
 
-    `feed` raises `Failure` of kind `protocol` unless the bytes are one HTTP/1.1 answer with nothing after it.
+    `feed` raises `Failure` of kind `protocol` unless the bytes are one HTTP/1.1 answer with nothing after it, and of
+    kind `too large` if they exceed the bounds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_body_bytes: int = MAX_BODY_BYTES) -> None:
         self.expect_body = True
         """False after HEAD."""
         self.began = False
@@ -51,16 +54,20 @@ class AnswerReader:
         self.size_bytes = 0
         self._parser = HttpResponseParser(self)
         self._parts: list[bytes] = []
-        self._status = 0
+        self.status = 0
+        """Of the answer, or of an interim answer; 0 before the first."""
         self._headers: list[tuple[str, str]] = []
-        self._body: list[bytes] = []
+        self._body: bytes | bytearray = b""
+        self._max_body_bytes = max_body_bytes
+        self._overhead_bytes = 0
         self._fault = ""
+        self._kind = "protocol"
         self._head_done = False
         self._done = False
 
     @property
     def raw(self) -> bytes:
-        """All bytes it was given."""
+        """All bytes it was given; empty if they are too many to be learned."""
         return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
 
     def feed(self, data: bytes) -> Answer | None:
@@ -71,6 +78,9 @@ class AnswerReader:
         self.began = True
         self.size_bytes += len(data)
         self._parts.append(data)
+        if self.size_bytes > _LEARN_AT_MOST_BYTES:
+            self._parts.clear()
+        body_bytes = len(self._body)
         view, surplus = memoryview(data), False
         try:
             # Feed the last byte separately: if the answer is complete before it, there are surplus bytes.
@@ -83,8 +93,15 @@ class AnswerReader:
         if surplus:
             raise Failure("protocol", "expected one answer, found more bytes after it")
         if self._fault:
-            raise Failure("protocol", f"not HTTP/1.1: {self._fault}")
-        return self._answer() if self._done else None
+            found = self._fault if self._kind == TOO_LARGE else f"not HTTP/1.1: {self._fault}"
+            raise Failure(self._kind, found)
+        if self._done:
+            return self._answer()
+        self._overhead_bytes = add_overhead(self._overhead_bytes, len(data), len(self._body) - body_bytes)
+        if self._overhead_bytes > OVERHEAD_BYTES:
+            what = "chunk extensions or trailers" if self._head_done else "headers or interim answers"
+            raise Failure(TOO_LARGE, describe_overhead(what))
+        return None
 
     def end_of_stream(self) -> Answer | None:
         """The answer, if the end of the connection delimits it (RFC 9112, 6.3)."""
@@ -94,7 +111,7 @@ class AnswerReader:
         return None
 
     def _answer(self) -> Answer:
-        return Answer(self._status, tuple(self._headers), b"".join(self._body))
+        return Answer(self.status, tuple(self._headers), bytes(self._body))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head_done:
@@ -105,7 +122,7 @@ class AnswerReader:
         self._headers.append((key, text))
 
     def on_headers_complete(self) -> None:
-        self._status = status = self._parser.get_status_code()
+        self.status = status = self._parser.get_status_code()
         if status < CONTINUE:
             self._fault = f"status {status}"
         elif status == SWITCHING_PROTOCOLS:
@@ -116,7 +133,15 @@ class AnswerReader:
         self.reusable = self._parser.should_keep_alive()
 
     def on_body(self, data: bytes) -> None:
-        self._body.append(data)
+        if self._body:
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)
+            self._body += data
+        else:
+            self._body = data
+        if len(self._body) > self._max_body_bytes:
+            self._body = b""
+            self._kind, self._fault = TOO_LARGE, describe_body(self._max_body_bytes)
 
     def on_message_complete(self) -> None:
         if self._head_done:
@@ -131,7 +156,6 @@ class Http1Client(SerialClient[Request]):
     def __init__(self, endpoint: Endpoint, account: Account) -> None:
         super().__init__(endpoint, account)
         self._authority = sys.intern(endpoint.authority)
-        self._used = False
         self._request: Request
         self._held = b""
         self._reader = AnswerReader()
@@ -139,9 +163,8 @@ class Http1Client(SerialClient[Request]):
     def open(self) -> None:
         """Connect; raises `Failure`."""
         self._transport = transport = Transport(self._endpoint, self)
-        self._used = False
         self._held = b""
-        self._reader = AnswerReader()
+        self._reader = AnswerReader(self._endpoint.max_body_bytes)
         self._account.opened += 1
         if transport.alpn not in {None, *ALPN}:
             self.close()
@@ -172,7 +195,8 @@ class Http1Client(SerialClient[Request]):
         try:
             answer = reader.feed(data)
         except Failure as failure:
-            self._wake(failure)
+            # Its traceback would keep the bytes for as long as the failure is kept.
+            self._wake(failure.with_traceback(None))
             return
         if answer is not None:
             self._wake(answer)
@@ -185,7 +209,7 @@ class Http1Client(SerialClient[Request]):
         if self._transport.finished:
             # `_held` never completes an answer: it is the beginning of one with a length.
             answer = self._reader.end_of_stream()
-        self._wake(answer or Failure("closed", f"{reason} before the answer was complete"))
+        self._wake(answer or Failure(RESET, f"{reason} before the answer was complete"))
 
     def _roundtrip(self, sent: Request) -> Answer:
         self._request = sent
@@ -196,34 +220,27 @@ class Http1Client(SerialClient[Request]):
         self._reader.expect_body = sent.method != "HEAD"
         arrived = self._send(sent.encoded)
         if isinstance(arrived, Failure):
-            arrived = self._send_again(sent, sent.encoded, arrived)
-        self._used = True
+            if self._reopen_if_missed(sent.encoded):
+                self._reader.expect_body = sent.method != "HEAD"
+                arrived = self._send(sent.encoded)
+            if isinstance(arrived, Failure):
+                self.close()
+                self._reader = AnswerReader()  # the old one holds what has arrived
+                raise arrived
         if self._reader.began:
             self._learn(sent, arrived)
         return arrived
 
-    def _send_again(self, sent: Request, wire: bytes, failure: Failure) -> Answer:
-        """Send once more, if the server closed an idle connection at the moment it was used again.
-
-        RFC 9112, 9.3.1 allows this for requests that are safe to repeat. Like browsers we do it for every method,
-        because a server that closed before the first byte of an answer has most likely not acted; it is counted.
-        """
-        unanswered = self._used and not self._held and not self._reader.began
-        self.close()
-        if failure.kind != "closed" or not unanswered:
-            raise failure
-        self._account.resent += 1
-        self.reopen()
-        self._reader.expect_body = sent.method != "HEAD"
-        arrived = self._send(wire)
-        if isinstance(arrived, Failure):
-            self.close()
-            raise arrived
-        return arrived
+    def _came(self) -> str:
+        reader = self._reader
+        size, beginning = (reader.size_bytes, reader.raw) if reader.began else (len(self._held), self._held)
+        if not size:
+            return ""
+        return f"{size} bytes, {excerpt(beginning)}" if beginning else f"{size} bytes with status {reader.status}"
 
     def _learn(self, request: Request, answer: Answer) -> None:
         """Verify the parsed answer and keep its bytes for comparison; close a connection that cannot be used again."""
-        reader, self._reader = self._reader, AnswerReader()
+        reader, self._reader = self._reader, AnswerReader(self._endpoint.max_body_bytes)
         if not reader.reusable:
             self.close()
         request.verify(answer)

@@ -27,7 +27,8 @@ class OpenConnection:
     """A connection on a socket: bytes are processed in the hub, which wakes the users whose answers are complete."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-        self._protocol = Connection("http" if endpoint.context is None else "https", endpoint.authority)
+        scheme = "http" if endpoint.context is None else "https"
+        self._protocol = Connection(scheme, endpoint.authority, endpoint.max_body_bytes)
         self.streams = self._protocol.streams
         self._output = self._protocol.output
         self._waking = False
@@ -59,7 +60,7 @@ class OpenConnection:
 
     def lost(self, reason: str) -> None:
         """The connection ended."""
-        self._wake(self._protocol.lose(reason), perf_counter_ns())
+        self._wake(self._protocol.lose(reason, self.transport.undelivered_bytes), perf_counter_ns())
 
     def _wake(self, ended: list[Stream], at_ns: int) -> None:
         self._waking = True
@@ -144,6 +145,10 @@ class Http2Client(SerialClient[Request]):
         connection = self._group.connection
         return connection is not None and connection.streams.usable
 
+    @property
+    def holder(self) -> object:
+        return self._group
+
     def reopen(self) -> None:
         """Connect again, unless another user of the group has; raises `Failure`."""
         self._group.connect()
@@ -184,6 +189,12 @@ class Http2Client(SerialClient[Request]):
             connection.cancel(stream)
             raise
         return stream
+
+    def _came(self) -> str:
+        stream = self._stream
+        if stream is None or stream.head is None:
+            return ""
+        return f"status {stream.head.status} and {len(stream.parts or b'')} bytes of its body"
 
     def _wake(self, arrived: Answer | Failure) -> None:
         """End the stream in flight, if there is one; only in the hub."""

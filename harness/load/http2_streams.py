@@ -6,7 +6,7 @@ import sys
 from collections import deque
 
 from harness.load import http2_frames as frames
-from harness.load.exchange import Answer, Failure
+from harness.load.exchange import RESET, Answer, Failure
 from harness.load.http2_frames import ProtocolError
 from harness.load.http2_messages import NotProcessed, Stream, encode
 
@@ -63,7 +63,7 @@ class Streams:
             if self.usable:
                 self.send(stream)
             else:
-                stream.arrived = NotProcessed("closed", "the connection ended before the request was sent")
+                stream.arrived = NotProcessed(RESET, "the connection ended before the request was sent")
                 self.ended.append(stream)
 
     def find(self, stream_id: int) -> Stream | None:
@@ -122,6 +122,10 @@ class Streams:
         for stream in list(self.open.values()):
             self.end(stream, outcome(kind, detail))
         self.send_waiting()
+
+    def sent_bytes(self) -> int:
+        """How many bytes the requests of the open streams have, frames around bodies left out."""
+        return sum(len(stream.request.encoded) + len(stream.request.body) for stream in self.open.values())
 
     def set(self, name: int, value: int) -> None:
         """Apply a setting of the server (RFC 9113, 6.5.2); raises `ProtocolError`."""

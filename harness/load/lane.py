@@ -38,6 +38,10 @@ class Client(Protocol):
     def is_open(self) -> bool:
         """Can the next request be sent without connecting?"""
 
+    @property
+    def holder(self) -> object:
+        """What holds its connection: the same for all clients that share one."""
+
     def reopen(self) -> None:
         """Connect again; raises `Failure`."""
 
@@ -100,6 +104,11 @@ class Lane:
         if self.arrivals is None:
             self.admitted = 0
 
+    def count_connections(self, users: int) -> int:
+        """How many connections users with lower numbers opened before the first turn, and keep."""
+        holders = {id(client.holder) for number, client in self.clients.items() if number < users}
+        return len(holders) if self.keeps_connections else 0
+
     def restore_connections(self, users: int) -> None:
         """Open again what the server has closed since the last turn: servers close connections that are idle for long.
 
@@ -125,11 +134,14 @@ class Lane:
                 self._parked.pop(number, None)
                 raise
 
+    @property
+    def active(self) -> int:
+        """Users inside a task, without those that wait for a request to become due."""
+        return self.busy - (self.arrivals.waiting_users if self.arrivals is not None else 0)
+
     def is_idle(self, now_ns: int) -> bool:
-        """Is nothing in flight and nothing due? Users that wait for a request to become due are idle."""
-        if self.arrivals is None:
-            return self.busy == 0
-        return self.busy == self.arrivals.waiting_users and self.arrivals.is_empty(now_ns)
+        """Is nothing in flight and nothing due?"""
+        return self.active == 0 and (self.arrivals is None or self.arrivals.is_empty(now_ns))
 
 
 class Stage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import math
 import resource
 import time
 from time import perf_counter_ns
@@ -14,11 +15,22 @@ import msgspec
 from locust.runners import WorkerRunner
 
 from harness.load import locust_statistics, messages
-from harness.load.account import UNANSWERED, Counters, Ledger, Stretch, tally_service
+from harness.load.account import (
+    ENDLESS,
+    TASK_TIMEOUTS,
+    UNANSWERED,
+    Counters,
+    Failed,
+    Ledger,
+    Stretch,
+    tally_service,
+)
 from harness.load.arrivals import NEVER_NS, poisson, uniform
 from harness.load.exchange import Failure
 from harness.load.lane import Lane, stage
 from harness.load.slices import divide_users
+from harness.load.transport import CONNECT_TIMEOUT_S
+from harness.load.user_watch import UserWatch, running_users
 from harness.model.blocks import BlockOrder, Turn
 
 if TYPE_CHECKING:
@@ -32,6 +44,8 @@ REPORT_S = 1.0
 """The interval at which requests are added to Locust's statistics, where no block is measured."""
 LATE_S = 0.25
 """The interval at which requests are checked for a timeout."""
+ENDED_LATE_NS = 1_000_000_000
+"""At the end of a run without a block, what has waited for less is not unanswered."""
 POLL_S = 0.001
 """The interval at which a slice is checked for its end, once no further task may begin."""
 STRAGGLERS_AT_LEAST_S = 0.2
@@ -49,8 +63,14 @@ class Recorder:
         self._index, self._processes = 0, 1
         self._custom_users = not all(hasattr(cls, "drives_itself") for cls in environment.user_classes)
         self._ledgers: list[Ledger] = []
+        self._counters: list[Counters] = []
+        self._failed: dict[int, tuple[int, list[Failed]]] = {}
+        """Of candidates that failed: how many requests the last such slice began, and which failed."""
+        self._watch: UserWatch | None = None
         if self._custom_users:
+            self._watch = UserWatch(runner)
             environment.events.request.add_listener(self._count_custom)
+        environment.events.user_error.add_listener(self._count_exception)
         gevent.spawn(self._report_regularly)
         gevent.spawn(self._end_late_requests)
 
@@ -67,12 +87,28 @@ class Recorder:
         if self._order is not None:
             stage.prepare(self._order, self._processes, self._index)
             self._ledgers = [Ledger() for _ in self._order.turns]
+            self._counters = [Counters(lane.account) for lane in stage.lanes]
             return
         (lane,) = stage.lanes
         schedule = None
         if self._options.rate is not None:
             schedule = self._schedule(self._options.rate, self._options.arrivals, self._options.arrivals_seed, NEVER_NS)
         lane.open(stage.needed_users, schedule)
+
+    def stopping(self, **_: Any) -> None:
+        """Locust ends a run without a block: a request that waits for far longer than any answer took is unanswered."""
+        if self._order is not None:
+            return
+        (lane,) = stage.lanes
+        longest_ns = int(self._environment.stats.total.max_response_time * 1e6)
+        now_ns = perf_counter_ns()
+        for client in lane.clients.values():
+            waited_ns = now_ns - client.pending_since_ns
+            if client.pending_since_ns and waited_ns > max(ENDED_LATE_NS, 2 * longest_ns):
+                client.give_up(
+                    Failure(UNANSWERED, f"no complete answer when the run ended, after {waited_ns / 1e9:.1f} s")
+                )
+        gevent.sleep(0)  # until they are counted
 
     def stop(self, **_: Any) -> None:
         """Add the remaining requests to Locust's statistics."""
@@ -89,14 +125,25 @@ class Recorder:
         gevent.spawn(self._run_slice, **msg.data)
 
     def finish(self, msg: Message, **_: Any) -> None:
-        """Send the results, because the conductor has no more slices."""
+        """Send the results, because the conductor has no more slices; in a new greenlet, as for a slice."""
+        gevent.spawn(self._finish, **msg.data)
+
+    def _finish(self, right: list[bool]) -> None:
+        if self._watch is not None:
+            self._await_silent_users(self._watch)
         memory_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         results = []
         for turn, ledger in zip(self._turns, self._ledgers, strict=True):
             ledger.memory_bytes = memory_bytes
-            ledger.checked = msg.data["right"][turn.candidate]
-            account = stage.lanes[turn.candidate].account
-            ledger.opened, ledger.negotiated = account.opened, account.negotiated
+            lane = stage.lanes[turn.candidate]
+            ledger.checked = right[turn.candidate]
+            if ledger.is_empty and turn.candidate in self._failed:
+                # It failed in another case, and got no turn in this one.
+                ledger.add_failures(*self._failed[turn.candidate])
+            if ledger.checked:
+                ledger.stopped_users = self._count_stopped_users(lane)
+            ledger.connections = lane.count_connections(divide_users(turn.users, self._processes, self._index))
+            ledger.negotiated = lane.account.negotiated
             results.append(ledger.result(verified=not self._custom_users))
         self._runner.send_message(messages.RESULT, {"results": msgspec.json.encode(results).decode()})
 
@@ -107,25 +154,44 @@ class Recorder:
     def _get_ready(self) -> None:
         if not self._custom_users:
             for lane in stage.lanes if stage.needed_users else ():
-                lane.verified.wait()
-                while lane.right and lane.ready < stage.needed_users:
-                    gevent.sleep(0.01)
+                self._await_users(lane)
         # Without the freeze, each collection would examine all existing objects and stop all users meanwhile.
         gc.collect()
         gc.freeze()
-        for turn, ledger in zip(self._turns, self._ledgers, strict=True):
-            lane = stage.lanes[turn.candidate]
-            if not lane.right:
-                ledger.add_failures(lane.account.started, lane.account.failures())
-        for lane in stage.lanes:
-            lane.account.take()
+        for candidate, lane in enumerate(stage.lanes):
+            self._add_failures(candidate, self._counters[candidate].gained()["started"], lane.account.take()[1])
         self._runner.send_message(messages.READY, {"right": [lane.right for lane in stage.lanes]})
+
+    def _add_failures(self, candidate: int, started: int, failures: list[Failed]) -> None:
+        """Add what went wrong before anything counted, or after it, to every case of a candidate."""
+        for turn, ledger in zip(self._turns, self._ledgers, strict=True):
+            if turn.candidate == candidate and failures:
+                ledger.add_failures(started, failures)
+
+    def _count_stopped_users(self, lane: Lane) -> int:
+        """How many users of this process have ended that should still run."""
+        assert self._order is not None
+        users = running_users(self._runner)
+        if self._custom_users:
+            return max(0, math.ceil(self._order.users / self._processes) - len(users))
+        return lane.members() - sum(user.lane is lane for user in users)
+
+    def _await_users(self, lane: Lane) -> None:
+        """Wait until the users of a lane are ready; a lane whose users are not ready in time gets no turn."""
+        limit_s = CONNECT_TIMEOUT_S + TASK_TIMEOUTS * self._options.request_timeout
+        with gevent.Timeout(limit_s, False):
+            lane.verified.wait()
+            while lane.right and lane.ready < stage.needed_users:
+                gevent.sleep(0.01)
+            return
+        lane.right = False
+        lane.account.fail_task("on_start", Failure("connect", f"not ended after {limit_s:g} s"), perf_counter_ns())
 
     def _run_slice(self, turn: int, cycle: int, lead_in_s: float, length_s: float, *, counted: bool) -> None:
         """Let a candidate's users through, measure, and wait until nothing is in flight."""
         order, ledger = self._turns[turn], self._ledgers[turn]
         lane = stage.lanes[order.candidate]
-        account, counters = lane.account, Counters(lane.account)
+        account = lane.account
         users = divide_users(order.users, self._processes, self._index)
         opened_ns = perf_counter_ns()
         lane.restore_connections(users)
@@ -144,33 +210,42 @@ class Recorder:
         lane.close()
         self._drain(lane, end_ns)
         stretch = Stretch(cycle, opened_ns, start_ns, end_ns, perf_counter_ns())
-        recorded, failures = account.take()
+        (recorded, failures), gained = account.take(), self._counters[order.candidate].gained()
         residence_us = 0.0
+        if failures:
+            self._failed[order.candidate] = gained["started"], failures
         if counted:
             ledger.cpu_s += cpu_s * length_s / measured_s
-            ledger.add(stretch, recorded, failures, counters.gained())
+            ledger.add(stretch, recorded, failures, gained)
         else:
             residence_us = tally_service(recorded).mean_residence_us
-            if failures:
-                ledger.add_failures(counters.gained()["started"], failures)
+            self._add_failures(order.candidate, gained["started"], failures)
         self._runner.send_message(
             messages.DONE,
             {
                 "residence_us": residence_us,
-                "right": sum(each.batch.ended.size for each in recorded),
+                "right": sum(each.finished for each in recorded),
                 "failed": len(failures),
-                "unanswered": sum(each.failure.kind == UNANSWERED for each in failures),
+                "hanging": sum(each.failure.kind in {UNANSWERED, ENDLESS} for each in failures),
             },
         )
 
     def _drain(self, lane: Lane, end_ns: int) -> None:
-        """Wait until every request that began has ended; what has no answer within the time limit is unanswered."""
+        """Wait until every request that began has ended; what has no answer within the time limit is unanswered.
+
+        A task may still not end, because it waits for something else. Then it is left alone.
+        """
         if self._custom_users:
             self._await_stragglers(lane, end_ns)
             return
-        limit_ns = end_ns + int(self._options.request_timeout * 1e9)
+        timeout_ns = int(self._options.request_timeout * 1e9)
         while not lane.is_idle(now_ns := perf_counter_ns()):
-            if now_ns > limit_ns:
+            if now_ns > end_ns + TASK_TIMEOUTS * timeout_ns:
+                late = Failure(ENDLESS, f"not ended {TASK_TIMEOUTS * timeout_ns / 1e9:g} s after its slice")
+                for _ in range(lane.active):
+                    lane.account.fail_task("task", late, now_ns)
+                return
+            if now_ns > end_ns + timeout_ns:
                 self._give_up(lane, now_ns)
             gevent.sleep(POLL_S)
 
@@ -206,21 +281,42 @@ class Recorder:
     def _unanswered(self) -> Failure:
         return Failure(UNANSWERED, f"no complete answer within {self._options.request_timeout:g} s")
 
+    def _await_silent_users(self, watch: UserWatch) -> None:
+        """Wait for the last requests of custom users, each for as long as it may take; what fails then counts too."""
+        until_ns = perf_counter_ns()
+        while watch.are_silent_since(until_ns):
+            gevent.sleep(POLL_S)
+        failures = stage.lanes[0].account.take()[1]
+        self._add_failures(0, len(failures), failures)
+
     def _count_custom(
-        self, request_type: str, name: str, response_time: float, exception: Exception | None, **_: Any
+        self, request_type: str, name: str, response_time: float | None, exception: Exception | None, **_: Any
     ) -> None:
-        """Count a request of custom Locust users, who report its response time and no send time."""
+        """Count a request of custom Locust users, who report its response time, or none, and no send time."""
         account = stage.lanes[0].account
         now_ns = perf_counter_ns()
+        if self._watch is not None and not self._watch.hear(now_ns):
+            return  # it was unanswered
         account.started += 1
         began_ns = now_ns - int((response_time or 0) * 1e6)
         if exception is not None:
             account.fail(request_type, name, Failure(type(exception).__name__, str(exception)), began_ns, now_ns)
             return
         series = account.series(request_type, name)
+        if response_time is None:
+            series.untimed(now_ns)
+            return
         series.intended(began_ns)
         series.written(began_ns)
         series.ended(now_ns)
+
+    def _count_exception(self, user_instance: Any, exception: Exception, **_: Any) -> None:
+        """Count what a user's own code raised in a task, in `on_start` or in `wait_time`."""
+        user = getattr(user_instance, "user", user_instance)  # in a task it is the task set
+        lane: Lane = getattr(user, "lane", stage.lanes[0])
+        lane.account.raised(type(user).__name__, exception, perf_counter_ns())
+        lane.right = lane.right and self._custom_users
+        lane.verified.set()  # nobody else would, if it was raised in `on_start`
 
     def _report(self) -> None:
         """Add what was recorded since the last report to Locust's statistics; custom users have done so themselves."""
@@ -244,6 +340,16 @@ class Recorder:
                 for client in lane.clients.values():
                     if 0 < client.pending_since_ns < oldest_ns:
                         client.give_up(self._unanswered())
+            if self._watch is not None and self._order is not None:
+                self._end_silent_users(self._watch, oldest_ns)
+
+    def _end_silent_users(self, watch: UserWatch, oldest_ns: int) -> None:
+        """Count a request as unanswered for each custom user that has reported none for longer than the limit."""
+        account = stage.lanes[0].account
+        limit = f"no request reported for {self._options.request_timeout:g} s in a task"
+        for name, since_ns in watch.find_silent(oldest_ns):
+            account.started += 1
+            account.fail("task", name, Failure(UNANSWERED, limit), since_ns, perf_counter_ns())
 
 
 def read_order(options: Any) -> BlockOrder | None:

@@ -66,8 +66,12 @@ class Batch:
         in a stretch that is as long as two and a half of them.
         """
         took = np.maximum(1, self.ended - self.written)
-        inside = np.minimum(self.ended, end_ns) - np.maximum(self.written, start_ns)
-        return float((np.clip(inside, 0, None) / took).sum())
+        return float((self.in_flight_between(start_ns, end_ns) / took).sum())
+
+    def in_flight_between(self, start_ns: int, end_ns: int) -> Counts:
+        """How long each request was in flight between two times, in ns."""
+        inside: Counts = np.minimum(self.ended, end_ns) - np.maximum(self.written, start_ns)
+        return np.clip(inside, 0, None)
 
     def begun_between(self, start_ns: int, end_ns: int) -> Batch:
         """The requests whose intended times lie between two times, however long they took."""
@@ -80,19 +84,27 @@ class Series:
 
     def __init__(self) -> None:
         self._times = (array("q"), array("q"), array("q"))
+        self._untimed = array("q")
         self.body_bytes = 0
         self._expose()
 
     def _expose(self) -> None:
         self.intended, self.written, self.ended = (times.append for times in self._times)
+        self.untimed = self._untimed.append
+        """For a request that only its end is known of."""
 
     def longest_ns(self) -> int:
         """The longest response time since the last call of `take`."""
         return max(map(int.__sub__, self._times[2], self._times[0]), default=0)
 
-    def take(self) -> tuple[Batch, int]:
-        """Remove and return the requests since the last call, and the total size of their bodies in bytes."""
-        times, self._times = self._times, (array("q"), array("q"), array("q"))
+    def take(self) -> tuple[Batch, int, Counts]:
+        """Remove and return the requests since the last call.
+
+        They are those with times, the total size of their bodies in bytes, and the ends of those without times (ns).
+        """
+        times, self._times = (*self._times, self._untimed), (array("q"), array("q"), array("q"))
+        self._untimed = array("q")
         body_bytes, self.body_bytes = self.body_bytes, 0
         self._expose()
-        return Batch(*(np.frombuffer(part, np.int64) if part else np.zeros(0, np.int64) for part in times)), body_bytes
+        *timed, untimed = (np.frombuffer(part, np.int64) if part else np.zeros(0, np.int64) for part in times)
+        return Batch(*timed), body_bytes, untimed

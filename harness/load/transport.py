@@ -6,8 +6,12 @@ passes the bytes to the protocol, which wakes a greenlet only when its answer is
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import ssl
+import struct
+import termios
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
@@ -19,6 +23,7 @@ import gevent.monkey
 import gevent.socket
 
 from harness.load.exchange import Failure
+from harness.model.blocks import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,14 +36,21 @@ _Socket = gevent.monkey.get_original("socket", "socket")
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where to connect, and the TLS context to use (None: clear text)."""
+    """Where to connect, the TLS context to use (None: clear text), and the longest body to accept."""
 
     host: str
     port: int
     context: ssl.SSLContext | None = None
+    max_body_bytes: int = MAX_BODY_BYTES
 
     @classmethod
-    def of(cls, url: str, authority: Path | None = None, alpn: tuple[str, ...] = ()) -> Endpoint:
+    def of(
+        cls,
+        url: str,
+        authority: Path | None = None,
+        alpn: tuple[str, ...] = (),
+        max_body_bytes: int = MAX_BODY_BYTES,
+    ) -> Endpoint:
         """Parse `http://host:port` or `https://host:port`; raises `ValueError` for another URL.
 
         `authority` is the PEM file of the certificate authority to trust.
@@ -46,7 +58,8 @@ class Endpoint:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or parts.hostname is None:
             raise ValueError(f"expected a host like http://127.0.0.1:8000, found {url!r}")
-        endpoint = cls(parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        endpoint = cls(parts.hostname, port, max_body_bytes=max_body_bytes)
         if parts.scheme == "http":
             return endpoint
         context = ssl.create_default_context(cafile=str(authority) if authority else None)
@@ -101,6 +114,12 @@ class Transport:
         self.alive = True
         self.finished = False
         """Did the server end its side in an orderly way? With TLS this requires close_notify (RFC 9112, 9.8)."""
+        self.undelivered_bytes = 0
+        """How many of the last bytes that were written certainly met a connection that the server had closed before.
+
+        The end that the server sent did not acknowledge them: it was on its way, or here and not read yet, when they
+        were written. A reset counts none, because it is what a server sends that dies with a request in its buffer.
+        """
         self.tls: str | None = None
         self.alpn: str | None = None
         self._receiver = receiver
@@ -154,10 +173,19 @@ class Transport:
             sent = 0
         except OSError as error:
             self._send_error = str(error)
+            self.undelivered_bytes += len(data)
             return
         if sent < len(data):
             self._unsent += data[sent:]
             self._writer.start(self._writable)
+
+    def count_undelivered(self) -> None:
+        """Set `undelivered_bytes`, when the server's orderly end of the connection has been read."""
+        # After a reset the kernel's count says nothing, because a reset acknowledges nothing.
+        if not self._send_error:
+            with suppress(OSError):
+                (queued,) = struct.unpack("i", fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(4)))
+                self.undelivered_bytes = queued + len(self._unsent)
 
     def close(self) -> None:
         """Close the connection; the receiver is not called again."""
@@ -200,6 +228,7 @@ class Transport:
         else:
             # A failed send has already consumed the socket error, so the read reports an orderly end.
             self.finished = not self._send_error
+            self.count_undelivered()
             self._end(self._send_error or "closed by the server")
 
     def _readable_tls(self) -> None:
@@ -215,6 +244,7 @@ class Transport:
             self._incoming.write(data)
             self._decrypt(at_ns)
         else:
+            self.count_undelivered()
             self._end(self._send_error or "closed by the server without close_notify")
 
     def _decrypt(self, at_ns: int) -> None:
@@ -228,6 +258,7 @@ class Transport:
                 parts.append(part)
             ended = "closed by the server"
             self.finished = True
+            self.count_undelivered()
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError as error:

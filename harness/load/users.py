@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import random
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter_ns
@@ -24,7 +25,7 @@ from locust.exception import (
 
 from harness.load import http1, http2
 from harness.load import plugin as _plugin  # noqa: F401 - a scenario brings the options and listeners along
-from harness.load.account import UNANSWERED
+from harness.load.account import ENDLESS, TASK_TIMEOUTS, UNANSWERED
 from harness.load.exchange import Answer, Failure, Message, Request
 from harness.load.lane import stage
 from harness.load.transport import Endpoint
@@ -52,14 +53,15 @@ class _Scenario(User):
     drives_itself = True
     """Marks users that count in an account and wait at a gate; others are counted from Locust's request events."""
     client: Any
+    lane: Lane
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self._steps = cast("list[Callable[[Any], None]]", list(self.tasks))
         self._paced = type(self).wait_time is not User.wait_time
         self.tasks = [_Scenario._turn]
-        self._lane = stage.assign(type(self))
-        self._number = self._lane.join(type(self))
+        self.lane = stage.assign(type(self))
+        self._number = self.lane.join(type(self))
 
     def on_start(self) -> None:
         """Connect; the first user of a lane then runs every task once (the verification pass).
@@ -67,7 +69,7 @@ class _Scenario(User):
         The other users connect after it. If the server has closed the first user's connection, they only connect with
         their first request: such a server may serve one connection at a time, and an idle one would block it.
         """
-        lane = self._lane
+        lane = self.lane
         leader = self._number == 0
         if self._number >= stage.needed_users:
             return  # the gate never lets it through: Locust starts equally many users in all processes
@@ -85,34 +87,45 @@ class _Scenario(User):
             lane.verified.set()
             raise StopUser from failure
         lane.clients[self._number] = self.client
-        if leader:
-            with stage.verifying:
-                self._verify()
-            lane.keeps_connections = self.client.is_open
-            lane.right = lane.right and lane.account.failed == 0
-            lane.verified.set()
-        lane.ready += 1
+        try:
+            if leader:
+                with stage.verifying:
+                    self._verify()
+        finally:
+            # A task may end its user, for whom the others do not wait.
+            if leader:
+                lane.keeps_connections = self.client.is_open
+                lane.right = lane.right and lane.account.failed == 0
+                lane.verified.set()
+            lane.ready += 1
 
     def _verify(self) -> None:
         """Run every task once; a server that does not answer one of them would make each other task wait as well."""
-        account = self._lane.account
+        account = self.lane.account
+        options: Any = self.environment.parsed_options
+        limit_s = TASK_TIMEOUTS * options.request_timeout
         for step in dict.fromkeys(self._steps):
-            self._run(step)
+            try:
+                with gevent.Timeout(limit_s), suppress(InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately):
+                    self._run(step)
+            except gevent.Timeout:
+                account.fail_task(step.__name__, Failure(ENDLESS, f"not ended after {limit_s:g} s"), perf_counter_ns())
+                return
             if any(failed.failure.kind == UNANSWERED for failed in account.failures()):
                 return
 
     def on_stop(self) -> None:
         self.client.close()
-        self._lane.clients.pop(self._number, None)
+        self.lane.clients.pop(self._number, None)
 
     def _exchange(self, exchange: Request | Message) -> Answer:
-        arrivals = self._lane.arrivals
+        arrivals = self.lane.arrivals
         answer: Answer = self.client.exchange(exchange, None if arrivals is None else arrivals.wait(self._number))
         return answer
 
     def _turn(self) -> None:
         """The only task that Locust sees; it runs the scenario's tasks repeatedly without a switch between them."""
-        steps, lane, number = self._steps, self._lane, self._number
+        steps, lane, number = self._steps, self.lane, self._number
         until_ns = perf_counter_ns() + _TURN_NS
         while True:
             if number >= lane.admitted:
@@ -134,9 +147,7 @@ class _Scenario(User):
         except (StopUser, StopTest, InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately):
             raise
         except Exception as error:  # noqa: BLE001 - a scenario may raise anything, which must be counted
-            now_ns = perf_counter_ns()
-            self._lane.account.started += 1
-            self._lane.account.fail("task", step.__name__, Failure("scenario", repr(error)), now_ns, now_ns)
+            self.lane.account.raised(step.__name__, error, perf_counter_ns())
             gevent.sleep(_FAILED_PAUSE_S)
 
 
@@ -149,16 +160,14 @@ class HttpScenario(_Scenario):
         super().__init__(environment)
         options: Any = environment.parsed_options
         if options.protocol == "h3":
-            endpoint = _endpoint(environment, self._lane, self.host, _http3().ALPN)
-            self.client = _http3_pool(endpoint, self._lane, options.streams, options.authority).client()
+            endpoint = _endpoint(environment, self.lane, self.host, _http3().ALPN)
+            self.client = _http3_pool(endpoint, self.lane, options.streams, options.authority).client()
         elif options.protocol in HTTP2_PROTOCOLS:
             self.client = _pool(
-                _endpoint(environment, self._lane, self.host, http2.ALPN), self._lane, options.streams
+                _endpoint(environment, self.lane, self.host, http2.ALPN), self.lane, options.streams
             ).client()
         else:
-            self.client = http1.Http1Client(
-                _endpoint(environment, self._lane, self.host, http1.ALPN), self._lane.account
-            )
+            self.client = http1.Http1Client(_endpoint(environment, self.lane, self.host, http1.ALPN), self.lane.account)
 
     def send(self, request: Request) -> Answer:
         """Send a request and return the right answer; raises `Failure` if there is none."""
@@ -174,7 +183,7 @@ class WebSocketScenario(_Scenario):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self.client = WebSocketClient(
-            _endpoint(environment, self._lane, self.host, http1.ALPN), self.path, self._lane.account
+            _endpoint(environment, self.lane, self.host, http1.ALPN), self.path, self.lane.account
         )
 
     def send(self, message: Message) -> Answer:
@@ -187,13 +196,13 @@ def _endpoint(environment: Environment, lane: Lane, host: str | None, alpn: tupl
     if not url:
         raise ValueError("expected the server's address, found none; give one with -H http://127.0.0.1:8000")
     options: Any = environment.parsed_options
-    return _shared_endpoint(url, options.authority, alpn)
+    return _shared_endpoint(url, options.authority, alpn, options.max_body)
 
 
 @functools.cache
-def _shared_endpoint(url: str, authority: str | None, alpn: tuple[str, ...]) -> Endpoint:
+def _shared_endpoint(url: str, authority: str | None, alpn: tuple[str, ...], max_body_bytes: int) -> Endpoint:
     """Cached, so that all users share one TLS context."""
-    return Endpoint.of(url, Path(authority) if authority else None, alpn)
+    return Endpoint.of(url, Path(authority) if authority else None, alpn, max_body_bytes)
 
 
 @functools.cache

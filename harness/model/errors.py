@@ -11,6 +11,10 @@ class UsageError(HarnessError):
     """An invalid option, configuration key or user's file; the text names it."""
 
 
+class StorageError(HarnessError):
+    """Results that could not be written: the disk is full, or the folder is gone."""
+
+
 class ServerError(HarnessError):
     """A server that did not start, or ended too early.
 

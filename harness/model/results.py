@@ -38,13 +38,14 @@ class Errors:
 
 @dataclass(frozen=True)
 class Connections:
-    """The connections of a trial, from the first to the last request."""
+    """The connections of a case's own users."""
 
     opened: int = 0
+    """Those that they began with, and those that were opened in their slices."""
     reopened: int = 0
     """Connections opened again after the server closed one, which it may, or after a failure."""
     resent: int = 0
-    """Requests sent again on a new connection because the server had not begun to answer them."""
+    """Requests sent again, because they met a connection that the server had closed before, or a GOAWAY said so."""
     negotiated: str = ""
     """The negotiated protocol: `http/1.1`, `h2`, `h2c`, `websocket`; over TLS after its version: `TLSv1.3 h2`."""
 
@@ -68,6 +69,8 @@ class Slice:
     """Right answers to requests that began in the counted stretch."""
     finished: int
     """Right answers from `opened_ns` to `drained_ns`."""
+    in_flight: float = 0.0
+    """Requests in flight, on average over the counted stretch; only those that had a right answer."""
 
     @property
     def counted_s(self) -> float:
@@ -111,6 +114,8 @@ class LoadResult:
     """In an open loop, requests that were due when no user was free."""
     dropped: int = 0
     """In an open loop, requests that were due when the queue was full, and were not sent."""
+    stopped_users: int = 0
+    """Users that ended before the last slice did: they stopped themselves, or an exception ended them."""
     verified: bool = True
     """False where custom Locust users drove the trial: responses were checked only as far as their file checks them."""
 
@@ -131,6 +136,12 @@ class LoadResult:
     @property
     def throughput_rps(self) -> float:
         return self.answers / self.counted_s if self.counted_s > 0 else 0.0
+
+    @property
+    def in_flight(self) -> float:
+        """Requests in flight, on average over the counted stretches; only those that had a right answer."""
+        weighted = sum(each.in_flight * each.counted_s for each in self.slices)
+        return weighted / self.counted_s if self.counted_s > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -313,9 +324,14 @@ class RunInfo:
     baseline: Candidate
     conditions: Conditions
     ceilings: Mapping[Protocol, float] = field(default_factory=dict)
-    """The ceiling of the load generator for each protocol, in requests per second."""
+    """The ceiling of the load generator with the most users, in requests per second, for each protocol where it is
+    known: not where the null server does not speak it or was the limit."""
     planned: tuple[Case, ...] = ()
     """The cases that each round measures; in a sweep, those of the rounds in a closed loop."""
     complete: bool | None = None
     """Has the run measured everything? None if an earlier version did not record it."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Digests of what may be edited before a run is resumed: the harness, the apps and the scenarios, by name."""
+    given: Mapping[str, str] = field(default_factory=dict)
+    """Salted digests of the values of `--env` and `--header`, by option and name; the values are not recorded."""
     schema: int = SCHEMA

@@ -110,7 +110,10 @@ class CaseSummary:
     frequency_mhz: Estimate | None = None
     """Mean frequency of the server's CPUs, if the kernel reports it."""
     disturbed: bool = False
-    """Did the host or other processes take so much CPU time that absolute numbers are too low? Ratios hold."""
+    """Did the host or other processes take so much CPU time in half of its rounds or more that absolute numbers are too
+    low? Ratios hold."""
+    disturbed_rounds: int = 0
+    """In how many of its rounds they did."""
     unanswered: int = 0
     """Requests without an answer within the time limit; they are among the errors."""
     reopened: int = 0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
 
+from harness.host.files import make_folder, replace_file
 from harness.report import hdr, html, markdown, summary
 from harness.report.page import Chart, make_page
 
@@ -46,18 +48,27 @@ def write(
 ) -> Path:
     """Write the report into `directory`, replacing an earlier one, and return the path of its HTML page.
 
+    Raises `StorageError` for a file that cannot be written; the most important come first.
     The comparisons were made from `starts` and `trials`. Without these, the report leaves out what only they tell.
     """
-    folder = directory / "charts"
-    folder.mkdir(parents=True, exist_ok=True)
-    svgs = {chart.name: folder / f"{chart.name}.svg" for chart in charts}
-    for chart in charts:
-        chart.figure.savefig(svgs[chart.name], metadata={"Date": None})
-        chart.figure.savefig(folder / f"{chart.name}.png", dpi=PNG_DPI)
     page = make_page(run, comparisons, charts, starts, trials)
-    (directory / "summary.json").write_bytes(summary.encode(run, comparisons))
-    (directory / "latency.hlog").write_text(hdr.write_log(run, comparisons), encoding="utf-8")
-    (directory / "report.md").write_text(markdown.render(page), encoding="utf-8")
-    path = directory / "report.html"
-    path.write_text(html.render(page, {name: svg.read_text(encoding="utf-8") for name, svg in svgs.items()}), "utf-8")
-    return path
+    svgs = {chart.name: _save(chart, format="svg", metadata={"Date": None}) for chart in charts}
+    contents = {
+        "summary.json": summary.encode(run, comparisons),
+        "latency.hlog": hdr.write_log(run, comparisons).encode(),
+        "report.md": markdown.render(page).encode(),
+        "report.html": html.render(page, {name: svg.decode() for name, svg in svgs.items()}).encode(),
+        **{f"charts/{name}.svg": svg for name, svg in svgs.items()},
+        **{f"charts/{chart.name}.png": _save(chart, format="png", dpi=PNG_DPI) for chart in charts},
+    }
+    make_folder(directory / "charts")
+    for name, content in contents.items():
+        replace_file(directory / name, content)
+    return directory / "report.html"
+
+
+def _save(chart: Chart, **options: Any) -> bytes:
+    """The file of a chart."""
+    file = BytesIO()
+    chart.figure.savefig(file, **options)
+    return file.getvalue()

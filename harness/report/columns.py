@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from harness.analysis.intervals import PER_MILLE
 from harness.analysis.naming import TITLES, Naming
 from harness.model.loads import Capacity, Rate, Saturate
 from harness.report.cells import Cell, estimated, factor, interval, megabytes, milliseconds
@@ -65,7 +67,7 @@ def ranking_columns(run: RunInfo, comparison: ComparisonSummary, baseline: str, 
         *(_OPEN_LOOP if isinstance(load, Rate) else ()),
         *_PERCENTILES,
         _CPU,
-        ("Peak MB", lambda each: megabytes(each.memory_pss_bytes.peak)),
+        _PEAK,
         ("Errors", _errors),
         _VERDICT,
     )
@@ -81,6 +83,7 @@ def sweep_columns(who: Column) -> tuple[Column, ...]:
         _ANSWERED,
         *_PERCENTILES,
         _CPU,
+        _PEAK,
         ("Errors", _errors),
         _VERDICT,
     )
@@ -119,6 +122,14 @@ def _precision(summary: CaseSummary) -> Cell:
     return Cell(half_width(summary.precision).removeprefix("±"), f"{own}{rounds}")
 
 
+def _percentile(summary: CaseSummary, name: str) -> Cell:
+    """A percentile of the response time; one of requests that had no answer is only known to be longer than it says."""
+    cell = milliseconds(getattr(summary.latency_us, name))
+    answered = summary.response.count - summary.unanswered
+    longer = PER_MILLE[name] * summary.response.count > 1000 * answered
+    return replace(cell, value=f"> {cell.value}") if longer and cell.value != NOTHING else cell
+
+
 def _errors(summary: CaseSummary) -> Cell:
     if not summary.measured and summary.errors.total == 0:
         return Cell(NOTHING)
@@ -133,11 +144,12 @@ _ANSWERED: Column = (
 )
 """Always with a tenth: below 99 % a trial is invalid."""
 _PERCENTILES: tuple[Column, ...] = (
-    ("p50 ms", _absolute(lambda each: milliseconds(each.latency_us.p50))),
-    ("p99 ms", _absolute(lambda each: milliseconds(each.latency_us.p99))),
-    ("p99.9 ms", _absolute(lambda each: milliseconds(each.latency_us.p99_9))),
+    ("p50 ms", _absolute(lambda each: _percentile(each, "p50"))),
+    ("p99 ms", _absolute(lambda each: _percentile(each, "p99"))),
+    ("p99.9 ms", _absolute(lambda each: _percentile(each, "p99_9"))),
 )
 _CPU: Column = ("CPU µs/request", _absolute(lambda each: estimated(each.cpu_us_per_request)))
+_PEAK: Column = ("Peak MB", lambda each: megabytes(each.memory_pss_bytes.peak))
 _VERDICT: Column = ("Verdict", lambda each: Cell(each.verdict, "; ".join(each.reasons)))
 _OPEN_LOOP: tuple[Column, ...] = (
     _ANSWERED,
@@ -145,12 +157,14 @@ _OPEN_LOOP: tuple[Column, ...] = (
     ("Service p99 ms", _absolute(lambda each: milliseconds(each.service_us.p99))),
 )
 """Was the offered rate kept, and what is the response time made of?"""
-RESOURCES: tuple[Column, ...] = (
+STARTS: tuple[Column, ...] = (
     ("Ready s", lambda each: estimated(each.ready_s)),
     ("First answer ms", lambda each: estimated(each.first_request_s, unit=1e-3)),
     ("Stop s", lambda each: estimated(each.stop_s)),
     ("Idle MB", lambda each: megabytes(each.memory_pss_bytes.idle)),
-    ("Peak MB", lambda each: megabytes(each.memory_pss_bytes.peak)),
+)
+"""What a server does before its first measurement and after its last, whatever the load between."""
+DETAILS: tuple[Column, ...] = (
     (
         "Differs from start to start",
         lambda each: Cell(NOTHING if each.start_spread is None else percent(each.start_spread)),
@@ -158,4 +172,4 @@ RESOURCES: tuple[Column, ...] = (
     ("Context switches/request", lambda each: estimated(each.context_switches_per_request)),
     ("CPU MHz", lambda each: estimated(each.frequency_mhz)),
 )
-"""The columns of the table about starts, stops and resources."""
+"""What a ranking has no room for."""

@@ -22,6 +22,7 @@ def render(page: Page) -> str:
         "## Ranking",
         "Brackets hold 95 % intervals. – means: not measured, too few requests, or no baseline to divide by.",
         *(block for sentence, section in page.answers for block in _section(sentence, section)),
+        *_starts(page),
         *_charts(page),
         *_unanswered(page),
         "## How it was measured",
@@ -42,9 +43,13 @@ def _interrupted(page: Page) -> list[str]:
 
 def _section(sentence: str, section: Section) -> list[str]:
     blocks = [f"### {escape(section.title)}", escape(sentence), _table(section.table)]
-    if section.resources.rows:
-        blocks += ["Start, stop and resources:", _table(section.resources)]
+    if len(section.details.columns) > 1:
+        blocks += ["Further figures:", _table(section.details)]
     return blocks
+
+
+def _starts(page: Page) -> list[str]:
+    return [block for each in page.starts for block in (f"## {escape(each.title)}", _table(each.table))]
 
 
 def _table(shown: Table) -> str:

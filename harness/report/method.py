@@ -48,12 +48,24 @@ def describe_method(run: RunInfo, summaries: Sequence[CaseSummary] = (), trials:
         "CPU is user and system time of all of a server's processes.",
         f"Servers ran on {_cpus(where.server_cpus)}, the load generator on {_cpus(where.load_cpus)}.",
     ]
+    return [*lines, *_describe_ceilings(run, summaries)]
+
+
+def _describe_ceilings(run: RunInfo, summaries: Sequence[CaseSummary]) -> list[str]:
+    """What the load generator can do, and where nobody knows."""
+    lines = []
     if run.ceilings:
         ceilings = [f"{significant(rate)} on {PROTOCOL_NAMES[protocol]}" for protocol, rate in run.ceilings.items()]
-        users = plural(max(conditions.users), "user")
+        users = plural(max(run.conditions.users), "user")
         lines.append(
-            f"Requests/s that the load generator reaches with {users} against a server that does nothing: "
+            f"The load generator's ceiling with {users}, in requests/s against a server that does nothing: "
             f"{join(ceilings)}."
+        )
+    measured = dict.fromkeys(each.case.protocol for each in summaries if each.measured)
+    if unknown := [PROTOCOL_NAMES[protocol] for protocol in measured if protocol not in run.ceilings]:
+        lines.append(
+            f"Its ceiling on {join(unknown)} is not known, as that server is slower or does not speak it; there, "
+            "its CPU time alone says whether it limits a result."
         )
     return lines
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from harness.analysis.naming import Naming
 from harness.report import control, interruption, scaling, sentences, trust, users
 from harness.report.method import describe_environment, describe_method
-from harness.report.sections import make_sections
+from harness.report.sections import list_starts, make_sections
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from harness.model.results import Record, RunInfo, ServerStart, Verdict
     from harness.model.summaries import CaseSummary, ComparisonSummary
-    from harness.report.sections import Section
+    from harness.report.sections import Section, Starts
 
 FILES = {
     "summary.json": "the numbers of this report, for programs",
@@ -52,6 +52,7 @@ class Page:
     headline: Sequence[str]
     answers: Sequence[tuple[str, Section]]
     """For each comparison, the answer in sentences, and the tables below it."""
+    starts: Sequence[Starts]
     candidates: str
     """What the candidates are, as the title of their column."""
     charts: Sequence[Chart]
@@ -83,6 +84,7 @@ def make_page(
         control=control.lines(sections),
         headline=[*sentences.headline(run, sections), *trust.lines(run, sections)],
         answers=[(describe_section(run, each, sections), each) for each in sections],
+        starts=list_starts(run, comparisons),
         candidates=Naming.of(each.case.candidate for each in summaries).title,
         charts=charts,
         unanswered=unanswered,

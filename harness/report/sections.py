@@ -9,12 +9,12 @@ from harness.analysis.naming import Levels
 from harness.model.loads import Saturate, Sweep
 from harness.model.protocols import PROTOCOL_NAMES, PROTOCOLS
 from harness.report import columns
-from harness.text.numbers import NOTHING, join
+from harness.text.numbers import NOTHING, join, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from harness.model.plan import Case, Comparison
+    from harness.model.plan import Case, Comparison, ServerConfig
     from harness.model.results import RunInfo, Verdict
     from harness.model.summaries import CaseSummary, ComparisonSummary
     from harness.report.cells import Cell
@@ -47,8 +47,16 @@ class Section:
     summary: ComparisonSummary
     table: Table
     """A row for each case, in the order of the summary."""
-    resources: Table
-    """Start, stop, memory and context switches of each candidate, without columns that are empty for all."""
+    details: Table
+    """What the table has no room for, a row for each candidate, without columns that are empty for all."""
+
+
+@dataclass(frozen=True)
+class Starts:
+    """How servers that were started in the same way start, stop and idle, in all comparisons that they are part of."""
+
+    title: str
+    table: Table
 
 
 def make_sections(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> list[Section]:
@@ -60,17 +68,35 @@ def make_sections(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> lis
     sections = []
     for each in sorted(comparisons, key=lambda each: PROTOCOLS.index(each.comparison.protocol)):
         closed = (one for one in each.summaries if not is_sweep(run) or isinstance(one.case.load, Saturate))
-        started = [one for one in closed if one.measured or one.ready_s]
+        measured = [one for one in closed if one.measured]
         wanted = columns.sweep_columns(who) if is_sweep(run) else columns.ranking_columns(run, each, baseline, who)
         sections.append(
             Section(
                 title(each.comparison, levels),
                 each,
                 _table(wanted, each.summaries),
-                _without_empty(_table((who, *columns.RESOURCES), started)),
+                _without_empty(_table((who, *columns.DETAILS), measured)),
             )
         )
     return sections
+
+
+def list_starts(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> list[Starts]:
+    """A table for servers without TLS and one for those with it, for each number of workers."""
+    summaries = [each for comparison in comparisons for each in comparison.summaries]
+    who = columns.candidate_column(run, summaries)
+    groups: dict[tuple[int, bool], dict[ServerConfig, CaseSummary]] = {}
+    for each in summaries:
+        config = each.case.config
+        if each.ready_s is not None:
+            groups.setdefault((config.workers, config.tls), {}).setdefault(config, each)
+    workers = len({number for number, _ in groups}) > 1
+    found = []
+    for (number, tls), own in sorted(groups.items()):
+        names = ["TLS" if tls else "no TLS", *([plural(number, "worker")] if workers else [])]
+        title = f"Starts and stops with {join(names)}" if len(groups) > 1 else "Starts and stops"
+        found.append(Starts(title, _without_empty(_table((who, *columns.STARTS), own.values()))))
+    return found
 
 
 def is_sweep(run: RunInfo) -> bool:

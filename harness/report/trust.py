@@ -58,9 +58,12 @@ def _disturbed(sections: Sequence[Section]) -> list[str]:
     disturbed = sum(each.disturbed for each in every)
     if not disturbed:
         return []
-    marked = f"{DISTURBED} marks numbers of {disturbed} of {plural(len(every), 'case')} that were disturbed"
+    fewer = sum(each.disturbed_rounds > 0 and not each.disturbed for each in every)
+    marked = f"{DISTURBED} marks numbers of {disturbed} of {plural(len(every), 'case')}"
+    cause = "in half of their rounds or more, the host or other processes took CPU time"
+    more = f"; {fewer} more had fewer such rounds" if fewer else ""
     hold = "Ratios hold as far as intervals and control say, since candidates that take turns lose alike."
-    return [f"{marked}: the host or other processes took CPU time. {hold}"]
+    return [f"{marked}: {cause}{more}. {hold}"]
 
 
 def _idle(sections: Sequence[Section]) -> list[str]:

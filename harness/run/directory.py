@@ -5,20 +5,26 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from harness.host.files import writing
+from harness.host.files import append_line, read_file, replace_file, storing, writing
 from harness.model.errors import UsageError
 from harness.model.loads import parse_load, write_load
 from harness.model.results import SCHEMA, Record, RunInfo, ServerStart
 from harness.run import former
+from harness.run.validation import find_fault
+from harness.text.secrets import mask_argv
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator
 
 
 TRIALS, STARTS = "trials.jsonl", "starts.jsonl"
@@ -38,45 +44,77 @@ class RunDirectory:
         self.path = path
 
     @classmethod
-    def create(cls, results: Path, run_id: str) -> RunDirectory:
-        """A new one under `results`, which `results/latest` then points at; raises `UsageError` where none can be."""
-        path, latest = results / run_id, results / "latest"
+    def create(cls, results: Path, run_id: str, *, private: bool = False) -> RunDirectory:
+        """A new one under `results`, which `results/latest` then points at; raises `UsageError` where none can be.
+
+        Its name is `run_id`, with a number if another run has that. If it is `private`, only its owner can read it.
+        """
+        latest = results / "latest"
         with writing(results):
             if latest.exists() and not latest.is_symlink():
                 raise UsageError(f"--out: expected latest in {results} to be a link to a run, found something else")
-            (path / "logs").mkdir(parents=True)
-            latest.unlink(missing_ok=True)
-            latest.symlink_to(run_id)
+            results.mkdir(parents=True, exist_ok=True)
+            path = _make_folder(results, run_id, 0o700 if private else 0o777)
+            (path / "logs").mkdir(mode=0o700 if private else 0o777)
+            link = results / f".latest.{os.getpid()}"
+            link.unlink(missing_ok=True)
+            link.symlink_to(path.name)
+            link.replace(latest)
         return cls(path)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other processes from measuring into this folder during the block; raises `UsageError` if one does.
+
+        The kernel ends the lock with its process, however that ends.
+        """
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            _take_lock(descriptor, self.path)
+            yield
+        finally:
+            os.close(descriptor)
 
     @property
     def logs(self) -> Path:
         return self.path / "logs"
 
     def write_info(self, info: RunInfo) -> None:
-        """Write `run.json`."""
+        """Write `run.json`; raises `StorageError`, as all that writes here."""
         text = msgspec.json.encode(info, enc_hook=write_load)
-        (self.path / "run.json").write_bytes(msgspec.json.format(text, indent=2))
+        replace_file(self.path / "run.json", msgspec.json.format(text, indent=2))
 
     def read_info(self) -> RunInfo:
-        """Read `run.json`; raises `UsageError` when it is not there, cannot be read, or is of another schema."""
-        return _decode(self._read_run(), RunInfo, "a run", self.path / "run.json", former.upgrade_run)
+        """Read `run.json`; raises `UsageError` when it is not there, cannot be read, or is of another schema.
+
+        Secrets on the command line, which an earlier version recorded, are masked.
+        """
+        found = _decode(self._read_run(), RunInfo, "a run", self.path / "run.json", former.upgrade_run)
+        return replace(found, argv=mask_argv(found.argv))
 
     def append(self, record: Record | ServerStart) -> None:
         """Write a record to the end of its file, and to the disk."""
-        name = TRIALS if isinstance(record, Record) else STARTS
-        with (self.path / name).open("ab") as file:
-            file.write(msgspec.json.encode(record, enc_hook=write_load) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_line(self.path / _file_of(record), _encode(record))
+
+    def write_again(self, info: RunInfo, written: Iterable[Record | ServerStart]) -> None:
+        """Write everything once more: the folder may have been removed since."""
+        with storing(self.path):
+            self.logs.mkdir(parents=True, exist_ok=True)
+        self.write_info(info)
+        lines: dict[str, list[bytes]] = {TRIALS: [], STARTS: []}
+        for each in written:
+            lines[_file_of(each)].append(_encode(each) + b"\n")
+        for name, own in lines.items():
+            replace_file(self.path / name, b"".join(own))
 
     def repair(self) -> None:
         """Cut off last lines that a crash left unfinished, so that others can follow."""
         for name in (TRIALS, STARTS):
             path = self.path / name
-            if path.exists():
-                text = path.read_bytes()
-                os.truncate(path, text.rfind(b"\n") + 1)
+            text = _read_if_there(path)
+            if not text.endswith(b"\n") and text:
+                with storing(path):
+                    os.truncate(path, text.rfind(b"\n") + 1)
 
     def read_trials(self) -> list[Record]:
         """All trials so far; a last line that was cut off by a crash is left out.
@@ -87,55 +125,102 @@ class RunDirectory:
 
     def read_starts(self) -> list[ServerStart]:
         """All starts of servers so far."""
-        name = STARTS if (self.path / STARTS).exists() else former.STARTS
+        name = former.STARTS if (self.path / former.STARTS).exists() else STARTS
         return self._read_lines(name, ServerStart, former.upgrade_start)
 
     def _read_run(self) -> bytes:
-        path = self.path / "run.json"
         try:
-            return path.read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
+            return read_file(self.path / "run.json")
+        except FileNotFoundError:
             raise UsageError(f"expected a run's folder, found no run.json in {self.path}") from None
-        except OSError as error:
-            raise UsageError(f"{path}: expected a readable file, found that {error.strerror}") from error
 
     def _read_lines(
         self, name: str, kind: type[Stored], upgrade: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
     ) -> list[Stored]:
         path = self.path / name
-        try:
-            lines = path.read_bytes().split(b"\n")[:-1]
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise UsageError(f"{path}: expected a readable file, found that {error.strerror}") from error
 
         def upgrade_line(old: dict[str, Any]) -> dict[str, Any]:
             return upgrade(old, msgspec.json.decode(self._read_run()))
 
         return [
             _decode(line, kind, "a record", f"{path}, line {n}", upgrade_line)
-            for n, line in enumerate(lines, 1)
+            for n, line in enumerate(_read_if_there(path).split(b"\n")[:-1], 1)
             if not former.was_repeated(line)
         ]
+
+
+def _make_folder(results: Path, name: str, mode: int) -> Path:
+    """Make the folder of a run: two that start in the same second with the same seed get one each."""
+    for number in count(1):
+        path = results / (name if number == 1 else f"{name}-{number}")
+        try:
+            path.mkdir(mode=mode)
+        except FileExistsError:
+            continue
+        return path
+    raise AssertionError
+
+
+def _take_lock(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = _find_holder(os.fstat(descriptor).st_ino)
+        raise UsageError(
+            f"{path}: expected a run that no process is measuring, found that {holder} is; wait until it has ended"
+        ) from None
+    except OSError:
+        return  # a file system without locks
+
+
+def _find_holder(inode: int) -> str:
+    """Which process holds the lock of a folder, as far as the kernel says."""
+    locks = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
+    holders = [each[4] for each in locks if each[1] == "FLOCK" and each[5].rpartition(":")[2] == str(inode)]
+    return f"process {holders[0]}" if holders and holders[0] not in {"0", "-1"} else "another process"
+
+
+def _read_if_there(path: Path) -> bytes:
+    try:
+        return read_file(path)
+    except FileNotFoundError:
+        return b""
+
+
+def _file_of(record: Record | ServerStart) -> str:
+    return TRIALS if isinstance(record, Record) else STARTS
+
+
+def _encode(record: Record | ServerStart) -> bytes:
+    return msgspec.json.encode(record, enc_hook=write_load)
 
 
 def _decode(
     text: bytes, kind: type[Stored], what: str, where: object, upgrade: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> Stored:
-    """A value of today's schema, or of the former one once it is upgraded."""
+    """A value of today's schema, or of the former one once it is upgraded; `where` is for the error message."""
     try:
         schema = msgspec.json.decode(text, type=_Versioned).schema
-        if schema == SCHEMA:
-            return msgspec.json.decode(text, type=kind, dec_hook=_read_load)
         if schema == former.SCHEMA:
-            text = msgspec.json.encode(upgrade(msgspec.json.decode(text)))
-            return msgspec.json.decode(text, type=kind, dec_hook=_read_load)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            text = msgspec.json.encode(_upgrade(text, upgrade))
+        elif schema != SCHEMA:
+            raise UsageError(f"{where}: expected schema {SCHEMA} of this version, found {schema}")
+        found = msgspec.json.decode(text, type=kind, dec_hook=_read_load)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError) as error:
         raise UsageError(f"{where}: expected {what} of schema {SCHEMA}, found that {error}") from error
+    if fault := find_fault(found):
+        raise UsageError(f"{where}: {fault}")
+    return found
+
+
+def _upgrade(text: bytes, upgrade: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+    """Raises `msgspec.ValidationError` for a value that the former schema did not have."""
+    try:
+        return upgrade(msgspec.json.decode(text))
     except KeyError as error:
-        raise UsageError(f"{where}: expected {what} of schema {schema}, found none of its {error}") from error
-    raise UsageError(f"{where}: expected schema {SCHEMA} of this version, found {schema}")
+        raise msgspec.ValidationError(f"schema {former.SCHEMA} needs {error}") from error
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise msgspec.ValidationError(f"schema {former.SCHEMA} does not allow it ({error})") from error
 
 
 def _read_load(_kind: type, value: object) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import subprocess
 import sys
@@ -11,9 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from harness.catalog import listing, packages
+from harness.catalog.user_app import FACTORY
 from harness.host import facts
 from harness.model.results import Environment, RunInfo
 from harness.model.targets import App, Server
+from harness.run.masking import digest_values
+from harness.text.secrets import mask_argv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -33,10 +37,11 @@ def describe(selection: Selection, placement: Placement) -> RunInfo:
     interpreters = {entry.name: _interpreter(entry, selection) for entry in selection.servers}
     others = {name: packages.installed(python) for name, python in interpreters.items() if python != sys.executable}
     machine = facts.read_machine(look_s=LOOK_S)
+    run_id = f"{now:%Y-%m-%dT%H-%M-%S}-{selection.conditions.seed}"
     return RunInfo(
-        id=f"{now:%Y-%m-%dT%H-%M-%S}-{selection.conditions.seed}",
+        id=run_id,
         started_at=now.isoformat(timespec="seconds"),
-        argv=tuple(sys.argv),
+        argv=mask_argv(sys.argv),
         environment=replace(
             environment(
                 machine,
@@ -52,7 +57,38 @@ def describe(selection: Selection, placement: Placement) -> RunInfo:
         ),
         baseline=selection.baseline,
         conditions=selection.conditions,
+        sources=_digest_sources(selection),
+        given=digest_values(selection, run_id),
     )
+
+
+def _digest_sources(selection: Selection) -> dict[str, str]:
+    """Digests of the code that is measured and that measures, by name."""
+    package = Path(__file__).parents[1]
+    apps = {f"app {app.name}": _list_modules(app.directory / _package_of(app)) for app in selection.apps}
+    scenarios = {f"scenario {scenario.name}": [scenario.path] for scenario in selection.scenarios}
+    every = {"harness": _list_modules(package), **apps, **scenarios}
+    return {name: _digest(paths) for name, paths in every.items() if paths}
+
+
+def _package_of(app: App) -> str:
+    """The module or package that an app is imported from."""
+    target = app.environment.get(FACTORY, app.target)
+    return target.partition(":")[0].partition(".")[0]
+
+
+def _list_modules(place: Path) -> list[Path]:
+    """The Python files of a module or a package; none where it is not there, but installed."""
+    module = place.with_suffix(".py")
+    return [module] if module.is_file() else sorted(place.rglob("*.py"))
+
+
+def _digest(paths: Iterable[Path]) -> str:
+    found = hashlib.blake2b(digest_size=8)
+    for path in paths:
+        found.update(path.name.encode())
+        found.update(path.read_bytes())
+    return found.hexdigest()
 
 
 def _interpreter(server: Server, selection: Selection) -> str:

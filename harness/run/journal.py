@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from harness.model.errors import StorageError
 from harness.model.results import Record
+from harness.run.masking import clean_record, clean_start
+from harness.text.secrets import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from harness.analysis.advice import Advice
     from harness.model.plan import Case, Exclusion
-    from harness.model.results import ServerStart
+    from harness.model.results import RunInfo, ServerStart
     from harness.run.directory import RunDirectory
 
 
@@ -41,7 +45,12 @@ class Journal:
     """The records of a run, those of an interrupted one included, and how far it is."""
 
     def __init__(
-        self, directory: RunDirectory, watch: Watcher, estimate_s: float, clock: Callable[[], float] = monotonic
+        self,
+        directory: RunDirectory,
+        watch: Watcher,
+        estimate_s: float,
+        clock: Callable[[], float] = monotonic,
+        secrets: Secrets | None = None,
     ) -> None:
         self.directory = directory
         self.records: list[Record] = []
@@ -57,6 +66,9 @@ class Journal:
         self._measured = 0
         self._round = 0
         self._told: set[str] = set()
+        self._secrets = secrets or Secrets()
+        self._written: list[Record | ServerStart] = []
+        """Everything that is in the files."""
 
     def begin(self, exclusions: Iterable[Exclusion], cases: int) -> None:
         """Write down what cannot be measured, or take up what an interrupted run has found; `cases` are to be measured.
@@ -64,11 +76,12 @@ class Journal:
         A case counts once for each of its rounds.
         """
         self._total = cases
-        found = self.directory.read_trials()
+        found, starts = self.directory.read_trials(), self.directory.read_starts()
+        self._written = [*found, *starts]
         for exclusion in exclusions if not found else ():
-            self.directory.append(Record(exclusion.case, 0, -1, "unsupported", (exclusion.reason,), now()))
+            self._append(Record(exclusion.case, 0, -1, "unsupported", (exclusion.reason,), now()))
         self.records = [record for record in found if record.position >= 0]
-        self.starts = len(self.directory.read_starts())
+        self.starts = len(starts)
         self._report(0, None)
 
     def expect(self, cases: int) -> None:
@@ -82,9 +95,10 @@ class Journal:
         return done
 
     def write(self, record: Record) -> None:
-        """Put the record of a trial on the disk, and report progress."""
-        self.directory.append(record)
+        """Put the record of a trial on the disk, without secrets, and report progress."""
+        record = clean_record(record, self._secrets)
         self.records.append(record)
+        self._append(record)
         if record.counts:
             self._done.add((record.round, record.block, record.case))
         self._measured += record.counts
@@ -92,7 +106,16 @@ class Journal:
 
     def write_start(self, start: ServerStart) -> None:
         """Put what is known of a start of a server on the disk."""
-        self.directory.append(start)
+        self._append(clean_start(start, self._secrets))
+
+    def save(self, info: RunInfo) -> None:
+        """Write everything once more, as far as there is room: the folder may have been removed."""
+        with suppress(StorageError):
+            self.directory.write_again(info, self._written)
+
+    def _append(self, record: Record | ServerStart) -> None:
+        self._written.append(record)
+        self.directory.append(record)
 
     def notify(self, advice: Iterable[Advice]) -> None:
         """Pass advice on, each topic once in the run."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,19 +27,26 @@ if TYPE_CHECKING:
     from harness.model.targets import Tls
     from harness.run.journal import Journal
     from harness.run.launcher import Started
+    from harness.run.load_process import ForkServer
 
 
 class Measurer:
     """Makes the records of measurements, all under the same conditions."""
 
     def __init__(
-        self, selection: Selection, info: RunInfo, placement: Placement, token: str, tls: Tls, journal: Journal
+        self,
+        selection: Selection,
+        info: RunInfo,
+        placement: Placement,
+        fork_server: ForkServer,
+        tls: Tls,
+        journal: Journal,
     ) -> None:
         self._scenarios = {entry.name: entry for entry in selection.scenarios}
         self._conditions = selection.conditions
         self._info = info
         self._placement = placement
-        self._token = token
+        self._fork_server = fork_server
         self._tls = tls
         self._journal = journal
 
@@ -69,6 +76,9 @@ class Measurer:
             others = _list_other_slices(case, cases, results)
             slice_cpu_s = cpu_time.cpu_by_slice(own, result.slices, others)
             around = self._surroundings(case, slice_cpu_s, result, machine)
+            if ended is None:
+                watched = samplers[case.config]
+                around = replace(around, ended_workers=watched.ended_workers, new_workers=watched.new_workers)
             judgement, reasons = verdict.judge(turn.drive(case), result, around)
             if ended is not None:
                 judgement, reasons = "failed", (f"the server ended with {ended}", *reasons)
@@ -150,6 +160,7 @@ class Measurer:
             duration_s=turn.duration_s,
             slice_s=turn.slice_s if turn.slice_s is not None else conditions.slice_s,
             request_timeout_s=conditions.request_timeout_s,
+            max_body_bytes=conditions.max_body_bytes,
             seed=conditions.seed + 1_000 * turn.round + len(self._journal.records),
         )
         return trial.Order(
@@ -161,7 +172,8 @@ class Measurer:
             self._placement.load,
             self._journal.directory.logs / name,
             conditions.load_processes,
-            self._token,
+            self._fork_server,
+            conditions.load_memory_bytes,
         )
 
 
@@ -181,12 +193,12 @@ class TurnOf:
     """Counted time of each case."""
     slice_s: float | None = None
     """Length of its slices, where it is not that of the run."""
-    load: Load | None = None
-    """The load that the generator is given, where it is not the case's: a rate that a search tries."""
+    loads: Mapping[Case, Load] = field(default_factory=dict)
+    """The load that the generator is given, where it is not the case's: a rate that its search tries."""
 
     def drive(self, case: Case) -> Case:
         """The case as the generator is given it."""
-        return case if self.load is None else replace(case, load=self.load)
+        return replace(case, load=self.loads.get(case, case.load))
 
 
 class _MachineShares(NamedTuple):

@@ -12,10 +12,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.host import certificates, guard
+from harness.model.errors import StorageError
 from harness.run import feedback
 from harness.run.calibration.ceiling import Generator, measure_ceilings
 from harness.run.journal import Journal
 from harness.run.launcher import Launcher
+from harness.run.load_process import ForkServer
+from harness.run.masking import find_secrets
 from harness.run.measurer import Measurer
 from harness.run.rounds import Rounds
 
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
     from harness.model.plan import Plan, Selection
     from harness.model.protocols import Protocol
     from harness.model.results import RunInfo
-    from harness.model.targets import Tls
     from harness.run.directory import RunDirectory
     from harness.run.journal import Watcher
 
@@ -37,37 +39,46 @@ def measure(
     """Find the generator's ceilings, then do what the plan says, and write every record the moment it is known.
 
     A server or a generator that fails costs its trials a number, not the run its others. What an interrupted run has
-    found already, in the same directory, is not done again.
+    found already, in the same directory, is not done again. Raises `StorageError` when a file cannot be written; what
+    was measured until then is in the files, as far as there is room.
     """
     info = replace(info, complete=False)
     directory.write_info(info)
-    with guard.guard() as token, certificates.issue() as tls:
-        info = replace(info, ceilings=info.ceilings or _ceilings(selection, plan, placement, tls, token))
+    with guard.guard() as token, certificates.issue() as tls, ForkServer(token) as fork_server:
+        generator = Generator(sys.executable, placement, tls, token, fork_server)
+        info = replace(info, ceilings=info.ceilings or _ceilings(selection, plan, generator))
         directory.write_info(info)
-        journal = Journal(directory, watch, plan.estimate_s)
+        journal = Journal(directory, watch, plan.estimate_s, secrets=find_secrets(selection))
         launcher = Launcher(selection, placement, token, tls, journal)
-        measurer = Measurer(selection, info, placement, token, tls, journal)
-        rounds = Rounds(launcher, measurer, journal)
-        journal.begin(plan.exclusions, plan.case_count)
-        for number, planned in enumerate(plan.rounds):
-            rounds.carry_out(number, planned)
-        for number, further in enumerate(feedback.further_rounds(plan, selection, journal.records), len(plan.rounds)):
-            journal.expect(sum(block.case_count for block in further))
-            rounds.carry_out(number, further)
-        directory.write_info(replace(info, complete=True))
+        measurer = Measurer(selection, info, placement, fork_server, tls, journal)
+        try:
+            _carry_out(selection, plan, Rounds(launcher, measurer, journal), journal)
+            directory.write_info(replace(info, complete=True))
+        except StorageError:
+            journal.save(info)
+            raise
 
 
-def _ceilings(selection: Selection, plan: Plan, placement: Placement, tls: Tls, token: str) -> dict[Protocol, float]:
-    """What the generator reaches at most on each protocol of the plan."""
-    generator = Generator(
-        sys.executable,
-        placement,
-        tls,
-        token,
-        max(selection.conditions.users),
-        selection.conditions.streams,
-        selection.conditions.load_processes,
+def _carry_out(selection: Selection, plan: Plan, rounds: Rounds, journal: Journal) -> None:
+    """Do what the plan says, and what it adds."""
+    journal.begin(plan.exclusions, plan.case_count)
+    for number, planned in enumerate(plan.rounds):
+        rounds.carry_out(number, planned)
+    for number, further in enumerate(feedback.further_rounds(plan, selection, journal.records), len(plan.rounds)):
+        journal.expect(sum(block.case_count for block in further))
+        rounds.carry_out(number, further)
+
+
+def _ceilings(selection: Selection, plan: Plan, generator: Generator) -> dict[Protocol, float]:
+    """What the generator reaches at most, with the most users, on each protocol where it can be known."""
+    conditions = selection.conditions
+    as_run = replace(
+        generator,
+        users=max(conditions.users),
+        streams=conditions.streams,
+        processes=conditions.load_processes,
     )
     spoken = dict.fromkeys(case.protocol for case in plan.cases)
     own = next((scenario for scenario in selection.scenarios if not scenario.ours), None)
-    return measure_ceilings(generator, list(spoken), min(CEILING_TRIES, selection.conditions.rounds), own)
+    found = measure_ceilings(as_run, list(spoken), min(CEILING_TRIES, conditions.rounds), own)
+    return {protocol: ceiling.rate_rps for protocol, ceiling in found.items() if ceiling.of_generator}

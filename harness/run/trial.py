@@ -1,29 +1,28 @@
-"""One measurement: start `locust`, wait for it and read its results."""
+"""One measurement: start Locust, wait for it and read its results."""
 
 from __future__ import annotations
 
 import math
-import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.host import cpus, guard, logs, process
+from harness.host import logs, memory, process
 from harness.model.errors import LoadError
+from harness.model.plan import Conditions
 from harness.model.results import LoadResult
 from harness.model.targets import HOST
 
 if TYPE_CHECKING:
     from harness.model.blocks import BlockOrder
     from harness.model.protocols import Protocol
+    from harness.run.load_process import ForkServer
 
 _LOCUSTFILE = Path(__file__).parents[1] / "load" / "locustfile.py"
 _SETTING_UP_S = 30.0
@@ -33,6 +32,7 @@ _CONNECTING_S = 10.0
 _SLOWEST_SLICE = 8
 """The longest slice with lead-in and end, in times of the limit for an answer: 5, 1.5 and 1."""
 POLL_S = 0.01
+MEBIBYTE = 1 << 20
 _LACKING = "ModuleNotFoundError"
 
 
@@ -49,8 +49,9 @@ class Order:
     log: Path
     processes: int
     """Load processes, beside Locust's master if there are several."""
-    token: str
-    """Marks the processes as ours, in their environment."""
+    fork_server: ForkServer
+    memory_bytes: int = Conditions.load_memory_bytes
+    """The most memory that each load process may use."""
 
     def argv(self, result: Path) -> tuple[str, ...]:
         """The command that writes its results to this file."""
@@ -64,6 +65,7 @@ class Order:
             *("--users", str(users), "--spawn-rate", str(users)),
             *("--protocol", self.protocol, "--streams", str(self.streams), *trust),
             *("--request-timeout", f"{self.block.request_timeout_s:g}", "--arrivals-seed", str(self.block.seed)),
+            *("--max-body", str(self.block.max_body_bytes)),
             *("--block", block, "--result", str(result), *self._several()),
         )
 
@@ -80,9 +82,10 @@ class Order:
         block = self.block
         candidates, turns = len(block.hosts), len(block.turns)
         slices_s = candidates * (_CONNECTING_S + block.warmup_s) + 2 * turns * block.duration_s
-        # The verification pass and the warm-up may wait for requests that are never answered. Where answers take nearly
-        # as long as the time limit, a slice with its lead-in and its end is some of these times long.
-        return slices_s + (2 * candidates + _SLOWEST_SLICE * turns) * block.request_timeout_s + _SETTING_UP_S
+        # The verification pass and the warm-up may wait for requests that are never answered and tasks that never end.
+        # Where answers take nearly as long as the time limit, a slice with its lead-in and its end is some of these
+        # times long.
+        return slices_s + (4 * candidates + _SLOWEST_SLICE * turns) * block.request_timeout_s + _SETTING_UP_S
 
 
 def run(order: Order) -> list[LoadResult]:
@@ -91,45 +94,41 @@ def run(order: Order) -> list[LoadResult]:
         result = Path(folder) / "result.json"
         status = _locust(order, order.argv(result), result)
         if not result.exists():
-            raise _failed(f"expected a result, found that locust ended with status {status}", order)
+            raise _failed(f"expected a result, found that locust {_describe_end(status)}", order)
         found = msgspec.json.decode(result.read_bytes(), type=list[LoadResult] | str)
         if isinstance(found, str):
-            raise LoadError(found, logs.tail(order.log))
+            raise _failed(found, order)
         return found
 
 
 def _locust(order: Order, argv: tuple[str, ...], result: Path) -> int | None:
-    """Run the command in a new process group until it has written its result, and leave nothing of it.
+    """Run the command until it has written its result.
 
     Return its exit status, or None if it was ended: Locust takes half a second to end by itself, with nothing to do.
     """
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("LOCUST_")}
-    environment[guard.VARIABLE] = order.token
-    with order.log.open("wb") as log, cpus.running_on(order.cpus):
-        started = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,
-        )
-    try:
-        deadline_s = time.monotonic() + order.deadline_s
-        while started.poll() is None and not result.exists():
-            if time.monotonic() > deadline_s:
-                raise _failed(f"expected a result within {order.deadline_s:.0f} s, found none", order)
-            time.sleep(POLL_S)
-        return started.poll()
-    finally:
-        _end(started)
+    with logs.Log(order.log) as log:
+        log.open().close()
+        with order.fork_server.start(argv, order.cpus, order.log) as started:
+            began_s = time.monotonic()
+            watch = memory.Watch(started.pid, order.processes)
+            while started.poll() is None and not result.exists():
+                if time.monotonic() > began_s + order.deadline_s:
+                    raise _failed(f"expected a result within {order.deadline_s:.0f} s, found none", order)
+                if (excess := watch.find_excess(order.memory_bytes)) is not None:
+                    raise _failed(_describe_excess(*excess, order.memory_bytes), order)
+                time.sleep(POLL_S)
+            return started.poll()
 
 
-def _end(started: subprocess.Popen[bytes]) -> None:
-    """End every process of the group."""
-    with suppress(ProcessLookupError):
-        os.killpg(started.pid, signal.SIGKILL)
-    started.wait()
+def _describe_excess(pid: int, used_bytes: int, limit_bytes: int) -> str:
+    expected = f"expected load processes that use at most {limit_bytes / MEBIBYTE:.0f} MiB of memory (--load-memory)"
+    return f"{expected}, found that process {pid} used {used_bytes / MEBIBYTE:.0f} MiB and ended it"
+
+
+def _describe_end(status: int | None) -> str:
+    if status is None or status >= 0:
+        return f"ended with status {status}"
+    return f"was killed by {signal.Signals(-status).name}, perhaps for lack of memory"
 
 
 def _failed(text: str, order: Order) -> LoadError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from harness.text.plain import neutralise
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -15,12 +17,13 @@ _RULES = {"l": "---", "c": ":---:", "r": "---:"}
 
 def escape(text: str) -> str:
     """Text that Markdown shows as it is, on one line, in a table's cell too."""
-    flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    flat = neutralise(" ".join(text.split())).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _SPECIAL.sub(r"\\\1", flat)
 
 
 def code(text: str) -> str:
-    """Text of one line that Markdown shows as code; the fence is longer than every run of backticks in it."""
+    """Text that Markdown shows as code, on one line; the fence is longer than every run of backticks in it."""
+    text = " ".join(neutralise(text).split("\n"))
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
     return f"{fence} {text} {fence}"
 

@@ -11,20 +11,25 @@ from harness.host import certificates, guard
 from harness.host.cpus import available, place
 from harness.model.protocols import Protocol
 from harness.run.calibration import ceiling, others
+from harness.run.load_process import ForkServer
 
 
 @pytest.fixture(scope="module")
 def generator() -> Iterator[ceiling.Generator]:
-    with guard.guard() as token, certificates.issue() as tls:
-        yield ceiling.Generator(sys.executable, place(available()), tls, token, users=4, duration_s=0.2)
+    with guard.guard() as token, certificates.issue() as tls, ForkServer(token) as fork_server:
+        yield ceiling.Generator(sys.executable, place(available()), tls, token, fork_server, users=4, duration_s=0.2)
 
 
 @pytest.mark.parametrize("protocol", sorted(ceiling.NULL.protocols))
 def test_the_null_server_answers_right_in_every_protocol(generator: ceiling.Generator, protocol: Protocol) -> None:
-    (result,) = ceiling.run_trials(generator, ceiling.find_smallest_scenario(protocol), protocol, tries=1)
+    ((result, server_cpu_ratio),) = ceiling.run_trials(
+        generator, ceiling.find_smallest_scenario(protocol), protocol, tries=1
+    )
     assert result.errors.examples == {}
     assert result.answers > 0
     assert result.memory_bytes > 0
+    assert server_cpu_ratio is not None
+    assert 0 < server_cpu_ratio < 1.2
 
 
 def test_a_protocol_that_the_null_server_does_not_speak_has_no_ceiling(generator: ceiling.Generator) -> None:

@@ -16,6 +16,7 @@ from harness.model.protocols import TLS_PROTOCOLS, Protocol
 from harness.model.results import LoadResult
 from harness.model.targets import HOST, Launch, Scenario, Tls
 from harness.run import trial
+from harness.run.load_process import ForkServer
 
 SERVER = "granian"
 """One that speaks every protocol but HTTP/3, and starts fast."""
@@ -26,6 +27,12 @@ USERS = 4
 def token() -> Iterator[str]:
     with guard.guard() as token:
         yield token
+
+
+@pytest.fixture(scope="module")
+def fork_server(token: str) -> Iterator[ForkServer]:
+    with ForkServer(token) as fork_server:
+        yield fork_server
 
 
 @pytest.fixture(scope="module")
@@ -48,20 +55,20 @@ def launch(
 
 
 def measure(
-    scenario: Scenario, protocol: Protocol, launch: Launch, token: str, folder: Path, streams: int
+    scenario: Scenario, protocol: Protocol, launch: Launch, fork_server: ForkServer, folder: Path, streams: int
 ) -> LoadResult:
     scheme = "https" if launch.tls else "http"
     block = BlockOrder((f"{scheme}://{launch.address}",), (Turn(0, USERS),), 0.05, 0.3, None, 10.0, seed=0)
     authority = launch.tls.authority if launch.tls else None
     log = folder / "load.log"
-    order = trial.Order(block, scenario.path, protocol, streams, authority, available(), log, 1, token)
+    order = trial.Order(block, scenario.path, protocol, streams, authority, available(), log, 1, fork_server)
     (result,) = trial.run(order)
     return result
 
 
 @pytest.mark.parametrize("scenario", listing.scenarios(), ids=lambda scenario: scenario.name)
 def test_every_answer_is_right_in_every_protocol(
-    scenario: Scenario, launch: Launch, token: str, tmp_path: Path, subtests: pytest.Subtests
+    scenario: Scenario, launch: Launch, fork_server: ForkServer, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     (entry,) = listing.choose("servers", listing.servers(), [SERVER])
     for protocol in sorted(scenario.protocols & entry.protocols):
@@ -69,7 +76,7 @@ def test_every_answer_is_right_in_every_protocol(
             continue
         with subtests.test(protocol):
             streams = 2 if protocol in {"h2", "h2c"} else 1
-            result = measure(scenario, protocol, launch, token, tmp_path, streams)
+            result = measure(scenario, protocol, launch, fork_server, tmp_path, streams)
             assert result.errors.examples == {}
             assert result.checked
             assert result.requests > 0

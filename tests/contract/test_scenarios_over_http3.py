@@ -16,6 +16,7 @@ from harness.host.cpus import available
 from harness.model.blocks import BlockOrder, Turn
 from harness.model.targets import HOST, Launch
 from harness.run import trial
+from harness.run.load_process import ForkServer
 
 SERVER = "hypercorn-h3"
 USERS = 2
@@ -24,7 +25,7 @@ USERS = 2
 @dataclass
 class Served:
     launch: Launch
-    token: str
+    fork_server: ForkServer
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +33,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     (entry,) = listing.choose("servers", listing.servers(), [SERVER])
     (app,) = listing.choose("apps", listing.apps(), ["asgi"])
     log = tmp_path_factory.mktemp("log") / "server.log"
-    with guard.guard() as token, certificates.issue() as tls:
+    with guard.guard() as token, certificates.issue() as tls, ForkServer(token) as fork_server:
         launch = Launch(HOST, process.free_port(HOST), app.target, tls=tls, python=sys.executable)
         with process.start(entry, app, launch, cpus=available(), log=log, token=token):
-            yield Served(launch, token)
+            yield Served(launch, fork_server)
 
 
 @pytest.mark.parametrize(("name", "streams"), [("plaintext", 1), ("json", 2), ("echo", 1), ("stream", 1), ("items", 2)])
@@ -44,7 +45,7 @@ def test_every_answer_is_right_over_http3(name: str, streams: int, served: Serve
     assert served.launch.tls is not None
     block = BlockOrder((f"https://{served.launch.address}",), (Turn(0, USERS),), 0.05, 0.3, None, 10.0, seed=0)
     authority, log = served.launch.tls.authority, tmp_path / "load.log"
-    order = trial.Order(block, scenario.path, "h3", streams, authority, available(), log, 1, served.token)
+    order = trial.Order(block, scenario.path, "h3", streams, authority, available(), log, 1, served.fork_server)
     (result,) = trial.run(order)
     assert result.errors.examples == {}
     assert result.checked

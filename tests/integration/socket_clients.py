@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import select
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,6 +78,18 @@ class User:
         self.finished += right + len(failures)
         assert self.account.started == self.finished + self.account.abandoned
         return found
+
+    def ask_too_late(self, exchange: Request | Message, end: threading.Event) -> Answer | Failure:
+        """Let the server end the connection, and write a request before the client has read that end."""
+
+        def ask() -> Answer | Failure:
+            end.set()
+            transport = self.client._transport
+            assert transport is not None
+            select.select([transport._socket], [], [], 20)  # the hub does not run meanwhile
+            return outcome(self.client, exchange)
+
+        return run(ask)
 
     @property
     def connections(self) -> tuple[int, int, int]:

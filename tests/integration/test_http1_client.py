@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from typing import Any
 
@@ -85,39 +86,62 @@ def test_a_connection_closed_while_idle_is_opened_again() -> None:
         assert user.connections == (2, 1, 0)
 
 
+ENDS: dict[str, Script] = {"closed": lambda _: None, "reset": Connection.reset}
+
+
 @pytest.mark.parametrize("request_", [hello(), post("/", b"x" * 99, "text/plain")], ids=["GET", "POST"])
-@pytest.mark.parametrize("end", [lambda _: None, Connection.reset], ids=["closed", "reset"])
-def test_a_request_that_crosses_the_end_of_a_used_connection_is_sent_again(end: Script, request_: Request) -> None:
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_a_request_that_the_server_had_when_its_connection_ended_is_an_error(end: Script, request_: Request) -> None:
     def script(connection: Connection) -> None:
         connection.answer(HELLO)
         connection.request()
         end(connection)
 
     with scripted(script, answers(HELLO)) as address, user_of(address) as user:
-        assert [kind(found) for found in user.ask(request_, request_)] == [200, 200]
+        assert [kind(found) for found in user.ask(request_, request_, request_)] == [200, "reset", 200]
+        assert user.connections == (2, 1, 0)
+
+
+def test_a_request_that_the_server_never_read_is_an_error_too() -> None:
+    """What a killed worker does: the kernel has the request, and resets the connection."""
+
+    def script(connection: Connection) -> None:
+        connection.answer(HELLO)
+        with gevent.Timeout(20):
+            while not connection.socket.recv(1, socket.MSG_PEEK):
+                pass
+
+    with scripted(script, answers(HELLO)) as address, user_of(address) as user:
+        assert [kind(found) for found in user.ask(GET, GET, GET)] == [200, "reset", 200]
+        assert user.connections == (2, 1, 0)
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_a_request_that_meets_a_connection_closed_while_idle_is_sent_again(end: Script) -> None:
+    """The end has arrived, but the hub was busy and has not read it when the request is written."""
+
+    def script(connection: Connection) -> None:
+        connection.answer(HELLO)
+        asked.wait(20)
+        end(connection)
+
+    asked, request = threading.Event(), post("/", b"x" * 99, "text/plain")
+    with scripted(script, answers(HELLO)) as address, user_of(address) as user:
+        user.ask(request)
+        assert kind(user.ask_too_late(request, asked)) == 200
         assert user.connections == (2, 1, 1)
         assert user.account.failed == 0
 
 
-def test_a_request_is_sent_again_only_once() -> None:
-    def script(connection: Connection) -> None:
-        connection.answer(HELLO)
-        connection.request()
-
-    with scripted(script, Connection.request) as address, user_of(address) as user:
-        assert [kind(found) for found in user.ask(GET, GET)] == [200, "closed"]
-        assert user.connections == (2, 1, 1)
-
-
 def test_nothing_is_sent_again_that_is_the_first_on_its_connection() -> None:
     with scripted(Connection.request) as address, user_of(address) as user:
-        assert [kind(found) for found in user.ask(GET)] == ["closed"]
+        assert [kind(found) for found in user.ask(GET)] == ["reset"]
         assert user.connections == (1, 0, 0)
 
 
 @pytest.mark.parametrize("learned", [True, False])
 @pytest.mark.parametrize("length", [1, 8, len(HELLO) - 6, len(HELLO) - 1])
-@pytest.mark.parametrize("end", [lambda _: None, Connection.reset], ids=["closed", "reset"])
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
 def test_nothing_is_sent_again_once_the_answer_has_begun(end: Script, length: int, learned: bool) -> None:
     def script(connection: Connection) -> None:
         connection.answer(HELLO, HELLO[:length])
@@ -125,7 +149,7 @@ def test_nothing_is_sent_again_once_the_answer_has_begun(end: Script, length: in
 
     with scripted(script, answers(HELLO)) as address, user_of(address) as user:
         first = hello()
-        assert [kind(found) for found in user.ask(first, first if learned else hello())] == [200, "closed"]
+        assert [kind(found) for found in user.ask(first, first if learned else hello())] == [200, "reset"]
         assert [kind(found) for found in user.ask(first)] == [200]
         assert user.connections == (2, 1, 0)
 
@@ -150,7 +174,7 @@ def test_no_answer_ends_with_a_reset(sent: bytes) -> None:
         connection.reset()
 
     with scripted(script) as address, user_of(address) as user:
-        assert [kind(found) for found in user.ask(hello())] == ["closed"]
+        assert [kind(found) for found in user.ask(hello())] == ["reset"]
 
 
 def test_bytes_that_nobody_asked_for_end_the_connection() -> None:

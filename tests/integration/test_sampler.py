@@ -183,6 +183,19 @@ def test_a_worker_still_counts_after_its_parent_was_killed(subject: Subject) -> 
     assert never_falls(sampler.samples)
 
 
+@pytest.mark.parametrize("reaped", [True, False])
+def test_a_worker_that_ended_and_one_that_came_are_told(subject: Subject, reaped: bool) -> None:
+    _, (worker, other) = subject.do("children.append(fork(stay, 0)); children.append(fork(stay, 0))")
+    with Sampler(subject.pid) as sampler:
+        reap = f"os.waitpid({worker}, 0)" if reaped else f"os.waitid(os.P_PID, {worker}, os.WEXITED | os.WNOWAIT)"
+        subject.do(f"os.kill({worker}, 9); {reap}; children.append(fork(stay, 0))")
+    assert (sampler.ended_workers, sampler.new_workers) == ((worker,), 1)
+    with Sampler(subject.pid) as sampler:
+        pass
+    assert (sampler.ended_workers, sampler.new_workers) == ((), 0)
+    assert other
+
+
 def test_the_cpu_time_of_a_tree_that_ended_is_kept(subject: Subject) -> None:
     with Sampler(subject.pid) as sampler:
         used_s, _ = subject.do("burn()")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import threading
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,21 @@ def test_a_tls_connection_closed_while_idle_is_opened_again(tls: Tls) -> None:
             if user.account.opened < 3:
                 wait_until_lost(user.client)
         assert user.connections == (3, 2, 0)
+
+
+def test_a_request_that_meets_a_tls_connection_closed_while_idle_is_sent_again(tls: Tls) -> None:
+    def script(connection: Connection) -> None:
+        connection.answer(HELLO)
+        asked.wait(20)
+
+    asked = threading.Event()
+    with (
+        scripted(script, answers(HELLO), context=tls.context("http/1.1")) as address,
+        user_of(address, tls.authority) as user,
+    ):
+        user.ask(GET)
+        assert kind(user.ask_too_late(GET, asked)) == 200
+        assert (user.connections, user.account.failed) == ((2, 1, 1), 0)
 
 
 def test_a_broken_tls_record_ends_the_request(tls: Tls) -> None:

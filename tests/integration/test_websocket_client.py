@@ -117,7 +117,7 @@ def test_a_close_frame_while_an_answer_is_due_is_a_failure(code: int, reason: st
     with scripted(*scripts) as address, websocket_user_of(address) as user:
         right, failed, again = user.ask(ASK, ASK, ASK)
         assert isinstance(failed, Failure)
-        assert (kind(right), failed.kind, kind(again)) == (0, "closed", 0)
+        assert (kind(right), failed.kind, kind(again)) == (0, "reset", 0)
         assert failed.detail.endswith(detail)
 
 
@@ -137,6 +137,22 @@ def test_a_websocket_closed_while_idle_is_opened_again() -> None:
 
 
 @pytest.mark.parametrize("end", [lambda _: None, Connection.reset], ids=["closed", "reset"])
+def test_a_message_that_meets_a_websocket_closed_while_idle_is_sent_again(end: Script) -> None:
+    def late_end(connection: Connection) -> None:
+        asked.wait(20)
+        end(connection)
+
+    asked = threading.Event()
+    with (
+        scripted(answers_messages(1, then=late_end), answers_messages(1, then=silent)) as address,
+        websocket_user_of(address) as user,
+    ):
+        assert [kind(found) for found in user.ask(ASK)] == [0]
+        assert kind(user.ask_too_late(ASK, asked)) == 0
+        assert (user.account.failed, user.account.resent) == (0, 1)
+
+
+@pytest.mark.parametrize("end", [lambda _: None, Connection.reset], ids=["closed", "reset"])
 @pytest.mark.parametrize("begun", [b"", b"\x82", b"\x82\x06answe"])
 def test_a_websocket_that_ends_before_the_answer_does_is_a_failure(begun: bytes, end: Script) -> None:
     def cut_off(connection: Connection) -> None:
@@ -145,7 +161,7 @@ def test_a_websocket_that_ends_before_the_answer_does_is_a_failure(begun: bytes,
         end(connection)
 
     with scripted(answers_messages(1, then=cut_off)) as address, websocket_user_of(address) as user:
-        assert [kind(found) for found in user.ask(ASK, ASK)] == [0, "closed"]
+        assert [kind(found) for found in user.ask(ASK, ASK)] == [0, "reset"]
 
 
 def test_a_refused_handshake_is_a_failure() -> None:
@@ -157,7 +173,7 @@ def test_a_refused_handshake_is_a_failure() -> None:
         scripted(refuse, Connection.event, answers_messages(1, then=silent)) as address,
         websocket_user_of(address) as user,
     ):
-        assert [kind(found) for found in user.ask(ASK, ASK, ASK)] == ["handshake", "closed", 0]
+        assert [kind(found) for found in user.ask(ASK, ASK, ASK)] == ["handshake", "reset", 0]
 
 
 def test_a_handshake_that_is_not_answered_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,13 +12,17 @@ if TYPE_CHECKING:
 
     from harness.cli.terminal.screen import Screen
     from harness.model.protocols import Protocol
+    from harness.run.calibration.ceiling import Ceiling
     from harness.run.calibration.others import RateRatio
 
 
-def show_ceiling(screen: Screen, protocol: Protocol, rate_rps: float | None, *, spoken: bool) -> None:
+def show_ceiling(screen: Screen, protocol: Protocol, ceiling: Ceiling | None, *, spoken: bool) -> None:
     """Print the generator's ceiling on a protocol, or why there is none; `spoken`: the null server speaks it."""
-    none = "none was measured" if spoken else "the null server does not speak it"
-    screen.say(f"  {protocol:7} {none if rate_rps is None else f'{significant(rate_rps):>10} requests/s'}")
+    if ceiling is None:
+        screen.say(f"  {protocol:7} {'none was measured' if spoken else 'the null server does not speak it'}")
+        return
+    more = "" if ceiling.of_generator else " or more: the null server reached its own limit first"
+    screen.say(f"  {protocol:7} {significant(ceiling.rate_rps):>10} requests/s{more}")
 
 
 def show_rate_ratios(screen: Screen, ratios: Iterable[RateRatio], pairs: int) -> None:

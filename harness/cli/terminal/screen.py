@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -22,9 +23,12 @@ from harness.report.page import list_remarks
 from harness.report.sections import is_sweep, make_sections
 from harness.report.sentences import answer
 from harness.text.numbers import NOTHING, count, duration, join, plural
+from harness.text.plain import neutralise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from rich.console import ConsoleOptions, RenderableType
 
     from harness.model.plan import Plan, Selection
     from harness.model.results import RunInfo
@@ -72,8 +76,8 @@ class Screen:
         self.console.print(text, markup=False, highlight=False)
 
     def write(self, text: str) -> None:
-        """Print a document, such as JSON, without any change."""
-        print(text.removesuffix("\n"), file=self.console.file)
+        """Print a document, such as JSON, without any change but to what a terminal would obey."""
+        print(neutralise(text.removesuffix("\n")), file=self.console.file)
 
     def table(self, table: Table) -> None:
         """Print a table; in a file it is as wide as its cells."""
@@ -143,18 +147,26 @@ class Screen:
             )
 
     def ranking(self, run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> None:
-        """Print how far an interrupted run came, the control, a table for each comparison, and what limits them."""
+        """Print how far an interrupted run came, the control, a table for each comparison, and what limits them.
+
+        What holds for several tables is printed once: a remark below the first of them, notes below the last.
+        """
         summaries = [each for comparison in comparisons for each in comparison.summaries]
         for number, line in enumerate(interruption.lines(run, summaries)):
             self.say(f"  {line}" if number else line)
         sections = make_sections(run, comparisons)
         for line in control.lines(sections):
             self.say(line)
+        remarks: set[str] = set()
         for section in sections:
             self._ranking_table(section)
-            self._notes(run, section)
-            for line in list_remarks(run, section, sections):
+            if is_sweep(run):
+                self.say(answer(section))
+            own = [line for line in list_remarks(run, section, sections) if line not in remarks]
+            for line in own:
                 self.say(line)
+            remarks.update(own)
+        self._notes(run, sections)
         for line in trust.lines(run, sections):
             self.say(line)
 
@@ -176,22 +188,20 @@ class Screen:
         with_interval = column.startswith("÷") and self._is_wide
         return Text(str(cell) if with_interval else cell.value)
 
-    def _notes(self, run: RunInfo, section: Section) -> None:
-        """Print the reasons, each once with the rows that have it.
-
-        A sweep has many: only those of rows that are not valid, and its answer.
-        """
-        names: dict[str, list[str]] = {}
-        for summary in section.summary.summaries:
-            if is_sweep(run) and summary.verdict == "valid":
-                continue
-            at = f" at {count(summary.offered_rps)}/s" if summary.own_share and summary.offered_rps else ""
-            for reason in summary.reasons:
-                names.setdefault(reason, []).append(f"{summary.name}{at}")
-        for reason, own in names.items():
-            self.say(f"{join(own)}: {reason}")
-        if is_sweep(run):
-            self.say(answer(section))
+    def _notes(self, run: RunInfo, sections: Sequence[Section]) -> None:
+        """Print the reasons, each once with the rows that have it; a sweep has many: only those that are not valid."""
+        places: dict[str, dict[str, list[str]]] = {}
+        for section in sections:
+            for summary in section.summary.summaries:
+                if is_sweep(run) and summary.verdict == "valid":
+                    continue
+                at = f" at {count(summary.offered_rps)}/s" if summary.own_share and summary.offered_rps else ""
+                for reason in summary.reasons:
+                    places.setdefault(reason, {}).setdefault(section.title, []).append(f"{summary.name}{at}")
+        for reason, own in places.items():
+            names = join(list(dict.fromkeys(name for several in own.values() for name in several)))
+            where = next(iter(own)) if len(own) == 1 else f"{len(own)} of {len(sections)} comparisons"
+            self.say(f"{names} on {where}: {reason}" if len(sections) > 1 else f"{names}: {reason}")
 
     def catalogue(
         self,
@@ -223,8 +233,16 @@ class Screen:
         self.table(table)
 
 
+class _Plain(Console):
+    """A console on which only its own escape sequences have an effect, not those in the text that it shows."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(neutralise(segment.text), segment.style)
+
+
 def _console(width: int | None = None, *, stderr: bool) -> Console:
-    return Console(highlight=False, stderr=stderr, width=width)
+    return _Plain(highlight=False, stderr=stderr, width=width)
 
 
 def _plain_table(title: str, *columns: str) -> Table:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.catalog import listing
 from harness.host import cpus, guard, process
+from harness.host.files import replace_file
 from harness.model.errors import ServerError, UsageError
 from harness.model.targets import HOST, Launch, Scenario
 from harness.plan.user_app.ask import OPENAPI, fetch_document, read_document, send_requests
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 APART_S = 1.1
 """At least this long after the first answers, the app is started again, so that a time in seconds has changed."""
 
+_PRIVATE = 0o700
 _BAD_REQUEST, _SERVER_ERROR = 400, 500
 _WRONG_CALL = "positional argument"
 """The log has this text if the callable is not an app, but a factory that takes other arguments."""
@@ -72,6 +74,8 @@ def write_scenario(
     owner = f"{settings.app} in {app.directory}"
     path = _choose_path(folder, app.name, owner)
     folder.mkdir(parents=True, exist_ok=True)
+    if settings.header or settings.env:
+        folder.chmod(_PRIVATE)
     stage = _Stage(settings, app, python, folder, say)
     if not ask:
         found = _find_requests(stage, servers)
@@ -80,10 +84,9 @@ def write_scenario(
         return Scenario(path.stem, path.resolve(), HTTP, found.title)
     asked = _ask_twice(stage, servers)
     if app.headers:
-        path.touch()
-        path.chmod(0o600)
         say(f"{path} contains the values of --header")
-    path.write_text(add_checksum(render_scenario(asked.title, asked.kept, asked.left_out, app.headers), owner))
+    text = add_checksum(render_scenario(asked.title, asked.kept, asked.left_out, app.headers), owner)
+    replace_file(path, text.encode())
     twice = f"answered right twice, under {' and '.join(dict.fromkeys(asked.under))}"
     say(f"{_count(asked.kept)} found, {twice}; written to {path}, which you can edit and use as --locustfile")
     _report_left_out(asked.left_out, say)

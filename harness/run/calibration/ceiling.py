@@ -6,10 +6,12 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from harness.analysis import cpu_time
+from harness.analysis.verdict import SAMPLE_ERROR
 from harness.catalog import listing
-from harness.host import process
+from harness.host import process, sampler
 from harness.model.blocks import BlockOrder, Turn
 from harness.model.errors import LoadError, ServerError
 from harness.model.plan import Conditions
@@ -22,8 +24,9 @@ if TYPE_CHECKING:
 
     from harness.model.machine import Placement
     from harness.model.protocols import Protocol
-    from harness.model.results import LoadResult
+    from harness.model.results import LoadResult, Sample, Slice
     from harness.model.targets import Scenario, Tls
+    from harness.run.load_process import ForkServer
 
 WARMUP_S = 0.2
 DURATION_S = 0.5
@@ -47,30 +50,54 @@ class Generator:
     placement: Placement
     tls: Tls
     token: str
+    fork_server: ForkServer
     users: int = Conditions.users[0]
     streams: int = 1
     processes: int = 1
     duration_s: float = DURATION_S
 
 
+class Ceiling(NamedTuple):
+    """What the generator reached against the null server."""
+
+    rate_rps: float
+    of_generator: bool
+    """Was the generator the limit? If it was the null server, the generator can do more, and nobody knows how much."""
+
+
+class Try(NamedTuple):
+    """One trial against the null server."""
+
+    result: LoadResult
+    server_cpu_ratio: float | None
+    """What the null server used of its one CPU in the slice; None where it is not known."""
+
+    @property
+    def ceiling(self) -> Ceiling:
+        """By the utilisation law, the one of the two that was busier was the limit."""
+        own, other = self.result.cpu_ratio, self.server_cpu_ratio
+        return Ceiling(compute_rate_rps(self.result), of_generator=other is None or own + SAMPLE_ERROR >= other)
+
+
 def measure_ceilings(
     generator: Generator, protocols: Sequence[Protocol], tries: int, scenario: Scenario | None = None
-) -> dict[Protocol, float]:
+) -> dict[Protocol, Ceiling]:
     """Measure the highest rate in requests/s on each protocol, in this many tries.
 
     Protocols without a rate, or that the null server does not speak, are left out. The load is the smallest scenario,
     or a user's Locust file given as `scenario`. Custom users may find the answers of the null server wrong; their
     requests are counted nevertheless.
     """
-    found: dict[Protocol, float] = {}
+    found: dict[Protocol, Ceiling] = {}
     for protocol in protocols:
         if protocol not in NULL.protocols:
             continue
         chosen = scenario or find_smallest_scenario(protocol)
         with suppress(ServerError):
-            rates = [compute_rate_rps(result) for result in run_trials(generator, chosen, protocol, tries)]
-            if any(rates):
-                found[protocol] = max(rates)
+            ceilings = [each.ceiling for each in run_trials(generator, chosen, protocol, tries)]
+            highest = max(ceilings, default=None)
+            if highest is not None and highest.rate_rps > 0:
+                found[protocol] = highest
     return found
 
 
@@ -86,7 +113,7 @@ def find_smallest_scenario(protocol: Protocol) -> Scenario:
     return listing.find("scenarios", listing.scenarios(), name)
 
 
-def run_trials(generator: Generator, scenario: Scenario, protocol: Protocol, tries: int) -> Iterator[LoadResult]:
+def run_trials(generator: Generator, scenario: Scenario, protocol: Protocol, tries: int) -> Iterator[Try]:
     """Run this many trials of a scenario against the null server; trials that fail give no result."""
     tls = generator.tls if protocol in TLS_PROTOCOLS else None
     launch = Launch(HOST, process.free_port(HOST), "", tls=tls, python=generator.python)
@@ -96,10 +123,20 @@ def run_trials(generator: Generator, scenario: Scenario, protocol: Protocol, tri
         turn = Turn(0, generator.users)
         order = make_order(generator, scenario, protocol, url, turn, logs, generator.duration_s, generator.streams)
         log = logs / "null.log"
-        with process.start(NULL, APP, launch, cpus=generator.placement.server, log=log, token=generator.token):
+        with process.start(NULL, APP, launch, cpus=generator.placement.server, log=log, token=generator.token) as null:
             for _ in range(tries):
                 with suppress(LoadError):
-                    yield trial.run(order)[0]
+                    with sampler.Sampler(null.pid) as sampled:
+                        (result,) = trial.run(order)
+                    yield Try(result, _server_cpu_ratio(sampled.samples, result.slices))
+
+
+def _server_cpu_ratio(samples: Sequence[Sample], slices: Sequence[Slice]) -> float | None:
+    if not slices:  # not one answer was right in the warm-up
+        return None
+    (only,) = slices
+    used_s = cpu_time.cpu_between(samples, only.start_ns, only.end_ns)
+    return None if used_s is None else used_s / only.counted_s
 
 
 def make_order(
@@ -123,5 +160,5 @@ def make_order(
         generator.placement.load,
         folder / "load.log",
         processes or generator.processes,
-        generator.token,
+        generator.fork_server,
     )

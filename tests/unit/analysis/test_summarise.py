@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.analysis.intervals import estimate
-from harness.analysis.precision import imprecise
 from harness.analysis.summarise import reached_rps, summarise
 from harness.model.loads import Capacity, Rate, Sweep
 from harness.model.plan import Candidate, Case, ServerConfig
@@ -298,31 +296,6 @@ def turns(server: str, rates: Sequence[Sequence[float]], *, control: bool = Fals
     ]
 
 
-def test_how_much_servers_differ_from_start_to_start_is_known_with_a_control() -> None:
-    chance = np.random.default_rng(20261120)
-    rounds, cycles = 150, 11
-    machine = np.exp(0.3 * chance.standard_normal((rounds, cycles)))
-    spreads = {"a": 0.01, "b": 0.03, "c": 0.08}
-
-    def started(server: str, *, control: bool = False) -> list[Record]:
-        starts = spreads[server] * chance.standard_normal((rounds, 1))
-        rates = 1_000 * machine * np.exp(starts + 0.02 * chance.standard_normal(machine.shape))
-        return turns(server, rates.tolist(), control=control)
-
-    records = [*started("a"), *started("a", control=True), *started("b"), *started("c")]
-    found = {name: each.start_spread for name, each in summaries(records).items()}
-    assert found["b"] == pytest.approx(0.03, rel=0.2)
-    assert found["c"] == pytest.approx(0.08, rel=0.2)
-    assert found["a"] == found["a-control"] == pytest.approx(0.01, rel=0.3)
-
-
-def test_without_a_control_or_with_two_rounds_nobody_knows_how_much_servers_differ_from_start_to_start() -> None:
-    steady = [[1_000, 1_010, 990]] * 4
-    without = summaries([*turns("a", steady), *turns("b", steady)])
-    early = summaries([*turns("a", steady[:2]), *turns("a", steady[:2], control=True), *turns("b", steady[:2])])
-    assert {each.start_spread for each in (*without.values(), *early.values())} == {None}
-
-
 def test_one_disturbed_cycle_does_not_move_the_ratio_of_throughput_and_cpu() -> None:
     steady, disturbed = [[1_000] * 5] * 3, [[500] * 5, [500, 500, 20, 500, 500], [500] * 5]
     ratios = summaries([*turns("a", steady), *turns("b", disturbed)])["b"].ratio_to_baseline
@@ -336,22 +309,44 @@ def test_what_went_on_beside_the_numbers_is_summed_up_over_rounds() -> None:
     noisy = replace(
         one,
         result=builders.load_result(900, unanswered=3, connections=connections),
-        disturbed=True,
         idle_cpu_ratio=0.03,
     )
     found = summaries([noisy, replace(other, idle_cpu_ratio=0.01), third])["a"]
-    assert (found.disturbed, found.unanswered, found.reopened, found.resent) == (True, 3, 8, 2)
+    assert (found.unanswered, found.reopened, found.resent) == (3, 8, 2)
     assert (found.idle_cpu_ratio, found.slice_s) == (0.03, 1.0)
-    assert not summaries([other, third])["a"].disturbed
 
 
-def test_of_a_bad_round_in_a_valid_case_only_the_errors_count() -> None:
-    errors = Errors(2, {"reset": 2}, {"reset": "GET /"})
-    bad = record("a", 5, 50_000, verdict="invalid", errors=errors)
+@pytest.mark.parametrize(
+    ("disturbed_rounds", "rounds", "disturbed"),
+    [(0, 3, False), (1, 3, False), (2, 3, True), (1, 2, True), (3, 7, False)],
+)
+def test_a_case_is_disturbed_when_half_of_its_rounds_were_so_that_its_median_may_be(
+    disturbed_rounds: int, rounds: int, *, disturbed: bool
+) -> None:
+    records = [replace(each, disturbed=each.round < disturbed_rounds) for each in records_of({"a": [900] * rounds})]
+    found = summaries(records)["a"]
+    assert (found.disturbed, found.disturbed_rounds) == (disturbed, disturbed_rounds)
+
+
+def test_a_round_that_does_not_count_disturbs_no_number() -> None:
+    records = records_of({"a": [900] * 6})
+    left_out = replace(records[0], verdict="invalid", disturbed=True)
+    assert summaries([left_out, *records[1:]])["a"].disturbed_rounds == 0
+
+
+def test_a_bad_round_in_a_valid_case_does_not_count() -> None:
+    bad = record("a", 5, 50_000, verdict="invalid")
     found = summaries([*records_of({"a": FIVE}), bad])["a"]
     assert (found.verdict, found.rounds, found.requests) == ("valid", 5, sum(FIVE))
     assert found.reasons == ("1 of 6 rounds left out as invalid: invalid for a reason",)
-    assert found.errors == errors
+
+
+def test_a_round_with_errors_is_never_left_out() -> None:
+    errors = Errors(2, {"reset": 2}, {"reset": "GET /"})
+    bad = record("a", 5, 50_000, verdict="invalid", errors=errors)
+    found = summaries([*records_of({"a": FIVE}), bad])["a"]
+    assert (found.verdict, found.reasons) == ("invalid", ("invalid for a reason (1 of 6 rounds)",))
+    assert (found.errors, found.rank) == (errors, None)
 
 
 def test_errors_are_added_up_by_kind_with_the_first_example_of_each() -> None:
@@ -438,52 +433,6 @@ def test_a_case_is_overloaded_when_most_of_its_rounds_were() -> None:
     assert not rounds(True, False).overloaded
 
 
-def test_cases_with_too_wide_intervals_need_more_rounds_and_so_do_their_baselines() -> None:
-    records = records_of({"a": STEADY, "b": STEADY, "c": SHAKY}) + records_of(
-        {"a": STEADY, "b": STEADY}, scenario="echo"
-    )
-    wanted = {(case.server, case.scenario) for case in imprecise(records, BASELINE, 0.05)}
-    assert wanted == {("a", "plaintext"), ("c", "plaintext")}
-    assert imprecise(records, BASELINE, 0.9) == set()
-
-
-def test_without_a_baseline_the_figures_of_a_case_must_be_precise() -> None:
-    records = records_of({"b": STEADY, "c": SHAKY}) + records_of({"a": STEADY}, verdict="client-limited")
-    assert {case.server for case in imprecise(records, BASELINE, 0.05)} == {"c"}
-
-
-def test_an_interval_that_is_narrow_after_few_rounds_is_not_yet_precise() -> None:
-    early, later = ({"a": STEADY[:rounds], "b": STEADY[:rounds]} for rounds in (7, 8))
-    assert {case.server for case in imprecise(records_of(early), BASELINE, 0.05)} == {"a", "b"}
-    assert imprecise(records_of(later), BASELINE, 0.05) == set()
-
-
-def test_a_case_that_is_valid_in_some_rounds_needs_more_and_one_that_never_is_does_not() -> None:
-    good = records_of({"a": STEADY, "b": STEADY, "c": STEADY})
-    records = [
-        replace(each, verdict="invalid")
-        if (each.case.server == "b" and each.round < 4) or each.case.server == "c"
-        else each
-        for each in good
-    ]
-    assert {case.server for case in imprecise(records, BASELINE, 0.5)} == {"a", "b"}
-
-
-def test_one_round_is_not_precise() -> None:
-    assert {case.server for case in imprecise(records_of({"a": [1_000], "b": [1_000]}), BASELINE, 0.5)} == {
-        "a",
-        "b",
-    }
-
-
-def test_a_summary_says_how_precise_it_is() -> None:
-    found = summaries(records_of({"a": STEADY, "b": SHAKY}))
-    assert found["a"].precision == 0.0
-    ratios = found["b"].ratio_to_baseline
-    assert ratios is not None
-    assert found["b"].precision == about(math.sqrt(ratios.throughput.high / ratios.throughput.low) - 1)
-
-
 def test_of_a_search_only_the_final_trial_counts() -> None:
     def probe(each: Record, rate_rps: float, *, final: bool) -> Record:
         case = replace(each.case, load=Capacity({99.0: 50_000}))
@@ -516,11 +465,10 @@ def test_context_switches_are_counted_from_the_first_slice_to_the_last_only() ->
     assert summaries([each])["a"].context_switches_per_request is None
 
 
-def test_the_figures_of_a_single_server_must_be_precise_as_it_has_no_ratio() -> None:
-    alone = records_of({"a": SHAKY})
-    assert {case.server for case in imprecise(alone, BASELINE, 0.05)} == {"a"}
-    other = record("b", 0, 1_000)
-    unsupported = replace(other, verdict="unsupported", result=None)
-    precision = summaries([*alone, unsupported])["a"].precision
-    assert precision is not None
-    assert precision > 0.05
+def test_a_summary_says_how_precise_it_is_and_how_much_its_server_differs_from_start_to_start() -> None:
+    steady, shaky = [[1_000, 1_010, 990]] * 4, [[1_000, 1_010, 990], [1_200, 1_210, 1_190]] * 2
+    found = summaries([*turns("a", steady), *turns("a", steady, control=True), *turns("b", shaky)])
+    assert (found["a"].precision, found["a"].start_spread) == (0.0, 0.0)
+    assert found["b"].precision is not None
+    assert found["b"].start_spread is not None
+    assert min(found["b"].precision, found["b"].start_spread) > 0.05

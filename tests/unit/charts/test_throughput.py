@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from harness.charts import throughput
 from harness.charts._style import panels
+from tests import builders, synthetic
 from tests.reported import COMPARISONS, RUN
 
 
@@ -19,3 +20,11 @@ def test_the_ceiling_does_not_cross_the_numbers_beside_the_bars() -> None:
     assert [line for line in axes.lines if line.get_linestyle() == "--"]
     measured = [text for text in axes.texts if any(letter.isdigit() for letter in text.get_text())]
     assert all(text.get_bbox_patch().get_facecolor() == (1, 1, 1, 1) for text in measured)
+
+
+def test_the_ceiling_is_drawn_for_the_number_of_users_with_which_it_was_measured() -> None:
+    speeds = {8: {"uvicorn": 1.0, "granian": 0.4}, 128: {"uvicorn": 1.0, "granian": 1.2}}
+    run = builders.run_info(RUN, users=(8, 128))
+    few, many = throughput.draw(synthetic.with_users(speeds), run).axes
+    assert "ceiling" not in few.get_xlabel()
+    assert "ceiling" in many.get_xlabel()

@@ -85,6 +85,29 @@ def test_a_log_that_does_not_exist_or_is_empty_gives_no_reason(tmp_path: Path) -
     assert logs.quote_reason(tmp_path / "log") == ""
 
 
+def test_a_tail_is_bounded_where_a_log_is_one_line(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"first\n" + b"x" * 60_000_000)
+    assert logs.tail(log) == "…" + "x" * logs.TAIL_BYTES
+    assert len(logs.quote_reason(log)) < 2 * logs.REASON_CHARACTERS
+
+
+def test_a_log_that_grows_without_end_keeps_its_beginning_and_its_end(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with logs.Log(log) as kept, kept.open() as file:
+        file.write(b"the beginning\n")
+        for _ in range(3):
+            file.write(b"x" * logs.LARGEST_BYTES)
+            file.flush()
+            logs.shorten(log)
+        file.write(b"\nthe end\n")
+    found = log.read_bytes()
+    assert len(found) < logs.LARGEST_BYTES
+    assert found.startswith(b"the beginning\n")
+    assert logs.LEFT_OUT in found
+    assert found.endswith(b"\nthe end\n")
+
+
 def test_the_tail_of_a_log_is_its_last_lines_and_empty_if_there_is_no_log(tmp_path: Path) -> None:
     log = tmp_path / "log"
     assert logs.tail(log) == ""

@@ -52,7 +52,7 @@ SEEN = st.builds(
     TIMES,
     TIMES,
     TIMES,
-    st.sampled_from([None, None, None, "closed", "status", UNANSWERED]),
+    st.sampled_from([None, None, None, "reset", "status", UNANSWERED]),
 )
 
 
@@ -113,6 +113,10 @@ def test_the_result_is_what_a_naive_count_gives(slices: list[tuple[int, int, lis
     ]
     assert result.requests == len(begun)
     assert sum(each.finished for each in result.slices) == len(everything) - len(failed)
+    for (start_ns, length_ns, requests), each in zip(slices, result.slices, strict=True):
+        right = [(r.written_ns, r.ended_ns) for r in requests if r.failure is None]
+        inside = (min(ended, start_ns + length_ns) - max(written, start_ns) for written, ended in right)
+        assert each.in_flight * length_ns == pytest.approx(sum(max(0, ns) for ns in inside))
     assert result.response == us([r.response_ns for r in timed])
     assert result.service == us([*(r.service_ns for r in begun), *(r.response_ns for r in unanswered)])
     assert result.send_lag == us([r.lag_ns for r in begun])
@@ -129,11 +133,11 @@ def test_the_result_is_what_a_naive_count_gives(slices: list[tuple[int, int, lis
 
 def test_an_account_hands_over_each_request_once() -> None:
     account = Account()
-    play(account, [Seen("GET", "a", 1, 2, 3), Seen("GET", "b", 1, 2, 3, "closed")])
+    play(account, [Seen("GET", "a", 1, 2, 3), Seen("GET", "b", 1, 2, 3, "reset")])
     assert [failed.response_ns for failed in account.failures()] == [5]
     (recorded,), (failed,) = account.take()
     assert (recorded.method, recorded.name, recorded.batch.ended.tolist(), recorded.body_bytes) == ("GET", "a", [6], 7)
-    assert (failed.name, failed.failure.kind, failed.response_ns) == ("b", "closed", 5)
+    assert (failed.name, failed.failure.kind, failed.response_ns) == ("b", "reset", 5)
     assert account.take() == ([], [])
     assert account.failed == 1
 
@@ -250,16 +254,45 @@ def test_unanswered_requests_are_in_the_percentiles_with_at_least_the_limit(
         assert (result.response.percentile(percent) >= limit_us * 0.998) == above
 
 
+def test_requests_without_a_time_are_counted_and_have_no_part_in_the_percentiles() -> None:
+    account, ledger = Account(), Ledger()
+    counters = Counters(account)
+    play(account, [Seen("GET", "a", 5, 0, 10)])
+    for ended_ns in (4, 5, 14, 15):
+        account.started += 1
+        account.series("WSR", "pushed").untimed(ended_ns)
+    ledger.add(stretch_of(5, 10), *account.take(), counters.gained())
+    result = ledger.result(verified=False)
+    assert (result.started, result.finished, result.requests, result.answers) == (5, 5, 3, 3.0)
+    assert result.response.count == 1
+    assert {name: histogram.count for name, histogram in result.by_name.items()} == {"a": 1, "pushed": 0}
+
+
+def test_an_exception_is_counted_with_the_last_line_of_its_traceback() -> None:
+    account = Account()
+    for error in (KeyError("id"), AssertionError("one\n  two"), AssertionError()):
+        account.raised("Reader", error, 7)
+    assert [failed.failure.detail for failed in account.take()[1]] == [
+        "KeyError: 'id'",
+        "AssertionError: one two",
+        "AssertionError",
+    ]
+    assert (account.started, account.failed) == (3, 3)
+
+
 def test_counters_give_what_a_slice_added() -> None:
     account = Account()
     account.started, account.reopened = 5, 2
     counters = Counters(account)
-    account.started, account.resent = 8, 1
+    account.started = 6
+    assert counters.gained()["started"] == 1
+    account.started, account.resent = 9, 1
     assert counters.gained() == {
         "started": 3,
         "abandoned": 0,
         "queued": 0,
         "dropped": 0,
+        "opened": 0,
         "reopened": 0,
         "resent": 1,
     }
@@ -287,6 +320,7 @@ def test_processes_are_merged_by_adding(parts: list[tuple[int, list[Seen]]]) -> 
     assert whole.drained_ns == max(start_ns for start_ns, _ in parts) + length_ns
     assert merged.counted_s == results[0].counted_s
     assert merged.answers == pytest.approx(sum(result.answers for result in results))
+    assert merged.in_flight == pytest.approx(sum(result.in_flight for result in results))
     assert merged.throughput_rps == pytest.approx(sum(result.throughput_rps for result in results))
     for name in ("requests", "started", "finished", "unanswered", "abandoned"):
         assert getattr(merged, name) == sum(getattr(result, name) for result in results)

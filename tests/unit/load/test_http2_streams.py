@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.load import http2_frames as frames
-from harness.load.exchange import Answer, Failure, get
+from harness.load.exchange import Answer, Failure, get, post
 from harness.load.http2_connection import Connection
 from harness.load.http2_frames import DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, frame, settings, uint32
 from harness.load.http2_messages import NotProcessed, Stream
@@ -44,13 +44,16 @@ def test_requests_that_wait_for_their_turn_go_elsewhere_after_goaway() -> None:
     assert connection.lose("closed") == streams
 
 
-def test_a_connection_that_ends_idle_has_not_processed_what_was_sent_just_then() -> None:
+@pytest.mark.parametrize(("undelivered", "outcome"), [(0, NotProcessed), (17, NotProcessed), (-1, Failure)])
+def test_what_met_a_connection_that_had_ended_was_not_processed(undelivered: int, outcome: type[Failure]) -> None:
     connection, streams = started()
     assert connection.receive(b"".join(head(sid, OK, flags=LAST) for sid in (1, 3, 5))) == streams
-    late = Stream(get("/"))
-    connection.streams.send(late)
-    assert connection.lose("closed by the server") == [late]
-    assert isinstance(late.arrived, NotProcessed)
+    late = [Stream(get("/")), Stream(post("/", b"body", "text/plain"))]
+    for stream in late:
+        connection.streams.send(stream)
+    size = sum(len(stream.request.encoded) + len(stream.request.body) for stream in late)
+    assert connection.lose("closed by the server", size + undelivered) == late
+    assert {type(stream.arrived) for stream in late} == {outcome}
 
 
 @pytest.mark.parametrize("heard", [b"", SERVER_SETTINGS, WHOLE[:-1]])

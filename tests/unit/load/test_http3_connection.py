@@ -163,26 +163,20 @@ def test_a_request_in_flight_when_the_server_closes_ends_when_the_connection_has
     assert due_s - pair.now_s < 1
     pair.client.expire(due_s)
     assert pair.client.take_ended() == [stream]
-    assert str(stream.arrived) == "closed: H3_INTERNAL_ERROR (sorry) before the answer was complete"
+    assert str(stream.arrived) == "reset: H3_INTERNAL_ERROR (sorry) before the answer was complete"
 
 
-def test_only_what_a_used_connection_has_heard_nothing_after_may_be_sent_again(pair: Pair) -> None:
-    fresh = pair.send()
-    pair.settle()
-    pair.client.lose("gone")
-    assert pair.client.take_ended() == [fresh]
-    assert isinstance(fresh.arrived, Failure)
-    assert not isinstance(fresh.arrived, NotProcessed)
-
-
-def test_what_was_sent_on_a_used_connection_that_is_gone_may_be_sent_again(pair: Pair) -> None:
-    used(pair)
-    unseen = pair.send()
+@pytest.mark.parametrize("heard", [False, True])
+def test_what_was_sent_on_a_connection_that_is_gone_is_an_error(pair: Pair, heard: bool) -> None:
+    if heard:
+        used(pair)
+    sent = pair.send()
     assert pair.client.datagrams(pair.now_s) != []
+    unsent = pair.send()
     pair.client.lose("gone")
     pair.client.lose("gone again")
-    assert pair.client.take_ended() == [unseen]
-    assert isinstance(unseen.arrived, NotProcessed)
+    assert pair.client.take_ended() == [sent, unsent]
+    assert [type(stream.arrived) for stream in (sent, unsent)] == [Failure, NotProcessed]
     assert pair.client.closed == "gone"
 
 

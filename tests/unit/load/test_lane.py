@@ -34,6 +34,10 @@ class IdleClient:
             raise Failure("connect", "refused")
         self.is_open = True
 
+    @property
+    def holder(self) -> object:
+        return self
+
     def give_up(self, failure: Failure) -> None:
         raise AssertionError(failure)
 

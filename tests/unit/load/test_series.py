@@ -22,10 +22,12 @@ def test_a_series_hands_over_each_time_once(rounds: list[list[int]]) -> None:
             series.written(time_ns + 1)
             series.ended(time_ns + 2)
             series.body_bytes += 1
-        batch, body_bytes = series.take()
+            series.untimed(time_ns + 3)
+        batch, body_bytes, untimed = series.take()
         assert batch.written.tolist() == [time_ns + 1 for time_ns in times]
         assert batch.ended.tolist() == [time_ns + 2 for time_ns in times]
         assert body_bytes == len(times)
+        assert untimed.tolist() == [time_ns + 3 for time_ns in times]
         taken.append(batch.intended.tolist())
     assert taken == rounds
 

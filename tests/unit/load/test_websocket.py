@@ -322,7 +322,7 @@ def test_a_close_frame_instead_of_an_answer_is_a_failure(listener: socket.socket
         assert line.open() is None
         found = line.exchange(Message(b"ask"), cut(line.server.send(CloseConnection(1011, "oh no")), range(9)))
         assert isinstance(found, Failure)
-        assert (found.kind, found.detail) == ("closed", "the server closed with code 1011 oh no")
+        assert (found.kind, found.detail) == ("reset", "the server closed with code 1011 oh no")
 
 
 @pytest.mark.parametrize("size", [1, 4])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from harness.model.histogram import Histogram
 from harness.model.plan import Candidate
 from harness.model.summaries import Estimate, Latency, Ratio, Ratios
 from harness.report.method import describe_environment
@@ -16,6 +17,21 @@ def test_percentiles_of_too_few_requests_are_dashes() -> None:
     (section,) = make_sections(RUN, grouped([replace(WS_ECHO.summaries[0], latency_us=Latency())]))
     cells = zip(section.table.columns, map(str, section.table.rows[0].cells), strict=True)
     assert [cell for name, cell in cells if "ms" in name] == ["–"] * 3
+
+
+def test_a_percentile_among_requests_without_an_answer_is_longer_than_it_says() -> None:
+    response, thirty_s = Histogram.of([500] * 980 + [30_000_000] * 20), Estimate(3e7, 3e7, 3e7)
+    hanging = replace(
+        WS_ECHO.summaries[0],
+        response=response,
+        unanswered=20,
+        latency_us=Latency(p50=Estimate(500, 500, 500), p99=thirty_s, p99_9=thirty_s),
+    )
+    (section,) = make_sections(RUN, grouped([hanging, replace(WS_ECHO.summaries[1], response=response)]))
+    shown = {row.name: dict(zip(section.table.columns, row.cells, strict=True)) for row in section.table.rows}
+    cells = shown[hanging.name]
+    assert [cells[name].value for name in ("p50 ms", "p99 ms", "p99.9 ms")] == ["0.500", "> 30,000", "> 30,000"]
+    assert not shown[WS_ECHO.summaries[1].name]["p99 ms"].value.startswith(">")
 
 
 def test_apps_on_one_server_are_compared_as_apps_with_the_versions_of_their_frameworks() -> None:
@@ -81,9 +97,9 @@ def test_where_the_baseline_is_unsupported_the_ratio_column_names_what_took_its_
     assert shown["hypercorn"].endswith(")")
 
 
-def test_the_resources_say_how_much_a_server_differs_from_start_to_start() -> None:
+def test_the_details_say_how_much_a_server_differs_from_start_to_start() -> None:
     known = grouped(replace(each, start_spread=0.031 if each.name == "granian" else None) for each in WS_ECHO.summaries)
     (section,) = make_sections(RUN, known)
-    place = section.resources.columns.index("Differs from start to start")
-    assert {row.name: str(row.cells[place]) for row in section.resources.rows}["granian"] == "3.1 %"
-    assert "Differs from start to start" not in make_sections(RUN, [WS_ECHO])[0].resources.columns
+    place = section.details.columns.index("Differs from start to start")
+    assert {row.name: str(row.cells[place]) for row in section.details.rows}["granian"] == "3.1 %"
+    assert "Differs from start to start" not in make_sections(RUN, [WS_ECHO])[0].details.columns

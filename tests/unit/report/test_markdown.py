@@ -3,7 +3,7 @@ from __future__ import annotations
 from harness.report import markdown
 from harness.report.method import describe_environment
 from harness.report.page import make_page
-from harness.report.sections import make_sections
+from harness.report.sections import list_starts, make_sections
 from tests.pages import Reader, render_markdown
 from tests.reported import ODD, odd_run
 from tests.synthetic import flat
@@ -17,6 +17,7 @@ def test_odd_names_stay_text_and_in_their_cell_in_markdown() -> None:
     assert ODD in page_read.text
     assert f"{ODD} second line" in page_read.text
     (section,) = make_sections(run, comparisons)
-    columns = len(section.table.columns) + len(section.resources.columns)
+    (starts,) = list_starts(run, comparisons)
+    columns = len(section.table.columns) + len(starts.table.columns)
     lines = len(describe_environment(run, flat(comparisons)))
     assert sum(tag == "td" for tag, _ in page_read.tags) == columns * len(flat(comparisons)) + 4 + 2 * lines

@@ -79,9 +79,17 @@ def test_every_server_that_was_entered_twice_is_named() -> None:
 
 
 def test_the_method_says_with_how_many_users_the_ceiling_was_found() -> None:
-    shown = describe_method(under(replace(RUN, ceilings={"h1": 91_409.0}), users=(8, 128)))
-    assert shown[-1].startswith("Requests/s that the load generator reaches with 128 users against a server that")
-    assert shown[-1].endswith(": 91,409 on HTTP/1.1.")
+    run = under(replace(RUN, ceilings={"h1": 91_409.0}), users=(8, 128))
+    (shown,) = (line for line in describe_method(run) if "ceiling" in line)
+    assert shown.startswith("The load generator's ceiling with 128 users, in requests/s against a server that")
+    assert shown.endswith(": 91,409 on HTTP/1.1.")
+
+
+def test_the_method_says_on_which_protocols_no_ceiling_is_known() -> None:
+    *_, shown = describe_method(replace(RUN, ceilings={"h1": 91_409.0}), WS_ECHO.summaries)
+    assert shown.startswith("Its ceiling on WebSocket is not known")
+    *_, shown = describe_method(replace(RUN, ceilings={"ws": 91_409.0}), WS_ECHO.summaries)
+    assert "not known" not in shown
 
 
 def test_the_environment_names_servers_in_another_python_and_the_commit_of_the_app() -> None:

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.model.protocols import PROTOCOLS
 from harness.model.summaries import Estimate
 from harness.report import sentences
-from harness.report.sections import make_sections
+from harness.report.sections import list_starts, make_sections
 from tests import synthetic
 from tests.reported import COMPARISONS, RUN, SWEEP, WS_ECHO
 from tests.synthetic import flat, grouped
+
+if TYPE_CHECKING:
+    from harness.model.protocols import Protocol
+    from harness.model.summaries import CaseSummary
 
 
 def test_sections_have_every_case_once_protocol_by_protocol_the_best_rank_first() -> None:
@@ -54,7 +59,7 @@ def test_all_rates_of_a_sweep_are_one_table_by_candidate_and_rate() -> None:
     offered = [each["Offered/s"].value for each in cells]
     assert offered == [f"{each.offered_rps:,.0f}" if each.offered_rps else "–" for each in section.summary.summaries]
     assert cells[6]["Answered"].value == "88.0 %"
-    assert len(section.resources.rows) == 2, "one for each candidate"
+    assert len(section.details.rows) == 2, "one for each candidate"
     assert {each.comparison for each in sentences.list_unanswered([section])} == {
         f"plaintext over HTTP/1.1 at {each.offered_rps:,.0f} requests/s"
         for each in whole.summaries
@@ -62,14 +67,37 @@ def test_all_rates_of_a_sweep_are_one_table_by_candidate_and_rate() -> None:
     }
 
 
-def test_resources_leave_out_empty_columns_and_servers_that_never_started() -> None:
+def test_details_leave_out_empty_columns() -> None:
     switches = Estimate(2.5, 2.4, 2.6)
+    some, *_ = WS_ECHO.summaries
+    (section,) = make_sections(RUN, grouped([replace(some, context_switches_per_request=switches)]))
+    (row,) = section.details.rows
+    assert section.details.columns == ("Server", "Context switches/request")
+    assert str(row.cells[1]) == "2.50 (2.40 – 2.60)"
+
+
+def test_starts_and_stops_are_shown_once_for_each_way_of_starting_a_server_however_many_users_there_are() -> None:
+    def under(users: int, protocol: Protocol, workers: int = 1) -> list[CaseSummary]:
+        return [
+            replace(each, case=replace(each.case, users=users, protocol=protocol, workers=workers))
+            for each in WS_ECHO.summaries
+        ]
+
+    names = [each.name for each in WS_ECHO.summaries]
+    (alone,) = list_starts(RUN, grouped([*under(8, "h1"), *under(32, "h1")]))
+    assert (alone.title, [row.name for row in alone.table.rows]) == ("Starts and stops", names)
+    several = list_starts(RUN, grouped([*under(8, "h1"), *under(8, "h2"), *under(32, "h1-tls"), *under(8, "h1", 2)]))
+    assert [each.title.removeprefix("Starts and stops with ") for each in several] == [
+        "no TLS and 1 worker", "TLS and 1 worker", "no TLS and 2 workers",
+    ]  # fmt: skip
+    assert [len(each.table.rows) for each in several] == [len(names)] * 3
+
+
+def test_starts_leave_out_servers_that_never_started() -> None:
     some, other, *_ = WS_ECHO.summaries
     dead = replace(other, throughput_rps=None, ready_s=None, verdict="failed")
-    (section,) = make_sections(RUN, grouped([replace(some, context_switches_per_request=switches), dead]))
-    (row,) = section.resources.rows
-    cells = dict(zip(section.resources.columns, map(str, row.cells), strict=True))
-    assert cells["Context switches/request"] == "2.50 (2.40 – 2.60)"
+    (starts,) = list_starts(RUN, grouped([some, dead]))
+    (row,) = starts.table.rows
+    cells = dict(zip(starts.table.columns, map(str, row.cells), strict=True))
     assert cells["Ready s"] == "0.210 (0.190 – 0.240)"
     assert cells["First answer ms"] == "1.20 (1.00 – 1.50)"
-    assert "CPU MHz" not in cells

@@ -47,7 +47,7 @@ def test_the_summary_has_these_keys_and_no_others() -> None:
     case_keys = {"server", "app", "scenario", "protocol", "load", "users", "streams", "workers", "control"}
     assert contract.keys() == {"schema", "run", "controls", "cases"}
     assert contract["run"].keys() == {
-        "id", "started_at", "argv", "environment", "ceilings", "planned", "complete",
+        "id", "started_at", "argv", "environment", "ceilings", "planned", "complete", "sources",
         "baseline", "baseline_app", "twin",
         "load", "users", "streams", "workers", "rounds", "precision", "max_rounds", "warmup_s", "duration_s", "seed",
         "load_processes", "user_levels", "slice_s", "together", "request_timeout_s",
@@ -65,8 +65,8 @@ def test_the_summary_has_these_keys_and_no_others() -> None:
             "precision", "throughput_rps", "throughput_by_round_rps", "latency_us", "service_us", "send_lag_us",
             "cpu_us_per_request", "cpu_us_per_request_by_round", "memory_pss_bytes", "ready_s", "first_request_s",
             "stop_s", "connections", "offered_rps", "achieved_ratio", "own_share", "overloaded",
-            "context_switches_per_request", "frequency_mhz", "disturbed", "unanswered", "reopened", "resent",
-            "idle_cpu_ratio", "warming", "slice_s", "start_spread", "ratio_to",
+            "context_switches_per_request", "frequency_mhz", "disturbed", "disturbed_rounds", "unanswered",
+            "reopened", "resent", "idle_cpu_ratio", "warming", "slice_s", "start_spread", "ratio_to",
         }  # fmt: skip
         assert case["case"].keys() == case_keys
         assert case["errors"].keys() == {"total", "by_kind", "examples"}
@@ -102,7 +102,7 @@ def test_every_case_of_the_summary_has_the_same_keys_and_none_holds_a_histogram(
 def test_every_field_of_run_and_summary_but_the_histogram_is_in_the_contract() -> None:
     contract = to_contract(under(RUN, workers=(1, 2)), COMPARISONS)
     conditions = {field.name for field in fields(RUN.conditions)} - {"control"}
-    run = {field.name for field in fields(RUN)} - {"schema", "conditions"}
+    run = {field.name for field in fields(RUN)} - {"schema", "conditions", "given"}
     assert contract["run"].keys() == run | conditions | {"baseline_app", "twin", "user_levels"}
     assert contract["cases"][0].keys() == ({field.name for field in fields(WS_ECHO.summaries[0])} - {"response"}) | {
         "ratio_to"

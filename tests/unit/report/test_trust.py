@@ -30,13 +30,15 @@ def test_disturbed_numbers_and_busy_idlers_are_explained() -> None:
         replace(
             each,
             disturbed=each.name in {"granian", "daphne"},
+            disturbed_rounds={"granian": 3, "daphne": 4, "uvicorn": 1}.get(each.name, 0),
             idle_cpu_ratio={"granian": 0.03, "daphne": 0.009}.get(each.name),
         )
         for each in WS_ECHO.summaries
     )
     shown = trust.lines(RUN, make_sections(RUN, noisy))
     assert (
-        "~ marks numbers of 2 of 4 cases that were disturbed: the host or other processes took CPU time. "
+        "~ marks numbers of 2 of 4 cases: in half of their rounds or more, the host or other processes took CPU time; "
+        "1 more had fewer such rounds. "
         "Ratios hold as far as intervals and control say, since candidates that take turns lose alike."
     ) in shown
     assert [line for line in shown if "turn." in line] == ["granian used 3 % of a core while it was not its turn."]

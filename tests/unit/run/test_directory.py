@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.host.facts import read_machine
-from harness.model.errors import UsageError
+from harness.model.errors import StorageError, UsageError
 from harness.model.histogram import Histogram
 from harness.model.loads import Rate
 from harness.model.plan import Case, ServerConfig
@@ -27,6 +30,7 @@ from harness.model.results import (
 from harness.run.directory import RunDirectory
 from harness.run.info import commit, environment
 from tests.builders import run_info
+from tests.fault_table import Fault
 
 CASE = Case("uvicorn", "asgi", "plaintext", "h1")
 RESULT = LoadResult(
@@ -65,13 +69,23 @@ def test_records_come_back_as_they_were_written(tmp_path: Path) -> None:
     assert directory.read_info() == written
 
 
-def test_a_last_line_that_was_cut_off_costs_itself_alone(tmp_path: Path) -> None:
+def test_a_last_line_that_was_cut_off_costs_itself_alone(tmp_path: Path, fault: Fault) -> None:
     directory = RunDirectory.create(tmp_path, "one")
     directory.append(RECORD)
     directory.append(RECORD)
     path = directory.path / "trials.jsonl"
     path.write_bytes(path.read_bytes()[:-10])
     assert directory.read_trials() == [RECORD]
+    directory.repair()
+    directory.append(RECORD)
+    assert directory.read_trials() == [RECORD, RECORD]
+    fault.report(
+        name="the last line of a results file is cut off",
+        happened="the lines before it are read, and --resume goes on after them",
+        lost="the measurement of that line, which --resume makes again",
+        left="nothing",
+        told="not at all",
+    )
 
 
 def test_latest_points_at_the_newest_run(tmp_path: Path) -> None:
@@ -106,7 +120,7 @@ def test_a_line_of_the_former_schema_that_lacks_something_is_named(tmp_path: Pat
     directory.write_info(info(tmp_path))
     (directory.path / "trials.jsonl").write_text("{}\n")
     with pytest.raises(
-        UsageError, match=r"trials\.jsonl, line 1: expected a record of schema 1, found none of its 'case'"
+        UsageError, match=r"trials\.jsonl, line 1: expected a record of schema 2, found that schema 1 needs 'case'\Z"
     ):
         directory.read_trials()
 
@@ -140,9 +154,17 @@ def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, line: bytes) -> Non
 
 
 @pytest.mark.parametrize("out", ["/dev/null", "/proc/results"])
-def test_results_go_into_a_folder_that_can_be_written(out: str) -> None:
-    with pytest.raises(UsageError, match=rf"\A--out: expected a folder that can be written to, found {out} \("):
+def test_results_go_into_a_folder_that_can_be_written(out: str, fault: Fault) -> None:
+    expected = rf"\A--out: expected a folder that can be written to, found {out} \("
+    with pytest.raises(UsageError, match=expected) as refusal:
         RunDirectory.create(Path(out), "one")
+    fault.report(
+        name=f"results into {out}",
+        happened="the run does not start",
+        lost="nothing",
+        left="nothing",
+        told=str(refusal.value),
+    )
 
 
 def test_nothing_but_a_link_is_replaced_by_the_link_to_the_newest_run(tmp_path: Path) -> None:
@@ -179,3 +201,78 @@ def test_the_environment_is_this_machine(tmp_path: Path) -> None:
     assert found.cpu_model
     assert found.packages["pytest"] == pytest.__version__
     assert found.git_commit is None
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from harness.run.directory import RunDirectory
+with RunDirectory(Path(sys.argv[1])).lock():
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_second_process_is_told_who_measures_into_the_folder_until_that_one_has_ended(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path, "one")
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(directory.path)], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(UsageError, match=rf"found that process {holder.pid} is; wait until"), directory.lock():
+            pass
+        holder.kill()
+        holder.wait()
+        with directory.lock():
+            assert [path.name for path in directory.path.iterdir()] == ["logs"]
+
+
+def test_two_runs_of_one_name_get_a_folder_each(tmp_path: Path) -> None:
+    first, second = RunDirectory.create(tmp_path, "one"), RunDirectory.create(tmp_path, "one")
+    assert (first.path.name, second.path.name) == ("one", "one-2")
+    assert (tmp_path / "latest").resolve() == second.path.resolve()
+
+
+def test_a_private_run_can_be_read_by_its_owner_alone(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path, "one", private=True)
+    directory.write_info(info(tmp_path))
+    directory.append(RECORD)
+    assert {oct(path.stat().st_mode & 0o777) for path in (directory.path, directory.logs)} == {"0o700"}
+    files = [path for path in directory.path.iterdir() if path.is_file()]
+    assert {oct(path.stat().st_mode & 0o777) for path in files} == {"0o600"}
+
+
+def test_a_folder_that_was_removed_is_written_again_from_memory(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path, "one")
+    shutil.rmtree(directory.path)
+    with pytest.raises(StorageError, match=r"/trials\.jsonl, found its folder removed\Z"):
+        directory.append(RECORD)
+    written = info(tmp_path)
+    directory.write_again(written, [RECORD, RECORD])
+    assert directory.read_info() == written
+    assert directory.read_trials() == [RECORD, RECORD]
+
+
+def test_secrets_on_the_command_line_of_an_earlier_version_are_masked(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path, "one")
+    directory.write_info(replace(info(tmp_path), argv=("harness", "run", "--env", "KEY=s3cret")))
+    assert directory.read_info().argv == ("harness", "run", "--env", "KEY=***")
+
+
+@pytest.mark.parametrize("name", ["run.json", "trials.jsonl", "starts.jsonl"])
+@pytest.mark.parametrize("kind", ["pipe", "folder", "loop", "binary"])
+def test_what_is_no_file_of_a_run_is_refused_at_once(tmp_path: Path, name: str, kind: str) -> None:
+    directory = RunDirectory.create(tmp_path, "one")
+    directory.write_info(info(tmp_path))
+    path = directory.path / name
+    path.unlink(missing_ok=True)
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+        case "loop":
+            path.symlink_to(name)
+        case "binary":
+            path.write_bytes(b"\xff\xfe\x00" * 100 + b"\n")
+    with pytest.raises(UsageError, match=rf"\A[^\n]*{name}[^\n]*: expected [^\n]*, found [^\n]*\Z"):
+        directory.read_info() if name == "run.json" else (directory.read_trials(), directory.read_starts())

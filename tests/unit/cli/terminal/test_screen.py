@@ -190,3 +190,22 @@ def test_a_reason_that_several_cases_have_is_printed_once(capsys: pytest.Capture
     assert text.count("the host took 12 %") == 1
     (line,) = [line for line in text.splitlines() if line.endswith(": the host took 12 % of the CPU")]
     assert all(each.name in line for each in found.summaries)
+
+
+def test_what_holds_for_several_tables_is_printed_once_with_their_number(capsys: pytest.CaptureFixture[str]) -> None:
+    run, (found,) = without_baseline()
+    several = synthetic.grouped(
+        replace(each, case=replace(each.case, users=users)) for users in (8, 32, 128) for each in found.summaries
+    )
+    text = said(capsys, lambda screen: screen.ranking(run, several)).splitlines()
+    (reason,) = next(each.reasons for each in found.summaries if each.verdict == "unsupported")
+    assert [line for line in text if reason in line] == [f"uvicorn on 3 of 3 comparisons: {reason}"]
+    assert len([line for line in text if "so ratios are ratios to granian" in line]) == 1
+
+
+def test_a_note_on_one_of_several_tables_says_on_which(capsys: pytest.CaptureFixture[str]) -> None:
+    found = synthetic.summaries(("uvicorn", "granian"), synthetic.USUAL_COMPARISONS[:2], synthetic.no_faults, 200)
+    first, *others = synthetic.flat(found)
+    noted = synthetic.grouped([replace(first, reasons=("the host took 12 % of the CPU",)), *others])
+    text = said(capsys, lambda screen: screen.ranking(synthetic.run_info(), noted))
+    assert f"{first.name} on {first.case.scenario} over HTTP/1.1: the host took 12 %" in text

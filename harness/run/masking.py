@@ -1,0 +1,83 @@
+"""What of a run's options is secret, and records without it. Values are not recorded, only compared by digests."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from harness.model.histogram import Histogram
+from harness.text.plain import neutralise
+from harness.text.secrets import Secrets, mask_argv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from harness.model.plan import Selection
+    from harness.model.results import LoadResult, Record, ServerStart
+
+LONGEST_TEXT = 20_000
+"""No reason, example or end of a log is longer in a record."""
+_OURS = "HARNESS_"
+"""Variables with this prefix are set by the harness."""
+_SCRYPT_COST = 2**12
+"""One digest takes about 10 ms, so that a weak password cannot be found by trying."""
+
+
+def find_secrets(selection: Selection) -> Secrets:
+    """The values of `--env` and `--header`."""
+    headers = [each for app in selection.apps for each in app.headers]
+    return Secrets(_list_variables(selection), headers)
+
+
+def is_private(selection: Selection) -> bool:
+    """Does what the run writes hold secrets, for instance because its app prints them?"""
+    return bool(_list_values(selection)) or mask_argv(sys.argv) != tuple(sys.argv)
+
+
+def digest_values(selection: Selection, run_id: str) -> dict[str, str]:
+    """A digest of each value of `--env` and `--header`, salted with the name of the run, by option and name."""
+    return {name: _digest(value, run_id) for name, value in _list_values(selection).items()}
+
+
+def clean_record(record: Record, secrets: Secrets) -> Record:
+    """The record as it may be kept and shown: without secrets, and without characters that a terminal obeys."""
+
+    def clean(text: str) -> str:
+        return neutralise(secrets.mask(text))[:LONGEST_TEXT]
+
+    return replace(
+        record,
+        reasons=tuple(map(clean, record.reasons)),
+        log_tail=clean(record.log_tail),
+        result=None if record.result is None else _clean_result(record.result, clean),
+    )
+
+
+def clean_start(start: ServerStart, secrets: Secrets) -> ServerStart:
+    """The start of a server as it may be kept and shown."""
+    return replace(start, argv=tuple(map(secrets.mask, mask_argv(start.argv))))
+
+
+def _clean_result(result: LoadResult, clean: Callable[[str], str]) -> LoadResult:
+    examples = {kind: clean(text) for kind, text in result.errors.examples.items()}
+    by_name: dict[str, Histogram] = {}
+    for name, histogram in result.by_name.items():
+        masked = clean(name)
+        by_name[masked] = Histogram.merge([by_name[masked], histogram]) if masked in by_name else histogram
+    return replace(result, errors=replace(result.errors, examples=examples), by_name=by_name)
+
+
+def _list_variables(selection: Selection) -> dict[str, str]:
+    every = {name: value for app in selection.apps for name, value in app.environment.items()}
+    return {name: value for name, value in every.items() if not name.startswith(_OURS)}
+
+
+def _list_values(selection: Selection) -> Mapping[str, str]:
+    headers = {f"--header {name}": value for app in selection.apps for name, value in app.headers}
+    return {**{f"--env {name}": value for name, value in _list_variables(selection).items()}, **headers}
+
+
+def _digest(value: str, salt: str) -> str:
+    return hashlib.scrypt(value.encode(), salt=salt.encode(), n=_SCRYPT_COST, r=8, p=1, dklen=16).hex()

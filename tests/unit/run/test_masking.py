@@ -1,0 +1,62 @@
+"""No value of a variable or a header is kept, nor anything that a terminal obeys."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from harness.catalog import listing
+from harness.model.histogram import Histogram
+from harness.model.loads import write_load
+from harness.model.plan import Candidate, Conditions, Selection
+from harness.model.results import Errors
+from harness.run.masking import clean_record, digest_values, find_secrets, is_private
+from tests.builders import load_result, record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SECRET = "hunter2-hunter2"
+
+
+def selection(variables: Mapping[str, str], headers: tuple[tuple[str, str], ...] = ()) -> Selection:
+    (app,) = listing.choose("apps", listing.apps(), ["asgi"])
+    given = replace(app, environment=variables, headers=headers)
+    return Selection((), (given,), (), ("h1",), Conditions(), Candidate("uvicorn", "asgi"))
+
+
+def test_a_record_keeps_its_names_and_loses_its_secrets() -> None:
+    asked = selection({"SHOP_KEY": SECRET}, (("authorization", f"Bearer {SECRET}x"),))
+    one = Histogram.of([1])
+    result = load_result(
+        errors=Errors(1, {"status": 1}, {"status": f"expected 200, found 401: {SECRET}x is no token"}),
+        by_name={"GET /?token=a": one, "GET /?token=b": one, "GET /": one},
+    )
+    told = replace(
+        record(), reasons=(f"it said: {SECRET}",), log_tail=f"\x1b[2J{SECRET}\nsecond\u202e line\n", result=result
+    )
+    kept = clean_record(told, find_secrets(asked))
+    assert SECRET.encode() not in msgspec.json.encode(kept, enc_hook=write_load)
+    assert kept.reasons == ("it said: ***",)
+    assert kept.log_tail == "\\u001b[2J***\nsecond\\u202e line\n"
+    assert kept.result is not None
+    assert kept.result.errors.examples == {"status": "expected 200, found 401: *** is no token"}
+    assert {name: each.count for name, each in kept.result.by_name.items()} == {"GET /?token=***": 2, "GET /": 1}
+    assert clean_record(kept, find_secrets(asked)) == kept
+
+
+def test_values_are_compared_without_being_kept() -> None:
+    asked = selection({"SHOP_KEY": SECRET, "HARNESS_FACTORY": "shop:make"}, (("cookie", "a=b"),))
+    digests = digest_values(asked, "one")
+    assert digests.keys() == {"--env SHOP_KEY", "--header cookie"}
+    assert digests == digest_values(asked, "one")
+    assert not set(digests.values()) & set(digest_values(asked, "two").values())
+    assert digests["--env SHOP_KEY"] != digest_values(selection({"SHOP_KEY": "other"}), "one")["--env SHOP_KEY"]
+
+
+def test_a_run_is_private_if_it_is_given_a_value() -> None:
+    assert is_private(selection({"SHOP_KEY": "1"}))
+    assert is_private(selection({}, (("x", "y"),)))
+    assert not is_private(selection({"HARNESS_FACTORY": "shop:make"}))
