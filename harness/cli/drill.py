@@ -21,6 +21,7 @@ from harness.host import cpus, facts, files, guard
 from harness.model.errors import UsageError
 from harness.plan.selection import find_app
 from harness.plan.settings import list_options, read_settings
+from harness.text.secrets import mask_argv
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,8 +33,16 @@ FAULTY_DRILL = 4
 """Exit status if a drill has a bug; all others were tried."""
 NOT_STARTED = 5
 """Exit status if an installed server did not start; all others were tried."""
-_SLOW_PATHS = {"asgi": "/delay/1000"}
-"""Of the apps of the catalogue: a path that takes a second."""
+_PATHS = {
+    "asgi": {
+        "slow_path": "/delay/1000",
+        "large_path": "/bytes/1000000",
+        "upload_path": "/echo",
+        "websocket_path": "/ws/echo",
+        "busy_path": "/cpu/40000",
+    }
+}
+"""Of the apps of the catalogue: paths for drills that need others than the ordinary one."""
 _OPTIONS = {option.key: option for option in list_options()}
 """The options of `harness run`, for their help texts."""
 
@@ -60,6 +69,18 @@ def drill_(
     slow_path: Annotated[
         str | None, typer.Option(help="Path whose answer takes about a second, for requests in flight.", metavar="PATH")
     ] = None,
+    large_path: Annotated[
+        str | None, typer.Option(help="Path with a large answer, for slow readers. [--path]", metavar="PATH")
+    ] = None,
+    upload_path: Annotated[
+        str | None, typer.Option(help="Path that takes a body by POST, for slow senders. [--path]", metavar="PATH")
+    ] = None,
+    websocket_path: Annotated[
+        str | None, typer.Option(help="Path of a WebSocket, for idle ones.", metavar="PATH")
+    ] = None,
+    busy_path: Annotated[
+        str | None, typer.Option(help="Path whose answer takes work, for the overload. [--path]", metavar="PATH")
+    ] = None,
     rate: Annotated[float, typer.Option(help="Requests per second: well below capacity.", min=1, max=2000)] = 200,
     workers: Annotated[int, typer.Option(help="Worker processes, where a drill has any.", min=1, max=64)] = 2,
     repeats: Annotated[int, typer.Option(help="Repetitions of each drill.", min=1, max=100)] = 3,
@@ -74,9 +95,17 @@ def drill_(
         raise UsageError(f"--format: expected text or json, found {format_}")
     chosen: Sequence[Server] = listing.choose("servers", listing.servers(), _names(servers))
     asked = listing.choose("drills", drills(), _names(drills_))
-    for option, value in (("--path", path), ("--slow-path", slow_path)):
+    paths = {
+        "path": path,
+        "slow_path": slow_path,
+        "large_path": large_path,
+        "upload_path": upload_path,
+        "websocket_path": websocket_path,
+        "busy_path": busy_path,
+    }
+    for name, value in paths.items():
         if value is not None and not value.startswith("/"):
-            raise UsageError(f"{option}: expected a path that begins with /, found {value}")
+            raise UsageError(f"--{name.replace('_', '-')}: expected a path that begins with /, found {value}")
     user_app = ":" in app_
     if not user_app:
         listing.find("app", listing.apps(), app_)
@@ -93,6 +122,8 @@ def drill_(
     folder = out / f"{started:%Y-%m-%dT%H-%M-%S}-drill"
     with files.writing(out):
         (folder / "logs").mkdir(parents=True)
+    known = {} if user_app else _PATHS.get(target.name, {})
+    known = known | {name: value for name, value in paths.items() if value is not None}
     with guard.guard() as token:
         sites = [
             Site(
@@ -104,9 +135,13 @@ def drill_(
                 folder / "logs",
                 workers,
                 rate,
-                path or target.ready_path,
+                known.get("path", target.ready_path),
                 None if user_app else HTTPStatus.OK,
-                slow_path=slow_path or (None if user_app else _SLOW_PATHS.get(target.name)),
+                slow_path=known.get("slow_path"),
+                large_path=known.get("large_path"),
+                upload_path=known.get("upload_path"),
+                websocket_path=known.get("websocket_path"),
+                busy_path=known.get("busy_path"),
                 ready_within_s=settings.ready_within,
             )
             for server in chosen
@@ -159,7 +194,7 @@ def _drill_run(started: datetime, runner: Runner, target: App, *, whole: bool) -
         schema=report.DRILL_SCHEMA,
         id=f"{started:%Y-%m-%dT%H-%M-%S}",
         started_at=started.isoformat(timespec="seconds"),
-        argv=tuple(sys.argv),
+        argv=mask_argv(sys.argv),
         setting=setting,
         drills=tuple(report.DrillInfo.of(each) for each in runner.drills),
         results=tuple(runner.entries),

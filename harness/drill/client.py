@@ -110,6 +110,10 @@ class Client:
         """Send each request when it is due, until `stop`; return when all have ended."""
         gap_ns, due_ns = 1e9 / requests["rate_rps"], float(start_ns)
         async with asyncio.TaskGroup() as group:
+            if requests["users"]:
+                for _ in range(requests["users"]):
+                    group.create_task(self.send_in_turn(requests, stop))
+                return
             while not stop.is_set():
                 wait_s = (due_ns - time.monotonic_ns()) / 1e9
                 if wait_s > 0:
@@ -117,6 +121,12 @@ class Client:
                     continue
                 group.create_task(self.exchange(requests, int(due_ns)))
                 due_ns += gap_ns
+
+    async def send_in_turn(self, requests: dict[str, Any], stop: asyncio.Event) -> None:
+        """Be a user in a closed loop: send the next request when the last has ended."""
+        while not stop.is_set():
+            await self.exchange(requests, time.monotonic_ns())
+            await asyncio.sleep(0)  # a refused connection may not wait for anything
 
     async def exchange(self, requests: dict[str, Any], intended_ns: int) -> None:
         """Send one request and record how it ended."""

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.drill.child import running
 from harness.drill.model import Exchange, Requests
-from harness.host import guard
 from harness.model.errors import LoadError
 
 if TYPE_CHECKING:
@@ -25,7 +21,6 @@ CONNECTIONS = 32
 """Connections that are kept; when all are busy, others are opened for as long as they are needed."""
 TIMEOUT_S = 5.0
 """A request without an answer after this time is unanswered."""
-_PACKAGES = Path(__file__).parents[2]
 _END_S = 10.0
 """Time in which a client ends beyond the request timeout."""
 
@@ -69,39 +64,17 @@ def sending(
         "timeout_s": timeout_s,
         "requests": [asdict(each) for each in requests],
     }
-    path = os.pathsep.join([str(_PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])])
-    with subprocess.Popen(
-        [sys.executable, "-m", "harness.drill.client"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": path, guard.VARIABLE: token},
-        start_new_session=True,  # Ctrl-C is meant for the harness alone
-    ) as process:
-        try:
-            assert process.stdin is not None  # noqa: S101 - for mypy
-            assert process.stdout is not None  # noqa: S101
-            process.stdin.write(json.dumps(specification).encode() + b"\n")
-            process.stdin.flush()
-            if process.stdout.readline() != b"ready\n":
-                raise _failed(process)
-            traffic = Traffic()
-            yield traffic
-            output, _ = process.communicate(timeout=timeout_s + _END_S)
-            if process.returncode:
-                raise _failed(process)
-            found = json.loads(output)
-            traffic.lag_ms = found["lag_ms"]
-            traffic.exchanges += [Exchange(*each) for each in found["exchanges"]]
-        finally:
-            process.kill()
-
-
-def _failed(process: subprocess.Popen[bytes]) -> LoadError:
-    process.kill()
-    _, errors = process.communicate()
-    lines = errors.decode(errors="replace").strip().splitlines()
-    return LoadError(f"expected right answers before the load, found {lines[-1] if lines else 'that the client ended'}")
+    with running("harness.drill.client", specification, token) as child:
+        if child.output.readline() != b"ready\n":
+            raise LoadError(f"expected right answers before the load, found {child.last_words()}")
+        traffic = Traffic()
+        yield traffic
+        output, _ = child.process.communicate(timeout=timeout_s + _END_S)
+        if child.process.returncode:
+            raise LoadError(f"expected a record of the load, found {child.last_words()}")
+        found = json.loads(output)
+        traffic.lag_ms = found["lag_ms"]
+        traffic.exchanges += [Exchange(*each) for each in found["exchanges"]]
 
 
 def now_ns() -> int:

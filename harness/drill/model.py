@@ -22,7 +22,7 @@ request in flight; nothing within the request timeout; any other answer."""
 ENDS: tuple[End, ...] = get_args(End)
 
 Grade = Literal["good", "fair", "bad"]
-"""Nothing is lost; nothing is lost that a client in front cannot try again, or it takes long; requests are lost."""
+"""No danger; no danger, but somebody who deploys it should know; a danger: requests are lost, or users locked out."""
 Outcome = Literal["seen", "n/a", "no-start", "error"]
 """The drill was carried out; the server cannot do it; it did not start; the drill could not be carried
 out."""
@@ -41,6 +41,8 @@ class Requests:
     body: str | None = None
     """The right answer's body in Latin-1; None means that any complete body will do."""
     headers: tuple[tuple[str, str], ...] = ()
+    users: int = 0
+    """In a closed loop: so many are in flight all the time, whatever the rate; 0 in an open loop."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,8 @@ class Figure:
     name: str
     title: str
     unit: Unit = "s"
+    charted: bool = False
+    """Does the chart show it? Where no figure of a drill is shown, the chart has the requests that were lost."""
 
 
 @dataclass(frozen=True)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import shlex
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from harness.charts._drills import Bar, Panel, Row, draw
 from harness.drill.model import ENDS, Drill, Entry, Figure, Grade, Outcome, Unit, coverage
 from harness.drill.words import FORMS, seconds
 from harness.text import markdown
 from harness.text.numbers import NOTHING, percent, plural
+from harness.text.templates import embed_svg, read_template
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
+    from harness.charts._style import Picture
     from harness.model.summaries import Estimate
 
 DRILL_SCHEMA = 1
@@ -24,9 +29,27 @@ DRILL_SCHEMA = 1
 GRADES: Mapping[Grade, str] = {"good": "✓", "fair": "△", "bad": "✗"}
 OUTCOMES: Mapping[Outcome, str] = {"seen": "", "n/a": "–", "no-start": "?", "error": "!"}
 MEANING = (
-    "✓ nothing lost · △ nothing lost, but read on · ✗ requests lost · – not possible · ? the server did not start · "
-    "! the drill could not be carried out"
+    "✓ no danger · △ no danger, but read on · ✗ endangers a deployment: read on · – not possible · ? the server did "
+    "not start · ! the drill could not be carried out"
 )
+
+TITLE = "Deployment drills"
+CAPTION = (
+    "Medians of the repetitions; a line reaches from the least to the greatest. A panel has the figures in which "
+    "servers differ, or how many requests were lost or refused in one repetition. Shorter is better, but for what is "
+    "answered in an overload."
+)
+PNG_DPI = 150
+_AXES: Mapping[Unit, tuple[float, str]] = {
+    "s": (1, "s"),
+    "ms": (1, "ms"),
+    "bytes": (1 / 1024, "KiB"),
+    "/s": (1, "requests/s"),
+    "": (1, ""),
+}
+"""What a unit is multiplied by on the axis of a chart, and its name there."""
+_KINDS = {"✓": "good", "△": "fair", "✗": "bad"}
+"""The class of a cell in HTML, by its sign."""
 
 
 @dataclass(frozen=True)
@@ -154,12 +177,13 @@ def _form(found: Estimate | None, unit: Unit) -> str:
 
 
 def sentences(run: DrillRun) -> list[tuple[str, str, str]]:
-    """For each entry that is not good: its sign and place, what it means, and which option changes it."""
+    """For each entry that is not good, dangers first: its sign and place, what it means, which option changes it."""
     titles = {info.name: info.title for info in run.drills}
     return [
         (f"{mark(each)} {each.server} · {titles[each.drill]}", each.words.meaning, each.words.option)
+        for grade in ("bad", "fair")
         for each in run.results
-        if each.words and each.words.grade != "good"
+        if each.words and each.words.grade == grade
     ]
 
 
@@ -202,15 +226,73 @@ def encode(run: DrillRun) -> bytes:
 
 
 def write(run: DrillRun, directory: Path) -> Path:
-    """Write `drill.json` and `drill.md` into a folder; return the path of the page."""
+    """Write `drill.json`, `drill.md`, `drill.html` and the chart into a folder; return the path of the HTML page."""
     (directory / "drill.json").write_bytes(encode(run))
-    page = directory / "drill.md"
-    page.write_text(_render_markdown(run), encoding="utf-8")
+    figure, svg = draw_chart(run), directory / "drill.svg"
+    if figure is not None:
+        figure.savefig(svg, metadata={"Date": None})
+        figure.savefig(svg.with_suffix(".png"), dpi=PNG_DPI)
+    (directory / "drill.md").write_text(_render_markdown(run, svg.name if figure else ""), encoding="utf-8")
+    page = directory / "drill.html"
+    page.write_text(_render_html(run, svg.read_text(encoding="utf-8") if figure else ""), encoding="utf-8")
     return page
 
 
-def _render_markdown(run: DrillRun) -> str:
-    """The contents of `drill.md`."""
+def draw_chart(run: DrillRun) -> Picture | None:
+    """A panel for each drill; None if nothing was seen."""
+    versions = ", ".join(f"{name}\u00a0{version}" for name, version in run.setting.servers.items())
+    return draw(TITLE, CAPTION, [versions, lead(run)], [_panel(run, info) for info in run.drills])
+
+
+def _panel(run: DrillRun, info: DrillInfo) -> Panel:
+    figures = [figure for figure in info.figures if figure.charted]
+    rows = tuple(_row(server, run.entry(info.name, server), figures) for server in run.servers)
+    return Panel(info.title, _AXES[figures[0].unit][1] if figures else "requests lost or refused", rows)
+
+
+def _row(server: str, entry: Entry | None, figures: Sequence[Figure]) -> Row:
+    """A bar for each of the figures that were found; without any, the requests lost or refused in one repetition."""
+    bars = []
+    if entry and entry.observations and not figures:
+        lost = [sum(tally.lost + tally.refused for tally in one.tallies) for one in entry.observations]
+        bars.append(Bar(statistics.median(lost), min(lost), max(lost), cell(entry)))
+    for figure in figures:
+        if entry and (found := entry.seen.number(figure.name)):
+            factor, _ = _AXES[figure.unit]
+            label = f"{FORMS[figure.unit](found.median)} {figure.title}" if len(figures) > 1 else cell(entry)
+            bars.append(Bar(factor * found.median, factor * found.low, factor * found.high, label))
+    return Row(server, tuple(bars), cell(entry))
+
+
+def _render_html(run: DrillRun, svg: str) -> str:
+    """The contents of `drill.html`, a page that has no script and loads nothing."""
+    return read_template(Path(__file__).parent / "template.html.j2").render(
+        run=run,
+        title=TITLE,
+        lead=lead(run),
+        overview=overview(run),
+        meaning=MEANING,
+        sentences=sentences(run),
+        chart=embed_svg(svg, "drill", f"{TITLE}. {CAPTION}") if svg else "",
+        notes=" ".join([explain_intervals(run), explain_lag(run)]).strip(),
+        details=[(info, details(run, info), reasons(run, info)) for info in run.drills],
+        commands=[(each.server, each.drill, shlex.join(each.argv)) for each in run.results if each.argv],
+        kinds=_KINDS,
+    )
+
+
+def reasons(run: DrillRun, info: DrillInfo) -> list[tuple[str, str]]:
+    """For each server that a drill was not carried out on, why, in a line."""
+    return [
+        (f"{mark(each)} {each.server}", each.reason.partition("\n")[0])
+        for each in run.results
+        if each.drill == info.name and each.reason
+    ]
+
+
+def _render_markdown(run: DrillRun, chart: str) -> str:
+    """The contents of `drill.md`; `chart` is the name of its file, if there is one."""
+    charted = [f"![{markdown.escape(f'{TITLE}. {CAPTION}')}]({chart})"] if chart else []
     escape, code = markdown.escape, markdown.code
     blocks = [
         "# Deployment drills",
@@ -218,23 +300,20 @@ def _render_markdown(run: DrillRun) -> str:
         "" if run.whole else "**Interrupted: missing repetitions were not tried.**",
         _markdown_table(overview(run)),
         MEANING,
-        "## What it means",
+        "## What endangers a deployment",
         markdown.bullets(
             f"**{escape(place)}**: {escape(meaning)}{f' What changes it: {escape(option)}.' if option else ''}"
             for place, meaning, option in sentences(run)
         ),
         "## Numbers",
+        *charted,
         explain_intervals(run),
         explain_lag(run),
     ]
     for info in run.drills:
         blocks += [f"### {info.title}", escape(info.procedure), _markdown_table(details(run, info))]
         blocks.append(
-            markdown.bullets(
-                f"{mark(each)} **{each.server}**: {escape(each.reason.partition(chr(10))[0])}"
-                for each in run.results
-                if each.drill == info.name and each.reason
-            )
+            markdown.bullets(f"**{escape(place)}**: {escape(reason)}" for place, reason in reasons(run, info))
         )
     blocks += [
         "## Commands",

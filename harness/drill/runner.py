@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.drill import experiments
 from harness.drill.model import Drill, Entry, NotApplicable
+from harness.host.limits import raise_open_files
 from harness.model.errors import LoadError, ServerError
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Runner:
 
     def run(self) -> None:
         """Carry out all repetitions in turns; if an exception ends this, `entries` has what was seen."""
+        raise_open_files()
         for repetition in range(self.repeats):
             for drill in self.drills:
                 # Each repetition begins with another server.

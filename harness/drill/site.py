@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import psutil
 from packaging.requirements import Requirement
 
+from harness.drill.crowd import holding
 from harness.drill.load import sending
 from harness.drill.model import NotApplicable, Requests
 from harness.host import process
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
+    from harness.drill.crowd import Connections, Crowd
     from harness.drill.load import Traffic
 
 T = TypeVar("T")
@@ -60,6 +62,14 @@ class Site:
     """Of their right answer; None means that of the first."""
     slow_path: str | None = None
     """Of requests that take about a second; None if none is known."""
+    large_path: str | None = None
+    """Of requests with a large answer; None means `path`."""
+    upload_path: str | None = None
+    """Of requests with a body, by POST; None means `path`."""
+    websocket_path: str | None = None
+    """Of a WebSocket that stays open; None if none is known."""
+    busy_path: str | None = None
+    """Of requests that keep the server busy; None means `path`."""
     ready_within_s: float | None = None
     argv: list[tuple[str, ...]] = field(default_factory=list)
     """The command lines of the servers that were started."""
@@ -106,6 +116,11 @@ class Site:
         """Load before something is done to the server: as long as the slowest request, and longer."""
         return SETTLE_S + (1.0 if self.slow_path else 0.0)
 
+    def head(self, path: str, *lines: str, method: str = "GET") -> bytes:
+        """The head of a request with the app's headers and these lines, up to the empty line."""
+        own = (f"{name}: {value}" for name, value in self.app.headers)
+        return "\r\n".join([f"{method} {path} HTTP/1.1", f"Host: {HOST}", *own, *lines, "", ""]).encode("latin-1")
+
     @contextmanager
     def serving(self, *options: str, workers: int = 1) -> Iterator[Served]:
         """A running server with further options, stopped at the end of the block.
@@ -139,6 +154,12 @@ class Served:
         with sending(self.launch, requests or (self._site.requests,), self._site.token) as traffic:
             self._site.traffic.append(traffic)
             yield traffic
+
+    @contextmanager
+    def hold(self, connections: Connections) -> Iterator[Crowd]:
+        """Connections that are open for as long as the block lasts."""
+        with holding(self.launch, connections, self._site.token) as crowd:
+            yield crowd
 
     def signal(self, number: signal.Signals, pid: int | None = None) -> int:
         """Send a signal to a process, the first one if none is given; return the time, as of `load.now_ns`."""

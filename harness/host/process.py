@@ -118,7 +118,7 @@ def start(
     server_token = f"{token}/{launch.port}"
     argv = tuple(server.command(launch))
     directory = app.directory.resolve()
-    environment = _server_environment(os.environ, app, directory, server_token)
+    environment = server_environment(os.environ, app, directory, server_token)
     limit = f" within {deadline_s:g} s (--ready-within)" if deadline_s else f" within {DEADLINE_S:g} s"
     began = time.perf_counter()
     kept = logs.Log(log)
@@ -281,7 +281,8 @@ def _spawn(
             raise ServerError(f"expected {argv[0]} to start in {directory}, found {error}; is it installed?") from error
 
 
-def _server_environment(inherited: Mapping[str, str], app: App, directory: Path, token: str) -> dict[str, str]:
+def server_environment(inherited: Mapping[str, str], app: App, directory: Path, token: str) -> dict[str, str]:
+    """The environment of a server's processes: the inherited one with the app's variables, and without options."""
     kept = {
         name: value
         for name, value in inherited.items()

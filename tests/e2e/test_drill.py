@@ -106,6 +106,7 @@ def test_an_interrupted_drill_keeps_what_was_seen_and_leaves_nothing_running(sho
         (("--app", "shop:app", "--app-dir", "nowhere"), "--app-dir: expected a folder"),
         (("--format", "yaml"), "--format: expected text or json, found yaml"),
         (("--path", "orders"), "--path: expected a path that begins with /, found orders"),
+        (("--busy-path", "orders"), "--busy-path: expected a path that begins with /, found orders"),
         (("--servers", ""), "--servers: expected any of "),
     ],
 )

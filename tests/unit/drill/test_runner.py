@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from harness.drill.runner import Runner
 from harness.drill.site import Site
 from harness.model.errors import LoadError, ServerError
 from harness.model.targets import App, Server
+from tests.pages import Reader
 
 FIGURE = Figure("end_s", "time to end")
 
@@ -142,6 +144,12 @@ def test_the_overview_has_a_cell_for_each_entry_and_none_is_blank() -> None:
     )
 
 
+def test_dangers_come_first() -> None:
+    words = [Words(grade, "", f"{grade} news.", "--x") for grade in ("fair", "good", "bad")]
+    entries = [replace(seen(0.5, words=each), server=each.grade) for each in words]
+    assert [meaning for _, meaning, _ in report.sentences(drill_run(*entries))] == ["bad news.", "fair news."]
+
+
 def test_details_have_intervals_over_repetitions() -> None:
     run = drill_run(seen(0.5, 1.5, 1.0), NOT)
     assert report.details(run, run.drills[0]).rows == (
@@ -158,13 +166,18 @@ def test_details_have_intervals_over_repetitions() -> None:
 
 def test_files_have_everything(tmp_path: Path) -> None:
     run = drill_run(seen(0.5, words=Words("bad", "4 lost", "It *hurts*.", "--x N")), NOT)
-    page = report.write(run, tmp_path).read_text()
+    page = report.write(run, tmp_path)
+    assert page.name == "drill.html"
+    said = Reader(page.read_text()).text
+    for text in ("✗ a · Stop", "It *hurts*. What changes it: --x N.", "– b: no worker processes", "a --port 1"):
+        assert text in said
+    page = tmp_path / "drill.md"
     for text in (
         r"**✗ a · Stop**: It \*hurts\*. What changes it: --x N.",
-        "– **b**: no worker processes",
+        "**– b**: no worker processes",
         "a --port 1",
     ):
-        assert text in page
+        assert text in page.read_text()
     assert msgspec.json.decode((tmp_path / "drill.json").read_bytes(), type=DrillRun) == run
 
 
