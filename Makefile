@@ -9,7 +9,7 @@ ALL_INSTALLED := $(VENV)/.all-installed
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --no-header
 
-.PHONY: help install install-all bench bench-quick bench-full check report test test-long faults lint format lock clean
+.PHONY: help install install-all bench bench-quick bench-full check report test test-long faults fuzz lint format lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,16 @@ test-long: install-all ## Run the long end-to-end tests
 
 faults: install-all ## Inject every fault again, and print what happened, was lost, was left behind and was told (PAGE=FILE)
 	$(BIN)/python -m pytest -m fault --numprocesses 2 --dist load --fault-table $(if $(PAGE),--fault-page $(PAGE))
+
+FUZZ_S ?= 60
+FUZZ := build/fuzz
+fuzz: install-all ## Fuzz each wire parser for FUZZ_S seconds with atheris, which is installed beside .venv
+	@test -d $(FUZZ)/atheris || $(BIN)/pip install --quiet --target $(FUZZ) --no-deps 'atheris>=3,<4' || \
+		{ echo "expected atheris for $$($(PYTHON) --version), found none; choose another one: make PYTHON=python3.12" >&2; exit 2; }
+	for name in http1 http2 http3 websocket; do \
+		PYTHONPATH=$(FUZZ):. $(BIN)/python -m tests.fuzz $$name $(FUZZ)/corpus-$$name \
+			-max_total_time=$(FUZZ_S) -artifact_prefix=$(FUZZ)/ -timeout=20 -rss_limit_mb=1024 || exit 1; \
+	done
 
 lint: install-all ## Check style and types
 	$(BIN)/ruff check .

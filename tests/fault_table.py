@@ -32,7 +32,7 @@ MARKER = "HARNESS_FAULT"
 """An environment variable of every process that a test's command starts, and of theirs."""
 NARROWEST = 80
 HEADINGS = ("fault", "what happened", "lost", "left behind", "told how", "")
-RATIOS = (3, 3, 2, 2, 5, 0)
+RATIOS = (3, 3, 2, 2, 5, None)
 """How much of the width each column gets; the last has its own."""
 INTRODUCTION = """# Faults
 
@@ -172,7 +172,7 @@ def draw(rows: Iterable[Row], width: int) -> str:
     """The table as text that is no wider than this many columns."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_lines=True, expand=True)
     for heading, ratio in zip(HEADINGS, RATIOS, strict=True):
-        table.add_column(heading, ratio=ratio, overflow="fold", no_wrap=not ratio)
+        table.add_column(heading, ratio=ratio, overflow="fold", no_wrap=ratio is None)
     for row in rows:
         table.add_row(*(Text(cell) for cell in astuple(row)))
     console = Console(width=width, color_system=None, force_terminal=False)

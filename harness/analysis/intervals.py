@@ -45,6 +45,8 @@ T_97_5 = (
 )  # fmt: skip
 """These are Student's t at 97.5 % for 1 to 30 degrees of freedom (NIST/SEMATECH e-Handbook, 1.3.6.7.2)."""
 
+_LARGEST_LOGARITHM = 700.0
+"""A `float` reaches a little further."""
 _TREND_CYCLES = 3
 """Fewer cycles of a round show no trend."""
 
@@ -62,7 +64,7 @@ def estimate(values: Sequence[float]) -> Estimate | None:
     if min(values) <= 0 or len(values) == 1:
         return Estimate(middle, min(values), max(values))
     low, high = _t_interval([math.log(value) for value in values])
-    return Estimate(middle, min(middle, math.exp(low)), max(middle, math.exp(high)))
+    return Estimate(middle, min(middle, _exp(low)), max(middle, _exp(high)))
 
 
 Key = tuple[int, int]
@@ -70,6 +72,11 @@ Key = tuple[int, int]
 
 Turns = Mapping[Key, Mapping[int, float]]
 """A figure of a case by round and block, and within those by cycle."""
+
+
+def _exp(logarithm: float) -> float:
+    """The number with this logarithm; the end of an interval may be beyond all numbers, where rounds differ wildly."""
+    return math.exp(max(-_LARGEST_LOGARITHM, min(logarithm, _LARGEST_LOGARITHM)))
 
 
 def as_turns(figures: Mapping[Key, float]) -> Turns:
@@ -89,7 +96,7 @@ def paired_ratio(numerators: Turns, denominators: Turns) -> Ratio | None:
         return None
     middle = statistics.median(logs)
     low, high = _t_interval(logs)
-    return Ratio(math.exp(middle), math.exp(min(low, middle)), math.exp(max(high, middle)))
+    return Ratio(_exp(middle), _exp(min(low, middle)), _exp(max(high, middle)))
 
 
 def pair_turns(numerators: Turns, denominators: Turns) -> dict[Key, float]:
@@ -161,7 +168,7 @@ def unpaired_ratio(numerators: Sequence[float], denominators: Sequence[float]) -
     middle = math.log(statistics.median(above)) - math.log(statistics.median(below))
     difference, margin = _welch([math.log(value) for value in above], [math.log(value) for value in below])
     low, high = (difference - margin, difference + margin) if margin is not None else (middle, middle)
-    return Ratio(math.exp(middle), math.exp(min(low, middle)), math.exp(max(high, middle)))
+    return Ratio(_exp(middle), _exp(min(low, middle)), _exp(max(high, middle)))
 
 
 def has_tail(count: int, per_mille: int) -> bool:
@@ -192,7 +199,7 @@ def estimate_latency(histograms: Sequence[Histogram], chance: np.random.Generato
 
 
 def _around(value: float, log_margin: float) -> Estimate:
-    return Estimate(value, value * math.exp(-log_margin), value * math.exp(log_margin))
+    return Estimate(value, value * _exp(-log_margin), value * _exp(log_margin))
 
 
 def _t_interval(values: Sequence[float]) -> tuple[float, float]:

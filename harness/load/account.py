@@ -25,6 +25,10 @@ UNANSWERED = "unanswered"
 """The kind of failure of a request that had no answer within the time limit."""
 EXCEPTION = "exception"
 """The kind of failure where a scenario or a Locust file raised an exception."""
+ENDLESS = "endless"
+"""The kind of failure of a task that did not end within `TASK_TIMEOUTS` times that limit."""
+TASK_TIMEOUTS = 2
+"""How long a task may last, in limits for an answer: its request in flight may use up one, and its rest another."""
 
 
 class Stretch(NamedTuple):
@@ -104,9 +108,13 @@ class Account:
 
     def raised(self, name: str, error: Exception, now_ns: int) -> None:
         """Count an exception that is not the failure of a request, with the last line of its traceback."""
-        self.started += 1
         last_line = " ".join(traceback.format_exception_only(error)[-1].split())
-        self.fail("task", name, Failure(EXCEPTION, last_line), now_ns, now_ns)
+        self.fail_task(name, Failure(EXCEPTION, last_line), now_ns)
+
+    def fail_task(self, name: str, failure: Failure, at_ns: int) -> None:
+        """Count a task that failed outside of its requests."""
+        self.started += 1
+        self.fail("task", name, failure, at_ns, at_ns)
 
     def take(self) -> tuple[list[Recorded], list[Failed]]:
         """The right answers and the failures since the last call."""

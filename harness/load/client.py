@@ -84,7 +84,12 @@ class SerialClient(ABC, Generic[Sent]):
 
     def _give_up(self, since_ns: int, failure: Failure) -> None:
         if since_ns == self.pending_since_ns > 0:
-            self._wake(failure)
+            came = self._came()
+            self._wake(Failure(failure.kind, f"{failure.detail}; found {came}") if came else failure)
+
+    @abstractmethod
+    def _came(self) -> str:
+        """What has arrived of the answer so far, for messages; empty for nothing."""
 
     def reopen(self) -> None:
         """Connect again, after the server closed the connection; raises `Failure`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import psutil
 from locust.runners import MasterRunner
 
 from harness.load import messages
-from harness.load.account import merge
+from harness.load.account import TASK_TIMEOUTS, merge
 from harness.load.slices import choose_lead_in_s, choose_slice_s, count_cycles, order_turns
 from harness.load.transport import CONNECT_TIMEOUT_S
 from harness.model.results import LoadResult
@@ -50,7 +51,7 @@ class Conductor:
         self._order = order
         self._answers: gevent.queue.Queue[dict[str, Any]] = gevent.queue.Queue()
         self._failing: set[int] = set()
-        """Candidates that get no further turn: a request was unanswered, or not one answer was right."""
+        """Candidates that get no further turn: a request or a task did not end, or not one answer was right."""
         self._children = psutil.Process().children() if isinstance(runner, MasterRunner) else []
         # Whoever waits for the file finds it whole. It is open from the start, as users may take all descriptors.
         self._unfinished = self._result.with_suffix(".part")
@@ -77,7 +78,7 @@ class Conductor:
     def _carry_out(self) -> list[LoadResult]:
         """Warm up every candidate, then all cycles; the result of each turn."""
         order = self._order
-        connecting_s = CONNECT_TIMEOUT_S + order.request_timeout_s
+        connecting_s = CONNECT_TIMEOUT_S + TASK_TIMEOUTS * order.request_timeout_s
         readiness = self._collect("to connect", START_WAIT_S + len(order.hosts) * connecting_s)
         right = [all(each["right"][number] for each in readiness) for number in range(len(order.hosts))]
         self._failing = {number for number, each in enumerate(right) if not each}
@@ -98,7 +99,7 @@ class Conductor:
                     gevent.sleep(GAP_S)
                 last = candidate
                 done = self._slice(turn, cycle, lead_in_s, slice_s, counted=True)
-                if _all_failed(done) or any(each["unanswered"] for each in done):
+                if _all_failed(done) or any(each["hanging"] for each in done):
                     self._failing.add(candidate)
         self._runner.send_message(messages.FINISH, {"right": right})
         results = [
@@ -131,7 +132,7 @@ class Conductor:
         """One slice on all processes; how it went in each."""
         data = {"turn": turn, "cycle": cycle, "lead_in_s": lead_in_s, "length_s": length_s, "counted": counted}
         self._runner.send_message(messages.SLICE, data)
-        waiting_s = 2 * (self._order.request_timeout_s + CONNECT_TIMEOUT_S)
+        waiting_s = TASK_TIMEOUTS * (self._order.request_timeout_s + CONNECT_TIMEOUT_S)
         return self._collect("to end a slice", lead_in_s + length_s + waiting_s + ANSWER_WAIT_S)
 
     def _collect(self, what: str, within_s: float) -> list[dict[str, Any]]:
@@ -150,18 +151,14 @@ class Conductor:
 
     def _require_all(self) -> None:
         """Raise `ProcessLostError` if a process has ended: without its share of the load the block is not valid."""
-        ended = [str(child.pid) for child in self._children if not _runs(child)]
+        ended = [f"process {child.pid} {_describe_end(child.pid)}" for child in self._children if not _runs(child)]
         # A process of this machine may be too busy for heartbeats and still run; of others nothing else is known.
         remote = self._runner.clients.missing if isinstance(self._runner, MasterRunner) else []
-        missing = [] if self._children else [worker.id for worker in remote]
-        if ended:
-            found = f"found that process {' and '.join(ended)} has ended"
-        elif missing:
-            found = f"found that Locust's worker {' and '.join(missing)} sends no heartbeat"
-        else:
-            return
-        hint = "it was killed, perhaps for lack of memory, unless the lines above name an error"
-        raise ProcessLostError(f"expected {self._processes} load processes to run until the end, {found}; {hint}")
+        missing = [] if self._children else [f"Locust's worker {worker.id} sends no heartbeat" for worker in remote]
+        if found := " and ".join(ended or missing):
+            raise ProcessLostError(
+                f"expected {self._processes} load processes to run until the end, found that {found}"
+            )
 
     @property
     def _result(self) -> Path:
@@ -177,6 +174,18 @@ def _runs(process: psutil.Process) -> bool:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+def _describe_end(pid: int) -> str:
+    """How a child of this process ended."""
+    try:
+        _, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return "has ended"
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return f"ended with status {code}"
+    return f"was killed by {signal.Signals(-code).name}, perhaps for lack of memory"
 
 
 def _all_failed(done: list[dict[str, Any]]) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 Headers = tuple[tuple[str, str], ...]
 
 _decode_json = JSONDecoder().decode
+_DETAIL_CHARACTERS = 500
 
 RESET = "reset"
 """The kind of failure of a request that was in flight when the server ended its connection or its stream."""
@@ -19,6 +20,8 @@ class Failure(Exception):  # noqa: N818 - Locust's word
     """A request got no right answer; failures are counted by `kind`, and `detail` is kept as an example."""
 
     def __init__(self, kind: str, detail: str) -> None:
+        # It may quote what a server or a scenario says.
+        detail = detail if len(detail) <= _DETAIL_CHARACTERS else f"{detail[:_DETAIL_CHARACTERS]} …"
         super().__init__(f"{kind}: {detail}")
         self.kind = kind
         self.detail = detail

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from harness.load.bounds import OVERHEAD_BYTES, TOO_LARGE, add_overhead, describe_body, describe_overhead
 from harness.load.client import SerialClient
 from harness.load.exchange import RESET, Answer, Failure, Request, excerpt
 from harness.load.transport import Endpoint, Transport
+from harness.model.blocks import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from harness.load.account import Account
@@ -39,10 +41,11 @@ def encode(request: Request, authority: str) -> bytes:
 class AnswerReader:
     """Parses one answer from bytes it is given; interim answers (1xx) are skipped.
 
-    `feed` raises `Failure` of kind `protocol` unless the bytes are one HTTP/1.1 answer with nothing after it.
+    `feed` raises `Failure` of kind `protocol` unless the bytes are one HTTP/1.1 answer with nothing after it, and of
+    kind `too large` if they exceed the bounds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_body_bytes: int = MAX_BODY_BYTES) -> None:
         self.expect_body = True
         """False after HEAD."""
         self.began = False
@@ -51,16 +54,20 @@ class AnswerReader:
         self.size_bytes = 0
         self._parser = HttpResponseParser(self)
         self._parts: list[bytes] = []
-        self._status = 0
+        self.status = 0
+        """Of the answer, or of an interim answer; 0 before the first."""
         self._headers: list[tuple[str, str]] = []
-        self._body: list[bytes] = []
+        self._body: bytes | bytearray = b""
+        self._max_body_bytes = max_body_bytes
+        self._overhead_bytes = 0
         self._fault = ""
+        self._kind = "protocol"
         self._head_done = False
         self._done = False
 
     @property
     def raw(self) -> bytes:
-        """All bytes it was given."""
+        """All bytes it was given; empty if they are too many to be learned."""
         return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
 
     def feed(self, data: bytes) -> Answer | None:
@@ -71,6 +78,9 @@ class AnswerReader:
         self.began = True
         self.size_bytes += len(data)
         self._parts.append(data)
+        if self.size_bytes > _LEARN_AT_MOST_BYTES:
+            self._parts.clear()
+        body_bytes = len(self._body)
         view, surplus = memoryview(data), False
         try:
             # Feed the last byte separately: if the answer is complete before it, there are surplus bytes.
@@ -83,8 +93,15 @@ class AnswerReader:
         if surplus:
             raise Failure("protocol", "expected one answer, found more bytes after it")
         if self._fault:
-            raise Failure("protocol", f"not HTTP/1.1: {self._fault}")
-        return self._answer() if self._done else None
+            found = self._fault if self._kind == TOO_LARGE else f"not HTTP/1.1: {self._fault}"
+            raise Failure(self._kind, found)
+        if self._done:
+            return self._answer()
+        self._overhead_bytes = add_overhead(self._overhead_bytes, len(data), len(self._body) - body_bytes)
+        if self._overhead_bytes > OVERHEAD_BYTES:
+            what = "chunk extensions or trailers" if self._head_done else "headers or interim answers"
+            raise Failure(TOO_LARGE, describe_overhead(what))
+        return None
 
     def end_of_stream(self) -> Answer | None:
         """The answer, if the end of the connection delimits it (RFC 9112, 6.3)."""
@@ -94,7 +111,7 @@ class AnswerReader:
         return None
 
     def _answer(self) -> Answer:
-        return Answer(self._status, tuple(self._headers), b"".join(self._body))
+        return Answer(self.status, tuple(self._headers), bytes(self._body))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head_done:
@@ -105,7 +122,7 @@ class AnswerReader:
         self._headers.append((key, text))
 
     def on_headers_complete(self) -> None:
-        self._status = status = self._parser.get_status_code()
+        self.status = status = self._parser.get_status_code()
         if status < CONTINUE:
             self._fault = f"status {status}"
         elif status == SWITCHING_PROTOCOLS:
@@ -116,7 +133,15 @@ class AnswerReader:
         self.reusable = self._parser.should_keep_alive()
 
     def on_body(self, data: bytes) -> None:
-        self._body.append(data)
+        if self._body:
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)
+            self._body += data
+        else:
+            self._body = data
+        if len(self._body) > self._max_body_bytes:
+            self._body = b""
+            self._kind, self._fault = TOO_LARGE, describe_body(self._max_body_bytes)
 
     def on_message_complete(self) -> None:
         if self._head_done:
@@ -139,7 +164,7 @@ class Http1Client(SerialClient[Request]):
         """Connect; raises `Failure`."""
         self._transport = transport = Transport(self._endpoint, self)
         self._held = b""
-        self._reader = AnswerReader()
+        self._reader = AnswerReader(self._endpoint.max_body_bytes)
         self._account.opened += 1
         if transport.alpn not in {None, *ALPN}:
             self.close()
@@ -170,7 +195,8 @@ class Http1Client(SerialClient[Request]):
         try:
             answer = reader.feed(data)
         except Failure as failure:
-            self._wake(failure)
+            # Its traceback would keep the bytes for as long as the failure is kept.
+            self._wake(failure.with_traceback(None))
             return
         if answer is not None:
             self._wake(answer)
@@ -199,14 +225,22 @@ class Http1Client(SerialClient[Request]):
                 arrived = self._send(sent.encoded)
             if isinstance(arrived, Failure):
                 self.close()
+                self._reader = AnswerReader()  # the old one holds what has arrived
                 raise arrived
         if self._reader.began:
             self._learn(sent, arrived)
         return arrived
 
+    def _came(self) -> str:
+        reader = self._reader
+        size, beginning = (reader.size_bytes, reader.raw) if reader.began else (len(self._held), self._held)
+        if not size:
+            return ""
+        return f"{size} bytes, {excerpt(beginning)}" if beginning else f"{size} bytes with status {reader.status}"
+
     def _learn(self, request: Request, answer: Answer) -> None:
         """Verify the parsed answer and keep its bytes for comparison; close a connection that cannot be used again."""
-        reader, self._reader = self._reader, AnswerReader()
+        reader, self._reader = self._reader, AnswerReader(self._endpoint.max_body_bytes)
         if not reader.reusable:
             self.close()
         request.verify(answer)

@@ -27,7 +27,8 @@ class OpenConnection:
     """A connection on a socket: bytes are processed in the hub, which wakes the users whose answers are complete."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-        self._protocol = Connection("http" if endpoint.context is None else "https", endpoint.authority)
+        scheme = "http" if endpoint.context is None else "https"
+        self._protocol = Connection(scheme, endpoint.authority, endpoint.max_body_bytes)
         self.streams = self._protocol.streams
         self._output = self._protocol.output
         self._waking = False
@@ -188,6 +189,12 @@ class Http2Client(SerialClient[Request]):
             connection.cancel(stream)
             raise
         return stream
+
+    def _came(self) -> str:
+        stream = self._stream
+        if stream is None or stream.head is None:
+            return ""
+        return f"status {stream.head.status} and {len(stream.parts or b'')} bytes of its body"
 
     def _wake(self, arrived: Answer | Failure) -> None:
         """End the stream in flight, if there is one; only in the hub."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from harness.load import http2_frames as frames
+from harness.load.bounds import OVERHEAD_BYTES, add_overhead, describe_overhead
 from harness.load.exchange import RESET, Failure, excerpt
-from harness.load.http2_frames import ProtocolError
+from harness.load.http2_frames import ProtocolError, TooLargeError
 from harness.load.http2_messages import HeadReader, MalformedError, NotProcessed, Stream
 from harness.load.http2_streams import Streams
+from harness.model.blocks import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,14 +23,12 @@ _SETTINGS = {
     frames.ENABLE_PUSH: 0,
     frames.INITIAL_WINDOW_SIZE: WINDOW_BYTES,
 }
-_BLOCK_BYTES = 256 * 1024
-"""The longest header block to accept."""
 
 
 class Connection:
     """Processes any bytes without raising; every stream ends exactly once."""
 
-    def __init__(self, scheme: str, authority: str) -> None:
+    def __init__(self, scheme: str, authority: str, max_body_bytes: int = MAX_BODY_BYTES) -> None:
         self.output = bytearray(frames.PREFACE)
         """The bytes to send; the caller empties it."""
         self.output += frames.settings(_SETTINGS)
@@ -41,6 +41,9 @@ class Connection:
         """Stream id, flags and beginning of a header block that CONTINUATION frames will complete."""
         self._received_bytes = 0
         """Like `Stream.received_bytes`, for all streams."""
+        self._max_body_bytes = max_body_bytes
+        self._overhead_bytes = 0
+        """Beside the content, since an answer last made progress."""
         self._settings_received = False
         self._goaway_text = ""
 
@@ -60,7 +63,9 @@ class Connection:
         except ProtocolError as error:
             self.output += frames.goaway(error.code)
             self._closed = True
-            streams.close(Failure, "protocol", str(error))
+            streams.close(Failure, error.kind, str(error))
+        if ended:
+            self._overhead_bytes = 0
         if self._received_bytes >= WINDOW_BYTES // 2:
             self.output += frames.window_update(0, self._received_bytes)
             self._received_bytes = 0
@@ -88,8 +93,10 @@ class Connection:
         while end - position >= frames.HEAD_BYTES:
             high, size, kind, flags, stream_id = frames.head.unpack_from(data, position)
             if high or size > frames.PAYLOAD_BYTES:
-                began = "" if self._settings_received else f"; the server began with {excerpt(data)}"
-                raise ProtocolError("FRAME_SIZE_ERROR", f"a frame of {high << 16 | size} bytes{began}")
+                found = f"a frame of {high << 16 | size} bytes"
+                if self._settings_received:
+                    raise TooLargeError(found, "FRAME_SIZE_ERROR")
+                raise ProtocolError("FRAME_SIZE_ERROR", f"{found}; the server began with {excerpt(data)}")
             start = position + frames.HEAD_BYTES
             stop = start + size
             if stop > end:
@@ -122,6 +129,12 @@ class Connection:
             raise ProtocolError("PROTOCOL_ERROR", f"expected SETTINGS first, found a frame of type {kind}")
         if self._block is not None and kind != frames.CONTINUATION:
             raise ProtocolError("PROTOCOL_ERROR", f"expected CONTINUATION, found a frame of type {kind}")
+        if kind != frames.WINDOW_UPDATE:  # a long upload causes many, and nothing is kept of them
+            self._overhead_bytes = add_overhead(self._overhead_bytes, frames.HEAD_BYTES + len(payload), 0)
+            if self._overhead_bytes > OVERHEAD_BYTES:
+                raise TooLargeError(
+                    describe_overhead(f"frames without content, the last one {frames.frame_name(kind)}")
+                )
         handler = self._HANDLERS.get(kind)
         if handler is not None:
             try:
@@ -133,12 +146,13 @@ class Connection:
         self._received_bytes += len(payload)
         stream = self.streams.find(stream_id)
         body = frames.without_padding(frames.DATA, flags, payload)
+        self._overhead_bytes = add_overhead(self._overhead_bytes, 0, len(body))
         if stream is None:
             return
-        stream.add(body)
+        stream.add(body, self._max_body_bytes)
         stream.received_bytes += len(payload)
         if flags & frames.END_STREAM:
-            self._complete(stream, b"".join(stream.parts or ()))
+            self._complete(stream, bytes(stream.parts or b""))
         elif stream.received_bytes >= WINDOW_BYTES // 2:
             self.output += frames.window_update(stream_id, stream.received_bytes)
             stream.received_bytes = 0
@@ -153,8 +167,6 @@ class Connection:
             raise ProtocolError("PROTOCOL_ERROR", "CONTINUATION without a header block to continue")
         (_, first_flags, block), self._block = self._block, None
         block += payload
-        if len(block) > _BLOCK_BYTES:
-            raise ProtocolError("ENHANCE_YOUR_CALM", f"a header block of more than {_BLOCK_BYTES} bytes")
         self._add_block(stream_id, first_flags, flags, block)
 
     def _add_block(self, stream_id: int, first_flags: int, flags: int, block: bytearray) -> None:
@@ -166,8 +178,10 @@ class Connection:
         if stream is not None:
             last = first_flags & frames.END_STREAM > 0
             stream.begin(head, last=last)
+            if stream.head is head:
+                self._overhead_bytes = 0
             if last:
-                self._complete(stream, b"".join(stream.parts or ()))
+                self._complete(stream, bytes(stream.parts or b""))
 
     def _on_priority(self, _flags: int, stream_id: int, payload: bytes) -> None:
         if stream_id == 0 or len(payload) != frames.PRIORITY_BYTES:

@@ -9,7 +9,21 @@ from __future__ import annotations
 
 from struct import Struct
 
+from harness.load.bounds import TOO_LARGE
+
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
+_NAMES = (
+    "DATA",
+    "HEADERS",
+    "PRIORITY",
+    "RST_STREAM",
+    "SETTINGS",
+    "PUSH_PROMISE",
+    "PING",
+    "GOAWAY",
+    "WINDOW_UPDATE",
+    "CONTINUATION",
+)
 END_STREAM, ACK, END_HEADERS, PADDED, PRIORITISED = 0x1, 0x1, 0x4, 0x8, 0x20
 HEADER_TABLE_SIZE, ENABLE_PUSH, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE = range(1, 6)
 HEADER_TABLE_BYTES = 4096
@@ -53,14 +67,31 @@ setting = Struct(">HL")
 class ProtocolError(Exception):
     """An error of the server that ends the connection; `code` is its name in RFC 9113, 7."""
 
+    kind = "protocol"
+    """The kind of the failures that it causes."""
+
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
 
 
+class TooLargeError(ProtocolError):
+    """What the server sends exceeds a bound."""
+
+    kind = TOO_LARGE
+
+    def __init__(self, detail: str, code: str = "ENHANCE_YOUR_CALM") -> None:
+        super().__init__(code, detail)
+
+
 def error_name(code: int) -> str:
     """The name of an error code."""
     return ERROR_NAMES[code] if code < len(ERROR_NAMES) else f"error {code:#x}"
+
+
+def frame_name(kind: int) -> str:
+    """The name of a type of frame."""
+    return _NAMES[kind] if kind < len(_NAMES) else f"type {kind}"
 
 
 def frame(kind: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:

@@ -7,17 +7,20 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hpack import Decoder, Encoder, HPACKError, NeverIndexedHeaderTuple
+from hpack import Decoder, Encoder, HPACKError, NeverIndexedHeaderTuple, OversizedHeaderListError
 from hpack.table import HeaderTable
 
 from harness.load import http2_frames as frames
-from harness.load.exchange import Answer, Failure, Headers, Request
-from harness.load.http2_frames import ProtocolError
+from harness.load.bounds import OVERHEAD_BYTES, describe_body, describe_overhead
+from harness.load.exchange import Answer, Failure, Headers, Request, excerpt
+from harness.load.http2_frames import ProtocolError, TooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _KNOWN_AT_MOST = 1024
+_KNOWN_BYTES = 4096
+"""Longer header blocks are not remembered."""
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _VALUE = re.compile(rb"(?![ \t])[^\0\r\n]*(?<![ \t])")
 _STATUS = re.compile(rb"[1-9][0-9][0-9]")
@@ -65,22 +68,29 @@ class Head:
     """Why the fields are malformed (RFC 9113, 8.2 and 8.3)."""
 
 
-@functools.lru_cache(_KNOWN_AT_MOST)
 def read_head(fields: tuple[tuple[bytes, bytes], ...]) -> Head:
-    """The meaning of decoded fields; equal fields give the same object, on every connection."""
+    """The meaning of decoded fields; equal fields give the same object on every connection, unless they are long."""
+    size = sum(len(name) + len(value) for name, value in fields)
+    return _remember_head(fields) if size <= _KNOWN_BYTES else _read_head(fields)
+
+
+def _read_head(fields: tuple[tuple[bytes, bytes], ...]) -> Head:
     status, length, problem = _NO_STATUS, None, None
     for position, (name, value) in enumerate(fields):
         if name == b":status" and position == 0 and _STATUS.fullmatch(value):
             status = int(value)
         elif not _NAME.fullmatch(name) or not _VALUE.fullmatch(value) or name in _OF_HTTP1:
-            problem = f"the field {name!r}: {value!r}"
+            problem = f"the field {excerpt(name)}: {excerpt(value)}"
         elif name == b"content-length":
             if not value.isdigit() or length not in {None, int(value)}:
-                problem = f"the field {name!r}: {value!r}"
+                problem = f"the field {excerpt(name)}: {excerpt(value)}"
             else:
                 length = int(value)
     headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in fields if name != b":status")
     return Head(status, headers, length, problem)
+
+
+_remember_head = functools.lru_cache(_KNOWN_AT_MOST)(_read_head)
 
 
 class _WatchedTable(HeaderTable):
@@ -101,7 +111,7 @@ class HeadReader:
     def __init__(self) -> None:
         self.known: dict[bytes, Head] = {}
         """Decoded blocks of final answers; they are valid until the dynamic table changes."""
-        self._decoder = Decoder()
+        self._decoder = Decoder(OVERHEAD_BYTES)
         self._decoder.header_table = self._table = _WatchedTable()
 
     def read(self, block: bytes) -> Head:
@@ -109,13 +119,15 @@ class HeadReader:
         self._table.changed = False
         try:
             fields = self._decoder.decode(block, raw=True)
+        except OversizedHeaderListError as error:
+            raise TooLargeError(describe_overhead("headers when decoded")) from error
         except HPACKError as error:
             raise ProtocolError("COMPRESSION_ERROR", str(error)) from error
         head = read_head(tuple((bytes(name), bytes(value)) for name, value in fields))
         resized = block != b"" and block[0] >> 5 == 1
         if self._table.changed or resized:
             self.known.clear()
-        elif head.status >= _FINAL and head.problem is None:
+        elif head.status >= _FINAL and head.problem is None and len(block) <= _KNOWN_BYTES:
             if len(self.known) >= _KNOWN_AT_MOST:
                 self.known.clear()
             self.known[block] = head
@@ -128,7 +140,7 @@ class Stream:
     id = 0
     """0 until the request is sent."""
     head: Head | None = None
-    parts: list[bytes] | None = None
+    parts: bytearray | None = None
     """The body so far, if it arrives in several frames."""
     received_bytes = 0
     """Payload of DATA frames with padding, since the last WINDOW_UPDATE."""
@@ -154,13 +166,16 @@ class Stream:
         elif last or head.status in {_NO_STATUS, _SWITCHING}:
             raise MalformedError(f"expected a final status, found {head.status or 'none'}")
 
-    def add(self, part: bytes) -> None:
-        """Add a part of the body; raises `MalformedError`."""
+    def add(self, part: bytes, max_body_bytes: int) -> None:
+        """Add a part of the body; raises `MalformedError`, or `TooLargeError` for the connection."""
         if self.head is None:
             raise MalformedError("expected the status first, found a body")
         if self.parts is None:
-            self.parts = []
-        self.parts.append(part)
+            self.parts = bytearray()
+        self.parts += part
+        if len(self.parts) > max_body_bytes:
+            self.parts.clear()
+            raise TooLargeError(describe_body(max_body_bytes))
 
     def finish(self, body: bytes) -> Answer:
         """The complete answer, which is the same object if it equals the last right one; raises `MalformedError`."""

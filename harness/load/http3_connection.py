@@ -21,8 +21,11 @@ from aioquic.quic.events import (
 )
 from aioquic.quic.packet import QuicErrorCode
 
+from harness.load.bounds import OVERHEAD_BYTES, add_overhead, describe_overhead
 from harness.load.exchange import RESET, Answer, Failure, Request
+from harness.load.http2_frames import TooLargeError
 from harness.load.http2_messages import MalformedError, NotProcessed, Stream, read_head
+from harness.model.blocks import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from aioquic.quic.configuration import QuicConfiguration
@@ -93,7 +96,14 @@ class GoawayReader:
 class Connection:
     """Processes any datagrams without raising; every stream ends exactly once."""
 
-    def __init__(self, configuration: QuicConfiguration, authority: str, address: object, now_s: float) -> None:
+    def __init__(
+        self,
+        configuration: QuicConfiguration,
+        authority: str,
+        address: object,
+        now_s: float,
+        max_body_bytes: int = MAX_BODY_BYTES,
+    ) -> None:
         self.open: dict[int, Stream] = {}
         """By QUIC stream id: 0, 4, 8, …; `Stream.id` counts from 1, because 0 means not sent."""
         self.agreed: str | None = None
@@ -107,6 +117,9 @@ class Connection:
         self._quic = QuicConnection(configuration=configuration)
         self._http: H3Connection
         self._ended: list[Stream] = []
+        self._max_body_bytes = max_body_bytes
+        self._overhead_bytes = 0
+        """Beside the content, since an answer last made progress."""
         self._goaways: dict[int, GoawayReader] = {}
         self._goaway_text = ""
         self._sent = 0
@@ -212,8 +225,25 @@ class Connection:
             return
         if isinstance(event, StreamDataReceived) and event.stream_id % 4:
             self._read_goaway(event)
+        try:
+            self._read_all(event)
+        except TooLargeError as error:
+            self._quic.close(error_code=ErrorCode.H3_EXCESSIVE_LOAD, reason_phrase=str(error))
+            for quic_id in list(self.open):
+                self._end(quic_id, Failure(error.kind, str(error)))
+            self.lose(str(error))
+
+    def _read_all(self, event: QuicEvent) -> None:
+        """Add what arrived to the answers; raises `TooLargeError`."""
+        content_bytes = 0
         for each in self._http.handle_event(event):
             self._read(each)
+            if isinstance(each, DataReceived):
+                content_bytes += len(each.data)
+        if isinstance(event, StreamDataReceived):
+            self._overhead_bytes = add_overhead(self._overhead_bytes, len(event.data), content_bytes)
+            if self._overhead_bytes > OVERHEAD_BYTES:
+                raise TooLargeError(describe_overhead("frames without content"), "H3_EXCESSIVE_LOAD")
 
     def _read_goaway(self, event: StreamDataReceived) -> None:
         lowest = self._goaways.setdefault(event.stream_id, GoawayReader()).feed(event.data)
@@ -236,11 +266,13 @@ class Connection:
                 if event.stream_ended and stream.parts is None:
                     self._end(event.stream_id, stream.finish(event.data))
                     return
-                stream.add(event.data)
+                stream.add(event.data, self._max_body_bytes)
             elif stream.head is None:
                 stream.begin(read_head(tuple(event.headers)), last=event.stream_ended)
+                if stream.head is not None:
+                    self._overhead_bytes = 0
             if event.stream_ended:
-                self._end(event.stream_id, stream.finish(b"".join(stream.parts or ())))
+                self._end(event.stream_id, stream.finish(bytes(stream.parts or b"")))
         except MalformedError as error:
             self._abort(event.stream_id, ErrorCode.H3_MESSAGE_ERROR)
             self._end(event.stream_id, Failure("protocol", str(error)))

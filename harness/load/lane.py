@@ -134,11 +134,14 @@ class Lane:
                 self._parked.pop(number, None)
                 raise
 
+    @property
+    def active(self) -> int:
+        """Users inside a task, without those that wait for a request to become due."""
+        return self.busy - (self.arrivals.waiting_users if self.arrivals is not None else 0)
+
     def is_idle(self, now_ns: int) -> bool:
-        """Is nothing in flight and nothing due? Users that wait for a request to become due are idle."""
-        if self.arrivals is None:
-            return self.busy == 0
-        return self.busy == self.arrivals.waiting_users and self.arrivals.is_empty(now_ns)
+        """Is nothing in flight and nothing due?"""
+        return self.active == 0 and (self.arrivals is None or self.arrivals.is_empty(now_ns))
 
 
 class Stage:

@@ -14,6 +14,7 @@ from locust.runners import MasterRunner, WorkerRunner
 from harness.load import messages
 from harness.load.conductor import Conductor
 from harness.load.recorder import Recorder, read_order
+from harness.model.blocks import MAX_BODY_BYTES
 from harness.model.loads import Arrivals
 from harness.model.protocols import PROTOCOLS
 
@@ -37,6 +38,9 @@ def _add_options(parser: ArgumentParser) -> None:
         "--request-timeout", type=float, default=30.0, help="Seconds after which a request without an answer fails"
     )
     group.add_argument(
+        "--max-body", type=int, default=MAX_BODY_BYTES, help="Bytes beyond which the body of an answer is too large"
+    )
+    group.add_argument(
         "--rate", type=float, help="Open loop with this many requests per second; without it, a closed loop"
     )
     group.add_argument(
@@ -52,6 +56,7 @@ def _init(environment: Environment, runner: Runner, **_: Any) -> None:
     if not isinstance(runner, MasterRunner):
         recorder = Recorder(environment, runner)
         environment.events.test_start.add_listener(recorder.start)
+        environment.events.test_stopping.add_listener(recorder.stopping)
         environment.events.test_stop.add_listener(recorder.stop)
         environment.events.spawning_complete.add_listener(recorder.all_users_spawned)
         runner.register_message(messages.SLICE, recorder.slice)

@@ -15,11 +15,21 @@ import msgspec
 from locust.runners import WorkerRunner
 
 from harness.load import locust_statistics, messages
-from harness.load.account import UNANSWERED, Counters, Failed, Ledger, Stretch, tally_service
+from harness.load.account import (
+    ENDLESS,
+    TASK_TIMEOUTS,
+    UNANSWERED,
+    Counters,
+    Failed,
+    Ledger,
+    Stretch,
+    tally_service,
+)
 from harness.load.arrivals import NEVER_NS, poisson, uniform
 from harness.load.exchange import Failure
 from harness.load.lane import Lane, stage
 from harness.load.slices import divide_users
+from harness.load.transport import CONNECT_TIMEOUT_S
 from harness.load.user_watch import UserWatch, running_users
 from harness.model.blocks import BlockOrder, Turn
 
@@ -34,6 +44,8 @@ REPORT_S = 1.0
 """The interval at which requests are added to Locust's statistics, where no block is measured."""
 LATE_S = 0.25
 """The interval at which requests are checked for a timeout."""
+ENDED_LATE_NS = 1_000_000_000
+"""At the end of a run without a block, what has waited for less is not unanswered."""
 POLL_S = 0.001
 """The interval at which a slice is checked for its end, once no further task may begin."""
 STRAGGLERS_AT_LEAST_S = 0.2
@@ -83,6 +95,21 @@ class Recorder:
             schedule = self._schedule(self._options.rate, self._options.arrivals, self._options.arrivals_seed, NEVER_NS)
         lane.open(stage.needed_users, schedule)
 
+    def stopping(self, **_: Any) -> None:
+        """Locust ends a run without a block: a request that waits for far longer than any answer took is unanswered."""
+        if self._order is not None:
+            return
+        (lane,) = stage.lanes
+        longest_ns = int(self._environment.stats.total.max_response_time * 1e6)
+        now_ns = perf_counter_ns()
+        for client in lane.clients.values():
+            waited_ns = now_ns - client.pending_since_ns
+            if client.pending_since_ns and waited_ns > max(ENDED_LATE_NS, 2 * longest_ns):
+                client.give_up(
+                    Failure(UNANSWERED, f"no complete answer when the run ended, after {waited_ns / 1e9:.1f} s")
+                )
+        gevent.sleep(0)  # until they are counted
+
     def stop(self, **_: Any) -> None:
         """Add the remaining requests to Locust's statistics."""
         if self._order is None:
@@ -127,9 +154,7 @@ class Recorder:
     def _get_ready(self) -> None:
         if not self._custom_users:
             for lane in stage.lanes if stage.needed_users else ():
-                lane.verified.wait()
-                while lane.right and lane.ready < stage.needed_users:
-                    gevent.sleep(0.01)
+                self._await_users(lane)
         # Without the freeze, each collection would examine all existing objects and stop all users meanwhile.
         gc.collect()
         gc.freeze()
@@ -150,6 +175,17 @@ class Recorder:
         if self._custom_users:
             return max(0, math.ceil(self._order.users / self._processes) - len(users))
         return lane.members() - sum(user.lane is lane for user in users)
+
+    def _await_users(self, lane: Lane) -> None:
+        """Wait until the users of a lane are ready; a lane whose users are not ready in time gets no turn."""
+        limit_s = CONNECT_TIMEOUT_S + TASK_TIMEOUTS * self._options.request_timeout
+        with gevent.Timeout(limit_s, False):
+            lane.verified.wait()
+            while lane.right and lane.ready < stage.needed_users:
+                gevent.sleep(0.01)
+            return
+        lane.right = False
+        lane.account.fail_task("on_start", Failure("connect", f"not ended after {limit_s:g} s"), perf_counter_ns())
 
     def _run_slice(self, turn: int, cycle: int, lead_in_s: float, length_s: float, *, counted: bool) -> None:
         """Let a candidate's users through, measure, and wait until nothing is in flight."""
@@ -190,18 +226,26 @@ class Recorder:
                 "residence_us": residence_us,
                 "right": sum(each.finished for each in recorded),
                 "failed": len(failures),
-                "unanswered": sum(each.failure.kind == UNANSWERED for each in failures),
+                "hanging": sum(each.failure.kind in {UNANSWERED, ENDLESS} for each in failures),
             },
         )
 
     def _drain(self, lane: Lane, end_ns: int) -> None:
-        """Wait until every request that began has ended; what has no answer within the time limit is unanswered."""
+        """Wait until every request that began has ended; what has no answer within the time limit is unanswered.
+
+        A task may still not end, because it waits for something else. Then it is left alone.
+        """
         if self._custom_users:
             self._await_stragglers(lane, end_ns)
             return
-        limit_ns = end_ns + int(self._options.request_timeout * 1e9)
+        timeout_ns = int(self._options.request_timeout * 1e9)
         while not lane.is_idle(now_ns := perf_counter_ns()):
-            if now_ns > limit_ns:
+            if now_ns > end_ns + TASK_TIMEOUTS * timeout_ns:
+                late = Failure(ENDLESS, f"not ended {TASK_TIMEOUTS * timeout_ns / 1e9:g} s after its slice")
+                for _ in range(lane.active):
+                    lane.account.fail_task("task", late, now_ns)
+                return
+            if now_ns > end_ns + timeout_ns:
                 self._give_up(lane, now_ns)
             gevent.sleep(POLL_S)
 

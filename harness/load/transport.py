@@ -23,6 +23,7 @@ import gevent.monkey
 import gevent.socket
 
 from harness.load.exchange import Failure
+from harness.model.blocks import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,14 +36,21 @@ _Socket = gevent.monkey.get_original("socket", "socket")
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where to connect, and the TLS context to use (None: clear text)."""
+    """Where to connect, the TLS context to use (None: clear text), and the longest body to accept."""
 
     host: str
     port: int
     context: ssl.SSLContext | None = None
+    max_body_bytes: int = MAX_BODY_BYTES
 
     @classmethod
-    def of(cls, url: str, authority: Path | None = None, alpn: tuple[str, ...] = ()) -> Endpoint:
+    def of(
+        cls,
+        url: str,
+        authority: Path | None = None,
+        alpn: tuple[str, ...] = (),
+        max_body_bytes: int = MAX_BODY_BYTES,
+    ) -> Endpoint:
         """Parse `http://host:port` or `https://host:port`; raises `ValueError` for another URL.
 
         `authority` is the PEM file of the certificate authority to trust.
@@ -50,7 +58,8 @@ class Endpoint:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or parts.hostname is None:
             raise ValueError(f"expected a host like http://127.0.0.1:8000, found {url!r}")
-        endpoint = cls(parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        endpoint = cls(parts.hostname, port, max_body_bytes=max_body_bytes)
         if parts.scheme == "http":
             return endpoint
         context = ssl.create_default_context(cafile=str(authority) if authority else None)

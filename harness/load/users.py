@@ -25,7 +25,7 @@ from locust.exception import (
 
 from harness.load import http1, http2
 from harness.load import plugin as _plugin  # noqa: F401 - a scenario brings the options and listeners along
-from harness.load.account import UNANSWERED
+from harness.load.account import ENDLESS, TASK_TIMEOUTS, UNANSWERED
 from harness.load.exchange import Answer, Failure, Message, Request
 from harness.load.lane import stage
 from harness.load.transport import Endpoint
@@ -102,9 +102,15 @@ class _Scenario(User):
     def _verify(self) -> None:
         """Run every task once; a server that does not answer one of them would make each other task wait as well."""
         account = self.lane.account
+        options: Any = self.environment.parsed_options
+        limit_s = TASK_TIMEOUTS * options.request_timeout
         for step in dict.fromkeys(self._steps):
-            with suppress(InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately):
-                self._run(step)
+            try:
+                with gevent.Timeout(limit_s), suppress(InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately):
+                    self._run(step)
+            except gevent.Timeout:
+                account.fail_task(step.__name__, Failure(ENDLESS, f"not ended after {limit_s:g} s"), perf_counter_ns())
+                return
             if any(failed.failure.kind == UNANSWERED for failed in account.failures()):
                 return
 
@@ -190,13 +196,13 @@ def _endpoint(environment: Environment, lane: Lane, host: str | None, alpn: tupl
     if not url:
         raise ValueError("expected the server's address, found none; give one with -H http://127.0.0.1:8000")
     options: Any = environment.parsed_options
-    return _shared_endpoint(url, options.authority, alpn)
+    return _shared_endpoint(url, options.authority, alpn, options.max_body)
 
 
 @functools.cache
-def _shared_endpoint(url: str, authority: str | None, alpn: tuple[str, ...]) -> Endpoint:
+def _shared_endpoint(url: str, authority: str | None, alpn: tuple[str, ...], max_body_bytes: int) -> Endpoint:
     """Cached, so that all users share one TLS context."""
-    return Endpoint.of(url, Path(authority) if authority else None, alpn)
+    return Endpoint.of(url, Path(authority) if authority else None, alpn, max_body_bytes)
 
 
 @functools.cache

@@ -24,12 +24,16 @@ from wsproto.events import (
 from wsproto.events import Request as Handshake
 from wsproto.utilities import ProtocolError
 
+from harness.load.bounds import OVERHEAD_BYTES, TOO_LARGE, add_overhead, describe_body, describe_overhead
 from harness.load.client import SerialClient
 from harness.load.exchange import RESET, Answer, Failure, Message, excerpt
 from harness.load.transport import CONNECT_TIMEOUT_S, Endpoint, Transport
 
 if TYPE_CHECKING:
     from harness.load.account import Account
+
+_HEADERS_TOO_LARGE = 431
+"""The status with which h11 marks its error about a handshake that is too long."""
 
 
 def _type(text: bool) -> tuple[tuple[str, str], ...]:
@@ -73,7 +77,10 @@ class WebSocketClient(SerialClient[Message]):
         self._message: Message
         self._held = b""
         self._parsing = True
-        self._parts: list[bytes] = []
+        self._body = bytearray()
+        """The beginning of a message that arrives in several parts."""
+        self._overhead_bytes = 0
+        """Beside the content, since the last message."""
         self._idle_fault: Failure | None = None
         """An error that occurred while no message was in flight; the next exchange raises it."""
 
@@ -81,7 +88,8 @@ class WebSocketClient(SerialClient[Message]):
         """Connect and do the handshake; raises `Failure`."""
         self._transport = transport = Transport(self._endpoint, self)
         self._connection = WSConnection(ConnectionType.CLIENT)
-        self._held, self._parts = b"", []
+        self._held, self._body = b"", bytearray()
+        self._overhead_bytes = 0
         self._parsing = True
         self._account.opened += 1
         handshake = Handshake(host=self._endpoint.authority, target=self._path)
@@ -149,6 +157,10 @@ class WebSocketClient(SerialClient[Message]):
                 raise
         return arrived
 
+    def _came(self) -> str:
+        size = len(self._body) or len(self._held)
+        return f"{size} bytes of a message" if size else ""
+
     @property
     def is_open(self) -> bool:
         # After an error the next message must not find a new connection, because then it would not be counted.
@@ -163,6 +175,15 @@ class WebSocketClient(SerialClient[Message]):
 
     def _parse(self, data: bytes) -> Answer | Failure | None:
         """Parse bytes; returns a complete message or a failure, or None."""
+        body_bytes = len(self._body)
+        arrived = self._read(data)
+        content_bytes = len(self._body) - body_bytes
+        self._overhead_bytes = 0 if arrived else add_overhead(self._overhead_bytes, len(data), content_bytes)
+        if self._overhead_bytes > OVERHEAD_BYTES:
+            return Failure(TOO_LARGE, describe_overhead("pings and empty fragments"))
+        return arrived
+
+    def _read(self, data: bytes) -> Answer | Failure | None:
         arrived = None
         try:
             self._connection.receive_data(data)
@@ -181,17 +202,16 @@ class WebSocketClient(SerialClient[Message]):
                     return Failure("protocol", "expected one message, found more")
                 arrived = arrived or found
         except (ProtocolError, UnicodeDecodeError) as error:
-            return Failure("protocol", f"not WebSocket: {error}")
+            reason = error.__context__ or error  # of an error in the handshake, wsproto says less than h11
+            kind = TOO_LARGE if getattr(reason, "error_status_hint", None) == _HEADERS_TOO_LARGE else "protocol"
+            return Failure(kind, f"not WebSocket: {reason}")
         return arrived
 
     def _react(self, event: Event) -> Answer | Failure | None:
         """Reply to pings and close frames; returns the message when it is complete, or why there will be none."""
         match event:
             case TextMessage() | BytesMessage():
-                self._parts.append(event.data.encode() if isinstance(event.data, str) else bytes(event.data))
-                if event.message_finished:
-                    body, self._parts = b"".join(self._parts), []
-                    return Answer(0, _type(isinstance(event, TextMessage)), body)
+                return self._add(event)
             case Ping():
                 self._reply(event.response())
             case CloseConnection():
@@ -207,6 +227,18 @@ class WebSocketClient(SerialClient[Message]):
             case RejectConnection():
                 return Failure("handshake", f"expected 101, found {event.status_code}")
         return None
+
+    def _add(self, part: TextMessage | BytesMessage) -> Answer | Failure | None:
+        """Add a part of a message; returns the message when it is complete."""
+        self._body += part.data.encode() if isinstance(part.data, str) else part.data
+        if len(self._body) > self._endpoint.max_body_bytes:
+            self._body.clear()
+            return Failure(TOO_LARGE, describe_body(self._endpoint.max_body_bytes))
+        if not part.message_finished:
+            return None
+        body = bytes(self._body)
+        self._body.clear()
+        return Answer(0, _type(isinstance(part, TextMessage)), body)
 
     def _reply(self, event: Event) -> None:
         if self._transport is not None:

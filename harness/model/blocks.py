@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.model.loads import Arrivals
+
+MAX_BODY_BYTES = 64 * 1024 * 1024
+"""The longest body of an answer, or message of a WebSocket, unless --max-body says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class BlockOrder:
     """Counted time of a turn in one cycle; None to choose it from the service times in the warm-up."""
     request_timeout_s: float
     """A request without an answer after this time is unanswered."""
+    max_body_bytes: int = field(default=MAX_BODY_BYTES, kw_only=True)
+    """An answer with a longer body is an error."""
     seed: int
     """Fixes the order of turns in each cycle, and the gaps of Poisson arrivals."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from harness.model.blocks import MAX_BODY_BYTES
 from harness.model.loads import SATURATE, Capacity, Load, Rate, Sweep
 from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, Protocol
 from harness.model.targets import App, Scenario, Server
@@ -39,6 +40,10 @@ class Conditions:
     """The most candidates that run at the same time and take turns; None for `TOGETHER`."""
     request_timeout_s: float = 30.0
     """A request without an answer after this time is unanswered."""
+    max_body_bytes: int = MAX_BODY_BYTES
+    """A longer body of an answer, or message of a WebSocket, is an error."""
+    load_memory_bytes: int = 2 << 30
+    """A load process that uses more memory is ended."""
     seed: int = 0
     """The seed of every random choice in the run."""
     load_processes: int = 1

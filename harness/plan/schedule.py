@@ -80,10 +80,9 @@ def plan_sweep(selection: Selection, reached_rps: Mapping[Case, float]) -> tuple
 def count_together(selection: Selection) -> int:
     """How many candidates run at the same time.
 
-    A search for a capacity measures one at a time, since each tries rates of its own; so do custom Locust users, which
-    cannot be stopped while it is another's turn.
+    Custom Locust users are measured one server at a time, because they cannot be stopped while it is another's turn.
     """
-    alone = isinstance(selection.conditions.load, Capacity) or not all(each.ours for each in selection.scenarios)
+    alone = not all(each.ours for each in selection.scenarios)
     return 1 if alone else selection.conditions.together or TOGETHER
 
 

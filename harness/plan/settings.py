@@ -32,7 +32,13 @@ _LISTS_OF_NUMBERS = frozenset({"users", "workers"})
 _REPEATED = frozenset({"env", "header"})
 MOST_USERS = 100_000
 """No load generator of one machine has more connections."""
+LEAST_BODY_BYTES = 64 * 1024
+"""Shorter bodies are not checked one by one."""
+LEAST_LOAD_MEMORY_BYTES = 128 * 1024 * 1024
+"""What a load process needs before it has users."""
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0}
+_UNITS_BYTES = {"B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_SIZES = ("max_body", "load_memory")
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -186,6 +192,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     request_timeout: Annotated[
         float, Meta(gt=0, description="A request without an answer after this time is unanswered.", title="TIME")
     ] = Conditions.request_timeout_s
+    max_body: Annotated[
+        int,
+        Meta(ge=LEAST_BODY_BYTES, description="A longer body of an answer, or message, is an error.", title="SIZE"),
+    ] = Conditions.max_body_bytes
+    load_memory: Annotated[
+        int,
+        Meta(ge=LEAST_LOAD_MEMORY_BYTES, description="Memory that each load process may use.", title="SIZE"),
+    ] = Conditions.load_memory_bytes
     baseline: Annotated[
         str | None,
         Meta(description="Server or app that the others are compared with. \\[the first]", title="NAME"),
@@ -222,6 +236,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             slice_s=None if self.slice == "auto" else float(self.slice),
             together=None if self.together == "auto" else self.together,
             request_timeout_s=self.request_timeout,
+            max_body_bytes=self.max_body,
+            load_memory_bytes=self.load_memory,
         )
 
 
@@ -243,7 +259,8 @@ def list_options() -> Iterator[Option]:
     for field in msgspec.structs.fields(Settings):
         meta: Meta = hints[field.name].__metadata__[0]
         flag = field.default is False
-        text = f"{meta.description}{_describe_default(field.default)}"
+        default = f" \\[{field.default >> 20}MiB]" if field.name in _SIZES else _describe_default(field.default)
+        text = f"{meta.description}{default}"
         yield Option(field.name, text, meta.title or "", flag, field.name in _REPEATED)
 
 
@@ -370,6 +387,13 @@ def _read_time_s(text: str, shown: str) -> float:
     return float(found[1]) * _UNITS_S[found[2] or "s"]
 
 
+def _read_size(text: str, shown: str) -> int:
+    found = re.fullmatch(r"(\d+)\s*([KMG]i?B?|B)?", text.strip(), re.IGNORECASE)
+    if found is None:
+        raise UsageError(f"{shown}: expected a size such as 64MiB, found {text}")
+    return int(found[1]) * _UNITS_BYTES[(found[2] or "B")[0].upper()]
+
+
 def _read_slice(text: str, shown: str) -> float | str:
     return text if text == "auto" else _read_time_s(text, shown)
 
@@ -378,6 +402,7 @@ _READERS: Mapping[str, Callable[[str, str], Any]] = {
     "load": _read_load,
     "precision": _read_share,
     "slice": _read_slice,
+    **dict.fromkeys(_SIZES, _read_size),
     **dict.fromkeys(("warmup", "duration", "ready_within", "request_timeout"), _read_time_s),
 }
 """The functions that read the text of a key; each gets the text, and the name of the key for its error message."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from harness.model.histogram import Histogram
-from harness.model.loads import write_load
+from harness.model.loads import Load
 from harness.model.results import SUMMARY_SCHEMA
 
 if TYPE_CHECKING:
@@ -67,10 +67,10 @@ def _environment(environment: Environment) -> dict[str, Any]:
 
 def _case(summary: CaseSummary, comparison: ComparisonSummary) -> dict[str, Any]:
     """A case, with what its ratios are ratios to: not the baseline where that does not speak the protocol."""
-    fields = to_plain(replace(summary, response=Histogram()))
-    del fields["response"]
+    plain = to_plain(replace(summary, response=Histogram()))
+    del plain["response"]
     reference = comparison.reference if summary.ratio_to_baseline else None
-    return {**fields, "ratio_to": None if reference is None else {"server": reference.server, "app": reference.app}}
+    return {**plain, "ratio_to": None if reference is None else {"server": reference.server, "app": reference.app}}
 
 
 def to_plain(value: object) -> dict[str, Any]:
@@ -78,18 +78,22 @@ def to_plain(value: object) -> dict[str, Any]:
 
     Programs find a case by its server, and must not take the control for the baseline.
     """
-    fields: dict[str, Any] = _label_controls(msgspec.to_builtins(value, enc_hook=write_load))
-    return fields
+    plain: dict[str, Any] = _to_builtins(value)
+    return plain
 
 
-def _label_controls(value: Any) -> Any:
+def _to_builtins(value: Any) -> Any:
+    """As `msgspec.to_builtins`, but with the fields that a file of an earlier version lacked."""
     match value:
-        case {"server": str(server), "control": True}:
-            return {**value, "server": _label(server)}
+        case Load():
+            return value.text
         case dict():
-            return {key: _label_controls(each) for key, each in value.items()}
+            return {key: _to_builtins(each) for key, each in value.items()}
         case list() | tuple():
-            return [_label_controls(each) for each in value]
+            return [_to_builtins(each) for each in value]
+        case _ if is_dataclass(value):
+            plain = {field.name: _to_builtins(getattr(value, field.name)) for field in fields(value)}
+            return {**plain, "server": _label(plain["server"])} if plain.get("control") and "server" in plain else plain
     return value
 
 

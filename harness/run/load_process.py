@@ -93,7 +93,7 @@ class LoadProcess:
     """A process that runs Locust, and leads a process group."""
 
     def __init__(self, pid: int, answers: IO[bytes]) -> None:
-        self._pid = pid
+        self.pid = pid
         self._answers = answers
         self._status: int | None = None
 
@@ -107,7 +107,7 @@ class LoadProcess:
     def end(self) -> None:
         """Kill its group and wait for its end."""
         with suppress(ProcessLookupError):
-            os.killpg(self._pid, signal.SIGKILL)
+            os.killpg(self.pid, signal.SIGKILL)
         if self._status is None:
             self._await_end()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -160,6 +160,7 @@ class Measurer:
             duration_s=turn.duration_s,
             slice_s=turn.slice_s if turn.slice_s is not None else conditions.slice_s,
             request_timeout_s=conditions.request_timeout_s,
+            max_body_bytes=conditions.max_body_bytes,
             seed=conditions.seed + 1_000 * turn.round + len(self._journal.records),
         )
         return trial.Order(
@@ -172,6 +173,7 @@ class Measurer:
             self._journal.directory.logs / name,
             conditions.load_processes,
             self._fork_server,
+            conditions.load_memory_bytes,
         )
 
 
@@ -191,12 +193,12 @@ class TurnOf:
     """Counted time of each case."""
     slice_s: float | None = None
     """Length of its slices, where it is not that of the run."""
-    load: Load | None = None
-    """The load that the generator is given, where it is not the case's: a rate that a search tries."""
+    loads: Mapping[Case, Load] = field(default_factory=dict)
+    """The load that the generator is given, where it is not the case's: a rate that its search tries."""
 
     def drive(self, case: Case) -> Case:
         """The case as the generator is given it."""
-        return case if self.load is None else replace(case, load=self.load)
+        return replace(case, load=self.loads.get(case, case.load))
 
 
 class _MachineShares(NamedTuple):

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from harness.analysis.advice import IDLE_CPU_ALONE, advise
 from harness.model.loads import Capacity, Rate
 from harness.plan.schedule import separate
-from harness.run import search
 from harness.run.measurer import TurnOf
+from harness.run.search import Search, choose_length_s
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.model.plan import Block, Case, Round, ServerConfig
-    from harness.model.results import Probe, Record
     from harness.run.journal import Journal
     from harness.run.launcher import Launcher, Started, Together
     from harness.run.measurer import Measurer
@@ -62,41 +61,25 @@ class Rounds:
         if not running:
             return
         if isinstance(running[0].load, Capacity):
-            for case in running:
-                self._search(started, case, case.load, turn)  # type: ignore[arg-type] # a run has one load
+            self._search(started, running, running[0].load, turn)
             return
         records = self._measurer.measure(started, running, turn)
         for record in records:
             self._journal.write(record)
         self._journal.notify(advise(records))
 
-    def _search(self, started: Mapping[ServerConfig, Started], case: Case, level: Capacity, turn: TurnOf) -> None:
-        """The highest rate that meets the level; from the second round on the search starts near the earlier ones."""
-        first_rps = search.starting_rps(level, [each for each in self._journal.records if each.case == case])
-        seen: list[Probe] = []
-        while (attempt := search.next_try(seen, first_rps, search.least_rps(level))) is not None:
-            trial = self._attempt(started, case, level, attempt, turn)
-            record, probe = search.weigh(trial, attempt, level, seen)
-            if trial.verdict in search.MAYBE_ACCIDENTS and not probe.met:
-                # Once may be an accident of the machine's, or of the generator's; twice is not.
-                self._journal.write(replace(record, probe=replace(probe, final=False)))
-                trial = self._attempt(started, case, level, attempt, turn)
-                record, probe = search.weigh(trial, attempt, level, seen)
-            self._journal.write(record)
-            if probe.final:
-                return
-            seen.append(probe)
+    def _search(
+        self, started: Mapping[ServerConfig, Started], cases: Sequence[Case], level: Capacity, turn: TurnOf
+    ) -> None:
+        """The highest rate of each case that meets the level; later rounds start near what earlier ones found.
 
-    def _attempt(
-        self,
-        started: Mapping[ServerConfig, Started],
-        case: Case,
-        level: Capacity,
-        attempt: search.Try,
-        turn: TurnOf,
-    ) -> Record:
-        """One slice at a rate that the search tries."""
-        length_s = search.choose_length_s(level, attempt.rate_rps, turn.duration_s)
-        driven = replace(turn, duration_s=length_s, slice_s=length_s, load=Rate(attempt.rate_rps))
-        (record,) = self._measurer.measure(started, [case], driven)
-        return record
+        In each step the cases take turns, each at the rate that its own search tries next.
+        """
+        earlier = self._journal.records
+        searches = {case: Search(level, [each for each in earlier if each.case == case]) for case in cases}
+        while due := {case: own.due for case, own in searches.items() if own.due is not None}:
+            length_s = max(choose_length_s(level, attempt.rate_rps, turn.duration_s) for attempt in due.values())
+            rates = {case: Rate(attempt.rate_rps) for case, attempt in due.items()}
+            step = replace(turn, duration_s=length_s, slice_s=length_s, loads=rates)
+            for record in self._measurer.measure(started, list(due), step):
+                self._journal.write(searches[record.case].take(due[record.case], record))

@@ -42,6 +42,32 @@ class Try(NamedTuple):
     step: Step
 
 
+class Search:
+    """The search of one case. Its caller makes the trial that is due and hands over the record, until none is due."""
+
+    def __init__(self, level: Capacity, earlier: Iterable[Record] = ()) -> None:
+        self._level = level
+        self._first_rps = starting_rps(level, earlier)
+        self._seen: list[Probe] = []
+        self._is_repeated = False
+        self.due = self._next()
+
+    def take(self, attempt: Try, trial: Record) -> Record:
+        """The record of the trial of what was due, as the search sees it."""
+        record, probe = weigh(trial, attempt, self._level, self._seen)
+        if trial.verdict in MAYBE_ACCIDENTS and not probe.met and not self._is_repeated:
+            # Once may be an accident of the machine's, or of the generator's; twice is not.
+            self._is_repeated = True
+            return replace(record, probe=replace(probe, final=False))
+        self._is_repeated = False
+        self._seen.append(probe)
+        self.due = None if probe.final else self._next()
+        return record
+
+    def _next(self) -> Try | None:
+        return next_try(self._seen, self._first_rps, least_rps(self._level))
+
+
 def choose_length_s(level: Capacity, rate_rps: float, duration_s: float) -> float:
     """How long a trial at this rate has to look, `duration_s` at least, until its requests carry the percentiles."""
     return max(duration_s, min(SEARCH_LONGEST_S, SPARE * _requests(level) / rate_rps))

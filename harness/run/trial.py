@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import sys
 import tempfile
 import time
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.host import logs, process
+from harness.host import logs, memory, process
 from harness.model.errors import LoadError
+from harness.model.plan import Conditions
 from harness.model.results import LoadResult
 from harness.model.targets import HOST
 
@@ -30,6 +32,7 @@ _CONNECTING_S = 10.0
 _SLOWEST_SLICE = 8
 """The longest slice with lead-in and end, in times of the limit for an answer: 5, 1.5 and 1."""
 POLL_S = 0.01
+MEBIBYTE = 1 << 20
 _LACKING = "ModuleNotFoundError"
 
 
@@ -47,6 +50,8 @@ class Order:
     processes: int
     """Load processes, beside Locust's master if there are several."""
     fork_server: ForkServer
+    memory_bytes: int = Conditions.load_memory_bytes
+    """The most memory that each load process may use."""
 
     def argv(self, result: Path) -> tuple[str, ...]:
         """The command that writes its results to this file."""
@@ -60,6 +65,7 @@ class Order:
             *("--users", str(users), "--spawn-rate", str(users)),
             *("--protocol", self.protocol, "--streams", str(self.streams), *trust),
             *("--request-timeout", f"{self.block.request_timeout_s:g}", "--arrivals-seed", str(self.block.seed)),
+            *("--max-body", str(self.block.max_body_bytes)),
             *("--block", block, "--result", str(result), *self._several()),
         )
 
@@ -76,9 +82,10 @@ class Order:
         block = self.block
         candidates, turns = len(block.hosts), len(block.turns)
         slices_s = candidates * (_CONNECTING_S + block.warmup_s) + 2 * turns * block.duration_s
-        # The verification pass and the warm-up may wait for requests that are never answered. Where answers take nearly
-        # as long as the time limit, a slice with its lead-in and its end is some of these times long.
-        return slices_s + (2 * candidates + _SLOWEST_SLICE * turns) * block.request_timeout_s + _SETTING_UP_S
+        # The verification pass and the warm-up may wait for requests that are never answered and tasks that never end.
+        # Where answers take nearly as long as the time limit, a slice with its lead-in and its end is some of these
+        # times long.
+        return slices_s + (4 * candidates + _SLOWEST_SLICE * turns) * block.request_timeout_s + _SETTING_UP_S
 
 
 def run(order: Order) -> list[LoadResult]:
@@ -87,10 +94,10 @@ def run(order: Order) -> list[LoadResult]:
         result = Path(folder) / "result.json"
         status = _locust(order, order.argv(result), result)
         if not result.exists():
-            raise _failed(f"expected a result, found that locust ended with status {status}", order)
+            raise _failed(f"expected a result, found that locust {_describe_end(status)}", order)
         found = msgspec.json.decode(result.read_bytes(), type=list[LoadResult] | str)
         if isinstance(found, str):
-            raise LoadError(found, logs.tail(order.log))
+            raise _failed(found, order)
         return found
 
 
@@ -102,12 +109,26 @@ def _locust(order: Order, argv: tuple[str, ...], result: Path) -> int | None:
     with logs.Log(order.log) as log:
         log.open().close()
         with order.fork_server.start(argv, order.cpus, order.log) as started:
-            deadline_s = time.monotonic() + order.deadline_s
+            began_s = time.monotonic()
+            watch = memory.Watch(started.pid, order.processes)
             while started.poll() is None and not result.exists():
-                if time.monotonic() > deadline_s:
+                if time.monotonic() > began_s + order.deadline_s:
                     raise _failed(f"expected a result within {order.deadline_s:.0f} s, found none", order)
+                if (excess := watch.find_excess(order.memory_bytes)) is not None:
+                    raise _failed(_describe_excess(*excess, order.memory_bytes), order)
                 time.sleep(POLL_S)
             return started.poll()
+
+
+def _describe_excess(pid: int, used_bytes: int, limit_bytes: int) -> str:
+    expected = f"expected load processes that use at most {limit_bytes / MEBIBYTE:.0f} MiB of memory (--load-memory)"
+    return f"{expected}, found that process {pid} used {used_bytes / MEBIBYTE:.0f} MiB and ended it"
+
+
+def _describe_end(status: int | None) -> str:
+    if status is None or status >= 0:
+        return f"ended with status {status}"
+    return f"was killed by {signal.Signals(-status).name}, perhaps for lack of memory"
 
 
 def _failed(text: str, order: Order) -> LoadError:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LARGEST = 10**18
 """No count, size or time of a run is larger; in ns it is 31 years."""
+SMALLEST = 1e-15
+"""No number of a run is nearer to 0, unless it is 0."""
 LARGEST_COUNT = 10**12
 """No case has more requests."""
 LONGEST_US = 1 << 36
@@ -77,7 +79,7 @@ def _check_leaf(value: object, name: str) -> Iterator[str]:
 
 def _check_number(value: float, name: str) -> Iterator[str]:
     least, most = -LARGEST if name in _ANY_SIGN else _LEAST.get(name, 0), _MOST.get(name, LARGEST)
-    if not math.isfinite(value) or not least <= value <= most:
+    if not math.isfinite(value) or not least <= value <= most or 0 < abs(value) < SMALLEST:
         yield f"expected {name} from {least:g} to {most:g}, found {value:.6g}"
 
 

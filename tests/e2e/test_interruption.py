@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -24,21 +25,36 @@ from tests.command import (
     slices_of,
     summary_of,
 )
+from tests.fault_table import Fault
+
+Signals = Mapping[str, signal.Signals]
+INTERRUPT = {"[1/": signal.SIGINT}
+"""After the first trial."""
 
 
-def interrupted(*arguments: str, cwd: Path) -> str:
-    """Interrupt a run after its first trial; return what it printed from then on."""
+def interrupted(
+    *arguments: str, cwd: Path, environment: Mapping[str, str] | None = None, by: Signals = INTERRUPT
+) -> str:
+    """Send signals to a run, each when a line begins with its text; return what it printed after the first one."""
     process = subprocess.Popen(
-        [*HARNESS, "run", *arguments], cwd=cwd, stdout=subprocess.PIPE, text=True, start_new_session=True
+        [*HARNESS, "run", *arguments],
+        cwd=cwd,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("[1/"):
-            break
-    os.killpg(process.pid, signal.SIGINT)
-    rest, _ = process.communicate(timeout=90)
+    rest = ""
+    for text, number in by.items():
+        for line in process.stdout:
+            rest += line
+            if line.startswith(text):
+                break
+        os.killpg(process.pid, number)
+    end, _ = process.communicate(timeout=90)
     assert process.returncode == 130
-    return rest
+    return rest + end
 
 
 @pytest.mark.long
@@ -85,9 +101,34 @@ def test_an_interrupted_run_is_resumed_with_whole_measurements(tmp_path: Path) -
     assert sum(case["requests"] for case in summary["cases"]) == counted
 
 
-def test_an_interrupted_run_keeps_what_was_measured_and_leaves_nothing_running(tmp_path: Path) -> None:
-    rest = interrupted(*ALONE, *ONE, "--rounds", "50", cwd=tmp_path)
-    assert "Report: " in rest
+@pytest.mark.parametrize(
+    ("name", "by", "reported"),
+    [
+        ("Ctrl-C once", INTERRUPT, True),
+        pytest.param("SIGTERM", {"[1/": signal.SIGTERM}, True, marks=pytest.mark.long),
+        pytest.param("Ctrl-C twice", {**INTERRUPT, "Interrupted; ": signal.SIGINT}, False, marks=pytest.mark.long),
+    ],
+)
+def test_an_interrupted_run_keeps_what_was_measured_and_leaves_nothing_running(
+    name: str, by: Signals, tmp_path: Path, fault: Fault, *, reported: bool
+) -> None:
+    rest = interrupted(*ALONE, *ONE, "--rounds", "50", cwd=tmp_path, environment=fault.environment, by=by)
+    left = fault.left()
+    assert left == "nothing"
+    assert "Interrupted; what was measured is kept." in rest
+    assert ("Report: " in rest) == reported
+    if not reported:
+        assert harness("report", "results/latest", cwd=tmp_path).returncode == 0
     summary = summary_of(tmp_path / "results" / "latest")
+    kept = len(records_of(tmp_path / "results" / "latest"))
+    assert kept > 0
     assert summary["cases"][0]["requests"] > 0
     assert summary["run"]["complete"] is False
+    fault.report(
+        name=name,
+        happened=f"{kept} of 50 rounds kept, exit status 130"
+        + ("" if reported else "; harness report makes the report"),
+        lost="the measurement under way",
+        left=left,
+        told="Interrupted; what was measured is kept.",
+    )

@@ -23,6 +23,7 @@ from harness.host import process
 from harness.host.guard import guard, processes_of
 from harness.model.errors import ServerError
 from harness.model.targets import App, Launch, Server
+from tests.fault_table import Fault
 from tests.integration import stub_server
 from tests.integration.stubs import stub
 
@@ -169,7 +170,7 @@ def test_workers_that_cannot_be_counted_are_not_waited_for(start: Callable[..., 
 
 
 def test_a_server_that_ignores_sigterm_is_killed_after_the_grace_period(
-    token: str, start: Callable[..., process.Running]
+    token: str, start: Callable[..., process.Running], fault: Fault
 ) -> None:
     running = start("stubborn")
     stopped = running.stop(grace_s=0.2)
@@ -177,23 +178,50 @@ def test_a_server_that_ignores_sigterm_is_killed_after_the_grace_period(
     assert stopped.stop_s >= 0.2
     assert running.ended == "SIGKILL"
     assert processes_of(token) == []
+    fault.report(
+        name="the server ignores SIGTERM",
+        happened=f"ended with {running.ended} after the grace period",
+        lost="nothing",
+        left="nothing",
+        told=f"killed: {stopped.killed} in its record",
+    )
 
 
-def test_a_worker_whose_parent_was_killed_is_stopped_as_well(token: str, start: Callable[..., process.Running]) -> None:
+def test_a_worker_whose_parent_was_killed_is_stopped_as_well(
+    token: str, start: Callable[..., process.Running], fault: Fault
+) -> None:
     running = start("forks")
     os.kill(running.pid, signal.SIGKILL)
     assert eventually(lambda: running.ended == "SIGKILL")
     assert len(processes_of(token)) == 1
     assert not running.stop().killed
     assert processes_of(token) == []
+    fault.report(
+        name="the server's parent is killed, its worker lives",
+        happened="the worker is stopped as well",
+        lost="nothing",
+        left="nothing",
+        told=f"ended: {running.ended} in its record",
+    )
 
 
-def test_a_process_that_left_the_session_is_found_and_killed(token: str, start: Callable[..., process.Running]) -> None:
+def test_a_process_that_left_the_session_is_found_and_killed(
+    token: str, start: Callable[..., process.Running], fault: Fault
+) -> None:
     running = start("escapes")
     escaped = [pid for pid in processes_of(token) if os.getsid(pid) != running.pid]
     assert len(escaped) == 1
-    assert running.stop(grace_s=0.2).killed
+    stopped = running.stop(grace_s=0.2)
+    assert stopped.killed
     assert has_ended(escaped[0])
+    assert processes_of(token) == []
+    fault.report(
+        name="a grandchild leaves the session and ignores SIGTERM",
+        happened="found by the run's token and killed",
+        lost="nothing",
+        left="nothing",
+        told=f"killed: {stopped.killed} in its record",
+    )
 
 
 def test_stopping_one_server_does_not_stop_another_of_the_same_run(
@@ -221,12 +249,20 @@ def test_a_free_port_stays_free_while_other_threads_start_processes(start: Calla
 
 @pytest.mark.parametrize("reuse", [False, True])
 def test_an_occupied_port_is_refused_even_if_it_could_be_shared(
-    start: Callable[..., process.Running], *, reuse: bool
+    start: Callable[..., process.Running], token: str, fault: Fault, *, reuse: bool
 ) -> None:
     with socket.create_server((HOST, 0), reuse_port=reuse) as occupied:
         port = occupied.getsockname()[1]
-        with pytest.raises(ServerError, match=f"{port} to be free, found process {os.getpid()};"):
+        with pytest.raises(ServerError, match=f"{port} to be free, found process {os.getpid()};") as refusal:
             start("prompt", port=port)
+    assert processes_of(token) == []
+    fault.report(
+        name="the port is taken" + (", and may be shared" if reuse else ""),
+        happened="the server is not started",
+        lost="its measurements",
+        left="nothing",
+        told=str(refusal.value).replace(str(port), "PORT").replace(str(os.getpid()), "ID"),
+    )
 
 
 def test_the_right_answer_of_another_process_is_refused(start: Callable[..., process.Running]) -> None:

@@ -170,6 +170,28 @@ def test_what_an_interrupted_run_has_measured_is_not_measured_again(bench: Calla
     assert [case.scenario for _, case, _ in resumed.measurer.seen] == ["two", "one", "two"]
 
 
+def test_in_a_search_the_cases_take_turns_each_at_a_rate_of_its_own(bench: Callable[..., Bench]) -> None:
+    capacities = {False: 3_000, True: 700}
+
+    def script(started: Started, case: Case) -> dict[str, Any]:
+        assert isinstance(case.load, Rate)
+        met = case.load.rps <= capacities[started.config.control]
+        return {"result": load_result(round(case.load.rps), 1_000 if met else 60_000)}
+
+    table = bench(script)
+    case = replace(ONE, load=LEVEL)
+    table.carry_out(case, replace(case, control=True))
+    turns = [each.control for _, each, _ in table.measurer.seen]
+    together = 2 * min(turns.count(False), turns.count(True))
+    assert turns[:together] == [False, True] * (together // 2)
+    assert len(set(turns[together:])) <= 1
+    found = {each.case.control: each.probe.rate_rps for each in table.journal.records if each.probe and each.counts}
+    assert {control: 0.93 < rate / capacities[control] <= 1 for control, rate in found.items()} == {
+        False: True,
+        True: True,
+    }
+
+
 def test_a_search_drives_rates_until_one_is_confirmed_and_the_next_round_begins_near_it(
     bench: Callable[..., Bench],
 ) -> None:

@@ -218,6 +218,72 @@ def test_a_candidate_that_hangs_costs_its_own_numbers_alone(from_request: int, o
     assert well.requests > 0
 
 
+ENDLESS = """
+import gevent
+from locust import task
+from harness.load import HttpScenario, get
+
+class Endless(HttpScenario):
+    hello = get("/plaintext")
+    sent = 0
+
+    def on_start(self):
+        if self._lane.host == {url!r} and {begins_at} == 0:
+            gevent.sleep(1_000)
+        super().on_start()
+
+    @task
+    def read(self):
+        self.send(self.hello)
+        self.sent += 1
+        if self._lane.host == {url!r} and self.sent >= {begins_at}:
+            gevent.sleep(1_000)
+"""
+
+
+@pytest.mark.parametrize(
+    ("begins_at", "rate_rps"),
+    [pytest.param(0, None, marks=pytest.mark.long), (1, None), (2, None), (2, 200.0), (40, None)],
+)
+def test_a_task_that_never_ends_costs_its_own_candidate_alone(
+    begins_at: int, rate_rps: float | None, order: trial.Order, tmp_path: Path
+) -> None:
+    """It begins when a user starts, in the verification pass, in the warm-up, or in a slice."""
+    scenario = tmp_path / "endless.py"
+    with answering(lambda _: 0.002) as one, answering(lambda _: 0.002) as other:
+        scenario.write_text(ENDLESS.format(url=one.url, begins_at=begins_at))
+        both = change(beside(order, one, other, users=4, rate_rps=rate_rps), duration_s=0.6, slice_s=0.3)
+        results = trial.run(replace(change(both, request_timeout_s=0.5), scenario=scenario))
+    ill, well = results
+    assert_accounted_for(results)
+    assert next(iter(ill.errors.by_kind)) == ("connect" if begins_at == 0 else "endless")
+    assert (ill.checked, len(ill.slices)) == (begins_at > 1, int(begins_at > 1))
+    assert (well.errors.total, len(well.slices), well.checked) == (0, 2, True)
+    assert well.requests > 0
+
+
+CUSTOM_ENDLESS = """
+import gevent
+from locust import FastHttpUser, task
+
+class Endless(FastHttpUser):
+    @task
+    def read(self):
+        self.client.get("/plaintext")
+        gevent.sleep(1_000)
+"""
+
+
+@pytest.mark.parametrize("answers", [True, False], ids=["a task that never ends", "a server that hangs"])
+def test_custom_users_that_hang_end_with_the_measurement(answers: bool, order: trial.Order, tmp_path: Path) -> None:
+    scenario = tmp_path / "endless.py"
+    scenario.write_text(CUSTOM_ENDLESS)
+    with answering(lambda _: 0.002 if answers else None) as server:
+        hanging = change(beside(order, server, users=4), request_timeout_s=0.5)
+        (result,) = trial.run(replace(hanging, scenario=scenario))
+    assert (result.requests, result.verified) == (0, False)
+
+
 @pytest.mark.parametrize("rate_rps", [None, 200.0])
 def test_connections_that_were_closed_while_idle_are_opened_again_in_the_lead_in(
     rate_rps: float | None, order: trial.Order
@@ -238,31 +304,143 @@ def test_connections_that_were_closed_while_idle_are_opened_again_in_the_lead_in
         ]
 
 
-def test_a_server_that_closes_after_each_answer_gives_right_answers(order: trial.Order) -> None:
+def test_a_server_that_closes_after_each_answer_gives_right_answers(order: trial.Order, fault: Fault) -> None:
     with answering(lambda _: 0.002, idle_s=0.0) as server:
         results = trial.run(change(order, hosts=(server.url,)))
     (result,) = results
     assert_accounted_for(results)
     assert result.errors.examples == {}
     assert result.connections.reopened > 0
+    fault.report(
+        name="the server closes the idle connection after each answer",
+        happened=f"the connection is opened again, {result.errors.total} errors",
+        lost="nothing",
+        left="nothing",
+        told="reopened in the summary",
+    )
 
 
-def test_a_process_that_is_killed_ends_the_trial_at_once_with_the_reason(order: trial.Order, load_token: str) -> None:
+def test_a_process_that_is_killed_ends_the_trial_at_once_with_the_reason(
+    order: trial.Order, load_token: str, fault: Fault
+) -> None:
     order = replace(change(order, duration_s=60.0, slice_s=20.0), processes=2)
+    killed, told, waited_s = signal_a_load_process(signal.SIGKILL, order, load_token)
+    assert f"found that process {killed} was killed by SIGKILL, perhaps" in told
+    assert waited_s < 15  # long before the end of the slice in which it died
+    fault.report(
+        name="1 of 2 load processes is killed",
+        happened="the measurement fails at once",
+        lost="its result",
+        left="nothing",
+        told=told.replace(str(killed), "ID"),
+    )
+
+
+@pytest.mark.long
+def test_a_process_that_is_stopped_ends_the_trial_with_the_reason(
+    order: trial.Order, load_token: str, fault: Fault
+) -> None:
+    order = replace(change(order, duration_s=60.0, slice_s=0.5, request_timeout_s=0.5), processes=2)
+    _, told, waited_s = signal_a_load_process(signal.SIGSTOP, order, load_token)
+    assert "found 1 of 2 after" in told
+    fault.report(
+        name="1 of 2 load processes is stopped (SIGSTOP)",
+        happened=f"the measurement fails after {waited_s:.0f} s",
+        lost="its result",
+        left="nothing",
+        told=told,
+    )
+
+
+def signal_a_load_process(number: signal.Signals, order: trial.Order, token: str) -> tuple[int, str, float]:
+    """Send a signal to a process with users in mid-trial; its id, what the trial said, and after how many seconds."""
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(trial.run, order)
         until = threading.Event()
         connected: list[psutil.Process] = []
         while not connected and not running.done():
             until.wait(0.05)
-            connected = [process for process in processes(load_token) if loads(process)]
-        killed = connected[0].pid
-        os.kill(killed, signal.SIGKILL)
+            connected = [process for process in processes(token) if loads(process)]
+        os.kill(connected[0].pid, number)
         began_s = time.monotonic()
-        with pytest.raises(LoadError, match=rf"found that process {killed} has ended; it was killed"):
+        with pytest.raises(LoadError) as error:
             running.result(timeout=60)
-        # Long before the end of the slice in which it died.
-        assert time.monotonic() - began_s < 15
+        return connected[0].pid, str(error.value), time.monotonic() - began_s
+
+
+ENDING = """import os
+from locust import events
+from locust.runners import WorkerRunner
+from scenarios.plaintext import *
+
+
+@events.init.add_listener
+def end(runner, **_):
+    if isinstance(runner, WorkerRunner):
+        try:
+            os.remove({mark!r})  # only one of them can
+        except FileNotFoundError:
+            return
+        {end}
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("os.kill(os.getpid(), 9)", r"found that process \d+ was killed by SIGKILL, perhaps for lack of memory$"),
+        ("raise SystemExit('no such luck')", r"found that process \d+ ended with status 1; it said: no such luck$"),
+        ("os._exit(3)", r"found that process \d+ ended with status 3$"),
+    ],
+)
+def test_a_process_that_ends_before_all_are_ready_ends_the_trial_at_once(
+    end: str, told: str, order: trial.Order, tmp_path: Path
+) -> None:
+    mark, scenario = tmp_path / "mark", tmp_path / "ending.py"
+    mark.touch()
+    scenario.write_text(ENDING.format(mark=str(mark), end=end))
+    began_s = time.monotonic()
+    with pytest.raises(LoadError, match=told):
+        trial.run(replace(order, processes=2, scenario=scenario))
+    # Long before Locust gives up waiting for its worker.
+    assert time.monotonic() - began_s < 15
+
+
+def test_trials_at_the_same_time_keep_their_processes_apart(order: trial.Order, load_token: str) -> None:
+    with answering(lambda _: 0.02) as one, answering(lambda _: 0.02) as other, ForkServer(load_token) as second:
+        orders = [replace(beside(order, server, users=4), processes=2) for server in (one, other)]
+        orders[1] = replace(orders[1], fork_server=second, log=order.log.with_name("other.log"))
+        with ThreadPoolExecutor(2) as pool:
+            found = list(pool.map(trial.run, orders))
+    for (result,), server in zip(found, (one, other), strict=True):
+        assert_accounted_for([result])
+        assert result.errors.examples == {}
+        assert (result.connections.opened, len(server.accepted_ns)) == (4, 4)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_process_that_uses_too_much_memory_is_ended_and_told(
+    processes: int, order: trial.Order, tmp_path: Path
+) -> None:
+    scenario = tmp_path / "greedy.py"
+    scenario.write_text(
+        """from locust import task
+from scenarios.plaintext import *
+
+kept = []
+
+
+class Greedy(Plaintext):
+    @task
+    def read(self):
+        kept.append(bytes(1 << 20))
+        super().read()
+"""
+    )
+    greedy = replace(order, scenario=scenario, memory_bytes=256 << 20, processes=processes)
+    told = r"^expected load processes that use at most 256 MiB of memory \(--load-memory\), found that process \d+ used"
+    with pytest.raises(LoadError, match=told):
+        trial.run(change(greedy, duration_s=60.0, slice_s=20.0))
 
 
 TAKES = """from locust import events, task
@@ -433,13 +611,15 @@ class Reader(FastHttpUser):
     ("place", "code", "example", "stopped"),
     [
         ("task", "raise KeyError('id')", "Reader: KeyError: 'id'", 0),
-        ("task", "assert False, 'wrong'", "Reader: AssertionError: wrong", 0),
+        pytest.param("task", "assert False, 'wrong'", "Reader: AssertionError: wrong", 0, marks=pytest.mark.long),
         ("on_start", "raise OSError('no login')", "Reader: OSError: no login", 4),
-        ("wait_time", "return 1 / 0", "Reader: ZeroDivisionError: division by zero", 4),
+        pytest.param(
+            "wait_time", "return 1 / 0", "Reader: ZeroDivisionError: division by zero", 4, marks=pytest.mark.long
+        ),
         ("task", "raise StopUser()", None, 4),
-        ("task", "self.stop()", None, 4),
-        ("task", "raise RescheduleTask()", None, 0),
-        ("task", "pass", None, 0),
+        pytest.param("task", "self.stop()", None, 4, marks=pytest.mark.long),
+        pytest.param("task", "raise RescheduleTask()", None, 0, marks=pytest.mark.long),
+        pytest.param("task", "pass", None, 0, marks=pytest.mark.long),
     ],
 )
 def test_what_a_locust_file_raises_is_an_error_and_a_user_that_ended_is_counted(
@@ -459,9 +639,11 @@ def test_what_a_locust_file_raises_is_an_error_and_a_user_that_ended_is_counted(
     [
         ("on_start", "raise OSError('no login')", "Reader: OSError: no login", 0),
         ("task", "raise StopUser()", None, 4),
-        ("task", "self.stop()", None, 4),
-        ("task", "raise RescheduleTask()", None, 0),
-        ("wait_time", "return 1 / 0", "Reader: ZeroDivisionError: division by zero", 4),
+        pytest.param("task", "self.stop()", None, 4, marks=pytest.mark.long),
+        pytest.param("task", "raise RescheduleTask()", None, 0, marks=pytest.mark.long),
+        pytest.param(
+            "wait_time", "return 1 / 0", "Reader: ZeroDivisionError: division by zero", 4, marks=pytest.mark.long
+        ),
     ],
 )
 def test_what_a_scenario_raises_is_an_error_too(
@@ -491,14 +673,25 @@ def test_a_request_of_a_locust_file_that_is_never_answered_is_an_error(order: tr
     assert result.errors.examples == {"unanswered": "Reader: no request reported for 0.5 s in a task"}
 
 
+@pytest.mark.long
+def test_a_user_whose_helpers_report_its_requests_may_be_silent(order: trial.Order, tmp_path: Path) -> None:
+    scenario = tmp_path / "custom.py"
+    task = 'import gevent; gevent.spawn(self.client.get, "/plaintext").join(); gevent.sleep(0.5)'
+    code = IN_A_LOCUST_FILE.replace('self.client.get("/plaintext")', task)
+    scenario.write_text(code.format(task="pass", on_start="pass", wait_time="return 0"))
+    (result,) = trial.run(replace(change(order, request_timeout_s=0.2), scenario=scenario))
+    assert (result.errors.by_kind, result.stopped_users) == ({}, 0)
+
+
 def test_a_candidate_that_fails_in_the_warm_up_has_errors_in_each_of_its_cases(order: trial.Order) -> None:
     with answering(lambda number: None if number > 20 else 0.0) as server:
         turns = (Turn(0, users=2), Turn(0, users=4))
         found = trial.run(change(order, hosts=(server.url,), turns=turns, request_timeout_s=0.3, warmup_s=0.3))
     assert [result.requests for result in found] == [0, 0]
-    assert [result.errors.by_kind for result in found] == [{"unanswered": 4}] * 2
+    assert [set(result.errors.by_kind) for result in found] == [{"unanswered"}] * 2
 
 
+@pytest.mark.long
 def test_a_candidate_that_is_given_up_has_errors_in_the_cases_that_had_no_turn(order: trial.Order) -> None:
     with answering(lambda number: None if number > 20 else 0.01) as server:
         turns = (Turn(0, users=2), Turn(0, users=4))

@@ -46,20 +46,8 @@ ROOMS = {
     "run/calibration/users": room(own=("locust",)),
     "run": room("plan", "analysis", "catalog", "host", "model", "text"),
     "cli": room(
-        *(
-            "run",
-            "report",
-            "charts",
-            "check",
-            "drill",
-            "plan",
-            "analysis",
-            "catalog",
-            "servers",
-            "host",
-            "model",
-            "text",
-        ),
+        *("run", "report", "charts", "check", "drill", "plan"),
+        *("analysis", "catalog", "servers", "host", "model", "text"),
         own=("typer", "rich"),
     ),
 }

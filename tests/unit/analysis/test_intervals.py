@@ -378,3 +378,9 @@ def test_a_first_cycle_that_is_slower_than_later_ones_shows_a_short_warmup() -> 
     assert found is not None
     assert found.value == pytest.approx(1.25)
     assert warming_ratio({(0, 0): {0: 800.0, 1: 1_000.0}}) is None
+
+
+def test_rounds_that_differ_beyond_all_numbers_have_an_interval_all_the_same() -> None:
+    found = estimate([1e-150, 1e150])
+    assert found is not None
+    assert 0 < found.low < found.median < found.high < math.inf

@@ -6,6 +6,7 @@ import pytest
 from hpack import Encoder, HeaderTuple, NeverIndexedHeaderTuple
 
 from harness.load import http2_frames as frames
+from harness.load import http2_messages
 from harness.load.exchange import Answer, Failure
 from harness.load.http2_frames import (
     ACK,
@@ -24,7 +25,7 @@ from harness.load.http2_frames import (
     uint32,
     window_update,
 )
-from harness.load.http2_messages import HeadReader, read_head
+from harness.load.http2_messages import HeadReader
 from tests.http2_server import ANSWER, LAST, OK, WHOLE, fields, head, started
 
 SETTINGS_ACK = frame(SETTINGS, ACK, 0)
@@ -147,4 +148,7 @@ def test_known_header_blocks_do_not_grow_without_end() -> None:
     encoder, reader = Encoder(), HeadReader()
     for number in range(3_000):
         reader.read(encoder.encode([HeaderTuple(":status", "200"), NeverIndexedHeaderTuple("x-id", str(number))]))
-    assert len(reader.known) <= read_head.cache_parameters()["maxsize"]
+    assert len(reader.known) <= http2_messages._KNOWN_AT_MOST
+    reader.known.clear()
+    reader.read(encoder.encode([HeaderTuple(":status", "200"), NeverIndexedHeaderTuple("x-long", "v" * 5_000)]))
+    assert reader.known == {}

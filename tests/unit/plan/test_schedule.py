@@ -153,12 +153,17 @@ def test_one_at_a_time_is_a_block_of_one() -> None:
         assert all(len(block.configs) == 1 for block in blocks)
 
 
-@pytest.mark.parametrize("ours", [True, False])
-def test_a_search_and_custom_users_measure_one_candidate_at_a_time(ours: bool) -> None:
-    load = Capacity({99.0: 50_000}) if ours else SATURATE
-    scenarios = tuple(replace(each, ours=ours) for each in SELECTION.scenarios)
-    selection = replace(under(load=load), scenarios=scenarios)
-    assert all(len(block.configs) == 1 for blocks in make_plan(selection).rounds for block in blocks)
+def test_custom_users_measure_one_candidate_at_a_time() -> None:
+    scenarios = tuple(replace(each, ours=False) for each in SELECTION.scenarios)
+    plan = make_plan(replace(SELECTION, scenarios=scenarios))
+    assert all(len(block.configs) == 1 for blocks in plan.rounds for block in blocks)
+
+
+def test_the_candidates_of_a_search_take_turns_as_those_of_any_load_do() -> None:
+    search, closed = (make_plan(under(load=load)).rounds for load in (Capacity({99.0: 50_000}), SATURATE))
+    assert [[block.configs for block in blocks] for blocks in search] == [
+        [block.configs for block in blocks] for blocks in closed
+    ]
 
 
 def test_user_levels_take_turns_in_one_measurement() -> None:

@@ -30,6 +30,7 @@ from harness.model.results import (
 from harness.run.directory import RunDirectory
 from harness.run.info import commit, environment
 from tests.builders import run_info
+from tests.fault_table import Fault
 
 CASE = Case("uvicorn", "asgi", "plaintext", "h1")
 RESULT = LoadResult(
@@ -68,13 +69,23 @@ def test_records_come_back_as_they_were_written(tmp_path: Path) -> None:
     assert directory.read_info() == written
 
 
-def test_a_last_line_that_was_cut_off_costs_itself_alone(tmp_path: Path) -> None:
+def test_a_last_line_that_was_cut_off_costs_itself_alone(tmp_path: Path, fault: Fault) -> None:
     directory = RunDirectory.create(tmp_path, "one")
     directory.append(RECORD)
     directory.append(RECORD)
     path = directory.path / "trials.jsonl"
     path.write_bytes(path.read_bytes()[:-10])
     assert directory.read_trials() == [RECORD]
+    directory.repair()
+    directory.append(RECORD)
+    assert directory.read_trials() == [RECORD, RECORD]
+    fault.report(
+        name="the last line of a results file is cut off",
+        happened="the lines before it are read, and --resume goes on after them",
+        lost="the measurement of that line, which --resume makes again",
+        left="nothing",
+        told="not at all",
+    )
 
 
 def test_latest_points_at_the_newest_run(tmp_path: Path) -> None:
@@ -143,9 +154,17 @@ def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, line: bytes) -> Non
 
 
 @pytest.mark.parametrize("out", ["/dev/null", "/proc/results"])
-def test_results_go_into_a_folder_that_can_be_written(out: str) -> None:
-    with pytest.raises(UsageError, match=rf"\A--out: expected a folder that can be written to, found {out} \("):
+def test_results_go_into_a_folder_that_can_be_written(out: str, fault: Fault) -> None:
+    expected = rf"\A--out: expected a folder that can be written to, found {out} \("
+    with pytest.raises(UsageError, match=expected) as refusal:
         RunDirectory.create(Path(out), "one")
+    fault.report(
+        name=f"results into {out}",
+        happened="the run does not start",
+        lost="nothing",
+        left="nothing",
+        told=str(refusal.value),
+    )
 
 
 def test_nothing_but_a_link_is_replaced_by_the_link_to_the_newest_run(tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""A server in a thread that sends what has no end: for each kind of `tests/endless.py` a port of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+from harness.load import http2_frames as frames
+from tests.endless import Endless
+
+HOST = "127.0.0.1"
+_WRITE_BYTES = 64 * 1024
+_ACCEPT_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+async def _greet(protocol: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Take a request, and answer what must come before anything else."""
+    if protocol == "http2":
+        await reader.readexactly(len(frames.PREFACE))
+        writer.write(frames.settings({}))
+        await asyncio.sleep(0.05)  # its preface alone shall not be met by what follows
+        return
+    request = await reader.readuntil(b"\r\n\r\n")
+    if protocol == "websocket":
+        (key,) = (line[19:] for line in request.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key: "))
+        token = base64.b64encode(hashlib.sha1(key + _ACCEPT_GUID).digest())
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n")
+        writer.write(b"Sec-WebSocket-Accept: " + token + b"\r\n\r\n")
+        await reader.readexactly(2)
+
+
+@contextmanager
+def sending_endlessly(protocol: str, kinds: Mapping[str, Endless]) -> Iterator[dict[str, str]]:
+    """The URL for each kind."""
+    urls: dict[str, str] = {}
+    started, stop = threading.Event(), asyncio.Event()
+    loop = asyncio.new_event_loop()
+
+    async def run() -> None:
+        listeners = []
+        for name, kind in kinds.items():
+
+            async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kind: Endless = kind) -> None:
+                with suppress(asyncio.IncompleteReadError, ConnectionError):
+                    await _greet(protocol, reader, writer)
+                    writer.write(kind.beginning)
+                    parts = kind.part * (_WRITE_BYTES // len(kind.part))
+                    while True:
+                        writer.write(parts)
+                        await writer.drain()
+                writer.close()
+
+            listener = await asyncio.start_server(serve, HOST, 0)
+            listeners.append(listener)
+            urls[name] = f"http://{HOST}:{listener.sockets[0].getsockname()[1]}"
+        started.set()
+        await stop.wait()
+        for listener in listeners:
+            listener.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
+    thread.start()
+    try:
+        assert started.wait(10)
+        yield urls
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+        loop.close()
