@@ -86,8 +86,8 @@ def drill_(
     rate: Annotated[
         float | None,
         typer.Option(
-            help=f"Requests per second, well below capacity. [{MOST_RPS:g}; with your own app at most a quarter of what "
-            "the slowest server can do]",
+            help=f"Requests per second, well below capacity. [{MOST_RPS:g}; with an app of your own at most a quarter "
+            "of what the slowest server can do]",
             min=1,
             max=2000,
         ),
