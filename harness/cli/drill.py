@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -15,13 +16,14 @@ from harness.catalog import listing, packages
 from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app
 from harness.cli.terminal import Screen, show_drill_progress, show_drill_run, show_faulty_drills
 from harness.drill import report
-from harness.drill.runner import Runner, drills
+from harness.drill.runner import MOST_RPS, Runner, drills
 from harness.drill.site import Site
 from harness.host import cpus, facts, files, guard
 from harness.model.errors import UsageError
 from harness.plan.selection import find_app
 from harness.plan.settings import list_options, read_settings
-from harness.text.secrets import mask_argv
+from harness.text.plain import neutralise
+from harness.text.secrets import Secrets, mask_argv
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +83,15 @@ def drill_(
     busy_path: Annotated[
         str | None, typer.Option(help="Path whose answer takes work, for the overload. [--path]", metavar="PATH")
     ] = None,
-    rate: Annotated[float, typer.Option(help="Requests per second: well below capacity.", min=1, max=2000)] = 200,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            help=f"Requests per second, well below capacity. [{MOST_RPS:g}; with an app of your own at most a quarter "
+            "of what the slowest server can do]",
+            min=1,
+            max=2000,
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option(help="Worker processes, where a drill has any.", min=1, max=64)] = 2,
     repeats: Annotated[int, typer.Option(help="Repetitions of each drill.", min=1, max=100)] = 3,
     out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("results"),
@@ -120,8 +130,11 @@ def drill_(
     screen = Screen(stderr=format_ == "json")
     started = datetime.now(UTC)
     folder = out / f"{started:%Y-%m-%dT%H-%M-%S}-drill"
+    private = bool(settings.env or settings.header)
     with files.writing(out):
-        (folder / "logs").mkdir(parents=True)
+        out.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700 if private else 0o777)
+        files.make_folder(folder / "logs")
     known = {} if user_app else _PATHS.get(target.name, {})
     known = known | {name: value for name, value in paths.items() if value is not None}
     with guard.guard() as token:
@@ -134,7 +147,7 @@ def drill_(
                 token,
                 folder / "logs",
                 workers,
-                rate,
+                rate or MOST_RPS,
                 known.get("path", target.ready_path),
                 None if user_app else HTTPStatus.OK,
                 slow_path=known.get("slow_path"),
@@ -146,9 +159,9 @@ def drill_(
             )
             for server in chosen
         ]
-        runner = Runner(sites, asked, repeats, absent, lambda _: None)
+        runner = Runner(sites, asked, repeats, absent, lambda _: None, finds_rate=user_app and rate is None)
         whole = _run(screen, runner)
-    found = _drill_run(started, runner, target, whole=whole)
+    found = _drill_run(started, runner, target, Secrets(target.environment, target.headers), whole=whole)
     with files.writing(out):
         page = report.write(found, folder)
     if format_ == "json":
@@ -174,7 +187,7 @@ def _run(screen: Screen, runner: Runner) -> bool:
     return True
 
 
-def _drill_run(started: datetime, runner: Runner, target: App, *, whole: bool) -> DrillRun:
+def _drill_run(started: datetime, runner: Runner, target: App, secrets: Secrets, *, whole: bool) -> DrillRun:
     site = runner.sites[0]
     versions = {each.server.name: listing.version_of(each.server, each.python) for each in runner.sites}
     setting = report.Setting(
@@ -197,7 +210,7 @@ def _drill_run(started: datetime, runner: Runner, target: App, *, whole: bool) -
         argv=mask_argv(sys.argv),
         setting=setting,
         drills=tuple(report.DrillInfo.of(each) for each in runner.drills),
-        results=tuple(runner.entries),
+        results=tuple(replace(each, reason=neutralise(secrets.mask(each.reason))) for each in runner.entries),
         whole=whole,
     )
 

@@ -14,6 +14,7 @@ import msgspec
 from harness.charts._drills import Bar, Panel, Row, draw
 from harness.drill.model import ENDS, Drill, Entry, Figure, Grade, Outcome, Unit, coverage
 from harness.drill.words import FORMS, seconds
+from harness.host import files
 from harness.text import markdown
 from harness.text.numbers import NOTHING, percent, plural
 from harness.text.templates import embed_svg, read_template
@@ -227,14 +228,14 @@ def encode(run: DrillRun) -> bytes:
 
 def write(run: DrillRun, directory: Path) -> Path:
     """Write `drill.json`, `drill.md`, `drill.html` and the chart into a folder; return the path of the HTML page."""
-    (directory / "drill.json").write_bytes(encode(run))
+    files.replace_file(directory / "drill.json", encode(run))
     figure, svg = draw_chart(run), directory / "drill.svg"
     if figure is not None:
         figure.savefig(svg, metadata={"Date": None})
         figure.savefig(svg.with_suffix(".png"), dpi=PNG_DPI)
-    (directory / "drill.md").write_text(_render_markdown(run, svg.name if figure else ""), encoding="utf-8")
+    files.replace_file(directory / "drill.md", _render_markdown(run, svg.name if figure else "").encode())
     page = directory / "drill.html"
-    page.write_text(_render_html(run, svg.read_text(encoding="utf-8") if figure else ""), encoding="utf-8")
+    files.replace_file(page, _render_html(run, svg.read_text(encoding="utf-8") if figure else "").encode())
     return page
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from harness.drill.site import Site
+
+
+MOST_RPS = 200.0
+"""Requests per second, where the servers can do more: so many are in flight for each that takes 5 ms."""
+LEAST_RPS = 1.0
+SHARE = 0.25
+"""Of the capacity: with a quarter of it, hardly any request waits for another."""
 
 
 @cache
@@ -39,12 +47,14 @@ class Runner:
     """The servers that are not installed, with the reason to show."""
     watch: Callable[[str], None]
     """Called with the place, `uvicorn · graceful-stop · 1 of 3`, before each repetition."""
+    finds_rate: bool = False
+    """Is the rate found by measuring, rather than given?"""
     _found: dict[tuple[str, str], Entry] = field(default_factory=dict)
 
     @property
     def steps(self) -> int:
         """How often `watch` is called at most."""
-        return self.repeats * len(self.sites) * len(self.drills)
+        return (self.repeats * len(self.drills) + self.finds_rate) * len(self.sites)
 
     @property
     def entries(self) -> list[Entry]:
@@ -59,6 +69,8 @@ class Runner:
     def run(self) -> None:
         """Carry out all repetitions in turns; if an exception ends this, `entries` has what was seen."""
         raise_open_files()
+        if self.finds_rate:
+            self.sites = self._with_rate()
         for repetition in range(self.repeats):
             for drill in self.drills:
                 # Each repetition begins with another server.
@@ -66,6 +78,18 @@ class Runner:
                 for site in [*self.sites[first:], *self.sites[:first]]:
                     self.watch(f"{site.server.name} · {drill.name} · {repetition + 1} of {self.repeats}")
                     self._repeat(drill, site)
+
+    def _with_rate(self) -> list[Site]:
+        """The sites, with a rate well below the capacity of one worker of any of their servers."""
+        rates = [MOST_RPS]
+        for site in self.sites:
+            self.watch(f"{site.server.name} · capacity")
+            # What fails here fails in the drills too, and is told there.
+            with suppress(NotApplicable, ServerError, LoadError):
+                if site.server.name not in self.not_installed:
+                    with site.serving() as served:
+                        rates.append(SHARE * served.measure_capacity_rps(site.requests))
+        return [replace(site, rate_rps=max(LEAST_RPS, min(rates))) for site in self.sites]
 
     def _repeat(self, drill: Drill, site: Site) -> None:
         key = drill.name, site.server.name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
@@ -36,6 +37,9 @@ FIND_S = 10.0
 """Workers that have answered before answer again within this time."""
 SETTLE_S = 1.0
 """Load before something is done to the server, and after it is as it was."""
+USERS, SECONDS = 32, 3
+"""A closed loop of so many users finds a capacity: the best of so many seconds, since a busy moment of the machine
+makes it too small, and nothing too large."""
 SLOW_RPS = 10.0
 """Slow requests that are due in a second: about as many are in flight at any moment as one takes tenths of seconds."""
 
@@ -154,6 +158,19 @@ class Served:
         with sending(self.launch, requests or (self._site.requests,), self._site.token) as traffic:
             self._site.traffic.append(traffic)
             yield traffic
+
+    def measure_capacity_rps(self, requests: Requests) -> float:
+        """Right answers a second in a closed loop; raises `NotApplicable` where there are none."""
+        with self.load(replace(requests, users=USERS)) as traffic:
+            time.sleep(SETTLE_S)
+            since_ns = time.monotonic_ns()
+            time.sleep(SECONDS)
+        ended_ns = (each.ended_ns for each in traffic.exchanges if each.end == "right")
+        right = Counter((at_ns - since_ns) // 1_000_000_000 for at_ns in ended_ns)
+        capacity_rps = max(right[number] for number in range(SECONDS))
+        if capacity_rps == 0:
+            raise NotApplicable("no right answer in a closed loop")
+        return float(capacity_rps)
 
     @contextmanager
     def hold(self, connections: Connections) -> Iterator[Crowd]:

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.drill.model import Drill, Figure, NotApplicable, Observation, Seen, Tally, Words, percentile_ms
-from harness.drill.site import SETTLE_S
+from harness.drill.site import USERS
 from harness.drill.words import choose_option, seconds
 from harness.text.numbers import count, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.drill.model import Exchange, Requests
-    from harness.drill.site import Served, Site
+    from harness.drill.model import Exchange
+    from harness.drill.site import Site
 
-USERS = 32
-"""In the closed loop that finds the capacity."""
-SECONDS = 3
-"""The best of so many seconds is the capacity: a busy moment of the machine makes it too small, nothing too large."""
 BEFORE_S, OVERLOAD_S, AFTER_S = 2.0, 8.0, 15.0
 MOST_RPS = 2000.0
 """More requests a second the client cannot be trusted to send in time."""
@@ -48,7 +43,7 @@ _OPTIONS = {
 def _run(site: Site) -> Observation:
     usual = replace(site.requests, path=site.busy_path or site.path, body=None)
     with site.serving() as served:
-        capacity_rps = _find_capacity(served, replace(usual, users=USERS))
+        capacity_rps = served.measure_capacity_rps(usual)
         if TIMES * capacity_rps > MOST_RPS:
             raise NotApplicable(f"{count(capacity_rps)} requests/s: needs a slower --busy-path")
         over = replace(usual, rate_rps=(TIMES - USUAL) * capacity_rps)
@@ -71,21 +66,6 @@ def _run(site: Site) -> Observation:
         "normal_s": find_normal_s(steady.due(over_ns, time.monotonic_ns()), over_ns, before_ms or 0.0),
     }
     return Observation((tally,), {name: value for name, value in numbers.items() if value is not None}, facts)
-
-
-def _find_capacity(served: Served, users: Requests) -> float:
-    """Right answers a second in a closed loop."""
-    with served.load(users) as traffic:
-        time.sleep(SETTLE_S)
-        since_ns = time.monotonic_ns()
-        time.sleep(SECONDS)
-    answered_in = Counter(
-        (each.ended_ns - since_ns) // 1_000_000_000 for each in traffic.exchanges if each.end == "right"
-    )
-    capacity_rps = max(answered_in[number] for number in range(SECONDS))
-    if capacity_rps == 0:
-        raise NotApplicable("no right answer in a closed loop")
-    return float(capacity_rps)
 
 
 def find_normal_s(exchanges: Sequence[Exchange], since_ns: int, before_ms: float) -> float | None:

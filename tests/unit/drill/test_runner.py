@@ -102,6 +102,16 @@ def test_an_interrupted_run_keeps_what_was_seen() -> None:
     assert [(each.server, len(each.observations)) for each in runner.entries] == [("a", 1)]
 
 
+def test_a_server_whose_capacity_cannot_be_found_leaves_the_rate_as_it_is() -> None:
+    """`site` has no program that could be started: that is told by the drills."""
+    places: list[str] = []
+    runner = Runner([site("a")], [drill(observe)], 1, {"a": "not installed"}, places.append, finds_rate=True)
+    runner.run()
+    assert places == ["a · capacity", "a · stop · 1 of 1"]
+    assert runner.steps == 2
+    assert [each.rate_rps for each in runner.sites] == [200.0]
+
+
 def test_workers_are_demanded_in_words() -> None:
     assert site("a").demand_workers() == 2
     with pytest.raises(NotApplicable, match="no worker processes"):
