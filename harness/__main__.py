@@ -11,6 +11,7 @@ import typer
 
 from harness.cli import app
 from harness.cli.terminal import survive_readers
+from harness.host.files import telling_of_full_disks
 from harness.model.errors import HarnessError, UsageError
 from harness.text.plain import neutralise
 
@@ -29,7 +30,8 @@ def main() -> None:
     survive_readers()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        status = app(standalone_mode=False)
+        with telling_of_full_disks():
+            status = app(standalone_mode=False)
     except UsageError as error:
         status = _report_error(str(error), BAD_USAGE)
     except typer.TyperException as error:

@@ -93,8 +93,8 @@ class SerialClient(ABC, Generic[Sent]):
 
     def reopen(self) -> None:
         """Connect again, after the server closed the connection; raises `Failure`."""
-        self._account.reopened += 1
         self.open()
+        self._account.reopened += 1
 
     def _send(self, wire: bytes) -> Answer | Failure:
         """Write, and wait for the result that `_wake` is called with."""

@@ -232,5 +232,6 @@ def test_a_refused_connection_is_a_failure_to_connect() -> None:
         user.ask(GET)
         wait_until_lost(user.client)
         assert [kind(found) for found in user.ask(GET, GET)] == ["connect", "connect"]
+        assert user.connections == (1, 0, 0)
         with pytest.raises(Failure, match="connect"):
             user.client.open()

@@ -256,7 +256,7 @@ def test_a_task_that_never_ends_costs_its_own_candidate_alone(
         results = trial.run(replace(change(both, request_timeout_s=0.5), scenario=scenario))
     ill, well = results
     assert_accounted_for(results)
-    assert next(iter(ill.errors.by_kind)) == ("connect" if begins_at == 0 else "endless")
+    assert ("connect" if begins_at == 0 else "endless") in ill.errors.by_kind
     assert (ill.checked, len(ill.slices)) == (begins_at > 1, int(begins_at > 1))
     assert (well.errors.total, len(well.slices), well.checked) == (0, 2, True)
     assert well.requests > 0
@@ -297,7 +297,10 @@ def test_connections_that_were_closed_while_idle_are_opened_again_in_the_lead_in
     assert (closed.unanswered, other.connections.reopened) == (0, 0)
     # Those that are opened again before the first counted slice are only among the opened ones.
     assert closed.connections.opened >= 8 + closed.connections.reopened > 8
-    if rate_rps is None:  # in an open loop, users may be idle for longer than the server waits, also in their slice
+    if rate_rps is not None:  # users may be idle for longer than the server waits, also in their slice
+        # As many as were due; in a closed loop, 8 users with answers of 5 ms would send several times as many.
+        assert [each.requests for each in results] == pytest.approx([rate_rps * 1.2] * 2, abs=6)
+    else:
         assert closed.connections.reopened >= 8
         assert not [
             at_ns for at_ns in closing.accepted_ns for each in closed.slices if each.start_ns < at_ns < each.end_ns
