@@ -92,9 +92,9 @@ def _explain(family: str, seen: Seen) -> Words:
         return Words("bad", "server ends", f"The overload ended it: {'; '.join(seen.facts)}.", option)
     declined = asked.details.get(_DECLINED, 0)
     share = percent(asked.right / max(1, asked.all))
-    waited = f", one in a hundred of them after {seconds(p99.median / 1000)} or more" if p99 else ""
+    waited = f"; one in a hundred of them after {seconds(p99.median / 1000)} or more" if p99 else ""
     said = [
-        f"At twice its capacity of {count(capacity.median)} requests/s it answered {share}{waited}.",
+        f"At twice its capacity of {count(capacity.median)} requests/s it answered {share}, where half is possible{waited}.",
         *([f"{percent(declined / asked.all)} were told 503 at once."] if declined else []),
         *([f"{percent(asked.unanswered / asked.all)} got no answer within 5 s."] if asked.unanswered else []),
         *([f"{percent(asked.refused / asked.all)} were refused."] if asked.refused else []),
@@ -104,7 +104,7 @@ def _explain(family: str, seen: Seen) -> Words:
         said.append(f"{AFTER_S:g} s later it was not as before: one peak is enough to keep users waiting.")
         return Words("bad", "not normal after", " ".join(said), option)
     said.append(f"Afterwards it was as before within {seconds(normal.median)}.")
-    cell = f"{share}, {seconds(normal.median)}"
+    cell = f"{share} answered"
     if answered.median < HALF * capacity.median:
         said.append("It works for clients that have left: less than half of its capacity is of use to anybody.")
         return Words("bad", cell, " ".join(said), option)
