@@ -91,10 +91,11 @@ def _explain(family: str, seen: Seen) -> Words:
     if seen.facts or capacity is None or answered is None:
         return Words("bad", "server ends", f"The overload ended it: {'; '.join(seen.facts)}.", option)
     declined = asked.details.get(_DECLINED, 0)
+    rate = count(capacity.median)
     share = percent(asked.right / max(1, asked.all))
     waited = f"; one in a hundred of them after {seconds(p99.median / 1000)} or more" if p99 else ""
     said = [
-        f"At twice its capacity of {count(capacity.median)} requests/s it answered {share}, where half is possible{waited}.",
+        f"At twice its capacity of {rate} requests/s it answered {share}, where half is possible{waited}.",
         *([f"{percent(declined / asked.all)} were told 503 at once."] if declined else []),
         *([f"{percent(asked.unanswered / asked.all)} got no answer within 5 s."] if asked.unanswered else []),
         *([f"{percent(asked.refused / asked.all)} were refused."] if asked.refused else []),

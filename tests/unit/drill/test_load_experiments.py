@@ -66,7 +66,7 @@ CASES: list[tuple[Drill, Observation, Grade, str, str]] = [
         Observation((Tally(OVERLOAD, right=60, unanswered=40),), flood()),
         "fair",
         "60 % answered",
-        "answered 60 %, where half is possible; one in a hundred of them after 4.00 s or more. 40 % got no answer within 5 s",
+        "answered 60 %, where half is possible; one in a hundred of them after 4.00 s or more. 40 % got no",
     ),
     (
         overload.DRILL,
