@@ -102,7 +102,8 @@ def test_an_interrupted_drill_keeps_what_was_seen_and_leaves_nothing_running(sho
     assert not run["whole"]
     kept = len(run["results"][0]["observations"])
     assert kept >= 1
-    assert (left := fault.left()) == "nothing"
+    left = fault.left()
+    assert left == "nothing"
     fault.report(
         name="Ctrl-C in a drill",
         happened=f"{kept} of 50 repetitions kept, exit status 130",
