@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from tests.command import HARNESS, harness
+from tests.fault_table import Fault
 
 SHOP = """
 import os
@@ -79,7 +80,7 @@ def test_a_killed_worker_is_replaced_and_what_the_app_answered_is_accounted_for(
     assert running_in(shop) == []
 
 
-def test_an_interrupted_drill_keeps_what_was_seen_and_leaves_nothing_running(shop: Path) -> None:
+def test_an_interrupted_drill_keeps_what_was_seen_and_leaves_nothing_running(shop: Path, fault: Fault) -> None:
     which = ("--servers", "daphne", "--drills", "graceful-stop", "--repeats", "50", "--rate", "50")
     process = subprocess.Popen(
         [*HARNESS, "drill", *which, *options(shop)],
@@ -87,7 +88,7 @@ def test_an_interrupted_drill_keeps_what_was_seen_and_leaves_nothing_running(sho
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**fault.environment, "PYTHONUNBUFFERED": "1"},
     )
     assert process.stdout is not None
     for line in process.stdout:
@@ -96,11 +97,20 @@ def test_an_interrupted_drill_keeps_what_was_seen_and_leaves_nothing_running(sho
     os.killpg(process.pid, signal.SIGINT)
     rest, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "Interrupted" in rest
+    [told] = [line for line in rest.splitlines() if line.startswith("Interrupted")]
     run = results_of(shop)
     assert not run["whole"]
-    assert len(run["results"][0]["observations"]) >= 1
-    assert running_in(shop) == []
+    kept = len(run["results"][0]["observations"])
+    assert kept >= 1
+    left = fault.left()
+    assert left == "nothing"
+    fault.report(
+        name="Ctrl-C in a drill",
+        happened=f"{kept} of 50 repetitions kept, exit status 130",
+        lost="the repetition under way",
+        left=left,
+        told=told,
+    )
 
 
 @pytest.mark.parametrize(
