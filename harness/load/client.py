@@ -24,6 +24,8 @@ class SerialClient(ABC, Generic[Sent]):
 
     def __init__(self, endpoint: Endpoint, account: Account) -> None:
         self.pending_since_ns = 0
+        self.reuses = True
+        """Over HTTP/1.1: is the connection used for another request, unless an answer says otherwise?"""
         self._endpoint = endpoint
         self._account = account
         self._transport: Transport | None = None

@@ -229,6 +229,8 @@ class Http1Client(SerialClient[Request]):
                 raise arrived
         if self._reader.began:
             self._learn(sent, arrived)
+        if not self.reuses:
+            self.close()
         return arrived
 
     def _came(self) -> str:
