@@ -9,7 +9,7 @@ ALL_INSTALLED := $(VENV)/.all-installed
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --no-header
 
-.PHONY: help install install-all bench bench-quick bench-full check report test test-long faults fuzz lint format lock clean
+.PHONY: help install install-all bench bench-quick bench-full check report test test-long faults soak fuzz lint format lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,10 @@ test-long: install-all ## Run the long end-to-end tests
 
 faults: install-all ## Inject every fault again, and print what happened, was lost, was left behind and was told (PAGE=FILE)
 	$(BIN)/python -m pytest -m fault --numprocesses 2 --dist load --fault-table $(if $(PAGE),--fault-page $(PAGE))
+
+SOAK ?= 30m
+soak: install ## Load uvicorn with 500 requests/s over 1,000 connections for half an hour (SOAK=5m), and print the slopes
+	$(BIN)/python benchmarks/soak.py --for $(SOAK)
 
 FUZZ_S ?= 60
 FUZZ := build/fuzz

@@ -32,7 +32,7 @@ MARKER = "HARNESS_FAULT"
 """An environment variable of every process that a test's command starts, and of theirs."""
 NARROWEST = 80
 HEADINGS = ("fault", "what happened", "lost", "left behind", "told how", "")
-RATIOS = (3, 3, 2, 2, 5, None)
+RATIOS = (6, 6, 5, 4, 10, None)
 """How much of the width each column gets; the last has its own."""
 INTRODUCTION = """# Faults
 

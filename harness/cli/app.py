@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.model.errors import HarnessError
 from harness.plan.settings import list_options, read_settings
+from harness.text.secrets import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +33,13 @@ app = typer.Typer(
 )
 
 
+def find_secrets(settings: Settings) -> Secrets:
+    """What of the settings is not to be printed: the values of `--env` and `--header`."""
+    variables = {name: value for name, _, value in (each.partition("=") for each in settings.env)}
+    headers = [(name.lower(), value) for name, _, value in (each.partition(":") for each in settings.header)]
+    return Secrets(variables, headers)
+
+
 def _annotate(option: Option) -> object:
     if option.flag:
         name = f"--{option.key.replace('_', '-')}"
@@ -43,7 +52,12 @@ def with_settings(run: Callable[[Settings], None]) -> Callable[..., None]:
     """Make a command with one option per setting; `run` gets the settings from options, file and defaults."""
 
     def command(config_file: Path | None, **given: str | bool | list[str] | None) -> None:
-        run(read_settings(given, Path.cwd(), config_file))
+        settings = read_settings(given, Path.cwd(), config_file)
+        try:
+            run(settings)
+        except HarnessError as error:
+            error.args = (find_secrets(settings).mask(str(error)),)
+            raise
 
     parameters = [
         inspect.Parameter(

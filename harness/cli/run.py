@@ -15,7 +15,7 @@ from harness.analysis import summarise
 from harness.analysis.conditions import find_resume_mismatches
 from harness.analysis.summarise import RANKED_FROM_ROUNDS
 from harness.catalog import listing
-from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, with_settings
+from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, find_secrets, with_settings
 from harness.cli.terminal import Screen, find_loss
 from harness.model.errors import StorageError, UsageError
 from harness.plan.schedule import make_plan
@@ -46,17 +46,21 @@ def measure(settings: Settings) -> None:
     screen = Screen()
     before = RunDirectory(Path(settings.resume)).read_info() if settings.resume else None
     placement = place_processes(settings)
-    selection = select(settings if before is None else replace(settings, seed=before.conditions.seed), screen.say)
+    asked = settings if before is None else replace(settings, seed=before.conditions.seed)
+    secrets = find_secrets(settings)
+    selection = select(asked, lambda text: screen.say(secrets.mask(text)))
     plan = make_plan(selection)
     screen.plan(plan, selection)
     info = dataclasses.replace(describe(selection, placement), planned=plan.cases)
+    if kept_out := info.environment.kept_out:
+        screen.say(f"No effect on servers and load: {', '.join(kept_out)}; see --server-args and --env")
     if before is None:
         directory = RunDirectory.create(Path(settings.out), info.id, private=is_private(selection))
-        info = dataclasses.replace(info, id=directory.path.name)
+        run_id = directory.path.name
+        info = dataclasses.replace(info, id=run_id, given=digest_values(selection, run_id))
     else:
         directory = RunDirectory(Path(settings.resume or ""))
-        given = digest_values(selection, before.id)
-        _check_resumable(before, dataclasses.replace(info, given=given))
+        _check_resumable(before, dataclasses.replace(info, given=digest_values(selection, before.id)))
         info = before
     with directory.lock():
         if before is None:
@@ -104,7 +108,8 @@ def plan_(settings: Settings) -> None:
     """
     screen = Screen()
     place_processes(settings)
-    selection = select(settings, screen.say, make=False)
+    secrets = find_secrets(settings)
+    selection = select(settings, lambda text: screen.say(secrets.mask(text)), make=False)
     screen.plan(make_plan(selection), selection, every_start=True)
 
 

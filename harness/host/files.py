@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 READ_BYTES = 2_000_000_000
 """No file of a run is larger."""
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 _CREATE = os.O_WRONLY | os.O_CREAT
 _READ_WRITE, _ALL = 0o666, 0o777
 
@@ -39,6 +42,18 @@ def storing(path: Path) -> Iterator[None]:
         removed = isinstance(error, FileNotFoundError) and not path.parent.exists()
         found = "its folder removed" if removed else f"{error.strerror}"
         raise StorageError(f"expected to write {path}, found {found}") from error
+
+
+@contextmanager
+def telling_of_full_disks() -> Iterator[None]:
+    """Turn an `OSError` in the block that means a full disk into a `StorageError`: temporary files need room too."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        where = error.filename or tempfile.gettempdir()
+        raise StorageError(f"expected to write {where}, found {error.strerror}") from error
 
 
 def open_new(path: Path, *, append: bool = False) -> BinaryIO:

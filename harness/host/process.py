@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 import psutil
 
-from harness.host import guard, logs
+from harness.host import guard, inherited, logs
 from harness.host.cpus import running_on
 from harness.host.readiness import Readiness
 from harness.model.errors import ServerError
@@ -34,10 +34,6 @@ GRACE_S = 5.0
 _CLIENT_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _ABOVE_SERVICES = 10_000
 _PORT_TRIES = 20
-
-_OPTIONS = ("WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "ASGI_THREADS")
-_OPTION_PREFIXES = ("UVICORN_", "GRANIAN_", "HYPERCORN_", "GUNICORN_")
-"""Environment variables that would change a server's options; only its command line shall set them."""
 
 
 @dataclass(frozen=True)
@@ -281,20 +277,14 @@ def _spawn(
             raise ServerError(f"expected {argv[0]} to start in {directory}, found {error}; is it installed?") from error
 
 
-def server_environment(inherited: Mapping[str, str], app: App, directory: Path, token: str) -> dict[str, str]:
-    """The environment of a server's processes: the inherited one with the app's variables, and without options."""
-    kept = {
-        name: value
-        for name, value in inherited.items()
-        if name not in _OPTIONS and not name.startswith(_OPTION_PREFIXES)
-    }
-    path = [str(directory), *map(str, app.imports_from), *filter(None, [inherited.get("PYTHONPATH")])]
+def server_environment(variables: Mapping[str, str], app: App, directory: Path, token: str) -> dict[str, str]:
+    """The environment of a server's processes: what of these variables is kept, and the app's."""
+    kept = {**inherited.clean(variables), "PYTHONUNBUFFERED": "1", **app.environment}
+    path = [str(directory), *map(str, app.imports_from), *filter(None, [kept.get("PYTHONPATH")])]
     return {
         **kept,
         "PYTHONPATH": os.pathsep.join(path),
-        "PYTHONUNBUFFERED": "1",
         "SPT_NOENV": "1",  # else setproctitle overwrites /proc/PID/environ, which has the token
-        **app.environment,
         guard.VARIABLE: token,
     }
 

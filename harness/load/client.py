@@ -24,6 +24,8 @@ class SerialClient(ABC, Generic[Sent]):
 
     def __init__(self, endpoint: Endpoint, account: Account) -> None:
         self.pending_since_ns = 0
+        self.reuses = True
+        """Over HTTP/1.1: is the connection used for another request, unless an answer says otherwise?"""
         self._endpoint = endpoint
         self._account = account
         self._transport: Transport | None = None
@@ -93,8 +95,8 @@ class SerialClient(ABC, Generic[Sent]):
 
     def reopen(self) -> None:
         """Connect again, after the server closed the connection; raises `Failure`."""
-        self._account.reopened += 1
         self.open()
+        self._account.reopened += 1
 
     def _send(self, wire: bytes) -> Answer | Failure:
         """Write, and wait for the result that `_wake` is called with."""

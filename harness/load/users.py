@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 _TURN_NS = 20_000_000
 """How long a user runs its tasks before it returns to Locust, which may stop it."""
+_CLOSE_WAIT_S = 0.01
+"""How soon after an answer a server that keeps no connection has closed it."""
 _FAILED_PAUSE_S = 0.01
 """The pause after a failure, so that a stopped server does not cause millions of failures."""
 
@@ -91,12 +93,14 @@ class _Scenario(User):
             if leader:
                 with stage.verifying:
                     self._verify()
+                    gevent.sleep(_CLOSE_WAIT_S)
         finally:
             # A task may end its user, for whom the others do not wait.
             if leader:
                 lane.keeps_connections = self.client.is_open
                 lane.right = lane.right and lane.account.failed == 0
                 lane.verified.set()
+            self.client.reuses = lane.keeps_connections
             lane.ready += 1
 
     def _verify(self) -> None:

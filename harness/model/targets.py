@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.model.protocols import EventLoop, Interface, Protocol
@@ -94,6 +94,14 @@ class Server:
     """Interpreter of the environment made for this version, `granian@2.8.6`; None means the interpreter of the run."""
     version: str | None = None
     """The server's version in that environment."""
+    arguments: tuple[str, ...] = ()
+    """What `--server-args` adds to the end of the command line; `command` includes it."""
+
+    def with_arguments(self, arguments: Sequence[str]) -> Server:
+        """The same server with further arguments at the end of its command line."""
+        command = self.command
+        every = (*self.arguments, *arguments)
+        return replace(self, command=lambda launch: [*command(launch), *arguments], arguments=every)
 
     def target(self, app: App) -> str | None:
         """The callable of `app` that this server can serve; None if the app has none for its interface."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
+import shlex
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +16,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from harness.catalog import listing, packages
 from harness.catalog.user_app import FACTORY
-from harness.host import facts
+from harness.host import facts, inherited
 from harness.model.results import Environment, RunInfo
 from harness.model.targets import App, Server
-from harness.run.masking import digest_values
 from harness.text.secrets import mask_argv
 
 if TYPE_CHECKING:
@@ -37,9 +39,8 @@ def describe(selection: Selection, placement: Placement) -> RunInfo:
     interpreters = {entry.name: _interpreter(entry, selection) for entry in selection.servers}
     others = {name: packages.installed(python) for name, python in interpreters.items() if python != sys.executable}
     machine = facts.read_machine(look_s=LOOK_S)
-    run_id = f"{now:%Y-%m-%dT%H-%M-%S}-{selection.conditions.seed}"
     return RunInfo(
-        id=run_id,
+        id=f"{now:%Y-%m-%dT%H-%M-%S}-{selection.conditions.seed}",
         started_at=now.isoformat(timespec="seconds"),
         argv=mask_argv(sys.argv),
         environment=replace(
@@ -54,11 +55,14 @@ def describe(selection: Selection, placement: Placement) -> RunInfo:
             other_packages=others,
             interpreters=_known(interpreters, packages.interpreter),
             app_commit=_app_commit(selection.apps),
+            server_args={each.name: shlex.join(each.arguments) for each in selection.servers if each.arguments},
+            kept_out=inherited.list_kept_out(
+                os.environ, {Path.cwd(), *(app.runs_in or app.directory for app in selection.apps)}
+            ),
         ),
         baseline=selection.baseline,
         conditions=selection.conditions,
         sources=_digest_sources(selection),
-        given=digest_values(selection, run_id),
     )
 
 
@@ -87,7 +91,8 @@ def _digest(paths: Iterable[Path]) -> str:
     found = hashlib.blake2b(digest_size=8)
     for path in paths:
         found.update(path.name.encode())
-        found.update(path.read_bytes())
+        with suppress(OSError):  # a link to nowhere
+            found.update(path.read_bytes())
     return found.hexdigest()
 
 

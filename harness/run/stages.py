@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.host import certificates, guard
+from harness.host.files import telling_of_full_disks
 from harness.model.errors import StorageError
 from harness.run import feedback
 from harness.run.calibration.ceiling import Generator, measure_ceilings
@@ -52,7 +53,8 @@ def measure(
         launcher = Launcher(selection, placement, token, tls, journal)
         measurer = Measurer(selection, info, placement, fork_server, tls, journal)
         try:
-            _carry_out(selection, plan, Rounds(launcher, measurer, journal), journal)
+            with telling_of_full_disks():
+                _carry_out(selection, plan, Rounds(launcher, measurer, journal), journal)
             directory.write_info(replace(info, complete=True))
         except StorageError:
             journal.save(info)

@@ -232,5 +232,13 @@ def test_a_refused_connection_is_a_failure_to_connect() -> None:
         user.ask(GET)
         wait_until_lost(user.client)
         assert [kind(found) for found in user.ask(GET, GET)] == ["connect", "connect"]
+        assert user.connections == (1, 0, 0)
         with pytest.raises(Failure, match="connect"):
             user.client.open()
+
+
+def test_a_client_that_does_not_reuse_connections_opens_one_for_each_request() -> None:
+    with scripted(*[answers(HELLO)] * 3) as address, user_of(address) as user:
+        user.client.reuses = False
+        assert [kind(found) for found in user.ask(GET, GET, GET)] == [200] * 3
+        assert user.connections == (3, 2, 0)

@@ -48,7 +48,7 @@ def test_a_server_that_leaves_in_the_middle_of_an_upload_is_noticed(end: Script)
         end(connection)
 
     with scripted(script) as address, user_of(address) as user:
-        assert [kind(found) for found in user.ask(post("/", MEGABYTES, "text/plain"))] == ["closed"]
+        assert [kind(found) for found in user.ask(post("/", MEGABYTES, "text/plain"))] == ["reset"]
 
 
 @pytest.mark.parametrize("end", [lambda _: None, Connection.reset], ids=["closed", "reset"])
@@ -75,4 +75,4 @@ def test_an_upload_cut_off_by_a_reset_is_no_answer_that_ends_with_the_connection
         connection.reset()
 
     with scripted(script) as address, user_of(address) as user:
-        assert [kind(found) for found in user.ask(post("/", MEGABYTES, "text/plain"))] == ["closed"]
+        assert [kind(found) for found in user.ask(post("/", MEGABYTES, "text/plain"))] == ["reset"]

@@ -68,7 +68,7 @@ def test_with_tls_an_answer_may_end_with_the_connection_only_after_close_notify(
     cut_off = then_closes(HEAD + b"\r\nhello")
     scripts = [in_order, cut_off, in_order]
     with scripted(*scripts, context=tls.context("http/1.1")) as address, user_of(address, tls.authority) as user:
-        assert [kind(found) for found in user.ask(hello(), hello(), hello())] == [200, "closed", 200]
+        assert [kind(found) for found in user.ask(hello(), hello(), hello())] == [200, "reset", 200]
 
 
 def test_a_tls_connection_closed_while_idle_is_opened_again(tls: Tls) -> None:
@@ -111,7 +111,7 @@ def test_a_broken_tls_record_ends_the_request(tls: Tls) -> None:
     with scripted(script, context=tls.context("http/1.1")) as address, user_of(address, tls.authority) as user:
         (found,) = user.ask(hello())
         assert isinstance(found, Failure)
-        assert (found.kind, found.detail[:4]) == ("closed", "TLS:")
+        assert (found.kind, found.detail[:4]) == ("reset", "TLS:")
 
 
 def test_what_speaks_no_tls_or_is_not_trusted_is_a_failure_to_connect(tls: Tls, tmp_path: Path) -> None:

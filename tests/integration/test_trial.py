@@ -228,7 +228,7 @@ class Endless(HttpScenario):
     sent = 0
 
     def on_start(self):
-        if self._lane.host == {url!r} and {begins_at} == 0:
+        if self.lane.host == {url!r} and {begins_at} == 0:
             gevent.sleep(1_000)
         super().on_start()
 
@@ -236,7 +236,7 @@ class Endless(HttpScenario):
     def read(self):
         self.send(self.hello)
         self.sent += 1
-        if self._lane.host == {url!r} and self.sent >= {begins_at}:
+        if self.lane.host == {url!r} and self.sent >= {begins_at}:
             gevent.sleep(1_000)
 """
 
@@ -256,7 +256,7 @@ def test_a_task_that_never_ends_costs_its_own_candidate_alone(
         results = trial.run(replace(change(both, request_timeout_s=0.5), scenario=scenario))
     ill, well = results
     assert_accounted_for(results)
-    assert next(iter(ill.errors.by_kind)) == ("connect" if begins_at == 0 else "endless")
+    assert ("connect" if begins_at == 0 else "endless") in ill.errors.by_kind
     assert (ill.checked, len(ill.slices)) == (begins_at > 1, int(begins_at > 1))
     assert (well.errors.total, len(well.slices), well.checked) == (0, 2, True)
     assert well.requests > 0
@@ -293,11 +293,17 @@ def test_connections_that_were_closed_while_idle_are_opened_again_in_the_lead_in
         results = trial.run(change(both, duration_s=1.2, slice_s=0.4))
     assert_accounted_for(results)
     closed, other = results
-    assert (closed.errors.examples, other.errors.examples) == ({}, {})
+    # The test's server loses a request that arrives as its time-out of an idle connection fires, and so do real ones.
+    crossed = closed.errors.by_kind.get("reset", 0) if rate_rps is not None else 0
+    assert (closed.errors.total, other.errors.total) == (crossed, 0)
+    assert crossed <= 3
     assert (closed.unanswered, other.connections.reopened) == (0, 0)
     # Those that are opened again before the first counted slice are only among the opened ones.
     assert closed.connections.opened >= 8 + closed.connections.reopened > 8
-    if rate_rps is None:  # in an open loop, users may be idle for longer than the server waits, also in their slice
+    if rate_rps is not None:  # users may be idle for longer than the server waits, also in their slice
+        # As many as were due; in a closed loop, 8 users with answers of 5 ms would send several times as many.
+        assert [each.requests for each in results] == pytest.approx([rate_rps * 1.2] * 2, abs=6)
+    else:
         assert closed.connections.reopened >= 8
         assert not [
             at_ns for at_ns in closing.accepted_ns for each in closed.slices if each.start_ns < at_ns < each.end_ns
@@ -389,24 +395,31 @@ def end(runner, **_):
     ("end", "told"),
     [
         ("os.kill(os.getpid(), 9)", r"found that process \d+ was killed by SIGKILL, perhaps for lack of memory$"),
-        ("raise SystemExit('no such luck')", r"found that process \d+ ended with status 1; it said: no such luck$"),
+        ("raise SystemExit('no such luck')", r"found that process \d+ ended with status \d; it said: no such luck$"),
         ("os._exit(3)", r"found that process \d+ ended with status 3$"),
     ],
 )
 def test_a_process_that_ends_before_all_are_ready_ends_the_trial_at_once(
-    end: str, told: str, order: trial.Order, tmp_path: Path
+    end: str, told: str, order: trial.Order, tmp_path: Path, fault: Fault
 ) -> None:
     mark, scenario = tmp_path / "mark", tmp_path / "ending.py"
     mark.touch()
     scenario.write_text(ENDING.format(mark=str(mark), end=end))
     began_s = time.monotonic()
-    with pytest.raises(LoadError, match=told):
+    with pytest.raises(LoadError, match=told) as caught:
         trial.run(replace(order, processes=2, scenario=scenario))
     # Long before Locust gives up waiting for its worker.
     assert time.monotonic() - began_s < 15
+    fault.report(
+        name=f"one of two load processes ends before all are ready: {end}",
+        happened="the measurement has failed at once",
+        lost="nothing that was measured",
+        left="nothing",  # as the fixture of its token asserts
+        told=str(caught.value),
+    )
 
 
-def test_trials_at_the_same_time_keep_their_processes_apart(order: trial.Order, load_token: str) -> None:
+def test_trials_at_the_same_time_keep_their_processes_apart(order: trial.Order, load_token: str, fault: Fault) -> None:
     with answering(lambda _: 0.02) as one, answering(lambda _: 0.02) as other, ForkServer(load_token) as second:
         orders = [replace(beside(order, server, users=4), processes=2) for server in (one, other)]
         orders[1] = replace(orders[1], fork_server=second, log=order.log.with_name("other.log"))
@@ -416,11 +429,18 @@ def test_trials_at_the_same_time_keep_their_processes_apart(order: trial.Order, 
         assert_accounted_for([result])
         assert result.errors.examples == {}
         assert (result.connections.opened, len(server.accepted_ns)) == (4, 4)
+    fault.report(
+        name="two runs at once with --load-processes 2",
+        happened="each had its own users and answers",
+        lost="nothing",
+        left="nothing",
+        told="nothing to tell",
+    )
 
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_process_that_uses_too_much_memory_is_ended_and_told(
-    processes: int, order: trial.Order, tmp_path: Path
+    processes: int, order: trial.Order, tmp_path: Path, fault: Fault
 ) -> None:
     scenario = tmp_path / "greedy.py"
     scenario.write_text(
@@ -439,8 +459,15 @@ class Greedy(Plaintext):
     )
     greedy = replace(order, scenario=scenario, memory_bytes=256 << 20, processes=processes)
     told = r"^expected load processes that use at most 256 MiB of memory \(--load-memory\), found that process \d+ used"
-    with pytest.raises(LoadError, match=told):
+    with pytest.raises(LoadError, match=told) as caught:
         trial.run(change(greedy, duration_s=60.0, slice_s=20.0))
+    fault.report(
+        name=f"a Locust file fills the memory of {'a load process' if processes == 1 else 'two load processes'}",
+        happened="the load was ended, and the measurement has failed",
+        lost="the results of this measurement",
+        left="nothing",
+        told=str(caught.value),
+    )
 
 
 TAKES = """from locust import events, task

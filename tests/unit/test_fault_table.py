@@ -83,7 +83,7 @@ def test_the_table_is_no_wider_than_the_terminal(width: int) -> None:
     cells = ["a fault with a name of some length", *["what was seen of it, in words " * 3] * 4]
     lines = draw([Row(*cells), Row(*cells, "BAD")], width).splitlines()
     assert max(map(len, lines)) <= width
-    assert lines[0].split() == ["fault", "what", "happened", "lost", "left", "behind", "told", "how"]
+    assert {"fault", "happened", "lost", "behind", "told"} <= set(" ".join(lines[:2]).split())
     assert [line[-4:] for line in lines if line.endswith(("good", " BAD"))] == ["good", " BAD"]
 
 

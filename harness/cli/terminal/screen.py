@@ -200,8 +200,8 @@ class Screen:
                     places.setdefault(reason, {}).setdefault(section.title, []).append(f"{summary.name}{at}")
         for reason, own in places.items():
             names = join(list(dict.fromkeys(name for several in own.values() for name in several)))
-            where = next(iter(own)) if len(own) == 1 else f"{len(own)} of {len(sections)} comparisons"
-            self.say(f"{names} on {where}: {reason}" if len(sections) > 1 else f"{names}: {reason}")
+            where = f"on {next(iter(own))}" if len(own) == 1 else f"in {len(own)} of {len(sections)} comparisons"
+            self.say(f"{names} {where}: {reason}" if len(sections) > 1 else f"{names}: {reason}")
 
     def catalogue(
         self,

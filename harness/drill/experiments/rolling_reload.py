@@ -21,8 +21,8 @@ _RELOADS = {
     "hypercorn": "no option: SIGHUP ends all workers before new ones start; start a second server beside it instead",
     "granian": "--respawn-interval S (3.5): for so long old and new worker run side by side",
     "anycorn": "no option is known",
-    "pyuwsgi": "no option: pyuwsgi starts itself again by the interpreter outside its virtual environment, which lacks it; "
-    "install it there, or use the program uwsgi",
+    "pyuwsgi": "no option: pyuwsgi starts itself again by the interpreter outside its virtual environment; install it "
+    "there, or use the program uwsgi",
 }
 """The servers that reload on SIGHUP, each with the option that matters."""
 

@@ -199,7 +199,7 @@ def test_what_holds_for_several_tables_is_printed_once_with_their_number(capsys:
     )
     text = said(capsys, lambda screen: screen.ranking(run, several)).splitlines()
     (reason,) = next(each.reasons for each in found.summaries if each.verdict == "unsupported")
-    assert [line for line in text if reason in line] == [f"uvicorn on 3 of 3 comparisons: {reason}"]
+    assert [line for line in text if reason in line] == [f"uvicorn in 3 of 3 comparisons: {reason}"]
     assert len([line for line in text if "so ratios are ratios to granian" in line]) == 1
 
 
