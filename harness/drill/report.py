@@ -6,8 +6,9 @@ import shlex
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -233,15 +234,27 @@ def encode(run: DrillRun) -> bytes:
 
 def write(run: DrillRun, directory: Path) -> Path:
     """Write `drill.json`, `drill.md`, `drill.html` and the chart into a folder; return the path of the HTML page."""
-    files.replace_file(directory / "drill.json", encode(run))
-    figure, svg = draw_chart(run), directory / "drill.svg"
+    figure = draw_chart(run)
+    charts = {}
     if figure is not None:
-        figure.savefig(svg, metadata={"Date": None})
-        figure.savefig(svg.with_suffix(".png"), dpi=PNG_DPI)
-    files.replace_file(directory / "drill.md", _render_markdown(run, svg.name if figure else "").encode())
-    page = directory / "drill.html"
-    files.replace_file(page, _render_html(run, svg.read_text(encoding="utf-8") if figure else "").encode())
-    return page
+        charts["drill.svg"] = _save(figure, format="svg", metadata={"Date": None})
+        charts["drill.png"] = _save(figure, format="png", dpi=PNG_DPI)
+    contents = {
+        "drill.json": encode(run),
+        **charts,
+        "drill.md": _render_markdown(run, next(iter(charts), "")).encode(),
+        "drill.html": _render_html(run, charts.get("drill.svg", b"").decode()).encode(),
+    }
+    for name, content in contents.items():
+        files.replace_file(directory / name, content)
+    return directory / "drill.html"
+
+
+def _save(figure: Picture, **options: Any) -> bytes:
+    """The file of the chart."""
+    file = BytesIO()
+    figure.savefig(file, **options)
+    return file.getvalue()
 
 
 def draw_chart(run: DrillRun) -> Picture | None:

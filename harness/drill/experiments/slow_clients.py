@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SLOW_CLIENTS = 500
 LOAD_S = 5.0
 """Honest users are measured for so long."""
+TRIES, LATE_MS = 3, 50.0
+"""They are measured again, so often at most, if the client itself was later than this: the machine was busy."""
 BODY_BYTES = 100_000
 """A body that drips in for a day."""
 PAUSE_MS, TIMES = 100.0, 3.0
@@ -65,10 +67,15 @@ def _run(site: Site) -> Observation:
 
 
 def _measure(served: Served) -> tuple[float | None, Tally]:
-    """The p99 of honest users, and how their requests ended."""
-    with served.load() as traffic:
-        time.sleep(LOAD_S)
-    return percentile_ms(traffic.exchanges, 99), Tally.of(_REQUESTS, traffic.exchanges)
+    """The p99 of honest users, and how their requests ended, those of all tries."""
+    tallies = []
+    for _ in range(TRIES):
+        with served.load() as traffic:
+            time.sleep(LOAD_S)
+        tallies.append(Tally.of(_REQUESTS, traffic.exchanges))
+        if traffic.lag_ms <= LATE_MS:
+            break
+    return percentile_ms(traffic.exchanges, 99), Tally.total(_REQUESTS, tallies)
 
 
 def _explain(family: str, seen: Seen) -> Words:
