@@ -182,7 +182,7 @@ class Served:
             yield crowd
 
     def signal(self, number: signal.Signals, pid: int | None = None) -> int:
-        """Send a signal to a process, the first one if none is given; return the time, as of `load.now_ns`."""
+        """Send a signal to a process, the first one if none is given; return the time, as in `Exchange`."""
         at_ns = time.monotonic_ns()
         with suppress(ProcessLookupError):
             os.kill(self.running.pid if pid is None else pid, number)
