@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
+import subprocess
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
@@ -69,14 +69,12 @@ def sending(
             raise LoadError(f"expected right answers before the load, found {child.last_words()}")
         traffic = Traffic()
         yield traffic
-        output, _ = child.process.communicate(timeout=timeout_s + _END_S)
+        try:
+            output, _ = child.process.communicate(timeout=timeout_s + _END_S)
+        except subprocess.TimeoutExpired:
+            raise LoadError(f"expected the client to end within {timeout_s + _END_S:g} s, found it busy") from None
         if child.process.returncode:
             raise LoadError(f"expected a record of the load, found {child.last_words()}")
         found = json.loads(output)
         traffic.lag_ms = found["lag_ms"]
         traffic.exchanges += [Exchange(*each) for each in found["exchanges"]]
-
-
-def now_ns() -> int:
-    """The clock of `Exchange`."""
-    return time.monotonic_ns()

@@ -17,7 +17,7 @@ from harness.drill.model import ENDS, Drill, Entry, Figure, Grade, Outcome, Unit
 from harness.drill.words import FORMS, seconds
 from harness.host import files
 from harness.text import markdown
-from harness.text.numbers import NOTHING, percent, plural
+from harness.text.numbers import NOTHING, join, percent, plural
 from harness.text.templates import embed_svg, read_template
 
 if TYPE_CHECKING:
@@ -195,10 +195,15 @@ LATE_MS = 100.0
 
 def explain_lag(run: DrillRun) -> str:
     """Where the client itself was late, what to think of the numbers; else empty."""
-    late = max((each.lag_ms for entry in run.results for each in entry.observations), default=0.0)
-    if late <= LATE_MS:
+    late = {
+        f"{entry.drill} of {entry.server}": seconds(most / 1000)
+        for entry in run.results
+        if (most := max((each.lag_ms for each in entry.observations), default=0.0)) > LATE_MS
+    }
+    if not late:
         return ""
-    return f"The client was up to {seconds(late / 1000)} late: the machine was busy, and times are too long by as much."
+    where = join([f"{by} in {place}" for place, by in late.items()])
+    return f"The client itself was late, up to {where}: it was busy or the machine was, and times there are too long."
 
 
 def explain_intervals(run: DrillRun) -> str:

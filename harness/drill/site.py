@@ -105,8 +105,11 @@ class Site:
 
     @property
     def slow_requests(self) -> Requests | None:
-        """Requests that take long; None if the app has none that are known."""
-        if self.slow_path is None:
+        """Requests that take long; None if the app has none that are known.
+
+        WSGI servers get none: with a few workers or threads that serve one request each they would be overloaded.
+        """
+        if self.slow_path is None or self.server.interface == "wsgi":
             return None
         return replace(self.requests, name="slow requests", path=self.slow_path, rate_rps=SLOW_RPS, body=None)
 
@@ -118,7 +121,7 @@ class Site:
     @property
     def settle_s(self) -> float:
         """Load before something is done to the server: as long as the slowest request, and longer."""
-        return SETTLE_S + (1.0 if self.slow_path else 0.0)
+        return SETTLE_S + (1.0 if self.slow_requests else 0.0)
 
     def head(self, path: str, *lines: str, method: str = "GET") -> bytes:
         """The head of a request with the app's headers and these lines, up to the empty line."""
@@ -179,7 +182,7 @@ class Served:
             yield crowd
 
     def signal(self, number: signal.Signals, pid: int | None = None) -> int:
-        """Send a signal to a process, the first one if none is given; return the time, as of `load.now_ns`."""
+        """Send a signal to a process, the first one if none is given; return the time, as in `Exchange`."""
         at_ns = time.monotonic_ns()
         with suppress(ProcessLookupError):
             os.kill(self.running.pid if pid is None else pid, number)

@@ -278,7 +278,7 @@ def _spawn(
 
 
 def server_environment(variables: Mapping[str, str], app: App, directory: Path, token: str) -> dict[str, str]:
-    """The environment of a server's processes: the inherited one with the app's variables, and without options."""
+    """The environment of a server's processes: what of these variables is kept, and the app's."""
     kept = {**inherited.clean(variables), "PYTHONUNBUFFERED": "1", **app.environment}
     path = [str(directory), *map(str, app.imports_from), *filter(None, [kept.get("PYTHONPATH")])]
     return {

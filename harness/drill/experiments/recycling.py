@@ -23,7 +23,7 @@ _RECYCLES = {
     "hypercorn": ("--max-requests", _AFTER),
     "anycorn": ("--max-requests", _AFTER),
     "granian": ("--workers-lifetime", "60"),
-    "uwsgi": ("--max-requests", _AFTER),
+    "pyuwsgi": ("--max-requests", _AFTER),
 }
 _OPTIONS = {
     "uvicorn": "--timeout-worker-healthcheck S (5): the parent may wait so long for a worker that has just ended "
@@ -38,7 +38,7 @@ _OPTIONS = {
 def _run(site: Site) -> Observation:
     options = _RECYCLES.get(site.family)
     if options is None:
-        raise NotApplicable("no option to recycle")
+        raise NotApplicable("no option to recycle" if site.server.max_workers == 1 else "no option is known")
     workers = site.demand_workers()
     with site.serving(*options, workers=workers) as served:
         before = served.all_workers()

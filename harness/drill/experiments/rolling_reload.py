@@ -21,14 +21,15 @@ _RELOADS = {
     "hypercorn": "no option: SIGHUP ends all workers before new ones start; start a second server beside it instead",
     "granian": "--respawn-interval S (3.5): for so long old and new worker run side by side",
     "anycorn": "no option is known",
-    "uwsgi": "--lazy-apps and --chain-reloading start new workers one after the other",
+    "pyuwsgi": "no option: pyuwsgi starts itself again by the interpreter outside its virtual environment; install it "
+    "there, or use the program uwsgi",
 }
 """The servers that reload on SIGHUP, each with the option that matters."""
 
 
 def _run(site: Site) -> Observation:
     if site.family not in _RELOADS:
-        raise NotApplicable("no reload")
+        raise NotApplicable("no reload" if site.server.max_workers == 1 else "no reload is known")
     workers = site.demand_workers()
     with site.serving(workers=workers) as served:
         before = served.all_workers()

@@ -193,7 +193,7 @@ def test_files_have_everything(tmp_path: Path) -> None:
 
 def test_a_late_client_is_told() -> None:
     assert report.explain_lag(drill_run(seen(0.5))) == ""
-    assert "up to 250 ms late" in report.explain_lag(drill_run(seen(0.5, lag_ms=250.0)))
+    assert "up to 250 ms in stop of a: " in report.explain_lag(drill_run(seen(0.5, lag_ms=250.0)))
 
 
 @pytest.mark.parametrize(
