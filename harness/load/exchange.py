@@ -12,6 +12,9 @@ Headers = tuple[tuple[str, str], ...]
 _decode_json = JSONDecoder().decode
 _DETAIL_CHARACTERS = 500
 
+UNIQUE = "{unique}"
+"""Stands for a new value in each request (`harness/load/unique.py`)."""
+
 RESET = "reset"
 """The kind of failure of a request that was in flight when the server ended its connection or its stream."""
 
@@ -95,9 +98,15 @@ class Request(Exchange):
     status: int = 200
     expected_type: str | None = None
     """The media type of the answer, without parameters."""
+    varies: bool = field(default=False, init=False, repr=False)
+    """Is there a `{unique}` in its path, headers or body? Each request then has a new value there."""
+    pattern: tuple[bytes, Request] | None = field(default=None, repr=False)
+    """A value for `{unique}`, and the request with it, encoded."""
 
     def __post_init__(self) -> None:
         self.name = self.name or f"{self.method} {self.path}"
+        texts = (self.path, *(value for _, value in self.headers))
+        self.varies = UNIQUE.encode() in self.body or any(UNIQUE in each for each in texts)
 
     def addressed(self, authority: str) -> tuple[str, Headers]:
         """The Host to send (the request's Host header, else `authority`), and the other headers."""
