@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from json.decoder import JSONDecoder  # not `json`: while `locust -f scenarios/json.py` loads, that is the scenario
 from typing import Any, ClassVar
 
+from harness.model.unique import UNIQUE
+
 Headers = tuple[tuple[str, str], ...]
 
 _decode_json = JSONDecoder().decode
 _DETAIL_CHARACTERS = 500
-
-UNIQUE = "{unique}"
-"""Stands for a new value in each request (`harness/load/unique.py`)."""
 
 RESET = "reset"
 """The kind of failure of a request that was in flight when the server ended its connection or its stream."""

@@ -9,18 +9,17 @@ from dataclasses import replace
 from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
-from harness.load.exchange import UNIQUE
+from harness.model.unique import UNIQUE, UNIQUE_LETTERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from harness.load.exchange import Request
 
-_RANDOM, _COUNTED = 10, 6
-"""A value has so many random letters, then so many that count: 26 ** 10 makes it unlikely (1 : 2,800,000) that any two
+_COUNTED = 6
+_RANDOM = UNIQUE_LETTERS - _COUNTED
+"""A value has ten random letters, then six that count: 26 ** 10 makes it unlikely (1 : 2,800,000) that any two
 of 10,000 load processes draw the same, and a process sends 26 ** 6 = 309 million requests before it draws again."""
-LENGTH = _RANDOM + _COUNTED
-"""All values are this long, so that a request can be encoded once. They are letters, which most fields accept."""
 
 
 def _draw() -> Iterator[str]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from harness.load import http1, http2_messages, unique
 from harness.load.exchange import Request, get, post
+from harness.model.unique import UNIQUE_LETTERS
 
 ENCODERS: dict[str, Callable[[Request], bytes]] = {
     "h1": lambda request: http1.encode(request, "a"),
@@ -22,7 +23,7 @@ ENCODERS: dict[str, Callable[[Request], bytes]] = {
 def test_values_are_letters_of_one_length_and_never_the_same() -> None:
     values = [unique.draw_value() for _ in range(1000)]
     assert len(set(values)) == 1000
-    assert {len(each) for each in values} == {unique.LENGTH}
+    assert {len(each) for each in values} == {UNIQUE_LETTERS}
     assert all(each.isalpha() and each.islower() and each.isascii() for each in values)
 
 
@@ -58,7 +59,7 @@ def test_a_request_is_encoded_as_if_its_values_had_been_written(
     bodies = set()
     for _ in range(3):
         head, body = unique.encode(request, authority, ENCODERS[name])
-        value = body[: unique.LENGTH].decode()
+        value = body[:UNIQUE_LETTERS].decode()
         assert head == ENCODERS[name](unique.fill(request, value))
         assert body == value.encode() + after
         bodies.add(body)
