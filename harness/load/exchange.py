@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from json.decoder import JSONDecoder  # not `json`: while `locust -f scenarios/json.py` loads, that is the scenario
 from typing import Any, ClassVar
 
@@ -46,6 +47,25 @@ class Answer:
         return _decode_json(self.body.decode())
 
 
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """Stands for a body that is too long to be written into a scenario."""
+
+    length: int
+    """In bytes."""
+    sha256: str
+    """In hexadecimal digits (FIPS 180-4)."""
+
+    @classmethod
+    def of(cls, body: bytes) -> Digest:
+        """The digest of this body."""
+        return cls(len(body), sha256(body).hexdigest())
+
+    def fits(self, body: bytes) -> bool:
+        """Is it the digest of this body?"""
+        return len(body) == self.length and sha256(body).hexdigest() == self.sha256
+
+
 Check = Callable[[Answer], str | None]
 """A check that a scenario defines: returns None if the answer is right, else what is wrong with it."""
 
@@ -60,21 +80,25 @@ class Exchange:
 
     name: str = ""
     """The name it is counted under; requests with ids in their paths should share one."""
-    expected_body: bytes | None = None
+    expected_body: bytes | Digest | None = None
     check: Check | None = None
     encoded: bytes = field(default=b"", repr=False)
     encoded_for: str = field(default="", repr=False)
     """The authority in `encoded`, interned: candidates of a block have different addresses."""
     learned: bytes | None = field(default=None, repr=False)
     learned_answer: Answer | None = field(default=None, repr=False)
+    change: str | None = field(default=None, repr=False)
+    """A change of a body, which nobody has taken note of yet."""
 
     def verify(self, answer: Answer) -> None:
         """Raise `Failure` unless the answer is right."""
         expected = self.expected_body
         if expected is not None and answer.body != expected:
-            if len(answer.body) != len(expected):
-                raise Failure("length", f"expected {len(expected)} bytes, found {len(answer.body)}")
-            raise Failure("body", f"expected {excerpt(expected)}, found {excerpt(answer.body)}")
+            if not isinstance(expected, Digest):
+                raise _wrong_body(expected, answer.body)
+            if not expected.fits(answer.body):
+                raise _wrong_body(expected, answer.body)
+            self.expected_body = answer.body  # to compare is faster than to make a digest each time
         if self.check is not None and (problem := self._problem(answer)) is not None:
             raise Failure("check", problem)
 
@@ -97,6 +121,9 @@ class Request(Exchange):
     status: int = 200
     expected_type: str | None = None
     """The media type of the answer, without parameters."""
+    seen_body: bytes | Digest | None = None
+    """The body that the app gave when it was asked before. Another one is right too if it is of the same kind; that is
+    noted, and from then on it is the one to compare with."""
     varies: bool = field(default=False, init=False, repr=False)
     """Is there a `{unique}` in its path, headers or body? Each request then has a new value there."""
     pattern: tuple[bytes, Request] | None = field(default=None, repr=False)
@@ -120,7 +147,19 @@ class Request(Exchange):
             found = answer.header("content-type") or "none"
             if found.partition(";")[0].strip().lower() != self.expected_type:
                 raise Failure("content-type", f"expected {self.expected_type}, found {found}")
+        if self.seen_body is not None and answer.body != self.seen_body:
+            self._accept_change(self.seen_body, answer.body)
         Exchange.verify(self, answer)
+
+    def _accept_change(self, seen: bytes | Digest, body: bytes) -> None:
+        """Compare with this body from now on; raises `Failure` if it is of another kind than the one before."""
+        if not isinstance(seen, Digest):
+            if not _is_same_kind(seen, body):
+                raise _wrong_body(seen, body)
+            self.change = f"expected {excerpt(seen)}, found {excerpt(body)}"
+        elif not seen.fits(body):
+            self.change = f"expected {seen}, found {Digest.of(body)}"
+        self.seen_body = body
 
 
 @dataclass(eq=False, slots=True)
@@ -143,13 +182,39 @@ class Message(Exchange):
         Exchange.verify(self, answer)
 
 
+def _wrong_body(expected: bytes | Digest, found: bytes) -> Failure:
+    length = expected.length if isinstance(expected, Digest) else len(expected)
+    if len(found) != length:
+        return Failure("length", f"expected {length} bytes, found {len(found)}")
+    if isinstance(expected, Digest):
+        return Failure("body", f"expected {expected}, found {Digest.of(found)}")
+    return Failure("body", f"expected {excerpt(expected)}, found {excerpt(found)}")
+
+
+def _is_same_kind(seen: bytes, body: bytes) -> bool:
+    """May both be answers of one route at different times: neither or both empty, in JSON with the same keys?"""
+    if not (seen and body):
+        return seen == body
+    try:
+        before = _decode_json(seen.decode())
+    except ValueError:
+        return True
+    try:
+        now = _decode_json(body.decode())
+    except ValueError:
+        return False
+    if isinstance(before, dict) and isinstance(now, dict):
+        return before.keys() == now.keys()
+    return isinstance(now, list) == isinstance(before, list) and not isinstance(now, dict)
+
+
 def excerpt(data: bytes, limit: int = 80) -> str:
     """The beginning of a body, for messages."""
     return repr(data[:limit])[1:] + (" …" if len(data) > limit else "")
 
 
 def get(path: str, **expectation: Any) -> Request:
-    """A GET request; keywords are fields of `Request`: `status`, `expected_body`, `expected_type`, `check`, `name`."""
+    """A GET request; keywords are fields of `Request`, such as `status`, `expected_body`, `expected_type`, `check`."""
     return Request("GET", path, **expectation)
 
 
@@ -166,3 +231,16 @@ def put(path: str, body: bytes, content_type: str, **expectation: Any) -> Reques
 def delete(path: str, **expectation: Any) -> Request:
     """A DELETE request; keywords as for `get`."""
     return Request("DELETE", path, **expectation)
+
+
+def as_tasks(requests: Mapping[Request, int]) -> dict[Callable[[Any], None], int]:
+    """Make the `tasks` of an `HttpScenario`: each sends one request, as often as its weight says (0: never)."""
+    return {_make_task(request): weight for request, weight in requests.items()}
+
+
+def _make_task(request: Request) -> Callable[[Any], None]:
+    def send(user: Any) -> None:
+        user.send(request)
+
+    send.__name__ = request.name
+    return send

@@ -251,6 +251,6 @@ class Http1Client(SerialClient[Request]):
         reader, self._reader = self._reader, AnswerReader(self._endpoint.max_body_bytes)
         if not reader.reusable:
             self.close()
-        request.verify(answer)
+        self._verify(request, answer)
         if reader.reusable and reader.size_bytes <= _LEARN_AT_MOST_BYTES:
             request.learned, request.learned_answer = reader.raw, answer

@@ -62,7 +62,7 @@ def encode(message: Message) -> bytes:
 def _learn_expected(message: Message) -> None:
     """Predict the frame of the right answer, if its body is the only check; servers seldom fragment it."""
     body = message.expected_body
-    if body is not None and message.check is None:
+    if isinstance(body, bytes) and message.check is None:
         message.learned = frame_head(len(body), text=message.text, masked=False) + body
         message.learned_answer = Answer(0, _type(message.text), body)
 

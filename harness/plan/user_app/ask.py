@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
 from pathlib import Path
+from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any
 
 from harness.model.errors import UsageError
+from harness.model.unique import UNIQUE, UNIQUE_LETTERS
 from harness.plan.user_app.requests import OK, Recipe, Reply, describe_reply
 
 if TYPE_CHECKING:
@@ -43,7 +46,7 @@ def fetch_document(openapi: str | None, launch: Launch, given: Headers) -> dict[
 
     Raises `UsageError` if the app does not serve a document at the path that `--openapi` names.
     """
-    reply = _send(launch, Recipe("GET", openapi or OPENAPI, ""), given)
+    reply = send(launch, Recipe("GET", openapi or OPENAPI, ""), given)
     if isinstance(reply, str):
         problem = reply
     elif (document := _parse_document(reply.body) if reply.status in OK else None) is not None:
@@ -68,14 +71,17 @@ def _parse_document(text: bytes) -> dict[str, Any] | None:
 def send_requests(launch: Launch, recipes: Iterable[Recipe], given: Headers) -> dict[Recipe, Reply | str]:
     """Send each request once, those that write first; return the reply to each, or why there was none."""
     in_order = sorted(recipes, key=lambda each: not each.writes)
-    return {recipe: _send(launch, recipe, given) for recipe in in_order}
+    return {recipe: send(launch, recipe, given) for recipe in in_order}
 
 
-def _send(launch: Launch, recipe: Recipe, given: Headers) -> Reply | str:
+def send(launch: Launch, recipe: Recipe, given: Headers) -> Reply | str:
     """Send a request on a new connection; return the reply, or why there was none."""
     try:
         with closing(HTTPConnection(launch.host, launch.port, timeout=TIMEOUT_S)) as connection:
-            connection.request(recipe.method, recipe.path, recipe.body or None, dict((*recipe.headers, *given)))
+            value = "".join(secrets.choice(ascii_lowercase) for _ in range(UNIQUE_LETTERS))
+            path, body = recipe.path.replace(UNIQUE, value), recipe.body.replace(UNIQUE.encode(), value.encode())
+            headers = {name: text.replace(UNIQUE, value) for name, text in (*recipe.headers, *given)}
+            connection.request(recipe.method, path, body or None, headers)
             return _read_reply(connection.getresponse())
     except (OSError, HTTPException) as error:
         return f"gave no answer ({error!r})"

@@ -18,20 +18,19 @@ from harness.host import cpus, guard, process
 from harness.host.files import replace_file
 from harness.model.errors import ServerError, UsageError
 from harness.model.targets import HOST, Launch, Scenario
+from harness.model.unique import UNIQUE
 from harness.plan.user_app.ask import OPENAPI, fetch_document, read_document, send_requests
+from harness.plan.user_app.conflicts import find_unique, is_conflict
 from harness.plan.user_app.options import HTTP
+from harness.plan.user_app.rendering import add_checksum, is_edited, is_written_for, render_scenario
 from harness.plan.user_app.requests import (
     OK,
     LeftOut,
     Recipe,
     Reply,
-    add_checksum,
     derive_expectation,
     describe_reply,
-    is_edited,
-    is_written_for,
     make_recipes,
-    render_scenario,
 )
 
 if TYPE_CHECKING:
@@ -89,6 +88,7 @@ def write_scenario(
     replace_file(path, text.encode())
     twice = f"answered right twice, under {' and '.join(dict.fromkeys(asked.under))}"
     say(f"{_count(asked.kept)} found, {twice}; written to {path}, which you can edit and use as --locustfile")
+    _report_notes(asked, say)
     _report_left_out(asked.left_out, say)
     return listing.read_scenario(path)
 
@@ -160,18 +160,28 @@ def _ask_twice(stage: _Stage, servers: Sequence[Server]) -> Asked:
         first = send_requests(launch, found.recipes, given)
         since_s = time.monotonic()
     right = [recipe for recipe, reply in first.items() if isinstance(reply, Reply) and reply.status in OK]
-    if not right:
+    if not (right or any(map(is_conflict, first.values()))):
         raise _make_error(stage, entry, found, first)
     others = sorted((each for each in servers if each is not entry), key=lambda each: each.event_loop != "asyncio")
     time.sleep(max(0.0, since_s + APART_S - time.monotonic()))
     with _start_app(stage, [*others, entry]) as (other, launch):
-        send_requests(launch, [recipe for recipe in right if recipe.writes], given)
-        second = send_requests(launch, right, given)
-    expected = {recipe: _derive_expectation(first[recipe], second.get(recipe), other.name) for recipe in found.recipes}
+        writing = [recipe for recipe in right if recipe.writes]
+        send_requests(launch, writing, given)
+        second = send_requests(launch, writing, given)
+        refused = [recipe for recipe, reply in first.items() if is_conflict(second.get(recipe, reply))]
+        unique = find_unique(launch, refused, given)
+        second |= send_requests(launch, [recipe for recipe in right if not recipe.writes], given)
+    expected: dict[Recipe, dict[str, Any] | str] = {}
+    for recipe in found.recipes:
+        variant, reply = unique.get(recipe, (recipe, second.get(recipe)))
+        before = reply if reply is not None and recipe not in right else first[recipe]
+        expected[variant] = _derive_expectation(before, reply, other.name)
     kept = tuple((recipe, each) for recipe, each in expected.items() if not isinstance(each, str))
-    left_out = [LeftOut(recipe.name, each) for recipe, each in expected.items() if isinstance(each, str)]
+    left_out = [
+        _leave_out(recipe, each, second.get(recipe)) for recipe, each in expected.items() if isinstance(each, str)
+    ]
     if not kept:
-        raise _make_error(stage, other, found, second)
+        raise _make_error(stage, other, found, {**first, **second})
     return Asked(kept, (*found.left_out, *left_out), found.title, (entry.name, other.name))
 
 
@@ -182,6 +192,13 @@ def _derive_expectation(first: Reply | str, second: Reply | str | None, other: s
         return describe_reply(first)
     expected = second if isinstance(second, str) else derive_expectation(first, second)
     return f"{expected}, under {other}" if isinstance(expected, str) else expected
+
+
+def _leave_out(recipe: Recipe, reason: str, second: Reply | str | None) -> LeftOut:
+    """Leave out a request; say so where a value may have to be new each time, or where its body is made."""
+    if recipe.writes and is_conflict(second):
+        return LeftOut(recipe.name, f"{reason}; unique: add {UNIQUE} where a value must be new each time", recipe)
+    return LeftOut(recipe.name, f"{reason}; {recipe.note}" if recipe.note else reason)
 
 
 def _make_error(stage: _Stage, entry: Server, found: Found, replies: Mapping[Recipe, Reply | str]) -> UsageError:
@@ -248,3 +265,9 @@ def _count(recipes: Sequence[Any]) -> str:
 def _report_left_out(left_out: Iterable[LeftOut], say: Callable[[str], None]) -> None:
     for each in left_out:
         say(f"  left out: {each.name}: {each.reason}")
+
+
+def _report_notes(asked: Asked, say: Callable[[str], None]) -> None:
+    for recipe, _ in asked.kept:
+        if recipe.note:
+            say(f"  {recipe.name}: {recipe.note}")
