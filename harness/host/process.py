@@ -283,13 +283,14 @@ def _server_environment(inherited: Mapping[str, str], app: App, directory: Path,
         for name, value in inherited.items()
         if name not in _OPTIONS and not name.startswith(_OPTION_PREFIXES)
     }
-    path = [str(directory), *map(str, app.imports_from), *filter(None, [inherited.get("PYTHONPATH")])]
+    given = app.environment.get("PYTHONPATH", inherited.get("PYTHONPATH"))
+    path = [str(directory), *map(str, app.imports_from), *filter(None, [given])]
     return {
         **kept,
-        "PYTHONPATH": os.pathsep.join(path),
         "PYTHONUNBUFFERED": "1",
         "SPT_NOENV": "1",  # else setproctitle overwrites /proc/PID/environ, which has the token
         **app.environment,
+        "PYTHONPATH": os.pathsep.join(path),
         guard.VARIABLE: token,
     }
 

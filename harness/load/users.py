@@ -235,7 +235,7 @@ class WebSocketScenario(_Scenario):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self.client = WebSocketClient(
-            _endpoint(environment, self.lane, self.host, http1.ALPN), self.path, self.lane.account
+            _endpoint(environment, self.lane, self.host, http1.ALPN), self.path, self.lane.account, stage.headers
         )
         self.sender = self.client
 

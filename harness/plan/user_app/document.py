@@ -20,7 +20,7 @@ _Safe: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
 
 
-class _Loader(_Safe):
+class _Loader(_Safe):  # type: ignore[misc] # the library has no types
     """YAML as OpenAPI has it: the values of JSON only, so that `2026-01-31`, `12:30` and `no` are texts.
 
     OpenAPI 3.1, §4.3; YAML 1.2.2, §10.2 JSON Schema. Keys are texts, and other tags mean nothing.
@@ -37,7 +37,8 @@ class _Loader(_Safe):
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
                 key.tag = f"{_TAG}str"
-        return super().construct_mapping(node, deep=deep)
+        found: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
+        return found
 
 
 for _name, _pattern, _first in (

@@ -35,7 +35,7 @@ REQUESTS_LIMIT = 40
 """A scenario has at most this many requests: with more, each would be sent too rarely for its percentiles."""
 MADE = "its body is made from its schema"
 OK = range(200, 300)
-_REDIRECTS = range(300, 400)
+REDIRECTS = range(300, 400)
 _EXPLAINED = frozenset({400, 409, 422})
 """With these statuses, apps say in the body what is wrong with a request."""
 _NO_ENTRY = frozenset({401, 403})
@@ -91,11 +91,16 @@ class LeftOut:
 
 
 def make_recipes(
-    document: Mapping[str, Any], methods: Collection[str] = SAFE_METHODS, given: Headers = ()
+    document: Mapping[str, Any],
+    methods: Collection[str] = SAFE_METHODS,
+    given: Headers = (),
+    *,
+    prefixed: bool = True,
 ) -> tuple[list[Recipe], list[LeftOut]]:
     """Make the requests with these methods from an OpenAPI document; also return what is left out.
 
-    `given` are headers that every request has anyway, so that they need no example.
+    `given` are headers that every request has anyway, so that they need no example. Unless `prefixed`, paths do not
+    begin with the path of the server: a proxy may remove that before the app is asked.
     """
     made: list[Recipe] = []
     left_out: list[LeftOut] = []
@@ -104,7 +109,9 @@ def make_recipes(
         name = f"{method.upper()} {path}".strip()
         try:
             _check_method(method, methods, described=operation is not None)
-            made.append(_make_recipe(document, name, method, path, as_mapping(operation), names))
+            described = as_mapping(operation)
+            prefix = find_prefix(described) if described and prefixed else ""
+            made.append(_make_recipe(document, name, method, path, described, names, prefix))
         except LookupError as error:
             left_out.append(LeftOut(name, str(error.args[0])))
     made.sort(key=lambda each: (each.method != "GET", "{" in each.name))
@@ -117,28 +124,30 @@ def describe_reply(reply: Reply) -> str:
     found = f"answered {reply.status}"
     if reply.status in _NO_ENTRY:
         return f"{found}; --header 'Authorization: …' may let it in"
-    if reply.status in _REDIRECTS and reply.location:
+    if reply.status in REDIRECTS and reply.location:
         return f"{found}, which points at {reply.location}"
     if reply.status in _EXPLAINED:
         return f"{found}, {reply.body[:_EXCERPT_BYTES].decode(errors='replace')!r}"
     return found
 
 
-def derive_expectation(first: Reply, second: Reply) -> dict[str, Any] | str:
-    """Derive from two replies what a right answer is, as keywords of `Request`, or why there is none.
+def derive_expectation(first: Reply, *later: Reply) -> dict[str, Any] | str:
+    """Derive from the replies to a request what a right answer is, as keywords of `Request`, or why there is none.
 
-    The body is expected only if it was the same twice; status and type always.
+    Status and type are expected always, the body only if it was the same each time.
     """
     if first.status not in OK:
         return describe_reply(first)
-    if second.status not in OK:
-        return f"{describe_reply(second)} the second time"
-    if (first.status, first.content_type) != (second.status, second.content_type):
-        return "answered differently the second time"
+    for each in later:
+        if each.status not in OK:
+            return f"{describe_reply(each)} when asked again"
+        if (first.status, first.content_type) != (each.status, each.content_type):
+            found = f"{each.status} {each.content_type or 'without a type'}"
+            return f"answered {first.status} {first.content_type or 'without a type'}, and {found} when asked again"
     expected: dict[str, Any] = {"status": first.status}
     if first.content_type:
         expected["expected_type"] = first.content_type
-    if first.body == second.body:
+    if all(first.body == each.body for each in later):
         expected["seen_body"] = first.body
     return expected
 
@@ -161,6 +170,7 @@ def _make_recipe(
     path: str,
     operation: Mapping[str, Any],
     given: Collection[str],
+    prefix: str,
 ) -> Recipe:
     """Make a request; raises `LookupError` with the reason if an example is missing."""
     query: list[tuple[str, str]] = []
@@ -185,7 +195,7 @@ def _make_recipe(
         headers.append(("content-type", body.content_type))
     if "{" in path:
         raise LookupError("a part of the path is not described as a parameter")
-    path = quote(find_prefix(operation) + path, safe=_PATH_SAFE)
+    path = quote(prefix + path, safe=_PATH_SAFE)
     target = f"{path}?{urlencode(query)}" if query else path
     target = target.replace(quote(UNIQUE), UNIQUE)
     return Recipe(method.upper(), target, name, tuple(headers), body.data, body.note, body.variants)

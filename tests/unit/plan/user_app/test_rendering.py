@@ -66,12 +66,22 @@ def test_headers_are_written_once_and_sent_with_every_request(own: tuple[tuple[s
     assert (request.headers, request.status) == ((*AUTHORIZATION, *own), 204)
 
 
+def test_a_body_that_is_not_compared_is_marked() -> None:
+    assert "    get('/'): 1,  # its body changes\n" in render(Recipe("GET", "/", "GET /"), status=200)
+
+
 def test_a_long_body_is_written_as_its_digest() -> None:
     body = b"x" * (LITERAL_BYTES + 1)
     text = render(Recipe("GET", "/", "GET /"), status=200, seen_body=body)
     assert len(text) < LITERAL_BYTES
     (request,) = evaluate(text)
     assert request.seen_body == Digest.of(body)
+
+
+def test_a_scenario_may_be_for_protocols_over_tls_only(tmp_path: Path) -> None:
+    path = tmp_path / "shop.py"
+    path.write_text(render_scenario("Requests.", [(Recipe("GET", "/", "GET /"), {})], [], protocols=("h1-tls", "h2")))
+    assert read_scenario(path).protocols == {"h1-tls", "h2"}
 
 
 def test_a_scenario_says_what_was_left_out_and_how_to_check_more_or_less(tmp_path: Path) -> None:
