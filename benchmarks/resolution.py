@@ -95,7 +95,7 @@ def main() -> None:
             rows += measure_widths(around, seconds, options.times or 1, options.rounds, measure)
     if "detect" in options.parts:
         costs = [options.cost] if options.cost else DETECT
-        rows += [detect(percent, options.times, options.rounds, measure) for percent in costs]
+        rows += [row for cost in costs for row in detect(cost, options.times, options.rounds, measure)]
     if "bench" in options.parts:
         rows += [row for around in surroundings for row in measure_bench(around)]
     print("\n| | found | limit | |\n|---|---|---|---|")
@@ -107,7 +107,7 @@ def measure_widths(
     around: str, seconds: Iterable[int], times: int, rounds: int | None, measure: Sequence[str]
 ) -> list[Row]:
     """Runs of the pair: how wide the intervals are, in the median of the runs, and how often the control is wrong."""
-    rows, controls = [], []
+    rows, every = [], []
     with neighbour() if around == BUSY else nullcontext():
         for limit_s in seconds:
             sized = choose_size(limit_s, (*PAIR, *measure), rounds)
@@ -115,7 +115,7 @@ def measure_widths(
             for each in found:
                 tell(each, f"{around}: uvicorn ÷ itself", each.control)
                 tell(each, f"{around}: granian ÷ uvicorn", each.ratios(server="granian"))
-            controls += [ratio for each in found for ratio in each.control.values() if ratio is not None]
+            every += found
             pairs = {
                 "control": ("uvicorn ÷ itself", [each.control for each in found]),
                 "granian": ("granian ÷ uvicorn", [each.ratios(server="granian") for each in found]),
@@ -124,11 +124,16 @@ def measure_widths(
             for pair, (title, ratios) in pairs.items():
                 limits = WIDTHS[pair, limit_s, around]
                 rows.append(judge_widths(f"{title}, {limit_s} s, {around}", ratios, limits, wall_s, limit_s))
+    return [*rows, judge_controls(around, every)]
+
+
+def judge_controls(where: str, runs: Sequence[Run]) -> Row:
+    """How many intervals of a server's ratio to itself exclude 1."""
+    controls = [ratio for each in runs for ratio in each.control.values() if ratio is not None]
     wrong = sum(map(excludes_1, controls))
     limit = math.ceil(FALSE_DIFFERENCES * len(controls))
-    title = f"the control called different, {around}"
-    rows.append(Row(title, f"{wrong} of {len(controls)} intervals", f"≤ {limit}", wrong <= limit))
-    return rows
+    title = f"the control called different, {where}"
+    return Row(title, f"{wrong} of {len(controls)} intervals", f"≤ {limit}", wrong <= limit)
 
 
 def judge_widths(
@@ -157,7 +162,7 @@ def choose_size(limit_s: int, options: Sequence[str], rounds: int | None, checko
     return (*duration, "--rounds", str(rounds))
 
 
-def detect(percent: float, times: int | None, rounds: int | None, measure: Sequence[str]) -> Row:
+def detect(percent: float, times: int | None, rounds: int | None, measure: Sequence[str]) -> list[Row]:
     """How many runs tell an app from a copy that costs so many percent more CPU time per request.
 
     Both are apps of a copy of the catalogue: the reference app after a loop. How many turns cost as much is found by a
@@ -178,16 +183,22 @@ def detect(percent: float, times: int | None, rounds: int | None, measure: Seque
         turns = round(PROVISIONAL_TURNS * percent / 100 / (ratio["value"] - 1))
         print(f"{PROVISIONAL_TURNS} turns: CPU {describe(ratio)}; {turns} turns for {percent:g} %", flush=True)
         write_apps(checkout, turns)
-        found = [run(*options, *sized, checkout=checkout) for _ in range(times)]
-    for each in found:
-        tell(each, f"costlier by {percent:g} %", each.ratios(app="costlier"))
+        found = []
+        for _ in range(times):
+            each = run(*options, *sized, checkout=checkout)
+            tell(each, f"costlier by {percent:g} %", each.ratios(app="costlier"))
+            tell(each, "the control", each.control)
+            found.append(each)
     costs = [ratio for each in found if (ratio := each.ratios(app="costlier")["cpu"]) is not None]
     told = sum(ratio["low"] > 1 for ratio in costs)
     median = statistics.median(ratio["value"] for ratio in costs) if costs else float("nan")
     wall_s = statistics.median(each.wall_s for each in found)
     title = f"an app that costs {percent:g} % more CPU time, told within {limit_s} s"
     text = f"{told} of {times} runs, median ratio {median:.3f}, {wall_s:.0f} s each"
-    return Row(title, text, f"≥ {needed}", told >= needed and wall_s <= limit_s)
+    return [
+        Row(title, text, f"≥ {needed}", told >= needed and wall_s <= limit_s),
+        judge_controls(f"in runs of {limit_s} s", found),
+    ]
 
 
 def make_checkout(folder: Path) -> None:

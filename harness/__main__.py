@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import stat
 import sys
 import traceback
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import typer
@@ -29,7 +32,10 @@ def main() -> None:
     """Run the command line and exit with 0, 1, 2, 3, 4, 70 or 130."""
     survive_readers()
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # `nohup` has it ignored
+        signal.signal(signal.SIGHUP, _hang_up)
     try:
+        _check_encoding(sys.argv[1:])
         with telling_of_full_disks():
             status = app(standalone_mode=False)
     except UsageError as error:
@@ -49,6 +55,29 @@ def main() -> None:
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     """End a run on SIGTERM as on Ctrl-C: servers are stopped and records kept."""
     raise KeyboardInterrupt
+
+
+def _hang_up(number: int, frame: FrameType | None) -> None:
+    """End a run when its terminal is closed, as on Ctrl-C, and write no more to a terminal that is gone."""
+    # The kernel and the shell both send it: a second one must not cut the clean-up short.
+    signal.signal(number, signal.SIG_IGN)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        if stat.S_ISCHR(os.fstat(stream.fileno()).st_mode) and not stream.isatty():
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+    _interrupt(number, frame)
+
+
+def _check_encoding(arguments: list[str]) -> None:
+    """Raise `UsageError` for an argument that is not UTF-8: it could not be written to the results."""
+    for before, argument in pairwise(["", *arguments]):
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            own, equals, _ = argument.partition("=")
+            name = own if argument.startswith("--") and equals else before if before.startswith("-") else "arguments"
+            raise UsageError(f"{name}: expected text in UTF-8, found something else") from None
 
 
 def _report_error(message: str, status: int) -> int:

@@ -39,11 +39,12 @@ _TRANSIENT = {
 """These facts about the machine change from minute to minute."""
 
 
-Kind = Literal["condition", "server", "app", "package", "event loop", "module", "harness"]
+Kind = Literal["condition", "server", "arguments", "app", "package", "event loop", "module", "harness"]
 """What kind of thing differs.
 
-`condition` must be equal in both runs. `server`, `app` and `package` are versions (of a user app, its commit). `event
-loop` and `module` are what a server ran its app with. `harness` is the commit of the harness.
+`condition` must be equal in both runs. `server`, `app` and `package` are versions (of a user app, its commit).
+`arguments` are what `--server-args` added. `event loop` and `module` are what a server ran its app with. `harness` is
+the commit of the harness.
 """
 
 
@@ -123,6 +124,7 @@ def _list_changed_code(before: RunInfo, now: RunInfo) -> Iterator[Contrast]:
     ones, others = before.environment, now.environment
     yield from _contrasts("server", ones.server_versions, others.server_versions)
     yield from _contrasts("app", ones.app_versions, others.app_versions)
+    yield from _contrasts("arguments", ones.server_args, others.server_args)
     yield from _contrasts("server", _prefix("Python of", ones.interpreters), _prefix("Python of", others.interpreters))
     if ones.app_commit != others.app_commit:
         yield Contrast("app", "commit of the app", ones.app_commit, others.app_commit)
@@ -158,10 +160,15 @@ def find_changes(
     """
     ones, others = a.environment, b.environment
     pairs = sorted(set(servers))
+    sources: tuple[tuple[Kind, Mapping[str, str], Mapping[str, str]], ...] = (
+        ("server", ones.server_versions, others.server_versions),
+        ("arguments", ones.server_args, others.server_args),
+    )
     found = [
-        _contrast("server", pair, versions)
+        _contrast(kind, pair, values)
+        for kind, mine, yours in sources
         for pair in pairs
-        if _differ(versions := (ones.server_versions.get(pair[0]), others.server_versions.get(pair[1])))
+        if _differ(values := (mine.get(pair[0]), yours.get(pair[1])))
     ]
     apps = ones.app_versions.keys() & others.app_versions.keys()
     found += _contrasts("app", ones.app_versions, others.app_versions, apps)

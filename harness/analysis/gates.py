@@ -24,7 +24,7 @@ GateResult = Literal["met", "missed", "not clear", "not checked"]
 """How the interval lies to the limit: within it, wholly beyond it, on both sides; `not checked` without an interval."""
 
 EXPECTED = f"expected METRIC<-5% or METRIC>10%, separated by commas, where METRIC is one of {', '.join(METRICS)}"
-_FORM = re.compile(rf"({'|'.join(METRICS)})\s*([<>])\s*([+-]?\d+(?:\.\d+)?)\s*%")
+_FORM = re.compile(rf"({'|'.join(METRICS)})\s*([<>])\s*([+-]?\d{{1,9}}(?:\.\d{{1,9}})?)\s*%", re.ASCII)
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,13 @@ import shutil
 import signal
 import socket
 import ssl
-import tempfile
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from harness.host import logs, process
+from harness.host import guard, logs, process
 from harness.model.protocols import TLS_PROTOCOLS, Protocol
 from harness.model.targets import App, Launch, Server, Tls
 
@@ -205,8 +204,7 @@ class Launcher:
     @contextmanager
     def serving(self, server: Server, protocol: Protocol, **environment: str) -> Iterator[StartedServer]:
         """A running server, stopped at the end of the block; raises `ServerError` if it does not start."""
-        folder = Path(tempfile.mkdtemp(prefix="harness-"))
-        try:
+        with guard.temporary_folder() as folder:
             app = _probe(folder, environment)
             tls = self.tls if protocol in TLS_PROTOCOLS else None
             target = server.target(app) or app.target
@@ -218,8 +216,6 @@ class Launcher:
                     yield started
                 finally:
                     started.disconnect()
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def without_path(error: ServerError) -> str:

@@ -12,6 +12,7 @@ from harness.cli.terminal import Screen, show_ceiling, show_rate_ratios
 from harness.host import certificates, cpus, guard
 from harness.model.errors import UsageError
 from harness.model.protocols import PROTOCOLS
+from harness.plan.settings import MOST_ROUNDS
 from harness.run.calibration import ceiling, others
 from harness.run.load_process import ForkServer
 from harness.text.numbers import significant
@@ -22,7 +23,7 @@ def calibrate_(
     against: Annotated[
         str, typer.Option(help="Other generators to run in turn with ours: wrk,h2load.", metavar="A,B")
     ] = "",
-    pairs: Annotated[int, typer.Option(help="How many times each comparison is repeated.", min=1)] = 5,
+    pairs: Annotated[int, typer.Option(help="How many times each comparison is repeated.", min=1, max=MOST_ROUNDS)] = 5,
 ) -> None:
     """Measure the load generator: its highest rate on each protocol, also against other generators.
 

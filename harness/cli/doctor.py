@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
@@ -14,11 +12,11 @@ from harness.analysis import diagnosis, noise
 from harness.catalog import listing
 from harness.cli.app import MISSED_GATE, app
 from harness.cli.terminal import Screen, show_checks, show_machine, show_noise
-from harness.host import cpus, facts
+from harness.host import cpus, facts, guard
 from harness.model.errors import UsageError
 from harness.plan.schedule import make_plan
 from harness.plan.selection import select
-from harness.plan.settings import Settings, read_settings
+from harness.plan.settings import MOST_ROUNDS, Settings, read_settings
 from harness.run import stages
 from harness.run.directory import RunDirectory
 from harness.run.info import describe
@@ -34,7 +32,9 @@ DOCTOR_SCHEMA = 1
 @app.command("doctor")
 def doctor_(
     server: Annotated[str, typer.Option(help="Server whose noise is measured.", metavar="NAME")] = "uvicorn",
-    rounds: Annotated[int, typer.Option(help="Rounds of the noise measurement.", metavar="N", min=2)] = noise.ROUNDS,
+    rounds: Annotated[
+        int, typer.Option(help="Rounds of the noise measurement.", metavar="N", min=2, max=MOST_ROUNDS)
+    ] = noise.ROUNDS,
     duration: Annotated[str, typer.Option(help="Counted time of each trial.", metavar="TIME")] = "500ms",
     with_noise: Annotated[
         bool, typer.Option("--noise/--no-noise", help="Also measure the noise: the server against itself.")
@@ -80,20 +80,17 @@ def doctor_(
 
 def _settings(server: str, rounds: int, duration: str, server_cpus: str | None, load_cpus: str | None) -> Settings:
     """The settings of a run with a control. It ignores harness.toml, which is for runs."""
-    given = {"server_cpus": server_cpus, "load_cpus": load_cpus}
-    with tempfile.TemporaryDirectory(prefix="harness-") as empty:
-        return read_settings(
-            {
-                "servers": server,
-                "scenarios": "plaintext",
-                "protocols": "h1",
-                "rounds": str(rounds),
-                "duration": duration,
-                "warmup": "200ms",
-                **given,
-            },
-            Path(empty),
-        )
+    given = {
+        "servers": server,
+        "scenarios": "plaintext",
+        "protocols": "h1",
+        "rounds": str(rounds),
+        "duration": duration,
+        "warmup": "200ms",
+        "server_cpus": server_cpus,
+        "load_cpus": load_cpus,
+    }
+    return read_settings(given, directory=None)
 
 
 def _measure_noise(settings: Settings, placement: Placement, screen: Screen | None) -> Noise:
@@ -105,7 +102,7 @@ def _measure_noise(settings: Settings, placement: Placement, screen: Screen | No
     if screen:
         screen.say(f"\nNoise: {server} against itself, about {plan.estimate_s:.0f} s …")
     progress = screen.progress(plan) if screen and screen.is_terminal else nullcontext(lambda _: None)
-    with tempfile.TemporaryDirectory(prefix="harness-") as folder, progress as watch:
-        directory = RunDirectory.create(Path(folder), info.id)
+    with guard.temporary_folder() as folder, progress as watch:
+        directory = RunDirectory.create(folder, info.id)
         stages.measure(selection, plan, info, directory, placement, watch)
         return noise.estimate_noise(directory.read_trials(), server)

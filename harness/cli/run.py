@@ -52,6 +52,8 @@ def measure(settings: Settings) -> None:
     plan = make_plan(selection)
     screen.plan(plan, selection)
     info = dataclasses.replace(describe(selection, placement), planned=plan.cases)
+    if kept_out := info.environment.kept_out:
+        screen.say(f"No effect on servers and load: {', '.join(kept_out)}; see --server-args and --env")
     if before is None:
         directory = RunDirectory.create(Path(settings.out), info.id, private=is_private(selection))
         run_id = directory.path.name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import replace
@@ -18,8 +17,8 @@ from harness.cli.terminal import Screen
 from harness.host import certificates, cpus, guard, logs, process
 from harness.model.errors import ServerError, UsageError
 from harness.model.targets import HOST, App, Launch, Server
-from harness.plan.selection import find_app
-from harness.plan.settings import list_options, read_settings
+from harness.plan.selection import add_arguments, find_app
+from harness.plan.settings import MOST_PROCESSES, list_options, read_settings
 
 if TYPE_CHECKING:
     from harness.plan.settings import Settings
@@ -36,12 +35,15 @@ def serve(
     app_dir: Annotated[Path, typer.Option(help="Folder that a user app is imported from.")] = Path(),
     factory: Annotated[bool, typer.Option("--factory", help=_OPTIONS["factory"].help)] = False,
     python: Annotated[str | None, typer.Option(help=_OPTIONS["python"].help, metavar="FILE")] = None,
+    server_args: Annotated[
+        list[str] | None, typer.Option(help=_OPTIONS["server_args"].help, metavar="SERVER=ARGS")
+    ] = None,
     env: Annotated[list[str] | None, typer.Option(help=_OPTIONS["env"].help, metavar="NAME=VALUE,…")] = None,
     header: Annotated[list[str] | None, typer.Option(help=_OPTIONS["header"].help, metavar="NAME: VALUE")] = None,
     ready_path: Annotated[str | None, typer.Option(help=_OPTIONS["ready_path"].help, metavar="PATH")] = None,
     ready_within: Annotated[str | None, typer.Option(help=_OPTIONS["ready_within"].help, metavar="TIME")] = None,
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)] = 8000,
-    workers: Annotated[int, typer.Option(help="Worker processes.", min=1)] = 1,
+    workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=MOST_PROCESSES)] = 1,
     tls: Annotated[bool, typer.Option("--tls", help="Serve over TLS, and HTTP/2 where the server has it.")] = False,
 ) -> None:
     """Start one server with one app, as in a trial, and keep it until Ctrl-C."""
@@ -49,10 +51,18 @@ def serve(
     user_app = ":" in app_
     if not user_app:
         listing.find("app", listing.apps(), app_)
-    given = {"python": python, "env": env, "header": header, "ready_path": ready_path, "ready_within": ready_within}
+    given = {
+        "server_args": server_args,
+        "python": python,
+        "env": env,
+        "header": header,
+        "ready_path": ready_path,
+        "ready_within": ready_within,
+    }
     settings = read_settings(
         {**given, "app" if user_app else "apps": app_, "app_dir": str(app_dir), "factory": factory}, directory=None
     )
+    (entry,) = add_arguments((entry,), settings.server_args)
     chosen, interpreter = find_app(settings)
     for why in listing.not_installed([entry, chosen], interpreter).values():
         raise UsageError(f"{name}: {why}")
@@ -75,19 +85,19 @@ def _serve(entry: Server, chosen: App, launch: Launch, settings: Settings, *, tl
     with ExitStack() as stack:
         token = stack.enter_context(guard.guard())
         certificate = stack.enter_context(certificates.issue()) if tls else None
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-")))
+        folder = stack.enter_context(guard.temporary_folder())
         log = folder / "server.log"
         running = stack.enter_context(
             _started(screen, entry, chosen, replace(launch, tls=certificate), log, token, settings)
         )
         scheme = "https" if tls else "http"
-        screen.say(f"{entry.name} answers on {scheme}://{launch.address} after {running.ready_s:.2f} s")
-        screen.say(shlex.join(running.argv))
-        if certificate:
-            screen.say(
-                f"Trust it with: curl --cacert {certificate.authority} https://{launch.address}{chosen.ready_path}"
-            )
         try:
+            screen.say(f"{entry.name} answers on {scheme}://{launch.address} after {running.ready_s:.2f} s")
+            screen.say(shlex.join(running.argv))
+            if certificate:
+                screen.say(
+                    f"Trust it with: curl --cacert {certificate.authority} https://{launch.address}{chosen.ready_path}"
+                )
             while running.ended is None:
                 time.sleep(POLL_S)
         except KeyboardInterrupt:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trustme
 
+from harness.host import guard
 from harness.model.targets import HOST, Tls
 
 if TYPE_CHECKING:
@@ -19,15 +17,13 @@ if TYPE_CHECKING:
 @contextmanager
 def issue() -> Iterator[Tls]:
     """Make a certificate for the loopback address; its files are removed at the end of the block."""
-    folder = Path(tempfile.mkdtemp(prefix="harness-"))
-    try:
+    with guard.temporary_folder() as folder:
         authority = trustme.CA()
         certificate = authority.issue_cert(HOST, "localhost")
         tls = Tls(folder / "server.pem", folder / "server.key", folder / "authority.pem")
         authority.cert_pem.write_to_path(str(tls.authority))
+        tls.key.touch(mode=0o600)
         certificate.private_key_pem.write_to_path(str(tls.key))
         for blob in certificate.cert_chain_pems:
             blob.write_to_path(str(tls.certificate), append=True)
         yield tls
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 import psutil
 
-from harness.host import guard, logs
+from harness.host import guard, inherited, logs
 from harness.host.cpus import running_on
 from harness.host.readiness import Readiness
 from harness.model.errors import ServerError
@@ -34,10 +34,6 @@ GRACE_S = 5.0
 _CLIENT_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _ABOVE_SERVICES = 10_000
 _PORT_TRIES = 20
-
-_OPTIONS = ("WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "ASGI_THREADS")
-_OPTION_PREFIXES = ("UVICORN_", "GRANIAN_", "HYPERCORN_", "GUNICORN_")
-"""Environment variables that would change a server's options; only its command line shall set them."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +73,10 @@ class Running:
         """How the first process ended, such as `exit status 1`; None while it runs."""
         return self._processes.ended()
 
+    def processes(self) -> set[int]:
+        """All processes of the server that are alive."""
+        return self._processes.left()
+
     def stop(self, grace_s: float = GRACE_S) -> Stopped:
         """End every process of the server; a second call changes nothing and returns the same."""
         if self._stopped is None:
@@ -114,7 +114,7 @@ def start(
     server_token = f"{token}/{launch.port}"
     argv = tuple(server.command(launch))
     directory = app.directory.resolve()
-    environment = _server_environment(os.environ, app, directory, server_token)
+    environment = server_environment(os.environ, app, directory, server_token)
     limit = f" within {deadline_s:g} s (--ready-within)" if deadline_s else f" within {DEADLINE_S:g} s"
     began = time.perf_counter()
     kept = logs.Log(log)
@@ -277,20 +277,14 @@ def _spawn(
             raise ServerError(f"expected {argv[0]} to start in {directory}, found {error}; is it installed?") from error
 
 
-def _server_environment(inherited: Mapping[str, str], app: App, directory: Path, token: str) -> dict[str, str]:
-    kept = {
-        name: value
-        for name, value in inherited.items()
-        if name not in _OPTIONS and not name.startswith(_OPTION_PREFIXES)
-    }
-    given = app.environment.get("PYTHONPATH", inherited.get("PYTHONPATH"))
-    path = [str(directory), *map(str, app.imports_from), *filter(None, [given])]
+def server_environment(variables: Mapping[str, str], app: App, directory: Path, token: str) -> dict[str, str]:
+    """The environment of a server's processes: what of these variables is kept, and the app's."""
+    kept = {**inherited.clean(variables), "PYTHONUNBUFFERED": "1", **app.environment}
+    path = [str(directory), *map(str, app.imports_from), *filter(None, [kept.get("PYTHONPATH")])]
     return {
         **kept,
-        "PYTHONUNBUFFERED": "1",
-        "SPT_NOENV": "1",  # else setproctitle overwrites /proc/PID/environ, which has the token
-        **app.environment,
         "PYTHONPATH": os.pathsep.join(path),
+        "SPT_NOENV": "1",  # else setproctitle overwrites /proc/PID/environ, which has the token
         guard.VARIABLE: token,
     }
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 ALPN = ("http/1.1",)
 _START = b"HTTP/1."
 _LEARN_AT_MOST_BYTES = 256 * 1024
+_COPIED_BYTES = 4096
+"""Up to this length, a body that grows is cheaper as bytes than as a bytearray."""
 
 
 def encode(request: Request, authority: str) -> bytes:
@@ -134,12 +136,11 @@ class AnswerReader:
         self.reusable = self._parser.should_keep_alive()
 
     def on_body(self, data: bytes) -> None:
-        if self._body:
-            if isinstance(self._body, bytes):
-                self._body = bytearray(self._body)
-            self._body += data
-        else:
-            self._body = data
+        body = self._body
+        if len(body) > _COPIED_BYTES and isinstance(body, bytes):
+            body = bytearray(body)
+        body += data
+        self._body = body
         if len(self._body) > self._max_body_bytes:
             self._body = b""
             self._kind, self._fault = TOO_LARGE, describe_body(self._max_body_bytes)

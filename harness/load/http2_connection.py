@@ -130,7 +130,7 @@ class Connection:
         if self._block is not None and kind != frames.CONTINUATION:
             raise ProtocolError("PROTOCOL_ERROR", f"expected CONTINUATION, found a frame of type {kind}")
         if kind != frames.WINDOW_UPDATE:  # a long upload causes many, and nothing is kept of them
-            self._overhead_bytes = add_overhead(self._overhead_bytes, frames.HEAD_BYTES + len(payload), 0)
+            self._overhead_bytes += frames.HEAD_BYTES + len(payload)
             if self._overhead_bytes > OVERHEAD_BYTES:
                 raise TooLargeError(
                     describe_overhead(f"frames without content, the last one {frames.frame_name(kind)}")

@@ -6,6 +6,7 @@ ordinary Locust file with Locust's statistics.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, get_args
 
 from locust import events
@@ -19,14 +20,13 @@ from harness.model.loads import Arrivals
 from harness.model.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
-
+    from locust.argument_parser import LocustArgumentParser
     from locust.env import Environment
     from locust.runners import Runner
 
 
 @events.init_command_line_parser.add_listener
-def _add_options(parser: ArgumentParser) -> None:
+def _add_options(parser: LocustArgumentParser) -> None:
     # Locust's master sends the options to its workers, so their types must be serialisable; Path is not.
     group = parser.add_argument_group("harness", "Options of the harness")
     group.add_argument("--protocol", choices=PROTOCOLS, help="Protocol to use; by default HTTP/1.1 or WebSocket")
@@ -49,6 +49,10 @@ def _add_options(parser: ArgumentParser) -> None:
     group.add_argument("--arrivals-seed", type=int, default=0, help="Seed for --arrivals poisson")
     group.add_argument("--block", help="Measure this block of candidates, given as JSON (the harness writes it)")
     group.add_argument("--result", help="Write the results of the block to this JSON file, or why there are none")
+    if "--block" in sys.argv:
+        # A locust.conf that lies around must not change a measurement. Locust does the same to a parser of its own,
+        # since only the constructor of a parser could be told.
+        parser._default_config_files = []  # noqa: SLF001
 
 
 @events.init.add_listener

@@ -10,9 +10,15 @@ Arrivals = Literal["uniform", "poisson"]
 """The gaps between arrivals in an open loop: all equal, or exponential as with independent clients."""
 
 EXPECTED = (
-    "expected saturate, rate=R or rate=R,arrivals=poisson with R requests/s, "
+    "expected saturate, rate=R or rate=R,arrivals=poisson with R requests/s from 0.01 to 10000000, "
     "capacity=p99<50ms or capacity=p99<50ms,errors<0.1%, or sweep"
 )
+LEAST_RPS, MOST_RPS = 0.01, 10_000_000.0
+"""Offered rates: one request in 100 seconds, and far more than any generator sends."""
+MOST_US = 3_600_000_000
+"""A service level allows no response time above an hour."""
+LEAST_ERROR_SHARE = 1e-6
+"""A service level allows no error at all, or at least one in a million requests."""
 ANSWERED_LEAST = 0.99
 """Below this share of the offered rate, requests pile up, and response times depend on how long it is offered."""
 SEARCH_RESOLUTION = 0.05
@@ -127,7 +133,7 @@ def parse_load(text: str) -> Load:
     elif kind == "capacity":
         load = _parse_capacity(details)
     if load is None:
-        raise ValueError(f"{EXPECTED}, found {text}")
+        raise ValueError(f"{EXPECTED}, found {text if text.isprintable() else ascii(text)}")
     return load
 
 
@@ -145,8 +151,8 @@ def _write_time(time_us: int) -> str:
 
 
 def _parse_rate(details: str) -> Rate | None:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(?:,arrivals=(uniform|poisson))?", details)
-    if found is None or float(found[1]) == 0:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(?:,arrivals=(uniform|poisson))?", details, re.ASCII)
+    if found is None or not LEAST_RPS <= float(found[1]) <= MOST_RPS:
         return None
     return Rate(float(found[1]), "poisson" if found[2] == "poisson" else "uniform")
 
@@ -156,10 +162,14 @@ def _parse_capacity(details: str) -> Capacity | None:
     shares: list[float] = []
     parts = details.split(",")
     for part in parts:
-        if found := re.fullmatch(r"errors<(\d+(?:\.\d+)?)%", part):
+        if found := re.fullmatch(r"errors<(\d+(?:\.\d+)?)%", part, re.ASCII):
             shares.append(float(found[1]) / 100)
-        elif found := re.fullmatch(r"p(\d+(?:\.\d+)?)<(\d+(?:\.\d+)?)(us|ms|s)", part):
-            limits_us[float(found[1])] = round(float(found[2]) * _UNITS_US[found[3]])
-    sound = limits_us.keys() <= set(_PERCENTILES) and all(limits_us.values()) and all(share < 1 for share in shares)
+        elif found := re.fullmatch(r"p(\d+(?:\.\d+)?)<(\d+(?:\.\d+)?)(us|ms|s)", part, re.ASCII):
+            limits_us[float(found[1])] = round(min(float(found[2]) * _UNITS_US[found[3]], MOST_US + 1))
+    sound = (
+        limits_us.keys() <= set(_PERCENTILES)
+        and all(1 <= limit_us <= MOST_US for limit_us in limits_us.values())
+        and all(share == 0 or LEAST_ERROR_SHARE <= share < 1 for share in shares)
+    )
     once = len(limits_us) + len(shares) == len(parts) and len(shares) <= 1
     return Capacity(limits_us, *shares) if limits_us and sound and once else None

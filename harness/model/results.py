@@ -287,6 +287,10 @@ class Environment:
     """The version and build of the Python that runs each server, by the name of the server."""
     app_commit: str | None = None
     """The commit of the user app, if its files are under git."""
+    server_args: Mapping[str, str] = field(default_factory=dict)
+    """What `--server-args` added to the command lines, by the name of the server."""
+    kept_out: tuple[str, ...] = ()
+    """Names of variables and files that would have configured servers or Locust, and had no effect."""
 
     @property
     def cpu_model(self) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.model.login import Login
@@ -99,6 +99,14 @@ class Server:
     """The server's version in that environment."""
     requires_for: Mapping[Protocol, tuple[str, ...]] = field(default_factory=dict)
     """Further distributions that single protocols need; without them, the server speaks the others."""
+    arguments: tuple[str, ...] = ()
+    """What `--server-args` adds to the end of the command line; `command` includes it."""
+
+    def with_arguments(self, arguments: Sequence[str]) -> Server:
+        """The same server with further arguments at the end of its command line."""
+        command = self.command
+        every = (*self.arguments, *arguments)
+        return replace(self, command=lambda launch: [*command(launch), *arguments], arguments=every)
 
     def target(self, app: App) -> str | None:
         """The callable of `app` that this server can serve; None if the app has none for its interface."""

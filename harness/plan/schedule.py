@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
 
+from harness.model.errors import UsageError
 from harness.model.loads import SWEEP_COMMON_LEAST, SWEEP_OWN_SHARES, Capacity, Load, Rate, Saturate, Sweep
 from harness.model.plan import TOGETHER, Block, Candidate, Case, Exclusion, Plan, Round, Selection, ServerConfig
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from harness.model.plan import Comparison
     from harness.model.targets import App, Server
 
+MOST_CASES = 100_000
+"""A run measures at most this many cases in all of its rounds; that takes days."""
 _START_S = 0.25
 """A server takes about this long until it answers."""
 _STOP_S = 0.4
@@ -38,10 +41,12 @@ def make_plan(selection: Selection) -> Plan:
 
     A sweep is planned in two steps, since its rates depend on what the servers reach in a closed loop: the plan has the
     rounds in a closed loop, and `plan_sweep` makes those that follow. The estimate includes both.
+    Raises `UsageError` for more than `MOST_CASES`.
     """
     possible: list[Case] = []
     exclusions: list[Exclusion] = []
     conditions = selection.conditions
+    _check_size(selection)
     servers = {server.name: server for server in selection.servers}
     apps = {app.name: app for app in selection.apps}
     sweep = isinstance(conditions.load, Sweep)
@@ -62,6 +67,19 @@ def make_plan(selection: Selection) -> Plan:
     more = range(conditions.rounds, conditions.max_rounds) if adaptive else ()
     further = tuple(make_round(possible, baseline, together, duration_s, shuffle) for _ in more)
     return Plan(rounds, tuple(exclusions), estimate_duration_s(rounds, selection), further)
+
+
+def _check_size(selection: Selection) -> None:
+    """Raise `UsageError` for a run that would never end."""
+    conditions = selection.conditions
+    rounds = conditions.max_rounds if conditions.precision is not None else conditions.rounds
+    every = (selection.servers, selection.apps, selection.scenarios, selection.protocols)
+    cases = math.prod(map(len, (*every, conditions.workers, conditions.users)))
+    if cases * rounds > MOST_CASES:
+        raise UsageError(
+            f"--rounds: expected at most {MOST_CASES} measurements, of every server, app, scenario, protocol and "
+            f"number of workers and users in every round; found {cases} in each of {rounds} rounds"
+        )
 
 
 def plan_sweep(selection: Selection, reached_rps: Mapping[Case, float]) -> tuple[Round, ...]:

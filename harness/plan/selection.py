@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from harness.plan.settings import SCENARIOS, SERVERS
 from harness.plan.user_app import options, scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from harness.model.machine import Placement
     from harness.model.targets import App, Scenario, Server
@@ -35,7 +36,7 @@ def select(settings: Settings, say: Callable[[str], None], *, make: bool = True)
     _check_rounds(settings)
     options.check_options(settings)
     apps = _find_apps(settings)
-    servers = _find_servers(settings, apps, say, make=make)
+    servers = add_arguments(_find_servers(settings, apps, say, make=make), settings.server_args)
     baseline = _find_baseline(settings, servers, apps)
     not_installed = _find_missing(settings, servers, apps)
     return Selection(
@@ -69,6 +70,21 @@ def _check_rounds(settings: Settings) -> None:
         raise UsageError(f"--max-rounds: expected --rounds, {settings.rounds}, or more, found {settings.max_rounds}")
 
 
+def add_arguments(servers: tuple[Server, ...], given: Iterable[str]) -> tuple[Server, ...]:
+    """The servers with their arguments of `--server-args`; raises `UsageError` for one that is not among them."""
+    found = {server.name: server for server in servers}
+    for each in given:
+        name, equals, text = each.partition("=")
+        try:
+            arguments = shlex.split(text)
+        except ValueError as error:
+            raise UsageError(f"--server-args: expected arguments as in a shell, found {each} ({error})") from error
+        if name not in found or not equals:
+            raise UsageError(f"--server-args: expected SERVER=ARGUMENTS with any of {', '.join(found)}, found {each}")
+        found[name] = found[name].with_arguments(arguments)
+    return tuple(found.values())
+
+
 def _find_servers(
     settings: Settings, apps: tuple[App, ...], say: Callable[[str], None], *, make: bool
 ) -> tuple[Server, ...]:
@@ -94,12 +110,7 @@ def _find_servers(
 
 
 def _find_apps(settings: Settings) -> tuple[App, ...]:
-    environment = {}
-    for each in settings.env:
-        name, equals, value = each.partition("=")
-        if not equals:
-            raise UsageError(f"--env: expected NAME=VALUE, found {each}")
-        environment[name] = value
+    environment = _read_variables(settings.env)
     if settings.app is not None:
         python, folder = _find_python(settings), Path(settings.app_dir)
         app = find_user_app(
@@ -118,6 +129,19 @@ def _find_apps(settings: Settings) -> tuple[App, ...]:
         # An app names only those scenarios of the catalogue that it answers, so any other may be right for it.
         chosen = tuple(replace(app, scenarios=None) for app in chosen)
     return tuple(replace(app, environment={**app.environment, **environment}) for app in chosen)
+
+
+def _read_variables(given: Iterable[str]) -> dict[str, str]:
+    """Names and values of `--env`; raises `UsageError` that hides the values, as they may be secrets."""
+    found: dict[str, str] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not (equals and name.isprintable() and name):
+            raise UsageError("--env: expected NAME=VALUE, found something else")
+        if name in found:
+            raise UsageError(f"--env: expected each name once, found {name} twice")
+        found[name] = value
+    return found
 
 
 def _find_baseline(settings: Settings, servers: tuple[Server, ...], apps: tuple[App, ...]) -> Candidate:

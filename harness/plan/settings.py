@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
 from harness.model.errors import UsageError
-from harness.model.loads import Load, parse_load
+from harness.model.loads import EXPECTED, Load, parse_load
 from harness.model.plan import TOGETHER, Compression, Conditions, Selection
 from harness.model.protocols import METHODS, PROTOCOLS, SAFE_METHODS, Method, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
 Names = tuple[str, ...]
 SERVERS: Names = ("uvicorn", "hypercorn", "daphne", "granian")
@@ -29,27 +30,67 @@ SCENARIOS: Names = ("plaintext", "echo", "ws_echo")
 """The scenarios that are measured by default."""
 _LISTS = frozenset({"servers", "apps", "scenarios", "protocols", "env", "workers", "methods", "users"})
 _LISTS_OF_NUMBERS = frozenset({"users", "workers"})
-_REPEATED = frozenset({"env", "header"})
+_REPEATED = frozenset({"env", "header", "server_args"})
 MOST_USERS = 100_000
 """No load generator of one machine has more connections."""
+MOST_PROCESSES = 1_000
+"""No machine runs more workers or load processes in earnest."""
+MOST_ROUNDS = 1_000
+MOST_NUMBERS = 100
+"""A list of numbers of users or workers has at most this many."""
+SHORTEST_S, LONGEST_S = 0.001, 86_400.0
+"""Times are from a millisecond to a day."""
+MOST_SEED = 2**32 - 1
+LONGEST_TEXT = 4_096
+"""The longest path of Linux, and longer than any name; a variable of `--env` may be longer."""
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0}
 LEAST_BODY_BYTES = 64 * 1024
 """Shorter bodies are not checked one by one."""
 LEAST_LOAD_MEMORY_BYTES = 128 * 1024 * 1024
 """What a load process needs before it has users."""
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0}
+MOST_BYTES = 1 << 40
+"""More than any machine has for one load process."""
 _UNITS_BYTES = {"B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-_SIZES = ("max_body", "load_memory")
+_SIZES = frozenset({"max_body", "load_memory"})
+_PATHS = frozenset({"app_dir", "python", "openapi", "locustfile", "out", "resume"})
+_TIMES = frozenset({"warmup", "duration", "slice", "ready_within", "request_timeout"})
+_ALLOWED = {
+    "load": EXPECTED.removeprefix("expected "),
+    "protocols": f"any of {', '.join(PROTOCOLS)}",
+    "methods": f"any of {', '.join(METHODS)}",
+    "precision": "a share such as 5%",
+    "env": "NAME=VALUE",
+    "header": "'Name: value'",
+    "server_args": "SERVER=ARGUMENTS",
+}
+"""What these keys may be set to, where their types do not say it."""
+_SHOWN = 100
+"""An error message repeats so many characters of a value."""
+_SECRET = frozenset({"env", "header"})
+"""The values of these keys are not repeated in error messages."""
+_SURROGATE = "Cs"
+"""Unicode category of the halves of surrogate pairs, as which Python hands on bytes that are not UTF-8."""
+_LINE_BREAKS = frozenset({"Cc", _SURROGATE, "Zl", "Zp"})
+"""Unicode categories that no name has: control characters and ends of lines too."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a run is asked to do, before names are looked up. The descriptions are the help of the options."""
 
-    servers: Annotated[Names, Meta(description="Comma-separated servers from `harness list`; or all.", title="A,B")] = (
-        SERVERS
-    )
-    apps: Annotated[Names, Meta(description="Comma-separated apps from `harness list`; or all.", title="A,B")] = (
-        "asgi",
-    )
+    servers: Annotated[
+        Names, Meta(min_length=1, description="Comma-separated servers from `harness list`; or all.", title="A,B")
+    ] = SERVERS
+    server_args: Annotated[
+        Names,
+        Meta(
+            description="Further arguments of a server's command line, such as 'gunicorn=--config gunicorn.conf.py'. "
+            "Can be given several times.",
+            title="SERVER=ARGS",
+        ),
+    ] = ()
+    apps: Annotated[
+        Names, Meta(min_length=1, description="Comma-separated apps from `harness list`; or all.", title="A,B")
+    ] = ("asgi",)
     app: Annotated[str | None, Meta(description="Your own app, instead of --apps.", title="MODULE:CALLABLE")] = None
     app_dir: Annotated[str, Meta(description="Folder from which your app is imported.", title="DIR")] = "."
     factory: Annotated[bool, Meta(description="The callable of --app returns the app.", title="")] = False
@@ -97,10 +138,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str, Meta(description="Path that is requested from your app until it answers.", title="PATH")
     ] = "/"
     ready_within: Annotated[
-        float, Meta(gt=0, description="Time within which a server must give its first right answer.", title="TIME")
+        float,
+        Meta(
+            ge=SHORTEST_S,
+            le=LONGEST_S,
+            description="Time within which a server must give its first right answer.",
+            title="TIME",
+        ),
     ] = Selection.ready_within_s
     scenarios: Annotated[
-        Names | None,
+        Annotated[Names, Meta(min_length=1)] | None,
         Meta(
             description="Comma-separated scenarios from `harness list`; or all. "
             f"\\[{','.join(SCENARIOS)}; with --app, requests from its OpenAPI document]",
@@ -129,7 +176,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
     protocols: Annotated[
         tuple[Protocol, ...],
-        Meta(description=f"Comma-separated protocols, of {', '.join(PROTOCOLS)}; or all.", title="A,B"),
+        Meta(min_length=1, description=f"Comma-separated protocols, of {', '.join(PROTOCOLS)}; or all.", title="A,B"),
     ] = ("h1", "h2", "ws")
     load: Annotated[
         Load,
@@ -145,15 +192,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tuple[Annotated[int, Meta(ge=1, le=MOST_USERS)], ...],
         Meta(
             min_length=1,
+            max_length=MOST_NUMBERS,
             description="Number of users, each with one request in flight; 8,32,128 measures each number.",
             title="N",
         ),
     ] = Conditions.users
-    streams: Annotated[int, Meta(ge=1, description="Users that share one HTTP/2 or HTTP/3 connection.", title="N")] = (
-        Conditions.streams
-    )
+    streams: Annotated[
+        int,
+        Meta(ge=1, le=MOST_USERS, description="Users that share one HTTP/2 or HTTP/3 connection.", title="N"),
+    ] = Conditions.streams
     load_processes: Annotated[
-        Annotated[int, Meta(ge=1)] | Literal["auto"],
+        Annotated[int, Meta(ge=1, le=MOST_PROCESSES)] | Literal["auto"],
         Meta(description="Processes of the load generator; auto: one for every two CPUs.", title="N"),
     ] = 1
     server_cpus: Annotated[
@@ -161,20 +210,25 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
     load_cpus: Annotated[str | None, Meta(description="CPUs for the load generator.", title="CPUS")] = None
     workers: Annotated[
-        tuple[Annotated[int, Meta(ge=1)], ...],
-        Meta(min_length=1, description="Worker processes of each server; 1,2,4 measures each number.", title="N"),
+        tuple[Annotated[int, Meta(ge=1, le=MOST_PROCESSES)], ...],
+        Meta(
+            min_length=1,
+            max_length=MOST_NUMBERS,
+            description="Worker processes of each server; 1,2,4 measures each number.",
+            title="N",
+        ),
     ] = Conditions.workers
-    rounds: Annotated[int, Meta(ge=1, description="How often each case is measured, in a new order.", title="N")] = (
-        Conditions.rounds
-    )
+    rounds: Annotated[
+        int, Meta(ge=1, le=MOST_ROUNDS, description="How often each case is measured, in a new order.", title="N")
+    ] = Conditions.rounds
     precision: Annotated[
-        Annotated[float, Meta(gt=0)] | None,
+        Annotated[float, Meta(ge=0.0001, le=1)] | None,
         Meta(
             description="Add rounds until the intervals of throughput and CPU ÷ baseline are at most ±P, such as 5%.",
             title="P",
         ),
     ] = None
-    max_rounds: Annotated[int, Meta(ge=1, description="Most rounds with --precision.", title="N")] = (
+    max_rounds: Annotated[int, Meta(ge=1, le=MOST_ROUNDS, description="Most rounds with --precision.", title="N")] = (
         Conditions.max_rounds
     )
     aa: Annotated[
@@ -187,7 +241,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = False
     no_control: Annotated[bool, Meta(description="Measure no control.", title="")] = False
     together: Annotated[
-        Annotated[int, Meta(ge=1)] | Literal["auto"],
+        Annotated[int, Meta(ge=1, le=MOST_PROCESSES)] | Literal["auto"],
         Meta(
             description="Candidates that run at the same time and take turns; 1 for an app that cannot run twice, "
             f"auto: up to {TOGETHER}.",
@@ -196,33 +250,60 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = "auto"
     warmup: Annotated[
         float,
-        Meta(ge=0, description="Load on each candidate before each measurement; it does not count.", title="TIME"),
+        Meta(
+            ge=0,
+            le=LONGEST_S,
+            description="Load on each candidate before each measurement; it does not count.",
+            title="TIME",
+        ),
     ] = Conditions.warmup_s
     duration: Annotated[
-        float, Meta(gt=0, description="Counted time of each case in a round, cut into slices.", title="TIME")
+        float,
+        Meta(
+            ge=SHORTEST_S,
+            le=LONGEST_S,
+            description="Counted time of each case in a round, cut into slices.",
+            title="TIME",
+        ),
     ] = Conditions.duration_s
     slice: Annotated[
-        Annotated[float, Meta(gt=0)] | Literal["auto"],
+        Annotated[float, Meta(ge=SHORTEST_S, le=LONGEST_S)] | Literal["auto"],
         Meta(description="Counted time of each slice, such as 200ms; auto: by the service times.", title="TIME"),
     ] = "auto"
     request_timeout: Annotated[
-        float, Meta(gt=0, description="A request without an answer after this time is unanswered.", title="TIME")
+        float,
+        Meta(
+            ge=SHORTEST_S,
+            le=LONGEST_S,
+            description="A request without an answer after this time is unanswered.",
+            title="TIME",
+        ),
     ] = Conditions.request_timeout_s
     max_body: Annotated[
         int,
-        Meta(ge=LEAST_BODY_BYTES, description="A longer body of an answer, or message, is an error.", title="SIZE"),
+        Meta(
+            ge=LEAST_BODY_BYTES,
+            le=MOST_BYTES,
+            description="A longer body of an answer, or message, is an error.",
+            title="SIZE",
+        ),
     ] = Conditions.max_body_bytes
     load_memory: Annotated[
         int,
-        Meta(ge=LEAST_LOAD_MEMORY_BYTES, description="Memory that each load process may use.", title="SIZE"),
+        Meta(
+            ge=LEAST_LOAD_MEMORY_BYTES,
+            le=MOST_BYTES,
+            description="Memory that each load process may use.",
+            title="SIZE",
+        ),
     ] = Conditions.load_memory_bytes
     baseline: Annotated[
         str | None,
         Meta(description="Server or app that the others are compared with. \\[the first]", title="NAME"),
     ] = None
     seed: Annotated[
-        Annotated[int, Meta(ge=0)] | None,
-        Meta(description="Seed of every random choice. \\[random, and recorded]", title="N"),
+        Annotated[int, Meta(ge=0, le=MOST_SEED)] | None,
+        Meta(description="Seed of every random choice; without it a random one, which is recorded.", title="N"),
     ] = None
     out: Annotated[str, Meta(description="Folder for results.", title="DIR")] = "results"
     resume: Annotated[
@@ -258,6 +339,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
+_HINTS: Mapping[str, Any] = get_type_hints(Settings, include_extras=True)
+
+
 @dataclass(frozen=True)
 class Option:
     """A setting as the command line shows it."""
@@ -272,12 +356,12 @@ class Option:
 
 def list_options() -> Iterator[Option]:
     """List all settings in order; the help ends with the default."""
-    hints = get_type_hints(Settings, include_extras=True)
     for field in msgspec.structs.fields(Settings):
-        meta: Meta = hints[field.name].__metadata__[0]
+        meta: Meta = _HINTS[field.name].__metadata__[0]
         flag = field.default is False
-        default = f" \\[{field.default >> 20}MiB]" if field.name in _SIZES else _describe_default(field.default)
-        text = f"{meta.description}{default}"
+        limits = _describe_limits(field.name)
+        default = f" \\[{_write_size(field.default)}]" if field.name in _SIZES else _describe_default(field.default)
+        text = f"{meta.description}{f' {limits[0].upper()}{limits[1:]}.' if limits else ''}{default}"
         yield Option(field.name, text, meta.title or "", flag, field.name in _REPEATED)
 
 
@@ -322,17 +406,22 @@ def _read_file(directory: Path, file: Path | None) -> tuple[str, dict[str, Any]]
     own, project = directory / "harness.toml", directory / "pyproject.toml"
     if file is not None or own.is_file():
         return f"{(file or own).name}: ", _read_toml(file or own)
-    if project.is_file():
-        return "pyproject.toml: tool.harness.", _read_toml(project).get("tool", {}).get("harness", {})
-    return "", {}
+    if not project.is_file():
+        return "", {}
+    found: Any = {"tool": _read_toml(project).get("tool", {})}
+    for key in ("tool", "harness"):
+        found = found.get(key, {})
+        if not isinstance(found, dict):
+            raise UsageError(f"pyproject.toml: {key}: expected a table, found {_show(found)}")
+    return "pyproject.toml: tool.harness.", found
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise UsageError(f"--config: expected a TOML file, found {path} ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: expected TOML, found that {error}") from error
 
 
@@ -340,21 +429,95 @@ def _convert(keys: Mapping[str, Any], prefix: str, separator: str) -> Settings:
     known = Settings.__struct_fields__
     for key in keys:
         if key not in known:
-            raise UsageError(f"{prefix}{key}: expected any of {', '.join(known)}")
-    normal = {key: _parse_text(value, key, f"{prefix}{key.replace('_', separator)}") for key, value in keys.items()}
+            raise UsageError(f"{prefix}{_show(key)}: expected any of {', '.join(known)}")
+    shown = {key: f"{prefix}{key.replace('_', separator)}" for key in keys}
+    for key, value in keys.items():
+        for text in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(text, str):
+                _check_text(key, text, shown[key])
+    normal = {key: _parse_text(value, key, shown[key]) for key, value in keys.items()}
     try:
         settings = msgspec.convert(normal, Settings, strict=False, dec_hook=_pass_load)
-        return msgspec.structs.replace(settings, **{key: _drop_repeats(getattr(settings, key)) for key in _LISTS})
     except msgspec.ValidationError as error:
-        message, _, place = str(error).partition(" - at `$.")
-        key = re.split(r"[\[`]", place)[0]
-        found = keys[key] if isinstance(keys[key], str) else repr(keys[key])
-        expected = message[0].lower() + message.partition(", got")[0][1:].replace("`", "")
-        if key == "protocols":
-            expected = f"expected any of {', '.join(PROTOCOLS)}"
-        if key == "methods":
-            expected = f"expected any of {', '.join(METHODS)}"
-        raise UsageError(f"{prefix}{key.replace('_', separator)}: {expected}, found {found}") from error
+        key = re.split(r"[\[`]", str(error).rpartition(" - at `$.")[2])[0]
+        raise _make_error(key, keys[key], shown[key]) from error
+    return msgspec.structs.replace(settings, **{key: _drop_repeats(getattr(settings, key)) for key in _LISTS})
+
+
+def _make_error(key: str, value: object, shown: str) -> UsageError:
+    found = "something else" if key in _SECRET else _show(value)
+    return UsageError(f"{shown}: expected {_describe_allowed(key)}, found {found}")
+
+
+def _check_text(key: str, text: str, shown: str) -> None:
+    """Raise `UsageError` for text that no name or path has, and that would break error messages or system calls."""
+    categories = set(map(unicodedata.category, text))
+    if key == "env":  # values may have several lines and any length
+        if "\0" in text or _SURROGATE in categories:
+            raise UsageError(f"{shown}: expected text in UTF-8 without NUL, found something else")
+    elif not text and key not in _LISTS | _REPEATED:
+        raise _make_error(key, text, shown)
+    elif len(text) > LONGEST_TEXT:
+        raise UsageError(f"{shown}: expected at most {LONGEST_TEXT} characters, found {len(text)}")
+    elif categories & _LINE_BREAKS:
+        found = "something else" if key in _SECRET else _show(text)
+        raise UsageError(f"{shown}: expected one line of text in UTF-8, found {found}")
+    elif key in _PATHS:
+        try:
+            Path(text).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError as error:
+            found = f"{_show(text)} ({error.strerror})"
+            raise UsageError(f"{shown}: expected a path that can be looked up, found {found}") from error
+
+
+def _show(value: object) -> str:
+    """A value in one short line."""
+    if value == "":
+        return "nothing"
+    text = value if isinstance(value, str) and value.isprintable() else repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _describe_allowed(key: str) -> str:
+    """What a key may be set to, for an error message."""
+    if key in _ALLOWED:
+        allowed = _ALLOWED[key]
+    elif key in _SIZES:
+        allowed = "a size such as 64MiB"
+    elif key in _TIMES:
+        allowed = "a time such as 2s or 500ms"
+    elif _find_limits(_HINTS[key]) is not None:
+        allowed = "whole numbers" if key in _LISTS_OF_NUMBERS else "a whole number"
+    elif key in _LISTS | _REPEATED:
+        allowed = "one name or more"
+    else:
+        allowed = "true or false" if _HINTS[key].__origin__ is bool else "text"
+    limits = _describe_limits(key)
+    return allowed + (f" {limits}" if limits else "") + (" or auto" if "auto" in str(_HINTS[key].__origin__) else "")
+
+
+def _describe_limits(key: str) -> str:
+    """The least and the greatest value of a number, `from 1 to 1000`; empty for anything else."""
+    limits = _find_limits(_HINTS[key])
+    if limits is None:
+        return ""
+    least, most = limits.ge or 0, limits.le
+    if key == "precision":
+        return f"from {100 * least:g}% to {100 * (most or 0):g}%"
+    if key in _SIZES:
+        return f"from {_write_size(int(least))} to {_write_size(int(most or 0))}"
+    if key in _TIMES:
+        return f"from {f'{1000 * least:g}ms' if least else '0s'} to {most:g}s"
+    return f"from {least} to {most}" + (f", at most {MOST_NUMBERS} of them" if key in _LISTS_OF_NUMBERS else "")
+
+
+def _find_limits(hint: Any) -> Meta | None:
+    """The limits of a number in a type, however deep it is wrapped."""
+    metas = (each for each in getattr(hint, "__metadata__", ()) if each.ge is not None)
+    inner = (found for each in get_args(hint) if (found := _find_limits(each)) is not None)
+    return next(metas, None) or next(inner, None)
 
 
 def _pass_load(_kind: type, value: object) -> object:
@@ -371,9 +534,12 @@ def _parse_text(value: Any, key: str, shown: str) -> Any:
     if key in _LISTS_OF_NUMBERS and isinstance(value, int) and not isinstance(value, bool):
         return [value]
     if not isinstance(value, str):
-        return value
+        return 0.0 if value == 0.0 and isinstance(value, float) else value  # -0.0 would be printed as -0
     if key in _READERS:
-        return _READERS[key](value, shown)
+        try:
+            return _READERS[key](value)
+        except ValueError:
+            raise _make_error(key, value, shown) from None
     if key in _REPEATED:
         return _split_values(key, value)
     if key in _LISTS:
@@ -383,43 +549,41 @@ def _parse_text(value: Any, key: str, shown: str) -> Any:
     return value
 
 
-def _read_load(text: str, shown: str) -> Load:
-    try:
-        return parse_load(text)
-    except ValueError as error:
-        raise UsageError(f"{shown}: {error}") from error
-
-
-def _read_share(text: str, shown: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text.strip())
+def _read_share(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text.strip(), re.ASCII)
     if found is None:
-        raise UsageError(f"{shown}: expected a share such as 5%, found {text}")
+        raise ValueError(text)
     return float(found[1]) / 100
 
 
-def _read_time_s(text: str, shown: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m)?", text.strip())
+def _read_time_s(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m)?", text.strip(), re.ASCII)
     if found is None:
-        raise UsageError(f"{shown}: expected a time such as 2s or 500ms, found {text}")
+        raise ValueError(text)
     return float(found[1]) * _UNITS_S[found[2] or "s"]
 
 
-def _read_size(text: str, shown: str) -> int:
-    found = re.fullmatch(r"(\d+)\s*([KMG]i?B?|B)?", text.strip(), re.IGNORECASE)
+def _read_size(text: str) -> int:
+    found = re.fullmatch(r"(\d{1,15})\s*([KMG]i?B?|B)?", text.strip(), re.IGNORECASE | re.ASCII)
     if found is None:
-        raise UsageError(f"{shown}: expected a size such as 64MiB, found {text}")
+        raise ValueError(text)
     return int(found[1]) * _UNITS_BYTES[(found[2] or "B")[0].upper()]
 
 
-def _read_slice(text: str, shown: str) -> float | str:
-    return text if text == "auto" else _read_time_s(text, shown)
+def _write_size(size_bytes: int) -> str:
+    unit = next(unit for unit in "GMKB" if size_bytes % _UNITS_BYTES[unit] == 0)
+    return f"{size_bytes // _UNITS_BYTES[unit]}{unit}{'iB' if unit != 'B' else ''}"
 
 
-_READERS: Mapping[str, Callable[[str, str], Any]] = {
-    "load": _read_load,
+def _read_slice(text: str) -> float | str:
+    return text if text == "auto" else _read_time_s(text)
+
+
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    "load": parse_load,
     "precision": _read_share,
     "slice": _read_slice,
     **dict.fromkeys(_SIZES, _read_size),
-    **dict.fromkeys(("warmup", "duration", "ready_within", "request_timeout"), _read_time_s),
+    **dict.fromkeys(_TIMES - {"slice"}, _read_time_s),
 }
-"""The functions that read the text of a key; each gets the text, and the name of the key for its error message."""
+"""The functions that read the text of a key; each raises `ValueError` for any other text."""

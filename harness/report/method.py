@@ -132,8 +132,10 @@ def describe_environment(
         ("Python", where.python),
         *_other_interpreters(where),
         ("Servers", _versions(where.server_versions) or "versions unknown"),
+        *([("Server arguments", _listed_texts(where.server_args))] if where.server_args else []),
         *([("Apps", _versions(where.app_versions))] if where.app_versions else []),
         *_active(summaries, starts),
+        *([("No effect on servers and load", ", ".join(where.kept_out))] if where.kept_out else []),
         *([("Commit of the app", where.app_commit)] if where.app_commit else []),
         ("Commit of the harness", where.git_commit or "none"),
     ]
@@ -224,6 +226,10 @@ def _active(summaries: Sequence[CaseSummary], starts: Sequence[ServerStart]) -> 
         if each.active.modules:
             modules.setdefault(name, set()).update(each.active.modules)
     return [(title, _listed(seen)) for title, seen in (("Event loops", loops), ("Loaded modules", modules)) if seen]
+
+
+def _listed_texts(texts: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {text}" for name, text in texts.items())
 
 
 def _listed(seen: Mapping[str, Iterable[str]]) -> str:

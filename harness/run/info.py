@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
+import shlex
 import subprocess
 import sys
 from contextlib import suppress
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from harness.catalog import listing, packages
 from harness.catalog.user_app import FACTORY
-from harness.host import facts
+from harness.host import facts, inherited
 from harness.model.results import Environment, RunInfo
 from harness.model.targets import App, Server
 from harness.text.secrets import mask_argv
@@ -53,6 +55,10 @@ def describe(selection: Selection, placement: Placement) -> RunInfo:
             other_packages=others,
             interpreters=_known(interpreters, packages.interpreter),
             app_commit=_app_commit(selection.apps),
+            server_args={each.name: shlex.join(each.arguments) for each in selection.servers if each.arguments},
+            kept_out=inherited.list_kept_out(
+                os.environ, {Path.cwd(), *(app.runs_in or app.directory for app in selection.apps)}
+            ),
         ),
         baseline=selection.baseline,
         conditions=selection.conditions,

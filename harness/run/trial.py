@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import signal
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.host import logs, memory, process
+from harness.host import guard, logs, memory, process
 from harness.model.errors import LoadError
 from harness.model.plan import Conditions
 from harness.model.results import LoadResult
@@ -90,8 +89,8 @@ class Order:
 
 def run(order: Order) -> list[LoadResult]:
     """Load the candidates as ordered; a result for each turn. Raises `LoadError` if there is none."""
-    with tempfile.TemporaryDirectory(prefix="harness-") as folder:
-        result = Path(folder) / "result.json"
+    with guard.temporary_folder() as folder:
+        result = folder / "result.json"
         status = _locust(order, order.argv(result), result)
         if not result.exists():
             raise _failed(f"expected a result, found that locust {_describe_end(status)}", order)

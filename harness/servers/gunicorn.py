@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.model import Launch, Protocol, Server
@@ -23,6 +24,8 @@ _TLS_BLOCKS_THREADS = (
 )
 _NO_HTTP3 = "gunicorn does not speak HTTP/3"
 _NO_WEBSOCKET = "WSGI has no WebSocket"
+_NO_CONFIG = Path(__file__).parent / "_runners" / "gunicorn_conf.py"
+"""An empty file: without `--config`, gunicorn reads gunicorn.conf.py from the working directory."""
 _THREADS = 4
 """gunicorn's documentation recommends two to four threads for each core."""
 
@@ -40,6 +43,7 @@ def _command(*options: str) -> Callable[[Launch], list[str]]:
             *("--bind", launch.address),
             *("--workers", str(launch.workers)),
             *options,
+            *("--config", str(_NO_CONFIG)),
             "--no-control-socket",  # it would be in the user's home folder, and shared by all servers
             *("--log-level", "warning"),  # the access log is off unless a file is named for it
             *(("--certfile", str(tls.certificate), "--keyfile", str(tls.key)) if tls else ()),

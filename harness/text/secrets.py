@@ -28,10 +28,12 @@ _PATTERNS = (
     re.compile(rf"((?:[?&;]|\b)(?:{_SECRET})=)(?!\*\*\*)[^\s&;,#'\"<>)]+", re.IGNORECASE),  # ?token=…, password=…
     re.compile(
         r"(\b(?:proxy-)?authorization\b['\"]?+\s*+[:=,]\s*+(?:b(?=['\"]))?+['\"]?+(?:(?:basic|bearer|digest|token)\s++)?+)"
-        r"(?!\*\*\*)[^\s'\"]+",
+        r"(?!\*\*\*|…)[^\s'\"]+",
         re.IGNORECASE,
     ),
-    re.compile(r"(\b(?:set-)?cookie\b['\"]?+\s*+[:,]\s*+(?:b(?=['\"]))?+['\"]?+)(?!\*\*\*)[^\r\n'\"]+", re.IGNORECASE),
+    re.compile(
+        r"(\b(?:set-)?cookie\b['\"]?+\s*+[:,]\s*+(?:b(?=['\"]))?+['\"]?+)(?!\*\*\*|…)[^\r\n'\"]+", re.IGNORECASE
+    ),
 )
 
 

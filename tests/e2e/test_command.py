@@ -22,6 +22,7 @@ from tests.command import (
     records_of,
     summary_of,
 )
+from tests.fault_table import Fault
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +228,10 @@ def test_worker_counts_and_apps_are_compared_in_one_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("run", "--users", "many"), "harness: --users: expected int, found many"),
+        (
+            ("run", "--users", "many"),
+            "harness: --users: expected whole numbers from 1 to 100000, at most 100 of them, found many",
+        ),
         (("run", "--servers", "cherokee"), "harness: --servers: expected any of anycorn, daphne, "),
         (
             ("run", "--baseline", "granian", "--servers", "uvicorn"),
@@ -267,6 +271,35 @@ def test_bad_usage_is_one_line_and_exit_status_2(tmp_path: Path, arguments: tupl
     assert done.stderr.startswith(message)
     assert len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_settings_that_nothing_can_be_done_with_are_told_in_one_line(tmp_path: Path, fault: Fault) -> None:
+    faults: list[tuple[str, list[str | bytes], str]] = [
+        ("--servers ''", ["--servers", ""], ""),
+        ("--env that is not UTF-8", ["--env", b"TOKEN=\xff"], ""),
+        ("--users 10²²", ["--users", "1" + 22 * "0"], ""),
+        ("--rounds 10⁹", ["--rounds", "1000000000"], ""),
+        ("servers = []", [], "servers = []"),
+        ("duration = inf", [], "duration = inf"),
+        ("a table in place of a value", [], "[users]\nfirst = 1"),
+    ]
+    for name, arguments, file in faults:
+        (tmp_path / "harness.toml").write_text(file)
+        done = subprocess.run(
+            [*HARNESS, "run", *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=fault.environment,
+        )
+        told = done.stderr.removesuffix("\n")
+        assert (done.returncode, done.stdout, len(told.splitlines())) == (2, "", 1), done.stderr
+        assert [path.name for path in tmp_path.iterdir()] == ["harness.toml"]
+        left = fault.left()
+        assert left == "nothing"
+        happened = f"exit {done.returncode} before anything was started"
+        fault.report(name=name, happened=happened, lost="nothing", left=left, told=told)
 
 
 def test_a_bad_key_in_the_file_is_named(tmp_path: Path) -> None:

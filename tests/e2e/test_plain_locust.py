@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from harness.catalog import listing
 from harness.host import guard, process
 from harness.host.cpus import available
 from harness.model.targets import Launch
+from tests.endless import Endless
+from tests.integration.endless_server import sending_endlessly
 
 HOST = "127.0.0.1"
 
@@ -129,3 +132,21 @@ class Reader(FastHttpUser):
     status, (entry,) = locust(custom, url)
     assert (status, entry["num_failures"]) == (0, 0)
     assert sum(entry["response_times"].values()) == entry["num_requests"] > 0
+
+
+def test_an_answer_that_does_not_come_to_its_end_is_an_error_when_the_run_ends(tmp_path: Path) -> None:
+    """Its time limit is not over yet: it is late because it waits for longer than any answer took."""
+    with sending_endlessly("http1", {"slow": Endless(b"HTTP/1.1 200 OK\r\n", b"")}) as urls:
+        argv = [sys.executable, "-m", "locust", "-f", str(listing.folder("scenarios") / "plaintext.py"), "-t", "5s"]
+        done = subprocess.run(
+            [*argv, "-H", urls["slow"], "--headless", "-u", "1"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            cwd=tmp_path,
+        )
+    assert done.returncode == 1
+    assert re.search(
+        r"unanswered: no complete answer when the run ended, after \d\.\d s; found 17 bytes, 'HTTP/1.1 200", done.stdout
+    )

@@ -72,7 +72,10 @@ def test_a_server_that_does_not_start_is_reported_with_the_end_of_its_log_and_wi
     ("arguments", "message"),
     [
         (("uvicorn", "--app", "nope"), "--app: expected any of asgi, "),
-        (("uvicorn", "--ready-within", "soon"), "--ready-within: expected a time such as 2s or 500ms, found soon"),
+        (
+            ("uvicorn", "--ready-within", "soon"),
+            "--ready-within: expected a time such as 2s or 500ms",
+        ),
         (("uvicorn", "--python", "nowhere"), "--python: expected an interpreter such as "),
         (("daphne", "--workers", "2"), "--workers: expected at most 1 for daphne, found 2"),
         (("gunicorn-sync", "--app", "shop:app"), "--app: expected an app with a WSGI callable, because "),

@@ -1,4 +1,4 @@
-"""A server in a thread that sends what has no end: for each kind of `tests/endless.py` a port of its own."""
+"""A server in a thread that sends what has no end, or never comes to it: each kind has a port of its own."""
 
 from __future__ import annotations
 
@@ -48,10 +48,11 @@ def sending_endlessly(protocol: str, kinds: Mapping[str, Endless]) -> Iterator[d
                 with suppress(asyncio.IncompleteReadError, ConnectionError):
                     await _greet(protocol, reader, writer)
                     writer.write(kind.beginning)
-                    parts = kind.part * (_WRITE_BYTES // len(kind.part))
-                    while True:
+                    parts = kind.part * (_WRITE_BYTES // max(1, len(kind.part)))
+                    while parts:
                         writer.write(parts)
                         await writer.drain()
+                    await reader.read()
                 writer.close()
 
             listener = await asyncio.start_server(serve, HOST, 0)

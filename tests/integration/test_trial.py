@@ -293,7 +293,10 @@ def test_connections_that_were_closed_while_idle_are_opened_again_in_the_lead_in
         results = trial.run(change(both, duration_s=1.2, slice_s=0.4))
     assert_accounted_for(results)
     closed, other = results
-    assert (closed.errors.examples, other.errors.examples) == ({}, {})
+    # The test's server loses a request that arrives as its time-out of an idle connection fires, and so do real ones.
+    crossed = closed.errors.by_kind.get("reset", 0) if rate_rps is not None else 0
+    assert (closed.errors.total, other.errors.total) == (crossed, 0)
+    assert crossed <= 3
     assert (closed.unanswered, other.connections.reopened) == (0, 0)
     # Those that are opened again before the first counted slice are only among the opened ones.
     assert closed.connections.opened >= 8 + closed.connections.reopened > 8
@@ -397,19 +400,26 @@ def end(runner, **_):
     ],
 )
 def test_a_process_that_ends_before_all_are_ready_ends_the_trial_at_once(
-    end: str, told: str, order: trial.Order, tmp_path: Path
+    end: str, told: str, order: trial.Order, tmp_path: Path, fault: Fault
 ) -> None:
     mark, scenario = tmp_path / "mark", tmp_path / "ending.py"
     mark.touch()
     scenario.write_text(ENDING.format(mark=str(mark), end=end))
     began_s = time.monotonic()
-    with pytest.raises(LoadError, match=told):
+    with pytest.raises(LoadError, match=told) as caught:
         trial.run(replace(order, processes=2, scenario=scenario))
     # Long before Locust gives up waiting for its worker.
     assert time.monotonic() - began_s < 15
+    fault.report(
+        name=f"one of two load processes ends before all are ready: {end}",
+        happened="the measurement has failed at once",
+        lost="nothing that was measured",
+        left="nothing",  # as the fixture of its token asserts
+        told=str(caught.value),
+    )
 
 
-def test_trials_at_the_same_time_keep_their_processes_apart(order: trial.Order, load_token: str) -> None:
+def test_trials_at_the_same_time_keep_their_processes_apart(order: trial.Order, load_token: str, fault: Fault) -> None:
     with answering(lambda _: 0.02) as one, answering(lambda _: 0.02) as other, ForkServer(load_token) as second:
         orders = [replace(beside(order, server, users=4), processes=2) for server in (one, other)]
         orders[1] = replace(orders[1], fork_server=second, log=order.log.with_name("other.log"))
@@ -419,11 +429,18 @@ def test_trials_at_the_same_time_keep_their_processes_apart(order: trial.Order, 
         assert_accounted_for([result])
         assert result.errors.examples == {}
         assert (result.connections.opened, len(server.accepted_ns)) == (4, 4)
+    fault.report(
+        name="two runs at once with --load-processes 2",
+        happened="each had its own users and answers",
+        lost="nothing",
+        left="nothing",
+        told="nothing to tell",
+    )
 
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_process_that_uses_too_much_memory_is_ended_and_told(
-    processes: int, order: trial.Order, tmp_path: Path
+    processes: int, order: trial.Order, tmp_path: Path, fault: Fault
 ) -> None:
     scenario = tmp_path / "greedy.py"
     scenario.write_text(
@@ -442,8 +459,15 @@ class Greedy(Plaintext):
     )
     greedy = replace(order, scenario=scenario, memory_bytes=256 << 20, processes=processes)
     told = r"^expected load processes that use at most 256 MiB of memory \(--load-memory\), found that process \d+ used"
-    with pytest.raises(LoadError, match=told):
+    with pytest.raises(LoadError, match=told) as caught:
         trial.run(change(greedy, duration_s=60.0, slice_s=20.0))
+    fault.report(
+        name=f"a Locust file fills the memory of {'a load process' if processes == 1 else 'two load processes'}",
+        happened="the load was ended, and the measurement has failed",
+        lost="the results of this measurement",
+        left="nothing",
+        told=str(caught.value),
+    )
 
 
 TAKES = """from locust import events, task

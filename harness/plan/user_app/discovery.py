@@ -91,7 +91,8 @@ def fetch_document(openapi: str | None, launch: Launch, given: Headers) -> Disco
 
 def _describe(reply: Reply, path: str, *, named: bool) -> str:
     found = f"answered {reply.content_type or 'without a type'}" if reply.status in OK else describe_reply(reply)
-    return found if named or path == OPENAPI else f"{found} at {path}"
+    status, rest = found.partition(";")[0], "".join(found.partition(";")[1:])
+    return found if named or path == OPENAPI else f"{status} at {path}{rest}"
 
 
 def _follow(launch: Launch, path: str, given: Headers) -> Reply | str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from harness.analysis import cpu_time
 from harness.analysis.verdict import SAMPLE_ERROR
 from harness.catalog import listing
-from harness.host import process, sampler
+from harness.host import guard, process, sampler
 from harness.model.blocks import BlockOrder, Turn
 from harness.model.errors import LoadError, ServerError
 from harness.model.plan import Conditions
@@ -117,8 +116,7 @@ def run_trials(generator: Generator, scenario: Scenario, protocol: Protocol, tri
     """Run this many trials of a scenario against the null server; trials that fail give no result."""
     tls = generator.tls if protocol in TLS_PROTOCOLS else None
     launch = Launch(HOST, process.free_port(HOST), "", tls=tls, python=generator.python)
-    with tempfile.TemporaryDirectory(prefix="harness-") as folder:
-        logs = Path(folder)
+    with guard.temporary_folder() as logs:
         url = f"{'https' if tls else 'http'}://{launch.address}"
         turn = Turn(0, generator.users)
         order = make_order(generator, scenario, protocol, url, turn, logs, generator.duration_s, generator.streams)

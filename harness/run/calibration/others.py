@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import tempfile
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from harness.catalog import listing
-from harness.host import cpus, process
+from harness.host import cpus, guard, process
 from harness.model.blocks import Turn
 from harness.model.errors import HarnessError
 from harness.model.loads import SATURATE, Load, Rate
@@ -131,13 +130,10 @@ def measure_rate_rps(side: Side, protocol: Protocol, target: Target, generator: 
 def run_locust(side: Side, protocol: Protocol, url: str, generator: Generator) -> LoadResult:
     """Run one trial with our users or those of the file."""
     scenario: Scenario = listing.read_scenario(_USERS / side.file) if side.file else find_smallest_scenario(protocol)
-    with tempfile.TemporaryDirectory(prefix="harness-") as folder:
+    with guard.temporary_folder() as folder:
         rate_rps = side.load.rps if isinstance(side.load, Rate) else None
         turn = Turn(0, side.users, rate_rps)
-        folder_path = Path(folder)
-        order = make_order(
-            generator, scenario, protocol, url, turn, folder_path, DURATION_S, side.streams, side.processes
-        )
+        order = make_order(generator, scenario, protocol, url, turn, folder, DURATION_S, side.streams, side.processes)
         return trial.run(order)[0]
 
 
@@ -164,7 +160,7 @@ def _run_tool(side: Side, url: str, generator: Generator) -> float:
 def start_null_server(generator: Generator) -> Iterator[Target]:
     """Run the null server twice, without and with TLS."""
     clear = Launch(HOST, process.free_port(HOST), "", python=generator.python)
-    with tempfile.TemporaryDirectory(prefix="harness-") as folder, _start(NULL, clear, generator, folder):
+    with guard.temporary_folder() as folder, _start(NULL, clear, generator, folder):
         encrypted = replace(clear, port=process.free_port(HOST), tls=generator.tls)
         with _start(NULL, encrypted, generator, folder):
             yield Target("null server", lambda protocol: _choose_url(protocol, clear, encrypted), frozenset(PROTOCOLS))
@@ -173,12 +169,12 @@ def start_null_server(generator: Generator) -> Iterator[Target]:
 @contextmanager
 def start_nginx(generator: Generator) -> Iterator[Target]:
     """Run nginx with one worker and a fixed answer; HTTP/1.1 and HTTP/2 without TLS have separate ports."""
-    with tempfile.TemporaryDirectory(prefix="harness-") as folder:
+    with guard.temporary_folder() as folder:
         ports: dict[Protocol, int] = {"h1": process.free_port(HOST), "h2c": process.free_port(HOST)}
         ports["h2"] = process.free_port(HOST)
-        configuration = Path(folder) / "nginx.conf"
+        configuration = folder / "nginx.conf"
         configuration.write_text(_write_nginx_conf(ports, generator))
-        nginx = Server("nginx", (), frozenset({"h1"}), lambda _: ["nginx", "-p", folder, "-c", str(configuration)])
+        nginx = Server("nginx", (), frozenset({"h1"}), lambda _: ["nginx", "-p", str(folder), "-c", str(configuration)])
         launch = Launch(HOST, ports["h1"], "")
         with _start(nginx, launch, generator, folder):
             yield Target(
@@ -207,8 +203,8 @@ http {{
 
 
 @contextmanager
-def _start(entry: Server, launch: Launch, generator: Generator, folder: str) -> Iterator[None]:
-    log = Path(folder) / f"{entry.name}-{launch.port}.log"
+def _start(entry: Server, launch: Launch, generator: Generator, folder: Path) -> Iterator[None]:
+    log = folder / f"{entry.name}-{launch.port}.log"
     with process.start(entry, APP, launch, cpus=generator.placement.server, log=log, token=generator.token):
         yield
 

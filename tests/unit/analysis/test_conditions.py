@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.analysis.conditions import Contrast, find_changes, find_mismatches
+from harness.analysis.conditions import Contrast, find_changes, find_mismatches, find_resume_mismatches
 from harness.model.loads import Rate
 from harness.model.machine import Cpu
 from harness.model.plan import ServerConfig
@@ -133,6 +133,15 @@ def test_changed_versions_and_the_changed_commit_are_reported() -> None:
         Contrast("package", "uvloop", "0.22.0", None),
         Contrast("harness", "commit", "3f2c1d0", "9999999"),
     )
+
+
+def test_other_arguments_of_a_server_are_reported_and_keep_a_run_from_being_resumed() -> None:
+    before, after = elsewhere(server_args={"granian": "--http 1"}), elsewhere(server_args={"uvicorn": "--ws none"})
+    assert find_changes(before, after, BOTH, ([], [])) == (
+        Contrast("arguments", "granian", "--http 1", None),
+        Contrast("arguments", "uvicorn", None, "--ws none"),
+    )
+    assert {each.kind for each in find_resume_mismatches(before, after)} == {"arguments"}
 
 
 def test_between_equal_runs_no_change_is_reported() -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.model.errors import UsageError
 from harness.model.loads import SATURATE, Capacity, Rate, Sweep
 from harness.model.plan import Candidate, Case, Conditions, Round, Selection
 from harness.model.protocols import PROTOCOLS, Protocol
@@ -254,3 +255,10 @@ def test_the_control_has_the_cases_of_the_baseline_and_a_server_of_its_own() -> 
 def test_where_the_baseline_does_not_speak_the_protocol_another_has_a_control() -> None:
     plan = make_plan(replace(under(control=True), protocols=("h2",)))
     assert {case.server for case in plan.cases if case.control} == {"b"}
+
+
+@pytest.mark.parametrize("changes", [{"rounds": 1_000}, {"rounds": 1, "precision": 0.05, "max_rounds": 1_000}])
+def test_a_run_that_would_never_end_is_refused(changes: dict[str, Any]) -> None:
+    many = under(users=tuple(range(1, 101)), **changes)
+    with pytest.raises(UsageError, match=r"--rounds: expected at most 100000 .* found 1800 in each of 1000 rounds"):
+        make_plan(many)

@@ -123,3 +123,12 @@ def test_a_run_of_the_former_schema_is_described_as_it_was_measured() -> None:
     shown = describe_method(replace(RUN, schema=1))
     assert any("a window of 2 s. One server ran at a time." in line for line in shown)
     assert not any("slice" in line for line in shown)
+
+
+def test_arguments_and_what_had_no_effect_are_shown() -> None:
+    added = {"server_args": {"gunicorn": "-w 2"}, "kept_out": ("LOCUST_TAGS", "locust.conf")}
+    environment = replace(RUN.environment, **added)
+    shown = dict(describe_environment(replace(RUN, environment=environment)))
+    assert shown["Server arguments"] == "gunicorn: -w 2"
+    assert shown["No effect on servers and load"] == "LOCUST_TAGS, locust.conf"
+    assert not {"Server arguments", "No effect on servers and load"} & dict(describe_environment(RUN)).keys()

@@ -55,7 +55,7 @@ def test_the_summary_has_these_keys_and_no_others() -> None:
     }  # fmt: skip
     assert contract["run"]["environment"].keys() == {
         "host", "machine", "packages", "server_cpus", "load_cpus", "git_commit", "server_versions", "app_versions",
-        "other_packages", "interpreters", "app_commit",
+        "other_packages", "interpreters", "app_commit", "server_args", "kept_out",
         "cpu_model", "cpu_count", "memory_bytes", "kernel", "system", "python",
     }  # fmt: skip
     assert contract["run"]["environment"]["machine"].keys() == MACHINE

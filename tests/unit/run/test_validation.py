@@ -140,7 +140,7 @@ def test_damaged_bytes_are_read_or_refused(run: RunDirectory, data: st.DataObjec
         (("result", "response", "counts"), {"70000": 1}, "expected buckets of response from 0 to 27647, found 70000"),
         (("result", "response", "max_us"), 5, "expected max_us of response in its highest bucket, found 5"),
         (("result", "slices", 0, "end_ns"), 1, "expected a slice that opens, starts, ends and drains in this order"),
-        (("case", "load"), "rate=" + "9" * 400, "expected rps from 1e-09 to 1e+09, found inf"),
+        (("case", "load"), "rate=" + "9" * 400, "expected a record of schema"),
         (("case", "server"), "\u001b[2J", "expected a printable name of server, found '\\x1b[2J'"),
         (("case", "users"), 0, "expected users from 1 to 1e+07, found 0"),
         (("round",), 2**62, "expected round from 0 to 1e+07, found 4.61169e+18"),

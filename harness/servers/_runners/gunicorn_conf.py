@@ -1,0 +1,1 @@
+"""Nothing: gunicorn is given this file so that it reads no gunicorn.conf.py from its working directory."""
