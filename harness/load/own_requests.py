@@ -27,7 +27,9 @@ class OwnRequests:
         return self._client.exchange(self._copy(sent) if own is None else own, intended_ns)
 
     def _copy(self, sent: Request) -> Request:
-        own = replace(sent, headers=merge_headers(sent.headers, self._headers))
+        # The request itself may have been sent already, such as within a login.
+        anew: dict[str, Any] = {"encoded_for": "", "pattern": None, "learned": None, "learned_answer": None}
+        own = replace(sent, headers=merge_headers(sent.headers, self._headers), **anew)
         if len(self._own) < _KEPT_AT_MOST:
             self._own[sent] = own
         return own

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from harness.load import http1, unique
 from harness.load.exchange import Headers, Request, get, post
 from harness.load.own_requests import _KEPT_AT_MOST, OwnRequests, merge_headers
 
@@ -55,3 +56,13 @@ def test_requests_that_are_made_anew_each_time_are_not_all_kept() -> None:
         user.exchange(get(f"/{number}"))
     assert len(user._own) == _KEPT_AT_MOST
     assert client.sent[-1].headers == COOKIE
+
+
+@pytest.mark.parametrize("path", ["/", "/{unique}"])
+def test_a_request_that_was_sent_before_the_login_is_encoded_anew(path: str) -> None:
+    client, request = Client(), get(path)
+    unique.encode(request, "shop", lambda each: http1.encode(each, "shop"))
+    OwnRequests(client, COOKIE).exchange(request)  # type: ignore[arg-type] # a stub
+    assert client.sent[0].encoded_for == ""
+    encoded, _ = unique.encode(client.sent[0], "shop", lambda each: http1.encode(each, "shop"))
+    assert b"cookie: session=1" in encoded
