@@ -34,6 +34,7 @@ from harness.load.exchange import (
     post,
     put,
 )
+from harness.model.login import Login
 
 if TYPE_CHECKING:
     from harness.load.users import HttpScenario, WebSocketScenario
@@ -45,6 +46,7 @@ __all__ = [
     "Failure",
     "Headers",
     "HttpScenario",
+    "Login",
     "Message",
     "Request",
     "WebSocketScenario",

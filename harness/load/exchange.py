@@ -8,6 +8,9 @@ from hashlib import sha256
 from json.decoder import JSONDecoder  # not `json`: while `locust -f scenarios/json.py` loads, that is the scenario
 from typing import Any, ClassVar
 
+from harness.load.compression import decode
+from harness.model.unique import UNIQUE
+
 Headers = tuple[tuple[str, str], ...]
 
 _decode_json = JSONDecoder().decode
@@ -40,9 +43,20 @@ class Answer:
         """The first value of the header `name` (lower case)."""
         return next((value for key, value in self.headers if key == name), None)
 
+    @property
+    def content(self) -> bytes:
+        """The body without its compression; raises `Failure` if it cannot be decoded."""
+        coding = self.header("content-encoding")
+        if coding is None or coding == "identity" or not self.body:
+            return self.body
+        try:
+            return decode(self.body, coding.lower())
+        except ValueError as error:
+            raise Failure("encoding", str(error)) from error
+
     def json(self) -> Any:
-        """The body as JSON in UTF-8 (RFC 8259, 8.1); raises `ValueError` when it is not."""
-        return _decode_json(self.body.decode())
+        """The content as JSON in UTF-8 (RFC 8259, 8.1); raises `ValueError` when it is not."""
+        return _decode_json(self.content.decode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +104,13 @@ class Exchange:
 
     def verify(self, answer: Answer) -> None:
         """Raise `Failure` unless the answer is right."""
-        expected = self.expected_body
-        if expected is not None and answer.body != expected:
+        expected, content = self.expected_body, answer.content
+        if expected is not None and content != expected:
             if not isinstance(expected, Digest):
-                raise _wrong_body(expected, answer.body)
-            if not expected.fits(answer.body):
-                raise _wrong_body(expected, answer.body)
-            self.expected_body = answer.body  # to compare is faster than to make a digest each time
+                raise _wrong_body(expected, content)
+            if not expected.fits(content):
+                raise _wrong_body(expected, content)
+            self.expected_body = content  # to compare is faster than to make a digest each time
         if self.check is not None and (problem := self._problem(answer)) is not None:
             raise Failure("check", problem)
 
@@ -105,7 +119,7 @@ class Exchange:
         try:
             return self.check(answer)
         except Exception as error:  # noqa: BLE001 - a scenario's code may raise anything
-            return f"the check raised {error!r} for {excerpt(answer.body)}"
+            return f"the check raised {error!r} for {_quote(answer)}"
 
 
 @dataclass(eq=False, slots=True)
@@ -122,9 +136,15 @@ class Request(Exchange):
     seen_body: bytes | Digest | None = None
     """The body that the app gave when it was asked before. Another one is right too if it is of the same kind; that is
     noted, and from then on it is the one to compare with."""
+    varies: bool = field(default=False, init=False, repr=False)
+    """Is there a `{unique}` in its path, headers or body? Each request then has a new value there."""
+    pattern: tuple[bytes, Request] | None = field(default=None, repr=False)
+    """A value for `{unique}`, and the request with it, encoded."""
 
     def __post_init__(self) -> None:
         self.name = self.name or f"{self.method} {self.path}"
+        texts = (self.path, *(value for _, value in self.headers))
+        self.varies = UNIQUE.encode() in self.body or any(UNIQUE in each for each in texts)
 
     def addressed(self, authority: str) -> tuple[str, Headers]:
         """The Host to send (the request's Host header, else `authority`), and the other headers."""
@@ -134,13 +154,13 @@ class Request(Exchange):
     def verify(self, answer: Answer) -> None:
         """Raise `Failure` unless status, content type and body are right."""
         if answer.status != self.status:
-            raise Failure("status", f"expected {self.status}, found {answer.status}: {excerpt(answer.body)}")
+            raise Failure("status", f"expected {self.status}, found {answer.status}: {_quote(answer)}")
         if self.expected_type is not None:
             found = answer.header("content-type") or "none"
             if found.partition(";")[0].strip().lower() != self.expected_type:
                 raise Failure("content-type", f"expected {self.expected_type}, found {found}")
-        if self.seen_body is not None and answer.body != self.seen_body:
-            self._accept_change(self.seen_body, answer.body)
+        if self.seen_body is not None and (content := answer.content) != self.seen_body:
+            self._accept_change(self.seen_body, content)
         Exchange.verify(self, answer)
 
     def _accept_change(self, seen: bytes | Digest, body: bytes) -> None:
@@ -152,6 +172,15 @@ class Request(Exchange):
         elif not seen.fits(body):
             self.change = f"expected {seen}, found {Digest.of(body)}"
         self.seen_body = body
+
+
+class AnyAnswer(Request):
+    """A request to which any answer is right."""
+
+    __slots__ = ()
+
+    def verify(self, answer: Answer) -> None:
+        """Accept it."""
 
 
 @dataclass(eq=False, slots=True)
@@ -172,6 +201,14 @@ class Message(Exchange):
         if (found := answer.header("type")) != expected:
             raise Failure("type", f"expected a {expected} message, found a {found} one")
         Exchange.verify(self, answer)
+
+
+def _quote(answer: Answer) -> str:
+    """The beginning of its content, or of its body if that cannot be decoded."""
+    try:
+        return excerpt(answer.content)
+    except Failure:
+        return excerpt(answer.body)
 
 
 def _wrong_body(expected: bytes | Digest, found: bytes) -> Failure:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from harness.model.login import Login
 from harness.model.protocols import EventLoop, Interface, Protocol
 
 HOST = "127.0.0.1"
@@ -50,6 +51,8 @@ class App:
     """Further folders on the import path."""
     headers: tuple[tuple[str, str], ...] = ()
     """Headers of the request for `ready_path`; names are in lower case."""
+    login: Login | None = None
+    """How a user logs in to it."""
 
 
 @dataclass(frozen=True)
@@ -122,3 +125,5 @@ class Scenario:
     ours: bool = True
     """Is it built on `harness.load`? Other Locust users check answers only as far as they do so themselves, and can be
     measured in a closed loop only."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Headers that the harness adds to its requests; names are in lower case."""

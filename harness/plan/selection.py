@@ -122,7 +122,8 @@ def _find_apps(settings: Settings) -> tuple[App, ...]:
             import_path=environment.get("PYTHONPATH"),
         )
         headers = options.parse_headers(settings.header)
-        return (replace(app, environment={**environment, **app.environment}, headers=headers),)
+        login = options.read_login(settings.login)
+        return (replace(app, environment={**environment, **app.environment}, headers=headers, login=login),)
     chosen = listing.choose("apps", listing.apps(), settings.apps)
     if settings.locustfile is not None:
         # An app names only those scenarios of the catalogue that it answers, so any other may be right for it.
@@ -187,7 +188,7 @@ def _find_scenarios(
     make: bool,
 ) -> tuple[Scenario, ...]:
     if settings.locustfile is not None:
-        return (_read_user_scenario(settings, settings.locustfile),)
+        return (replace(_read_user_scenario(settings, settings.locustfile), headers=apps[0].headers),)
     if settings.app is not None and settings.scenarios is None:
         runs = [entry for entry in servers if entry.name not in not_installed and entry.interface == "asgi"]
         if not runs:
@@ -197,16 +198,21 @@ def _find_scenarios(
             with files.writing(Path(settings.out)):
                 Path(settings.out).mkdir(parents=True, exist_ok=True)
         return (scenario.write_scenario(settings, apps[0], runs, _find_python(settings), say, ask=make),)
-    return listing.choose("scenarios", listing.scenarios(), settings.scenarios or SCENARIOS)
+    chosen = listing.choose("scenarios", listing.scenarios(), settings.scenarios or SCENARIOS)
+    return tuple(replace(each, headers=apps[0].headers) for each in chosen)
 
 
 def _read_user_scenario(settings: Settings, path: str) -> Scenario:
     scenario = listing.read_scenario(Path(path))
+    for name, given in (("header", settings.header), ("compression", settings.compression != "off")):
+        if given and not scenario.ours:
+            raise UsageError(f"--{name}: expected none with custom Locust users, whose file {path} sets their headers")
     if not scenario.ours and not isinstance(settings.load, Saturate):
         raise UsageError(f"--load: expected saturate with custom Locust users, found {settings.load}")
     if not scenario.protocols & set(settings.protocols):
         spoken = ", ".join(sorted(scenario.protocols))
-        raise UsageError(f"--protocols: expected any of {spoken} for {path}, found {','.join(settings.protocols)}")
+        why = "" if scenario.ours else ", since Locust's own users speak HTTP/1.1 in clear text"
+        raise UsageError(f"--protocols: expected any of {spoken} for {path}{why}, found {','.join(settings.protocols)}")
     return scenario
 
 

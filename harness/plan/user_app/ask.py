@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import secrets
 import ssl
 import time
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
+from string import ascii_lowercase
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from harness.model.errors import UsageError
+from harness.model.login import Login, LoginAnswer, LoginError
+from harness.model.login import log_in as take_steps
+from harness.model.unique import UNIQUE, UNIQUE_LETTERS
 from harness.plan.user_app.requests import REDIRECTS, Recipe, Reply
 
 if TYPE_CHECKING:
@@ -41,10 +47,36 @@ def send(launch: Launch, recipe: Recipe, given: Headers) -> Reply | str:
     """Send a request on a new connection; return the reply, or why there was none."""
     try:
         with closing(_connect(launch)) as connection:
-            connection.request(recipe.method, recipe.path, recipe.body or None, dict((*recipe.headers, *given)))
+            value = "".join(secrets.choice(ascii_lowercase) for _ in range(UNIQUE_LETTERS))
+            path, body = recipe.path.replace(UNIQUE, value), recipe.body.replace(UNIQUE.encode(), value.encode())
+            headers = {name: text.replace(UNIQUE, value) for name, text in (*recipe.headers, *given)}
+            connection.request(recipe.method, path, body or None, headers)
             return _read_reply(connection.getresponse())
     except (OSError, HTTPException) as error:
         return f"gave no answer ({error!r})"
+
+
+def log_in(launch: Launch, login: Login | None, given: Headers) -> Headers:
+    """Log in, if there is a login; return the headers of all later requests. Raises `UsageError` if it fails."""
+    if login is None:
+        return given
+
+    def send_step(method: str, path: str, headers: Headers, body: bytes) -> LoginAnswer:
+        try:
+            with closing(_connect(launch)) as connection:
+                connection.request(method, path, body or None, dict((*given, *headers)))
+                answer = connection.getresponse()
+                return LoginAnswer(
+                    answer.status, tuple((name.lower(), value) for name, value in answer.getheaders()), answer.read()
+                )
+        except (OSError, HTTPException) as error:
+            raise LoginError(f"{method} {path} gave no answer ({error!r})") from error
+
+    host = dict(given).get("host", launch.address)
+    try:
+        return (*given, *take_steps(login, send_step, f"{'http' if launch.tls is None else 'https'}://{host}"))
+    except LoginError as error:
+        raise UsageError(f"--login: expected a login that succeeds, found that {error}") from error
 
 
 def _connect(launch: Launch) -> HTTPConnection:

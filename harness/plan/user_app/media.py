@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
+
+from harness.model.unique import UNIQUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -44,7 +46,8 @@ def encode_body(media_type: str, value: Any, schema: Mapping[str, Any]) -> tuple
     if not isinstance(value, dict):
         raise LookupError(f"the example is no object, as {kind} needs")  # noqa: TRY004 - a reason to leave the route out
     if kind == FORM:
-        return sent_as, urlencode([(name, text) for name, text, _ in _list_fields(value)]).encode()
+        form = urlencode([(name, text) for name, text, _ in _list_fields(value)])
+        return sent_as, form.replace(quote(UNIQUE), UNIQUE).encode()
     return f"{MULTIPART}; boundary={_BOUNDARY}", _encode_parts(value, schema)
 
 

@@ -8,10 +8,12 @@ in an invalid document is left out too.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from harness.model.protocols import SAFE_METHODS
+from harness.model.unique import UNIQUE
 from harness.plan.user_app.media import choose_media, encode_body
 from harness.plan.user_app.openapi import (
     as_mapping,
@@ -21,6 +23,8 @@ from harness.plan.user_app.openapi import (
     list_parameters,
     resolve,
 )
+from harness.plan.user_app.samples import make_sample
+from harness.plan.user_app.unique_fields import list_unique
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -29,11 +33,15 @@ Headers = tuple[tuple[str, str], ...]
 
 REQUESTS_LIMIT = 40
 """A scenario has at most this many requests: with more, each would be sent too rarely for its percentiles."""
+MADE = "its body is made from its schema"
 OK = range(200, 300)
 REDIRECTS = range(300, 400)
-_BAD_REQUEST = 400
+_EXPLAINED = frozenset({400, 409, 422})
+"""With these statuses, apps say in the body what is wrong with a request."""
 _NO_ENTRY = frozenset({401, 403})
 _EXCERPT_BYTES = 80
+_VARIANTS_TRIED = 6
+"""So many bodies with `{unique}` are sent, each twice, to an app that refuses the same body again."""
 _PATH_SAFE = "/?&=%:@!$'()*+,;~"
 """These characters of a path are not quoted: they are allowed there, or quoted already."""
 _SEPARATORS = {"spaceDelimited": " ", "pipeDelimited": "|"}
@@ -49,6 +57,10 @@ class Recipe:
     """The method and the route, `GET /items/{id}`."""
     headers: Headers = ()
     body: bytes = b""
+    note: str = ""
+    """What is to be known about it, such as where its body comes from."""
+    variants: tuple[bytes, ...] = ()
+    """Bodies with `{unique}`, for an app that refuses the same body again."""
 
     @property
     def writes(self) -> bool:
@@ -74,6 +86,8 @@ class LeftOut:
 
     name: str
     reason: str
+    recipe: Recipe | None = None
+    """The request that would be right with `{unique}` in it."""
 
 
 def make_recipes(
@@ -112,7 +126,7 @@ def describe_reply(reply: Reply) -> str:
         return f"{found}; --header 'Authorization: …' may let it in"
     if reply.status in REDIRECTS and reply.location:
         return f"{found}, which points at {reply.location}"
-    if reply.status == _BAD_REQUEST:
+    if reply.status in _EXPLAINED:
         return f"{found}, {reply.body[:_EXCERPT_BYTES].decode(errors='replace')!r}"
     return found
 
@@ -176,13 +190,15 @@ def _make_recipe(
                 headers.append((title.lower(), ",".join(texts)))
             case _:
                 raise LookupError(f"a {where} parameter is required")
-    content_type, body = _make_body(document, operation)
-    if content_type:
-        headers.append(("content-type", content_type))
+    body = _make_body(document, operation)
+    if body.content_type:
+        headers.append(("content-type", body.content_type))
     if "{" in path:
         raise LookupError("a part of the path is not described as a parameter")
     path = quote(prefix + path, safe=_PATH_SAFE)
-    return Recipe(method.upper(), f"{path}?{urlencode(query)}" if query else path, name, tuple(headers), body)
+    target = f"{path}?{urlencode(query)}" if query else path
+    target = target.replace(quote(UNIQUE), UNIQUE)
+    return Recipe(method.upper(), target, name, tuple(headers), body.data, body.note, body.variants)
 
 
 def _format_value(where: str, title: str, parameter: Mapping[str, Any], value: Any) -> list[str]:
@@ -199,17 +215,34 @@ def _format_value(where: str, title: str, parameter: Mapping[str, Any], value: A
     return texts
 
 
-def _make_body(document: Mapping[str, Any], operation: Mapping[str, Any]) -> tuple[str, bytes]:
-    """Make the content type and the body; both are empty where there is none."""
+@dataclass(frozen=True)
+class _Body:
+    content_type: str = ""
+    data: bytes = b""
+    note: str = ""
+    variants: tuple[bytes, ...] = ()
+
+
+def _make_body(document: Mapping[str, Any], operation: Mapping[str, Any]) -> _Body:
+    """Make the body, from its example or from its schema; an empty one where none is described."""
     body = resolve(document, operation.get("requestBody"))
     content = as_mapping(body.get("content"))
     media_type = choose_media(content)
     if media_type is None:
         if body.get("required"):
             raise LookupError(f"its body is {' or '.join(content) or 'not described'}, not JSON, a form or text")
-        return "", b""
+        return _Body()
     described = as_mapping(content[media_type])
-    value = find_example(document, described)
+    given = described.get("schema")
+    schema = resolve(document, given)
+    value, note = find_example(document, described), ""
     if value is None:
-        raise LookupError("no example for its body")
-    return encode_body(media_type, value, resolve(document, described.get("schema")))
+        if not schema:
+            raise LookupError("no example for its body, and no schema")
+        try:
+            value, note = make_sample(document, given), MADE
+        except LookupError as error:
+            raise LookupError(f"no example for its body, and none can be made: {error.args[0]}") from error
+    content_type, data = encode_body(media_type, value, schema)
+    variants = islice(list_unique(document, given, value), _VARIANTS_TRIED)
+    return _Body(content_type, data, note, tuple(encode_body(media_type, each, schema)[1] for each in variants))

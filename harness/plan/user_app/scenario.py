@@ -20,7 +20,9 @@ from harness.host.files import replace_file
 from harness.model.errors import ServerError, UsageError
 from harness.model.protocols import TLS_PROTOCOLS
 from harness.model.targets import HOST, Launch, Scenario
-from harness.plan.user_app.ask import send_requests, wants_tls
+from harness.model.unique import UNIQUE
+from harness.plan.user_app.ask import log_in, send_requests, wants_tls
+from harness.plan.user_app.conflicts import find_unique, is_conflict
 from harness.plan.user_app.discovery import NONE, OPENAPI, Discovered, fetch_document, read_document
 from harness.plan.user_app.options import HTTP
 from harness.plan.user_app.rendering import add_checksum, is_edited, is_written_for, render_scenario
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from harness.model.protocols import Protocol
     from harness.model.targets import App, Server
     from harness.plan.settings import Settings
+    from harness.plan.user_app.requests import Headers
 
 APART_S = 1.1
 """A process is asked again after this long, so that a time in seconds, or its own age, has changed."""
@@ -77,7 +80,7 @@ def write_scenario(
     owner = f"{settings.app} in {app.directory}"
     path = _choose_path(folder, app.name, owner)
     folder.mkdir(parents=True, exist_ok=True)
-    if settings.header or settings.env:
+    if settings.header or settings.env or settings.login:
         folder.chmod(_PRIVATE)
     stage = _Stage(settings, app, python, folder, say)
     if not ask:
@@ -86,17 +89,21 @@ def write_scenario(
         _report_left_out(found.left_out, say)
         return Scenario(path.stem, path.resolve(), _list_protocols(settings, tls=tls), found.title)
     asked = _ask(stage, servers)
-    if app.headers:
-        say(f"{path} contains the values of --header")
+    given = [name for name, value in (("--header", app.headers), ("--login", app.login)) if value]
+    if given:
+        say(f"{path} contains the values of {' and '.join(given)}")
     protocols = _list_protocols(settings, tls=asked.tls)
     own = () if protocols == HTTP else tuple(sorted(protocols))
-    text = add_checksum(render_scenario(asked.title, asked.kept, asked.left_out, app.headers, own), owner)
+    text = add_checksum(render_scenario(asked.title, asked.kept, asked.left_out, app.headers, own, app.login), owner)
     replace_file(path, text.encode())
     each_time = f"answered right each time, under {' and '.join(dict.fromkeys(asked.under))}"
     say(f"{_count(asked.kept)} found, {each_time}; written to {path}, which you can edit and use as --locustfile")
     changing = [recipe.name for recipe, expected in asked.kept if "seen_body" not in expected]
     if changing:
         say(f"  bodies that change, so that only status, type and length are checked: {', '.join(changing)}")
+    for recipe, _ in asked.kept:
+        if recipe.note:
+            say(f"  {recipe.name}: {recipe.note}")
     _report_left_out(asked.left_out, say)
     return listing.read_scenario(path)
 
@@ -157,7 +164,7 @@ def _find_requests(stage: _Stage, servers: Sequence[Server]) -> tuple[Found, boo
     if (document := read_document(openapi)) is not None or openapi == NONE:
         return _make_requests(stage, document), False
     with _start_app_as_wanted(stage, servers) as (entry, launch):
-        fetched = _fetch_document(stage, launch)
+        fetched = _fetch_document(stage, launch, log_in(launch, stage.app.login, stage.app.headers))
     stage.say(f"{stage.settings.app} was started under {entry.name} to read its document, and was stopped again")
     return _make_requests(stage, fetched), launch.tls is not None
 
@@ -168,35 +175,57 @@ def _ask(stage: _Stage, servers: Sequence[Server]) -> Asked:
     Requests that write are sent before those that read. The last time they are sent for the second time to the same
     process: so an answer that depends on what they change is different then.
     """
-    openapi, given = stage.settings.openapi, stage.app.headers
+    openapi = stage.settings.openapi
     document: Mapping[str, Any] | None = read_document(openapi)
     with _start_app_as_wanted(stage, servers) as (entry, launch):
+        given = log_in(launch, stage.app.login, stage.app.headers)
         if document is None and openapi != NONE:
-            document = _fetch_document(stage, launch)
-        found, first = _choose_requests(stage, launch, document)
+            document = _fetch_document(stage, launch, given)
+        found, first = _choose_requests(stage, launch, document, given)
         tls = launch.tls is not None
     right = [recipe for recipe, reply in first.items() if isinstance(reply, Reply) and reply.status in OK]
-    if not right:
+    if not (right or any(is_conflict(each) for each in first.values())):
         raise _make_error(stage, entry, found, first)
     others = sorted((each for each in servers if each is not entry), key=lambda each: each.event_loop != "asyncio")
     with _start_app(stage, [*others, entry], tls=tls) as (other, launch):
+        given = log_in(launch, stage.app.login, stage.app.headers)
         second = send_requests(launch, right, given)
         time.sleep(APART_S)
-        third = send_requests(launch, right, given)
-    expected = {
-        recipe: _derive_expectation(first[recipe], (second.get(recipe), third.get(recipe)), other.name)
-        for recipe in found.recipes
-    }
+        third = send_requests(launch, [recipe for recipe in right if recipe.writes], given)
+        refused = [
+            each for each in found.recipes if any(is_conflict(seen.get(each)) for seen in (first, second, third))
+        ]
+        unique = find_unique(launch, refused, given)
+        third |= send_requests(launch, [recipe for recipe in right if not recipe.writes], given)
+    expected: dict[Recipe, dict[str, Any] | str] = {}
+    for recipe in found.recipes:
+        if recipe in unique:
+            variant, reply = unique[recipe]
+            expected[variant] = _derive_expectation(first[recipe] if recipe in right else reply, [reply], other.name)
+        else:
+            expected[recipe] = _derive_expectation(first[recipe], [second.get(recipe), third.get(recipe)], other.name)
     kept = tuple((recipe, each) for recipe, each in expected.items() if not isinstance(each, str))
-    left_out = [LeftOut(recipe.name, each) for recipe, each in expected.items() if isinstance(each, str)]
+    left_out = [
+        _leave_out(recipe, reason, refused=recipe in refused)
+        for recipe, reason in expected.items()
+        if isinstance(reason, str)
+    ]
     if not kept:
-        raise _make_error(stage, other, found, {**second, **third})
+        raise _make_error(stage, other, found, {**first, **second, **third})
     return Asked(kept, (*found.left_out, *left_out), found.title, (entry.name, other.name), tls)
 
 
-def _fetch_document(stage: _Stage, launch: Launch) -> Mapping[str, Any] | None:
+def _leave_out(recipe: Recipe, reason: str, *, refused: bool) -> LeftOut:
+    """Leave out a request; say so where a value may have to be new each time, or where its body is made."""
+    noted = f"{reason}; {recipe.note}" if recipe.note else reason
+    if recipe.writes and refused:
+        return LeftOut(recipe.name, f"{noted}; unique: add {UNIQUE} where a value must be new each time", recipe)
+    return LeftOut(recipe.name, noted)
+
+
+def _fetch_document(stage: _Stage, launch: Launch, given: Headers) -> Mapping[str, Any] | None:
     """Request the document; None if the app serves none, which is told with the reason."""
-    found = fetch_document(stage.settings.openapi, launch, stage.app.headers)
+    found = fetch_document(stage.settings.openapi, launch, given)
     if isinstance(found, Discovered):
         if found.path not in {OPENAPI, stage.settings.openapi}:
             stage.say(f"its OpenAPI document was found at {found.path}")
@@ -209,14 +238,14 @@ def _fetch_document(stage: _Stage, launch: Launch) -> Mapping[str, Any] | None:
 
 
 def _choose_requests(
-    stage: _Stage, launch: Launch, document: Mapping[str, Any] | None
+    stage: _Stage, launch: Launch, document: Mapping[str, Any] | None, given: Headers
 ) -> tuple[Found, dict[Recipe, Reply | str]]:
     """Send the requests; if the app knows none of their paths, those without the path of the document's server."""
     found = _make_requests(stage, document)
-    replies = send_requests(launch, found.recipes, stage.app.headers)
+    replies = send_requests(launch, found.recipes, given)
     bare = _make_requests(stage, document, prefixed=False)
     if bare.recipes != found.recipes and not _is_any_known(stage, replies):
-        others = send_requests(launch, bare.recipes, stage.app.headers)
+        others = send_requests(launch, bare.recipes, given)
         if _is_any_known(stage, others):
             stage.say("paths are requested without the path of the document's server, which the app does not know")
             return bare, others

@@ -9,6 +9,7 @@ import pytest
 
 from harness.model.protocols import METHODS
 from harness.plan.user_app.requests import (
+    MADE,
     REQUESTS_LIMIT,
     LeftOut,
     Recipe,
@@ -76,9 +77,9 @@ def test_required_parameters_are_sent_and_others_are_not() -> None:
         (
             {
                 "parameters": [parameter("path", example=1)],
-                "requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}},
+                "requestBody": {"content": {"application/json": {}}},
             },
-            "no example for its body",
+            "no example for its body, and no schema",
         ),
     ],
 )
@@ -118,10 +119,10 @@ def test_a_route_that_is_not_described_is_left_out(item: object) -> None:
         ({"parameters": [parameter("query", schema={"$ref": 3})]}, "no example for query parameter id"),
         ({"parameters": [parameter("query", example={"a": 1})]}, "the example is an object for query parameter id"),
         ({"requestBody": {"required": True}}, "its body is not described, not JSON, a form or text"),
-        ({"requestBody": {"content": {"application/json": None}}}, "no example for its body"),
+        ({"requestBody": {"content": {"application/json": None}}}, "no example for its body, and no schema"),
         (
-            {"requestBody": {"content": {"application/json": {"schema": {"properties": {"a": True}}}}}},
-            "no example for its body",
+            {"requestBody": {"content": {"application/json": {"schema": {"pattern": "(["}}}}},
+            "no example for its body, and none can be made: no text is made for the pattern ([",
         ),
     ],
 )
@@ -277,3 +278,25 @@ def test_a_request_with_another_status_or_type_at_any_later_time_is_left_out(sec
 def test_a_wrong_answer_is_described_with_what_may_help(reply: Reply, words: str) -> None:
     assert describe_reply(reply) == words
     assert derive_expectation(reply, PAGE) == words
+
+
+ORDER = {"type": "object", "required": ["item", "count"], "properties": {"item": {}, "count": {"type": "integer"}}}
+
+
+def test_a_body_without_an_example_is_made_from_its_schema_and_says_so() -> None:
+    found = document("/orders", "post", requestBody={"content": {"application/json": {"schema": ORDER}}})
+    ((made,), left_out) = make_recipes(found, ("post",))
+    assert (made.body, made.note, left_out) == (b'{"item": "text", "count": 1}', MADE, [])
+    assert made.variants == (b'{"item": "text-{unique}", "count": 1}',)
+
+
+def test_an_example_is_not_made_but_can_be_new_each_time() -> None:
+    content = {"application/x-www-form-urlencoded": {"schema": ORDER, "example": {"item": "a b", "count": 2}}}
+    ((made,), _) = make_recipes(document("/orders", "post", requestBody={"content": content}), ("post",))
+    assert (made.body, made.note, made.variants) == (b"item=a+b&count=2", "", (b"item=a+b-{unique}&count=2",))
+
+
+def test_an_example_may_hold_the_placeholder_itself() -> None:
+    parameters = [parameter("path", example="{unique}"), {**parameter("query", example="a{unique}"), "name": "q"}]
+    ((made,), _) = make_recipes(document(parameters=parameters))
+    assert made.path == "/items/{unique}?q=a{unique}"
