@@ -20,8 +20,8 @@ from harness.drill.runner import MOST_RPS, Runner, drills
 from harness.drill.site import Site
 from harness.host import cpus, facts, files, guard
 from harness.model.errors import UsageError
+from harness.plan.options import list_options, read_settings
 from harness.plan.selection import find_app
-from harness.plan.settings import list_options, read_settings
 from harness.text.plain import neutralise
 from harness.text.secrets import Secrets, mask_argv
 

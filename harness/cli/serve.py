@@ -17,8 +17,9 @@ from harness.cli.terminal import Screen
 from harness.host import certificates, cpus, guard, logs, process
 from harness.model.errors import ServerError, UsageError
 from harness.model.targets import HOST, App, Launch, Server
+from harness.plan.options import list_options, read_settings
 from harness.plan.selection import add_arguments, find_app
-from harness.plan.settings import MOST_PROCESSES, list_options, read_settings
+from harness.plan.settings import MOST_PROCESSES
 
 if TYPE_CHECKING:
     from harness.plan.settings import Settings
