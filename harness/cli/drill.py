@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from dataclasses import replace
@@ -18,7 +19,7 @@ from harness.cli.terminal import Screen, show_drill_progress, show_drill_run, sh
 from harness.drill import report
 from harness.drill.runner import MOST_RPS, Runner, drills
 from harness.drill.site import Site
-from harness.host import cpus, facts, files, guard
+from harness.host import cpus, facts, files, guard, inherited
 from harness.model.errors import UsageError
 from harness.plan.options import list_options, read_settings
 from harness.plan.selection import find_app
@@ -129,12 +130,12 @@ def drill_(
         raise UsageError(f"--app: {why}")
     screen = Screen(stderr=format_ == "json")
     started = datetime.now(UTC)
-    folder = out / f"{started:%Y-%m-%dT%H-%M-%S}-drill"
     private = bool(settings.env or settings.header)
     with files.writing(out):
-        out.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700 if private else 0o777)
+        folder = files.make_new_folder(out / f"{started:%Y-%m-%dT%H-%M-%S}-drill", private=private)
         files.make_folder(folder / "logs")
+    kept_out = inherited.list_kept_out(os.environ, [Path.cwd(), target.working_directory])
+    screen.kept_out(kept_out, "--env")
     known = {} if user_app else _PATHS.get(target.name, {})
     known = known | {name: value for name, value in paths.items() if value is not None}
     with guard.guard() as token:
@@ -161,7 +162,8 @@ def drill_(
         ]
         runner = Runner(sites, asked, repeats, absent, lambda _: None, finds_rate=user_app and rate is None)
         whole = _run(screen, runner)
-    found = _drill_run(started, runner, target, Secrets(target.environment, target.headers), whole=whole)
+    secrets = Secrets(target.environment, target.headers)
+    found = _drill_run(started, runner, target, secrets, kept_out, whole=whole)
     with files.writing(out):
         page = report.write(found, folder)
     if format_ == "json":
@@ -187,7 +189,9 @@ def _run(screen: Screen, runner: Runner) -> bool:
     return True
 
 
-def _drill_run(started: datetime, runner: Runner, target: App, secrets: Secrets, *, whole: bool) -> DrillRun:
+def _drill_run(
+    started: datetime, runner: Runner, target: App, secrets: Secrets, kept_out: tuple[str, ...], *, whole: bool
+) -> DrillRun:
     site = runner.sites[0]
     versions = {each.server.name: listing.version_of(each.server, each.python) for each in runner.sites}
     setting = report.Setting(
@@ -202,6 +206,7 @@ def _drill_run(started: datetime, runner: Runner, target: App, secrets: Secrets,
         repeats=runner.repeats,
         servers={name: version for name, version in versions.items() if version},
         packages=packages.installed(site.python),
+        kept_out=kept_out,
     )
     return report.DrillRun(
         schema=report.DRILL_SCHEMA,

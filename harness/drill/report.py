@@ -86,6 +86,8 @@ class Setting:
     servers: Mapping[str, str]
     """The names of the installed servers, and their versions."""
     packages: Mapping[str, str]
+    kept_out: tuple[str, ...] = ()
+    """Names of variables and files that would have configured servers, and had no effect."""
 
 
 @dataclass(frozen=True)
@@ -339,6 +341,7 @@ def _render_markdown(run: DrillRun, chart: str) -> str:
         markdown.bullets(
             f"**{each.server}**, {each.drill}: {code(shlex.join(each.argv))}" for each in run.results if each.argv
         ),
+        f"No effect: {escape(', '.join(run.setting.kept_out))}" if run.setting.kept_out else "",
     ]
     return "\n\n".join(filter(None, blocks)) + "\n"
 
