@@ -7,6 +7,7 @@ import platform
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,14 +21,14 @@ from harness.drill import report
 from harness.drill.runner import MOST_RPS, Runner, drills
 from harness.drill.site import Site
 from harness.host import cpus, facts, files, guard, inherited
-from harness.model.errors import UsageError
+from harness.model.errors import StorageError, UsageError
 from harness.plan.options import list_options, read_settings
 from harness.plan.selection import find_app
 from harness.text.plain import neutralise
 from harness.text.secrets import Secrets, mask_argv
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from harness.drill.report import DrillRun
     from harness.model.targets import App, Server
@@ -161,9 +162,9 @@ def drill_(
             for server in chosen
         ]
         runner = Runner(sites, asked, repeats, absent, lambda _: None, finds_rate=user_app and rate is None)
-        whole = _run(screen, runner)
-    secrets = Secrets(target.environment, target.headers)
-    found = _drill_run(started, runner, target, secrets, kept_out, whole=whole)
+        describe = partial(_drill_run, started, runner, target, kept_out)
+        whole, fault = _run(screen, runner, lambda: report.save(describe(whole=False), folder))
+    found = describe(whole=whole)
     with files.writing(out):
         page = report.write(found, folder)
     if format_ == "json":
@@ -171,6 +172,8 @@ def drill_(
     else:
         show_drill_run(screen, found, page)
     show_faulty_drills(Screen(stderr=True), found.results)
+    if fault is not None:
+        raise StorageError(f"{fault}; what was seen until then is kept")
     raise typer.Exit(exit_status(found))
 
 
@@ -178,21 +181,30 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
 
 
-def _run(screen: Screen, runner: Runner) -> bool:
-    """Carry out all drills; False if that was interrupted."""
+def _run(screen: Screen, runner: Runner, save: Callable[[], None]) -> tuple[bool, StorageError | None]:
+    """Carry out all drills, and save what was seen before each repetition.
+
+    Return whether they came to their end, and what could not be written if that kept them from it.
+    """
     with show_drill_progress(screen, runner.steps) as watch:
-        runner.watch = watch
+
+        def watch_and_save(place: str) -> None:
+            save()
+            watch(place)
+
+        runner.watch = watch_and_save
         try:
             runner.run()
         except KeyboardInterrupt:
-            return False
-    return True
+            return False, None
+        except StorageError as error:
+            return False, error
+    return True, None
 
 
-def _drill_run(
-    started: datetime, runner: Runner, target: App, secrets: Secrets, kept_out: tuple[str, ...], *, whole: bool
-) -> DrillRun:
+def _drill_run(started: datetime, runner: Runner, target: App, kept_out: tuple[str, ...], *, whole: bool) -> DrillRun:
     site = runner.sites[0]
+    secrets = Secrets(target.environment, target.headers)
     versions = {each.server.name: listing.version_of(each.server, each.python) for each in runner.sites}
     setting = report.Setting(
         python=f"{platform.python_implementation()} {platform.python_version()}",

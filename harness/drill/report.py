@@ -234,8 +234,17 @@ def encode(run: DrillRun) -> bytes:
     return msgspec.json.format(msgspec.json.encode(run), indent=2)
 
 
+def save(run: DrillRun, directory: Path) -> None:
+    """Write `drill.json` alone, which is kept whatever ends the command."""
+    files.replace_file(directory / "drill.json", encode(run))
+
+
 def write(run: DrillRun, directory: Path) -> Path:
-    """Write `drill.json`, `drill.md`, `drill.html` and the chart into a folder; return the path of the HTML page."""
+    """Write `drill.json`, `drill.md`, `drill.html` and the chart into a folder; return the path of the HTML page.
+
+    The folder is made again if it has been removed.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
     figure = draw_chart(run)
     charts = {}
     if figure is not None:
