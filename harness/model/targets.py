@@ -51,6 +51,11 @@ class App:
     headers: tuple[tuple[str, str], ...] = ()
     """Headers of the request for `ready_path`; names are in lower case."""
 
+    @property
+    def working_directory(self) -> Path:
+        """Where its servers run."""
+        return self.runs_in or self.directory.resolve()
+
 
 @dataclass(frozen=True)
 class Launch:
