@@ -24,6 +24,12 @@ from harness.text.secrets import Secrets, mask_argv
             ["run", "--ready-path", "/up?a=1&access_token=***&b=2"],
         ),
         (["run", "--ready-path", "/up?api_key=s3cret"], ["run", "--ready-path", "/up?api_key=***"]),
+        (
+            ["run", "--server-args", "uvicorn=--header 'X-Key: s3cret' --ws none"],
+            ["run", "--server-args", "uvicorn=--header 'X-Key: ***' --ws none"],
+        ),
+        (["run", "--server-args=uvicorn=--header 'X-Key: s3cret"], ["run", "--server-args=uvicorn=***"]),
+        (["run", "--server-args", "uvicorn=--ws  none"], ["run", "--server-args", "uvicorn=--ws  none"]),
         (["run", "--app", "shop.main:app", "--load=rate=5"], ["run", "--app", "shop.main:app", "--load=rate=5"]),
     ],
 )
