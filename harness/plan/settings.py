@@ -99,7 +99,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = Conditions.compression
     ready_path: Annotated[
-        str, Meta(description="Path that is requested from your app until it answers.", title="PATH")
+        str,
+        Meta(
+            description="Path that is requested from your app until it answers; it is measured too, unless it is /.",
+            title="PATH",
+        ),
     ] = "/"
     ready_within: Annotated[
         float,
