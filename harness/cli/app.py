@@ -10,13 +10,14 @@ import typer
 
 from harness.model.errors import HarnessError
 from harness.model.login import parse_login
-from harness.plan.settings import list_options, read_settings
+from harness.plan.options import list_options, read_settings
 from harness.text.secrets import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.plan.settings import Option, Settings
+    from harness.plan.options import Option
+    from harness.plan.settings import Settings
 
 MISSED_GATE = 1
 NOTHING_MEASURED = 3

@@ -218,6 +218,15 @@ class Plan:
         """How many cases are measured in all rounds; a case counts once for each block of a round that holds it."""
         return sum(block.case_count for each in self.rounds for block in each)
 
+    @property
+    def most_connections(self) -> int:
+        """The most connections that may be open at once: one for each user of each candidate of a measurement."""
+        measurements = (cases for each in self.rounds for block in each for cases in block.measurements)
+        return max(
+            (len({case.config for case in cases}) * max(case.users for case in cases) for cases in measurements),
+            default=0,
+        )
+
 
 def _describe_load(load: Load) -> str:
     match load:

@@ -54,6 +54,11 @@ class App:
     login: Login | None = None
     """How a user logs in to it."""
 
+    @property
+    def working_directory(self) -> Path:
+        """Where its servers run."""
+        return self.runs_in or self.directory.resolve()
+
 
 @dataclass(frozen=True)
 class Launch:

@@ -83,6 +83,8 @@ class Measurer:
             judgement, reasons = verdict.judge(turn.drive(case), result, around)
             if ended is not None:
                 judgement, reasons = "failed", (f"the server ended with {ended}", *reasons)
+            if judgement != "valid" and result.errors.total:
+                reasons = (*reasons, *filter(None, [logs.quote_exception(running[case.config].log)]))
             found.append(
                 self.record(
                     case,

@@ -6,6 +6,7 @@ Names stay, values become `***`.
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 from urllib.parse import quote_plus
 
@@ -16,7 +17,7 @@ MASK = "***"
 SHORTEST = 4
 """A shorter value is not masked in text: it would be found in too many words."""
 
-_OPTIONS = {"--env": "=", "--header": ":", "--login": " "}
+_OPTIONS = {"--env": "=", "--header": ":", "--login": " ", "--server-args": "="}
 """Options whose values are masked, and what is between a name and its value."""
 _NEXT_VARIABLE = re.compile(r",\s*(?=[A-Za-z_]\w*=)")
 _PLAIN_HEADERS = frozenset({"accept", "accept-encoding", "accept-language", "content-type", "host", "user-agent"})
@@ -83,12 +84,25 @@ def _mask_arguments(argv: Iterable[str]) -> Iterator[str]:
 def _mask_values(text: str, option: str) -> str:
     """`NAME=***,OTHER=***`, `Name: ***`, `POST /login ***`; all of what has no name."""
     between = _OPTIONS[option]
+    if option == "--server-args":
+        return _mask_server_arguments(text)
     if option == "--login":
         return " ".join([*text.split()[:2], MASK])
     several = _NEXT_VARIABLE.split(text) if option == "--env" else [text]
     named = [each.partition(between) for each in several]
     masked = [f"{name}{found}{' ' if found == ':' else ''}{MASK}" if found else MASK for name, found, _ in named]
     return ",".join(masked)
+
+
+def _mask_server_arguments(text: str) -> str:
+    """`SERVER=ARGUMENTS`, of which options like ours are masked in the same way."""
+    server, equals, arguments = text.partition("=")
+    try:
+        words = tuple(shlex.split(arguments))
+    except ValueError:  # quotes that do not end
+        return f"{server}{equals}{MASK}"
+    masked = mask_argv(words)
+    return text if masked == words else f"{server}{equals}{shlex.join(masked)}"
 
 
 def _parts(value: str) -> Iterator[str]:

@@ -24,6 +24,12 @@ from harness.text.secrets import Secrets, mask_argv
             ["run", "--ready-path", "/up?a=1&access_token=***&b=2"],
         ),
         (["run", "--ready-path", "/up?api_key=s3cret"], ["run", "--ready-path", "/up?api_key=***"]),
+        (
+            ["run", "--server-args", "uvicorn=--header 'X-Key: s3cret' --ws none"],
+            ["run", "--server-args", "uvicorn=--header 'X-Key: ***' --ws none"],
+        ),
+        (["run", "--server-args=uvicorn=--header 'X-Key: s3cret"], ["run", "--server-args=uvicorn=***"]),
+        (["run", "--server-args", "uvicorn=--ws  none"], ["run", "--server-args", "uvicorn=--ws  none"]),
         (["run", "--app", "shop.main:app", "--load=rate=5"], ["run", "--app", "shop.main:app", "--load=rate=5"]),
     ],
 )
@@ -44,6 +50,7 @@ def test_a_command_line_keeps_its_names_and_loses_its_values(argv: list[str], ma
         ("expected application/json", "expected application/json"),
         ("GET /items?token=xyz&page=2 HTTP/1.1", "GET /items?token=***&page=2 HTTP/1.1"),
         ("authorization: Basic dTpw", "authorization: Basic ***"),
+        ("--header 'Authorization: …' may let it in", "--header 'Authorization: …' may let it in"),
         ("(b'cookie', b'theme=dark; id=9')", "(b'cookie', b'***')"),
         ("redis://:other@cache:6379/0", "redis://:***@cache:6379/0"),
         ("password=other, retrying", "password=***, retrying"),
