@@ -275,7 +275,7 @@ def test_a_host_header_replaces_the_address_in_requests(shop: Path) -> None:
 @pytest.mark.parametrize(
     ("status", "advice"),
     [
-        ("401", "answered 401; --header 'Authorization: …' may let it in"),
+        ("401", "answered 401; --header 'Authorization: …' or --login may let it in"),
         ("302", "answered 302, which points at /enter"),
         (
             "400",
