@@ -118,6 +118,8 @@ class Recorder:
     def all_users_spawned(self, **_: Any) -> None:
         """Prepare the block, in a new greenlet because Locust waits for its listeners."""
         if self._order is not None:
+            for greenlet in self._runner.user_greenlets:
+                greenlet.link_exception(self._count_death)
             gevent.spawn(self._get_ready)
 
     def slice(self, msg: Message, **_: Any) -> None:
@@ -310,13 +312,18 @@ class Recorder:
         series.written(began_ns)
         series.ended(now_ns)
 
-    def _count_exception(self, user_instance: Any, exception: Exception, **_: Any) -> None:
+    def _count_exception(self, user_instance: Any, exception: BaseException, **_: Any) -> None:
         """Count what a user's own code raised in a task, in `on_start` or in `wait_time`."""
         user = getattr(user_instance, "user", user_instance)  # in a task it is the task set
         lane: Lane = getattr(user, "lane", stage.lanes[0])
         lane.account.raised(type(user).__name__, exception, perf_counter_ns())
         lane.right = lane.right and self._custom_users
         lane.verified.set()  # nobody else would, if it was raised in `on_start`
+
+    def _count_death(self, greenlet: Any) -> None:
+        """Count what ended a user and is no `Exception`, of which Locust says nothing, such as a `gevent.Timeout`."""
+        if not isinstance(greenlet.exception, Exception):
+            self._count_exception(greenlet.args[0], greenlet.exception)
 
     def _report(self) -> None:
         """Add what was recorded since the last report to Locust's statistics; custom users have done so themselves."""
