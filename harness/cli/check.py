@@ -59,7 +59,8 @@ def check_(
     """
     if format_ not in ("text", "json"):
         raise UsageError(f"--format: expected text or json, found {format_}")
-    chosen: Sequence[Server] = listing.choose("servers", listing.servers(), servers.split(","))
+    named: Sequence[Server] = listing.choose("servers", listing.servers(), servers.split(","))
+    chosen = [listing.keep_possible(each) for each in named]
     spoken: Sequence[Protocol] = listing.choose("protocols", PROTOCOLS, protocols.split(","))
     asked: Sequence[Check] = listing.choose("checks", checks(), checks_.split(","))
     gating = "all" if fail_on == "any" else fail_on

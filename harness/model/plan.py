@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from harness.model.blocks import MAX_BODY_BYTES
 from harness.model.loads import SATURATE, Capacity, Load, Rate, Sweep
 from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, Protocol
 from harness.model.targets import App, Scenario, Server
 
+Compression = Literal["off", "gzip", "br"]
 TOGETHER = 6
 """So many candidates run at the same time, at most, unless the options say otherwise."""
 
@@ -44,6 +46,8 @@ class Conditions:
     """A longer body of an answer, or message of a WebSocket, is an error."""
     load_memory_bytes: int = 2 << 30
     """A load process that uses more memory is ended."""
+    compression: Compression = "off"
+    """The content coding that requests ask for (RFC 9110, 12.5.3)."""
     seed: int = 0
     """The seed of every random choice in the run."""
     load_processes: int = 1

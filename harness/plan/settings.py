@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from harness.model.loads import Load
-from harness.model.plan import TOGETHER, Conditions, Selection
+from harness.model.plan import TOGETHER, Compression, Conditions, Selection
 from harness.model.protocols import METHODS, PROTOCOLS, SAFE_METHODS, Method, Protocol
 
 Names = tuple[str, ...]
@@ -82,6 +82,22 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             title="NAME: VALUE",
         ),
     ] = ()
+    login: Annotated[
+        str | None,
+        Meta(
+            description="How each user of your app logs in, once at its start: method, path and a body in JSON or as a "
+            "form, such as 'POST /login user=ann&password=…'. Cookies, a bearer token and CSRF tokens are sent with "
+            "each later request.",
+            title="REQUEST",
+        ),
+    ] = None
+    compression: Annotated[
+        Compression,
+        Meta(
+            description="off, gzip or br: the Accept-Encoding of each request. Compressed answers are verified, too.",
+            title="CODING",
+        ),
+    ] = Conditions.compression
     ready_path: Annotated[
         str, Meta(description="Path that is requested from your app until it answers.", title="PATH")
     ] = "/"
@@ -105,8 +121,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     openapi: Annotated[
         str | None,
         Meta(
-            description="Path at which your app serves its OpenAPI document, or a file with the document. "
-            "\\[/openapi.json, if your app serves it]",
+            description="Path at which your app serves its OpenAPI document, a file with it, in JSON or YAML, "
+            "or none. \\[/openapi.json, or where frameworks usually serve it]",
             title="PATH",
         ),
     ] = None
@@ -283,4 +299,5 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             request_timeout_s=self.request_timeout,
             max_body_bytes=self.max_body,
             load_memory_bytes=self.load_memory,
+            compression=self.compression,
         )
