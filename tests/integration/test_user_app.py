@@ -17,7 +17,7 @@ from harness.catalog.user_app import find_user_app
 from harness.host import process
 from harness.model.errors import UsageError
 from harness.model.targets import HOST, Launch
-from harness.plan.settings import read_settings
+from harness.plan.options import read_settings
 from harness.plan.user_app.discovery import Discovered, fetch_document
 from harness.plan.user_app.scenario import write_scenario
 
