@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 import msgspec
+from locust import User
 from locust.runners import WorkerRunner
 
 from harness.load import locust_statistics, messages
@@ -85,6 +86,7 @@ class Recorder:
         if isinstance(self._runner, WorkerRunner):
             self._index, self._processes = self._runner.worker_index, max(1, int(self._options.expect_workers))
         if self._order is not None:
+            gevent.Greenlet.add_spawn_callback(self._watch_user)
             stage.prepare(self._order, self._processes, self._index)
             self._ledgers = [Ledger() for _ in self._order.turns]
             self._counters = [Counters(lane.account) for lane in stage.lanes]
@@ -118,8 +120,6 @@ class Recorder:
     def all_users_spawned(self, **_: Any) -> None:
         """Prepare the block, in a new greenlet because Locust waits for its listeners."""
         if self._order is not None:
-            for greenlet in self._runner.user_greenlets:
-                greenlet.link_exception(self._count_death)
             gevent.spawn(self._get_ready)
 
     def slice(self, msg: Message, **_: Any) -> None:
@@ -320,6 +320,10 @@ class Recorder:
         lane.account.raised(type(user).__name__, exception, perf_counter_ns())
         lane.right = lane.right and self._custom_users
         lane.verified.set()  # nobody else would, if it was raised in `on_start`
+
+    def _watch_user(self, greenlet: Any) -> None:
+        if greenlet.args and isinstance(greenlet.args[0], User):
+            greenlet.link_exception(self._count_death)
 
     def _count_death(self, greenlet: Any) -> None:
         """Count what ended a user and is no `Exception`, of which Locust says nothing, such as a `gevent.Timeout`."""
