@@ -323,12 +323,13 @@ class Recorder:
 
     def _watch_user(self, greenlet: Any) -> None:
         if greenlet.args and isinstance(greenlet.args[0], User):
-            greenlet.link_exception(self._count_death)
+            user = greenlet.args[0]
+            greenlet.link_exception(lambda ended: self._count_death(user, ended.exception))
 
-    def _count_death(self, greenlet: Any) -> None:
+    def _count_death(self, user: User, cause: BaseException) -> None:
         """Count what ended a user and is no `Exception`, of which Locust says nothing, such as a `gevent.Timeout`."""
-        if not isinstance(greenlet.exception, Exception):
-            self._count_exception(greenlet.args[0], greenlet.exception)
+        if not isinstance(cause, Exception):
+            self._count_exception(user, cause)
 
     def _report(self) -> None:
         """Add what was recorded since the last report to Locust's statistics; custom users have done so themselves."""
