@@ -117,7 +117,9 @@ def drill_(
     }
     for name, value in paths.items():
         if value is not None and not value.startswith("/"):
-            raise UsageError(f"--{name.replace('_', '-')}: expected a path that begins with /, found {value}")
+            raise UsageError(
+                f"--{name.replace('_', '-')}: expected a path that begins with /, found {value or 'nothing'}"
+            )
     user_app = ":" in app_
     if not user_app:
         listing.find("app", listing.apps(), app_)

@@ -49,6 +49,7 @@ class Reader(FastHttpUser):
         self.client.get("/plaintext")
 """
 LOCUST_CONF = """
+version = true
 processes = 2
 run-time = 1s
 tags = none
