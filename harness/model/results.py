@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -78,6 +78,41 @@ class Slice:
 
 
 @dataclass(frozen=True)
+class RequestResult:
+    """What the load generator measured of the requests with one method and name."""
+
+    method: str
+    name: str
+    answers: tuple[float, ...]
+    """Right answers in each slice, as `Slice.answers` counts them."""
+    requests: int
+    """Right answers to requests that began in a counted stretch."""
+    response: Histogram
+    """Response times, of which those without an answer within the time limit are a part."""
+    errors: int = 0
+    unanswered: int = 0
+
+    @staticmethod
+    def merge(results: Iterable[RequestResult]) -> tuple[RequestResult, ...]:
+        """One of each method and name, from those of the same slices in all load processes."""
+        several: dict[tuple[str, str], list[RequestResult]] = {}
+        for each in results:
+            several.setdefault((each.method, each.name), []).append(each)
+        return tuple(
+            RequestResult(
+                method,
+                name,
+                answers=tuple(map(sum, zip(*(each.answers for each in own), strict=True))),
+                requests=sum(each.requests for each in own),
+                response=Histogram.merge(each.response for each in own),
+                errors=sum(each.errors for each in own),
+                unanswered=sum(each.unanswered for each in own),
+            )
+            for (method, name), own in several.items()
+        )
+
+
+@dataclass(frozen=True)
 class LoadResult:
     """What the load generator measured of a case in one round.
 
@@ -99,8 +134,6 @@ class LoadResult:
     """From the write to the complete answer."""
     send_lag: Histogram
     """Time from the intended time to writing the request."""
-    by_name: Mapping[str, Histogram]
-    """Response times by the name of the request."""
     connections: Connections
     cpu_ratio: float
     """CPU seconds of the busiest generator process ÷ seconds of the counted stretches: 1.0 is one busy core."""
@@ -116,6 +149,8 @@ class LoadResult:
     """In an open loop, requests that were due when the queue was full, and were not sent."""
     stopped_users: int = 0
     """Users that ended before the last slice did: they stopped themselves, or an exception ended them."""
+    by_request: tuple[RequestResult, ...] = ()
+    """The same by method and name; none in a run of an earlier version."""
     verified: bool = True
     """False where custom Locust users drove the trial: responses were checked only as far as their file checks them."""
 

@@ -61,6 +61,27 @@ class Latency:
 
 
 @dataclass(frozen=True)
+class RequestSummary:
+    """All rounds of a case's requests with one method and name; the server's CPU time is known for the whole only."""
+
+    method: str
+    name: str
+    requests: int
+    errors: int
+    """Those of all rounds, whether they count or not."""
+    unanswered: int
+    """Requests without an answer within the time limit, in rounds that count; they are in the percentiles."""
+    throughput_rps: Estimate | None
+    latency_us: Latency
+    ratio_to_baseline: Ratios | None
+
+    @property
+    def label(self) -> str:
+        """`GET /items`, with a method once even if the name begins with it."""
+        return self.name if self.name.startswith(f"{self.method} ") else f"{self.method} {self.name}".strip()
+
+
+@dataclass(frozen=True)
 class Memory:
     """Memory of the process tree in bytes: before the first request, and the largest in any sample."""
 
@@ -126,6 +147,8 @@ class CaseSummary:
     """The most that the server used while it was not its turn, in cores."""
     slice_s: float | None = None
     """Counted time of a slice."""
+    by_name: tuple[RequestSummary, ...] = ()
+    """The same for each method and name of its requests; none in a run of an earlier version."""
     start_spread: float | None = None
     """How much its rate varies from one start to the next: the standard deviation, 0.03 for 3 %."""
 

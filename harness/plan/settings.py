@@ -289,6 +289,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[int, Meta(ge=0, le=MOST_SEED)] | None,
         Meta(description="Seed of every random choice; without it a random one, which is recorded.", title="N"),
     ] = None
+    by_request: Annotated[bool, Meta(description="Print the figures of each request too.", title="")] = False
     out: Annotated[str, Meta(description="Folder for results.", title="DIR")] = "results"
     resume: Annotated[
         str | None,

@@ -605,10 +605,12 @@ class Reader(FastHttpUser):
     (result,) = results
     assert not result.verified
     assert result.errors.examples == {}
-    assert result.by_name["/plaintext"].count > 0
-    assert set(result.by_name) == {"/plaintext", "pushed"}
+    requests = {(each.method, each.name): each for each in result.by_request}
+    assert set(requests) == {("GET", "/plaintext"), ("WSR", "pushed")}
+    assert requests["GET", "/plaintext"].response.count > 0
     # What was pushed has no response time, and is counted all the same.
-    assert result.by_name["pushed"].count == 0
+    assert requests["WSR", "pushed"].response.count == 0
+    assert requests["WSR", "pushed"].requests > 0
     assert result.requests > 1.5 * result.response.count
     assert len(result.slices) == 2
     assert result.started == result.finished
