@@ -65,12 +65,15 @@ def summarise_requests(
     for method, name in dict.fromkeys([*own, *row.errors_by_request]):
         rounds = own.get((method, name), _RequestRounds({}))
         requests = sum(part.requests for part in rounds.parts)
+        errors = row.errors_by_request.get((method, name), 0)
+        if not requests and not errors:
+            continue  # it was sent before anything counted, as a login is
         found.append(
             RequestSummary(
                 method,
                 name,
                 requests=requests,
-                errors=row.errors_by_request.get((method, name), 0),
+                errors=errors,
                 unanswered=sum(part.unanswered for part in rounds.parts),
                 throughput_rps=estimate(tuple(rounds.throughput_rps.values())) if requests else None,
                 latency_us=estimate_latency([part.response for part in rounds.parts], chance),

@@ -44,7 +44,8 @@ def test_a_row_for_each_request_of_each_candidate_request_by_request() -> None:
     (section,) = make_sections(RUN, [MIXED])
     assert section.has_several_requests
     assert section.requests.columns == (
-        "Request", "Server", "Requests", "Errors", "Requests/s", "÷ uvicorn", "p50 ms", "p90 ms", "p99 ms", "p99 ÷ uvicorn",
+        "Request", "Server", "Requests", "Errors", "Requests/s", "÷ uvicorn",
+        "p50 ms", "p90 ms", "p99 ms", "p99 ÷ uvicorn",
     )  # fmt: skip
     shown = [tuple(map(str, row.cells)) for row in section.requests.rows]
     assert [row[:2] for row in shown] == [
