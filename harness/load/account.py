@@ -191,6 +191,7 @@ class Ledger:
     def __init__(self) -> None:
         self.checked = True
         self.stopped_users = 0
+        self.users_ready_s = 0.0
         self.cpu_s = 0.0
         self.memory_bytes = 0
         self.connections = 0
@@ -306,6 +307,7 @@ class Ledger:
             dropped=counts["dropped"],
             verified=verified,
             stopped_users=self.stopped_users,
+            users_ready_s=self.users_ready_s,
         )
 
 
@@ -341,6 +343,7 @@ def merge(results: Sequence[LoadResult]) -> LoadResult:
         memory_bytes=max(result.memory_bytes for result in results),
         checked=all(result.checked for result in results),
         verified=all(result.verified for result in results),
+        users_ready_s=max(result.users_ready_s for result in results),
         **counts,
     )
 

@@ -30,7 +30,7 @@ from harness.load.exchange import Failure
 from harness.load.lane import Lane, stage
 from harness.load.slices import divide_users
 from harness.load.transport import CONNECT_TIMEOUT_S
-from harness.load.user_watch import UserWatch, running_users
+from harness.load.user_watch import UserWatch, is_starting, running_users
 from harness.model.blocks import BlockOrder, Turn
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ LATE_S = 0.25
 """The interval at which requests are checked for a timeout."""
 ENDED_LATE_NS = 1_000_000_000
 """At the end of a run without a block, what has waited for less is not unanswered."""
+READY_POLL_S = 0.01
+"""The interval at which users are checked that still start."""
 POLL_S = 0.001
 """The interval at which a slice is checked for its end, once no further task may begin."""
 STRAGGLERS_AT_LEAST_S = 0.2
@@ -66,6 +68,8 @@ class Recorder:
         self._counters: list[Counters] = []
         self._failed: dict[int, tuple[int, list[Failed]]] = {}
         """Of candidates that failed: how many requests the last such slice began, and which failed."""
+        self._started_ns = 0
+        """When Locust began to start users."""
         self._watch: UserWatch | None = None
         if self._custom_users:
             self._watch = UserWatch(runner)
@@ -85,6 +89,7 @@ class Recorder:
         if isinstance(self._runner, WorkerRunner):
             self._index, self._processes = self._runner.worker_index, max(1, int(self._options.expect_workers))
         if self._order is not None:
+            self._started_ns = perf_counter_ns()
             stage.prepare(self._order, self._processes, self._index)
             self._ledgers = [Ledger() for _ in self._order.turns]
             self._counters = [Counters(lane.account) for lane in stage.lanes]
@@ -144,6 +149,7 @@ class Recorder:
                 ledger.stopped_users = self._count_stopped_users(lane)
             ledger.connections = lane.count_connections(divide_users(turn.users, self._processes, self._index))
             ledger.negotiated = lane.account.negotiated
+            ledger.users_ready_s = lane.ready_s
             results.append(ledger.result(verified=not self._custom_users))
         self._runner.send_message(messages.RESULT, {"results": msgspec.json.encode(results).decode()})
 
@@ -152,9 +158,8 @@ class Recorder:
         return () if self._order is None else self._order.turns
 
     def _get_ready(self) -> None:
-        if not self._custom_users:
-            for lane in stage.lanes if stage.needed_users else ():
-                self._await_users(lane)
+        for lane in stage.lanes if stage.needed_users else ():
+            self._await_users(lane)
         # Without the freeze, each collection would examine all existing objects and stop all users meanwhile.
         gc.collect()
         gc.freeze()
@@ -171,18 +176,28 @@ class Recorder:
     def _count_stopped_users(self, lane: Lane) -> int:
         """How many users of this process have ended that should still run."""
         assert self._order is not None
-        users = running_users(self._runner)
+        running = len(self._list_users(lane))
         if self._custom_users:
-            return max(0, math.ceil(self._order.users / self._processes) - len(users))
-        return lane.members() - sum(user.lane is lane for user in users)
+            return max(0, math.ceil(self._order.users / self._processes) - running)
+        return lane.members() - running
+
+    def _list_users(self, lane: Lane) -> list[Any]:
+        """The users of a lane that have not ended."""
+        users = running_users(self._runner)
+        return users if self._custom_users else [user for user in users if user.lane is lane]
 
     def _await_users(self, lane: Lane) -> None:
-        """Wait until the users of a lane are ready; a lane whose users are not ready in time gets no turn."""
+        """Wait until the users of a lane have ended `on_start`; a lane whose users have not in time gets no turn."""
         limit_s = CONNECT_TIMEOUT_S + TASK_TIMEOUTS * self._options.request_timeout
         with gevent.Timeout(limit_s, False):
-            lane.verified.wait()
-            while lane.right and lane.ready < stage.needed_users:
-                gevent.sleep(0.01)
+            if not self._custom_users:
+                lane.verified.wait()
+                while lane.right and lane.ready < stage.needed_users:
+                    gevent.sleep(READY_POLL_S)
+            starting = self._list_users(lane)
+            while starting := [user for user in starting if lane.right and is_starting(user)]:
+                gevent.sleep(READY_POLL_S)
+            lane.ready_s = (perf_counter_ns() - self._started_ns) / 1e9
             return
         lane.right = False
         lane.account.fail_task("on_start", Failure("connect", f"not ended after {limit_s:g} s"), perf_counter_ns())

@@ -149,6 +149,8 @@ class LoadResult:
     """In an open loop, requests that were due when the queue was full, and were not sent."""
     stopped_users: int = 0
     """Users that ended before the last slice did: they stopped themselves, or an exception ended them."""
+    users_ready_s: float = 0.0
+    """How long the users took to start: to connect, and to end their `on_start`. Counting began after it."""
     by_request: tuple[RequestResult, ...] = ()
     """The same by method and name; none in a run of an earlier version."""
     verified: bool = True

@@ -147,6 +147,8 @@ class CaseSummary:
     """The most that the server used while it was not its turn, in cores."""
     slice_s: float | None = None
     """Counted time of a slice."""
+    users_ready_s: Estimate | None = None
+    """How long the users took to start, before anything counted: to connect, and to end their `on_start`."""
     by_name: tuple[RequestSummary, ...] = ()
     """The same for each method and name of its requests; none in a run of an earlier version."""
     start_spread: float | None = None

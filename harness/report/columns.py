@@ -170,6 +170,7 @@ DETAILS: tuple[Column, ...] = (
         "Differs from start to start",
         lambda each: Cell(NOTHING if each.start_spread is None else percent(each.start_spread)),
     ),
+    ("Users ready s", lambda each: estimated(each.users_ready_s)),
     ("Context switches/request", lambda each: estimated(each.context_switches_per_request)),
     ("CPU MHz", lambda each: estimated(each.frequency_mhz)),
 )
