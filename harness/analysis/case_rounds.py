@@ -107,6 +107,13 @@ class CaseRounds:
     """The most that its processes used while it was not its turn, in cores."""
 
     @property
+    def requests(self) -> list[str]:
+        """The names of the requests that had right answers."""
+        return list(
+            dict.fromkeys(part.label for each in self.rounds for part in each.result.by_request if part.requests)
+        )
+
+    @property
     def round_count(self) -> int:
         return count_rounds(each.key for each in self.rounds)
 

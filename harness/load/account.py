@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 UNANSWERED = "unanswered"
 """The kind of failure of a request that had no answer within the time limit."""
+REPORTED = "reported"
+"""The kind of failure that a Locust file reports as a text."""
 EXCEPTION = "exception"
 """The kind of failure where a scenario or a Locust file raised an exception."""
 ENDLESS = "endless"
@@ -46,6 +48,7 @@ class Stretch(NamedTuple):
     start_ns: int
     end_ns: int
     drained_ns: int
+    users: int = 0
 
 
 EMPTY = Stretch(-1, 0, 0, 0, 0)
@@ -244,6 +247,7 @@ class Ledger:
                 requests,
                 finished,
                 in_flight_ns / max(1, stretch.end_ns - stretch.start_ns),
+                stretch.users,
             )
         )
 
@@ -358,6 +362,7 @@ def _merge_slice(parts: Sequence[Slice]) -> Slice:
         requests=sum(part.requests for part in parts),
         finished=sum(part.finished for part in parts),
         in_flight=sum(part.in_flight for part in parts),
+        users=sum(part.users or 0 for part in parts),
     )
 
 

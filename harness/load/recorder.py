@@ -17,6 +17,7 @@ from locust.runners import WorkerRunner
 from harness.load import locust_statistics, messages
 from harness.load.account import (
     ENDLESS,
+    REPORTED,
     TASK_TIMEOUTS,
     UNANSWERED,
     Counters,
@@ -28,7 +29,7 @@ from harness.load.account import (
 from harness.load.arrivals import NEVER_NS, poisson, uniform
 from harness.load.exchange import Failure
 from harness.load.lane import Lane, stage
-from harness.load.slices import divide_users
+from harness.load.slices import LEAD_IN_RESIDENCES, LEAD_IN_S, divide_users
 from harness.load.transport import CONNECT_TIMEOUT_S
 from harness.load.user_watch import UserWatch, is_starting, running_users
 from harness.model.blocks import BlockOrder, Turn
@@ -96,8 +97,13 @@ class Recorder:
             return
         (lane,) = stage.lanes
         schedule = None
-        if self._options.rate is not None:
-            schedule = self._schedule(self._options.rate, self._options.arrivals, self._options.arrivals_seed, NEVER_NS)
+        if self._options.harness_rate is not None:
+            schedule = self._schedule(
+                self._options.harness_rate,
+                self._options.harness_arrivals,
+                self._options.harness_arrivals_seed,
+                NEVER_NS,
+            )
         lane.open(stage.needed_users, schedule)
 
     def stopping(self, **_: Any) -> None:
@@ -135,7 +141,9 @@ class Recorder:
 
     def _finish(self, right: list[bool]) -> None:
         if self._watch is not None:
-            self._await_silent_users(self._watch)
+            self._await_silent_users(self._watch, perf_counter_ns())
+            failures = stage.lanes[0].account.take()[1]  # what fails in the end counts too
+            self._add_failures(0, len(failures), failures)
         memory_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         results = []
         for turn, ledger in zip(self._turns, self._ledgers, strict=True):
@@ -188,7 +196,7 @@ class Recorder:
 
     def _await_users(self, lane: Lane) -> None:
         """Wait until the users of a lane have ended `on_start`; a lane whose users have not in time gets no turn."""
-        limit_s = CONNECT_TIMEOUT_S + TASK_TIMEOUTS * self._options.request_timeout
+        limit_s = CONNECT_TIMEOUT_S + TASK_TIMEOUTS * self._options.harness_request_timeout
         with gevent.Timeout(limit_s, False):
             if not self._custom_users:
                 lane.verified.wait()
@@ -215,16 +223,23 @@ class Recorder:
         schedule = None
         if order.rate_rps is not None:
             # The same gaps for all candidates of a cycle, since they are compared.
-            seed = self._options.arrivals_seed + 1000 * cycle
+            seed = self._options.harness_arrivals_seed + 1000 * cycle
             schedule = self._schedule(order.rate_rps, order.arrivals, seed, end_ns)
-        lane.open(users, schedule)
-        gevent.sleep(lead_in_s)
+        if schedule is None:
+            self._open_gradually(lane, users, lead_in_s)
+        else:
+            lane.open(users, schedule)
+        gevent.sleep(max(0.0, (start_ns - perf_counter_ns()) / 1e9))
         cpu_start_s, cpu_start_ns = time.process_time(), perf_counter_ns()
         gevent.sleep(max(0.0, (end_ns - cpu_start_ns) / 1e9))
         cpu_s, measured_s = time.process_time() - cpu_start_s, (perf_counter_ns() - cpu_start_ns) / 1e9
+        running = len(self._list_users(lane))
         lane.close()
+        if self._watch is not None and not counted:
+            self._await_silent_users(self._watch, opened_ns)  # else an answer slower than the warm-up is not seen
         self._drain(lane, end_ns)
-        stretch = Stretch(cycle, opened_ns, start_ns, end_ns, perf_counter_ns())
+        running = running if self._custom_users else min(running, users)
+        stretch = Stretch(cycle, opened_ns, start_ns, end_ns, perf_counter_ns(), running)
         (recorded, failures), gained = account.take(), self._counters[order.candidate].gained()
         residence_us = 0.0
         if failures:
@@ -245,6 +260,18 @@ class Recorder:
             },
         )
 
+    def _open_gradually(self, lane: Lane, users: int, lead_in_s: float) -> None:
+        """Let the users of a closed loop through, evenly over the time of an answer where answers are slow.
+
+        At once, they would go on in step: each batch of answers would let the next batch of requests begin.
+        """
+        over_s = lead_in_s / LEAD_IN_RESIDENCES if lead_in_s > LEAD_IN_S else 0.0
+        steps = max(1, min(users, int(over_s / POLL_S)))
+        for step in range(1, steps + 1):
+            lane.open(users * step // steps)
+            if step < steps:
+                gevent.sleep(over_s / steps)
+
     def _drain(self, lane: Lane, end_ns: int) -> None:
         """Wait until every request that began has ended; what has no answer within the time limit is unanswered.
 
@@ -253,7 +280,7 @@ class Recorder:
         if self._custom_users:
             self._await_stragglers(lane, end_ns)
             return
-        timeout_ns = int(self._options.request_timeout * 1e9)
+        timeout_ns = int(self._options.harness_request_timeout * 1e9)
         while not lane.is_idle(now_ns := perf_counter_ns()):
             if now_ns > end_ns + TASK_TIMEOUTS * timeout_ns:
                 late = Failure(ENDLESS, f"not ended {TASK_TIMEOUTS * timeout_ns / 1e9:g} s after its slice")
@@ -277,7 +304,7 @@ class Recorder:
 
     def _await_stragglers(self, lane: Lane, end_ns: int) -> None:
         """Wait for twice the longest response time so far: custom users report a request only when it has ended."""
-        limit_ns = int(self._options.request_timeout * 1e9)
+        limit_ns = int(self._options.harness_request_timeout * 1e9)
         while True:
             longest_ns = lane.account.longest_ns()
             wait_ns = min(limit_ns, max(int(STRAGGLERS_AT_LEAST_S * 1e9), 2 * longest_ns))
@@ -294,28 +321,33 @@ class Recorder:
         return itertools.takewhile(lambda due_ns: due_ns < until_ns, due)
 
     def _unanswered(self) -> Failure:
-        return Failure(UNANSWERED, f"no complete answer within {self._options.request_timeout:g} s")
+        return Failure(UNANSWERED, f"no complete answer within {self._options.harness_request_timeout:g} s")
 
-    def _await_silent_users(self, watch: UserWatch) -> None:
-        """Wait for the last requests of custom users, each for as long as it may take; what fails then counts too."""
-        until_ns = perf_counter_ns()
-        while watch.are_silent_since(until_ns):
+    def _await_silent_users(self, watch: UserWatch, since_ns: int) -> None:
+        """Wait until each custom user has reported a request since then, for as long as that may take."""
+        while watch.are_silent_since(since_ns):
             gevent.sleep(POLL_S)
-        failures = stage.lanes[0].account.take()[1]
-        self._add_failures(0, len(failures), failures)
 
     def _count_custom(
-        self, request_type: str, name: str, response_time: float | None, exception: Exception | None, **_: Any
+        self, request_type: Any = "", name: Any = "", response_time: Any = None, exception: Any = None, **_: Any
     ) -> None:
-        """Count a request of custom Locust users, who report its response time, or none, and no send time."""
+        """Count a request of custom Locust users, who report its response time, or none, and no send time.
+
+        A Locust file may fire the event itself: an exception may be a text, and what is missing is no error.
+        """
         account = stage.lanes[0].account
         now_ns = perf_counter_ns()
         if self._watch is not None and not self._watch.hear(now_ns):
             return  # it was unanswered
         account.started += 1
-        began_ns = now_ns - int((response_time or 0) * 1e6)
-        if exception is not None:
-            account.fail(request_type, name, Failure(type(exception).__name__, str(exception)), began_ns, now_ns)
+        request_type, name = str(request_type or ""), str(name or "")
+        try:
+            began_ns = now_ns - max(0, int((response_time or 0) * 1e6))
+        except (TypeError, ValueError, OverflowError):
+            began_ns, exception = now_ns, f"expected its response_time in ms or None, found {response_time!r}"
+        if exception:  # as for Locust's own statistics, not an empty text
+            kind = type(exception).__name__ if isinstance(exception, BaseException) else REPORTED
+            account.fail(request_type, name, Failure(kind, str(exception)), began_ns, now_ns)
             return
         series = account.series(request_type, name)
         if response_time is None:
@@ -350,7 +382,7 @@ class Recorder:
     def _end_late_requests(self) -> None:
         while True:
             gevent.sleep(LATE_S)
-            oldest_ns = perf_counter_ns() - int(self._options.request_timeout * 1e9)
+            oldest_ns = perf_counter_ns() - int(self._options.harness_request_timeout * 1e9)
             for lane in stage.lanes:
                 for client in lane.clients.values():
                     if 0 < client.pending_since_ns < oldest_ns:
@@ -361,7 +393,7 @@ class Recorder:
     def _end_silent_users(self, watch: UserWatch, oldest_ns: int) -> None:
         """Count a request as unanswered for each custom user that has reported none for longer than the limit."""
         account = stage.lanes[0].account
-        limit = f"no request reported for {self._options.request_timeout:g} s in a task"
+        limit = f"no request reported for {self._options.harness_request_timeout:g} s in a task"
         for name, since_ns in watch.find_silent(oldest_ns):
             account.started += 1
             account.fail("task", name, Failure(UNANSWERED, limit), since_ns, perf_counter_ns())
@@ -369,4 +401,4 @@ class Recorder:
 
 def read_order(options: Any) -> BlockOrder | None:
     """The block that the options ask for; None for an ordinary run of Locust."""
-    return None if options.block is None else msgspec.json.decode(options.block, type=BlockOrder)
+    return None if options.harness_block is None else msgspec.json.decode(options.harness_block, type=BlockOrder)

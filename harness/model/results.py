@@ -71,10 +71,17 @@ class Slice:
     """Right answers from `opened_ns` to `drained_ns`."""
     in_flight: float = 0.0
     """Requests in flight, on average over the counted stretch; only those that had a right answer."""
+    users: int | None = None
+    """Users that ran at its end; None in a run of an earlier version."""
 
     @property
     def counted_s(self) -> float:
         return (self.end_ns - self.start_ns) / 1e9
+
+
+def name_request(method: str, name: str) -> str:
+    """`GET /items`, with the method once even if the name begins with it."""
+    return name if name.startswith(f"{method} ") else f"{method} {name}".strip()
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,10 @@ class RequestResult:
     """Response times, of which those without an answer within the time limit are a part."""
     errors: int = 0
     unanswered: int = 0
+
+    @property
+    def label(self) -> str:
+        return name_request(self.method, self.name)
 
     @staticmethod
     def merge(results: Iterable[RequestResult]) -> tuple[RequestResult, ...]:
@@ -373,6 +384,8 @@ class RunInfo:
     """Has the run measured everything? None if an earlier version did not record it."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """Digests of what may be edited before a run is resumed: the harness, the apps and the scenarios, by name."""
+    workloads: Mapping[str, str] = field(default_factory=dict)
+    """A digest of what the users of each scenario send, by its name; none in a run of an earlier version."""
     given: Mapping[str, str] = field(default_factory=dict)
     """Salted digests of the values of `--env` and `--header`, by option and name; the values are not recorded."""
     schema: int = SCHEMA

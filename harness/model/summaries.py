@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from harness.model.histogram import Histogram
 from harness.model.plan import Candidate, Case, Comparison
-from harness.model.results import Errors, Verdict
+from harness.model.results import Errors, Verdict, name_request
 
 
 class Interval:
@@ -77,8 +77,7 @@ class RequestSummary:
 
     @property
     def label(self) -> str:
-        """`GET /items`, with a method once even if the name begins with it."""
-        return self.name if self.name.startswith(f"{self.method} ") else f"{self.method} {self.name}".strip()
+        return name_request(self.method, self.name)
 
 
 @dataclass(frozen=True)

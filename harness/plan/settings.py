@@ -28,7 +28,9 @@ SERVERS: Names = ("uvicorn", "hypercorn", "daphne", "granian")
 """The servers that are measured by default."""
 SCENARIOS: Names = ("plaintext", "echo", "ws_echo")
 """The scenarios that are measured by default."""
-_LISTS = frozenset({"servers", "apps", "scenarios", "protocols", "env", "workers", "methods", "users"})
+_LISTS = frozenset(
+    {"servers", "apps", "scenarios", "protocols", "env", "workers", "methods", "users", "tags", "exclude_tags"}
+)
 _LISTS_OF_NUMBERS = frozenset({"users", "workers"})
 _REPEATED = frozenset({"env", "header", "server_args"})
 MOST_USERS = 100_000
@@ -105,7 +107,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     env: Annotated[
         Names,
         Meta(
-            description="Environment variables of your app; a comma is part of a value unless NAME= follows. "
+            description="Environment variables of your app and your Locust file; "
+            "a comma is part of a value unless NAME= follows. "
             "Can be given several times.",
             title="NAME=VALUE,…",
         ),
@@ -158,6 +161,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     locustfile: Annotated[
         str | None, Meta(description="Your own Locust file with any users, instead of --scenarios.", title="FILE")
     ] = None
+    tags: Annotated[
+        Names, Meta(description="Run only tasks of the Locust file with one of these tags.", title="A,B")
+    ] = ()
+    exclude_tags: Annotated[
+        Names, Meta(description="Run no tasks of the Locust file with one of these tags.", title="A,B")
+    ] = ()
     protocols: Annotated[
         tuple[Protocol, ...],
         Meta(min_length=1, description=f"Comma-separated protocols, of {', '.join(PROTOCOLS)}; or all.", title="A,B"),

@@ -510,7 +510,7 @@ def test_a_load_process_that_cannot_write_its_result_ends_at_once(
 ) -> None:
     scenario = tmp_path / "taking.py"
     take = (
-        "folder = __import__('pathlib').Path(self.environment.parsed_options.result).parent; "
+        "folder = __import__('pathlib').Path(self.environment.parsed_options.harness_result).parent; "
         "__import__('shutil').rmtree(folder, ignore_errors=True)"
     )
     scenario.write_text(TAKES.format(take=take))
