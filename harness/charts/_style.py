@@ -142,19 +142,26 @@ def columns_for(count: int, candidates: Iterable[str]) -> int:
 def grid(
     title: str, caption: str, run: RunInfo, shape: tuple[int, int], panel_height_in: float
 ) -> tuple[Picture, list[Axes]]:
-    """A figure with its title, its footer, and panels between them; `shape` is (panels, columns)."""
+    """A figure with its title, its footer, and panels of one height between them; `shape` is (panels, columns)."""
     count, columns = shape
-    rows = -(-count // columns)
-    head, foot = _wrap(caption, 120), footer(run)
+    return frame(title, caption, footer(run), shape, [panel_height_in] * -(-count // columns))
+
+
+def frame(
+    title: str, caption: str, foot: Sequence[str], shape: tuple[int, int], heights_in: Sequence[float]
+) -> tuple[Picture, list[Axes]]:
+    """A figure with its title, the lines of its footer, and rows of panels of these heights between them."""
+    count, columns = shape
+    head = _wrap(caption, 120)
     top_in, bottom_in = 0.42 + 0.17 * len(head), 0.2 + 0.145 * len(foot)
-    height_in = top_in + rows * panel_height_in + bottom_in
+    height_in = top_in + sum(heights_in) + bottom_in
     rect = (0.006, bottom_in / height_in, 0.988, 1 - (top_in + bottom_in) / height_in)
     layout = ConstrainedLayoutEngine(rect=rect, hspace=0.06, wspace=0.03)
     figure = Picture(figsize=(WIDTH_IN, height_in), layout=layout, facecolor="white")
     figure.text(0.012, 1 - 0.12 / height_in, title, size=13, weight="bold", va="top")
     figure.text(0.012, 1 - 0.37 / height_in, "\n".join(head), size=8.5, color=QUIET, va="top")
     figure.text(0.012, 0.08 / height_in, "\n".join(foot), size=7, color=QUIET, va="bottom", linespacing=1.35)
-    cells = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    cells = figure.subplots(len(heights_in), columns, squeeze=False, height_ratios=heights_in).ravel().tolist()
     for unused in cells[count:]:
         unused.remove()
     return figure, cells[:count]
@@ -183,6 +190,11 @@ def footer(run: RunInfo) -> list[str]:
     lines = [" · ".join([*machine, versions]) if versions else " · ".join(machine)]
     interrupted = " · interrupted" if run.complete is False else ""
     lines.append(f"{run.conditions} · {run.started_at[:10]}{interrupted}")
+    return wrap_footer(lines)
+
+
+def wrap_footer(lines: Iterable[str]) -> list[str]:
+    """The lines of a footer, broken at the width of a chart."""
     return [part for line in lines for part in _wrap(line, 150)]
 
 

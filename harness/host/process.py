@@ -73,6 +73,10 @@ class Running:
         """How the first process ended, such as `exit status 1`; None while it runs."""
         return self._processes.ended()
 
+    def processes(self) -> set[int]:
+        """All processes of the server that are alive."""
+        return self._processes.left()
+
     def stop(self, grace_s: float = GRACE_S) -> Stopped:
         """End every process of the server; a second call changes nothing and returns the same."""
         if self._stopped is None:
@@ -110,7 +114,7 @@ def start(
     server_token = f"{token}/{launch.port}"
     argv = tuple(server.command(launch))
     directory = app.directory.resolve()
-    environment = _server_environment(os.environ, app, directory, server_token)
+    environment = server_environment(os.environ, app, directory, server_token)
     limit = f" within {deadline_s:g} s (--ready-within)" if deadline_s else f" within {DEADLINE_S:g} s"
     began = time.perf_counter()
     kept = logs.Log(log)
@@ -273,7 +277,8 @@ def _spawn(
             raise ServerError(f"expected {argv[0]} to start in {directory}, found {error}; is it installed?") from error
 
 
-def _server_environment(variables: Mapping[str, str], app: App, directory: Path, token: str) -> dict[str, str]:
+def server_environment(variables: Mapping[str, str], app: App, directory: Path, token: str) -> dict[str, str]:
+    """The environment of a server's processes: what of these variables is kept, and the app's."""
     kept = {**inherited.clean(variables), "PYTHONUNBUFFERED": "1", **app.environment}
     path = [str(directory), *map(str, app.imports_from), *filter(None, [kept.get("PYTHONPATH")])]
     return {

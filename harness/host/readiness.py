@@ -63,6 +63,15 @@ class Readiness:
         except (OSError, HTTPException, ValueError, LookupError, TypeError) as error:
             return _describe(error)
 
+    def workers(self) -> set[int]:
+        """The processes that answer now, or wait for connections if the app does not name them; not always all."""
+        if not self._app.counts_workers:
+            return self._waiting_pids()
+        try:
+            return self._answering_pids(requests=min(4 * self._launch.workers, _MOST_AT_ONCE))
+        except (OSError, HTTPException, ValueError, LookupError, TypeError):
+            return set()
+
     def active(self) -> Active | None:
         """The event loop and the modules that the app reports; None if it does not report them."""
         if not self._app.counts_workers:
@@ -81,11 +90,15 @@ class Readiness:
         """
         workers = self._launch.workers
         if not self._app.counts_workers:
-            listening = set(_listening_inodes(self._launch.port))
-            waiting = [pid for pid in self._processes() if _accepts_connections(pid, listening)]
+            waiting = self._waiting_pids()
             return f"{len(waiting)} of {workers} workers that take connections" if 0 < len(waiting) < workers else None
         self._seen |= self._answering_pids(requests=min(4 * workers, _MOST_AT_ONCE))
         return f"answers of {len(self._seen)} of {workers} workers" if len(self._seen) < workers else None
+
+    def _waiting_pids(self) -> set[int]:
+        """The processes that wait for connections with epoll."""
+        listening = set(_listening_inodes(self._launch.port))
+        return {pid for pid in self._processes() if _accepts_connections(pid, listening)}
 
     def _answering_pids(self, requests: int) -> set[int]:
         """The processes that answer concurrent requests; sequential ones might all go to one worker."""

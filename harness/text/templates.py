@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from harness.text.plain import neutralise
 
@@ -13,6 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jinja2 import Template
+
+_REFERENCE = re.compile(r'(\bid="|href="#|url\(#)')
+_SIZE = re.compile(r' (?:width|height)="[\d.]+pt"')
+_ASIDE = re.compile(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>", re.DOTALL)
 
 
 @cache
@@ -32,3 +38,12 @@ def read_template(path: Path) -> Template:
 def _finalise(value: object) -> object:
     """A value as it is shown; what is HTML already stays as it is."""
     return neutralise(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+
+
+def embed_svg(svg: str, name: str, label: str) -> Markup:
+    """A chart as an element that scales, has a label for screen readers, and ids that no other name has."""
+    opening, rest = _ASIDE.sub("", svg[svg.index("<svg ") :]).split(">", 1)
+    # Matplotlib's style sheet would apply to the whole page; on the element it applies to the chart alone.
+    style = "stroke-linejoin: round; stroke-linecap: butt"
+    opening = f'{_SIZE.sub("", opening)} role="img" aria-label="{escape(label)}" style="{style}">'
+    return Markup(opening + _REFERENCE.sub(rf"\g<1>{name}-", rest))  # noqa: S704 - Matplotlib escapes its texts

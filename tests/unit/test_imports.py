@@ -32,7 +32,7 @@ def room(*rooms: str, own: tuple[str, ...] = (), pure: bool = False, standard_li
 ROOMS = {
     "model": room(pure=True, standard_library_only=True),
     "servers": room("model"),
-    "text": room(own=("jinja2",), pure=True),
+    "text": room(own=("jinja2", "markupsafe"), pure=True),
     "charts": room("analysis", "model", "text", own=("matplotlib", "mpl_toolkits")),
     "load": room("model", own=("locust", "gevent", "greenlet")),
     "host": room("model"),
@@ -41,11 +41,13 @@ ROOMS = {
     "plan": room("catalog", "host", "model"),
     "check/probe": room(standard_library_only=True),
     "check": room("host", "catalog", "model", "text"),
-    "report": room("charts", "analysis", "host", "model", "text", own=("markupsafe",)),
+    "drill": room("host", "charts", "model", "text"),
+    "report": room("charts", "analysis", "host", "model", "text"),
     "run/calibration/users": room(own=("locust",)),
     "run": room("plan", "analysis", "catalog", "host", "model", "text"),
     "cli": room(
-        *("run", "report", "charts", "check", "plan", "analysis", "catalog", "servers", "host", "model", "text"),
+        *("run", "report", "charts", "check", "drill", "plan"),
+        *("analysis", "catalog", "servers", "host", "model", "text"),
         own=("typer", "rich"),
     ),
 }

@@ -71,6 +71,10 @@ class Screen:
         """Print a line and never break it, so that paths and commands can be copied."""
         self.console.print(text, style=style, markup=False, soft_wrap=True)
 
+    def paragraph(self, text: str) -> None:
+        """Print sentences, broken at the width of the terminal."""
+        self.console.print(text, markup=False, highlight=False)
+
     def write(self, text: str) -> None:
         """Print a document, such as JSON, without any change but to what a terminal would obey."""
         print(neutralise(text.removesuffix("\n")), file=self.console.file)

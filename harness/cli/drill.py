@@ -1,0 +1,230 @@
+"""`harness drill`: what users lose when a server is stopped, reloaded, recycled or killed."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.catalog import listing, packages
+from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app
+from harness.cli.terminal import Screen, show_drill_progress, show_drill_run, show_faulty_drills
+from harness.drill import report
+from harness.drill.runner import MOST_RPS, Runner, drills
+from harness.drill.site import Site
+from harness.host import cpus, facts, files, guard
+from harness.model.errors import UsageError
+from harness.plan.selection import find_app
+from harness.plan.settings import list_options, read_settings
+from harness.text.plain import neutralise
+from harness.text.secrets import Secrets, mask_argv
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.drill.report import DrillRun
+    from harness.model.targets import App, Server
+
+FAULTY_DRILL = 4
+"""Exit status if a drill has a bug; all others were tried."""
+NOT_STARTED = 5
+"""Exit status if an installed server did not start; all others were tried."""
+_PATHS = {
+    "asgi": {
+        "slow_path": "/delay/1000",
+        "large_path": "/bytes/1000000",
+        "upload_path": "/echo",
+        "websocket_path": "/ws/echo",
+        "busy_path": "/cpu/40000",
+    }
+}
+"""Of the apps of the catalogue: paths for drills that need others than the ordinary one."""
+_OPTIONS = {option.key: option for option in list_options()}
+"""The options of `harness run`, for their help texts."""
+
+
+@app.command("drill")
+def drill_(
+    servers: Annotated[
+        str, typer.Option(help="Comma-separated names from `harness list`, or all.", metavar="A,B")
+    ] = "uvicorn,granian,gunicorn,hypercorn,daphne",
+    drills_: Annotated[
+        str, typer.Option("--drills", help="Comma-separated names of drills, or all.", metavar="A,B")
+    ] = "all",
+    app_: Annotated[str, typer.Option("--app", help="App of the catalogue, or MODULE:CALLABLE.")] = "asgi",
+    app_dir: Annotated[Path, typer.Option(help="Folder that a user app is imported from.")] = Path(),
+    factory: Annotated[bool, typer.Option("--factory", help=_OPTIONS["factory"].help)] = False,
+    python: Annotated[str | None, typer.Option(help=_OPTIONS["python"].help, metavar="FILE")] = None,
+    env: Annotated[list[str] | None, typer.Option(help=_OPTIONS["env"].help, metavar="NAME=VALUE,…")] = None,
+    header: Annotated[list[str] | None, typer.Option(help=_OPTIONS["header"].help, metavar="NAME: VALUE")] = None,
+    ready_path: Annotated[str | None, typer.Option(help=_OPTIONS["ready_path"].help, metavar="PATH")] = None,
+    ready_within: Annotated[str | None, typer.Option(help=_OPTIONS["ready_within"].help, metavar="TIME")] = None,
+    path: Annotated[
+        str | None, typer.Option(help="Path that is requested all the time. [that of --ready-path]", metavar="PATH")
+    ] = None,
+    slow_path: Annotated[
+        str | None, typer.Option(help="Path whose answer takes about a second, for requests in flight.", metavar="PATH")
+    ] = None,
+    large_path: Annotated[
+        str | None, typer.Option(help="Path with a large answer, for slow readers. [--path]", metavar="PATH")
+    ] = None,
+    upload_path: Annotated[
+        str | None, typer.Option(help="Path that takes a body by POST, for slow senders. [--path]", metavar="PATH")
+    ] = None,
+    websocket_path: Annotated[
+        str | None, typer.Option(help="Path of a WebSocket, for idle ones.", metavar="PATH")
+    ] = None,
+    busy_path: Annotated[
+        str | None, typer.Option(help="Path whose answer takes work, for the overload. [--path]", metavar="PATH")
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            help=f"Requests per second, well below capacity. [{MOST_RPS:g}; with an app of your own at most a quarter "
+            "of what the slowest server can do]",
+            min=1,
+            max=2000,
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Worker processes, where a drill has any.", min=1, max=64)] = 2,
+    repeats: Annotated[int, typer.Option(help="Repetitions of each drill.", min=1, max=100)] = 3,
+    out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("results"),
+    format_: Annotated[str, typer.Option("--format", help="What is printed: text or json.", metavar="FORMAT")] = "text",
+) -> None:
+    """Stop, reload, recycle and kill each server under steady load, and count every request.
+
+    The exit status is 0 once all drills were tried, whatever was lost. It is not 0 if a server does not start.
+    """
+    if format_ not in ("text", "json"):
+        raise UsageError(f"--format: expected text or json, found {format_}")
+    chosen: Sequence[Server] = listing.choose("servers", listing.servers(), _names(servers))
+    asked = listing.choose("drills", drills(), _names(drills_))
+    paths = {
+        "path": path,
+        "slow_path": slow_path,
+        "large_path": large_path,
+        "upload_path": upload_path,
+        "websocket_path": websocket_path,
+        "busy_path": busy_path,
+    }
+    for name, value in paths.items():
+        if value is not None and not value.startswith("/"):
+            raise UsageError(f"--{name.replace('_', '-')}: expected a path that begins with /, found {value}")
+    user_app = ":" in app_
+    if not user_app:
+        listing.find("app", listing.apps(), app_)
+    given = {"python": python, "env": env, "header": header, "ready_path": ready_path, "ready_within": ready_within}
+    settings = read_settings(
+        {**given, "app" if user_app else "apps": app_, "app_dir": str(app_dir), "factory": factory}, directory=None
+    )
+    target, interpreter = find_app(settings)
+    absent = listing.not_installed(chosen, interpreter)
+    for why in listing.not_installed([target], interpreter).values():
+        raise UsageError(f"--app: {why}")
+    screen = Screen(stderr=format_ == "json")
+    started = datetime.now(UTC)
+    folder = out / f"{started:%Y-%m-%dT%H-%M-%S}-drill"
+    private = bool(settings.env or settings.header)
+    with files.writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700 if private else 0o777)
+        files.make_folder(folder / "logs")
+    known = {} if user_app else _PATHS.get(target.name, {})
+    known = known | {name: value for name, value in paths.items() if value is not None}
+    with guard.guard() as token:
+        sites = [
+            Site(
+                server,
+                target,
+                interpreter,
+                cpus.available(),
+                token,
+                folder / "logs",
+                workers,
+                rate or MOST_RPS,
+                known.get("path", target.ready_path),
+                None if user_app else HTTPStatus.OK,
+                slow_path=known.get("slow_path"),
+                large_path=known.get("large_path"),
+                upload_path=known.get("upload_path"),
+                websocket_path=known.get("websocket_path"),
+                busy_path=known.get("busy_path"),
+                ready_within_s=settings.ready_within,
+            )
+            for server in chosen
+        ]
+        runner = Runner(sites, asked, repeats, absent, lambda _: None, finds_rate=user_app and rate is None)
+        whole = _run(screen, runner)
+    found = _drill_run(started, runner, target, Secrets(target.environment, target.headers), whole=whole)
+    with files.writing(out):
+        page = report.write(found, folder)
+    if format_ == "json":
+        Screen().write(report.encode(found).decode())
+    else:
+        show_drill_run(screen, found, page)
+    show_faulty_drills(Screen(stderr=True), found.results)
+    raise typer.Exit(exit_status(found))
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
+
+
+def _run(screen: Screen, runner: Runner) -> bool:
+    """Carry out all drills; False if that was interrupted."""
+    with show_drill_progress(screen, runner.steps) as watch:
+        runner.watch = watch
+        try:
+            runner.run()
+        except KeyboardInterrupt:
+            return False
+    return True
+
+
+def _drill_run(started: datetime, runner: Runner, target: App, secrets: Secrets, *, whole: bool) -> DrillRun:
+    site = runner.sites[0]
+    versions = {each.server.name: listing.version_of(each.server, each.python) for each in runner.sites}
+    setting = report.Setting(
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        system=platform.platform(),
+        cpu_model=facts.read_processor().model or platform.machine(),
+        app=target.target,
+        path=site.path,
+        slow_path=site.slow_path,
+        rate_rps=site.rate_rps,
+        workers=site.workers,
+        repeats=runner.repeats,
+        servers={name: version for name, version in versions.items() if version},
+        packages=packages.installed(site.python),
+    )
+    return report.DrillRun(
+        schema=report.DRILL_SCHEMA,
+        id=f"{started:%Y-%m-%dT%H-%M-%S}",
+        started_at=started.isoformat(timespec="seconds"),
+        argv=mask_argv(sys.argv),
+        setting=setting,
+        drills=tuple(report.DrillInfo.of(each) for each in runner.drills),
+        results=tuple(replace(each, reason=neutralise(secrets.mask(each.reason))) for each in runner.entries),
+        whole=whole,
+    )
+
+
+def exit_status(found: DrillRun) -> int:
+    """The exit status: 0 if all drills were tried, or else the first of these that applies.
+
+    130: interrupted; 4: a drill has a bug; 5: a server did not start; 3: nothing could be tried.
+    """
+    outcomes = {entry.outcome for entry in found.results}
+    if not found.whole:
+        return INTERRUPTED
+    if "error" in outcomes:
+        return FAULTY_DRILL
+    if "no-start" in outcomes:
+        return NOT_STARTED
+    return 0 if "seen" in outcomes else NOTHING_MEASURED

@@ -1,0 +1,1 @@
+"""Deployment drills: what users lose when a server is stopped, reloaded, recycled, overloaded or killed."""
