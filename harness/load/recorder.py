@@ -51,6 +51,8 @@ READY_POLL_S = 0.01
 """The interval at which users are checked that still start."""
 POLL_S = 0.001
 """The interval at which a slice is checked for its end, once no further task may begin."""
+STRAGGLERS_POLL_S = 0.01
+"""The interval at which custom users are checked that have not reported their last request of a slice."""
 STRAGGLERS_AT_LEAST_S = 0.2
 """How long to wait at least, after a slice of custom users, for reports of requests that began in it."""
 
@@ -71,6 +73,8 @@ class Recorder:
         """Of candidates that failed: how many requests the last such slice began, and which failed."""
         self._started_ns = 0
         """When Locust began to start users."""
+        self._longest_ns = 0
+        """The longest response time of custom users so far."""
         self._watch: UserWatch | None = None
         if self._custom_users:
             self._watch = UserWatch(runner)
@@ -168,6 +172,8 @@ class Recorder:
     def _get_ready(self) -> None:
         for lane in stage.lanes if stage.needed_users else ():
             self._await_users(lane)
+        if self._watch is not None:
+            self._watch.look()
         # Without the freeze, each collection would examine all existing objects and stop all users meanwhile.
         gc.collect()
         gc.freeze()
@@ -303,15 +309,19 @@ class Recorder:
                 client.give_up(failure)
 
     def _await_stragglers(self, lane: Lane, end_ns: int) -> None:
-        """Wait for twice the longest response time so far: custom users report a request only when it has ended."""
+        """Wait until each custom user has reported a request, which it does when it has ended, or waits between tasks.
+
+        A user may be silent for other reasons: not longer than twice the longest response time so far.
+        """
         limit_ns = int(self._options.harness_request_timeout * 1e9)
         while True:
-            longest_ns = lane.account.longest_ns()
-            wait_ns = min(limit_ns, max(int(STRAGGLERS_AT_LEAST_S * 1e9), 2 * longest_ns))
+            self._longest_ns = max(self._longest_ns, lane.account.longest_ns())
+            wait_ns = min(limit_ns, max(int(STRAGGLERS_AT_LEAST_S * 1e9), 2 * self._longest_ns))
             left_ns = end_ns + wait_ns - perf_counter_ns()
-            if left_ns <= 0:
+            watch = self._watch
+            if left_ns <= 0 or (watch is not None and watch.sees_all and not watch.are_silent_since(end_ns)):
                 return
-            gevent.sleep(left_ns / 1e9)
+            gevent.sleep(min(left_ns / 1e9, STRAGGLERS_POLL_S))
 
     def _schedule(self, rate_rps: float, arrivals: str, seed: int, until_ns: int) -> Iterator[int]:
         """When the requests of this process are due; evenly spaced ones of several processes alternate."""

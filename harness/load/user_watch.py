@@ -46,6 +46,15 @@ class UserWatch:
         self._helped = self._helped or user not in self._users
         return True
 
+    @property
+    def sees_all(self) -> bool:
+        """Do all requests belong to users that it watches?"""
+        return not self._helped
+
+    def look(self) -> None:
+        """Begin to watch the users that there are."""
+        self._silent_since()
+
     def find_silent(self, oldest_ns: int) -> Iterator[tuple[str, int]]:
         """Give up the users that were last heard before `oldest_ns`: the class of each, and when it was heard (ns)."""
         for user, since_ns in self._silent_since().items():

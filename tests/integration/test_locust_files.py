@@ -69,6 +69,15 @@ def log_in(send):
     gevent.sleep(0.15 * next(NUMBERS))  # the last user is ready when the first has worked for a while
     send()
 """
+SIMPLE = """
+from locust import FastHttpUser, task
+
+
+class Member(FastHttpUser):
+    @task
+    def page(self):
+        self.client.get("/")
+"""
 PLAIN = """
 
 class Member(FastHttpUser):
@@ -108,7 +117,11 @@ class Member(HttpScenario):
 """
 
 
-@pytest.mark.parametrize("kind", [PLAIN, NESTED, OURS], ids=["a user", "a task set", "a scenario"])
+@pytest.mark.parametrize(
+    "kind",
+    [PLAIN, pytest.param(NESTED, marks=pytest.mark.long), pytest.param(OURS, marks=pytest.mark.long)],
+    ids=["a user", "a task set", "a scenario"],
+)
 def test_counting_begins_when_every_user_has_logged_in(order: trial.Order, kind: str) -> None:
     result = run(order, LOGIN + kind)
     assert result.users_ready_s > 0.15 * (USERS - 1)
@@ -119,6 +132,7 @@ def test_counting_begins_when_every_user_has_logged_in(order: trial.Order, kind:
     assert result.throughput_rps * result.service.mean_us / 1e6 == pytest.approx(USERS, rel=0.1)
 
 
+@pytest.mark.long
 def test_a_user_that_never_ends_its_start_is_an_error(order: trial.Order) -> None:
     short = replace(order, block=replace(order.block, request_timeout_s=0.2))
     result = run(short, "import gevent\n" + LOGIN + PLAIN.replace("log_in(", "gevent.sleep(60) or log_in("))
@@ -127,12 +141,13 @@ def test_a_user_that_never_ends_its_start_is_an_error(order: trial.Order) -> Non
 
 
 def test_the_rate_of_slow_answers_is_known_for_custom_users(order: trial.Order) -> None:
-    with answering(lambda _: 0.3) as slow:
-        result = run(replace(order, block=replace(order.block, hosts=(slow.url,))), LOGIN.replace("0.15", "0") + PLAIN)
-    assert result.throughput_rps == pytest.approx(USERS / 0.3, rel=0.05)
-    assert result.slices[0].counted_s >= 4 * 0.3, "the warm-up of 0.05 s has seen how slow answers are"
+    with answering(lambda _: 0.2) as slow:
+        result = run(replace(order, block=replace(order.block, hosts=(slow.url,))), SIMPLE)
+    assert result.throughput_rps == pytest.approx(USERS / 0.2, rel=0.05)
+    assert result.slices[0].counted_s >= 4 * 0.2, "the warm-up of 0.05 s has seen how slow answers are"
 
 
+@pytest.mark.long
 def test_users_of_slow_answers_do_not_go_in_step(order: trial.Order) -> None:
     with answering(lambda _: 0.2) as slow:
         result = run(
@@ -188,9 +203,12 @@ def test_events_that_a_file_fires_count_whatever_they_lack(order: trial.Order) -
     }
 
 
-@pytest.mark.parametrize("how", ["self.environment.runner.quit()", "self.environment.runner.stop()"])
+@pytest.mark.parametrize(
+    "how",
+    ["self.environment.runner.quit()", pytest.param("self.environment.runner.stop()", marks=pytest.mark.long)],
+)
 def test_a_file_that_ends_the_run_is_named(order: trial.Order, how: str) -> None:
-    text = LOGIN.replace("0.15", "0") + PLAIN.replace('get("/")', f'get("/") and next(NUMBERS) > 30 and {how}')
+    text = LOGIN + SIMPLE.replace('get("/")', f'get("/") and next(NUMBERS) > 30 and {how}')
     with pytest.raises(LoadError, match="found that the Locust file ended it"):
         run(order, text)
 
@@ -231,11 +249,11 @@ class Member(FastHttpUser):
     assert set(by_name(result)) == {"own rate, own protocol, own result, secret, ours"}
 
 
-def test_the_account_of_custom_users_adds_up_to_the_request(order: trial.Order) -> None:
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.long)])
+def test_the_account_of_custom_users_adds_up_to_the_request(order: trial.Order, processes: int) -> None:
     """Events arrive at any time, between slices too; what is counted as started is what ended."""
     block = replace(order.block, slice_s=0.02, duration_s=0.2, turns=(Turn(0, 32),))
-    for processes in (1, 2):
-        result = run(replace(order, block=block, processes=processes), EVENTS.replace("constant(0.005)", "constant(0)"))
-        assert sum(each.errors for each in result.by_request) == result.errors.total
-        assert sum(each.requests for each in result.by_request) == result.requests
-        assert result.started == result.finished > 0
+    result = run(replace(order, block=block, processes=processes), EVENTS.replace("constant(0.005)", "constant(0)"))
+    assert sum(each.errors for each in result.by_request) == result.errors.total
+    assert sum(each.requests for each in result.by_request) == result.requests
+    assert result.started == result.finished > 0
