@@ -70,7 +70,7 @@ Command = Callable[..., Done]
 
 
 @pytest.fixture
-def harness(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+def harness(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Command]:
     """The command where the runs are, within this process, as it starts no others."""
     before = signal.getsignal(signal.SIGTERM)
 
@@ -78,9 +78,12 @@ def harness(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         monkeypatch.setattr(sys, "argv", ["harness", *arguments])
         with pytest.raises(SystemExit) as end:
             main()
-        return Done(int(end.value.code or 0), *capsys.readouterr())
+        sys.stdout.flush()
+        return Done(int(end.value.code or 0), *capfd.readouterr())
 
     monkeypatch.chdir(folder)
+    for name in ("stdout", "stderr"):  # the command replaces them
+        monkeypatch.setattr(sys, name, getattr(sys, name))
     yield run
     signal.signal(signal.SIGTERM, before)
 
@@ -117,7 +120,11 @@ def test_a_run_compared_with_itself_is_refused_because_it_would_meet_every_gate(
     [
         ("run.json", '{"id": ', f"run.json: expected a run of schema {SCHEMA}, found that "),
         ("run.json", '{"schema": 99}', f"run.json: expected schema {SCHEMA} of this version, found 99"),
-        ("trials.jsonl", "{}\n", "trials.jsonl, line 1: expected a record of schema 1, found none of its 'case'"),
+        (
+            "trials.jsonl",
+            "{}\n",
+            f"trials.jsonl, line 1: expected a record of schema {SCHEMA}, found that schema 1 needs 'case'",
+        ),
         (
             "trials.jsonl",
             f'{{"schema": {SCHEMA}}}\n',
