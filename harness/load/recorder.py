@@ -239,8 +239,8 @@ class Recorder:
         cpu_start_s, cpu_start_ns = time.process_time(), perf_counter_ns()
         gevent.sleep(max(0.0, (end_ns - cpu_start_ns) / 1e9))
         cpu_s, measured_s = time.process_time() - cpu_start_s, (perf_counter_ns() - cpu_start_ns) / 1e9
-        running = len(self._list_users(lane))
         lane.close()
+        running = len(self._list_users(lane))
         if self._watch is not None and not counted:
             self._await_silent_users(self._watch, opened_ns)  # else an answer slower than the warm-up is not seen
         self._drain(lane, end_ns)
