@@ -210,6 +210,10 @@ def _read_user_scenario(settings: Settings, path: str) -> Scenario:
     if not scenario.protocols & set(settings.protocols):
         spoken = ", ".join(sorted(scenario.protocols))
         raise UsageError(f"--protocols: expected any of {spoken} for {path}, found {','.join(settings.protocols)}")
+    processes = _count_load_processes(settings)
+    if not scenario.ours and any(users % processes for users in settings.users):
+        shown = ",".join(map(str, settings.users))
+        raise UsageError(f"--users: expected multiples of --load-processes, {processes}, with {path}, found {shown}")
     check_locust_file(scenario, settings.users)
     return scenario
 
