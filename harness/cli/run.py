@@ -72,13 +72,20 @@ def measure(settings: Settings) -> None:
             screen.say("First, a few seconds per protocol to measure the load generator's ceiling.")
         else:
             directory.repair()
-        comparisons = _measure(selection, plan, info, directory, placement, screen)
+        comparisons = _measure(selection, plan, info, directory, placement, screen, requests=settings.by_request)
     if not is_measured(comparisons) or (len(plan.rounds) >= RANKED_FROM_ROUNDS and not is_ranked(comparisons)):
         raise typer.Exit(NOTHING_MEASURED)
 
 
 def _measure(
-    selection: Selection, plan: Plan, info: RunInfo, directory: RunDirectory, placement: Placement, screen: Screen
+    selection: Selection,
+    plan: Plan,
+    info: RunInfo,
+    directory: RunDirectory,
+    placement: Placement,
+    screen: Screen,
+    *,
+    requests: bool,
 ) -> list[ComparisonSummary]:
     """Measure, and report what was measured, also after an interruption and where the disk is full."""
     try:
@@ -86,13 +93,13 @@ def _measure(
             stages.measure(selection, plan, info, directory, placement, watch)
     except KeyboardInterrupt:
         screen.say("Interrupted; what was measured is kept.")
-        publish(directory, screen)
+        publish(directory, screen, requests=requests)
         raise typer.Exit(INTERRUPTED) from None
     except StorageError as error:
         with suppress(StorageError):
-            publish(directory, screen)
+            publish(directory, screen, requests=requests)
         raise StorageError(f"{error}; what was measured until then is kept") from error
-    return publish(directory, screen)
+    return publish(directory, screen, requests=requests)
 
 
 def _check_resumable(before: RunInfo, now: RunInfo) -> None:
@@ -128,17 +135,22 @@ def list_() -> None:
 @app.command("report")
 def report_(
     directory: Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")] = Path("results/latest"),
+    *,
+    by_request: Annotated[bool, typer.Option("--by-request", help="Print the figures of each request too.")] = False,
 ) -> None:
     """Draw the charts and write the report of a run again, from its records."""
-    if not is_measured(publish(RunDirectory(directory), Screen())):
+    if not is_measured(publish(RunDirectory(directory), Screen(), requests=by_request)):
         raise typer.Exit(NOTHING_MEASURED)
 
 
-def publish(directory: RunDirectory, screen: Screen) -> list[ComparisonSummary]:
-    """Print the results of a run, and write summary, charts and report, all from its records."""
+def publish(directory: RunDirectory, screen: Screen, *, requests: bool = False) -> list[ComparisonSummary]:
+    """Print the results of a run, and write summary, charts and report, all from its records.
+
+    With `requests`, the figures of each request are printed too.
+    """
     info, trials, starts = directory.read_info(), directory.read_trials(), directory.read_starts()
     comparisons = summarise.summarise(trials, starts, info)
-    screen.ranking(info, comparisons)
+    screen.ranking(info, comparisons, requests=requests)
     charts = report.draw(listing.charts(), info, comparisons)
     page = report.write(directory.path, info, comparisons, charts, starts, trials)
     screen.say(f"Report: {page}")

@@ -130,5 +130,11 @@ class Scenario:
     ours: bool = True
     """Is it built on `harness.load`? Other Locust users check answers only as far as they do so themselves, and can be
     measured in a closed loop only."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables that the file is given."""
+    tags: tuple[str, ...] = ()
+    """Only tasks with one of these tags are run; all, if there are none."""
+    excluded_tags: tuple[str, ...] = ()
+    """Tasks with one of these tags are not run."""
     headers: tuple[tuple[str, str], ...] = ()
     """Headers that the harness adds to its requests; names are in lower case."""

@@ -20,7 +20,9 @@ from harness.plan.settings import MOST_NUMBERS, Names, Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-_LISTS = frozenset({"servers", "apps", "scenarios", "protocols", "env", "workers", "methods", "users"})
+_LISTS = frozenset(
+    {"servers", "apps", "scenarios", "protocols", "env", "workers", "methods", "users", "tags", "exclude_tags"}
+)
 _LISTS_OF_NUMBERS = frozenset({"users", "workers"})
 _REPEATED = frozenset({"env", "header", "server_args"})
 _LONGEST_TEXT = 4_096

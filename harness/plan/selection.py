@@ -15,6 +15,7 @@ from harness.host import cpus, facts, files
 from harness.model.errors import UsageError
 from harness.model.loads import Saturate, Sweep
 from harness.model.plan import Candidate, Selection
+from harness.plan.locust_file import check_locust_file, check_variables
 from harness.plan.settings import SCENARIOS, SERVERS
 from harness.plan.user_app import options, scenario
 
@@ -35,6 +36,9 @@ def select(settings: Settings, say: Callable[[str], None], *, make: bool = True)
     """
     _check_rounds(settings)
     options.check_options(settings)
+    for name, tags in (("tags", settings.tags), ("exclude-tags", settings.exclude_tags)):
+        if tags and settings.locustfile is None:
+            raise UsageError(f"--{name}: expected --locustfile with it, found none")
     apps = _find_apps(settings)
     servers = add_arguments(_find_servers(settings, apps, say, make=make), settings.server_args)
     baseline = _find_baseline(settings, servers, apps)
@@ -203,7 +207,14 @@ def _find_scenarios(
 
 
 def _read_user_scenario(settings: Settings, path: str) -> Scenario:
-    scenario = listing.read_scenario(Path(path))
+    variables = _read_variables(settings.env)
+    check_variables(variables)
+    scenario = replace(
+        listing.read_scenario(Path(path)),
+        environment=variables,
+        tags=settings.tags,
+        excluded_tags=settings.exclude_tags,
+    )
     for name, given in (("header", settings.header), ("compression", settings.compression != "off")):
         if given and not scenario.ours:
             raise UsageError(f"--{name}: expected none with custom Locust users, whose file {path} sets their headers")
@@ -213,6 +224,11 @@ def _read_user_scenario(settings: Settings, path: str) -> Scenario:
         spoken = ", ".join(sorted(scenario.protocols))
         why = "" if scenario.ours else ", since Locust's own users speak HTTP/1.1 in clear text"
         raise UsageError(f"--protocols: expected any of {spoken} for {path}{why}, found {','.join(settings.protocols)}")
+    processes = _count_load_processes(settings)
+    if not scenario.ours and any(users % processes for users in settings.users):
+        shown = ",".join(map(str, settings.users))
+        raise UsageError(f"--users: expected multiples of --load-processes, {processes}, with {path}, found {shown}")
+    check_locust_file(scenario, settings.users)
     return scenario
 
 

@@ -69,7 +69,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     env: Annotated[
         Names,
         Meta(
-            description="Environment variables of your app; a comma is part of a value unless NAME= follows. "
+            description="Environment variables of your app and your Locust file; "
+            "a comma is part of a value unless NAME= follows. "
             "Can be given several times.",
             title="NAME=VALUE,…",
         ),
@@ -142,6 +143,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     locustfile: Annotated[
         str | None, Meta(description="Your own Locust file with any users, instead of --scenarios.", title="FILE")
     ] = None
+    tags: Annotated[
+        Names, Meta(description="Run only tasks of the Locust file with one of these tags.", title="A,B")
+    ] = ()
+    exclude_tags: Annotated[
+        Names, Meta(description="Run no tasks of the Locust file with one of these tags.", title="A,B")
+    ] = ()
     protocols: Annotated[
         tuple[Protocol, ...],
         Meta(min_length=1, description=f"Comma-separated protocols, of {', '.join(PROTOCOLS)}; or all.", title="A,B"),
@@ -273,6 +280,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[int, Meta(ge=0, le=MOST_SEED)] | None,
         Meta(description="Seed of every random choice; without it a random one, which is recorded.", title="N"),
     ] = None
+    by_request: Annotated[bool, Meta(description="Print the figures of each request too.", title="")] = False
     out: Annotated[str, Meta(description="Folder for results.", title="DIR")] = "results"
     resume: Annotated[
         str | None,

@@ -19,6 +19,7 @@ from harness.catalog.user_app import FACTORY
 from harness.host import facts, inherited
 from harness.model.results import Environment, RunInfo
 from harness.model.targets import App, Server
+from harness.run.workload import digest_workload, list_files
 from harness.text.secrets import mask_argv
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def describe(selection: Selection, placement: Placement) -> RunInfo:
         baseline=selection.baseline,
         conditions=selection.conditions,
         sources=_digest_sources(selection),
+        workloads={scenario.name: digest_workload(scenario, selection.apps) for scenario in selection.scenarios},
     )
 
 
@@ -72,7 +74,7 @@ def _digest_sources(selection: Selection) -> dict[str, str]:
     """Digests of the code that is measured and that measures, by name."""
     package = Path(__file__).parents[1]
     apps = {f"app {app.name}": _list_modules(app.directory / _package_of(app)) for app in selection.apps}
-    scenarios = {f"scenario {scenario.name}": [scenario.path] for scenario in selection.scenarios}
+    scenarios = {f"scenario {scenario.name}": list_files(scenario.path) for scenario in selection.scenarios}
     every = {"harness": _list_modules(package), **apps, **scenarios}
     return {name: _digest(paths) for name, paths in every.items() if paths}
 

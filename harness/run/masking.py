@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.model.histogram import Histogram
+from harness.model.results import RequestResult
 from harness.text.plain import neutralise
 from harness.text.secrets import Secrets, mask_argv
 
@@ -63,11 +63,9 @@ def clean_start(start: ServerStart, secrets: Secrets) -> ServerStart:
 
 def _clean_result(result: LoadResult, clean: Callable[[str], str]) -> LoadResult:
     examples = {kind: clean(text) for kind, text in result.errors.examples.items()}
-    by_name: dict[str, Histogram] = {}
-    for name, histogram in result.by_name.items():
-        masked = clean(name)
-        by_name[masked] = Histogram.merge([by_name[masked], histogram]) if masked in by_name else histogram
-    return replace(result, errors=replace(result.errors, examples=examples), by_name=by_name)
+    cleaned = (replace(each, method=clean(each.method), name=clean(each.name)) for each in result.by_request)
+    by_request = RequestResult.merge(cleaned)  # names that differ in a secret are one now
+    return replace(result, errors=replace(result.errors, examples=examples), by_request=by_request)
 
 
 def _list_variables(selection: Selection) -> dict[str, str]:

@@ -153,6 +153,7 @@ class Measurer:
     def _order(self, servers: Mapping[ServerConfig, Started], cases: Sequence[Case], turn: TurnOf) -> trial.Order:
         configs = list(dict.fromkeys(case.config for case in cases))
         first = cases[0]
+        scenario = self._scenarios[first.scenario]
         names = first.label if len(configs) == 1 else f"{len(configs)}-candidates"
         name = f"{len(self._journal.records):04}-{names}-{first.scenario}-{first.protocol}-load.log"
         conditions = self._conditions
@@ -169,7 +170,7 @@ class Measurer:
         )
         return trial.Order(
             block,
-            self._scenarios[first.scenario].path,
+            scenario.path,
             first.protocol,
             first.streams,
             self._tls.authority if first.config.tls else None,
@@ -177,6 +178,9 @@ class Measurer:
             self._journal.directory.logs / name,
             conditions.load_processes,
             self._fork_server,
+            scenario.environment,
+            scenario.tags,
+            scenario.excluded_tags,
             conditions.load_memory_bytes,
         )
 

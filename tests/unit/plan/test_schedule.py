@@ -160,6 +160,15 @@ def test_custom_users_measure_one_candidate_at_a_time() -> None:
     assert all(len(block.configs) == 1 for blocks in plan.rounds for block in blocks)
 
 
+def test_each_number_of_custom_users_is_measured_by_itself_since_they_do_not_wait_for_their_turn() -> None:
+    scenarios = tuple(replace(each, ours=False) for each in SELECTION.scenarios)
+    plan = make_plan(replace(under(users=(8, 32)), scenarios=scenarios))
+    levels = [{case.users for case in cases} for each in plan.rounds for block in each for cases in block.measurements]
+    assert {8} in levels
+    assert {32} in levels
+    assert all(len(each) == 1 for each in levels)
+
+
 def test_the_candidates_of_a_search_take_turns_as_those_of_any_load_do() -> None:
     search, closed = (make_plan(under(load=load)).rounds for load in (Capacity({99.0: 50_000}), SATURATE))
     assert [[block.configs for block in blocks] for blocks in search] == [
