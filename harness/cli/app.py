@@ -34,8 +34,9 @@ app = typer.Typer(
 
 
 def find_secrets(settings: Settings) -> Secrets:
-    """What of the settings is not to be printed: the values of `--env` and `--header`."""
+    """What of the settings is not to be printed: the values of `--env`, of servers' `env`, and of `--header`."""
     variables = {name: value for name, _, value in (each.partition("=") for each in settings.env)}
+    variables |= {f"{own.name} {name}": value for own in settings.server for name, value in own.environment.items()}
     headers = [(name.lower(), value) for name, _, value in (each.partition(":") for each in settings.header)]
     return Secrets(variables, headers)
 

@@ -19,7 +19,8 @@ from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, find_secrets, wi
 from harness.cli.terminal import Screen, find_loss
 from harness.model.errors import StorageError, UsageError
 from harness.plan.schedule import make_plan
-from harness.plan.selection import place_processes, select
+from harness.plan.selection import list_servers, place_processes, select
+from harness.plan.settings import ABOUT_SERVERS, read_settings
 from harness.run import stages
 from harness.run.directory import RunDirectory
 from harness.run.info import describe
@@ -53,7 +54,8 @@ def measure(settings: Settings) -> None:
     screen.plan(plan, selection)
     info = dataclasses.replace(describe(selection, placement), planned=plan.cases)
     if kept_out := info.environment.kept_out:
-        screen.say(f"No effect on servers and load: {', '.join(kept_out)}; see --server-args and --env")
+        names = ", ".join(kept_out)
+        screen.say(f"No effect on the catalogue's servers and the load: {names}; see --server, --server-args and --env")
     if before is None:
         directory = RunDirectory.create(Path(settings.out), info.id, private=is_private(selection))
         run_id = directory.path.name
@@ -116,7 +118,8 @@ def plan_(settings: Settings) -> None:
 @app.command("list")
 def list_() -> None:
     """List the available servers, apps and scenarios, and what each can do."""
-    servers, apps = listing.servers(), listing.apps()
+    servers = list_servers(read_settings({}, Path.cwd(), only=ABOUT_SERVERS))
+    apps = listing.apps()
     Screen().catalogue(servers, apps, listing.scenarios(), listing.not_installed([*servers, *apps]))
 
 

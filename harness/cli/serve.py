@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.catalog import listing
+from harness.catalog import listing, own_servers
 from harness.cli.app import app
 from harness.cli.terminal import Screen
 from harness.host import certificates, cpus, guard, logs, process
 from harness.model.errors import ServerError, UsageError
 from harness.model.targets import HOST, App, Launch, Server
-from harness.plan.selection import add_arguments, find_app
-from harness.plan.settings import MOST_PROCESSES, list_options, read_settings
+from harness.plan.selection import add_arguments, find_app, list_servers
+from harness.plan.settings import ABOUT_SERVERS, MOST_PROCESSES, list_options, read_settings
 
 if TYPE_CHECKING:
     from harness.plan.settings import Settings
@@ -31,6 +31,9 @@ _OPTIONS = {option.key: option for option in list_options()}
 @app.command("serve")
 def serve(
     name: Annotated[str, typer.Argument(help="Server from `harness list`.", metavar="SERVER")] = "uvicorn",
+    server: Annotated[
+        list[str] | None, typer.Option(help=_OPTIONS["server"].help, metavar=_OPTIONS["server"].metavar)
+    ] = None,
     app_: Annotated[str, typer.Option("--app", help="App of the catalogue, or MODULE:CALLABLE.")] = "asgi",
     app_dir: Annotated[Path, typer.Option(help="Folder that a user app is imported from.")] = Path(),
     factory: Annotated[bool, typer.Option("--factory", help=_OPTIONS["factory"].help)] = False,
@@ -45,13 +48,16 @@ def serve(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)] = 8000,
     workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=MOST_PROCESSES)] = 1,
     tls: Annotated[bool, typer.Option("--tls", help="Serve over TLS, and HTTP/2 where the server has it.")] = False,
+    print_: Annotated[
+        bool, typer.Option("--print", help="Print its command with placeholders, as a start for --server, and end.")
+    ] = False,
 ) -> None:
     """Start one server with one app, as in a trial, and keep it until Ctrl-C."""
-    entry = listing.find("server", listing.servers(), name)
     user_app = ":" in app_
     if not user_app:
         listing.find("app", listing.apps(), app_)
     given = {
+        "server": server,
         "server_args": server_args,
         "python": python,
         "env": env,
@@ -60,8 +66,14 @@ def serve(
         "ready_within": ready_within,
     }
     settings = read_settings(
-        {**given, "app" if user_app else "apps": app_, "app_dir": str(app_dir), "factory": factory}, directory=None
+        {**given, "app" if user_app else "apps": app_, "app_dir": str(app_dir), "factory": factory},
+        Path.cwd(),
+        only=ABOUT_SERVERS,
     )
+    entry = listing.find("server", list_servers(settings), name)
+    if print_:
+        Screen().say(own_servers.write_template(entry, workers, tls=tls))
+        return
     (entry,) = add_arguments((entry,), settings.server_args)
     chosen, interpreter = find_app(settings)
     for why in listing.not_installed([entry, chosen], interpreter).values():

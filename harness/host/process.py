@@ -113,12 +113,12 @@ def start(
     _check_port_is_free(server, launch)
     server_token = f"{token}/{launch.port}"
     argv = tuple(server.command(launch))
-    directory = app.directory.resolve()
-    environment = server_environment(os.environ, app, directory, server_token)
+    runs_in = server.runs_in or app.runs_in or app.directory.resolve()
+    environment = server_environment(os.environ, server, app, launch.python, server_token)
     limit = f" within {deadline_s:g} s (--ready-within)" if deadline_s else f" within {DEADLINE_S:g} s"
     began = time.perf_counter()
     kept = logs.Log(log)
-    processes = _Processes(_spawn(argv, app.runs_in or directory, environment, cpus, kept), server_token, kept)
+    processes = _Processes(_spawn(argv, runs_in, environment, cpus, kept), server_token, kept)
     try:
         readiness = Readiness(app, launch, began + (deadline_s or DEADLINE_S), processes.left)
         _await_answer(f"{server.name}: expected the right answer to GET {app.ready_path}", limit, readiness, processes)
@@ -277,10 +277,18 @@ def _spawn(
             raise ServerError(f"expected {argv[0]} to start in {directory}, found {error}; is it installed?") from error
 
 
-def server_environment(variables: Mapping[str, str], app: App, directory: Path, token: str) -> dict[str, str]:
-    """The environment of a server's processes: what of these variables is kept, and the app's."""
-    kept = {**inherited.clean(variables), "PYTHONUNBUFFERED": "1", **app.environment}
-    path = [str(directory), *map(str, app.imports_from), *filter(None, [kept.get("PYTHONPATH")])]
+def server_environment(
+    variables: Mapping[str, str], server: Server, app: App, python: str, token: str
+) -> dict[str, str]:
+    """The environment of a server's processes: what of these variables is kept, the app's, and the server's.
+
+    A command of one's own finds programs where the interpreter has its own, as in an activated virtual environment.
+    """
+    kept = {**inherited.clean(variables), "PYTHONUNBUFFERED": "1"}
+    if server.template:
+        kept["PATH"] = os.pathsep.join([str(Path(python).parent.absolute()), kept.get("PATH", os.defpath)])
+    kept |= {**app.environment, **server.environment}
+    path = [str(app.directory.resolve()), *map(str, app.imports_from), *filter(None, [kept.get("PYTHONPATH")])]
     return {
         **kept,
         "PYTHONPATH": os.pathsep.join(path),

@@ -75,7 +75,7 @@ class Launch:
 
 @dataclass(frozen=True)
 class Server:
-    """A program that serves an app, with one fixed set of options: an entry of the catalogue.
+    """A program that serves an app, with one fixed set of options: an entry of the catalogue, or a user's command.
 
     `command` is a pure function: the same `Launch` gives the same argv.
     """
@@ -96,6 +96,12 @@ class Server:
     """The server's version in that environment."""
     arguments: tuple[str, ...] = ()
     """What `--server-args` adds to the end of the command line; `command` includes it."""
+    template: tuple[str, ...] = ()
+    """The words of a command of one's own, with their placeholders; empty for a server that a file describes."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables that are set for this server only."""
+    runs_in: Path | None = None
+    """Working directory, where it is not the app's."""
 
     def with_arguments(self, arguments: Sequence[str]) -> Server:
         """The same server with further arguments at the end of its command line."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.catalog import environments, listing, packages
+from harness.catalog import environments, listing, own_servers, packages
 from harness.catalog.user_app import find_user_app
 from harness.host import cpus, facts, files
 from harness.model.errors import UsageError
@@ -55,6 +55,14 @@ def select(settings: Settings, say: Callable[[str], None], *, make: bool = True)
     )
 
 
+def list_servers(settings: Settings) -> tuple[Server, ...]:
+    """The catalogue and the servers of one's own; raises `UsageError` for a name that is there twice."""
+    # The apps of the catalogue lie elsewhere than the files that a command names.
+    here = Path.cwd() if settings.app is None else None
+    own = (replace(server, runs_in=server.runs_in or here) for server in settings.server)
+    return own_servers.list_servers(own, settings.servers_from, _find_python(settings))
+
+
 def find_app(settings: Settings) -> tuple[App, str]:
     """Look up the first app and the interpreter that runs it; raises `UsageError` as `select` does."""
     return _find_apps(settings)[0], _find_python(settings)
@@ -88,15 +96,18 @@ def add_arguments(servers: tuple[Server, ...], given: Iterable[str]) -> tuple[Se
 def _find_servers(
     settings: Settings, apps: tuple[App, ...], say: Callable[[str], None], *, make: bool
 ) -> tuple[Server, ...]:
+    every = list_servers(settings)
     if settings.servers == ("all",):
         # The default servers come first, so that the first of them is the baseline.
-        order = [*SERVERS, *(server.name for server in listing.servers())]
-        return tuple(sorted(listing.servers(), key=lambda server: order.index(server.name)))
+        order = [*SERVERS, *(server.name for server in every)]
+        return tuple(sorted(every, key=lambda server: order.index(server.name)))
     python = _find_python(settings)
     found: dict[str, Server] = {}
     for name in settings.servers:
         base, at, version = name.partition("@")
-        server = listing.find("servers", listing.servers(), base)
+        server = listing.find("servers", every, base)
+        if at and server.template:
+            raise UsageError(f"--servers: expected {base}, a command, without a version, found {name}")
         if at and settings.app is not None:
             raise UsageError(f"--servers: expected {base} with --app, found {name}; choose its version by --python")
         entry = environments.at_version(server, version, apps, python) if at else server

@@ -15,22 +15,28 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hi
 import msgspec
 from msgspec import Meta
 
+from harness.catalog import own_servers
 from harness.model.errors import UsageError
 from harness.model.loads import EXPECTED, Load, parse_load
 from harness.model.plan import TOGETHER, Conditions, Selection
 from harness.model.protocols import METHODS, PROTOCOLS, SAFE_METHODS, Method, Protocol
+from harness.model.targets import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 Names = tuple[str, ...]
 SERVERS: Names = ("uvicorn", "hypercorn", "daphne", "granian")
 """The servers that are measured by default."""
 SCENARIOS: Names = ("plaintext", "echo", "ws_echo")
 """The scenarios that are measured by default."""
-_LISTS = frozenset({"servers", "apps", "scenarios", "protocols", "env", "workers", "methods", "users"})
+_LISTS = frozenset({"servers", "servers_from", "apps", "scenarios", "protocols", "env", "workers", "methods", "users"})
 _LISTS_OF_NUMBERS = frozenset({"users", "workers"})
-_REPEATED = frozenset({"env", "header", "server_args"})
+_REPEATED = frozenset({"env", "header", "server", "server_args"})
+ABOUT_SERVERS = ("servers", "server", "servers_from")
+"""The keys that say which servers there are, for commands that take no others from the file."""
+_MEASURED = "measured"
+"""The key of the table `[servers]` that names what is measured; every other key is a server of one's own."""
 MOST_USERS = 100_000
 """No load generator of one machine has more connections."""
 MOST_PROCESSES = 1_000
@@ -61,6 +67,7 @@ _ALLOWED = {
     "precision": "a share such as 5%",
     "env": "NAME=VALUE",
     "header": "'Name: value'",
+    "server": "NAME=COMMAND",
     "server_args": "SERVER=ARGUMENTS",
 }
 """What these keys may be set to, where their types do not say it."""
@@ -80,6 +87,20 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     servers: Annotated[
         Names, Meta(min_length=1, description="Comma-separated servers from `harness list`; or all.", title="A,B")
     ] = SERVERS
+    server: Annotated[
+        tuple[Server, ...],
+        Meta(
+            description="A server of your own, started by this command without a shell: "
+            "'ours=gunicorn -c gunicorn.conf.py -b {address} {target}'. It is measured beside --servers. "
+            f"Filled in: {', '.join(f'{{{each}}}' for each in own_servers.PLACEHOLDERS)}. "
+            "Can be given several times.",
+            title="NAME=COMMAND",
+        ),
+    ] = ()
+    servers_from: Annotated[
+        Names,
+        Meta(description="Comma-separated folders of further server files, as in harness/servers.", title="DIR,…"),
+    ] = ()
     server_args: Annotated[
         Names,
         Meta(
@@ -360,22 +381,46 @@ def _describe_default(value: Any) -> str:
 
 
 def read_settings(
-    given: Mapping[str, str | bool | list[str] | None], directory: Path | None, file: Path | None = None
+    given: Mapping[str, str | bool | list[str] | None],
+    directory: Path | None,
+    file: Path | None = None,
+    *,
+    only: Collection[str] = Settings.__struct_fields__,
 ) -> Settings:
     """Read settings from `file`, or from a file in `directory`, and override them with the options that are not None.
 
-    Without a directory, no file is read.
+    Without a directory, no file is read; of a file, `only` these keys count.
 
     Raises `UsageError` that names the key that is unknown, of the wrong type or out of range, and what was expected.
     """
     source, keys = ("", {}) if directory is None else _read_file(directory, file)
-    from_file = _convert(keys, source, "_")
+    from_file = _convert(_read_server_tables(keys, source), source, "_")
+    kept = {key: value for key, value in msgspec.structs.asdict(from_file).items() if key in only}
     from_options = {
         key: [part for each in value for part in _split_values(key, each)] if isinstance(value, list) else value
         for key, value in given.items()
         if value not in (None, [])
     }
-    return _convert({**msgspec.structs.asdict(from_file), **from_options}, "--", "-")
+    settings = _convert({**kept, **from_options}, "--", "-")
+    return _add_servers(settings, from_file.server) if "server" in from_options else settings
+
+
+def _read_server_tables(keys: Mapping[str, Any], source: str) -> Mapping[str, Any]:
+    """The keys of a file, in which tables `[servers.NAME]` have become servers of one's own."""
+    tables = keys.get("servers")
+    if not isinstance(tables, dict):
+        return keys
+    own = {name: table for name, table in tables.items() if name != _MEASURED}
+    made = [own_servers.read_table(name, table, f"{source}servers.{name}") for name, table in own.items()]
+    return {**keys, "servers": tables.get(_MEASURED, [*SERVERS, *own]), "server": [*made, *keys.get("server", [])]}
+
+
+def _add_servers(settings: Settings, from_file: Iterable[Server]) -> Settings:
+    """Measure the servers of --server beside those of --servers; those of the file are there to be named."""
+    names = [each.name for each in settings.server]
+    others = (each for each in from_file if each.name not in names)
+    measured = settings.servers if settings.servers == ("all",) else (*settings.servers, *names)
+    return msgspec.structs.replace(settings, server=(*others, *settings.server), servers=tuple(dict.fromkeys(measured)))
 
 
 def _split_values(key: str, value: str) -> list[str]:
@@ -419,6 +464,9 @@ def _convert(keys: Mapping[str, Any], prefix: str, separator: str) -> Settings:
             if isinstance(text, str):
                 _check_text(key, text, shown[key])
     normal = {key: _parse_text(value, key, shown[key]) for key, value in keys.items()}
+    if isinstance(commands := normal.get("server"), list | tuple):
+        parse = own_servers.parse_command
+        normal["server"] = [parse(each, shown["server"]) if isinstance(each, str) else each for each in commands]
     try:
         settings = msgspec.convert(normal, Settings, strict=False, dec_hook=_pass_load)
     except msgspec.ValidationError as error:

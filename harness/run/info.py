@@ -55,7 +55,11 @@ def describe(selection: Selection, placement: Placement) -> RunInfo:
             other_packages=others,
             interpreters=_known(interpreters, packages.interpreter),
             app_commit=_app_commit(selection.apps),
-            server_args={each.name: shlex.join(each.arguments) for each in selection.servers if each.arguments},
+            server_args={
+                each.name: shlex.join(words)
+                for each in selection.servers
+                if (words := (*each.template, *each.arguments))
+            },
             kept_out=inherited.list_kept_out(
                 os.environ, {Path.cwd(), *(app.runs_in or app.directory for app in selection.apps)}
             ),
@@ -71,7 +75,8 @@ def _digest_sources(selection: Selection) -> dict[str, str]:
     package = Path(__file__).parents[1]
     apps = {f"app {app.name}": _list_modules(app.directory / _package_of(app)) for app in selection.apps}
     scenarios = {f"scenario {scenario.name}": [scenario.path] for scenario in selection.scenarios}
-    every = {"harness": _list_modules(package), **apps, **scenarios}
+    servers = {f"files of {server.name}": _list_named_files(server, selection) for server in selection.servers}
+    every = {"harness": _list_modules(package), **apps, **scenarios, **servers}
     return {name: _digest(paths) for name, paths in every.items() if paths}
 
 
@@ -85,6 +90,14 @@ def _list_modules(place: Path) -> list[Path]:
     """The Python files of a module or a package; none where it is not there, but installed."""
     module = place.with_suffix(".py")
     return [module] if module.is_file() else sorted(place.rglob("*.py"))
+
+
+def _list_named_files(server: Server, selection: Selection) -> list[Path]:
+    """The files that a command of one's own names or that lie beside it and are read unasked."""
+    folders = [server.runs_in] if server.runs_in else [app.runs_in or app.directory for app in selection.apps]
+    words = {part for word in server.template[1:] for part in (word, word.partition("=")[2])}
+    names = sorted({*words, *inherited.FILES} if server.template else ())
+    return [path for folder in folders for name in names if name and (path := folder / name).is_file()]
 
 
 def _digest(paths: Iterable[Path]) -> str:
