@@ -19,7 +19,7 @@ from harness.cli.terminal import Screen, show_check_progress, show_check_run, sh
 from harness.host import certificates, cpus, files, guard
 from harness.model.errors import UsageError
 from harness.model.protocols import PROTOCOLS
-from harness.plan.selection import list_servers
+from harness.plan.selection import choose_started_servers
 from harness.plan.settings import ABOUT_SERVERS, list_options, read_settings
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def check_(
     if format_ not in ("text", "json"):
         raise UsageError(f"--format: expected text or json, found {format_}")
     settings = read_settings({"servers": servers, "server": server}, Path.cwd(), only=ABOUT_SERVERS)
-    chosen: Sequence[Server] = listing.choose("servers", list_servers(settings), settings.servers)
+    chosen: Sequence[Server] = choose_started_servers(settings, settings.servers)
     spoken: Sequence[Protocol] = listing.choose("protocols", PROTOCOLS, protocols.split(","))
     asked: Sequence[Check] = listing.choose("checks", checks(), checks_.split(","))
     gating = "all" if fail_on == "any" else fail_on

@@ -20,7 +20,7 @@ from harness.drill.runner import MOST_RPS, Runner, drills
 from harness.drill.site import Site
 from harness.host import cpus, facts, files, guard
 from harness.model.errors import UsageError
-from harness.plan.selection import find_app, list_servers
+from harness.plan.selection import choose_started_servers, find_app
 from harness.plan.settings import ABOUT_SERVERS, list_options, read_settings
 from harness.text.plain import neutralise
 from harness.text.secrets import mask_argv
@@ -136,7 +136,7 @@ def drill_(
         Path.cwd(),
         only=ABOUT_SERVERS,
     )
-    chosen: Sequence[Server] = listing.choose("servers", list_servers(settings), settings.servers)
+    chosen: Sequence[Server] = choose_started_servers(settings, settings.servers)
     target, interpreter = find_app(settings)
     absent = listing.not_installed(chosen, interpreter)
     for why in listing.not_installed([target], interpreter).values():

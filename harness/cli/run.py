@@ -52,6 +52,7 @@ def measure(settings: Settings) -> None:
     selection = select(asked, lambda text: screen.say(secrets.mask(text)))
     plan = make_plan(selection)
     screen.plan(plan, selection)
+    _tell_of_running(selection, screen)
     info = dataclasses.replace(describe(selection, placement), planned=plan.cases)
     if kept_out := info.environment.kept_out:
         names = ", ".join(kept_out)
@@ -72,6 +73,19 @@ def measure(settings: Settings) -> None:
         comparisons = _measure(selection, plan, info, directory, placement, screen)
     if not is_measured(comparisons) or (len(plan.rounds) >= RANKED_FROM_ROUNDS and not is_ranked(comparisons)):
         raise typer.Exit(NOTHING_MEASURED)
+
+
+def _tell_of_running(selection: Selection, screen: Screen) -> None:
+    """Say what is sent to servers that run already, and what cannot be known of them."""
+    for server in selection.servers:
+        at = server.runs_at
+        if at is None:
+            continue
+        users = max(selection.conditions.users)
+        sent = f"up to {users} requests at a time are sent to {at.host}:{at.port}, which is neither started nor stopped"
+        watched = at.pid is not None or at.cgroup is not None
+        unknown = "" if watched else "; CPU and memory are unknown without --pid or --cgroup"
+        screen.say(f"{server.name}: {sent}{unknown}")
 
 
 def _measure(

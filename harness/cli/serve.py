@@ -17,7 +17,7 @@ from harness.cli.terminal import Screen
 from harness.host import certificates, cpus, guard, logs, process
 from harness.model.errors import ServerError, UsageError
 from harness.model.targets import HOST, App, Launch, Server
-from harness.plan.selection import add_arguments, find_app, list_servers
+from harness.plan.selection import add_arguments, choose_started_servers, find_app
 from harness.plan.settings import ABOUT_SERVERS, MOST_PROCESSES, list_options, read_settings
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def serve(
         Path.cwd(),
         only=ABOUT_SERVERS,
     )
-    entry = listing.find("server", list_servers(settings), name)
+    (entry,) = choose_started_servers(settings, [name])
     if print_:
         Screen().say(own_servers.write_template(entry, workers, tls=tls))
         return

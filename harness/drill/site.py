@@ -139,7 +139,7 @@ class Site:
             raise NotApplicable(f"{self.server.name} serves WSGI, and {self.app.name} has no WSGI callable")
         if "h1" not in self.server.protocols:
             raise NotApplicable(f"{self.server.name} does not speak h1, over which drills send their requests")
-        launch = Launch(HOST, process.free_port(HOST), target, workers, None, self.server.python or self.python)
+        launch = process.make_launch(self.server, target, workers, python=self.python)
         server = replace(self.server, command=lambda launch: [*self.server.command(launch), *options])
         self.argv.append(tuple(server.command(launch)))
         log = self.folder / f"{len(self.argv):04}-{self.server.name}.log"

@@ -65,12 +65,24 @@ class Launch:
 
     @property
     def address(self) -> str:
-        return f"{self.host}:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def module(self) -> list[str]:
         """Start of a command that runs an installed package with the interpreter under test: `python -m`."""
         return [self.python, "-m"]
+
+
+@dataclass(frozen=True)
+class RunsAt:
+    """Where a server answers that runs already, and which processes are its own; without either, they are unknown."""
+
+    host: str
+    port: int
+    pid: int | None = None
+    """The first process of its tree."""
+    cgroup: Path | None = None
+    """Folder of the control group that holds its processes."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +114,8 @@ class Server:
     """Variables that are set for this server only."""
     runs_in: Path | None = None
     """Working directory, where it is not the app's."""
+    runs_at: RunsAt | None = None
+    """Of a server that is neither started nor stopped."""
 
     def with_arguments(self, arguments: Sequence[str]) -> Server:
         """The same server with further arguments at the end of its command line."""

@@ -15,6 +15,7 @@ from harness.host import cpus, facts, files
 from harness.model.errors import UsageError
 from harness.model.loads import Saturate, Sweep
 from harness.model.plan import Candidate, Selection
+from harness.model.targets import App
 from harness.plan.settings import SCENARIOS, SERVERS
 from harness.plan.user_app import options, scenario
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from harness.model.machine import Placement
-    from harness.model.targets import App, Scenario, Server
+    from harness.model.targets import Scenario, Server
     from harness.plan.settings import Settings
 
 
@@ -60,7 +61,19 @@ def list_servers(settings: Settings) -> tuple[Server, ...]:
     # The apps of the catalogue lie elsewhere than the files that a command names.
     here = Path.cwd() if settings.app is None else None
     own = (replace(server, runs_in=server.runs_in or here) for server in settings.server)
-    return own_servers.list_servers(own, settings.servers_from, _find_python(settings))
+    watched = own_servers.find_processes(own, settings.pid, settings.cgroup)
+    return own_servers.list_servers(watched, settings.servers_from, _find_python(settings))
+
+
+def choose_started_servers(settings: Settings, names: Iterable[str]) -> tuple[Server, ...]:
+    """The servers of these names, for a command that starts and stops them; raises `UsageError` for one that runs."""
+    chosen = listing.choose("servers", list_servers(settings), names)
+    for each in chosen:
+        if each.runs_at is not None:
+            raise UsageError(
+                f"--servers: expected servers that are started for it, found {each.name}, which runs already"
+            )
+    return chosen
 
 
 def find_app(settings: Settings) -> tuple[App, str]:
@@ -89,6 +102,8 @@ def add_arguments(servers: tuple[Server, ...], given: Iterable[str]) -> tuple[Se
             raise UsageError(f"--server-args: expected arguments as in a shell, found {each} ({error})") from error
         if name not in found or not equals:
             raise UsageError(f"--server-args: expected SERVER=ARGUMENTS with any of {', '.join(found)}, found {each}")
+        if found[name].runs_at is not None:
+            raise UsageError(f"--server-args: expected a server that is started, found {name}, which runs already")
         found[name] = found[name].with_arguments(arguments)
     return tuple(found.values())
 
@@ -112,6 +127,13 @@ def _find_servers(
             raise UsageError(f"--servers: expected {base} with --app, found {name}; choose its version by --python")
         entry = environments.at_version(server, version, apps, python) if at else server
         found[entry.name] = entry
+    for entry in found.values():
+        if entry.runs_at and not own_servers.is_local(entry.runs_at) and not settings.allow_remote:
+            sent = f"with --allow-remote, up to {max(settings.users)} requests at a time would be sent to it"
+            found_at = f"{entry.runs_at.host}, another machine; {sent}"
+            raise UsageError(
+                f"--url {entry.name}: expected an address of this machine such as 127.0.0.1, found {found_at}"
+            )
     for entry in found.values() if make else ():
         if entry.version is not None:
             say(f"{entry.name}: uses a virtual environment in {environments.folder()}")
@@ -126,6 +148,9 @@ def _find_apps(settings: Settings) -> tuple[App, ...]:
         app = find_user_app(settings.app, folder, settings.ready_path, python=python, factory=settings.factory)
         headers = options.parse_headers(settings.header)
         return (replace(app, environment={**environment, **app.environment}, headers=headers),)
+    if options.runs_elsewhere(settings):
+        headers = options.parse_headers(settings.header)
+        return (App("app", "", Path.cwd(), settings.ready_path, environment=environment, headers=headers),)
     chosen = listing.choose("apps", listing.apps(), settings.apps)
     if settings.locustfile is not None:
         # An app names only those scenarios of the catalogue that it answers, so any other may be right for it.
@@ -191,7 +216,7 @@ def _find_scenarios(
 ) -> tuple[Scenario, ...]:
     if settings.locustfile is not None:
         return (_read_user_scenario(settings, settings.locustfile),)
-    if settings.app is not None and settings.scenarios is None:
+    if options.has_user_app(settings) and settings.scenarios is None:
         runs = [entry for entry in servers if entry.name not in not_installed and entry.interface == "asgi"]
         if not runs:
             found = "; ".join(not_installed.values()) or "only servers that serve WSGI"

@@ -32,8 +32,8 @@ SCENARIOS: Names = ("plaintext", "echo", "ws_echo")
 """The scenarios that are measured by default."""
 _LISTS = frozenset({"servers", "servers_from", "apps", "scenarios", "protocols", "env", "workers", "methods", "users"})
 _LISTS_OF_NUMBERS = frozenset({"users", "workers"})
-_REPEATED = frozenset({"env", "header", "server", "server_args"})
-ABOUT_SERVERS = ("servers", "server", "servers_from")
+_REPEATED = frozenset({"env", "header", "server", "url", "pid", "cgroup", "server_args"})
+ABOUT_SERVERS = ("servers", "server", "url", "servers_from")
 """The keys that say which servers there are, for commands that take no others from the file."""
 _MEASURED = "measured"
 """The key of the table `[servers]` that names what is measured; every other key is a server of one's own."""
@@ -68,6 +68,9 @@ _ALLOWED = {
     "env": "NAME=VALUE",
     "header": "'Name: value'",
     "server": "NAME=COMMAND",
+    "url": "NAME=URL",
+    "pid": "NAME=PID",
+    "cgroup": "NAME=DIR",
     "server_args": "SERVER=ARGUMENTS",
 }
 """What these keys may be set to, where their types do not say it."""
@@ -97,6 +100,32 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             title="NAME=COMMAND",
         ),
     ] = ()
+    url: Annotated[
+        tuple[Server, ...],
+        Meta(
+            description="A server that runs already, such as 'ours=http://127.0.0.1:9000': it is measured, and neither "
+            "started nor stopped. Can be given several times.",
+            title="NAME=URL",
+        ),
+    ] = ()
+    pid: Annotated[
+        Names,
+        Meta(
+            description="First process of a server of --url, for its CPU time and memory. Can be given several times.",
+            title="NAME=PID",
+        ),
+    ] = ()
+    cgroup: Annotated[
+        Names,
+        Meta(
+            description="Control group of a server of --url, such as a container's, for its CPU time and memory. "
+            "Can be given several times.",
+            title="NAME=DIR",
+        ),
+    ] = ()
+    allow_remote: Annotated[
+        bool, Meta(description="Send load to servers of --url on other machines than this one.", title="")
+    ] = False
     servers_from: Annotated[
         Names,
         Meta(description="Comma-separated folders of further server files, as in harness/servers.", title="DIR,…"),
@@ -394,33 +423,45 @@ def read_settings(
     Raises `UsageError` that names the key that is unknown, of the wrong type or out of range, and what was expected.
     """
     source, keys = ("", {}) if directory is None else _read_file(directory, file)
-    from_file = _convert(_read_server_tables(keys, source), source, "_")
-    kept = {key: value for key, value in msgspec.structs.asdict(from_file).items() if key in only}
+    flat, tables = _read_server_tables(keys, source)
+    from_file = _convert(flat, source, "_")
+    from_file = _add_servers(from_file, tables)
+    own = {"server", "url"} & {key for key, value in given.items() if value}
+    overridden = {"server"} if own else set()
+    kept = {key: getattr(from_file, key) for key in only if key not in overridden}
     from_options = {
         key: [part for each in value for part in _split_values(key, each)] if isinstance(value, list) else value
         for key, value in given.items()
         if value not in (None, [])
     }
     settings = _convert({**kept, **from_options}, "--", "-")
-    return _add_servers(settings, from_file.server) if "server" in from_options else settings
+    return _add_servers(settings, from_file.server) if own else settings
 
 
-def _read_server_tables(keys: Mapping[str, Any], source: str) -> Mapping[str, Any]:
-    """The keys of a file, in which tables `[servers.NAME]` have become servers of one's own."""
+def _read_server_tables(keys: Mapping[str, Any], source: str) -> tuple[Mapping[str, Any], list[Server]]:
+    """The keys of a file, in which `servers` is a list of names, and the servers of its tables `[servers.NAME]`."""
     tables = keys.get("servers")
     if not isinstance(tables, dict):
-        return keys
+        return keys, []
     own = {name: table for name, table in tables.items() if name != _MEASURED}
     made = [own_servers.read_table(name, table, f"{source}servers.{name}") for name, table in own.items()]
-    return {**keys, "servers": tables.get(_MEASURED, [*SERVERS, *own]), "server": [*made, *keys.get("server", [])]}
+    return {**keys, "servers": tables.get(_MEASURED, [*SERVERS, *own])}, made
 
 
-def _add_servers(settings: Settings, from_file: Iterable[Server]) -> Settings:
-    """Measure the servers of --server beside those of --servers; those of the file are there to be named."""
-    names = [each.name for each in settings.server]
-    others = (each for each in from_file if each.name not in names)
-    measured = settings.servers if settings.servers == ("all",) else (*settings.servers, *names)
-    return msgspec.structs.replace(settings, server=(*others, *settings.server), servers=tuple(dict.fromkeys(measured)))
+def _add_servers(settings: Settings, others: Iterable[Server]) -> Settings:
+    """Measure the servers of `server` and `url` beside the named ones; the `others` are there to be named.
+
+    Where all that is said is what runs already, nothing else is measured.
+    """
+    added = (*settings.server, *settings.url)
+    names = [each.name for each in added]
+    known = (each for each in others if each.name not in names)
+    measured = settings.servers
+    if settings.url and not settings.server and settings.app is None and measured == SERVERS:
+        measured = ()
+    if measured != ("all",):
+        measured = tuple(dict.fromkeys((*measured, *names)))
+    return msgspec.structs.replace(settings, server=(*known, *added), url=(), servers=measured)
 
 
 def _split_values(key: str, value: str) -> list[str]:
@@ -464,9 +505,9 @@ def _convert(keys: Mapping[str, Any], prefix: str, separator: str) -> Settings:
             if isinstance(text, str):
                 _check_text(key, text, shown[key])
     normal = {key: _parse_text(value, key, shown[key]) for key, value in keys.items()}
-    if isinstance(commands := normal.get("server"), list | tuple):
-        parse = own_servers.parse_command
-        normal["server"] = [parse(each, shown["server"]) if isinstance(each, str) else each for each in commands]
+    for key, parse in (("server", own_servers.parse_command), ("url", own_servers.parse_url)):
+        if isinstance(given := normal.get(key), list | tuple):
+            normal[key] = [parse(each, shown[key]) if isinstance(each, str) else each for each in given]
     try:
         settings = msgspec.convert(normal, Settings, strict=False, dec_hook=_pass_load)
     except msgspec.ValidationError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import shlex
 import subprocess
 import sys
 from contextlib import suppress
@@ -14,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from harness.catalog import listing, packages
+from harness.catalog import listing, own_servers, packages
 from harness.catalog.user_app import FACTORY
 from harness.host import facts, inherited
 from harness.model.results import Environment, RunInfo
@@ -56,9 +55,9 @@ def describe(selection: Selection, placement: Placement) -> RunInfo:
             interpreters=_known(interpreters, packages.interpreter),
             app_commit=_app_commit(selection.apps),
             server_args={
-                each.name: shlex.join(words)
+                each.name: own_servers.join(words)
                 for each in selection.servers
-                if (words := (*each.template, *each.arguments))
+                if (words := (*each.template, *each.arguments, *describe_place(each)))
             },
             kept_out=inherited.list_kept_out(
                 os.environ, {Path.cwd(), *(app.runs_in or app.directory for app in selection.apps)}
@@ -92,12 +91,19 @@ def _list_modules(place: Path) -> list[Path]:
     return [module] if module.is_file() else sorted(place.rglob("*.py"))
 
 
+def describe_place(server: Server) -> tuple[str, ...]:
+    """Where a server runs already; empty for one that is started."""
+    at = server.runs_at
+    return () if at is None else (f"runs already at {at.host}:{at.port}",)
+
+
 def _list_named_files(server: Server, selection: Selection) -> list[Path]:
-    """The files that a command of one's own names or that lie beside it and are read unasked."""
+    """The files that a command of one's own names; and gunicorn.conf.py, which gunicorn reads unasked."""
     folders = [server.runs_in] if server.runs_in else [app.runs_in or app.directory for app in selection.apps]
-    words = {part for word in server.template[1:] for part in (word, word.partition("=")[2])}
-    names = sorted({*words, *inherited.FILES} if server.template else ())
-    return [path for folder in folders for name in names if name and (path := folder / name).is_file()]
+    words = [part for word in server.template[1:] for part in (word, word.partition("=")[2]) if part]
+    unasked = [f"{name}.conf.py" for name in server.requires if server.template]
+    names = sorted({*words, *unasked})
+    return [path for folder in folders for name in names if (path := folder / name).is_file()]
 
 
 def _digest(paths: Iterable[Path]) -> str:

@@ -61,7 +61,7 @@ class Measurer:
         running = {config: started.running for config, started in servers.items()}
         with ExitStack() as stack:
             samplers = {
-                config: stack.enter_context(sampler.Sampler(each.pid, self._placement.server))
+                config: stack.enter_context(sampler.Sampler(each.roots, self._placement.server))
                 for config, each in running.items()
             }
             try:
@@ -73,8 +73,9 @@ class Measurer:
         found = []
         for case, result in zip(cases, results, strict=True):
             ended, own = running[case.config].ended, samples[case.config]
-            others = _list_other_slices(case, cases, results)
-            slice_cpu_s = cpu_time.cpu_by_slice(own, result.slices, others)
+            others = _list_other_slices(case, cases, results, running)
+            known = own[0].processes > 0
+            slice_cpu_s = cpu_time.cpu_by_slice(own, result.slices, others) if known else (None,) * len(result.slices)
             around = self._surroundings(case, slice_cpu_s, result, machine)
             if ended is None:
                 watched = samplers[case.config]
@@ -92,7 +93,9 @@ class Measurer:
                     result=result,
                     samples=_thin(own),
                     slice_cpu_s=slice_cpu_s,
-                    idle_cpu_ratio=cpu_time.idle_cpu_ratio(own, result.slices, others) if len(servers) > 1 else None,
+                    idle_cpu_ratio=cpu_time.idle_cpu_ratio(own, result.slices, others)
+                    if known and len(servers) > 1
+                    else None,
                     steal_ratio=machine.steal_ratio,
                     other_cpu_ratio=machine.other_cpu_ratio,
                     overloaded=verdict.is_overloaded(turn.drive(case), result, around),
@@ -124,7 +127,8 @@ class Measurer:
         if not slices:
             return _MachineShares(None, None, 1.0)
         between = min(each.opened_ns for each in slices), max(each.drained_ns for each in slices)
-        used = [cpu_time.cpu_between(each, *between) for each in samples.values()]
+        # What a server uses whose processes are unknown would be among the other processes.
+        used = [cpu_time.cpu_between(each, *between) if each[0].processes else None for each in samples.values()]
         own_cpu_s = None if None in used else sum(filter(None, used))
         seen = next(iter(samples.values()))
         other = cpu_time.other_cpu_between(seen, own_cpu_s, *between)
@@ -177,10 +181,17 @@ class Measurer:
         )
 
 
-def _list_other_slices(case: Case, cases: Sequence[Case], results: Sequence[LoadResult]) -> list[Slice]:
-    """When the server of this case had its turn in other cases, such as those of more users."""
+def _list_other_slices(
+    case: Case, cases: Sequence[Case], results: Sequence[LoadResult], running: Mapping[ServerConfig, Running]
+) -> list[Slice]:
+    """When the server of this case had its turn in other cases, such as those of more users.
+
+    A server that runs already is its own control.
+    """
+    own = running[case.config].watched
     pairs = zip(cases, results, strict=True)
-    return [each for other, result in pairs if other != case and other.config == case.config for each in result.slices]
+    same = (result for other, result in pairs if other != case and running[other.config].watched == own)
+    return [each for result in same for each in result.slices]
 
 
 @dataclass(frozen=True)

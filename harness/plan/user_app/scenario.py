@@ -17,9 +17,9 @@ from harness.catalog import listing
 from harness.host import cpus, guard, process
 from harness.host.files import replace_file
 from harness.model.errors import ServerError, UsageError
-from harness.model.targets import HOST, Launch, Scenario
+from harness.model.targets import Launch, Scenario
 from harness.plan.user_app.ask import OPENAPI, fetch_document, read_document, send_requests
-from harness.plan.user_app.options import HTTP
+from harness.plan.user_app.options import HTTP, name_app, title_app
 from harness.plan.user_app.requests import (
     OK,
     LeftOut,
@@ -71,7 +71,7 @@ def write_scenario(
     Raises `UsageError` if no server starts, no request gets a right answer, or the scenario has been edited.
     """
     folder = Path(settings.out) / "scenarios"
-    owner = f"{settings.app} in {app.directory}"
+    owner = f"{title_app(settings)} in {app.directory}"
     path = _choose_path(folder, app.name, owner)
     folder.mkdir(parents=True, exist_ok=True)
     if settings.header or settings.env:
@@ -143,7 +143,8 @@ def _find_requests(stage: _Stage, servers: Sequence[Server]) -> Found:
         return _make_requests(stage, document)
     with _start_app(stage, servers) as (entry, launch):
         fetched = fetch_document(openapi, launch, stage.app.headers)
-    stage.say(f"{stage.settings.app} was started under {entry.name} to read its document, and was stopped again")
+    if entry.runs_at is None:
+        stage.say(f"{stage.settings.app} was started under {entry.name} to read its document, and was stopped again")
     return _make_requests(stage, fetched)
 
 
@@ -204,7 +205,7 @@ def _make_error(stage: _Stage, entry: Server, found: Found, replies: Mapping[Rec
         advice = "the app may expect its own host name: --header 'Host: shop.example'"
     shown = "; ".join(reasons[:_REASONS_SHOWN]) or "no route in its document"
     return UsageError(
-        f"--app {stage.settings.app}: expected a request with a right answer, found none ({shown}); {advice}"
+        f"{name_app(stage.settings)}: expected a request with a right answer, found none ({shown}); {advice}"
     )
 
 
@@ -214,7 +215,7 @@ def _start_app(stage: _Stage, servers: Sequence[Server]) -> Iterator[tuple[Serve
     faults = []
     with guard.guard() as token, ExitStack() as stack:
         for entry in servers:
-            launch = Launch(HOST, process.free_port(HOST), stage.app.target, python=entry.python or stage.python)
+            launch = process.make_launch(entry, stage.app.target, python=stage.python)
             log, within_s = stage.log_path(entry), stage.settings.ready_within
             try:
                 stack.enter_context(
@@ -227,7 +228,7 @@ def _start_app(stage: _Stage, servers: Sequence[Server]) -> Iterator[tuple[Serve
                 continue
             yield entry, launch
             return
-    raise UsageError(f"--servers: expected one that starts with --app {stage.settings.app}, found {'; '.join(faults)}")
+    raise UsageError(f"--servers: expected one that starts with {name_app(stage.settings)}, found {'; '.join(faults)}")
 
 
 def _make_requests(stage: _Stage, document: dict[str, Any] | str) -> Found:
@@ -236,9 +237,9 @@ def _make_requests(stage: _Stage, document: dict[str, Any] | str) -> Found:
     if isinstance(document, str):
         why = f"the app {document}; --openapi names another path or file"
         stage.say(f"no OpenAPI document at {OPENAPI}, so only {path} is requested ({why})")
-        return Found(f"GET {path} of {settings.app}.", (Recipe("GET", path, f"GET {path}"),), ())
+        return Found(f"GET {path} of {title_app(settings)}.", (Recipe("GET", path, f"GET {path}"),), ())
     made, left_out = make_recipes(document, settings.methods, stage.app.headers)
-    return Found(f"Requests to {settings.app}, from its OpenAPI document.", tuple(made), tuple(left_out))
+    return Found(f"Requests to {title_app(settings)}, from its OpenAPI document.", tuple(made), tuple(left_out))
 
 
 def _count(recipes: Sequence[Any]) -> str:
