@@ -16,7 +16,7 @@ from harness.model.errors import UsageError
 from harness.model.loads import Saturate, Sweep
 from harness.model.plan import Candidate, Selection
 from harness.model.targets import App
-from harness.plan.settings import SCENARIOS, SERVERS
+from harness.plan.settings import SCENARIOS, SERVERS, WSGI_SERVERS
 from harness.plan.user_app import options, scenario
 
 if TYPE_CHECKING:
@@ -118,7 +118,8 @@ def _find_servers(
         return tuple(sorted(every, key=lambda server: order.index(server.name)))
     python = _find_python(settings)
     found: dict[str, Server] = {}
-    for name in settings.servers:
+    by_default = settings.wsgi is not None and settings.servers == SERVERS
+    for name in (*SERVERS, *WSGI_SERVERS) if by_default else settings.servers:
         base, at, version = name.partition("@")
         server = listing.find("servers", every, base)
         if at and server.template:
@@ -127,6 +128,9 @@ def _find_servers(
             raise UsageError(f"--servers: expected {base} with --app, found {name}; choose its version by --python")
         entry = environments.at_version(server, version, apps, python) if at else server
         found[entry.name] = entry
+    if settings.wsgi is not None and not any(entry.interface == "wsgi" for entry in found.values()):
+        expected = ", ".join(each.name for each in every if each.interface == "wsgi")
+        raise UsageError(f"--servers: expected any of {expected} with --wsgi, found {', '.join(found)}")
     for entry in found.values():
         if entry.runs_at and not own_servers.is_local(entry.runs_at) and not settings.allow_remote:
             sent = f"with --allow-remote, up to {max(settings.users)} requests at a time would be sent to it"
@@ -146,6 +150,9 @@ def _find_apps(settings: Settings) -> tuple[App, ...]:
     if settings.app is not None:
         python, folder = _find_python(settings), Path(settings.app_dir)
         app = find_user_app(settings.app, folder, settings.ready_path, python=python, factory=settings.factory)
+        if settings.wsgi is not None:
+            wsgi = find_user_app(settings.wsgi, folder, python=python, option="wsgi")
+            app = replace(app, wsgi_target=wsgi.target)
         headers = options.parse_headers(settings.header)
         return (replace(app, environment={**environment, **app.environment}, headers=headers),)
     if options.runs_elsewhere(settings):
@@ -217,7 +224,7 @@ def _find_scenarios(
     if settings.locustfile is not None:
         return (_read_user_scenario(settings, settings.locustfile),)
     if options.has_user_app(settings) and settings.scenarios is None:
-        runs = [entry for entry in servers if entry.name not in not_installed and entry.interface == "asgi"]
+        runs = [entry for entry in servers if entry.name not in not_installed and entry.target(apps[0]) is not None]
         if not runs:
             found = "; ".join(not_installed.values()) or "only servers that serve WSGI"
             raise UsageError(f"--servers: expected one that can run here, found {found}")

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 Names = tuple[str, ...]
 SERVERS: Names = ("uvicorn", "hypercorn", "daphne", "granian")
 """The servers that are measured by default."""
+WSGI_SERVERS: Names = ("gunicorn-gthread", "granian-wsgi", "uwsgi")
+"""The servers that are measured by default beside `SERVERS`, with --wsgi."""
 SCENARIOS: Names = ("plaintext", "echo", "ws_echo")
 """The scenarios that are measured by default."""
 _LISTS = frozenset({"servers", "servers_from", "apps", "scenarios", "protocols", "env", "workers", "methods", "users"})
@@ -142,6 +144,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Names, Meta(min_length=1, description="Comma-separated apps from `harness list`; or all.", title="A,B")
     ] = ("asgi",)
     app: Annotated[str | None, Meta(description="Your own app, instead of --apps.", title="MODULE:CALLABLE")] = None
+    wsgi: Annotated[
+        str | None,
+        Meta(
+            description="The same app as a WSGI callable, beside --app: servers that serve WSGI are measured with it.",
+            title="MODULE:CALLABLE",
+        ),
+    ] = None
     app_dir: Annotated[str, Meta(description="Folder from which your app is imported.", title="DIR")] = "."
     factory: Annotated[bool, Meta(description="The callable of --app returns the app.", title="")] = False
     python: Annotated[

@@ -57,7 +57,7 @@ def describe(selection: Selection, placement: Placement) -> RunInfo:
             server_args={
                 each.name: own_servers.join(words)
                 for each in selection.servers
-                if (words := (*each.template, *each.arguments, *describe_place(each)))
+                if (words := (*each.template, *each.arguments, *_list_address(each)))
             },
             kept_out=inherited.list_kept_out(
                 os.environ, {Path.cwd(), *(app.runs_in or app.directory for app in selection.apps)}
@@ -91,10 +91,10 @@ def _list_modules(place: Path) -> list[Path]:
     return [module] if module.is_file() else sorted(place.rglob("*.py"))
 
 
-def describe_place(server: Server) -> tuple[str, ...]:
-    """Where a server runs already; empty for one that is started."""
+def _list_address(server: Server) -> tuple[str, ...]:
+    """Where a server runs already; nothing for one that is started."""
     at = server.runs_at
-    return () if at is None else (f"runs already at {at.host}:{at.port}",)
+    return () if at is None else (f"http://{at.host}:{at.port}",)
 
 
 def _list_named_files(server: Server, selection: Selection) -> list[Path]:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.command import QUICK, harness, records_of
+from harness.host import process
+from tests.command import QUICK, harness, names_of, records_of
 
 APP = """
 import os
@@ -90,3 +95,86 @@ def test_a_command_that_cannot_be_started_is_named(shop: Path) -> None:
 def test_the_command_of_a_server_is_printed(shop: Path) -> None:
     done = harness("serve", "uvicorn", "--print", "--workers", "2", cwd=shop)
     assert done.stdout.startswith("{python} -m uvicorn --host {host} --port {port} --workers {workers} ")
+
+
+@contextmanager
+def running(shop: Path, *ports: int) -> Iterator[list[int]]:
+    """Servers that were started by somebody else; their process ids."""
+    with ExitStack() as stack:
+        started = []
+        for port in ports:
+            argv = [sys.executable, "-m", "uvicorn", "shop:app", "--port", str(port), "--log-level", "warning"]
+            started.append(stack.enter_context(subprocess.Popen([*argv, "--no-access-log"], cwd=shop)))
+            stack.callback(started[-1].terminate)
+        yield [each.pid for each in started]
+        assert [each.poll() for each in started] == [None] * len(ports)
+
+
+@pytest.mark.long
+def test_what_runs_already_is_measured_and_goes_on(shop: Path) -> None:
+    ports = [process.free_port("127.0.0.1"), process.free_port("127.0.0.1")]
+    urls = [f"--url={name}=http://127.0.0.1:{port}" for name, port in zip(("new", "old"), ports, strict=True)]
+    with running(shop, *ports) as pids:
+        done = harness("run", *urls, f"--pid=new={pids[0]}", "--protocols", "h1", *QUICK, cwd=shop)
+    assert done.returncode == 0, done.stderr
+    assert "new: up to 4 requests at a time are sent to 127.0.0.1:" in done.stdout
+    assert "old: up to 4 requests at a time are sent to" in done.stdout
+    assert done.stdout.count("CPU and memory are unknown without --pid or --cgroup") == 1
+    records = records_of(shop / "results" / "latest")
+    assert names_of(records) == [("new", False), ("new", True), ("old", False)]
+    assert {each["verdict"] for each in records} == {"valid"}
+    for each in records:
+        assert all((value is not None) is (each["case"]["server"] == "new") for value in each["slice_cpu_s"])
+    info = json.loads((shop / "results" / "latest" / "run.json").read_text())
+    assert info["environment"]["server_args"]["old"] == f"http://127.0.0.1:{ports[1]}"
+
+
+def test_load_for_another_machine_is_refused_without_a_word_of_consent(shop: Path) -> None:
+    done = harness("plan", "--url", "ours=http://192.0.2.1:80", "--protocols", "h1", cwd=shop)
+    assert done.returncode == 2
+    assert "--allow-remote" in done.stderr
+
+
+DJANGO = """
+import django
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.core.wsgi import get_wsgi_application
+from django.http import JsonResponse
+from django.urls import path
+
+settings.configure(ALLOWED_HOSTS=["127.0.0.1"], ROOT_URLCONF=__name__, SECRET_KEY="x", DEBUG=False)
+django.setup()
+urlpatterns = [path("items/", lambda request: JsonResponse([1, 2, 3], safe=False))]
+application = get_asgi_application()
+wsgi = get_wsgi_application()
+"""
+
+
+@pytest.mark.long
+def test_an_app_is_measured_as_wsgi_beside_asgi(tmp_path: Path) -> None:
+    (tmp_path / "pages.py").write_text(DJANGO)
+    options = ("--app", "pages:application", "--wsgi", "pages:wsgi", "--ready-path", "/items/", "--protocols", "h1")
+    done = harness("run", *options, "--servers", "uvicorn,gunicorn-gthread", *QUICK, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "answered right twice, under uvicorn and gunicorn-gthread" in done.stdout
+    records = records_of(tmp_path / "results" / "latest")
+    assert {(each["case"]["server"], each["verdict"]) for each in records} == {
+        ("uvicorn", "valid"),
+        ("gunicorn-gthread", "valid"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--wsgi", "pages:wsgi"), "--wsgi: expected --app with it"),
+        (("--app", "shop:app", "--wsgi", "nowhere:app"), "--wsgi: expected nowhere in --app-dir ."),
+        (("--app", "shop:app", "--wsgi", "shop"), "--wsgi: expected module:attribute such as"),
+        (("--app", "shop:app", "--wsgi", "shop:app", "--servers", "uvicorn"), "with --wsgi, found uvicorn"),
+    ],
+)
+def test_a_wsgi_callable_that_cannot_be_used_is_named(shop: Path, options: tuple[str, ...], message: str) -> None:
+    done = harness("plan", *options, cwd=shop)
+    assert done.returncode == 2
+    assert message in done.stderr

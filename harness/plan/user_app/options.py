@@ -21,6 +21,7 @@ def check_options(settings: Settings) -> None:
     """Raise `UsageError` for an option that would be ignored in this combination."""
     if not has_user_app(settings):
         for name, given in (
+            ("wsgi", settings.wsgi),
             ("factory", settings.factory),
             ("header", settings.header),
             ("openapi", settings.openapi),

@@ -163,7 +163,11 @@ def _ask_twice(stage: _Stage, servers: Sequence[Server]) -> Asked:
     right = [recipe for recipe, reply in first.items() if isinstance(reply, Reply) and reply.status in OK]
     if not right:
         raise _make_error(stage, entry, found, first)
-    others = sorted((each for each in servers if each is not entry), key=lambda each: each.event_loop != "asyncio")
+    # The more the other server differs, the more of what depends on it is seen: WSGI after ASGI, but trio comes last.
+    others = sorted(
+        (each for each in servers if each is not entry),
+        key=lambda each: (each.interface == entry.interface, each.event_loop != "asyncio"),
+    )
     time.sleep(max(0.0, since_s + APART_S - time.monotonic()))
     with _start_app(stage, [*others, entry]) as (other, launch):
         send_requests(launch, [recipe for recipe in right if recipe.writes], given)
@@ -215,7 +219,7 @@ def _start_app(stage: _Stage, servers: Sequence[Server]) -> Iterator[tuple[Serve
     faults = []
     with guard.guard() as token, ExitStack() as stack:
         for entry in servers:
-            launch = process.make_launch(entry, stage.app.target, python=stage.python)
+            launch = process.make_launch(entry, entry.target(stage.app) or stage.app.target, python=stage.python)
             log, within_s = stage.log_path(entry), stage.settings.ready_within
             try:
                 stack.enter_context(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from harness.catalog import listing, own_servers
 from harness.model.errors import UsageError
 from harness.model.protocols import PROTOCOLS
-from harness.model.targets import Launch, Tls
+from harness.model.targets import Launch, RunsAt, Tls
 
 TLS = Tls(Path("/run/chain.pem"), Path("/run/key.pem"), Path("/run/authority.pem"))
 FILE = """
@@ -109,7 +110,6 @@ def test_a_command_without_workers_has_one() -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({}, "servers.ours: object missing required field command of command, protocols, env"),
         ("serve", "servers.ours: expected object, got str of command"),
         ({"command": 3}, "servers.ours.command: expected str | array, got int"),
         ({"command": "serve {port}", "port": 1}, "servers.ours: object contains unknown field port"),
@@ -208,3 +208,94 @@ def test_the_command_of_a_catalogue_server_may_be_over_tls() -> None:
     launch = Launch("127.0.0.1", 20_001, "shop:app", 1, TLS, "/bin/python")
     assert ours.command(launch) == entry.command(launch)
     assert shlex.split(own_servers.join(ours.template)) == list(ours.template)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("ours=http://127.0.0.1:9000", RunsAt("127.0.0.1", 9000)),
+        ("ours=http://localhost/", RunsAt("localhost", 80)),
+        ("ours = http://[::1]:81", RunsAt("::1", 81)),
+        ("ours=http://shop.example:8080", RunsAt("shop.example", 8080)),
+    ],
+)
+def test_a_server_that_runs_already_is_named_by_its_url(text: str, place: RunsAt) -> None:
+    server = own_servers.parse_url(text)
+    assert (server.name, server.runs_at, server.protocols) == ("ours", place, {"h1", "ws"})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("http://127.0.0.1:9000", "--url: expected a name of letters"),
+        ("ours", "--url: expected NAME=URL such as ours=http://127.0.0.1:9000, found ours"),
+        ("ours=", "--url ours: expected http://HOST:PORT without a path, found nothing"),
+        ("ours=127.0.0.1:9000", "found 127.0.0.1:9000"),
+        ("ours=https://127.0.0.1:9000", "found https://127.0.0.1:9000"),
+        ("ours=http://127.0.0.1:90000", "found http://127.0.0.1:90000"),
+        ("ours=http://127.0.0.1:0", "found http://127.0.0.1:0"),
+        ("ours=http://127.0.0.1:9000/api", "without a path"),
+        ("ours=http://me@127.0.0.1:9000", "without a path"),
+        ("ours=http://127.0.0.1:9000?x", "without a path"),
+    ],
+)
+def test_a_url_that_cannot_be_measured_is_refused(text: str, message: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        own_servers.parse_url(text)
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True), ("10.0.0.1", False), ("a.b", False)],
+)
+def test_only_loopback_is_this_machine(host: str, *, local: bool) -> None:
+    assert own_servers.is_local(RunsAt(host, 80)) is local
+
+
+def test_processes_and_groups_belong_to_servers_that_run_already(tmp_path: Path) -> None:
+    (tmp_path / "cgroup.procs").write_text("1\n")
+    ours, other = (own_servers.parse_url(f"{name}=http://127.0.0.1:9000") for name in ("ours", "other"))
+    found = own_servers.find_processes([ours, other], [f"ours={os.getpid()}"], [f"other={tmp_path}"])
+    assert [each.runs_at for each in found] == [
+        RunsAt("127.0.0.1", 9000, pid=os.getpid()),
+        RunsAt("127.0.0.1", 9000, cgroup=tmp_path),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pids", "groups", "message"),
+    [
+        (["ours=0"], [], "--pid ours: expected a process that runs, found 0"),
+        (["ours=x"], [], "--pid ours: expected a process that runs, found x"),
+        (["ours"], [], "--pid ours: expected a process that runs, found nothing"),
+        (["gone=1"], [], "--pid: expected NAME=… of a server that runs already, ours; found gone=1"),
+        (["made=1"], [], "--pid: expected NAME=… of a server that runs already, ours; found made=1"),
+        ([], ["ours=/nowhere"], "--cgroup ours: expected a folder with cgroup.procs, found /nowhere"),
+    ],
+)
+def test_what_is_not_there_cannot_be_watched(pids: list[str], groups: list[str], message: str) -> None:
+    own = [own_servers.parse_url("ours=http://127.0.0.1:9000"), own_servers.parse_command("made=serve {port}")]
+    with pytest.raises(UsageError) as raised:
+        own_servers.find_processes(own, pids, groups)
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"url": "http://127.0.0.1:9000", "command": "x {port}"}, "expected either command or url, found both"),
+        ({}, "servers.ours: expected either command or url, found none"),
+        ({"url": "http://127.0.0.1:9000", "env": {}}, "servers.ours.env: expected it with command, found it with url"),
+        ({"url": "http://127.0.0.1:9000", "protocols": ["h2"]}, "expected protocols in clear text, found h2"),
+    ],
+)
+def test_a_table_has_a_command_or_a_url(table: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        own_servers.read_table("ours", table, "servers.ours")
+    assert message in str(raised.value)
+
+
+def test_a_table_may_say_what_a_running_server_speaks() -> None:
+    server = own_servers.read_table("ours", {"url": "http://127.0.0.1:9000", "protocols": ["h2c"]}, "servers.ours")
+    assert server.protocols == {"h2c"}

@@ -289,6 +289,10 @@ STOCK = ("uvicorn", "hypercorn", "daphne", "granian")
         ('servers = ["granian"]\nserver = ["a=serve {port}"]', {}, ("granian", "a"), ["a"]),
         ("", {"server": ["a=serve {port}", "b=serve {port}"]}, (*STOCK, "a", "b"), ["a", "b"]),
         ("", {"servers": "b,uvicorn", "server": ["b=serve {port}"]}, ("b", "uvicorn"), ["b"]),
+        ("", {"url": ["a=http://[::1]:1", "b=http://[::1]:2"]}, ("a", "b"), ["a", "b"]),
+        ("", {"url": ["a=http://[::1]:1"], "app": "shop:app"}, (*STOCK, "a"), ["a"]),
+        ("", {"url": ["a=http://[::1]:1"], "servers": "granian"}, ("granian", "a"), ["a"]),
+        (TABLES, {"url": ["a=http://[::1]:1"], "servers": "granian"}, ("granian", "a"), ["ours", "other", "a"]),
     ],
 )
 def test_servers_of_ones_own_are_measured_beside_others(
