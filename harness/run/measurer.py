@@ -13,6 +13,7 @@ from harness.model.blocks import BlockOrder, Turn
 from harness.model.errors import LoadError
 from harness.model.loads import Rate
 from harness.model.results import Record
+from harness.model.targets import RunsAt
 from harness.run import trial
 from harness.run.journal import now
 
@@ -74,7 +75,9 @@ class Measurer:
         for case, result in zip(cases, results, strict=True):
             ended, own = running[case.config].ended, samples[case.config]
             others = _list_other_slices(case, cases, results, running)
-            known = own[0].processes > 0
+            # A server that runs already is its own control, and neighbouring slices of both share their CPU time.
+            shared = case.control and isinstance(running[case.config].watched, RunsAt)
+            known = own[0].processes > 0 and not shared
             slice_cpu_s = cpu_time.cpu_by_slice(own, result.slices, others) if known else (None,) * len(result.slices)
             around = self._surroundings(case, slice_cpu_s, result, machine)
             if ended is None:
