@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import shlex
-import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.charts._drills import Bar, Panel, Row, draw
 from harness.drill.model import ENDS, Drill, Entry, Figure, Grade, Outcome, Unit, coverage
 from harness.drill.words import FORMS, seconds
 from harness.host import files
@@ -21,9 +18,6 @@ from harness.text.numbers import NOTHING, join, percent, plural
 from harness.text.templates import embed_svg, read_template
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from harness.charts._style import Picture
     from harness.model.summaries import Estimate
 
 DRILL_SCHEMA = 1
@@ -41,15 +35,6 @@ CAPTION = (
     "servers differ, or how many requests were lost or refused in one repetition. Shorter is better, but for what is "
     "answered in an overload."
 )
-PNG_DPI = 150
-_AXES: Mapping[Unit, tuple[float, str]] = {
-    "s": (1, "s"),
-    "ms": (1, "ms"),
-    "bytes": (1 / 1024, "KiB"),
-    "/s": (1, "requests/s"),
-    "": (1, ""),
-}
-"""What a unit is multiplied by on the axis of a chart, and its name there."""
 _KINDS = {"✓": "good", "△": "fair", "✗": "bad"}
 """The class of a cell in HTML, by its sign."""
 
@@ -86,6 +71,8 @@ class Setting:
     servers: Mapping[str, str]
     """The names of the installed servers, and their versions."""
     packages: Mapping[str, str]
+    kept_out: tuple[str, ...] = ()
+    """Names of variables and files that would have configured servers, and had no effect."""
 
 
 @dataclass(frozen=True)
@@ -232,13 +219,20 @@ def encode(run: DrillRun) -> bytes:
     return msgspec.json.format(msgspec.json.encode(run), indent=2)
 
 
+def save(run: DrillRun, directory: Path) -> None:
+    """Write `drill.json` alone, which is kept whatever ends the command."""
+    files.replace_file(directory / "drill.json", encode(run))
+
+
 def write(run: DrillRun, directory: Path) -> Path:
-    """Write `drill.json`, `drill.md`, `drill.html` and the chart into a folder; return the path of the HTML page."""
-    figure = draw_chart(run)
-    charts = {}
-    if figure is not None:
-        charts["drill.svg"] = _save(figure, format="svg", metadata={"Date": None})
-        charts["drill.png"] = _save(figure, format="png", dpi=PNG_DPI)
+    """Write `drill.json`, `drill.md`, `drill.html` and the chart into a folder; return the path of the HTML page.
+
+    The folder is made again if it has been removed.
+    """
+    from harness.drill import chart  # noqa: PLC0415 - it takes 0.4 s to import matplotlib, which no other command needs
+
+    directory.mkdir(parents=True, exist_ok=True)
+    charts = chart.encode(run)
     contents = {
         "drill.json": encode(run),
         **charts,
@@ -248,39 +242,6 @@ def write(run: DrillRun, directory: Path) -> Path:
     for name, content in contents.items():
         files.replace_file(directory / name, content)
     return directory / "drill.html"
-
-
-def _save(figure: Picture, **options: Any) -> bytes:
-    """The file of the chart."""
-    file = BytesIO()
-    figure.savefig(file, **options)
-    return file.getvalue()
-
-
-def draw_chart(run: DrillRun) -> Picture | None:
-    """A panel for each drill; None if nothing was seen."""
-    versions = ", ".join(f"{name}\u00a0{version}" for name, version in run.setting.servers.items())
-    return draw(TITLE, CAPTION, [versions, lead(run)], [_panel(run, info) for info in run.drills])
-
-
-def _panel(run: DrillRun, info: DrillInfo) -> Panel:
-    figures = [figure for figure in info.figures if figure.charted]
-    rows = tuple(_row(server, run.entry(info.name, server), figures) for server in run.servers)
-    return Panel(info.title, _AXES[figures[0].unit][1] if figures else "requests lost or refused", rows)
-
-
-def _row(server: str, entry: Entry | None, figures: Sequence[Figure]) -> Row:
-    """A bar for each of the figures that were found; without any, the requests lost or refused in one repetition."""
-    bars = []
-    if entry and entry.observations and not figures:
-        lost = [sum(tally.lost + tally.refused for tally in one.tallies) for one in entry.observations]
-        bars.append(Bar(statistics.median(lost), min(lost), max(lost), cell(entry)))
-    for figure in figures:
-        if entry and (found := entry.seen.number(figure.name)):
-            factor, _ = _AXES[figure.unit]
-            label = f"{FORMS[figure.unit](found.median)} {figure.title}" if len(figures) > 1 else cell(entry)
-            bars.append(Bar(factor * found.median, factor * found.low, factor * found.high, label))
-    return Row(server, tuple(bars), cell(entry))
 
 
 def _render_html(run: DrillRun, svg: str) -> str:
@@ -339,6 +300,7 @@ def _render_markdown(run: DrillRun, chart: str) -> str:
         markdown.bullets(
             f"**{each.server}**, {each.drill}: {code(shlex.join(each.argv))}" for each in run.results if each.argv
         ),
+        f"No effect: {escape(', '.join(run.setting.kept_out))}" if run.setting.kept_out else "",
     ]
     return "\n\n".join(filter(None, blocks)) + "\n"
 

@@ -131,7 +131,7 @@ def start(
     _check_port_is_free(server, launch)
     server_token = f"{token}/{launch.port}"
     argv = tuple(server.command(launch))
-    runs_in = server.runs_in or app.runs_in or app.directory.resolve()
+    runs_in = server.runs_in or app.working_directory
     environment = server_environment(os.environ, server, app, launch.python, server_token)
     limit = f" within {deadline_s:g} s (--ready-within)" if deadline_s else f" within {DEADLINE_S:g} s"
     began = time.perf_counter()

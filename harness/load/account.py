@@ -90,6 +90,8 @@ class Account:
         self.reopened = 0
         self.resent = 0
         self.negotiated = ""
+        self.changes: dict[str, str] = {}
+        """The first change of a body that was seen before, by the name of the request."""
         self._series: dict[tuple[str, str], Series] = {}
         self._failures: list[Failed] = []
 
@@ -172,6 +174,7 @@ class Ledger:
         self.connections = 0
         """The connections that its users had opened before the first slice."""
         self.negotiated = ""
+        self.changes: Mapping[str, str] = {}
         self._slices: list[Slice] = []
         self._counts: Counter[str] = Counter()
         self._right = 0
@@ -269,6 +272,7 @@ class Ledger:
             queued=counts["queued"],
             dropped=counts["dropped"],
             verified=verified,
+            changes=dict(self.changes),
             stopped_users=self.stopped_users,
         )
 
@@ -306,6 +310,7 @@ def merge(results: Sequence[LoadResult]) -> LoadResult:
         memory_bytes=max(result.memory_bytes for result in results),
         checked=all(result.checked for result in results),
         verified=all(result.verified for result in results),
+        changes={name: text for result in reversed(results) for name, text in result.changes.items()},
         **counts,
     )
 

@@ -51,7 +51,9 @@ def _add_options(parser: LocustArgumentParser) -> None:
     group.add_argument("--result", help="Write the results of the block to this JSON file, or why there are none")
     if "--block" in sys.argv:
         # A locust.conf that lies around must not change a measurement. Locust does the same to a parser of its own,
-        # since only the constructor of a parser could be told.
+        # since only the constructor of a parser could be told. An empty working directory and home while it reads its
+        # options would hide such files too, but also those that a Locust file names. The parser that finds -f before
+        # this one is out of reach: `version` or `help` in a file end Locust, and the measurement tells what it said.
         parser._default_config_files = []  # noqa: SLF001
 
 

@@ -144,6 +144,7 @@ class Recorder:
                 ledger.stopped_users = self._count_stopped_users(lane)
             ledger.connections = lane.count_connections(divide_users(turn.users, self._processes, self._index))
             ledger.negotiated = lane.account.negotiated
+            ledger.changes = lane.account.changes
             results.append(ledger.result(verified=not self._custom_users))
         self._runner.send_message(messages.RESULT, {"results": msgspec.json.encode(results).decode()})
 

@@ -118,6 +118,8 @@ class LoadResult:
     """Users that ended before the last slice did: they stopped themselves, or an exception ended them."""
     verified: bool = True
     """False where custom Locust users drove the trial: responses were checked only as far as their file checks them."""
+    changes: Mapping[str, str] = field(default_factory=dict)
+    """For each request whose body was not the one that the app gave before the run: the first change."""
 
     @property
     def requests(self) -> int:

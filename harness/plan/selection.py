@@ -112,11 +112,12 @@ def _find_servers(
     settings: Settings, apps: tuple[App, ...], say: Callable[[str], None], *, make: bool
 ) -> tuple[Server, ...]:
     every = list_servers(settings)
+    python = _find_python(settings)
     if settings.servers == ("all",):
         # The default servers come first, so that the first of them is the baseline.
         order = [*SERVERS, *(server.name for server in every)]
-        return tuple(sorted(every, key=lambda server: order.index(server.name)))
-    python = _find_python(settings)
+        ordered = sorted(every, key=lambda server: order.index(server.name))
+        return tuple(listing.keep_possible(server, python) for server in ordered)
     found: dict[str, Server] = {}
     by_default = settings.wsgi is not None and settings.servers == SERVERS
     for name in (*SERVERS, *WSGI_SERVERS) if by_default else settings.servers:
@@ -126,7 +127,7 @@ def _find_servers(
             raise UsageError(f"--servers: expected {base}, a command, without a version, found {name}")
         if at and settings.app is not None:
             raise UsageError(f"--servers: expected {base} with --app, found {name}; choose its version by --python")
-        entry = environments.at_version(server, version, apps, python) if at else server
+        entry = environments.at_version(server, version, apps, python) if at else listing.keep_possible(server, python)
         found[entry.name] = entry
     if settings.wsgi is not None and not any(entry.interface == "wsgi" for entry in found.values()):
         expected = ", ".join(each.name for each in every if each.interface == "wsgi")
@@ -149,15 +150,26 @@ def _find_apps(settings: Settings) -> tuple[App, ...]:
     environment = _read_variables(settings.env)
     if settings.app is not None:
         python, folder = _find_python(settings), Path(settings.app_dir)
-        app = find_user_app(settings.app, folder, settings.ready_path, python=python, factory=settings.factory)
+        app = find_user_app(
+            settings.app,
+            folder,
+            settings.ready_path,
+            python=python,
+            factory=settings.factory,
+            import_path=environment.get("PYTHONPATH"),
+        )
         if settings.wsgi is not None:
-            wsgi = find_user_app(settings.wsgi, folder, python=python, option="wsgi")
+            wsgi = find_user_app(
+                settings.wsgi, folder, python=python, import_path=environment.get("PYTHONPATH"), option="wsgi"
+            )
             app = replace(app, wsgi_target=wsgi.target)
         headers = options.parse_headers(settings.header)
-        return (replace(app, environment={**environment, **app.environment}, headers=headers),)
+        login = options.read_login(settings.login)
+        return (replace(app, environment={**environment, **app.environment}, headers=headers, login=login),)
     if options.runs_elsewhere(settings):
         headers = options.parse_headers(settings.header)
-        return (App("app", "", Path.cwd(), settings.ready_path, environment=environment, headers=headers),)
+        app = App("app", "", Path.cwd(), settings.ready_path, environment=environment, headers=headers)
+        return (replace(app, login=options.read_login(settings.login)),)
     chosen = listing.choose("apps", listing.apps(), settings.apps)
     if settings.locustfile is not None:
         # An app names only those scenarios of the catalogue that it answers, so any other may be right for it.
@@ -222,7 +234,7 @@ def _find_scenarios(
     make: bool,
 ) -> tuple[Scenario, ...]:
     if settings.locustfile is not None:
-        return (_read_user_scenario(settings, settings.locustfile),)
+        return (replace(_read_user_scenario(settings, settings.locustfile), headers=apps[0].headers),)
     if options.has_user_app(settings) and settings.scenarios is None:
         runs = [entry for entry in servers if entry.name not in not_installed and entry.target(apps[0]) is not None]
         if not runs:
@@ -232,16 +244,21 @@ def _find_scenarios(
             with files.writing(Path(settings.out)):
                 Path(settings.out).mkdir(parents=True, exist_ok=True)
         return (scenario.write_scenario(settings, apps[0], runs, _find_python(settings), say, ask=make),)
-    return listing.choose("scenarios", listing.scenarios(), settings.scenarios or SCENARIOS)
+    chosen = listing.choose("scenarios", listing.scenarios(), settings.scenarios or SCENARIOS)
+    return tuple(replace(each, headers=apps[0].headers) for each in chosen)
 
 
 def _read_user_scenario(settings: Settings, path: str) -> Scenario:
     scenario = listing.read_scenario(Path(path))
+    for name, given in (("header", settings.header), ("compression", settings.compression != "off")):
+        if given and not scenario.ours:
+            raise UsageError(f"--{name}: expected none with custom Locust users, whose file {path} sets their headers")
     if not scenario.ours and not isinstance(settings.load, Saturate):
         raise UsageError(f"--load: expected saturate with custom Locust users, found {settings.load}")
     if not scenario.protocols & set(settings.protocols):
         spoken = ", ".join(sorted(scenario.protocols))
-        raise UsageError(f"--protocols: expected any of {spoken} for {path}, found {','.join(settings.protocols)}")
+        why = "" if scenario.ours else ", since Locust's own users speak HTTP/1.1 in clear text"
+        raise UsageError(f"--protocols: expected any of {spoken} for {path}{why}, found {','.join(settings.protocols)}")
     return scenario
 
 

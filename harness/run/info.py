@@ -55,12 +55,12 @@ def describe(selection: Selection, placement: Placement) -> RunInfo:
             interpreters=_known(interpreters, packages.interpreter),
             app_commit=_app_commit(selection.apps),
             server_args={
-                each.name: own_servers.join(words)
+                each.name: own_servers.join(mask_argv(words))
                 for each in selection.servers
                 if (words := (*each.template, *each.arguments, *_list_address(each)))
             },
             kept_out=inherited.list_kept_out(
-                os.environ, {Path.cwd(), *(app.runs_in or app.directory for app in selection.apps)}
+                os.environ, [Path.cwd(), *(app.working_directory for app in selection.apps)]
             ),
         ),
         baseline=selection.baseline,

@@ -15,6 +15,7 @@ import pytest
 
 from harness.__main__ import main
 from harness.model.results import SCHEMA
+from tests.fault_table import Fault
 
 HARNESS = (sys.executable, "-m", "harness")
 QUICK = (
@@ -70,7 +71,7 @@ Command = Callable[..., Done]
 
 
 @pytest.fixture
-def harness(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+def harness(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Command]:
     """The command where the runs are, within this process, as it starts no others."""
     before = signal.getsignal(signal.SIGTERM)
 
@@ -78,9 +79,12 @@ def harness(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         monkeypatch.setattr(sys, "argv", ["harness", *arguments])
         with pytest.raises(SystemExit) as end:
             main()
-        return Done(int(end.value.code or 0), *capsys.readouterr())
+        sys.stdout.flush()
+        return Done(int(end.value.code or 0), *capfd.readouterr())
 
     monkeypatch.chdir(folder)
+    for name in ("stdout", "stderr"):  # the command replaces them
+        monkeypatch.setattr(sys, name, getattr(sys, name))
     yield run
     signal.signal(signal.SIGTERM, before)
 
@@ -95,6 +99,21 @@ def test_a_server_compared_with_its_copy_shows_no_difference_and_meets_its_gates
     assert done.returncode == 0, done.stderr
     assert "✓ ready>10%: met in 1" in done.stdout
     assert "no difference seen" in done.stdout
+
+
+def test_a_comparison_that_nobody_reads_has_the_same_exit_status(folder: Path, fault: Fault) -> None:
+    command = f"{' '.join(HARNESS)} compare {' '.join(COPIES)} --fail-if 'ready>-10%' | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=fault.environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    fault.report(
+        name="output of harness compare closed at once",
+        happened=f"exit status {done.returncode} of the gate that was missed, as without a pipe",
+        lost="the printed text",
+        left=fault.left(),
+        told="by the exit status",
+    )
 
 
 def test_a_missed_gate_is_exit_status_1(harness: Command) -> None:
@@ -117,7 +136,11 @@ def test_a_run_compared_with_itself_is_refused_because_it_would_meet_every_gate(
     [
         ("run.json", '{"id": ', f"run.json: expected a run of schema {SCHEMA}, found that "),
         ("run.json", '{"schema": 99}', f"run.json: expected schema {SCHEMA} of this version, found 99"),
-        ("trials.jsonl", "{}\n", "trials.jsonl, line 1: expected a record of schema 1, found none of its 'case'"),
+        (
+            "trials.jsonl",
+            "{}\n",
+            f"trials.jsonl, line 1: expected a record of schema {SCHEMA}, found that schema 1 needs 'case'",
+        ),
         (
             "trials.jsonl",
             f'{{"schema": {SCHEMA}}}\n',

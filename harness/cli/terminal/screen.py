@@ -79,6 +79,13 @@ class Screen:
         """Print a document, such as JSON, without any change but to what a terminal would obey."""
         print(neutralise(text.removesuffix("\n")), file=self.console.file)
 
+    def kept_out(self, names: Sequence[str], options: str = "") -> None:
+        """Print which variables and files have no effect, and which options are there in their place."""
+        if names:
+            self.say(
+                f"No effect on the catalogue's servers and load: {', '.join(names)}{options and f'; see {options}'}"
+            )
+
     def table(self, table: Table) -> None:
         """Print a table; in a file it is as wide as its cells."""
         console = self.console if self.is_terminal else _console(_FILE_TABLE_WIDTH, stderr=self.console.stderr)

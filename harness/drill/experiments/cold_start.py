@@ -53,7 +53,7 @@ def _time_imports(site: Site) -> float | None:
         try:
             done = subprocess.run(
                 [python, "-c", _IMPORT, module],
-                cwd=site.server.runs_in or site.app.runs_in or site.app.directory.resolve(),
+                cwd=site.server.runs_in or site.app.working_directory,
                 env=server_environment(os.environ, site.server, site.app, python, site.token),
                 capture_output=True,
                 timeout=_IMPORT_LIMIT_S,
