@@ -121,8 +121,12 @@ class Readiness:
             connection.request("GET", path, headers=dict(self._app.headers))
             answer = connection.getresponse()
             if answer.status in _FROM_PROXIES:
-                raise ValueError(f"{answer.status} {answer.reason}, as from a proxy whose server is not there yet")
+                raise _GatewayError(f"{answer.status} {answer.reason}, as from a proxy without its server")
             return _read_body(answer, until)
+
+
+class _GatewayError(HTTPException):
+    """The answer of a proxy whose server does not answer yet."""
 
 
 def _read_body(answer: HTTPResponse, until: float) -> bytes:
@@ -165,6 +169,8 @@ def _describe(error: Exception) -> str:
             return "that nothing listens yet"
         case ConnectionResetError():
             return "a connection that was closed without an answer"
+        case _GatewayError():
+            return str(error)
         case IncompleteRead():
             return f"an answer that was cut off after {len(error.partial)} bytes"
         case TimeoutError():
