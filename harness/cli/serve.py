@@ -17,6 +17,7 @@ from harness.cli.app import app, find_secrets
 from harness.cli.terminal import Screen
 from harness.host import certificates, cpus, guard, inherited, logs, process
 from harness.model.errors import ServerError, UsageError
+from harness.model.protocols import TLS_PROTOCOLS
 from harness.model.targets import HOST, App, Launch, Server
 from harness.plan.options import ABOUT_SERVERS, list_options, read_settings
 from harness.plan.selection import add_arguments, choose_started_servers, find_app
@@ -82,6 +83,9 @@ def serve(
     chosen, interpreter = find_app(settings)
     for why in listing.not_installed([entry, chosen], interpreter).values():
         raise UsageError(f"{name}: {why}")
+    if not any((protocol in TLS_PROTOCOLS) is tls for protocol in entry.protocols):
+        only = "in clear text" if tls else "over TLS"
+        raise UsageError(f"--tls: expected it {'not ' if tls else ''}to be given, because {name} serves {only} only")
     if entry.max_workers is not None and workers > entry.max_workers:
         raise UsageError(f"--workers: expected at most {entry.max_workers} for {name}, found {workers}")
     _serve(entry, chosen, Launch(HOST, port, _target(entry, chosen), workers, None, interpreter), settings, tls=tls)

@@ -92,6 +92,19 @@ def test_a_command_that_cannot_be_started_is_named(shop: Path) -> None:
     assert "expected no-such-program to start in" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "options", "message"),
+    [
+        ("serve {port} {cert} {key}", (), "--tls: expected it to be given, because ours serves over TLS only"),
+        ("serve {port}", ("--tls",), "--tls: expected it not to be given, because ours serves in clear text only"),
+        ("serve {port}", ("--workers", "2"), "--workers: expected at most 1 for ours, found 2"),
+    ],
+)
+def test_what_a_command_cannot_do_is_named(shop: Path, command: str, options: tuple[str, ...], message: str) -> None:
+    done = harness("serve", "ours", "--server", f"ours={command}", "--app", "shop:app", *options, cwd=shop)
+    assert (done.returncode, done.stderr) == (2, f"harness: {message}\n")
+
+
 def test_the_command_of_a_server_is_printed(shop: Path) -> None:
     done = harness("serve", "uvicorn", "--print", "--workers", "2", cwd=shop)
     assert done.stdout.startswith("{python} -m uvicorn --host {host} --port {port} --workers {workers} ")
