@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 from harness.catalog import listing, packages
 from harness.model.errors import UsageError
-from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, Interface, Protocol
+from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, WEBSOCKET_PROTOCOLS, Interface, Protocol
 from harness.model.targets import Launch, RunsAt, Server, Tls
 
 if TYPE_CHECKING:
@@ -121,16 +121,22 @@ def read_table(name: str, table: object, where: str) -> Server:
     runs_in = None if found.runs_in is None else Path(found.runs_in).absolute()
     if runs_in is not None and not runs_in.is_dir():
         raise UsageError(f"{where}.runs_in: expected a folder, found no {runs_in}")
-    server = make_server(name, words, where, found.protocols)
+    server = make_server(name, words, where, found.protocols, found.interface)
     workers = server.max_workers if found.max_workers is None else found.max_workers
-    return replace(server, environment=found.env, runs_in=runs_in, max_workers=workers, interface=found.interface)
+    return replace(server, environment=found.env, runs_in=runs_in, max_workers=workers)
 
 
-def make_server(name: str, words: Sequence[str], where: str, protocols: Iterable[Protocol] | None = None) -> Server:
+def make_server(
+    name: str,
+    words: Sequence[str],
+    where: str,
+    protocols: Iterable[Protocol] | None = None,
+    interface: Interface = "asgi",
+) -> Server:
     """A server that is started by this command; raises `UsageError` for an unknown placeholder and a missing one.
 
-    With {cert} and {key} it speaks protocols over TLS, without them those in clear text: HTTP/1.1 and WebSocket unless
-    `protocols` says otherwise.
+    With {cert} and {key} it speaks protocols over TLS, without them those in clear text: HTTP/1.1 and, with ASGI,
+    WebSocket unless `protocols` says otherwise.
     """
     if not words or not words[0]:
         raise UsageError(f"{where}: expected a command such as {_EXAMPLE}, found nothing")
@@ -138,7 +144,8 @@ def make_server(name: str, words: Sequence[str], where: str, protocols: Iterable
     if not used & {"address", "port"}:
         raise UsageError(f"{where}: expected {{address}}, or {{port}}, in the command, found {join(words)}")
     secured = bool(used & {"cert", "key"})
-    spoken = frozenset(protocols or (_SECURED if secured else _CLEAR))
+    usual = frozenset(_SECURED if secured else _CLEAR)
+    spoken = frozenset(protocols or (usual if interface == "asgi" else usual - WEBSOCKET_PROTOCOLS))
     if secured and not used >= {"cert", "key"}:
         raise UsageError(f"{where}: expected both {{cert}} and {{key}} in the command, found {join(words)}")
     if wrong := [each for each in PROTOCOLS if each in spoken and (each in TLS_PROTOCOLS) is not secured]:
@@ -151,6 +158,7 @@ def make_server(name: str, words: Sequence[str], where: str, protocols: Iterable
         lambda launch: [word.format_map(_fill(launch)) for word in words],
         _say_why_not(name, spoken),
         max_workers=None if "workers" in used else 1,
+        interface=interface,
         template=tuple(words),
     )
 

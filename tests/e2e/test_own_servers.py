@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -192,3 +193,17 @@ def test_a_wsgi_callable_that_cannot_be_used_is_named(shop: Path, options: tuple
     done = harness("plan", *options, cwd=shop)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+@pytest.mark.long
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
+@pytest.mark.parametrize("socket", ["", " socket"])
+def test_nginx_and_the_server_behind_it_are_one_candidate(shop: Path, socket: str) -> None:
+    script = Path(__file__).parents[2] / "benchmarks" / "behind_nginx.sh"
+    proxied = f"proxied=bash {script} {{host}} {{port}} {{target}}{socket}"
+    options = ("--app", "shop:app", "--servers", "proxied", "--server", proxied, "--protocols", "h1", "--no-control")
+    done = harness("run", *options, *QUICK, cwd=shop)
+    assert done.returncode == 0, done.stderr
+    (record,) = records_of(shop / "results" / "latest")
+    assert record["verdict"] == "valid"
+    assert {each["processes"] for each in record["samples"]} == {4}  # the shell, uvicorn, nginx and its worker

@@ -80,6 +80,8 @@ def test_a_mistake_in_a_command_is_named(text: str, message: str) -> None:
         ({"command": "serve {port}"}, {"h1", "ws"}),
         ({"command": ["serve", "{port}", "{cert}", "{key}"]}, {"h1-tls", "ws-tls"}),
         ({"command": "serve {port}", "protocols": ["h2c"]}, {"h2c"}),
+        ({"command": "serve {port}", "interface": "wsgi"}, {"h1"}),
+        ({"command": "serve {port} {cert} {key}", "interface": "wsgi"}, {"h1-tls"}),
         ({"command": "serve {port} {cert} {key}", "protocols": ["h2", "h3"]}, {"h2", "h3"}),
     ],
 )
@@ -110,8 +112,8 @@ def test_a_command_without_workers_has_one() -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("serve", "servers.ours: expected object, got str of command"),
-        ({"command": 3}, "servers.ours.command: expected str | array, got int"),
+        ("serve", "servers.ours: expected object, got str of command, url"),
+        ({"command": 3}, "servers.ours.command: expected str | array | null, got int"),
         ({"command": "serve {port}", "port": 1}, "servers.ours: object contains unknown field port"),
         ({"command": "serve {port}", "max_workers": 0}, "servers.ours.max_workers: expected int >= 1"),
         (
@@ -227,7 +229,8 @@ def test_a_server_that_runs_already_is_named_by_its_url(text: str, place: RunsAt
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("http://127.0.0.1:9000", "--url: expected a name of letters"),
+        ("http://127.0.0.1:9000", "--url: expected NAME=URL such as"),
+        ("http://127.0.0.1:9000/?a=b", "--url: expected a name of letters"),
         ("ours", "--url: expected NAME=URL such as ours=http://127.0.0.1:9000, found ours"),
         ("ours=", "--url ours: expected http://HOST:PORT without a path, found nothing"),
         ("ours=127.0.0.1:9000", "found 127.0.0.1:9000"),

@@ -114,9 +114,9 @@ def test_a_bad_option_is_named_with_what_was_expected(tmp_path: Path, given: dic
     [
         ("users = [", "harness.toml: expected TOML, found that"),
         ('users = "x"', f"harness.toml: users: {USERS}, found x"),
-        ("colour = 1", "harness.toml: colour: expected any of servers, server, servers_from, server_args, apps, app,"),
+        ("colour = 1", "harness.toml: colour: expected any of servers, server, url, pid, cgroup, allow_remote,"),
         ("servers = []", "harness.toml: servers: expected one name or more, found []"),
-        ("[servers]\nfirst = 1", "harness.toml: servers.first: expected object, got int of command, protocols"),
+        ("[servers]\nfirst = 1", "harness.toml: servers.first: expected object, got int of command, url, protocols"),
         ("[[users]]\nfirst = 1", f"harness.toml: users: {USERS}, found [{{'first': 1}}]"),
         ("duration = inf", f"harness.toml: duration: {TIME} from 1ms to 86400s, found inf"),
         ("duration = nan", f"harness.toml: duration: {TIME} from 1ms to 86400s, found nan"),
