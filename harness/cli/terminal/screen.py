@@ -72,8 +72,8 @@ class Screen:
         self.console.print(text, style=style, markup=False, soft_wrap=True)
 
     def paragraph(self, text: str) -> None:
-        """Print sentences, broken at the width of the terminal."""
-        self.console.print(text, markup=False, highlight=False)
+        """Print sentences, broken at the width of the terminal; a line elsewhere."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=not self.is_terminal)
 
     def write(self, text: str) -> None:
         """Print a document, such as JSON, without any change but to what a terminal would obey."""
