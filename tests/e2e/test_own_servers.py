@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,9 +60,8 @@ def test_a_command_of_ones_own_is_measured_beside_the_catalogue(shop: Path) -> N
     done = harness("run", *options, "--server", COMMAND, *QUICK, cwd=shop)
     assert done.returncode == 0, done.stderr
     folder = shop / "results" / "latest"
-    assert {each["case"]["server"]: each["verdict"] for each in records_of(folder)} == dict.fromkeys(
-        ("uvicorn", "ours", "other"), "valid"
-    )
+    assert_measured(records_of(folder))
+    assert names_of(records_of(folder)) == [("other", False), ("ours", False), ("uvicorn", False)]
     info = json.loads((folder / "run.json").read_text())
     assert info["environment"]["server_args"]["ours"] == COMMAND.partition("=")[2]
     assert info["environment"]["server_versions"].keys() == {"uvicorn", "ours", "other"}
@@ -111,6 +111,13 @@ def test_the_command_of_a_server_is_printed(shop: Path) -> None:
     assert done.stdout.startswith("{python} -m uvicorn --host {host} --port {port} --workers {workers} ")
 
 
+def assert_measured(records: list[Any]) -> None:
+    """Each has right answers only; on a busy machine the load generator may be at its limit."""
+    for each in records:
+        assert each["verdict"] in {"valid", "client-limited"}, each["reasons"]
+        assert sum(one["requests"] for one in each["result"]["slices"]) > 0
+
+
 @contextmanager
 def running(shop: Path, *ports: int) -> Iterator[list[int]]:
     """Servers that were started by somebody else; their process ids."""
@@ -136,7 +143,7 @@ def test_what_runs_already_is_measured_and_goes_on(shop: Path) -> None:
     assert done.stdout.count("CPU and memory are unknown without --pid or --cgroup") == 1
     records = records_of(shop / "results" / "latest")
     assert names_of(records) == [("new", False), ("new", True), ("old", False)]
-    assert {each["verdict"] for each in records} == {"valid"}
+    assert_measured(records)
     for each in records:
         known = (each["case"]["server"], each["case"]["control"]) == ("new", False)
         assert [value is not None for value in each["slice_cpu_s"]] == [known] * len(each["result"]["slices"])
@@ -172,12 +179,10 @@ def test_an_app_is_measured_as_wsgi_beside_asgi(tmp_path: Path) -> None:
     options = ("--app", "pages:application", "--wsgi", "pages:wsgi", "--ready-path", "/items/", "--protocols", "h1")
     done = harness("run", *options, "--servers", "uvicorn,gunicorn-gthread", *QUICK, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "answered right twice, under uvicorn and gunicorn-gthread" in done.stdout
+    assert "answered right each time, under uvicorn and gunicorn-gthread" in done.stdout
     records = records_of(tmp_path / "results" / "latest")
-    assert {(each["case"]["server"], each["verdict"]) for each in records} == {
-        ("uvicorn", "valid"),
-        ("gunicorn-gthread", "valid"),
-    }
+    assert_measured(records)
+    assert names_of(records) == [("gunicorn-gthread", False), ("uvicorn", False), ("uvicorn", True)]
 
 
 @pytest.mark.parametrize(
@@ -205,5 +210,5 @@ def test_nginx_and_the_server_behind_it_are_one_candidate(shop: Path, socket: st
     done = harness("run", *options, *QUICK, cwd=shop)
     assert done.returncode == 0, done.stderr
     (record,) = records_of(shop / "results" / "latest")
-    assert record["verdict"] == "valid"
+    assert_measured([record])
     assert {each["processes"] for each in record["samples"]} == {4}  # the shell, uvicorn, nginx and its worker
