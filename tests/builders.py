@@ -75,7 +75,6 @@ def load_result(
         response=response,
         service=response,
         send_lag=Histogram.of([0] * finished),
-        by_name={},
         connections=Connections(opened=32, negotiated="http/1.1"),
         cpu_ratio=0.5,
     )

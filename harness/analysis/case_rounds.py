@@ -91,7 +91,9 @@ class CaseRounds:
     verdict: Verdict
     reasons: tuple[str, ...]
     errors: Errors
-    """Those of all rounds, whether they count or not, as are the three numbers below."""
+    """Those of all rounds, whether they count or not, as are the numbers down to `resent`."""
+    errors_by_request: Mapping[tuple[str, str], int]
+    """By method and name."""
     unanswered: int
     reopened: int
     resent: int
@@ -103,6 +105,13 @@ class CaseRounds:
     """Was more offered than the server answers, in most of its rounds?"""
     idle_cpu_ratio: float | None
     """The most that its processes used while it was not its turn, in cores."""
+
+    @property
+    def requests(self) -> list[str]:
+        """The names of the requests that had right answers."""
+        return list(
+            dict.fromkeys(part.label for each in self.rounds for part in each.result.by_request if part.requests)
+        )
 
     @property
     def round_count(self) -> int:
@@ -218,6 +227,7 @@ def _collect_case(records: Sequence[Record]) -> CaseRounds:
         verdict=verdict,
         reasons=reasons,
         errors=_sum_errors([result.errors for result in results]),
+        errors_by_request=_sum_errors_by_request(results),
         unanswered=sum(result.unanswered for result in results),
         reopened=sum(result.connections.reopened for result in results),
         resent=sum(result.connections.resent for result in results),
@@ -241,6 +251,13 @@ def _sum_errors(several: Sequence[Errors]) -> Errors:
         by_kind.update(errors.by_kind)
         examples |= {kind: example for kind, example in errors.examples.items() if kind not in examples}
     return Errors(sum(errors.total for errors in several), dict(by_kind), examples)
+
+
+def _sum_errors_by_request(results: Iterable[LoadResult]) -> dict[tuple[str, str], int]:
+    total: Counter[tuple[str, str]] = Counter()
+    for result in results:
+        total.update({(each.method, each.name): each.errors for each in result.by_request if each.errors})
+    return dict(total)
 
 
 def _list_reasons(records: Sequence[Record], rounds: int) -> tuple[str, ...]:

@@ -86,7 +86,11 @@ def compare(a: Side, b: Side, gates: Sequence[Gate] = ()) -> RunComparison:
     ours, theirs = _collect_by_case(a), _collect_by_case(b)
     own_rates = _find_own_rates(a, ours, theirs), _find_own_rates(b, theirs, ours)
     common = [case for case in ours if case in theirs]
-    cases = tuple(_compare_case(ours[each], theirs[each], paired=paired) for each in common)
+    workloads = [(a.info.workloads.get(each.scenario), b.info.workloads.get(each.scenario)) for each in common]
+    cases = tuple(
+        _compare_case(ours[each], theirs[each], explain_requests(ours[each], theirs[each], own), paired=paired)
+        for each, own in zip(common, workloads, strict=True)
+    )
     starts = _compare_starts(a, b, ours.values(), theirs.values(), paired=paired)
     only_a = tuple(_entry(ours[each]) for each in ours if each not in theirs and each not in own_rates[0])
     servers = {(pair.a.case.server, pair.b.case.server) for pair in cases}
@@ -143,12 +147,30 @@ def _entry(rounds: CaseRounds) -> Entry:
     return Entry(rounds.case, rounds.verdict, rounds.reasons)
 
 
-def _compare_case(a: CaseRounds, b: CaseRounds, *, paired: bool) -> CasePair:
+def explain_requests(a: CaseRounds, b: CaseRounds, workloads: tuple[str | None, str | None]) -> str:
+    """How the requests of two cases differ; empty if they do not, as far as the runs have recorded it.
+
+    Names alone do not say it: of a rare request, one side may have had no answer.
+    """
+    ones, others = a.requests, b.requests
+    if not ones or not others or None in workloads or workloads[0] == workloads[1]:
+        return ""
+    changes = [f"{name} is new" for name in others if name not in ones]
+    changes += [f"{name} is gone" for name in ones if name not in others]
+    return f"the requests differ: {', '.join(changes) or 'payloads, weights, headers or tags are others'}"
+
+
+def _compare_case(a: CaseRounds, b: CaseRounds, unlike: str, *, paired: bool) -> CasePair:
+    """The figures of a case on both sides; none is judged where the requests are not the same (`unlike` says how)."""
     if (a.verdict, b.verdict) != ("valid", "valid"):
-        return CasePair(_entry(a), _entry(b), ())
+        return CasePair(_entry(a), _entry(b), (), unlike)
     ours, theirs = _list_figures(a), _list_figures(b)
-    differences = (_compare_figure(metric, ours[metric], theirs[metric], paired=paired) for metric in ours)
-    return CasePair(_entry(a), _entry(b), tuple(differences))
+    differences = [_compare_figure(metric, ours[metric], theirs[metric], paired=paired) for metric in ours]
+    if unlike:
+        differences = [
+            replace(each, finding="not compared", ratio=None, told_from=None, reason=unlike) for each in differences
+        ]
+    return CasePair(_entry(a), _entry(b), tuple(differences), unlike)
 
 
 def _list_figures(rounds: CaseRounds) -> dict[Metric, _Figure]:

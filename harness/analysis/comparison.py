@@ -83,6 +83,8 @@ class CasePair:
     a: Entry
     b: Entry
     differences: tuple[Difference, ...]
+    requests: str = ""
+    """How the requests of the two sides differ; nothing is compared then."""
 
     def difference(self, metric: Metric) -> Difference | None:
         return next((each for each in self.differences if each.metric == metric), None)

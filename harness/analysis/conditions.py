@@ -137,6 +137,9 @@ def _list_changed_code(before: RunInfo, now: RunInfo) -> Iterator[Contrast]:
     for name in sorted(before.sources.keys() & now.sources.keys()):
         if before.sources[name] != now.sources[name]:
             yield Contrast("app", f"the source of {name}", "as it was", "it edited")
+    for name in sorted(before.workloads.keys() & now.workloads.keys()):
+        if before.workloads[name] != now.workloads[name] and before.sources == now.sources:
+            yield Contrast("condition", f"what users of {name} send", "as it was", "other tags or headers")
     # A run of an earlier version recorded neither.
     for name in sorted(before.given.keys() | now.given.keys()) if before.sources else ():
         if before.given.get(name) != now.given.get(name):

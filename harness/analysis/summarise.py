@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.analysis.by_request import summarise_requests
 from harness.analysis.case_rounds import collect, count_rounds
 from harness.analysis.intervals import estimate, estimate_latency, paired_ratio, warming_ratio
 from harness.analysis.naming import Naming
@@ -176,6 +177,8 @@ def _summary(row: CaseRounds, starts: Sequence[ServerStart], reference: CaseRoun
         warming=warming_ratio(row.throughput_turns),
         idle_cpu_ratio=row.idle_cpu_ratio,
         slice_s=_median_slice_s(results),
+        users_ready_s=estimate([result.users_ready_s for result in results if result.users_ready_s]),
+        by_name=summarise_requests(row, reference, chance),
         ratio_to_baseline=None if reference is None else _ratios(row, reference),
     )
 

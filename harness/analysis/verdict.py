@@ -32,6 +32,9 @@ part of it."""
 IN_FLIGHT_LEAST = 0.50
 """If the requests in flight are fewer than this share of the users, the generator or its users spend most of their time
 between requests."""
+SLICE_RESIDENCES_LEAST = 2.0
+"""Slices shorter than so many times what a request in flight takes are noted: they are chosen five times as long, by
+what a short warm-up sees."""
 ROUNDING_ERROR = 1e-9
 """Of sums of floating-point numbers."""
 SEND_LAG_LIMIT_US = 1_000
@@ -104,6 +107,7 @@ def judge(case: Case, result: LoadResult, around: Surroundings) -> tuple[Verdict
         *_check_account(result),
         *_check_stopped_users(case, result),
         *_check_users(case, result),
+        *_check_slices(result),
         *_check_rate(load, result),
         *_check_workers(around),
         *_note_changes(result),
@@ -223,6 +227,16 @@ def _check_think_time(case: Case, result: LoadResult) -> list[Finding]:
     seen = f"{result.in_flight:.2g} requests in flight with {case.users} users"
     limit = f"limit {_percent(IN_FLIGHT_LEAST)} of them"
     return [("client-limited", f"{seen}: their think time limits the rate; {limit}")]
+
+
+def _check_slices(result: LoadResult) -> list[Finding]:
+    """A note where slices, whose length options may limit, are too short for the answers."""
+    residence_s = result.service.mean_residence_us / 1e6
+    longest_s = max((each.counted_s for each in result.slices), default=0.0)
+    if result.errors.total or longest_s >= SLICE_RESIDENCES_LEAST * residence_s:
+        return []
+    text = f"slices of {longest_s:.3g} s are {longest_s / residence_s:.2g} times what a request in flight takes"
+    return [("valid", f"{text}; noted below {SLICE_RESIDENCES_LEAST:g} times, see --slice and --duration")]
 
 
 def _check_workers(around: Surroundings) -> list[Finding]:

@@ -19,8 +19,9 @@ from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, find_secrets, wi
 from harness.cli.terminal import Screen, find_loss
 from harness.host import limits
 from harness.model.errors import StorageError, UsageError
+from harness.plan.options import ABOUT_SERVERS, read_settings
 from harness.plan.schedule import make_plan
-from harness.plan.selection import place_processes, select
+from harness.plan.selection import list_servers, place_processes, select
 from harness.run import stages
 from harness.run.directory import RunDirectory
 from harness.run.info import describe
@@ -52,6 +53,7 @@ def measure(settings: Settings) -> None:
     selection = select(asked, lambda text: screen.say(secrets.mask(text)))
     plan = make_plan(selection)
     screen.plan(plan, selection)
+    _tell_of_running(selection, screen)
     info = dataclasses.replace(describe(selection, placement), planned=plan.cases)
     wanted = plan.most_connections + limits.OTHER_FILES
     if (allowed := limits.raise_open_files(wanted)) < wanted:
@@ -72,13 +74,33 @@ def measure(settings: Settings) -> None:
             screen.say("First, a few seconds per protocol to measure the load generator's ceiling.")
         else:
             directory.repair()
-        comparisons = _measure(selection, plan, info, directory, placement, screen)
+        comparisons = _measure(selection, plan, info, directory, placement, screen, requests=settings.by_request)
     if not is_measured(comparisons) or (len(plan.rounds) >= RANKED_FROM_ROUNDS and not is_ranked(comparisons)):
         raise typer.Exit(NOTHING_MEASURED)
 
 
+def _tell_of_running(selection: Selection, screen: Screen) -> None:
+    """Say what is sent to servers that run already, and what cannot be known of them."""
+    for server in selection.servers:
+        at = server.runs_at
+        if at is None:
+            continue
+        users = max(selection.conditions.users)
+        sent = f"up to {users} requests at a time are sent to {at.host}:{at.port}, which is neither started nor stopped"
+        watched = at.pid is not None or at.cgroup is not None
+        unknown = "" if watched else "; CPU and memory are unknown without --pid or --cgroup"
+        screen.say(f"{server.name}: {sent}{unknown}")
+
+
 def _measure(
-    selection: Selection, plan: Plan, info: RunInfo, directory: RunDirectory, placement: Placement, screen: Screen
+    selection: Selection,
+    plan: Plan,
+    info: RunInfo,
+    directory: RunDirectory,
+    placement: Placement,
+    screen: Screen,
+    *,
+    requests: bool,
 ) -> list[ComparisonSummary]:
     """Measure, and report what was measured, also after an interruption and where the disk is full."""
     try:
@@ -86,13 +108,13 @@ def _measure(
             stages.measure(selection, plan, info, directory, placement, watch)
     except KeyboardInterrupt:
         screen.say("Interrupted; what was measured is kept.")
-        publish(directory, screen)
+        publish(directory, screen, requests=requests)
         raise typer.Exit(INTERRUPTED) from None
     except StorageError as error:
         with suppress(StorageError):
-            publish(directory, screen)
+            publish(directory, screen, requests=requests)
         raise StorageError(f"{error}; what was measured until then is kept") from error
-    return publish(directory, screen)
+    return publish(directory, screen, requests=requests)
 
 
 def _check_resumable(before: RunInfo, now: RunInfo) -> None:
@@ -121,24 +143,30 @@ def plan_(settings: Settings) -> None:
 @app.command("list")
 def list_() -> None:
     """List the available servers, apps and scenarios, and what each can do."""
-    servers, apps = listing.servers(), listing.apps()
+    servers = list_servers(read_settings({}, Path.cwd(), only=ABOUT_SERVERS))
+    apps = listing.apps()
     Screen().catalogue(servers, apps, listing.scenarios(), listing.not_installed([*servers, *apps]))
 
 
 @app.command("report")
 def report_(
     directory: Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")] = Path("results/latest"),
+    *,
+    by_request: Annotated[bool, typer.Option("--by-request", help="Print the figures of each request too.")] = False,
 ) -> None:
     """Draw the charts and write the report of a run again, from its records."""
-    if not is_measured(publish(RunDirectory(directory), Screen())):
+    if not is_measured(publish(RunDirectory(directory), Screen(), requests=by_request)):
         raise typer.Exit(NOTHING_MEASURED)
 
 
-def publish(directory: RunDirectory, screen: Screen) -> list[ComparisonSummary]:
-    """Print the results of a run, and write summary, charts and report, all from its records."""
+def publish(directory: RunDirectory, screen: Screen, *, requests: bool = False) -> list[ComparisonSummary]:
+    """Print the results of a run, and write summary, charts and report, all from its records.
+
+    With `requests`, the figures of each request are printed too.
+    """
     info, trials, starts = directory.read_info(), directory.read_trials(), directory.read_starts()
     comparisons = summarise.summarise(trials, starts, info)
-    screen.ranking(info, comparisons)
+    screen.ranking(info, comparisons, requests=requests)
     charts = report.draw(listing.charts(), info, comparisons)
     page = report.write(directory.path, info, comparisons, charts, starts, trials)
     screen.say(f"Report: {page}")

@@ -6,7 +6,7 @@ Independent of Locust, sockets and the clock.
 from __future__ import annotations
 
 import traceback
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +15,7 @@ import numpy as np
 from harness.load.exchange import Failure
 from harness.load.series import Batch, Counts, Series, Tally
 from harness.model.histogram import Histogram
-from harness.model.results import Connections, Errors, LoadResult, Slice
+from harness.model.results import Connections, Errors, LoadResult, RequestResult, Slice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,10 +23,19 @@ if TYPE_CHECKING:
 
 UNANSWERED = "unanswered"
 """The kind of failure of a request that had no answer within the time limit."""
+REPORTED = "reported"
+"""The kind of failure that a Locust file reports as a text."""
 EXCEPTION = "exception"
 """The kind of failure where a scenario or a Locust file raised an exception."""
 ENDLESS = "endless"
 """The kind of failure of a task that did not end within `TASK_TIMEOUTS` times that limit."""
+MOST_NAMES = 100
+"""Requests of so many names have figures of their own, and all others have them in common: a Locust file that puts ids
+into names has any number of them."""
+OTHERS = ("", "all other names")
+"""Method and name of those others."""
+LONGEST_NAME = 200
+"""A longer name is cut off."""
 TASK_TIMEOUTS = 2
 """How long a task may last, in limits for an answer: its request in flight may use up one, and its rest another."""
 
@@ -39,6 +48,7 @@ class Stretch(NamedTuple):
     start_ns: int
     end_ns: int
     drained_ns: int
+    users: int = 0
 
 
 EMPTY = Stretch(-1, 0, 0, 0, 0)
@@ -108,7 +118,7 @@ class Account:
         self.failed += 1
         self._failures.append(Failed(method, name, failure, intended_ns, ended_ns))
 
-    def raised(self, name: str, error: Exception, now_ns: int) -> None:
+    def raised(self, name: str, error: BaseException, now_ns: int) -> None:
         """Count an exception that is not the failure of a request, with the last line of its traceback."""
         last_line = " ".join(traceback.format_exception_only(error)[-1].split())
         self.fail_task(name, Failure(EXCEPTION, last_line), now_ns)
@@ -163,12 +173,30 @@ class Counters:
         return {name: getattr(self._account, name) for name in self.NAMES}
 
 
+class _NameTally:
+    """Adds up the requests of one name."""
+
+    def __init__(self) -> None:
+        self.response = Tally()
+        self.answers: defaultdict[int, float] = defaultdict(float)
+        """Right answers by the number of the slice."""
+        self.requests = 0
+        self.errors = 0
+        self.unanswered = 0
+
+    def result(self, method: str, name: str, slices: int) -> RequestResult:
+        answers = tuple(self.answers[number] for number in range(slices))
+        response = self.response.histogram()
+        return RequestResult(method, name, answers, self.requests, response, self.errors, self.unanswered)
+
+
 class Ledger:
     """Adds up the slices of one turn in one process."""
 
     def __init__(self) -> None:
         self.checked = True
         self.stopped_users = 0
+        self.users_ready_s = 0.0
         self.cpu_s = 0.0
         self.memory_bytes = 0
         self.connections = 0
@@ -183,7 +211,7 @@ class Ledger:
         self._service = Tally()
         self._response = Tally()
         self._send_lag = Tally()
-        self._names: dict[str, Tally] = {}
+        self._names: dict[tuple[str, str], _NameTally] = {}
         self._error_kinds: Counter[str] = Counter()
         self._error_examples: dict[str, str] = {}
 
@@ -196,15 +224,18 @@ class Ledger:
         for each in recorded:
             counted = each.batch.begun_between(stretch.start_ns, stretch.end_ns)
             response_ns = counted.ended - counted.intended
-            self._names.setdefault(each.name, Tally()).add(response_ns)
             self._response.add(response_ns)
             self._service.add(counted.ended - counted.written)
             self._send_lag.add(counted.written - counted.intended)
-            answers += each.batch.share_between(stretch.start_ns, stretch.end_ns)
             in_flight_ns += int(each.batch.in_flight_between(stretch.start_ns, stretch.end_ns).sum())
-            untimed = ((each.untimed >= stretch.start_ns) & (each.untimed < stretch.end_ns)).sum()
-            answers += float(untimed)
-            requests += int(counted.ended.size + untimed)
+            untimed = int(((each.untimed >= stretch.start_ns) & (each.untimed < stretch.end_ns)).sum())
+            own = self._of(each.method, each.name)
+            own.response.add(response_ns)
+            own_answers = each.batch.share_between(stretch.start_ns, stretch.end_ns) + untimed
+            own.answers[len(self._slices)] += own_answers
+            own.requests += counted.ended.size + untimed
+            answers += own_answers
+            requests += counted.ended.size + untimed
             finished += each.finished
         self._right += finished
         self._fail(stretch, failures)
@@ -219,23 +250,33 @@ class Ledger:
                 requests,
                 finished,
                 in_flight_ns / max(1, stretch.end_ns - stretch.start_ns),
+                stretch.users,
             )
         )
+
+    def _of(self, method: str, name: str) -> _NameTally:
+        key = method[:LONGEST_NAME], name[:LONGEST_NAME]
+        if key not in self._names and len(self._names) >= MOST_NAMES:
+            key = OTHERS
+        return self._names.setdefault(key, _NameTally())
 
     def _fail(self, stretch: Stretch, failures: Sequence[Failed]) -> None:
         for each in failures:
             kind = each.failure.kind
+            own = self._of(each.method, each.name)
+            own.errors += 1
             self._failed += 1
             self._error_kinds[kind] += 1
             self._error_examples.setdefault(kind, f"{each.name}: {each.failure.detail}")
             if kind == UNANSWERED:
                 self._unanswered += 1
+                own.unanswered += 1
                 if stretch.start_ns <= each.intended_ns < stretch.end_ns:
                     # Without it the percentiles would be too low: it took longer than the limit.
                     waited = np.array([each.response_ns])
                     self._response.add(waited)
                     self._service.add(waited)
-                    self._names.setdefault(each.name, Tally()).add(waited)
+                    own.response.add(waited)
 
     @property
     def is_empty(self) -> bool:
@@ -262,7 +303,7 @@ class Ledger:
             response=self._response.histogram(),
             service=self._service.histogram(),
             send_lag=self._send_lag.histogram(),
-            by_name={name: tally.histogram() for name, tally in self._names.items()},
+            by_request=tuple(own.result(*key, len(self._slices)) for key, own in self._names.items()),
             connections=Connections(
                 self.connections + counts["opened"], counts["reopened"], counts["resent"], self.negotiated
             ),
@@ -274,6 +315,7 @@ class Ledger:
             verified=verified,
             changes=dict(self.changes),
             stopped_users=self.stopped_users,
+            users_ready_s=self.users_ready_s,
         )
 
 
@@ -287,7 +329,6 @@ def merge(results: Sequence[LoadResult]) -> LoadResult:
         _sum(result.errors.by_kind for result in results),
         {kind: text for result in reversed(results) for kind, text in result.errors.examples.items()},
     )
-    names = dict.fromkeys(name for result in results for name in result.by_name)
     counts = {
         name: sum(getattr(result, name) for result in results)
         for name in ("started", "finished", "unanswered", "abandoned", "queued", "dropped", "stopped_users")
@@ -299,7 +340,7 @@ def merge(results: Sequence[LoadResult]) -> LoadResult:
         response=Histogram.merge(result.response for result in results),
         service=Histogram.merge(result.service for result in results),
         send_lag=Histogram.merge(result.send_lag for result in results),
-        by_name={name: Histogram.merge(result.by_name.get(name, Histogram()) for result in results) for name in names},
+        by_request=RequestResult.merge(each for result in results for each in result.by_request),
         connections=Connections(
             sum(result.connections.opened for result in results),
             sum(result.connections.reopened for result in results),
@@ -310,6 +351,7 @@ def merge(results: Sequence[LoadResult]) -> LoadResult:
         memory_bytes=max(result.memory_bytes for result in results),
         checked=all(result.checked for result in results),
         verified=all(result.verified for result in results),
+        users_ready_s=max(result.users_ready_s for result in results),
         changes={name: text for result in reversed(results) for name, text in result.changes.items()},
         **counts,
     )
@@ -325,6 +367,7 @@ def _merge_slice(parts: Sequence[Slice]) -> Slice:
         requests=sum(part.requests for part in parts),
         finished=sum(part.finished for part in parts),
         in_flight=sum(part.in_flight for part in parts),
+        users=sum(part.users or 0 for part in parts),
     )
 
 

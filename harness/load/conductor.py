@@ -53,6 +53,8 @@ class Conductor:
         self._failing: set[int] = set()
         """Candidates that get no further turn: a request or a task did not end, or not one answer was right."""
         self._children = psutil.Process().children() if isinstance(runner, MasterRunner) else []
+        self._over = False
+        environment.events.test_stopping.add_listener(self.stopping)
         # Whoever waits for the file finds it whole. It is open from the start, as users may take all descriptors.
         self._unfinished = self._result.with_suffix(".part")
         self._file = self._unfinished.open("wb")
@@ -68,12 +70,21 @@ class Conductor:
             found: list[LoadResult] | str = self._carry_out()
         except ProcessLostError as error:
             found = str(error)
+        self._write(found)
+        # In a new greenlet, because quitting kills the one that reads messages.
+        gevent.spawn(self._runner.quit)
+
+    def stopping(self, **_: Any) -> None:
+        """Locust ends: by this conductor, or by the Locust file in the middle of a block."""
+        if not self._over:
+            self._write("expected users that go on until the harness ends the run, found that the Locust file ended it")
+
+    def _write(self, found: list[LoadResult] | str) -> None:
+        self._over = True
         with self._file:
             self._file.write(msgspec.json.encode(found))
         self._unfinished.rename(self._result)
         self._environment.process_exit_code = 1 if isinstance(found, str) else 0
-        # In a new greenlet, because quitting kills the one that reads messages.
-        gevent.spawn(self._runner.quit)
 
     def _carry_out(self) -> list[LoadResult]:
         """Warm up every candidate, then all cycles; the result of each turn."""
@@ -162,7 +173,7 @@ class Conductor:
 
     @property
     def _result(self) -> Path:
-        return Path(self._options.result)
+        return Path(self._options.harness_result)
 
     @property
     def _processes(self) -> int:

@@ -2,9 +2,10 @@
 
 Importing Locust takes 0.4 s, as long as starting three servers: without it, more rounds fit the same time.
 
-Each line of standard input is a JSON object with `argv`, `cpus` and `log` (a file, at whose end it writes). The
-answer is two lines: the id of the process, which leads a group of its own, and, when it has ended, its exit status,
-which is negative for a signal. End of file ends the fork server. `harness/run/load_process.py` is the other side.
+Each line of standard input is a JSON object with `argv`, `cpus`, `log` (a file, at whose end it writes) and
+`environment` (further variables). The answer is two lines: the id of the process, which leads a group of its own, and,
+when it has ended, its exit status, which is negative for a signal. End of file ends the fork server.
+`harness/run/load_process.py` is the other side.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 import os
 import random
 import sys
-from typing import IO
+from typing import IO, Any
 
 import gevent.os
 from gevent.monkey import get_original
@@ -35,16 +36,17 @@ def _fork_load_processes(orders: IO[bytes], answers: int) -> None:
     sys.exit()
 
 
-def _become(order: dict[str, object], answers: int) -> None:
+def _become(order: dict[str, Any], answers: int) -> None:
     """Become the process that the order asks for, as if it had been started by that command."""
     os.setsid()
-    os.sched_setaffinity(0, order["cpus"])  # type: ignore[arg-type] # a list of numbers
+    os.sched_setaffinity(0, order["cpus"])
     os.write(answers, b"%d\n" % os.getpid())
     log = os.open(str(order["log"]), os.O_WRONLY | os.O_APPEND)  # at its end, wherever that is
     nothing = os.open(os.devnull, os.O_RDONLY)
     for number, replacement in enumerate((nothing, log, log)):
         os.dup2(replacement, number)
-    sys.argv = list(order["argv"])  # type: ignore[call-overload] # a list of words
+    os.environ.update(order["environment"])
+    sys.argv = list(order["argv"])
     random.seed()  # else every measurement would take the same random choices
 
 

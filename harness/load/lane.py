@@ -70,6 +70,8 @@ class Lane:
         """The clients of the users that have connected, by the number of the user."""
         self.ready = 0
         """Users that have connected, and in the case of the first one, verified."""
+        self.ready_s = 0.0
+        """How long it took until every user had ended `on_start`, since Locust began to start users."""
         self.arrivals: Arrivals | None = None
         """The source of requests in an open loop; None in a closed loop."""
         self.connecting = BoundedSemaphore(CONNECT_AT_ONCE)

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 import msgspec
+from locust import User
 from locust.runners import WorkerRunner
 
 from harness.load import locust_statistics, messages
 from harness.load.account import (
     ENDLESS,
+    REPORTED,
     TASK_TIMEOUTS,
     UNANSWERED,
     Counters,
@@ -28,9 +30,9 @@ from harness.load.account import (
 from harness.load.arrivals import NEVER_NS, poisson, uniform
 from harness.load.exchange import Failure
 from harness.load.lane import Lane, stage
-from harness.load.slices import divide_users
+from harness.load.slices import LEAD_IN_RESIDENCES, LEAD_IN_S, divide_users
 from harness.load.transport import CONNECT_TIMEOUT_S
-from harness.load.user_watch import UserWatch, running_users
+from harness.load.user_watch import UserWatch, is_starting, running_users
 from harness.model.blocks import BlockOrder, Turn
 
 if TYPE_CHECKING:
@@ -46,8 +48,12 @@ LATE_S = 0.25
 """The interval at which requests are checked for a timeout."""
 ENDED_LATE_NS = 1_000_000_000
 """At the end of a run without a block, what has waited for less is not unanswered."""
+READY_POLL_S = 0.01
+"""The interval at which users are checked that still start."""
 POLL_S = 0.001
 """The interval at which a slice is checked for its end, once no further task may begin."""
+STRAGGLERS_POLL_S = 0.01
+"""The interval at which custom users are checked that have not reported their last request of a slice."""
 STRAGGLERS_AT_LEAST_S = 0.2
 """How long to wait at least, after a slice of custom users, for reports of requests that began in it."""
 
@@ -66,6 +72,10 @@ class Recorder:
         self._counters: list[Counters] = []
         self._failed: dict[int, tuple[int, list[Failed]]] = {}
         """Of candidates that failed: how many requests the last such slice began, and which failed."""
+        self._started_ns = 0
+        """When Locust began to start users."""
+        self._longest_ns = 0
+        """The longest response time of custom users so far."""
         self._watch: UserWatch | None = None
         if self._custom_users:
             self._watch = UserWatch(runner)
@@ -85,14 +95,21 @@ class Recorder:
         if isinstance(self._runner, WorkerRunner):
             self._index, self._processes = self._runner.worker_index, max(1, int(self._options.expect_workers))
         if self._order is not None:
+            gevent.Greenlet.add_spawn_callback(self._watch_user)
+            self._started_ns = perf_counter_ns()
             stage.prepare(self._order, self._processes, self._index)
             self._ledgers = [Ledger() for _ in self._order.turns]
             self._counters = [Counters(lane.account) for lane in stage.lanes]
             return
         (lane,) = stage.lanes
         schedule = None
-        if self._options.rate is not None:
-            schedule = self._schedule(self._options.rate, self._options.arrivals, self._options.arrivals_seed, NEVER_NS)
+        if self._options.harness_rate is not None:
+            schedule = self._schedule(
+                self._options.harness_rate,
+                self._options.harness_arrivals,
+                self._options.harness_arrivals_seed,
+                NEVER_NS,
+            )
         lane.open(stage.needed_users, schedule)
 
     def stopping(self, **_: Any) -> None:
@@ -130,7 +147,9 @@ class Recorder:
 
     def _finish(self, right: list[bool]) -> None:
         if self._watch is not None:
-            self._await_silent_users(self._watch)
+            self._await_silent_users(self._watch, perf_counter_ns())
+            failures = stage.lanes[0].account.take()[1]  # what fails in the end counts too
+            self._add_failures(0, len(failures), failures)
         memory_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         results = []
         for turn, ledger in zip(self._turns, self._ledgers, strict=True):
@@ -144,6 +163,7 @@ class Recorder:
                 ledger.stopped_users = self._count_stopped_users(lane)
             ledger.connections = lane.count_connections(divide_users(turn.users, self._processes, self._index))
             ledger.negotiated = lane.account.negotiated
+            ledger.users_ready_s = lane.ready_s
             ledger.changes = lane.account.changes
             results.append(ledger.result(verified=not self._custom_users))
         self._runner.send_message(messages.RESULT, {"results": msgspec.json.encode(results).decode()})
@@ -153,9 +173,10 @@ class Recorder:
         return () if self._order is None else self._order.turns
 
     def _get_ready(self) -> None:
-        if not self._custom_users:
-            for lane in stage.lanes if stage.needed_users else ():
-                self._await_users(lane)
+        for lane in stage.lanes if stage.needed_users else ():
+            self._await_users(lane)
+        if self._watch is not None:
+            self._watch.look()
         # Without the freeze, each collection would examine all existing objects and stop all users meanwhile.
         gc.collect()
         gc.freeze()
@@ -172,18 +193,28 @@ class Recorder:
     def _count_stopped_users(self, lane: Lane) -> int:
         """How many users of this process have ended that should still run."""
         assert self._order is not None
-        users = running_users(self._runner)
+        running = len(self._list_users(lane))
         if self._custom_users:
-            return max(0, math.ceil(self._order.users / self._processes) - len(users))
-        return lane.members() - sum(user.lane is lane for user in users)
+            return max(0, math.ceil(self._order.users / self._processes) - running)
+        return lane.members() - running
+
+    def _list_users(self, lane: Lane) -> list[Any]:
+        """The users of a lane that have not ended."""
+        users = running_users(self._runner)
+        return users if self._custom_users else [user for user in users if user.lane is lane]
 
     def _await_users(self, lane: Lane) -> None:
-        """Wait until the users of a lane are ready; a lane whose users are not ready in time gets no turn."""
-        limit_s = CONNECT_TIMEOUT_S + TASK_TIMEOUTS * self._options.request_timeout
+        """Wait until the users of a lane have ended `on_start`; a lane whose users have not in time gets no turn."""
+        limit_s = CONNECT_TIMEOUT_S + TASK_TIMEOUTS * self._options.harness_request_timeout
         with gevent.Timeout(limit_s, False):
-            lane.verified.wait()
-            while lane.right and lane.ready < stage.needed_users:
-                gevent.sleep(0.01)
+            if not self._custom_users:
+                lane.verified.wait()
+                while lane.right and lane.ready < stage.needed_users:
+                    gevent.sleep(READY_POLL_S)
+            starting = self._list_users(lane)
+            while starting := [user for user in starting if lane.right and is_starting(user)]:
+                gevent.sleep(READY_POLL_S)
+            lane.ready_s = (perf_counter_ns() - self._started_ns) / 1e9
             return
         lane.right = False
         lane.account.fail_task("on_start", Failure("connect", f"not ended after {limit_s:g} s"), perf_counter_ns())
@@ -201,16 +232,23 @@ class Recorder:
         schedule = None
         if order.rate_rps is not None:
             # The same gaps for all candidates of a cycle, since they are compared.
-            seed = self._options.arrivals_seed + 1000 * cycle
+            seed = self._options.harness_arrivals_seed + 1000 * cycle
             schedule = self._schedule(order.rate_rps, order.arrivals, seed, end_ns)
-        lane.open(users, schedule)
-        gevent.sleep(lead_in_s)
+        if schedule is None:
+            self._open_gradually(lane, users, lead_in_s)
+        else:
+            lane.open(users, schedule)
+        gevent.sleep(max(0.0, (start_ns - perf_counter_ns()) / 1e9))
         cpu_start_s, cpu_start_ns = time.process_time(), perf_counter_ns()
         gevent.sleep(max(0.0, (end_ns - cpu_start_ns) / 1e9))
         cpu_s, measured_s = time.process_time() - cpu_start_s, (perf_counter_ns() - cpu_start_ns) / 1e9
         lane.close()
+        running = len(self._list_users(lane))
+        if self._watch is not None and not counted:
+            self._await_silent_users(self._watch, opened_ns)  # else an answer slower than the warm-up is not seen
         self._drain(lane, end_ns)
-        stretch = Stretch(cycle, opened_ns, start_ns, end_ns, perf_counter_ns())
+        running = running if self._custom_users else min(running, users)
+        stretch = Stretch(cycle, opened_ns, start_ns, end_ns, perf_counter_ns(), running)
         (recorded, failures), gained = account.take(), self._counters[order.candidate].gained()
         residence_us = 0.0
         if failures:
@@ -231,6 +269,18 @@ class Recorder:
             },
         )
 
+    def _open_gradually(self, lane: Lane, users: int, lead_in_s: float) -> None:
+        """Let the users of a closed loop through, evenly over the time of an answer where answers are slow.
+
+        At once, they would go on in step: each batch of answers would let the next batch of requests begin.
+        """
+        over_s = lead_in_s / LEAD_IN_RESIDENCES if lead_in_s > LEAD_IN_S else 0.0
+        steps = max(1, min(users, int(over_s / POLL_S)))
+        for step in range(1, steps + 1):
+            lane.open(users * step // steps)
+            if step < steps:
+                gevent.sleep(over_s / steps)
+
     def _drain(self, lane: Lane, end_ns: int) -> None:
         """Wait until every request that began has ended; what has no answer within the time limit is unanswered.
 
@@ -239,7 +289,7 @@ class Recorder:
         if self._custom_users:
             self._await_stragglers(lane, end_ns)
             return
-        timeout_ns = int(self._options.request_timeout * 1e9)
+        timeout_ns = int(self._options.harness_request_timeout * 1e9)
         while not lane.is_idle(now_ns := perf_counter_ns()):
             if now_ns > end_ns + TASK_TIMEOUTS * timeout_ns:
                 late = Failure(ENDLESS, f"not ended {TASK_TIMEOUTS * timeout_ns / 1e9:g} s after its slice")
@@ -262,15 +312,19 @@ class Recorder:
                 client.give_up(failure)
 
     def _await_stragglers(self, lane: Lane, end_ns: int) -> None:
-        """Wait for twice the longest response time so far: custom users report a request only when it has ended."""
-        limit_ns = int(self._options.request_timeout * 1e9)
+        """Wait until each custom user has reported a request, which it does when it has ended, or waits between tasks.
+
+        A user may be silent for other reasons: not longer than twice the longest response time so far.
+        """
+        limit_ns = int(self._options.harness_request_timeout * 1e9)
         while True:
-            longest_ns = lane.account.longest_ns()
-            wait_ns = min(limit_ns, max(int(STRAGGLERS_AT_LEAST_S * 1e9), 2 * longest_ns))
+            self._longest_ns = max(self._longest_ns, lane.account.longest_ns())
+            wait_ns = min(limit_ns, max(int(STRAGGLERS_AT_LEAST_S * 1e9), 2 * self._longest_ns))
             left_ns = end_ns + wait_ns - perf_counter_ns()
-            if left_ns <= 0:
+            watch = self._watch
+            if left_ns <= 0 or (watch is not None and watch.sees_all and not watch.are_silent_since(end_ns)):
                 return
-            gevent.sleep(left_ns / 1e9)
+            gevent.sleep(min(left_ns / 1e9, STRAGGLERS_POLL_S))
 
     def _schedule(self, rate_rps: float, arrivals: str, seed: int, until_ns: int) -> Iterator[int]:
         """When the requests of this process are due; evenly spaced ones of several processes alternate."""
@@ -280,28 +334,33 @@ class Recorder:
         return itertools.takewhile(lambda due_ns: due_ns < until_ns, due)
 
     def _unanswered(self) -> Failure:
-        return Failure(UNANSWERED, f"no complete answer within {self._options.request_timeout:g} s")
+        return Failure(UNANSWERED, f"no complete answer within {self._options.harness_request_timeout:g} s")
 
-    def _await_silent_users(self, watch: UserWatch) -> None:
-        """Wait for the last requests of custom users, each for as long as it may take; what fails then counts too."""
-        until_ns = perf_counter_ns()
-        while watch.are_silent_since(until_ns):
+    def _await_silent_users(self, watch: UserWatch, since_ns: int) -> None:
+        """Wait until each custom user has reported a request since then, for as long as that may take."""
+        while watch.are_silent_since(since_ns):
             gevent.sleep(POLL_S)
-        failures = stage.lanes[0].account.take()[1]
-        self._add_failures(0, len(failures), failures)
 
     def _count_custom(
-        self, request_type: str, name: str, response_time: float | None, exception: Exception | None, **_: Any
+        self, request_type: Any = "", name: Any = "", response_time: Any = None, exception: Any = None, **_: Any
     ) -> None:
-        """Count a request of custom Locust users, who report its response time, or none, and no send time."""
+        """Count a request of custom Locust users, who report its response time, or none, and no send time.
+
+        A Locust file may fire the event itself: an exception may be a text, and what is missing is no error.
+        """
         account = stage.lanes[0].account
         now_ns = perf_counter_ns()
         if self._watch is not None and not self._watch.hear(now_ns):
             return  # it was unanswered
         account.started += 1
-        began_ns = now_ns - int((response_time or 0) * 1e6)
-        if exception is not None:
-            account.fail(request_type, name, Failure(type(exception).__name__, str(exception)), began_ns, now_ns)
+        request_type, name = str(request_type or ""), str(name or "")
+        try:
+            began_ns = now_ns - max(0, int((response_time or 0) * 1e6))
+        except (TypeError, ValueError, OverflowError):
+            began_ns, exception = now_ns, f"expected its response_time in ms or None, found {response_time!r}"
+        if exception:  # as for Locust's own statistics, not an empty text
+            kind = type(exception).__name__ if isinstance(exception, BaseException) else REPORTED
+            account.fail(request_type, name, Failure(kind, str(exception)), began_ns, now_ns)
             return
         series = account.series(request_type, name)
         if response_time is None:
@@ -311,13 +370,23 @@ class Recorder:
         series.written(began_ns)
         series.ended(now_ns)
 
-    def _count_exception(self, user_instance: Any, exception: Exception, **_: Any) -> None:
+    def _count_exception(self, user_instance: Any, exception: BaseException, **_: Any) -> None:
         """Count what a user's own code raised in a task, in `on_start` or in `wait_time`."""
         user = getattr(user_instance, "user", user_instance)  # in a task it is the task set
         lane: Lane = getattr(user, "lane", stage.lanes[0])
         lane.account.raised(type(user).__name__, exception, perf_counter_ns())
         lane.right = lane.right and self._custom_users
         lane.verified.set()  # nobody else would, if it was raised in `on_start`
+
+    def _watch_user(self, greenlet: Any) -> None:
+        if greenlet.args and isinstance(greenlet.args[0], User):
+            user = greenlet.args[0]
+            greenlet.link_exception(lambda ended: self._count_death(user, ended.exception))
+
+    def _count_death(self, user: User, cause: BaseException) -> None:
+        """Count what ended a user and is no `Exception`, of which Locust says nothing, such as a `gevent.Timeout`."""
+        if not isinstance(cause, Exception):
+            self._count_exception(user, cause)
 
     def _report(self) -> None:
         """Add what was recorded since the last report to Locust's statistics; custom users have done so themselves."""
@@ -336,7 +405,7 @@ class Recorder:
     def _end_late_requests(self) -> None:
         while True:
             gevent.sleep(LATE_S)
-            oldest_ns = perf_counter_ns() - int(self._options.request_timeout * 1e9)
+            oldest_ns = perf_counter_ns() - int(self._options.harness_request_timeout * 1e9)
             for lane in stage.lanes:
                 for client in lane.clients.values():
                     if 0 < client.pending_since_ns < oldest_ns:
@@ -347,7 +416,7 @@ class Recorder:
     def _end_silent_users(self, watch: UserWatch, oldest_ns: int) -> None:
         """Count a request as unanswered for each custom user that has reported none for longer than the limit."""
         account = stage.lanes[0].account
-        limit = f"no request reported for {self._options.request_timeout:g} s in a task"
+        limit = f"no request reported for {self._options.harness_request_timeout:g} s in a task"
         for name, since_ns in watch.find_silent(oldest_ns):
             account.started += 1
             account.fail("task", name, Failure(UNANSWERED, limit), since_ns, perf_counter_ns())
@@ -355,4 +424,4 @@ class Recorder:
 
 def read_order(options: Any) -> BlockOrder | None:
     """The block that the options ask for; None for an ordinary run of Locust."""
-    return None if options.block is None else msgspec.json.decode(options.block, type=BlockOrder)
+    return None if options.harness_block is None else msgspec.json.decode(options.harness_block, type=BlockOrder)

@@ -1,4 +1,7 @@
-"""Which custom Locust users have a request in flight: Locust reports a request only when it has ended."""
+"""What Locust users do at the moment: do they still start, and have they a request in flight?
+
+Locust reports a request only when it has ended, and says nothing when `on_start` has.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,17 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from gevent import getcurrent
+from locust import TaskSet, User
 from locust.user.task import LOCUST_STATE_WAITING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from locust.runners import Runner
+
+_RUNS = frozenset({User.run.__code__, TaskSet.run.__code__})
+_AFTER_START = frozenset({"run", "get_next_task", "schedule_task", "execute_next_task", "wait", "on_stop"})
+"""The names of what these two call, but for `on_start`."""
 
 
 class UserWatch:
@@ -37,6 +45,15 @@ class UserWatch:
             return False
         self._helped = self._helped or user not in self._users
         return True
+
+    @property
+    def sees_all(self) -> bool:
+        """Do all requests belong to users that it watches?"""
+        return not self._helped
+
+    def look(self) -> None:
+        """Begin to watch the users that there are."""
+        self._silent_since()
 
     def find_silent(self, oldest_ns: int) -> Iterator[tuple[str, int]]:
         """Give up the users that were last heard before `oldest_ns`: the class of each, and when it was heard (ns)."""
@@ -64,6 +81,18 @@ class UserWatch:
     @property
     def _users(self) -> Any:
         return self._runner.user_greenlets.greenlets
+
+
+def is_starting(user: Any) -> bool:
+    """Is a user still in its `on_start`, or in that of a task set within it? Its stack says so."""
+    frame, called = user.greenlet.gr_frame, None
+    if frame is None:
+        return not user.greenlet.dead  # it has not begun
+    while frame is not None:
+        if called is not None and frame.f_code in _RUNS and called not in _AFTER_START:
+            return True
+        frame, called = frame.f_back, frame.f_code.co_name
+    return False
 
 
 def running_users(runner: Runner) -> list[Any]:

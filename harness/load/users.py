@@ -120,7 +120,7 @@ class _Scenario(User):
         """Run every task once; a server that does not answer one of them would make each other task wait as well."""
         account = self.lane.account
         options: Any = self.environment.parsed_options
-        limit_s = TASK_TIMEOUTS * options.request_timeout
+        limit_s = TASK_TIMEOUTS * options.harness_request_timeout
         for step in dict.fromkeys(self._steps):
             try:
                 with gevent.Timeout(limit_s), suppress(InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately):
@@ -178,13 +178,13 @@ class HttpScenario(_Scenario):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         options: Any = environment.parsed_options
-        lane, protocol = self.lane, options.protocol
+        lane, protocol = self.lane, options.harness_protocol
         alpn = _http3().ALPN if protocol == "h3" else http2.ALPN if protocol in HTTP2_PROTOCOLS else http1.ALPN
         endpoint = _endpoint(environment, lane, self.host, alpn)
         if protocol == "h3":
-            self.client = _http3_pool(endpoint, lane, options.streams, options.authority).client()
+            self.client = _http3_pool(endpoint, lane, options.harness_streams, options.harness_authority).client()
         elif protocol in HTTP2_PROTOCOLS:
-            self.client = _pool(endpoint, lane, options.streams).client()
+            self.client = _pool(endpoint, lane, options.harness_streams).client()
         else:
             self.client = http1.Http1Client(endpoint, lane.account)
         host = next((value for name, value in stage.headers if name == "host"), endpoint.authority)
@@ -249,7 +249,7 @@ def _endpoint(environment: Environment, lane: Lane, host: str | None, alpn: tupl
     if not url:
         raise ValueError("expected the server's address, found none; give one with -H http://127.0.0.1:8000")
     options: Any = environment.parsed_options
-    return _shared_endpoint(url, options.authority, alpn, options.max_body)
+    return _shared_endpoint(url, options.harness_authority, alpn, options.harness_max_body)
 
 
 @functools.cache
@@ -278,8 +278,8 @@ def _http3_pool(endpoint: Endpoint, lane: Lane, streams: int, authority: str | N
 def _require_aioquic(environment: Environment, **_: Any) -> None:
     """Exit with one line if the trial uses HTTP/3 and aioquic is not installed."""
     options: Any = environment.parsed_options
-    if options.protocol == "h3":
+    if options.harness_protocol == "h3":
         try:
             _http3()
         except ModuleNotFoundError as error:
-            raise SystemExit(f"--protocol h3: expected aioquic, found {error}; pip install aioquic") from error
+            raise SystemExit(f"--harness-protocol h3: expected aioquic, found {error}; pip install aioquic") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -71,10 +71,56 @@ class Slice:
     """Right answers from `opened_ns` to `drained_ns`."""
     in_flight: float = 0.0
     """Requests in flight, on average over the counted stretch; only those that had a right answer."""
+    users: int | None = None
+    """Users that ran at its end; None in a run of an earlier version."""
 
     @property
     def counted_s(self) -> float:
         return (self.end_ns - self.start_ns) / 1e9
+
+
+def name_request(method: str, name: str) -> str:
+    """`GET /items`, with the method once even if the name begins with it."""
+    return name if name.startswith(f"{method} ") else f"{method} {name}".strip()
+
+
+@dataclass(frozen=True)
+class RequestResult:
+    """What the load generator measured of the requests with one method and name."""
+
+    method: str
+    name: str
+    answers: tuple[float, ...]
+    """Right answers in each slice, as `Slice.answers` counts them."""
+    requests: int
+    """Right answers to requests that began in a counted stretch."""
+    response: Histogram
+    """Response times, of which those without an answer within the time limit are a part."""
+    errors: int = 0
+    unanswered: int = 0
+
+    @property
+    def label(self) -> str:
+        return name_request(self.method, self.name)
+
+    @staticmethod
+    def merge(results: Iterable[RequestResult]) -> tuple[RequestResult, ...]:
+        """One of each method and name, from those of the same slices in all load processes."""
+        several: dict[tuple[str, str], list[RequestResult]] = {}
+        for each in results:
+            several.setdefault((each.method, each.name), []).append(each)
+        return tuple(
+            RequestResult(
+                method,
+                name,
+                answers=tuple(map(sum, zip(*(each.answers for each in own), strict=True))),
+                requests=sum(each.requests for each in own),
+                response=Histogram.merge(each.response for each in own),
+                errors=sum(each.errors for each in own),
+                unanswered=sum(each.unanswered for each in own),
+            )
+            for (method, name), own in several.items()
+        )
 
 
 @dataclass(frozen=True)
@@ -99,8 +145,6 @@ class LoadResult:
     """From the write to the complete answer."""
     send_lag: Histogram
     """Time from the intended time to writing the request."""
-    by_name: Mapping[str, Histogram]
-    """Response times by the name of the request."""
     connections: Connections
     cpu_ratio: float
     """CPU seconds of the busiest generator process ÷ seconds of the counted stretches: 1.0 is one busy core."""
@@ -116,6 +160,10 @@ class LoadResult:
     """In an open loop, requests that were due when the queue was full, and were not sent."""
     stopped_users: int = 0
     """Users that ended before the last slice did: they stopped themselves, or an exception ended them."""
+    users_ready_s: float = 0.0
+    """How long the users took to start: to connect, and to end their `on_start`. Counting began after it."""
+    by_request: tuple[RequestResult, ...] = ()
+    """The same by method and name; none in a run of an earlier version."""
     verified: bool = True
     """False where custom Locust users drove the trial: responses were checked only as far as their file checks them."""
     changes: Mapping[str, str] = field(default_factory=dict)
@@ -288,7 +336,8 @@ class Environment:
     app_commit: str | None = None
     """The commit of the user app, if its files are under git."""
     server_args: Mapping[str, str] = field(default_factory=dict)
-    """What `--server-args` added to the command lines, by the name of the server."""
+    """What the options say of command lines, by the name of the server: a command of one's own with its placeholders,
+    the URL of a server that runs already, what `--server-args` adds."""
     kept_out: tuple[str, ...] = ()
     """Names of variables and files that would have configured servers or Locust, and had no effect."""
 
@@ -338,6 +387,8 @@ class RunInfo:
     """Has the run measured everything? None if an earlier version did not record it."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """Digests of what may be edited before a run is resumed: the harness, the apps and the scenarios, by name."""
+    workloads: Mapping[str, str] = field(default_factory=dict)
+    """A digest of what the users of each scenario send, by its name; none in a run of an earlier version."""
     given: Mapping[str, str] = field(default_factory=dict)
     """Salted digests of the values of `--env` and `--header`, by option and name; the values are not recorded."""
     schema: int = SCHEMA

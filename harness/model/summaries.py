@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from harness.model.histogram import Histogram
 from harness.model.plan import Candidate, Case, Comparison
-from harness.model.results import Errors, Verdict
+from harness.model.results import Errors, Verdict, name_request
 
 
 class Interval:
@@ -58,6 +58,26 @@ class Latency:
     p99: Estimate | None = None
     p99_9: Estimate | None = None
     max: Estimate | None = None
+
+
+@dataclass(frozen=True)
+class RequestSummary:
+    """All rounds of a case's requests with one method and name; the server's CPU time is known for the whole only."""
+
+    method: str
+    name: str
+    requests: int
+    errors: int
+    """Those of all rounds, whether they count or not."""
+    unanswered: int
+    """Requests without an answer within the time limit, in rounds that count; they are in the percentiles."""
+    throughput_rps: Estimate | None
+    latency_us: Latency
+    ratio_to_baseline: Ratios | None
+
+    @property
+    def label(self) -> str:
+        return name_request(self.method, self.name)
 
 
 @dataclass(frozen=True)
@@ -126,6 +146,10 @@ class CaseSummary:
     """The most that the server used while it was not its turn, in cores."""
     slice_s: float | None = None
     """Counted time of a slice."""
+    users_ready_s: Estimate | None = None
+    """How long the users took to start, before anything counted: to connect, and to end their `on_start`."""
+    by_name: tuple[RequestSummary, ...] = ()
+    """The same for each method and name of its requests; none in a run of an earlier version."""
     start_spread: float | None = None
     """How much its rate varies from one start to the next: the standard deviation, 0.03 for 3 %."""
 

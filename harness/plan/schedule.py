@@ -62,11 +62,17 @@ def make_plan(selection: Selection) -> Plan:
     together = count_together(selection)
     duration_s = conditions.duration_s
     baseline = selection.baseline
-    rounds = tuple(make_round(possible, baseline, together, duration_s, shuffle) for _ in range(conditions.rounds))
+    levels_apart = _has_custom_users(selection)
+
+    def make(number: range) -> tuple[Round, ...]:
+        return tuple(
+            make_round(possible, baseline, together, duration_s, shuffle, levels_apart=levels_apart) for _ in number
+        )
+
+    rounds = make(range(conditions.rounds))
     adaptive = conditions.precision is not None and not sweep
-    more = range(conditions.rounds, conditions.max_rounds) if adaptive else ()
-    further = tuple(make_round(possible, baseline, together, duration_s, shuffle) for _ in more)
-    return Plan(rounds, tuple(exclusions), estimate_duration_s(rounds, selection), further)
+    more = range(conditions.rounds, conditions.max_rounds) if adaptive else range(0)
+    return Plan(rounds, tuple(exclusions), estimate_duration_s(rounds, selection), make(more))
 
 
 def _check_size(selection: Selection) -> None:
@@ -100,8 +106,11 @@ def count_together(selection: Selection) -> int:
 
     Custom Locust users are measured one server at a time, because they cannot be stopped while it is another's turn.
     """
-    alone = not all(each.ours for each in selection.scenarios)
-    return 1 if alone else selection.conditions.together or TOGETHER
+    return 1 if _has_custom_users(selection) else selection.conditions.together or TOGETHER
+
+
+def _has_custom_users(selection: Selection) -> bool:
+    return not all(each.ours for each in selection.scenarios)
 
 
 def keep_cases(blocks: Iterable[Block], wanted: Collection[Case]) -> Round:
@@ -166,6 +175,8 @@ def _list_obstacles(case: Case, server: Server, app: App, selection: Selection) 
         yield f"{app.name} does not answer {case.scenario}"
     if case.protocol not in server.protocols:
         yield server.unsupported.get(case.protocol, f"{server.name} does not speak {case.protocol}")
+    if case.workers > 1 and server.template and not any("{workers}" in word for word in server.template):
+        yield f"the command of {server.name} has no {{workers}}, asked for {case.workers}"
     if server.max_workers is not None and case.workers > server.max_workers:
         yield f"{server.name} has at most {server.max_workers} worker, asked for {case.workers}"
     if server.target(app) is None:
@@ -175,18 +186,25 @@ def _list_obstacles(case: Case, server: Server, app: App, selection: Selection) 
 
 
 def make_round(
-    possible: Sequence[Case], baseline: Candidate, together: int, duration_s: float, shuffle: random.Random
+    possible: Sequence[Case],
+    baseline: Candidate,
+    together: int,
+    duration_s: float,
+    shuffle: random.Random,
+    *,
+    levels_apart: bool = False,
 ) -> Round:
     """Everything once, in an order of its own: blocks of servers that run together, and what they are measured on.
 
     Servers that are started alike (workers, TLS) share blocks. Where there are more than fit one block, each block
-    holds the reference and its control, and a share of the others.
+    holds the reference and its control, and a share of the others. With `levels_apart`, each number of users is
+    measured by itself, since custom users do not wait for their turn.
     """
     groups: dict[tuple[int, bool], list[Case]] = {}
     for case in possible:
         groups.setdefault((case.workers, case.config.tls), []).append(case)
     blocks = [
-        _make_block(configs, cases, duration_s, shuffle)
+        _make_block(configs, cases, duration_s, shuffle, levels_apart=levels_apart)
         for cases in groups.values()
         for configs in _divide(cases, find_reference(cases, baseline).config, together, shuffle)
     ]
@@ -209,13 +227,21 @@ def _divide(
     return [[*common, *shuffled[number::count]] for number in range(count)]
 
 
-def _make_block(configs: list[ServerConfig], cases: Sequence[Case], duration_s: float, shuffle: random.Random) -> Block:
+def _make_block(
+    configs: list[ServerConfig],
+    cases: Sequence[Case],
+    duration_s: float,
+    shuffle: random.Random,
+    *,
+    levels_apart: bool,
+) -> Block:
     """The block of these servers, with everything that can be measured on them in a random order."""
     measurements: dict[object, list[Case]] = {}
     for case in cases:
         if case.config in configs:
             # Users and rates take turns too; the generator's processes are the same for all.
-            measurements.setdefault((case.scenario, case.protocol, case.streams), []).append(case)
+            level = case.users if levels_apart else None
+            measurements.setdefault((case.scenario, case.protocol, case.streams, level), []).append(case)
     own = [tuple(each) for each in measurements.values()]
     ordered = tuple(shuffle.sample(own, len(own)))
     return Block(tuple(shuffle.sample(configs, len(configs))), ordered, duration_s)

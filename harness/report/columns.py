@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harness.analysis.intervals import PER_MILLE
 from harness.analysis.naming import TITLES, Naming
 from harness.model.loads import Capacity, Rate, Saturate
+from harness.report import by_request
 from harness.report.cells import Cell, estimated, factor, interval, megabytes, milliseconds
 from harness.text.numbers import NOTHING, count, half_width, percent, plural
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from harness.model.results import RunInfo
     from harness.model.summaries import CaseSummary, ComparisonSummary
 
-TEXT_COLUMNS = TITLES | {"Verdict"}
+TEXT_COLUMNS = TITLES | {"Verdict", by_request.TITLE}
 """These hold words and are aligned to the left; all others hold numbers."""
 Column = tuple[str, "Callable[[CaseSummary], Cell]"]
 
@@ -169,6 +170,7 @@ DETAILS: tuple[Column, ...] = (
         "Differs from start to start",
         lambda each: Cell(NOTHING if each.start_spread is None else percent(each.start_spread)),
     ),
+    ("Users ready s", lambda each: estimated(each.users_ready_s)),
     ("Context switches/request", lambda each: estimated(each.context_switches_per_request)),
     ("CPU MHz", lambda each: estimated(each.frequency_mhz)),
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.analysis.naming import Levels
 from harness.model.loads import Saturate, Sweep
 from harness.model.protocols import PROTOCOL_NAMES, PROTOCOLS
-from harness.report import columns
+from harness.report import by_request, columns
 from harness.text.numbers import NOTHING, join, plural
 
 if TYPE_CHECKING:
@@ -49,6 +49,13 @@ class Section:
     """A row for each case, in the order of the summary."""
     details: Table
     """What the table has no room for, a row for each candidate, without columns that are empty for all."""
+    requests: Table
+    """The same figures by request, a row for each request of each candidate; not of the rates of a sweep."""
+
+    @property
+    def has_several_requests(self) -> bool:
+        """Do the figures by request say more than those of the whole?"""
+        return any(len(each.by_name) > 1 for each in self.summary.summaries)
 
 
 @dataclass(frozen=True)
@@ -67,8 +74,9 @@ def make_sections(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> lis
     baseline = columns.baseline_name(run, summaries)
     sections = []
     for each in sorted(comparisons, key=lambda each: PROTOCOLS.index(each.comparison.protocol)):
-        closed = (one for one in each.summaries if not is_sweep(run) or isinstance(one.case.load, Saturate))
+        closed = [one for one in each.summaries if not is_sweep(run) or isinstance(one.case.load, Saturate)]
         measured = [one for one in closed if one.measured]
+        instead = columns.substitute(run, each)
         wanted = columns.sweep_columns(who) if is_sweep(run) else columns.ranking_columns(run, each, baseline, who)
         sections.append(
             Section(
@@ -76,6 +84,9 @@ def make_sections(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> lis
                 each,
                 _table(wanted, each.summaries),
                 _without_empty(_table((who, *columns.DETAILS), measured)),
+                _tabulate_requests(
+                    replace(each, summaries=tuple(closed)), who[0], instead.name if instead else baseline
+                ),
             )
         )
     return sections
@@ -112,6 +123,15 @@ def title(of: Case | Comparison, levels: Levels) -> str:
 
 def _table(wanted: Sequence[Column], summaries: Iterable[CaseSummary]) -> Table:
     rows = (Row(each.name, each.verdict, tuple(cell(each) for _, cell in wanted)) for each in summaries)
+    return Table(tuple(name for name, _ in wanted), tuple(rows))
+
+
+def _tabulate_requests(comparison: ComparisonSummary, who: str, reference: str) -> Table:
+    wanted = by_request.make_columns(who, comparison, reference)
+    rows = (
+        Row(case.name, case.verdict, tuple(cell(case, each) for _, cell in wanted))
+        for case, each in by_request.list_requests(comparison)
+    )
     return Table(tuple(name for name, _ in wanted), tuple(rows))
 
 

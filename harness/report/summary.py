@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 def to_contract(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> dict[str, Any]:
     """The run and its cases as plain values; histograms stay in `trials.jsonl`."""
-    cases = [_case(summary, comparison) for comparison in comparisons for summary in comparison.summaries]
+    cases = [
+        {**_case(summary, comparison), "workload": run.workloads.get(summary.case.scenario)}
+        for comparison in comparisons
+        for summary in comparison.summaries
+    ]
     controls = [_control(summary) for comparison in comparisons for summary in comparison.controls]
     return {"schema": SUMMARY_SCHEMA, "run": _run(run), "controls": controls, "cases": cases}
 

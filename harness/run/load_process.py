@@ -15,7 +15,7 @@ from harness.host import guard, inherited, logs
 from harness.model.errors import LoadError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import IO
 
@@ -38,12 +38,16 @@ class ForkServer:
         self._end()
 
     @contextmanager
-    def start(self, argv: Sequence[str], cpus: frozenset[int], log: Path) -> Iterator[LoadProcess]:
+    def start(
+        self, argv: Sequence[str], cpus: frozenset[int], log: Path, environment: Mapping[str, str]
+    ) -> Iterator[LoadProcess]:
         """Run a command, `python -m locust …`, on these CPUs as long as the block lasts; nothing of it is left.
 
-        `log` is where it writes. Raises `LoadError` if it does not start.
+        `log` is where it writes, `environment` are variables that it has beside those of the fork server. Raises
+        `LoadError` if it does not start.
         """
-        order = json.dumps({"argv": argv[2:], "cpus": sorted(cpus), "log": str(log)}).encode() + b"\n"
+        told = {"argv": argv[2:], "cpus": sorted(cpus), "log": str(log), "environment": dict(environment)}
+        order = json.dumps(told).encode() + b"\n"
         started = self._fork(order, log) or self._fork(order, log)
         if started is None:
             raise LoadError("expected a process that imports Locust, found that it has ended")

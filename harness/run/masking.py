@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.model.histogram import Histogram
+from harness.model.results import RequestResult
 from harness.text.plain import neutralise
 from harness.text.secrets import Secrets, mask_argv
 
@@ -26,7 +26,7 @@ _SCRYPT_COST = 2**12
 
 
 def find_secrets(selection: Selection) -> Secrets:
-    """The values of `--env` and `--header`, and the passwords of `--login`."""
+    """The values of `--env`, of servers' `env`, and of `--header`, and the passwords of `--login`."""
     headers = [each for app in selection.apps for each in app.headers]
     passwords = [each for app in selection.apps if app.login for each in app.login.secrets]
     return Secrets(_list_variables(selection), headers, passwords)
@@ -63,16 +63,15 @@ def clean_start(start: ServerStart, secrets: Secrets) -> ServerStart:
 
 def _clean_result(result: LoadResult, clean: Callable[[str], str]) -> LoadResult:
     examples = {kind: clean(text) for kind, text in result.errors.examples.items()}
-    by_name: dict[str, Histogram] = {}
-    for name, histogram in result.by_name.items():
-        masked = clean(name)
-        by_name[masked] = Histogram.merge([by_name[masked], histogram]) if masked in by_name else histogram
-    return replace(result, errors=replace(result.errors, examples=examples), by_name=by_name)
+    cleaned = (replace(each, method=clean(each.method), name=clean(each.name)) for each in result.by_request)
+    by_request = RequestResult.merge(cleaned)  # names that differ in a secret are one now
+    return replace(result, errors=replace(result.errors, examples=examples), by_request=by_request)
 
 
 def _list_variables(selection: Selection) -> dict[str, str]:
     every = {name: value for app in selection.apps for name, value in app.environment.items()}
-    return {name: value for name, value in every.items() if not name.startswith(_OURS)}
+    own = {f"{each.name} {name}": value for each in selection.servers for name, value in each.environment.items()}
+    return own | {name: value for name, value in every.items() if not name.startswith(_OURS)}
 
 
 def _list_values(selection: Selection) -> Mapping[str, str]:

@@ -6,7 +6,7 @@ import math
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ from harness.model.results import LoadResult
 from harness.model.targets import HOST
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from harness.model.blocks import BlockOrder
     from harness.model.protocols import Protocol
     from harness.run.load_process import ForkServer
@@ -49,23 +51,32 @@ class Order:
     processes: int
     """Load processes, beside Locust's master if there are several."""
     fork_server: ForkServer
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables for the Locust file."""
+    tags: tuple[str, ...] = ()
+    """Only tasks with one of these tags are run; all, if there are none."""
+    excluded_tags: tuple[str, ...] = ()
+    """Tasks with one of these tags are not run."""
     memory_bytes: int = Conditions.load_memory_bytes
     """The most memory that each load process may use."""
 
     def argv(self, result: Path) -> tuple[str, ...]:
         """The command that writes its results to this file."""
         block = msgspec.json.encode(self.block).decode()
-        trust = ("--authority", str(self.authority)) if self.authority else ()
+        trust = ("--harness-authority", str(self.authority)) if self.authority else ()
         # Locust divides users equally among its processes, so each gets as many as the one with most of them needs.
         users = len(self.block.hosts) * self.processes * math.ceil(self.block.users / self.processes)
         return (
             *(sys.executable, "-m", "locust", "-f", f"{_LOCUSTFILE},{self.scenario}"),
             *("--headless", "--only-summary", "--loglevel", "WARNING", "--host", self.block.hosts[0]),
             *("--users", str(users), "--spawn-rate", str(users)),
-            *("--protocol", self.protocol, "--streams", str(self.streams), *trust),
-            *("--request-timeout", f"{self.block.request_timeout_s:g}", "--arrivals-seed", str(self.block.seed)),
-            *("--max-body", str(self.block.max_body_bytes)),
-            *("--block", block, "--result", str(result), *self._several()),
+            *("--harness-protocol", self.protocol, "--harness-streams", str(self.streams), *trust),
+            *("--harness-request-timeout", f"{self.block.request_timeout_s:g}"),
+            *("--harness-arrivals-seed", str(self.block.seed)),
+            *("--harness-max-body", str(self.block.max_body_bytes)),
+            *("--harness-block", block, "--harness-result", str(result), *self._several()),
+            *(("--tags", *self.tags) if self.tags else ()),
+            *(("--exclude-tags", *self.excluded_tags) if self.excluded_tags else ()),
         )
 
     def _several(self) -> tuple[str, ...]:
@@ -107,7 +118,7 @@ def _locust(order: Order, argv: tuple[str, ...], result: Path) -> int | None:
     """
     with logs.Log(order.log) as log:
         log.open().close()
-        with order.fork_server.start(argv, order.cpus, order.log) as started:
+        with order.fork_server.start(argv, order.cpus, order.log, order.environment) as started:
             began_s = time.monotonic()
             watch = memory.Watch(started.pid, order.processes)
             while started.poll() is None and not result.exists():

@@ -104,6 +104,9 @@ def _check_together(value: object) -> Iterator[str]:
         case Record(result=result) if result is not None:
             if len(value.slice_cpu_s) not in {0, len(result.slices)}:
                 yield f"expected CPU seconds of {len(result.slices)} slices, found {len(value.slice_cpu_s)}"
+            for each in result.by_request:
+                if len(each.answers) != len(result.slices):
+                    yield f"expected answers of {len(result.slices)} slices, found {len(each.answers)}"
         case Conditions():
             if not value.users or not value.workers:
                 yield "expected a number of users and of workers, found none"

@@ -83,4 +83,4 @@ def test_every_answer_is_right_in_every_protocol(
             assert result.started == result.finished + result.abandoned
             assert (result.abandoned, result.unanswered) == (0, 0)
             assert result.connections.opened == USERS // streams + result.connections.reopened
-            assert sum(histogram.count for histogram in result.by_name.values()) == result.requests
+            assert sum(each.requests for each in result.by_request) == result.requests

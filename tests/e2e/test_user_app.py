@@ -115,7 +115,7 @@ def test_requests_are_made_from_the_openapi_document_and_what_is_left_out_is_rep
         ("uvicorn", 0),
     ]
     records = [json.loads(line) for line in (shop / "results/latest/trials.jsonl").read_text().splitlines()]
-    assert set(records[0]["result"]["by_name"]) == {
+    assert {each["name"] for each in records[0]["result"]["by_request"]} == {
         *("GET /health", "GET /items/{id}", "GET /link", "GET /orders", "GET /python", "GET /set", "GET /started")
     }
     assert [name for name, fixed in expected(shop).items() if not fixed] == ["GET /link", "GET /started", "GET /set"]
@@ -275,7 +275,7 @@ def test_a_host_header_replaces_the_address_in_requests(shop: Path) -> None:
 @pytest.mark.parametrize(
     ("status", "advice"),
     [
-        ("401", "answered 401; --header 'Authorization: …' may let it in"),
+        ("401", "answered 401; --header 'Authorization: …' or --login may let it in"),
         ("302", "answered 302, which points at /enter"),
         (
             "400",

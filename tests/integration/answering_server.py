@@ -26,6 +26,8 @@ class AnsweringServer:
         """When each connection was accepted, in ns of the monotonic clock."""
         self.most_at_once = 0
         """The largest number of requests that waited at the same time."""
+        self.began_ns: list[int] = []
+        """When each request came."""
         self._delay = delay
         self._idle_s = idle_s
         self._requests = 0
@@ -40,6 +42,7 @@ class AnsweringServer:
                 async with asyncio.timeout(self._idle_s if answered else None):
                     await reader.readuntil(b"\r\n\r\n")
                 self._requests += 1
+                self.began_ns.append(perf_counter_ns())
                 delay_s = self._delay(self._requests)
                 self._waiting += 1
                 self.most_at_once = max(self.most_at_once, self._waiting)

@@ -265,11 +265,21 @@ def test_a_server_that_says_nothing_is_given_up_after_the_timeout(
 def test_without_aioquic_a_trial_ends_in_one_line() -> None:
     scenario = Path(__file__).parents[2] / "scenarios" / "plaintext.py"
     hidden = "import sys; sys.modules['aioquic'] = None; from locust.main import main; main()"
-    argv = ["--headless", "-f", str(scenario), "-H", f"https://{HOST}:1", "--protocol", "h3", "--loglevel", "WARNING"]
+    argv = [
+        "--headless",
+        "-f",
+        str(scenario),
+        "-H",
+        f"https://{HOST}:1",
+        "--harness-protocol",
+        "h3",
+        "--loglevel",
+        "WARNING",
+    ]
     ended = subprocess.run(
         [sys.executable, "-c", hidden, *argv], capture_output=True, text=True, check=False, timeout=60
     )
     assert ended.returncode == 1
     (line,) = ended.stderr.strip().splitlines()
-    assert line.startswith("--protocol h3: expected aioquic, found ")
+    assert line.startswith("--harness-protocol h3: expected aioquic, found ")
     assert line.endswith("pip install aioquic")

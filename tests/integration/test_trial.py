@@ -511,7 +511,7 @@ def test_a_load_process_that_cannot_write_its_result_ends_at_once(
 ) -> None:
     scenario = tmp_path / "taking.py"
     take = (
-        "folder = __import__('pathlib').Path(self.environment.parsed_options.result).parent; "
+        "folder = __import__('pathlib').Path(self.environment.parsed_options.harness_result).parent; "
         "__import__('shutil').rmtree(folder, ignore_errors=True)"
     )
     scenario.write_text(TAKES.format(take=take))
@@ -606,10 +606,12 @@ class Reader(FastHttpUser):
     (result,) = results
     assert not result.verified
     assert result.errors.examples == {}
-    assert result.by_name["/plaintext"].count > 0
-    assert set(result.by_name) == {"/plaintext", "pushed"}
+    requests = {(each.method, each.name): each for each in result.by_request}
+    assert set(requests) == {("GET", "/plaintext"), ("WSR", "pushed")}
+    assert requests["GET", "/plaintext"].response.count > 0
     # What was pushed has no response time, and is counted all the same.
-    assert result.by_name["pushed"].count == 0
+    assert requests["WSR", "pushed"].response.count == 0
+    assert requests["WSR", "pushed"].requests > 0
     assert result.requests > 1.5 * result.response.count
     assert len(result.slices) == 2
     assert result.started == result.finished
@@ -644,6 +646,7 @@ class Reader(FastHttpUser):
         pytest.param(
             "wait_time", "return 1 / 0", "Reader: ZeroDivisionError: division by zero", 4, marks=pytest.mark.long
         ),
+        ("task", "import gevent; raise gevent.Timeout(1)", "Reader: gevent.timeout.Timeout: 1 second", 4),
         ("task", "raise StopUser()", None, 4),
         pytest.param("task", "self.stop()", None, 4, marks=pytest.mark.long),
         pytest.param("task", "raise RescheduleTask()", None, 0, marks=pytest.mark.long),

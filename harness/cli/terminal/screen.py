@@ -82,7 +82,9 @@ class Screen:
     def kept_out(self, names: Sequence[str], options: str = "") -> None:
         """Print which variables and files have no effect, and which options are there in their place."""
         if names:
-            self.say(f"No effect on servers and load: {', '.join(names)}{options and f'; see {options}'}")
+            self.say(
+                f"No effect on the catalogue's servers and load: {', '.join(names)}{options and f'; see {options}'}"
+            )
 
     def table(self, table: Table) -> None:
         """Print a table; in a file it is as wide as its cells."""
@@ -151,8 +153,10 @@ class Screen:
                 f"{duration(progress.left_s)} left · {describe_trial(progress.record, names)}"
             )
 
-    def ranking(self, run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> None:
+    def ranking(self, run: RunInfo, comparisons: Sequence[ComparisonSummary], *, requests: bool = False) -> None:
         """Print how far an interrupted run came, the control, a table for each comparison, and what limits them.
+
+        With `requests`, a table of the requests of each comparison follows its own.
 
         What holds for several tables is printed once: a remark below the first of them, notes below the last.
         """
@@ -165,6 +169,8 @@ class Screen:
         remarks: set[str] = set()
         for section in sections:
             self._ranking_table(section)
+            if requests:
+                self._requests_table(section)
             if is_sweep(run):
                 self.say(answer(section))
             own = [line for line in list_remarks(run, section, sections) if line not in remarks]
@@ -186,6 +192,16 @@ class Screen:
             table.add_column(name, justify="left" if name in TEXT_COLUMNS else "right", no_wrap=name not in _WRAPPED)
         for row in section.table.rows:
             cells = [self._cell(columns[number], row.cells[number]) for number in shown]
+            table.add_row(*cells, style=_COLOURS[row.verdict])
+        self.table(table)
+
+    def _requests_table(self, section: Section) -> None:
+        """Print the figures by request, with intervals where there is room."""
+        table = _plain_table(f"\n{section.title}, by request")
+        for name in section.requests.columns:
+            table.add_column(name, justify="left" if name in TEXT_COLUMNS else "right")
+        for row in section.requests.rows:
+            cells = [Text(str(cell) if self._is_wide else cell.value) for cell in row.cells]
             table.add_row(*cells, style=_COLOURS[row.verdict])
         self.table(table)
 

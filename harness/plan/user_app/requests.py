@@ -126,7 +126,7 @@ def describe_reply(reply: Reply) -> str:
     """Describe a reply that is not a right answer, and say what may help."""
     found = f"answered {reply.status}"
     if reply.status in _NO_ENTRY:
-        return f"{found}; --header 'Authorization: …' may let it in"
+        return f"{found}; --header 'Authorization: …' or --login may let it in"
     if reply.status in REDIRECTS and reply.location:
         return f"{found}, which points at {reply.location}"
     if reply.status in _EXPLAINED:

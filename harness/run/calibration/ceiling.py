@@ -159,4 +159,7 @@ def make_order(
         folder / "load.log",
         processes or generator.processes,
         generator.fork_server,
+        scenario.environment,
+        scenario.tags,
+        scenario.excluded_tags,
     )

@@ -13,9 +13,10 @@ from harness.analysis.compare import compare
 from harness.analysis.comparison import Side
 from harness.analysis.gates import METRICS, parse_gates
 from harness.model.errors import UsageError
+from harness.model.histogram import Histogram
 from harness.model.loads import Rate, Sweep
 from harness.model.plan import Case, ServerConfig
-from harness.model.results import Record, RunInfo, ServerStart
+from harness.model.results import Record, RequestResult, RunInfo, ServerStart
 from harness.model.summaries import Ratio
 from tests.builders import CASE, RUN, SECOND_NS, record, run_info
 
@@ -428,3 +429,46 @@ def test_outside_sweeps_a_rate_that_only_a_has_is_a_missing_case() -> None:
     comparison = compare(side(rounds(FIVE, case)), side(rounds(FIVE), info=OTHER), parse_gates("cpu>10%"))
     assert [each.reason for each in comparison.gates] == ["B has no such case"]
     assert comparison.own_rates == (0, 0)
+
+
+# What users sent
+
+
+def sent(*names: str) -> tuple[RequestResult, ...]:
+    return tuple(RequestResult("GET", f"GET {name}", (100.0,), 100, Histogram()) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "workloads", "reason"),
+    [
+        (sent("/items"), sent("/items", "/report"), ("1", "2"), "the requests differ: GET /report is new"),
+        (sent("/items", "/old"), sent("/items"), ("1", "2"), "the requests differ: GET /old is gone"),
+        (
+            sent("/items"),
+            sent("/items"),
+            ("1", "2"),
+            "the requests differ: payloads, weights, headers or tags are others",
+        ),
+        (sent("/items", "/rare"), sent("/items"), ("1", "1"), ""),
+        (sent("/items"), sent("/items", "/report"), (None, "2"), ""),
+        ((), sent("/items"), ("1", "2"), ""),
+    ],
+)
+def test_no_gate_is_decided_on_requests_that_are_not_the_same(
+    ours: tuple[RequestResult, ...],
+    theirs: tuple[RequestResult, ...],
+    workloads: tuple[str | None, str | None],
+    reason: str,
+) -> None:
+    one, other = (
+        replace(info, workloads={CASE.scenario: digest} if digest else {})
+        for info, digest in zip((INFO, OTHER), workloads, strict=True)
+    )
+    comparison = compare(
+        side(rounds(FIVE, by_request=ours), info=one),
+        side(rounds(SLOWER, by_request=theirs), info=other),
+        parse_gates("throughput<-5%,cpu>10%"),
+    )
+    assert [each.requests for each in comparison.cases] == [reason]
+    assert all((each.outcome, each.reason) == ("not checked", reason) for each in comparison.gates) == bool(reason)
+    assert (figures(comparison)["throughput"].finding == "not compared") == bool(reason)

@@ -207,3 +207,11 @@ def test_another_event_loop_and_other_modules_are_reported() -> None:
     assert find_changes(INFO, INFO, [("uvicorn", "granian")], (before, other))[1:] == (
         Contrast("event loop", "", "uvicorn uvloop.Loop", "granian rloop.Loop"),
     )
+
+
+def test_a_run_is_not_resumed_with_other_tags_or_headers() -> None:
+    before = replace(INFO, sources={"scenario own": "1"}, workloads={"own": "1"})
+    (found,) = find_resume_mismatches(before, replace(before, workloads={"own": "2"}))
+    assert found == Contrast("condition", "what users of own send", "as it was", "other tags or headers")
+    (edited,) = find_resume_mismatches(before, replace(before, sources={"scenario own": "2"}, workloads={"own": "2"}))
+    assert edited.name == "the source of scenario own", "said once"

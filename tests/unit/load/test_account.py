@@ -11,7 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.load.account import UNANSWERED, Account, Counters, Ledger, Recorded, Stretch, merge, tally_service
+from harness.load.account import (
+    MOST_NAMES,
+    OTHERS,
+    UNANSWERED,
+    Account,
+    Counters,
+    Ledger,
+    Recorded,
+    Stretch,
+    merge,
+    tally_service,
+)
 from harness.load.exchange import Failure
 from harness.load.series import Batch
 from harness.model.histogram import Histogram
@@ -120,8 +131,14 @@ def test_the_result_is_what_a_naive_count_gives(slices: list[tuple[int, int, lis
     assert result.response == us([r.response_ns for r in timed])
     assert result.service == us([*(r.service_ns for r in begun), *(r.response_ns for r in unanswered)])
     assert result.send_lag == us([r.lag_ns for r in begun])
-    for name, histogram in result.by_name.items():
-        assert histogram == us([r.response_ns for r in timed if r.name == name])
+    for each in result.by_request:
+        own = (each.method, each.name)
+        assert each.response == us([r.response_ns for r in timed if (r.method, r.name) == own])
+        assert each.requests == sum((r.method, r.name) == own for r in begun)
+        assert each.errors == sum((r.method, r.name) == own for r in failed)
+        assert each.unanswered == sum((r.method, r.name) == own and r.failure == UNANSWERED for r in failed)
+    for number, found in enumerate(result.slices):
+        assert sum(each.answers[number] for each in result.by_request) == pytest.approx(found.answers)
     assert result.errors.total == len(failed)
     assert result.errors.by_kind == Counter(r.failure for r in failed)
     examples = {r.failure: f"{r.name}: at {r.intended_ns}" for r in reversed(failed)}
@@ -265,7 +282,17 @@ def test_requests_without_a_time_are_counted_and_have_no_part_in_the_percentiles
     result = ledger.result(verified=False)
     assert (result.started, result.finished, result.requests, result.answers) == (5, 5, 3, 3.0)
     assert result.response.count == 1
-    assert {name: histogram.count for name, histogram in result.by_name.items()} == {"a": 1, "pushed": 0}
+    assert {each.name: each.response.count for each in result.by_request} == {"a": 1, "pushed": 0}
+    assert {each.name: each.answers for each in result.by_request} == {"a": (1.0,), "pushed": (2.0,)}
+
+
+def test_a_locust_file_with_ids_in_its_names_does_not_fill_the_memory() -> None:
+    requests = [Seen("GET", f"/items/{number}", 5, 0, 1) for number in range(MOST_NAMES + 7)]
+    result = measure([(stretch_of(0, 10), [*requests, Seen("POST", "x" * 10_000, 5, 0, 1, "status")])])
+    *named, others = result.by_request
+    assert len(named) == MOST_NAMES
+    assert ((others.method, others.name), others.requests, others.errors) == (OTHERS, 7, 1)
+    assert sum(each.requests for each in result.by_request) == result.requests
 
 
 def test_an_exception_is_counted_with_the_last_line_of_its_traceback() -> None:

@@ -102,6 +102,13 @@ def test_on_trio_scenarios_are_excluded_that_are_known_to_need_asyncio() -> None
     assert reasons == {("known", "large", "a runs on trio, and known needs asyncio for large")}
 
 
+def test_a_command_without_workers_is_excluded_where_several_are_asked_for() -> None:
+    own = replace(SELECTION.servers[1], name="ours", template=("serve", "{port}"), max_workers=None)
+    plan = make_plan(replace(under(workers=(1, 2)), servers=(SELECTION.servers[0], own)))
+    reasons = {each.reason for each in plan.exclusions if each.case.server == "ours"}
+    assert reasons == {"the command of ours has no {workers}, asked for 2"}
+
+
 def test_more_workers_than_a_server_can_have_are_excluded() -> None:
     plan = make_plan(under(workers=(2,)))
     assert "b has at most 1 worker, asked for 2" in {each.reason for each in plan.exclusions}
@@ -158,6 +165,15 @@ def test_custom_users_measure_one_candidate_at_a_time() -> None:
     scenarios = tuple(replace(each, ours=False) for each in SELECTION.scenarios)
     plan = make_plan(replace(SELECTION, scenarios=scenarios))
     assert all(len(block.configs) == 1 for blocks in plan.rounds for block in blocks)
+
+
+def test_each_number_of_custom_users_is_measured_by_itself_since_they_do_not_wait_for_their_turn() -> None:
+    scenarios = tuple(replace(each, ours=False) for each in SELECTION.scenarios)
+    plan = make_plan(replace(under(users=(8, 32)), scenarios=scenarios))
+    levels = [{case.users for case in cases} for each in plan.rounds for block in each for cases in block.measurements]
+    assert {8} in levels
+    assert {32} in levels
+    assert all(len(each) == 1 for each in levels)
 
 
 def test_the_candidates_of_a_search_take_turns_as_those_of_any_load_do() -> None:

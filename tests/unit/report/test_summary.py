@@ -51,7 +51,7 @@ def test_the_summary_has_these_keys_and_no_others() -> None:
         "baseline", "baseline_app", "twin",
         "load", "users", "streams", "workers", "rounds", "precision", "max_rounds", "warmup_s", "duration_s", "seed",
         "load_processes", "user_levels", "slice_s", "together", "request_timeout_s",
-        "max_body_bytes", "load_memory_bytes",
+        "max_body_bytes", "load_memory_bytes", "compression",
     }  # fmt: skip
     assert contract["run"]["environment"].keys() == {
         "host", "machine", "packages", "server_cpus", "load_cpus", "git_commit", "server_versions", "app_versions",
@@ -68,6 +68,7 @@ def test_the_summary_has_these_keys_and_no_others() -> None:
             "stop_s", "connections", "offered_rps", "achieved_ratio", "own_share", "overloaded",
             "context_switches_per_request", "frequency_mhz", "disturbed", "disturbed_rounds", "unanswered",
             "reopened", "resent", "idle_cpu_ratio", "warming", "slice_s", "start_spread", "ratio_to",
+            "by_name", "users_ready_s", "workload",
         }  # fmt: skip
         assert case["case"].keys() == case_keys
         assert case["errors"].keys() == {"total", "by_kind", "examples"}
@@ -103,10 +104,11 @@ def test_every_case_of_the_summary_has_the_same_keys_and_none_holds_a_histogram(
 def test_every_field_of_run_and_summary_but_the_histogram_is_in_the_contract() -> None:
     contract = to_contract(under(RUN, workers=(1, 2)), COMPARISONS)
     conditions = {field.name for field in fields(RUN.conditions)} - {"control"}
-    run = {field.name for field in fields(RUN)} - {"schema", "conditions", "given"}
+    run = {field.name for field in fields(RUN)} - {"schema", "conditions", "given", "workloads"}
     assert contract["run"].keys() == run | conditions | {"baseline_app", "twin", "user_levels"}
     assert contract["cases"][0].keys() == ({field.name for field in fields(WS_ECHO.summaries[0])} - {"response"}) | {
-        "ratio_to"
+        "ratio_to",
+        "workload",
     }
     assert json.loads(msgspec.json.encode(contract))["run"]["workers"] == [1, 2]
 
@@ -133,3 +135,11 @@ def test_a_case_names_what_its_ratios_are_ratios_to() -> None:
     cases = {each["name"]: each["ratio_to"] for each in to_contract(*without_baseline())["cases"]}
     granian = {"server": "granian", "app": "asgi"}
     assert cases == {"granian": granian, "hypercorn": granian, "uvicorn": None}
+
+
+def test_a_case_names_what_its_users_send_by_a_digest() -> None:
+    digests = {each["case"]["scenario"]: each["workload"] for each in to_contract(RUN, COMPARISONS)["cases"]}
+    assert set(digests.values()) == {None}, "a run of an earlier version"
+    given = {name: f"digest of {name}" for name in digests}
+    cases = to_contract(replace(RUN, workloads=given), COMPARISONS)["cases"]
+    assert {each["case"]["scenario"]: each["workload"] for each in cases} == given

@@ -22,6 +22,7 @@ from harness.model.results import (
     Errors,
     LoadResult,
     Record,
+    RequestResult,
     RunInfo,
     Sample,
     ServerStart,
@@ -42,9 +43,9 @@ RESULT = LoadResult(
     response=Histogram.of([1, 20, 300_000]),
     service=Histogram.of([1, 20, 300_000]),
     send_lag=Histogram.of([0, 0, 0]),
-    by_name={"GET /": Histogram.of([1, 20, 300_000])},
     connections=Connections(2, 1, 0, "http/1.1"),
     cpu_ratio=0.5,
+    by_request=(RequestResult("GET", "GET /", (3.5,), 3, Histogram.of([1, 20, 300_000]), 1),),
 )
 RECORD = Record(
     CASE, 1, 7, "invalid", ("1 request …",), "2026-01-01T00:00:00+00:00", RESULT, (Sample(1, 0.5, 2),), 0.01

@@ -12,7 +12,7 @@ from harness.model.histogram import Histogram
 from harness.model.loads import write_load
 from harness.model.login import parse_login
 from harness.model.plan import Candidate, Conditions, Selection
-from harness.model.results import Errors
+from harness.model.results import Errors, RequestResult
 from harness.run.masking import clean_record, digest_values, find_secrets, is_private
 from tests.builders import load_result, record
 
@@ -33,7 +33,7 @@ def test_a_record_keeps_its_names_and_loses_its_secrets() -> None:
     one = Histogram.of([1])
     result = load_result(
         errors=Errors(1, {"status": 1}, {"status": f"expected 200, found 401: {SECRET}x is no token"}),
-        by_name={"GET /?token=a": one, "GET /?token=b": one, "GET /": one},
+        by_request=[RequestResult("GET", name, (1.0,), 1, one) for name in ("/?token=a", "/?token=b", "/")],
     )
     told = replace(
         record(), reasons=(f"it said: {SECRET}",), log_tail=f"\x1b[2J{SECRET}\nsecond\u202e line\n", result=result
@@ -44,7 +44,7 @@ def test_a_record_keeps_its_names_and_loses_its_secrets() -> None:
     assert kept.log_tail == "\\u001b[2J***\nsecond\\u202e line\n"
     assert kept.result is not None
     assert kept.result.errors.examples == {"status": "expected 200, found 401: *** is no token"}
-    assert {name: each.count for name, each in kept.result.by_name.items()} == {"GET /?token=***": 2, "GET /": 1}
+    assert {each.name: each.response.count for each in kept.result.by_request} == {"/?token=***": 2, "/": 1}
     assert clean_record(kept, find_secrets(asked)) == kept
 
 

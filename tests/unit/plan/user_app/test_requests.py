@@ -270,7 +270,7 @@ def test_a_request_with_another_status_or_type_at_any_later_time_is_left_out(sec
     ("reply", "words"),
     [
         (Reply(404, "", b""), "answered 404"),
-        (Reply(403, "", b""), "answered 403; --header 'Authorization: …' may let it in"),
+        (Reply(403, "", b""), "answered 403; --header 'Authorization: …' or --login may let it in"),
         (Reply(307, "", b"", "/items/"), "answered 307, which points at /items/"),
         (Reply(400, "", b"Invalid host header"), "answered 400, 'Invalid host header'"),
         (

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.catalog import listing
+from harness.run.workload import digest_workload, list_files
+
+FILE = """\"\"\"Requests to shop:app.\"\"\"
+
+from locust import task
+
+import payloads
+from harness.load import HttpScenario, Request
+
+
+class Recipes(HttpScenario):
+    \"\"\"Sends them.\"\"\"
+
+    one = Request("POST", "/a", name="POST /a", expected_body=b"1", body=payloads.BODY)
+
+    @task(3)
+    def send(self):
+        self.send(self.one)
+"""
+
+
+def digest(folder: Path, old: str = "", new: str = "", payload: str = "BODY = b'1'") -> str:
+    (folder / "shop.py").write_text(FILE.replace(old, new) if old else FILE)
+    (folder / "payloads.py").write_text(payload)
+    return digest_workload(listing.read_scenario(folder / "shop.py"), [])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ('"/a", name', '"/b", name', False),
+        ('name="POST /a"', 'name="POST /b"', False),
+        ("@task(3)", "@task(1)", False),
+        ('"POST", ', '"PUT", ', False),
+        ("payloads.BODY", "b'2'", False),
+        ('expected_body=b"1"', 'expected_body=b"2", status=201', True),
+        ("Requests to shop", "All requests to shop", True),
+        ("Sends them", "Sends each of them", True),
+        ("class Recipes", "# a comment\nclass Recipes", True),
+    ],
+)
+def test_a_digest_is_of_what_is_sent_and_not_of_which_answers_are_right(
+    tmp_path: Path, old: str, new: str, same: bool
+) -> None:
+    assert old in FILE
+    assert (digest(tmp_path) == digest(tmp_path, old, new)) == same
+
+
+def test_what_a_file_imports_beside_it_is_part_of_it(tmp_path: Path) -> None:
+    before = digest(tmp_path, payload="import more\nBODY = more.TEXT")
+    (tmp_path / "more").mkdir()
+    more = tmp_path / "more" / "__init__.py"
+    more.write_text("import shop\nTEXT = b'1'")
+    assert digest(tmp_path, payload="import more\nBODY = more.TEXT") != before
+    assert list_files(tmp_path / "shop.py") == [tmp_path / "shop.py", tmp_path / "payloads.py", more]
+    assert digest(tmp_path, payload="BODY = b'2'") != digest(tmp_path)
+
+
+def test_headers_tags_and_variables_are_part_of_it_by_name(tmp_path: Path) -> None:
+    digest(tmp_path)
+    scenario = listing.read_scenario(tmp_path / "shop.py")
+    (app,) = listing.choose("apps", listing.apps(), ["asgi"])
+    own = {
+        digest_workload(scenario, [app]),
+        digest_workload(scenario, [replace(app, headers=(("authorization", "x"),))]),
+        digest_workload(replace(scenario, tags=("a",)), [app]),
+        digest_workload(replace(scenario, excluded_tags=("a",)), [app]),
+        digest_workload(replace(scenario, environment={"SHOP": "1"}), [app]),
+    }
+    assert len(own) == 5
+    again = digest_workload(scenario, [replace(app, headers=(("authorization", "y"),))])
+    assert again in own, "values of headers are secrets"
