@@ -80,7 +80,7 @@ class Sampler:
         self._roots: frozenset[int] = frozenset()
         self._first: frozenset[int] = frozenset()
         self._last: frozenset[int] = frozenset()
-        self._memory = _Costly(lambda: memory_bytes(self._alive) or None)
+        self._memory = _Costly(self._read_memory)
         self._machine = _Costly(lambda: machine_time(self._cpus))
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
@@ -144,6 +144,11 @@ class Sampler:
                 machine=self._machine.read(always=edge),
             )
         )
+
+    def _read_memory(self) -> int | None:
+        """Memory of the tree; None if its processes are unknown, or are another user's and may not be looked at."""
+        found = memory_bytes(self._alive)
+        return found if found or (self._roots and not _running(self._alive)) else None
 
     def _count_switches(self) -> int:
         switches = context_switches(self._alive)

@@ -327,8 +327,7 @@ def test_environment_variables_do_not_change_the_options_of_a_server(
 
 DRIVER = textwrap.dedent("""
     import os, signal, sys
-    from dataclasses import replace
-from pathlib import Path
+    from pathlib import Path
     from harness.host import process
     from harness.host.guard import guard
     from harness.model import Launch
