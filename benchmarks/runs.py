@@ -70,7 +70,11 @@ def run(*options: str, checkout: Path = ROOT) -> Run:
         wall_s = time.monotonic() - began_s
         if ended.returncode not in {0, NOTHING_RANKED}:
             raise SystemExit(f"harness run {' '.join(options)}: expected exit status 0, found {ended.returncode}")
-        return Run(json.loads(Path(out, "latest", "summary.json").read_text()), wall_s)
+        summary = json.loads(Path(out, "latest", "summary.json").read_text())
+        for case in summary["cases"]:
+            if case["verdict"] not in {"valid", "unsupported"}:
+                print(f"{case['name']} is {case['verdict']}: {'; '.join(case['reasons'])}", flush=True)
+        return Run(summary, wall_s)
 
 
 @contextmanager

@@ -66,13 +66,13 @@ def servers() -> tuple[Server, ...]:
 @cache
 def apps() -> tuple[App, ...]:
     """All files of `apps/`."""
-    return tuple(read_app(path) for path in _python_files(folder("apps")))
+    return tuple(read_app(path) for path in python_files(folder("apps")))
 
 
 @cache
 def scenarios() -> tuple[Scenario, ...]:
     """All files of `scenarios/`."""
-    return tuple(read_scenario(path) for path in _python_files(folder("scenarios")))
+    return tuple(read_scenario(path) for path in python_files(folder("scenarios")))
 
 
 def charts() -> tuple[ModuleType, ...]:
@@ -258,5 +258,6 @@ def _module_names(package: ModuleType) -> list[str]:
     return [f"{package.__name__}.{name}" for name in names if not name.startswith("_")]
 
 
-def _python_files(directory: Path) -> list[Path]:
+def python_files(directory: Path) -> list[Path]:
+    """The Python files of a folder, without those whose names begin with an underscore."""
     return sorted(path for path in directory.glob("*.py") if not path.name.startswith("_"))

@@ -24,15 +24,17 @@ def find_user_app(
     python: str = sys.executable,
     factory: bool = False,
     import_path: str | None = None,
+    option: str = "app",
 ) -> App:
     """A user app, named `module:attribute`; with `factory`, the attribute is called to make the app.
 
     It is imported from `directory`, from the folders of `import_path` (the PYTHONPATH of `--env`; None for that of this
     process), or from what is installed beside `python`. Its servers run in the current working
-    directory, so that relative paths and `.env` files are found as usual, wherever the packages are.
+    directory, so that relative paths and `.env` files are found as usual, wherever the packages are. `option` is the
+    one that names it.
     Raises `UsageError` if the module is not found.
     """
-    module, attribute = _split_target(target)
+    module, attribute = _split_target(target, option)
     if not directory.is_dir():
         raise UsageError(f"--app-dir: expected a folder, found no {directory}")
     if not ready_path.startswith("/"):
@@ -43,7 +45,7 @@ def find_user_app(
         found = f"found no {place.name}.py there and no {first} installed beside {python}"
         source = directory / "src"
         hint = f"; --app-dir {source} has a {first}" if _holds(source, first) or (source / first).is_dir() else ""
-        raise UsageError(f"--app: expected {module} in --app-dir {directory}, {found}{hint}")
+        raise UsageError(f"--{option}: expected {module} in --app-dir {directory}, {found}{hint}")
     current = Path.cwd()
     # Servers import from their working directory first, where another module may have the same name.
     hidden = here and current != directory.resolve() and _holds(current, first)
@@ -54,16 +56,17 @@ def find_user_app(
     return replace(app, target=f"{_FACTORY.stem}:app", imports_from=(_FACTORY.parent,), environment=environment)
 
 
-def _split_target(target: str) -> tuple[str, str]:
+def _split_target(target: str, option: str) -> tuple[str, str]:
     """Module and attribute of `module:attribute`; raises `UsageError` for any other form."""
     module, _, attribute = target.partition(":")
     path = PurePath(module.removesuffix(".py"))
     if path.name and ("/" in module or module.endswith(".py")):
         raise UsageError(
-            f"--app: expected module:attribute, found a file; write {_suggest_options(path, attribute or 'app')}"
+            f"--{option}: expected module:attribute, found a file; "
+            f"write {_suggest_options(path, attribute or 'app').replace('--app ', f'--{option} ')}"
         )
     if not (module and attribute):
-        raise UsageError(f"--app: expected module:attribute such as shop.main:app, found {target!r}")
+        raise UsageError(f"--{option}: expected module:attribute such as shop.main:app, found {target!r}")
     return module, attribute
 
 

@@ -208,7 +208,7 @@ class Launcher:
             app = _probe(folder, environment)
             tls = self.tls if protocol in TLS_PROTOCOLS else None
             target = server.target(app) or app.target
-            launch = Launch(HOST, process.free_port(HOST), target, tls=tls, python=server.python or self.python)
+            launch = process.make_launch(server, target, tls=tls, python=self.python)
             log = folder / "server.log"
             with process.start(server, app, launch, cpus=self.cpus, log=log, token=self.token) as running:
                 started = StartedServer(running, server, protocol, launch.port, tls, folder, self)

@@ -36,8 +36,9 @@ app = typer.Typer(
 
 
 def find_secrets(settings: Settings) -> Secrets:
-    """What of the settings is not to be printed: values of `--env` and `--header`, passwords of `--login`."""
+    """What of the settings is not to be printed: values of `--env`, of servers' `env` and of `--header`, passwords."""
     variables = {name: value for name, _, value in (each.partition("=") for each in settings.env)}
+    variables |= {f"{own.name} {name}": value for own in settings.server for name, value in own.environment.items()}
     headers = [(name.lower(), value) for name, _, value in (each.partition(":") for each in settings.header)]
     try:
         passwords = parse_login(settings.login).secrets if settings.login else ()

@@ -20,6 +20,8 @@ from harness.cli.terminal import Screen, show_check_progress, show_check_run, sh
 from harness.host import certificates, cpus, files, guard, inherited
 from harness.model.errors import UsageError
 from harness.model.protocols import PROTOCOLS
+from harness.plan.options import ABOUT_SERVERS, list_options, read_settings
+from harness.plan.selection import choose_started_servers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,12 +36,18 @@ FAULTY_CHECK = 4
 NOT_STARTED = 5
 """Exit status if an installed server did not start; all others were tried."""
 
+_OPTIONS = {option.key: option for option in list_options()}
+"""The options of `harness run`, for their help texts."""
+
 
 @app.command("check")
 def check_(
     servers: Annotated[
         str, typer.Option(help="Comma-separated names from `harness list`, or all.", metavar="A,B")
     ] = "uvicorn,hypercorn,daphne,granian",
+    server: Annotated[
+        list[str] | None, typer.Option(help=_OPTIONS["server"].help, metavar=_OPTIONS["server"].metavar)
+    ] = None,
     protocols: Annotated[
         str, typer.Option(help=f"Comma-separated, of {', '.join(PROTOCOLS)}; or all.", metavar="A,B")
     ] = "all",
@@ -59,7 +67,8 @@ def check_(
     """
     if format_ not in ("text", "json"):
         raise UsageError(f"--format: expected text or json, found {format_}")
-    named: Sequence[Server] = listing.choose("servers", listing.servers(), servers.split(","))
+    settings = read_settings({"servers": servers, "server": server}, Path.cwd(), only=ABOUT_SERVERS)
+    named: Sequence[Server] = choose_started_servers(settings, settings.servers)
     chosen = [listing.keep_possible(each) for each in named]
     spoken: Sequence[Protocol] = listing.choose("protocols", PROTOCOLS, protocols.split(","))
     asked: Sequence[Check] = listing.choose("checks", checks(), checks_.split(","))

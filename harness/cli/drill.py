@@ -15,23 +15,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.catalog import listing, packages
-from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app
+from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, find_secrets
 from harness.cli.terminal import Screen, show_drill_progress, show_drill_run, show_faulty_drills
 from harness.drill import report
 from harness.drill.runner import MOST_RPS, Runner, drills
 from harness.drill.site import Site
 from harness.host import cpus, facts, files, guard, inherited
 from harness.model.errors import StorageError, UsageError
-from harness.plan.options import list_options, read_settings
-from harness.plan.selection import find_app
+from harness.plan.options import ABOUT_SERVERS, list_options, read_settings
+from harness.plan.selection import choose_started_servers, find_app
 from harness.text.plain import neutralise
-from harness.text.secrets import Secrets, mask_argv
+from harness.text.secrets import mask_argv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from harness.drill.report import DrillRun
     from harness.model.targets import App, Server
+    from harness.text.secrets import Secrets
 
 FAULTY_DRILL = 4
 """Exit status if a drill has a bug; all others were tried."""
@@ -56,6 +57,9 @@ def drill_(
     servers: Annotated[
         str, typer.Option(help="Comma-separated names from `harness list`, or all.", metavar="A,B")
     ] = "uvicorn,granian,gunicorn,hypercorn,daphne",
+    server: Annotated[
+        list[str] | None, typer.Option(help=_OPTIONS["server"].help, metavar=_OPTIONS["server"].metavar)
+    ] = None,
     drills_: Annotated[
         str, typer.Option("--drills", help="Comma-separated names of drills, or all.", metavar="A,B")
     ] = "all",
@@ -105,7 +109,6 @@ def drill_(
     """
     if format_ not in ("text", "json"):
         raise UsageError(f"--format: expected text or json, found {format_}")
-    chosen: Sequence[Server] = listing.choose("servers", listing.servers(), _names(servers))
     asked = listing.choose("drills", drills(), _names(drills_))
     paths = {
         "path": path,
@@ -117,21 +120,34 @@ def drill_(
     }
     for name, value in paths.items():
         if value is not None and not value.startswith("/"):
-            raise UsageError(f"--{name.replace('_', '-')}: expected a path that begins with /, found {value}")
+            raise UsageError(
+                f"--{name.replace('_', '-')}: expected a path that begins with /, found {value or 'nothing'}"
+            )
     user_app = ":" in app_
     if not user_app:
         listing.find("app", listing.apps(), app_)
-    given = {"python": python, "env": env, "header": header, "ready_path": ready_path, "ready_within": ready_within}
+    given = {
+        "servers": servers,
+        "server": server,
+        "python": python,
+        "env": env,
+        "header": header,
+        "ready_path": ready_path,
+        "ready_within": ready_within,
+    }
     settings = read_settings(
-        {**given, "app" if user_app else "apps": app_, "app_dir": str(app_dir), "factory": factory}, directory=None
+        {**given, "app" if user_app else "apps": app_, "app_dir": str(app_dir), "factory": factory},
+        Path.cwd(),
+        only=ABOUT_SERVERS,
     )
+    chosen: Sequence[Server] = choose_started_servers(settings, settings.servers)
     target, interpreter = find_app(settings)
     absent = listing.not_installed(chosen, interpreter)
     for why in listing.not_installed([target], interpreter).values():
         raise UsageError(f"--app: {why}")
     screen = Screen(stderr=format_ == "json")
     started = datetime.now(UTC)
-    private = bool(settings.env or settings.header)
+    private = bool(settings.env or settings.header or any(each.environment for each in chosen))
     with files.writing(out):
         folder = files.make_new_folder(out / f"{started:%Y-%m-%dT%H-%M-%S}-drill", private=private)
         files.make_folder(folder / "logs")
@@ -162,7 +178,7 @@ def drill_(
             for server in chosen
         ]
         runner = Runner(sites, asked, repeats, absent, lambda _: None, finds_rate=user_app and rate is None)
-        describe = partial(_drill_run, started, runner, target, kept_out)
+        describe = partial(_drill_run, started, runner, target, find_secrets(settings), kept_out)
         whole, fault = _run(screen, runner, lambda: report.save(describe(whole=False), folder))
     found = describe(whole=whole)
     with files.writing(out):
@@ -202,9 +218,10 @@ def _run(screen: Screen, runner: Runner, save: Callable[[], None]) -> tuple[bool
     return True, None
 
 
-def _drill_run(started: datetime, runner: Runner, target: App, kept_out: tuple[str, ...], *, whole: bool) -> DrillRun:
+def _drill_run(
+    started: datetime, runner: Runner, target: App, secrets: Secrets, kept_out: tuple[str, ...], *, whole: bool
+) -> DrillRun:
     site = runner.sites[0]
-    secrets = Secrets(target.environment, target.headers)
     versions = {each.server.name: listing.version_of(each.server, each.python) for each in runner.sites}
     setting = report.Setting(
         python=f"{platform.python_implementation()} {platform.python_version()}",

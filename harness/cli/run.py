@@ -19,8 +19,9 @@ from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, find_secrets, wi
 from harness.cli.terminal import Screen, find_loss
 from harness.host import limits
 from harness.model.errors import StorageError, UsageError
+from harness.plan.options import ABOUT_SERVERS, read_settings
 from harness.plan.schedule import make_plan
-from harness.plan.selection import place_processes, select
+from harness.plan.selection import list_servers, place_processes, select
 from harness.run import stages
 from harness.run.directory import RunDirectory
 from harness.run.info import describe
@@ -52,6 +53,7 @@ def measure(settings: Settings) -> None:
     selection = select(asked, lambda text: screen.say(secrets.mask(text)))
     plan = make_plan(selection)
     screen.plan(plan, selection)
+    _tell_of_running(selection, screen)
     info = dataclasses.replace(describe(selection, placement), planned=plan.cases)
     wanted = plan.most_connections + limits.OTHER_FILES
     if (allowed := limits.raise_open_files(wanted)) < wanted:
@@ -75,6 +77,19 @@ def measure(settings: Settings) -> None:
         comparisons = _measure(selection, plan, info, directory, placement, screen, requests=settings.by_request)
     if not is_measured(comparisons) or (len(plan.rounds) >= RANKED_FROM_ROUNDS and not is_ranked(comparisons)):
         raise typer.Exit(NOTHING_MEASURED)
+
+
+def _tell_of_running(selection: Selection, screen: Screen) -> None:
+    """Say what is sent to servers that run already, and what cannot be known of them."""
+    for server in selection.servers:
+        at = server.runs_at
+        if at is None:
+            continue
+        users = max(selection.conditions.users)
+        sent = f"up to {users} requests at a time are sent to {at.host}:{at.port}, which is neither started nor stopped"
+        watched = at.pid is not None or at.cgroup is not None
+        unknown = "" if watched else "; CPU and memory are unknown without --pid or --cgroup"
+        screen.say(f"{server.name}: {sent}{unknown}")
 
 
 def _measure(
@@ -128,7 +143,8 @@ def plan_(settings: Settings) -> None:
 @app.command("list")
 def list_() -> None:
     """List the available servers, apps and scenarios, and what each can do."""
-    servers, apps = listing.servers(), listing.apps()
+    servers = list_servers(read_settings({}, Path.cwd(), only=ABOUT_SERVERS))
+    apps = listing.apps()
     Screen().catalogue(servers, apps, listing.scenarios(), listing.not_installed([*servers, *apps]))
 
 

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.catalog import listing
+from harness.catalog import listing, own_servers
 from harness.cli.app import app, find_secrets
 from harness.cli.terminal import Screen
 from harness.host import certificates, cpus, guard, inherited, logs, process
 from harness.model.errors import ServerError, UsageError
+from harness.model.protocols import TLS_PROTOCOLS
 from harness.model.targets import HOST, App, Launch, Server
-from harness.plan.options import list_options, read_settings
-from harness.plan.selection import add_arguments, find_app
+from harness.plan.options import ABOUT_SERVERS, list_options, read_settings
+from harness.plan.selection import add_arguments, choose_started_servers, find_app
 from harness.plan.settings import MOST_PROCESSES
 from harness.text.secrets import mask_argv
 
@@ -35,6 +36,9 @@ _OPTIONS = {option.key: option for option in list_options()}
 @app.command("serve")
 def serve(
     name: Annotated[str, typer.Argument(help="Server from `harness list`.", metavar="SERVER")] = "uvicorn",
+    server: Annotated[
+        list[str] | None, typer.Option(help=_OPTIONS["server"].help, metavar=_OPTIONS["server"].metavar)
+    ] = None,
     app_: Annotated[str, typer.Option("--app", help="App of the catalogue, or MODULE:CALLABLE.")] = "asgi",
     app_dir: Annotated[Path, typer.Option(help="Folder that a user app is imported from.")] = Path(),
     factory: Annotated[bool, typer.Option("--factory", help=_OPTIONS["factory"].help)] = False,
@@ -49,13 +53,16 @@ def serve(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)] = 8000,
     workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=MOST_PROCESSES)] = 1,
     tls: Annotated[bool, typer.Option("--tls", help="Serve over TLS, and HTTP/2 where the server has it.")] = False,
+    print_: Annotated[
+        bool, typer.Option("--print", help="Print its command with placeholders, as a start for --server, and end.")
+    ] = False,
 ) -> None:
     """Start one server with one app, as in a trial, and keep it until Ctrl-C."""
-    entry = listing.find("server", listing.servers(), name)
     user_app = ":" in app_
     if not user_app:
         listing.find("app", listing.apps(), app_)
     given = {
+        "server": server,
         "server_args": server_args,
         "python": python,
         "env": env,
@@ -64,12 +71,21 @@ def serve(
         "ready_within": ready_within,
     }
     settings = read_settings(
-        {**given, "app" if user_app else "apps": app_, "app_dir": str(app_dir), "factory": factory}, directory=None
+        {**given, "app" if user_app else "apps": app_, "app_dir": str(app_dir), "factory": factory},
+        Path.cwd(),
+        only=ABOUT_SERVERS,
     )
+    (entry,) = choose_started_servers(settings, [name])
+    if print_:
+        Screen().say(own_servers.write_template(entry, workers, tls=tls))
+        return
     (entry,) = add_arguments((entry,), settings.server_args)
     chosen, interpreter = find_app(settings)
     for why in listing.not_installed([entry, chosen], interpreter).values():
         raise UsageError(f"{name}: {why}")
+    if not any((protocol in TLS_PROTOCOLS) is tls for protocol in entry.protocols):
+        only = "in clear text" if tls else "over TLS"
+        raise UsageError(f"--tls: expected it {'not ' if tls else ''}to be given, because {name} serves {only} only")
     if entry.max_workers is not None and workers > entry.max_workers:
         raise UsageError(f"--workers: expected at most {entry.max_workers} for {name}, found {workers}")
     _serve(entry, chosen, Launch(HOST, port, _target(entry, chosen), workers, None, interpreter), settings, tls=tls)

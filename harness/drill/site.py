@@ -82,8 +82,8 @@ class Site:
 
     @property
     def family(self) -> str:
-        """The distribution that the server comes from: `gunicorn` for gunicorn-uvicorn too."""
-        return Requirement(self.server.requires[0]).name
+        """The distribution that the server comes from: `gunicorn` for gunicorn-uvicorn too; else the server's name."""
+        return Requirement(self.server.requires[0]).name if self.server.requires else self.server.name
 
     @property
     def most_workers(self) -> int:
@@ -137,7 +137,9 @@ class Site:
         target = self.server.target(self.app)
         if target is None:
             raise NotApplicable(f"{self.server.name} serves WSGI, and {self.app.name} has no WSGI callable")
-        launch = Launch(HOST, process.free_port(HOST), target, workers, None, self.server.python or self.python)
+        if "h1" not in self.server.protocols:
+            raise NotApplicable(f"{self.server.name} does not speak h1, over which drills send their requests")
+        launch = process.make_launch(self.server, target, workers, python=self.python)
         server = replace(self.server, command=lambda launch: [*self.server.command(launch), *options])
         self.argv.append(tuple(server.command(launch)))
         log = self.folder / f"{len(self.argv):04}-{self.server.name}.log"

@@ -51,6 +51,11 @@ def read(root: Path) -> Groups:
     return Groups(version, min(quotas, default=None), sets[0] if sets else None, min(sizes, default=None))
 
 
+def list_processes(folder: Path) -> tuple[int, ...]:
+    """The processes of a group and of the groups below it, now; none if it is gone."""
+    return tuple(int(line) for file in sorted(folder.rglob("cgroup.procs")) for line in _read(file).split())
+
+
 def _read_mounts(root: Path) -> list[_Mount]:
     """Read `/proc/self/mountinfo`: … root, mount point, options … - type, source, super options (its man page)."""
     found = []

@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Self
 
 import psutil
 
-from harness.host import guard, inherited, logs
+from harness.host import cgroups, guard, inherited, logs
 from harness.host.cpus import running_on
 from harness.host.readiness import Readiness
 from harness.model.errors import ServerError
+from harness.model.targets import HOST, Launch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.model.targets import App, Launch, Server
+    from harness.model.targets import App, RunsAt, Server, Tls
 
 POLL_S = 0.01
 DEADLINE_S = 15.0
@@ -40,8 +41,8 @@ _PORT_TRIES = 20
 class Stopped:
     """How a server ended."""
 
-    stop_s: float
-    """Time from SIGTERM to the end of the last process."""
+    stop_s: float | None
+    """Time from SIGTERM to the end of the last process; None for a server that goes on."""
     killed: bool
     """Did any process have to be killed after the grace period?"""
 
@@ -50,7 +51,12 @@ class Running:
     """A server that is ready; as a context manager it is stopped at the end of the block."""
 
     def __init__(
-        self, processes: _Processes, argv: tuple[str, ...], log: Path, ready_s: float, readiness: Readiness
+        self,
+        processes: _Processes | _Elsewhere,
+        argv: tuple[str, ...],
+        log: Path,
+        ready_s: float,
+        readiness: Readiness,
     ) -> None:
         self.argv = argv
         self.log = log
@@ -65,8 +71,18 @@ class Running:
 
     @property
     def pid(self) -> int:
-        """The first process of the server's tree."""
+        """The first process of the tree of a server that was started here."""
+        assert isinstance(self._processes, _Processes)  # noqa: S101 - nobody else's processes are to be signalled
         return self._processes.leader
+
+    @property
+    def watched(self) -> RunsAt | int:
+        """What tells its servers' processes from others: its first process, or where it runs already."""
+        return self._processes.leader if isinstance(self._processes, _Processes) else self._processes.runs_at
+
+    def roots(self) -> tuple[int, ...]:
+        """The processes whose trees are the server, now; none if they are unknown."""
+        return self._processes.roots()
 
     @property
     def ended(self) -> str | None:
@@ -110,15 +126,17 @@ def start(
             All of its processes have been ended then.
 
     """
+    if server.runs_at is not None:
+        return _find_running(server, server.runs_at, app, launch, log, deadline_s)
     _check_port_is_free(server, launch)
     server_token = f"{token}/{launch.port}"
     argv = tuple(server.command(launch))
-    directory = app.directory.resolve()
-    environment = server_environment(os.environ, app, directory, server_token)
+    runs_in = server.runs_in or app.working_directory
+    environment = server_environment(os.environ, server, app, launch.python, server_token)
     limit = f" within {deadline_s:g} s (--ready-within)" if deadline_s else f" within {DEADLINE_S:g} s"
     began = time.perf_counter()
     kept = logs.Log(log)
-    processes = _Processes(_spawn(argv, app.working_directory, environment, cpus, kept), server_token, kept)
+    processes = _Processes(_spawn(argv, runs_in, environment, cpus, kept), server_token, kept)
     try:
         readiness = Readiness(app, launch, began + (deadline_s or DEADLINE_S), processes.left)
         _await_answer(f"{server.name}: expected the right answer to GET {app.ready_path}", limit, readiness, processes)
@@ -131,6 +149,28 @@ def start(
         processes.end(grace_s=0)
         raise
     return Running(processes, argv, log, ready_s, readiness)
+
+
+def _find_running(
+    server: Server, runs_at: RunsAt, app: App, launch: Launch, log: Path, deadline_s: float | None
+) -> Running:
+    """Wait until a server that runs already gives the right answer; raises `ServerError` as `start` does."""
+    processes = _Elsewhere(runs_at)
+    log.touch()
+    limit_s = deadline_s or DEADLINE_S
+    readiness = Readiness(app, launch, time.perf_counter() + limit_s, set)
+    expected = f"{server.name}: expected the right answer to GET {app.ready_path} from {launch.address}"
+    _await_answer(expected, f" within {limit_s:g} s", readiness, processes)
+    return Running(processes, (), log, 0.0, readiness)
+
+
+def make_launch(
+    server: Server, target: str, workers: int = 1, tls: Tls | None = None, python: str = "python"
+) -> Launch:
+    """What a server is started with: a port that is free now, and the interpreter of its own if it has one."""
+    at = server.runs_at
+    host, port = (HOST, free_port(HOST)) if at is None else (at.host, at.port)
+    return Launch(host, port, target, workers, tls, server.python or python)
 
 
 def free_port(host: str) -> int:
@@ -179,6 +219,9 @@ class _Processes:
         self._token = token
         self._ended: str | None = None
 
+    def roots(self) -> tuple[int, ...]:
+        return (self.leader,)
+
     def ended(self) -> str | None:
         if self._ended is None:
             state = os.waitid(os.P_PID, self.leader, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -215,6 +258,28 @@ class _Processes:
             return os.getpgid(pid) == self.leader and psutil.Process(pid).status() not in _GONE
         except (ProcessLookupError, psutil.NoSuchProcess):
             return False
+
+
+class _Elsewhere:
+    """The processes of a server that runs already: they are watched, and neither signalled nor waited for."""
+
+    def __init__(self, runs_at: RunsAt) -> None:
+        self.runs_at = runs_at
+
+    def roots(self) -> tuple[int, ...]:
+        if self.runs_at.cgroup is not None:
+            return cgroups.list_processes(self.runs_at.cgroup)
+        return () if self.runs_at.pid is None else (self.runs_at.pid,)
+
+    def ended(self) -> str | None:
+        gone = self.runs_at.pid is not None and not psutil.pid_exists(self.runs_at.pid)
+        return f"the end of process {self.runs_at.pid}" if gone else None
+
+    def end(self, _grace_s: float) -> Stopped:
+        return Stopped(None, killed=False)
+
+    def left(self) -> set[int]:
+        return set()
 
 
 _GONE = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
@@ -277,10 +342,18 @@ def _spawn(
             raise ServerError(f"expected {argv[0]} to start in {directory}, found {error}; is it installed?") from error
 
 
-def server_environment(variables: Mapping[str, str], app: App, directory: Path, token: str) -> dict[str, str]:
-    """The environment of a server's processes: what of these variables is kept, and the app's."""
-    kept = {**inherited.clean(variables), "PYTHONUNBUFFERED": "1", **app.environment}
-    path = [str(directory), *map(str, app.imports_from), *filter(None, [kept.get("PYTHONPATH")])]
+def server_environment(
+    variables: Mapping[str, str], server: Server, app: App, python: str, token: str
+) -> dict[str, str]:
+    """The environment of a server's processes: what of these variables is kept, the app's, and the server's.
+
+    A command of one's own finds programs where the interpreter has its own, as in an activated virtual environment.
+    """
+    kept = {**inherited.clean(variables), "PYTHONUNBUFFERED": "1"}
+    if server.template:
+        kept["PATH"] = os.pathsep.join([str(Path(python).parent.absolute()), kept.get("PATH", os.defpath)])
+    kept |= {**app.environment, **server.environment}
+    path = [str(app.directory.resolve()), *map(str, app.imports_from), *filter(None, [kept.get("PYTHONPATH")])]
     return {
         **kept,
         "PYTHONPATH": os.pathsep.join(path),
@@ -289,7 +362,7 @@ def server_environment(variables: Mapping[str, str], app: App, directory: Path, 
     }
 
 
-def _await_answer(expected: str, limit: str, readiness: Readiness, processes: _Processes) -> None:
+def _await_answer(expected: str, limit: str, readiness: Readiness, processes: _Processes | _Elsewhere) -> None:
     while True:
         missing = readiness.missing()
         if ended := processes.ended():

@@ -8,6 +8,7 @@ import re
 import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ _MOST_AT_ONCE = 64
 """This many connections fit into the queues of those not yet accepted: hypercorn's has room for 100."""
 
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+_FROM_PROXIES = (HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT)
+"""A proxy gives these answers while the server behind it does not answer yet."""
 _LISTENING = "0A"
 _WATCHED = re.compile(r"^tfd:.* ino:([0-9a-f]+)", re.MULTILINE)
 """The inode of a file that an epoll instance watches, in `/proc/PID/fdinfo/FD` (proc_pid_fdinfo(5))."""
@@ -116,7 +119,14 @@ class Readiness:
             connection = HTTPSConnection(host, port, timeout=until - now, context=self._tls)
         with contextlib.closing(connection):
             connection.request("GET", path, headers=dict(self._app.headers))
-            return _read_body(connection.getresponse(), until)
+            answer = connection.getresponse()
+            if answer.status in _FROM_PROXIES:
+                raise _GatewayError(f"{answer.status} {answer.reason}, as from a proxy without its server")
+            return _read_body(answer, until)
+
+
+class _GatewayError(HTTPException):
+    """The answer of a proxy whose server does not answer yet."""
 
 
 def _read_body(answer: HTTPResponse, until: float) -> bytes:
@@ -159,6 +169,8 @@ def _describe(error: Exception) -> str:
             return "that nothing listens yet"
         case ConnectionResetError():
             return "a connection that was closed without an answer"
+        case _GatewayError():
+            return str(error)
         case IncompleteRead():
             return f"an answer that was cut off after {len(error.partial)} bytes"
         case TimeoutError():

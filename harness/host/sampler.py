@@ -21,7 +21,7 @@ from harness.model.errors import HarnessError
 from harness.model.results import MachineTime, Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 INTERVAL_S = 0.05
 """A sample is taken this often: between two slices of a server there are several, which give its CPU time exactly."""
@@ -60,14 +60,15 @@ class Usage:
 
 
 class Sampler:
-    """Samples the process tree of `pid` twenty times a second while its block runs, and once at either end.
+    """Samples a process tree twenty times a second while its block runs, and once at either end.
 
-    `cpus` are the server's: their frequency is sampled, and how much of them was used. A new child is found by the next
-    full sample, which is every tenth; the CPU time that it used before counts from then on.
+    `root` is its first process, or a function that finds its first processes; where there are none, only the machine is
+    sampled. `cpus` are the server's: their frequency is sampled, and how much of them was used. A new child is found by
+    the next full sample, which is every tenth; the CPU time that it used before counts from then on.
     """
 
-    def __init__(self, pid: int, cpus: Collection[int] = ()) -> None:
-        self._pid = pid
+    def __init__(self, root: int | Callable[[], Sequence[int]], cpus: Collection[int] = ()) -> None:
+        self._find_roots = root if callable(root) else lambda: (root,)
         self._frequencies = [path for cpu in sorted(cpus) if os.path.exists(path := _FREQUENCY.format(cpu))]  # noqa: PTH110 - read by os
         self._samples: list[Sample] = []
         self._alive: Mapping[int, Usage] = {}
@@ -76,9 +77,10 @@ class Sampler:
         self._lost_switches = 0
         self._full_due_s = 0.0
         self._cpus = frozenset(cpus)
+        self._roots: frozenset[int] = frozenset()
         self._first: frozenset[int] = frozenset()
         self._last: frozenset[int] = frozenset()
-        self._memory = _Costly(lambda: memory_bytes(self._alive))
+        self._memory = _Costly(lambda: memory_bytes(self._alive) or None)
         self._machine = _Costly(lambda: machine_time(self._cpus))
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
@@ -90,7 +92,7 @@ class Sampler:
     @property
     def ended_workers(self) -> tuple[int, ...]:
         """The processes, beside the first of the tree, that ran when the block began and not when it ended."""
-        return tuple(sorted(self._first - self._last - {self._pid}))
+        return tuple(sorted(self._first - self._last - self._roots))
 
     @property
     def new_workers(self) -> int:
@@ -99,6 +101,7 @@ class Sampler:
 
     def __enter__(self) -> Self:
         _require_children()
+        self._roots = frozenset(self._find_roots())
         self._take_sample(full=True, edge=True)
         self._first = _running(self._alive)
         self._thread.start()
@@ -121,13 +124,13 @@ class Sampler:
         at_ns, alive = time.perf_counter_ns(), refresh(self._alive)
         if full or len(alive) < len(self._alive):
             # A worker whose parent died is no longer a descendant of `pid`, but still serves.
-            pids = tree(self._pid, *self._alive)
+            pids = tree(*self._find_roots(), *self._alive)
             at_ns = time.perf_counter_ns()
             alive = {pid: usage for pid in pids if (usage := _usage(pid)) is not None}
             self._lost_s += lost_cpu_s(self._alive, alive)
         self._alive = alive
         cpu_s = self._lost_s + sum(usage.total_s for usage in alive.values())
-        switches = self._count_switches() if full else None
+        switches = self._count_switches() if full and alive else None
         if full:
             self._full_due_s = time.monotonic() + (time.thread_time() - began_s) / _FULL_SHARE
         self._samples.append(
@@ -184,9 +187,9 @@ def lost_switches(before: Mapping[Thread, int], now: Mapping[Thread, int]) -> in
     return sum(count for thread, count in before.items() if now.get(thread, -1) < count)
 
 
-def tree_memory_bytes(pid: int) -> int:
-    """Memory of the process tree of `pid`, now."""
-    return memory_bytes(tree(pid))
+def tree_memory_bytes(*roots: int) -> int | None:
+    """Memory of the process trees of the `roots`, now; None if there are none, or they may not be looked at."""
+    return memory_bytes(tree(*roots)) or None
 
 
 def machine_time(cpus: Collection[int]) -> MachineTime:

@@ -118,7 +118,7 @@ class Account:
         self.failed += 1
         self._failures.append(Failed(method, name, failure, intended_ns, ended_ns))
 
-    def raised(self, name: str, error: Exception, now_ns: int) -> None:
+    def raised(self, name: str, error: BaseException, now_ns: int) -> None:
         """Count an exception that is not the failure of a request, with the last line of its traceback."""
         last_line = " ".join(traceback.format_exception_only(error)[-1].split())
         self.fail_task(name, Failure(EXCEPTION, last_line), now_ns)

@@ -56,7 +56,7 @@ def _add_options(parser: LocustArgumentParser) -> None:
         # A locust.conf that lies around must not change a measurement. Locust does the same to a parser of its own,
         # since only the constructor of a parser could be told. An empty working directory and home while it reads its
         # options would hide such files too, but also those that a Locust file names. The parser that finds -f before
-        # this one is out of reach: `version` or `help` in a file end Locust, and the measurement tells what it said.
+        # this one is out of reach; it takes nothing from such a file that matters here, but must be able to read it.
         parser._default_config_files = []  # noqa: SLF001
 
 

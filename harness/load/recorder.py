@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 import msgspec
+from locust import User
 from locust.runners import WorkerRunner
 
 from harness.load import locust_statistics, messages
@@ -94,6 +95,7 @@ class Recorder:
         if isinstance(self._runner, WorkerRunner):
             self._index, self._processes = self._runner.worker_index, max(1, int(self._options.expect_workers))
         if self._order is not None:
+            gevent.Greenlet.add_spawn_callback(self._watch_user)
             self._started_ns = perf_counter_ns()
             stage.prepare(self._order, self._processes, self._index)
             self._ledgers = [Ledger() for _ in self._order.turns]
@@ -368,13 +370,23 @@ class Recorder:
         series.written(began_ns)
         series.ended(now_ns)
 
-    def _count_exception(self, user_instance: Any, exception: Exception, **_: Any) -> None:
+    def _count_exception(self, user_instance: Any, exception: BaseException, **_: Any) -> None:
         """Count what a user's own code raised in a task, in `on_start` or in `wait_time`."""
         user = getattr(user_instance, "user", user_instance)  # in a task it is the task set
         lane: Lane = getattr(user, "lane", stage.lanes[0])
         lane.account.raised(type(user).__name__, exception, perf_counter_ns())
         lane.right = lane.right and self._custom_users
         lane.verified.set()  # nobody else would, if it was raised in `on_start`
+
+    def _watch_user(self, greenlet: Any) -> None:
+        if greenlet.args and isinstance(greenlet.args[0], User):
+            user = greenlet.args[0]
+            greenlet.link_exception(lambda ended: self._count_death(user, ended.exception))
+
+    def _count_death(self, user: User, cause: BaseException) -> None:
+        """Count what ended a user and is no `Exception`, of which Locust says nothing, such as a `gevent.Timeout`."""
+        if not isinstance(cause, Exception):
+            self._count_exception(user, cause)
 
     def _report(self) -> None:
         """Add what was recorded since the last report to Locust's statistics; custom users have done so themselves."""

@@ -336,7 +336,8 @@ class Environment:
     app_commit: str | None = None
     """The commit of the user app, if its files are under git."""
     server_args: Mapping[str, str] = field(default_factory=dict)
-    """What `--server-args` added to the command lines, by the name of the server."""
+    """What the options say of command lines, by the name of the server: a command of one's own with its placeholders,
+    the URL of a server that runs already, what `--server-args` adds."""
     kept_out: tuple[str, ...] = ()
     """Names of variables and files that would have configured servers or Locust, and had no effect."""
 

@@ -73,7 +73,7 @@ class Launch:
 
     @property
     def address(self) -> str:
-        return f"{self.host}:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def module(self) -> list[str]:
@@ -82,8 +82,20 @@ class Launch:
 
 
 @dataclass(frozen=True)
+class RunsAt:
+    """Where a server answers that runs already, and which processes are its own; without either, they are unknown."""
+
+    host: str
+    port: int
+    pid: int | None = None
+    """The first process of its tree."""
+    cgroup: Path | None = None
+    """Folder of the control group that holds its processes."""
+
+
+@dataclass(frozen=True)
 class Server:
-    """A program that serves an app, with one fixed set of options: an entry of the catalogue.
+    """A program that serves an app, with one fixed set of options: an entry of the catalogue, or a user's command.
 
     `command` is a pure function: the same `Launch` gives the same argv.
     """
@@ -106,6 +118,14 @@ class Server:
     """Further distributions that single protocols need; without them, the server speaks the others."""
     arguments: tuple[str, ...] = ()
     """What `--server-args` adds to the end of the command line; `command` includes it."""
+    template: tuple[str, ...] = ()
+    """The words of a command of one's own, with their placeholders; empty for a server that a file describes."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables that are set for this server only."""
+    runs_in: Path | None = None
+    """Working directory, where it is not the app's."""
+    runs_at: RunsAt | None = None
+    """Of a server that is neither started nor stopped."""
 
     def with_arguments(self, arguments: Sequence[str]) -> Server:
         """The same server with further arguments at the end of its command line."""

@@ -12,19 +12,38 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from harness.catalog import own_servers
 from harness.model.errors import UsageError
 from harness.model.loads import EXPECTED, parse_load
 from harness.model.protocols import METHODS, PROTOCOLS
-from harness.plan.settings import MOST_NUMBERS, Names, Settings
+from harness.plan.settings import MOST_NUMBERS, SERVERS, Names, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+
+    from harness.model.targets import Server
 
 _LISTS = frozenset(
-    {"servers", "apps", "scenarios", "protocols", "env", "workers", "methods", "users", "tags", "exclude_tags"}
+    {
+        "servers",
+        "servers_from",
+        "apps",
+        "scenarios",
+        "protocols",
+        "env",
+        "workers",
+        "methods",
+        "users",
+        "tags",
+        "exclude_tags",
+    }
 )
 _LISTS_OF_NUMBERS = frozenset({"users", "workers"})
-_REPEATED = frozenset({"env", "header", "server_args"})
+_REPEATED = frozenset({"env", "header", "server", "url", "pid", "cgroup", "server_args"})
+ABOUT_SERVERS = ("servers", "server", "url", "servers_from")
+"""The keys that say which servers there are, for commands that take no others from the file."""
+_MEASURED = "measured"
+"""The key of the table `[servers]` that names what is measured; every other key is a server of one's own."""
 _LONGEST_TEXT = 4_096
 """The longest path of Linux, and longer than any name; a variable of `--env` may be longer."""
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0}
@@ -39,6 +58,10 @@ _ALLOWED = {
     "precision": "a share such as 5%",
     "env": "NAME=VALUE",
     "header": "'Name: value'",
+    "server": "NAME=COMMAND",
+    "url": "NAME=URL",
+    "pid": "NAME=PID",
+    "cgroup": "NAME=DIR",
     "server_args": "SERVER=ARGUMENTS",
 }
 """What these keys may be set to, where their types do not say it."""
@@ -88,22 +111,58 @@ def _describe_default(value: Any) -> str:
 
 
 def read_settings(
-    given: Mapping[str, str | bool | list[str] | None], directory: Path | None, file: Path | None = None
+    given: Mapping[str, str | bool | list[str] | None],
+    directory: Path | None,
+    file: Path | None = None,
+    *,
+    only: Collection[str] = Settings.__struct_fields__,
 ) -> Settings:
     """Read settings from `file`, or from a file in `directory`, and override them with the options that are not None.
 
-    Without a directory, no file is read.
+    Without a directory, no file is read; of a file, `only` these keys count.
 
     Raises `UsageError` that names the key that is unknown, of the wrong type or out of range, and what was expected.
     """
     source, keys = ("", {}) if directory is None else _read_file(directory, file)
-    from_file = _convert(keys, source, "_")
+    flat, tables = _read_server_tables(keys, source)
+    from_file = _convert(flat, source, "_")
+    from_file = _add_servers(from_file, tables)
+    own = {"server", "url"} & {key for key, value in given.items() if value}
+    overridden = {"server"} if own else set()
+    kept = {key: getattr(from_file, key) for key in only if key not in overridden}
     from_options = {
         key: [part for each in value for part in _split_values(key, each)] if isinstance(value, list) else value
         for key, value in given.items()
         if value not in (None, [])
     }
-    return _convert({**msgspec.structs.asdict(from_file), **from_options}, "--", "-")
+    settings = _convert({**kept, **from_options}, "--", "-")
+    return _add_servers(settings, from_file.server) if own else settings
+
+
+def _read_server_tables(keys: Mapping[str, Any], source: str) -> tuple[Mapping[str, Any], list[Server]]:
+    """The keys of a file, in which `servers` is a list of names, and the servers of its tables `[servers.NAME]`."""
+    tables = keys.get("servers")
+    if not isinstance(tables, dict):
+        return keys, []
+    own = {name: table for name, table in tables.items() if name != _MEASURED}
+    made = [own_servers.read_table(name, table, f"{source}servers.{name}") for name, table in own.items()]
+    return {**keys, "servers": tables.get(_MEASURED, [*SERVERS, *own])}, made
+
+
+def _add_servers(settings: Settings, others: Iterable[Server]) -> Settings:
+    """Measure the servers of `server` and `url` beside the named ones; the `others` are there to be named.
+
+    Where all that is said is what runs already, nothing else is measured.
+    """
+    added = (*settings.server, *settings.url)
+    names = [each.name for each in added]
+    known = (each for each in others if each.name not in names)
+    measured = settings.servers
+    if settings.url and not settings.server and settings.app is None and measured == SERVERS:
+        measured = ()
+    if measured != ("all",):
+        measured = tuple(dict.fromkeys((*measured, *names)))
+    return msgspec.structs.replace(settings, server=(*known, *added), url=(), servers=measured)
 
 
 def _split_values(key: str, value: str) -> list[str]:
@@ -147,6 +206,9 @@ def _convert(keys: Mapping[str, Any], prefix: str, separator: str) -> Settings:
             if isinstance(text, str):
                 _check_text(key, text, shown[key])
     normal = {key: _parse_text(value, key, shown[key]) for key, value in keys.items()}
+    for key, parse in (("server", own_servers.parse_command), ("url", own_servers.parse_url)):
+        if isinstance(given := normal.get(key), list | tuple):
+            normal[key] = [parse(each, shown[key]) if isinstance(each, str) else each for each in given]
     try:
         settings = msgspec.convert(normal, Settings, strict=False, dec_hook=_pass_load)
     except msgspec.ValidationError as error:

@@ -175,6 +175,8 @@ def _list_obstacles(case: Case, server: Server, app: App, selection: Selection) 
         yield f"{app.name} does not answer {case.scenario}"
     if case.protocol not in server.protocols:
         yield server.unsupported.get(case.protocol, f"{server.name} does not speak {case.protocol}")
+    if case.workers > 1 and server.template and not any("{workers}" in word for word in server.template):
+        yield f"the command of {server.name} has no {{workers}}, asked for {case.workers}"
     if server.max_workers is not None and case.workers > server.max_workers:
         yield f"{server.name} has at most {server.max_workers} worker, asked for {case.workers}"
     if server.target(app) is None:

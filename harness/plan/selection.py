@@ -9,21 +9,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.catalog import environments, listing, packages
+from harness.catalog import environments, listing, own_servers, packages
 from harness.catalog.user_app import find_user_app
 from harness.host import cpus, facts, files
 from harness.model.errors import UsageError
 from harness.model.loads import Saturate, Sweep
 from harness.model.plan import Candidate, Selection
+from harness.model.targets import App
 from harness.plan.locust_file import check_locust_file, check_variables
-from harness.plan.settings import SCENARIOS, SERVERS
+from harness.plan.settings import SCENARIOS, SERVERS, WSGI_SERVERS
 from harness.plan.user_app import options, scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from harness.model.machine import Placement
-    from harness.model.targets import App, Scenario, Server
+    from harness.model.targets import Scenario, Server
     from harness.plan.settings import Settings
 
 
@@ -59,6 +60,26 @@ def select(settings: Settings, say: Callable[[str], None], *, make: bool = True)
     )
 
 
+def list_servers(settings: Settings) -> tuple[Server, ...]:
+    """The catalogue and the servers of one's own; raises `UsageError` for a name that is there twice."""
+    # The apps of the catalogue lie elsewhere than the files that a command names.
+    here = Path.cwd() if settings.app is None else None
+    own = (replace(server, runs_in=server.runs_in or here) for server in settings.server)
+    watched = own_servers.find_processes(own, settings.pid, settings.cgroup)
+    return own_servers.list_servers(watched, settings.servers_from, _find_python(settings))
+
+
+def choose_started_servers(settings: Settings, names: Iterable[str]) -> tuple[Server, ...]:
+    """The servers of these names, for a command that starts and stops them; raises `UsageError` for one that runs."""
+    chosen = listing.choose("servers", list_servers(settings), names)
+    for each in chosen:
+        if each.runs_at is not None:
+            raise UsageError(
+                f"--servers: expected servers that are started for it, found {each.name}, which runs already"
+            )
+    return chosen
+
+
 def find_app(settings: Settings) -> tuple[App, str]:
     """Look up the first app and the interpreter that runs it; raises `UsageError` as `select` does."""
     return _find_apps(settings)[0], _find_python(settings)
@@ -85,6 +106,8 @@ def add_arguments(servers: tuple[Server, ...], given: Iterable[str]) -> tuple[Se
             raise UsageError(f"--server-args: expected arguments as in a shell, found {each} ({error})") from error
         if name not in found or not equals:
             raise UsageError(f"--server-args: expected SERVER=ARGUMENTS with any of {', '.join(found)}, found {each}")
+        if found[name].runs_at is not None:
+            raise UsageError(f"--server-args: expected a server that is started, found {name}, which runs already")
         found[name] = found[name].with_arguments(arguments)
     return tuple(found.values())
 
@@ -92,20 +115,34 @@ def add_arguments(servers: tuple[Server, ...], given: Iterable[str]) -> tuple[Se
 def _find_servers(
     settings: Settings, apps: tuple[App, ...], say: Callable[[str], None], *, make: bool
 ) -> tuple[Server, ...]:
+    every = list_servers(settings)
     python = _find_python(settings)
     if settings.servers == ("all",):
         # The default servers come first, so that the first of them is the baseline.
-        order = [*SERVERS, *(server.name for server in listing.servers())]
-        every = sorted(listing.servers(), key=lambda server: order.index(server.name))
-        return tuple(listing.keep_possible(server, python) for server in every)
+        order = [*SERVERS, *(server.name for server in every)]
+        ordered = sorted(every, key=lambda server: order.index(server.name))
+        return tuple(listing.keep_possible(server, python) for server in ordered)
     found: dict[str, Server] = {}
-    for name in settings.servers:
+    by_default = settings.wsgi is not None and settings.servers == SERVERS
+    for name in (*SERVERS, *WSGI_SERVERS) if by_default else settings.servers:
         base, at, version = name.partition("@")
-        server = listing.find("servers", listing.servers(), base)
+        server = listing.find("servers", every, base)
+        if at and server.template:
+            raise UsageError(f"--servers: expected {base}, a command, without a version, found {name}")
         if at and settings.app is not None:
             raise UsageError(f"--servers: expected {base} with --app, found {name}; choose its version by --python")
         entry = environments.at_version(server, version, apps, python) if at else listing.keep_possible(server, python)
         found[entry.name] = entry
+    if settings.wsgi is not None and not any(entry.interface == "wsgi" for entry in found.values()):
+        expected = ", ".join(each.name for each in every if each.interface == "wsgi")
+        raise UsageError(f"--servers: expected any of {expected} with --wsgi, found {', '.join(found)}")
+    for entry in found.values():
+        if entry.runs_at and not own_servers.is_local(entry.runs_at) and not settings.allow_remote:
+            sent = f"with --allow-remote, up to {max(settings.users)} requests at a time would be sent to it"
+            found_at = f"{entry.runs_at.host}, another machine; {sent}"
+            raise UsageError(
+                f"--url {entry.name}: expected an address of this machine such as 127.0.0.1, found {found_at}"
+            )
     for entry in found.values() if make else ():
         if entry.version is not None:
             say(f"{entry.name}: uses a virtual environment in {environments.folder()}")
@@ -125,9 +162,18 @@ def _find_apps(settings: Settings) -> tuple[App, ...]:
             factory=settings.factory,
             import_path=environment.get("PYTHONPATH"),
         )
+        if settings.wsgi is not None:
+            wsgi = find_user_app(
+                settings.wsgi, folder, python=python, import_path=environment.get("PYTHONPATH"), option="wsgi"
+            )
+            app = replace(app, wsgi_target=wsgi.target)
         headers = options.parse_headers(settings.header)
         login = options.read_login(settings.login)
         return (replace(app, environment={**environment, **app.environment}, headers=headers, login=login),)
+    if options.runs_elsewhere(settings):
+        headers = options.parse_headers(settings.header)
+        app = App("app", "", Path.cwd(), settings.ready_path, environment=environment, headers=headers)
+        return (replace(app, login=options.read_login(settings.login)),)
     chosen = listing.choose("apps", listing.apps(), settings.apps)
     if settings.locustfile is not None:
         # An app names only those scenarios of the catalogue that it answers, so any other may be right for it.
@@ -193,8 +239,8 @@ def _find_scenarios(
 ) -> tuple[Scenario, ...]:
     if settings.locustfile is not None:
         return (replace(_read_user_scenario(settings, settings.locustfile), headers=apps[0].headers),)
-    if settings.app is not None and settings.scenarios is None:
-        runs = [entry for entry in servers if entry.name not in not_installed and entry.interface == "asgi"]
+    if options.has_user_app(settings) and settings.scenarios is None:
+        runs = [entry for entry in servers if entry.name not in not_installed and entry.target(apps[0]) is not None]
         if not runs:
             found = "; ".join(not_installed.values()) or "only servers that serve WSGI"
             raise UsageError(f"--servers: expected one that can run here, found {found}")

@@ -11,13 +11,17 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from harness.catalog import own_servers
 from harness.model.loads import Load
 from harness.model.plan import TOGETHER, Compression, Conditions, Selection
 from harness.model.protocols import METHODS, PROTOCOLS, SAFE_METHODS, Method, Protocol
+from harness.model.targets import Server
 
 Names = tuple[str, ...]
 SERVERS: Names = ("uvicorn", "hypercorn", "daphne", "granian")
 """The servers that are measured by default."""
+WSGI_SERVERS: Names = ("gunicorn-gthread", "granian-wsgi", "uwsgi")
+"""The servers that are measured by default beside `SERVERS`, with --wsgi."""
 SCENARIOS: Names = ("plaintext", "echo", "ws_echo")
 """The scenarios that are measured by default."""
 MOST_USERS = 100_000
@@ -44,6 +48,46 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     servers: Annotated[
         Names, Meta(min_length=1, description="Comma-separated servers from `harness list`; or all.", title="A,B")
     ] = SERVERS
+    server: Annotated[
+        tuple[Server, ...],
+        Meta(
+            description="A server of your own, started by this command without a shell: "
+            "'ours=gunicorn -c gunicorn.conf.py -b {address} {target}'. It is measured beside --servers. "
+            f"Filled in: {', '.join(f'{{{each}}}' for each in own_servers.PLACEHOLDERS)}. "
+            "Can be given several times.",
+            title="NAME=COMMAND",
+        ),
+    ] = ()
+    url: Annotated[
+        tuple[Server, ...],
+        Meta(
+            description="A server that runs already, such as 'ours=http://127.0.0.1:9000': it is measured, and neither "
+            "started nor stopped. Can be given several times.",
+            title="NAME=URL",
+        ),
+    ] = ()
+    pid: Annotated[
+        Names,
+        Meta(
+            description="First process of a server of --url, for its CPU time and memory. Can be given several times.",
+            title="NAME=PID",
+        ),
+    ] = ()
+    cgroup: Annotated[
+        Names,
+        Meta(
+            description="Control group of a server of --url, such as a container's, for its CPU time and memory. "
+            "Can be given several times.",
+            title="NAME=DIR",
+        ),
+    ] = ()
+    allow_remote: Annotated[
+        bool, Meta(description="Send load to servers of --url on other machines than this one.", title="")
+    ] = False
+    servers_from: Annotated[
+        Names,
+        Meta(description="Comma-separated folders of further server files, as in harness/servers.", title="DIR,…"),
+    ] = ()
     server_args: Annotated[
         Names,
         Meta(
@@ -56,6 +100,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Names, Meta(min_length=1, description="Comma-separated apps from `harness list`; or all.", title="A,B")
     ] = ("asgi",)
     app: Annotated[str | None, Meta(description="Your own app, instead of --apps.", title="MODULE:CALLABLE")] = None
+    wsgi: Annotated[
+        str | None,
+        Meta(
+            description="The same app as a WSGI callable, beside --app: servers that serve WSGI are measured with it.",
+            title="MODULE:CALLABLE",
+        ),
+    ] = None
     app_dir: Annotated[str, Meta(description="Folder from which your app is imported.", title="DIR")] = "."
     factory: Annotated[bool, Meta(description="The callable of --app returns the app.", title="")] = False
     python: Annotated[
@@ -100,7 +151,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = Conditions.compression
     ready_path: Annotated[
-        str, Meta(description="Path that is requested from your app until it answers.", title="PATH")
+        str,
+        Meta(
+            description="Path that is requested from your app until it answers; it is measured too, unless it is /.",
+            title="PATH",
+        ),
     ] = "/"
     ready_within: Annotated[
         float,

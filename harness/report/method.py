@@ -143,7 +143,7 @@ def describe_environment(
         *([("Server arguments", _listed_texts(where.server_args))] if where.server_args else []),
         *([("Apps", _versions(where.app_versions))] if where.app_versions else []),
         *_active(summaries, starts),
-        *([("No effect on servers and load", ", ".join(where.kept_out))] if where.kept_out else []),
+        *([("No effect on the catalogue's servers and load", ", ".join(where.kept_out))] if where.kept_out else []),
         *([("Commit of the app", where.app_commit)] if where.app_commit else []),
         ("Commit of the harness", where.git_commit or "none"),
     ]

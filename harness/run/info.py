@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import shlex
 import subprocess
 import sys
 from contextlib import suppress
@@ -14,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from harness.catalog import listing, packages
+from harness.catalog import listing, own_servers, packages
 from harness.catalog.user_app import FACTORY
 from harness.host import facts, inherited
 from harness.model.results import Environment, RunInfo
@@ -57,7 +56,9 @@ def describe(selection: Selection, placement: Placement) -> RunInfo:
             interpreters=_known(interpreters, packages.interpreter),
             app_commit=_app_commit(selection.apps),
             server_args={
-                each.name: shlex.join(mask_argv(each.arguments)) for each in selection.servers if each.arguments
+                each.name: own_servers.join(mask_argv(words))
+                for each in selection.servers
+                if (words := (*each.template, *each.arguments, *_list_address(each)))
             },
             kept_out=inherited.list_kept_out(
                 os.environ, [Path.cwd(), *(app.working_directory for app in selection.apps)]
@@ -75,7 +76,8 @@ def _digest_sources(selection: Selection) -> dict[str, str]:
     package = Path(__file__).parents[1]
     apps = {f"app {app.name}": _list_modules(app.directory / _package_of(app)) for app in selection.apps}
     scenarios = {f"scenario {scenario.name}": list_files(scenario.path) for scenario in selection.scenarios}
-    every = {"harness": _list_modules(package), **apps, **scenarios}
+    servers = {f"files of {server.name}": _list_named_files(server, selection) for server in selection.servers}
+    every = {"harness": _list_modules(package), **apps, **scenarios, **servers}
     return {name: _digest(paths) for name, paths in every.items() if paths}
 
 
@@ -89,6 +91,21 @@ def _list_modules(place: Path) -> list[Path]:
     """The Python files of a module or a package; none where it is not there, but installed."""
     module = place.with_suffix(".py")
     return [module] if module.is_file() else sorted(place.rglob("*.py"))
+
+
+def _list_address(server: Server) -> tuple[str, ...]:
+    """Where a server runs already; nothing for one that is started."""
+    at = server.runs_at
+    return () if at is None else (f"http://{at.host}:{at.port}",)
+
+
+def _list_named_files(server: Server, selection: Selection) -> list[Path]:
+    """The files that a command of one's own names; and gunicorn.conf.py, which gunicorn reads unasked."""
+    folders = [server.runs_in] if server.runs_in else [app.runs_in or app.directory for app in selection.apps]
+    words = [part for word in server.template[1:] for part in (word, word.partition("=")[2]) if part]
+    unasked = [f"{name}.conf.py" for name in server.requires if server.template]
+    names = sorted({*words, *unasked})
+    return [path for folder in folders for name in names if (path := folder / name).is_file()]
 
 
 def _digest(paths: Iterable[Path]) -> str:

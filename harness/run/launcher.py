@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from harness.host import logs, process, sampler
 from harness.model.errors import ServerError
 from harness.model.results import ServerStart
-from harness.model.targets import HOST, Launch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from harness.model.machine import Placement
     from harness.model.plan import Selection, ServerConfig
-    from harness.model.targets import Tls
+    from harness.model.targets import Launch, Tls
     from harness.run.journal import Journal
 
 
@@ -57,12 +56,11 @@ class Launcher:
         entry, app = self._servers[config.server], self._apps[config.app]
         target = entry.target(app)
         assert target is not None  # noqa: S101 - else the plan has excluded it
-        python = entry.python or self._selection.python
         tls = self._tls if config.tls else None
-        launch = Launch(HOST, process.free_port(HOST), target, config.workers, tls, python)
+        launch = process.make_launch(entry, target, config.workers, tls, self._selection.python)
         log = self._journal.directory.logs / self._name_log(config)
         self._journal.starts += 1
-        start = ServerStart(config, number, tuple(entry.command(launch)), log=log.name)
+        start = ServerStart(config, number, () if entry.runs_at else tuple(entry.command(launch)), log=log.name)
         try:
             running = process.start(
                 entry,
@@ -78,14 +76,14 @@ class Launcher:
             raise
         idle_memory_bytes = None
         try:
-            idle_memory_bytes = sampler.tree_memory_bytes(running.pid)
+            idle_memory_bytes = sampler.tree_memory_bytes(*running.roots())
             yield Started(config, launch, running)
         finally:
             ended, stopped = running.ended, running.stop()
             self._journal.write_start(
                 replace(
                     start,
-                    ready_s=running.ready_s,
+                    ready_s=None if entry.runs_at else running.ready_s,
                     first_request_s=running.first_request_s,
                     active=running.active,
                     stop_s=stopped.stop_s,

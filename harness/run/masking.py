@@ -26,7 +26,7 @@ _SCRYPT_COST = 2**12
 
 
 def find_secrets(selection: Selection) -> Secrets:
-    """The values of `--env` and `--header`, and the passwords of `--login`."""
+    """The values of `--env`, of servers' `env`, and of `--header`, and the passwords of `--login`."""
     headers = [each for app in selection.apps for each in app.headers]
     passwords = [each for app in selection.apps if app.login for each in app.login.secrets]
     return Secrets(_list_variables(selection), headers, passwords)
@@ -70,7 +70,8 @@ def _clean_result(result: LoadResult, clean: Callable[[str], str]) -> LoadResult
 
 def _list_variables(selection: Selection) -> dict[str, str]:
     every = {name: value for app in selection.apps for name, value in app.environment.items()}
-    return {name: value for name, value in every.items() if not name.startswith(_OURS)}
+    own = {f"{each.name} {name}": value for each in selection.servers for name, value in each.environment.items()}
+    return own | {name: value for name, value in every.items() if not name.startswith(_OURS)}
 
 
 def _list_values(selection: Selection) -> Mapping[str, str]:

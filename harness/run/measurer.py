@@ -13,6 +13,7 @@ from harness.model.blocks import BlockOrder, Turn
 from harness.model.errors import LoadError
 from harness.model.loads import Rate
 from harness.model.results import Record
+from harness.model.targets import RunsAt
 from harness.run import trial
 from harness.run.journal import now
 from harness.text.secrets import MASK
@@ -62,7 +63,7 @@ class Measurer:
         running = {config: started.running for config, started in servers.items()}
         with ExitStack() as stack:
             samplers = {
-                config: stack.enter_context(sampler.Sampler(each.pid, self._placement.server))
+                config: stack.enter_context(sampler.Sampler(each.roots, self._placement.server))
                 for config, each in running.items()
             }
             try:
@@ -74,8 +75,11 @@ class Measurer:
         found = []
         for case, result in zip(cases, results, strict=True):
             ended, own = running[case.config].ended, samples[case.config]
-            others = _list_other_slices(case, cases, results)
-            slice_cpu_s = cpu_time.cpu_by_slice(own, result.slices, others)
+            others = _list_other_slices(case, cases, results, running)
+            # A server that runs already is its own control, and neighbouring slices of both share their CPU time.
+            shared = case.control and isinstance(running[case.config].watched, RunsAt)
+            known = own[0].processes > 0 and not shared
+            slice_cpu_s = cpu_time.cpu_by_slice(own, result.slices, others) if known else (None,) * len(result.slices)
             around = self._surroundings(case, slice_cpu_s, result, machine)
             if ended is None:
                 watched = samplers[case.config]
@@ -95,7 +99,9 @@ class Measurer:
                     result=result,
                     samples=_thin(own),
                     slice_cpu_s=slice_cpu_s,
-                    idle_cpu_ratio=cpu_time.idle_cpu_ratio(own, result.slices, others) if len(servers) > 1 else None,
+                    idle_cpu_ratio=cpu_time.idle_cpu_ratio(own, result.slices, others)
+                    if known and len(servers) > 1
+                    else None,
                     steal_ratio=machine.steal_ratio,
                     other_cpu_ratio=machine.other_cpu_ratio,
                     overloaded=verdict.is_overloaded(turn.drive(case), result, around),
@@ -127,7 +133,8 @@ class Measurer:
         if not slices:
             return _MachineShares(None, None, 1.0)
         between = min(each.opened_ns for each in slices), max(each.drained_ns for each in slices)
-        used = [cpu_time.cpu_between(each, *between) for each in samples.values()]
+        # What a server uses whose processes are unknown would be among the other processes.
+        used = [cpu_time.cpu_between(each, *between) if each[0].processes else None for each in samples.values()]
         own_cpu_s = None if None in used else sum(filter(None, used))
         seen = next(iter(samples.values()))
         other = cpu_time.other_cpu_between(seen, own_cpu_s, *between)
@@ -194,10 +201,17 @@ def _ask_for(compression: Compression) -> tuple[tuple[str, str], ...]:
     return () if compression == "off" else (("accept-encoding", compression),)
 
 
-def _list_other_slices(case: Case, cases: Sequence[Case], results: Sequence[LoadResult]) -> list[Slice]:
-    """When the server of this case had its turn in other cases, such as those of more users."""
+def _list_other_slices(
+    case: Case, cases: Sequence[Case], results: Sequence[LoadResult], running: Mapping[ServerConfig, Running]
+) -> list[Slice]:
+    """When the server of this case had its turn in other cases, such as those of more users.
+
+    A server that runs already is its own control.
+    """
+    own = running[case.config].watched
     pairs = zip(cases, results, strict=True)
-    return [each for other, result in pairs if other != case and other.config == case.config for each in result.slices]
+    same = (result for other, result in pairs if other != case and running[other.config].watched == own)
+    return [each for result in same for each in result.slices]
 
 
 @dataclass(frozen=True)

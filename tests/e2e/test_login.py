@@ -97,34 +97,6 @@ def test_a_login_that_fails_says_what_the_app_did_without_the_password(shop: Pat
     )
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (
-            ("--login", "ann:horse-9"),
-            "--login: expected a method, a path and a body such as POST /login user=ann&passw",
-        ),
-        (
-            ("--login", LOGIN, "--locustfile", "own.py"),
-            "--login: expected neither --locustfile nor --scenarios with it",
-        ),
-        (("--header", "X-Tenant: t1", "--locustfile", "own.py"), "--header: expected none with custom Locust users"),
-        (("--compression", "gzip", "--locustfile", "own.py"), "--compression: expected none with custom Locust users"),
-        (("--compression", "zstd"), "--compression: "),
-        (
-            ("--locustfile", "own.py", "--protocols", "h2"),
-            "--protocols: expected any of h1 for own.py, since Locust's own users speak HTTP/1.1 in clear",
-        ),
-    ],
-)
-def test_what_would_not_be_sent_is_refused(shop: Path, options: tuple[str, ...], message: str) -> None:
-    (shop / "own.py").write_text("from locust import HttpUser\nclass Own(HttpUser):\n    pass\n")
-    done = harness("plan", "--app", "shop:app", "--servers", "uvicorn", *options, cwd=shop)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert "horse-9" not in done.stderr
-
-
 @pytest.mark.long
 def test_headers_are_sent_with_a_file_of_ones_own_which_may_log_in_itself(shop: Path) -> None:
     (shop / "own.py").write_text(

@@ -60,7 +60,9 @@ def test_secrets_are_masked_and_what_is_kept_out_is_named(shop: Path) -> None:
     (shop / "shop.py").write_text("import os, sys\n\nsys.exit(os.environ['KEY'])\n")
     environment = {**os.environ, "UVICORN_ROOT_PATH": "/secret"}
     done = harness("serve", "uvicorn", "--app", "shop:app", "--env", "KEY=s3cret", cwd=shop, environment=environment)
-    assert done.stdout.startswith("No effect on servers and load: UVICORN_ROOT_PATH; see --server-args and --env\n")
+    assert done.stdout.startswith(
+        "No effect on the catalogue's servers and load: UVICORN_ROOT_PATH; see --server-args and --env\n"
+    )
     assert done.stderr.endswith("found that it ended with exit status 1; it said: ***\n")
     assert "s3cret" not in done.stdout
 

@@ -200,6 +200,7 @@ async def app(scope, receive, send):
 """
 
 
+@pytest.mark.long
 def test_a_body_that_changes_in_the_run_costs_its_check_and_not_the_run(shop: Path) -> None:
     (shop / "shop.py").write_text(CHANGING)
     (shop / "document.json").write_text(json.dumps({"paths": {"/": {"get": {}}, "/quota": {"get": {}}}}))
@@ -212,6 +213,28 @@ def test_a_body_that_changes_in_the_run_costs_its_check_and_not_the_run(shop: Pa
     assert case["verdict"] == "valid"
     assert told in str(case["reasons"])
     assert told in " ".join(done.stdout.split())
+
+
+HTTPS_ONLY = """
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    host = dict(scope["headers"])[b"host"].decode()
+    status = 200 if scope["scheme"] == "https" else 307
+    headers = [(b"content-type", b"text/plain"), (b"location", f"https://{host}{scope['path']}".encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"safe"})
+"""
+
+
+@pytest.mark.long
+def test_an_app_that_sends_clients_to_https_is_measured_over_tls_only(shop: Path) -> None:
+    (shop / "shop.py").write_text(HTTPS_ONLY)
+    quick = (*QUICK, "--protocols", "h1,h1-tls")
+    done = harness("run", *quick, "--app", "shop:app", "--servers", "uvicorn", "--openapi", "none", cwd=shop)
+    assert done.returncode == 0, done.stderr
+    assert "h1 left out, since the app sends clients to https://" in done.stdout
+    (case,) = cases(shop)
+    assert (case["case"]["protocol"], case["verdict"]) == ("h1-tls", "valid")  # type: ignore[index] # parsed JSON
 
 
 CLOSED = """
@@ -252,7 +275,7 @@ def test_a_host_header_replaces_the_address_in_requests(shop: Path) -> None:
 @pytest.mark.parametrize(
     ("status", "advice"),
     [
-        ("401", "answered 401; --header 'Authorization: …' may let it in"),
+        ("401", "answered 401; --header 'Authorization: …' or --login may let it in"),
         ("302", "answered 302, which points at /enter"),
         (
             "400",

@@ -44,6 +44,11 @@ class CutAnswer(Answer):
     length = 100
 
 
+class GatewayAnswer(Answer):
+    def do_GET(self) -> None:
+        self.send_error(502)
+
+
 class EndlessAnswer(Answer):
     def do_GET(self) -> None:
         self.send_response(200)
@@ -123,6 +128,7 @@ BEHAVIOURS = {
     "mute": Behaviour("closes the connection without an answer", handler=ClosedConnection),
     "wrong": Behaviour("answers with the wrong body", handler=WrongAnswer),
     "cut": Behaviour("closes the connection before the answer is complete", handler=CutAnswer),
+    "gateway": Behaviour("answers as a proxy without its server", handler=GatewayAnswer),
     "endless": Behaviour("sends an answer without an end", handler=EndlessAnswer),
 }
 

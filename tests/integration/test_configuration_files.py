@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from harness.catalog import listing
+from harness.catalog import listing, own_servers
 from harness.host import certificates, guard, inherited, process
 from harness.host.cpus import available, place
 from harness.model.blocks import BlockOrder, Turn
@@ -31,9 +32,10 @@ def wsgi(environ, start_response):
     return [b"plain"]
 """
 GUNICORN_CONF = """
+import os
 from pathlib import Path
 
-Path("was-read").touch()
+Path("was-read").write_text(os.environ.get("SHOP", ""))
 """
 LOCUSTFILE = """
 from pathlib import Path
@@ -49,6 +51,7 @@ class Reader(FastHttpUser):
         self.client.get("/plaintext")
 """
 LOCUST_CONF = """
+version = true
 processes = 2
 run-time = 1s
 tags = none
@@ -115,6 +118,14 @@ def test_a_file_that_the_options_name_is_read(project: Path) -> None:
     (entry,) = listing.choose("servers", listing.servers(), ["gunicorn"])
     count_processes(entry.with_arguments(["--config", "gunicorn.conf.py"]), project)
     assert (project / "was-read").exists()
+
+
+@pytest.mark.parametrize("options", ["", "-c gunicorn.conf.py"])
+def test_a_command_of_ones_own_reads_its_files_and_no_variables(options: str, project: Path) -> None:
+    line = f"gunicorn {options} -k sync --env MARK=1 -b {{address}} shop:wsgi"
+    (entry,) = own_servers.list_servers([own_servers.parse_command(f"ours={line}")], [])[-1:]
+    assert count_processes(replace(entry, environment={"SHOP": "ours"}), project) == 2
+    assert (project / "was-read").read_text() == "ours"
 
 
 def test_variables_that_the_options_give_are_used(project: Path) -> None:

@@ -23,7 +23,7 @@ import pytest
 from harness.host import process
 from harness.host.guard import guard, processes_of
 from harness.model.errors import ServerError
-from harness.model.targets import App, Launch, Server
+from harness.model.targets import App, Launch, RunsAt, Server
 from tests.fault_table import Fault
 from tests.integration import stub_server
 from tests.integration.stubs import stub
@@ -113,6 +113,7 @@ def test_a_server_that_answers_is_running_and_one_that_was_stopped_is_not(
         ("deaf", "within 0.2 s (--ready-within), found that nothing listens yet;"),
         ("wrong", "found the wrong answer b'HELLO'"),
         ("cut", "found an answer that was cut off after 5 bytes"),
+        ("gateway", "found 502 Bad Gateway, as from a proxy without its server"),
         ("endless", "found an answer that does not end"),
     ],
 )
@@ -145,6 +146,21 @@ def test_a_time_limit_that_no_option_sets_is_reported_without_an_option(
 def test_any_complete_answer_is_right_if_the_app_has_no_ready_body(start: Callable[..., process.Running]) -> None:
     with start("wrong", app=App("any", "any:app", FOLDER)) as running:
         assert running.ended is None
+
+
+def test_a_server_that_runs_already_is_found_and_goes_on(start: Callable[..., process.Running]) -> None:
+    port = process.free_port(HOST)
+    with start("prompt", port=port) as running:
+        for place, roots in (
+            (RunsAt(HOST, port), ()),
+            (RunsAt(HOST, port, pid=running.pid), (running.pid,)),
+        ):
+            with start(replace(stub("prompt"), name="ours", runs_at=place), port=port, deadline_s=2) as found:
+                assert (found.argv, found.roots(), found.processes(), found.ended) == ((), roots, set(), None)
+            assert found.stop() == process.Stopped(None, killed=False)
+        assert running.ended is None
+    with pytest.raises(ServerError, match=f"ours: expected the right answer to GET / from {HOST}:{port} within 0.1 s"):
+        start(replace(stub("prompt"), name="ours", runs_at=RunsAt(HOST, port)), port=port, deadline_s=0.1)
 
 
 def test_a_command_that_does_not_exist_is_named_in_the_error(start: Callable[..., process.Running]) -> None:

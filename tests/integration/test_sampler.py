@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from harness.catalog import listing
-from harness.host import process
+from harness.host import cgroups, process
 from harness.host.guard import guard
 from harness.host.sampler import Sampler, machine_time, memory_bytes, tree, tree_memory_bytes
 from harness.model.targets import HOST, Launch
@@ -155,6 +155,26 @@ def test_the_cpu_time_of_a_child_counts_once_before_and_after_it_was_waited_for(
         sampled(sampler, lambda sample: sample.processes == 1)
     at_most_s, _ = subject.do()
     assert at_least_s - TOLERANCE_S <= sampler.samples[-1].cpu_s <= at_most_s + TOLERANCE_S
+
+
+def test_the_processes_of_a_control_group_are_one_tree(subject: Subject, tmp_path: Path) -> None:
+    group = tmp_path / "pod" / "container"
+    group.mkdir(parents=True)
+    (tmp_path / "pod" / "cgroup.procs").write_text("")
+    (group / "cgroup.procs").write_text(f"{subject.pid}\n")
+    with Sampler(lambda: cgroups.list_processes(tmp_path)) as sampler:
+        at_least_s, _ = subject.do("burn()")
+    at_most_s, _ = subject.do()
+    assert at_least_s <= sampler.samples[-1].cpu_s <= at_most_s
+    assert sampler.samples[-1].processes == 1
+
+
+def test_without_processes_only_the_machine_is_sampled() -> None:
+    with Sampler(tuple) as sampler:
+        pass
+    for sample in sampler.samples:
+        assert (sample.processes, sample.memory_bytes, sample.switches) == (0, None, None)
+        assert sample.machine is not None
 
 
 def test_a_child_that_started_and_ended_between_two_samples_counts(subject: Subject) -> None:

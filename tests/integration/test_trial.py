@@ -646,6 +646,7 @@ class Reader(FastHttpUser):
         pytest.param(
             "wait_time", "return 1 / 0", "Reader: ZeroDivisionError: division by zero", 4, marks=pytest.mark.long
         ),
+        ("task", "import gevent; raise gevent.Timeout(1)", "Reader: gevent.timeout.Timeout: 1 second", 4),
         ("task", "raise StopUser()", None, 4),
         pytest.param("task", "self.stop()", None, 4, marks=pytest.mark.long),
         pytest.param("task", "raise RescheduleTask()", None, 0, marks=pytest.mark.long),

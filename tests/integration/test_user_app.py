@@ -17,7 +17,7 @@ from harness.catalog.user_app import find_user_app
 from harness.host import process
 from harness.model.errors import UsageError
 from harness.model.targets import HOST, Launch
-from harness.plan.settings import read_settings
+from harness.plan.options import read_settings
 from harness.plan.user_app.discovery import Discovered, fetch_document
 from harness.plan.user_app.scenario import write_scenario
 
@@ -58,6 +58,7 @@ DOCUMENT = {"openapi": "3.1.0", "paths": {"/a": {"get": {}}}}
 JSON_TEXT = json.dumps(DOCUMENT)
 YAML_TEXT = "openapi: 3.1.0\npaths:\n  /a:\n    get: {}\n"
 PLAIN = "text/plain"
+LET_IN = "--header 'Authorization: …' or --login may let it in"
 RIGHT = [200, PLAIN, "right"]
 
 
@@ -130,8 +131,8 @@ def test_the_document_is_found_where_frameworks_serve_it(
     [
         ({}, "answered 404"),
         ({"/": RIGHT}, "answered 404"),
-        ({"/openapi.json": [403, PLAIN, ""]}, "answered 403; --header 'Authorization: …' may let it in"),
-        ({"/api/schema/": [401, PLAIN, ""]}, "answered 401 at /api/schema/; --header 'Authorization: …' may let it in"),
+        ({"/openapi.json": [403, PLAIN, ""]}, f"answered 403; {LET_IN}"),
+        ({"/api/schema/": [401, PLAIN, ""]}, f"answered 401 at /api/schema/; {LET_IN}"),
         ({"/openapi.json": [302, PLAIN, "", "https://sso.example/in"]},
          "answered 302, which points at https://sso.example/in"),
         ({"/openapi.json": [302, PLAIN, "", "/openapi.json"]}, "answered 302, which points at /openapi.json"),

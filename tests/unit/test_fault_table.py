@@ -34,6 +34,10 @@ def test_d_skipped(fault):
 
 def test_e_no_fault():
     pass
+
+@pytest.mark.parametrize("fault", ["a parameter"])
+def test_f_no_fault_either(fault):
+    pass
 """
 
 

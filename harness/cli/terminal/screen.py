@@ -82,7 +82,9 @@ class Screen:
     def kept_out(self, names: Sequence[str], options: str = "") -> None:
         """Print which variables and files have no effect, and which options are there in their place."""
         if names:
-            self.say(f"No effect on servers and load: {', '.join(names)}{options and f'; see {options}'}")
+            self.say(
+                f"No effect on the catalogue's servers and load: {', '.join(names)}{options and f'; see {options}'}"
+            )
 
     def table(self, table: Table) -> None:
         """Print a table; in a file it is as wide as its cells."""

@@ -47,14 +47,14 @@ def _run(site: Site) -> Observation:
 def _time_imports(site: Site) -> float | None:
     """Seconds that the app's module takes to be imported without a server; None if it cannot be."""
     module = (site.server.target(site.app) or site.app.target).partition(":")[0]
-    directory = site.app.directory.resolve()
+    python = site.server.python or site.python
     found = []
     for _ in range(STARTS):
         try:
             done = subprocess.run(
-                [site.server.python or site.python, "-c", _IMPORT, module],
-                cwd=site.app.working_directory,
-                env=server_environment(os.environ, site.app, directory, site.token),
+                [python, "-c", _IMPORT, module],
+                cwd=site.server.runs_in or site.app.working_directory,
+                env=server_environment(os.environ, site.server, site.app, python, site.token),
                 capture_output=True,
                 timeout=_IMPORT_LIMIT_S,
                 check=True,

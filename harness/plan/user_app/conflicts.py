@@ -30,7 +30,8 @@ def find_unique(launch: Launch, recipes: Iterable[Recipe], given: Headers) -> di
     found = {}
     for recipe in recipes:
         for body in recipe.variants:
-            variant = replace(recipe, body=body, note=UNIQUE_NOTE, variants=())
+            note = "; ".join(filter(None, [recipe.note, UNIQUE_NOTE]))
+            variant = replace(recipe, body=body, note=note, variants=())
             replies = [send(launch, variant, given) for _ in range(2)]
             right = [each for each in replies if isinstance(each, Reply) and each.status in OK]
             if len(right) == len(replies):

@@ -20,8 +20,9 @@ _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\xa0-\xf
 
 def check_options(settings: Settings) -> None:
     """Raise `UsageError` for an option that would be ignored in this combination."""
-    if settings.app is None:
+    if not has_user_app(settings):
         for name, given in (
+            ("wsgi", settings.wsgi),
             ("factory", settings.factory),
             ("header", settings.header),
             ("login", settings.login),
@@ -32,7 +33,7 @@ def check_options(settings: Settings) -> None:
                 raise UsageError(f"--{name}: expected --app with it, found none")
         return
     if settings.apps != type(settings)().apps:
-        raise UsageError(f"--apps: expected none with --app {settings.app}, found {','.join(settings.apps)}")
+        raise UsageError(f"--apps: expected none with {name_app(settings)}, found {','.join(settings.apps)}")
     asked = settings.locustfile is None and settings.scenarios is None
     if settings.login and not asked:
         raise UsageError(
@@ -44,6 +45,28 @@ def check_options(settings: Settings) -> None:
             f"--protocols: expected any of {', '.join(each for each in PROTOCOLS if each in HTTP)} for requests "
             f"from an OpenAPI document, found {','.join(settings.protocols)}; use --locustfile for WebSocket"
         )
+
+
+def runs_elsewhere(settings: Settings) -> bool:
+    """Does all that is measured run already, with an app that is not named here?"""
+    running = {server.name for server in settings.server if server.runs_at is not None}
+    named = settings.app is not None or settings.scenarios is not None or settings.apps != type(settings)().apps
+    return not named and set(settings.servers) <= running
+
+
+def has_user_app(settings: Settings) -> bool:
+    """Is the app one's own, and not one of the catalogue?"""
+    return settings.app is not None or runs_elsewhere(settings)
+
+
+def name_app(settings: Settings) -> str:
+    """The user app by the option that names it, for messages: `--app shop:app`."""
+    return f"--app {settings.app}" if settings.app is not None else f"--url {','.join(settings.servers)}"
+
+
+def title_app(settings: Settings) -> str:
+    """The user app, `shop:app`, or the servers under which it runs already."""
+    return settings.app or " and ".join(settings.servers)
 
 
 def read_login(given: str | None) -> Login | None:

@@ -46,11 +46,7 @@ def render_scenario(
         "",
         f"from harness.load import {', '.join(_list_names(calls, login))}",
         "",
-        *(
-            ("# In clear text, the app sends clients to https://.", f"PROTOCOLS = {tuple(protocols)!r}", "")
-            if protocols
-            else ()
-        ),
+        *((_TLS_ONLY, f"PROTOCOLS = {tuple(protocols)!r}", "") if protocols else ()),
         *(("# Sent with every request.", f"HEADERS = {given!r}", "") if given else ()),
         _RIGHT,
         "REQUESTS = {",

@@ -7,6 +7,7 @@ in an invalid document is left out too.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -36,10 +37,12 @@ REQUESTS_LIMIT = 40
 MADE = "its body is made from its schema"
 OK = range(200, 300)
 REDIRECTS = range(300, 400)
-_EXPLAINED = frozenset({400, 409, 422})
+_EXPLAINED = frozenset({400, 405, 406, 409, 415, 422, 428, 429, 503})
 """With these statuses, apps say in the body what is wrong with a request."""
 _NO_ENTRY = frozenset({401, 403})
-_EXCERPT_BYTES = 80
+_TOO_MANY = 429
+_EXCERPT_CHARACTERS = 80
+_TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 _VARIANTS_TRIED = 6
 """So many bodies with `{unique}` are sent, each twice, to an app that refuses the same body again."""
 _PATH_SAFE = "/?&=%:@!$'()*+,;~"
@@ -123,12 +126,21 @@ def describe_reply(reply: Reply) -> str:
     """Describe a reply that is not a right answer, and say what may help."""
     found = f"answered {reply.status}"
     if reply.status in _NO_ENTRY:
-        return f"{found}; --header 'Authorization: …' may let it in"
+        return f"{found}; --header 'Authorization: …' or --login may let it in"
     if reply.status in REDIRECTS and reply.location:
         return f"{found}, which points at {reply.location}"
     if reply.status in _EXPLAINED:
-        return f"{found}, {reply.body[:_EXCERPT_BYTES].decode(errors='replace')!r}"
+        found += f", {_excerpt(reply.body)!r}"
+    if reply.status == _TOO_MANY:
+        found += "; the app limits how often it is asked: turn that off while it is measured"
     return found
+
+
+def _excerpt(body: bytes) -> str:
+    """The title of a page, or the beginning of any other text."""
+    title = _TITLE.search(body)
+    text = title[1] if title else body
+    return " ".join(text.decode(errors="replace").split())[:_EXCERPT_CHARACTERS]
 
 
 def derive_expectation(first: Reply, *later: Reply) -> dict[str, Any] | str:

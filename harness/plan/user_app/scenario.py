@@ -19,12 +19,12 @@ from harness.host import certificates, cpus, guard, logs, process
 from harness.host.files import replace_file
 from harness.model.errors import ServerError, UsageError
 from harness.model.protocols import TLS_PROTOCOLS
-from harness.model.targets import HOST, Launch, Scenario
+from harness.model.targets import Launch, Scenario
 from harness.model.unique import UNIQUE
 from harness.plan.user_app.ask import log_in, send_requests, wants_tls
 from harness.plan.user_app.conflicts import find_unique, is_conflict
 from harness.plan.user_app.discovery import NONE, OPENAPI, Discovered, fetch_document, read_document
-from harness.plan.user_app.options import HTTP
+from harness.plan.user_app.options import HTTP, name_app, title_app
 from harness.plan.user_app.rendering import add_checksum, is_edited, is_written_for, render_scenario
 from harness.plan.user_app.requests import (
     OK,
@@ -77,7 +77,7 @@ def write_scenario(
     Raises `UsageError` if no server starts, no request gets a right answer, or the scenario has been edited.
     """
     folder = Path(settings.out) / "scenarios"
-    owner = f"{settings.app} in {app.directory}"
+    owner = f"{title_app(settings)} in {app.directory}"
     path = _choose_path(folder, app.name, owner)
     folder.mkdir(parents=True, exist_ok=True)
     if settings.header or settings.env or settings.login:
@@ -165,7 +165,8 @@ def _find_requests(stage: _Stage, servers: Sequence[Server]) -> tuple[Found, boo
         return _make_requests(stage, document), False
     with _start_app_as_wanted(stage, servers) as (entry, launch):
         fetched = _fetch_document(stage, launch, log_in(launch, stage.app.login, stage.app.headers))
-    stage.say(f"{stage.settings.app} was started under {entry.name} to read its document, and was stopped again")
+    if entry.runs_at is None:
+        stage.say(f"{stage.settings.app} was started under {entry.name} to read its document, and was stopped again")
     return _make_requests(stage, fetched), launch.tls is not None
 
 
@@ -186,7 +187,11 @@ def _ask(stage: _Stage, servers: Sequence[Server]) -> Asked:
     right = [recipe for recipe, reply in first.items() if isinstance(reply, Reply) and reply.status in OK]
     if not (right or any(is_conflict(each) for each in first.values())):
         raise _make_error(stage, entry, found, first)
-    others = sorted((each for each in servers if each is not entry), key=lambda each: each.event_loop != "asyncio")
+    # The more the other server differs, the more of what depends on it is seen: WSGI after ASGI, but trio comes last.
+    others = sorted(
+        (each for each in servers if each is not entry),
+        key=lambda each: (each.interface == entry.interface, each.event_loop != "asyncio"),
+    )
     with _start_app(stage, [*others, entry], tls=tls) as (other, launch):
         given = log_in(launch, stage.app.login, stage.app.headers)
         second = send_requests(launch, right, given)
@@ -295,7 +300,7 @@ def _make_error(stage: _Stage, entry: Server, found: Found, replies: Mapping[Rec
     shown = "; ".join(reasons[:_REASONS_SHOWN]) or "no route in its document"
     more = f"; and {len(reasons) - _REASONS_SHOWN} more" if len(reasons) > _REASONS_SHOWN else ""
     return UsageError(
-        f"--app {stage.settings.app}: expected a request with a right answer, found none ({shown}{more}); {advice}"
+        f"{name_app(stage.settings)}: expected a request with a right answer, found none ({shown}{more}); {advice}"
     )
 
 
@@ -329,8 +334,8 @@ def _start_app(stage: _Stage, servers: Sequence[Server], *, tls: bool) -> Iterat
             if tls and not _SPEAK_TLS & entry.protocols:
                 faults.append(f"{entry.name}: does not speak HTTP/1.1 over TLS")
                 continue
-            port, python = process.free_port(HOST), entry.python or stage.python
-            launch = Launch(HOST, port, stage.app.target, tls=certificate, python=python)
+            target = entry.target(stage.app) or stage.app.target
+            launch = process.make_launch(entry, target, tls=certificate, python=stage.python)
             log, within_s = stage.log_path(entry), stage.settings.ready_within
             try:
                 stack.enter_context(
@@ -343,7 +348,7 @@ def _start_app(stage: _Stage, servers: Sequence[Server], *, tls: bool) -> Iterat
                 continue
             yield entry, launch
             return
-    raise UsageError(f"--servers: expected one that starts with --app {stage.settings.app}, found {'; '.join(faults)}")
+    raise UsageError(f"--servers: expected one that starts with {name_app(stage.settings)}, found {'; '.join(faults)}")
 
 
 def _make_requests(stage: _Stage, document: Mapping[str, Any] | None, *, prefixed: bool = True) -> Found:
@@ -354,11 +359,11 @@ def _make_requests(stage: _Stage, document: Mapping[str, Any] | None, *, prefixe
     settings, path = stage.settings, stage.app.ready_path
     ready = Recipe("GET", path, f"GET {path}")
     if document is None:
-        return Found(f"GET {path} of {settings.app}.", (ready,), ())
+        return Found(f"GET {path} of {title_app(settings)}.", (ready,), ())
     made, left_out = make_recipes(document, settings.methods, stage.app.headers, prefixed=prefixed)
     if (path != type(settings)().ready_path or not made) and path not in {each.path for each in made}:
         made.insert(0, ready)
-    return Found(f"Requests to {settings.app}, from its OpenAPI document.", tuple(made), tuple(left_out))
+    return Found(f"Requests to {title_app(settings)}, from its OpenAPI document.", tuple(made), tuple(left_out))
 
 
 def _count(recipes: Sequence[Any]) -> str:

@@ -22,7 +22,7 @@ from tests.unit.check.test_report import RUN
     ("arguments", "said"),
     [
         (("--servers", "nobody"), "--servers: expected any of"),
-        (("--servers", ""), "--servers: expected any of"),
+        (("--servers", ""), "--servers: expected one name or more"),
         (("--protocols", "h9"), "--protocols: expected any of h1"),
         (("--protocols", ""), "--protocols: expected any of h1"),
         (("--checks", "nothing"), "--checks: expected any of"),

@@ -102,6 +102,13 @@ def test_on_trio_scenarios_are_excluded_that_are_known_to_need_asyncio() -> None
     assert reasons == {("known", "large", "a runs on trio, and known needs asyncio for large")}
 
 
+def test_a_command_without_workers_is_excluded_where_several_are_asked_for() -> None:
+    own = replace(SELECTION.servers[1], name="ours", template=("serve", "{port}"), max_workers=None)
+    plan = make_plan(replace(under(workers=(1, 2)), servers=(SELECTION.servers[0], own)))
+    reasons = {each.reason for each in plan.exclusions if each.case.server == "ours"}
+    assert reasons == {"the command of ours has no {workers}, asked for 2"}
+
+
 def test_more_workers_than_a_server_can_have_are_excluded() -> None:
     plan = make_plan(under(workers=(2,)))
     assert "b has at most 1 worker, asked for 2" in {each.reason for each in plan.exclusions}

@@ -1,4 +1,4 @@
-"""What options say about servers and the app's variables is looked up, or refused in one line."""
+"""Options that a selection refuses, as what they ask for would not be sent."""
 
 from __future__ import annotations
 
@@ -7,37 +7,43 @@ from pathlib import Path
 import pytest
 
 from harness.model.errors import UsageError
-from harness.model.targets import Launch, Server
 from harness.plan.options import read_settings
-from harness.plan.selection import add_arguments, select
+from harness.plan.selection import select
 
-SERVERS = tuple(Server(name, (name,), frozenset({"h1"}), lambda launch: [launch.target]) for name in ("one", "two"))
-
-
-def test_arguments_are_added_to_the_command_line_of_their_server() -> None:
-    one, two = add_arguments(SERVERS, ["two=--config 'a file'", "two=-x a=b"])
-    launch = Launch("127.0.0.1", 8000, "shop:app")
-    assert (one.command(launch), one.arguments) == (["shop:app"], ())
-    assert two.command(launch) == ["shop:app", "--config", "a file", "-x", "a=b"]
-    assert two.arguments == ("--config", "a file", "-x", "a=b")
-
-
-@pytest.mark.parametrize("given", ["three=-x", "one", "-x", "one='"])
-def test_arguments_of_no_server_are_refused(given: str) -> None:
-    with pytest.raises(UsageError, match=r"\A--server-args: expected [^\n]+\Z"):
-        add_arguments(SERVERS, [given])
+OWN = {"locustfile": "own.py"}
 
 
 @pytest.mark.parametrize(
-    ("env", "message"),
+    ("options", "message"),
     [
-        (["=secret"], "--env: expected NAME=VALUE, found something else"),
-        (["secret"], "--env: expected NAME=VALUE, found something else"),
-        (["A\n=secret"], "--env: expected NAME=VALUE, found something else"),
-        (["A=1", "A=2"], "--env: expected each name once, found A twice"),
+        ({"login": "ann:horse-9"}, "--login: expected a method, a path and a body such as POST /login user=ann&passw"),
+        ({"login": "POST /in pw=horse-9", **OWN}, "--login: expected neither --locustfile nor --scenarios with it"),
+        ({"login": "POST /in pw=horse-9", "scenarios": "json"}, "--login: expected neither --locustfile nor"),
+        ({"header": ["X-Tenant: t1"], **OWN}, "--header: expected none with custom Locust users"),
+        ({"compression": "gzip", **OWN}, "--compression: expected none with custom Locust users"),
+        ({"compression": "zstd"}, "--compression: "),
+        ({"protocols": "h2", **OWN}, "expected any of h1 for own.py, since Locust's own users speak HTTP/1.1 in clear"),
     ],
 )
-def test_variables_without_a_name_are_refused_and_their_values_hidden(env: list[str], message: str) -> None:
+def test_what_would_not_be_sent_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, str | list[str]], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("shop.py").write_text("")
+    Path("own.py").write_text("from locust import HttpUser\nclass Own(HttpUser):\n    pass\n")
     with pytest.raises(UsageError) as caught:
-        select(read_settings({"env": env, "servers": "uvicorn"}, Path("/nowhere")), print, make=False)
-    assert str(caught.value) == message
+        select(read_settings({"app": "shop:app", "servers": "uvicorn", **options}, None), print, make=False)
+    assert message in str(caught.value)
+    assert "horse-9" not in str(caught.value)
+
+
+def test_headers_go_with_the_users_of_a_file_that_is_built_on_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("shop.py").write_text("")
+    Path("own.py").write_text("from harness.load import HttpScenario\n")
+    given = {"app": "shop:app", "servers": "uvicorn", "header": ["X-Tenant: t1"], "compression": "br", **OWN}
+    selection = select(read_settings(given, None), print, make=False)
+    assert [each.headers for each in selection.scenarios] == [(("x-tenant", "t1"),)]
+    assert selection.conditions.compression == "br"

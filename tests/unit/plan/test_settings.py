@@ -9,7 +9,7 @@ import pytest
 from harness.model.errors import UsageError
 from harness.model.loads import EXPECTED, Rate
 from harness.model.protocols import PROTOCOLS
-from harness.plan.options import list_options, read_settings
+from harness.plan.options import ABOUT_SERVERS, list_options, read_settings
 from harness.plan.settings import Settings
 
 USERS = "expected whole numbers from 1 to 100000, at most 100 of them"
@@ -114,9 +114,9 @@ def test_a_bad_option_is_named_with_what_was_expected(tmp_path: Path, given: dic
     [
         ("users = [", "harness.toml: expected TOML, found that"),
         ('users = "x"', f"harness.toml: users: {USERS}, found x"),
-        ("colour = 1", "harness.toml: colour: expected any of servers, server_args, apps, app,"),
+        ("colour = 1", "harness.toml: colour: expected any of servers, server, url, pid, cgroup, allow_remote,"),
         ("servers = []", "harness.toml: servers: expected one name or more, found []"),
-        ("[servers]\nfirst = 1", "harness.toml: servers: expected one name or more, found {'first': 1}"),
+        ("[servers]\nfirst = 1", "harness.toml: servers.first: expected object, got int of command, url, protocols"),
         ("[[users]]\nfirst = 1", f"harness.toml: users: {USERS}, found [{{'first': 1}}]"),
         ("duration = inf", f"harness.toml: duration: {TIME} from 1ms to 86400s, found inf"),
         ("duration = nan", f"harness.toml: duration: {TIME} from 1ms to 86400s, found nan"),
@@ -261,3 +261,72 @@ def test_a_path_that_cannot_be_looked_up_is_named(tmp_path: Path) -> None:
         UsageError, match=r"--app-dir: expected a path that can be looked up, found .* \(Too many levels"
     ):
         read_settings({"app_dir": str(tmp_path / "loop" / "inside")}, tmp_path)
+
+
+def names_of(settings: Settings) -> tuple[tuple[str, ...], list[str]]:
+    """What is measured, and the servers of one's own."""
+    return settings.servers, [server.name for server in settings.server]
+
+
+TABLES = """
+[servers.ours]
+command = "serve {port}"
+env = {MODE = "file"}
+[servers.other]
+command = ["serve", "{address}"]
+"""
+STOCK = ("uvicorn", "hypercorn", "daphne", "granian")
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "measured", "own"),
+    [
+        (TABLES, {}, (*STOCK, "ours", "other"), ["ours", "other"]),
+        (TABLES, {"servers": "uvicorn,other"}, ("uvicorn", "other"), ["ours", "other"]),
+        (TABLES + '[servers]\nmeasured = ["ours", "granian"]', {}, ("ours", "granian"), ["ours", "other"]),
+        (TABLES, {"servers": "uvicorn", "server": ["x=serve {port}"]}, ("uvicorn", "x"), ["ours", "other", "x"]),
+        (TABLES, {"servers": "all", "server": ["x=serve {port}"]}, ("all",), ["ours", "other", "x"]),
+        (TABLES, {"server": ["ours=serve {port}"]}, (*STOCK, "ours", "other"), ["other", "ours"]),
+        ('servers = ["granian"]\nserver = ["a=serve {port}"]', {}, ("granian", "a"), ["a"]),
+        ("", {"server": ["a=serve {port}", "b=serve {port}"]}, (*STOCK, "a", "b"), ["a", "b"]),
+        ("", {"servers": "b,uvicorn", "server": ["b=serve {port}"]}, ("b", "uvicorn"), ["b"]),
+        ("", {"url": ["a=http://[::1]:1", "b=http://[::1]:2"]}, ("a", "b"), ["a", "b"]),
+        ("", {"url": ["a=http://[::1]:1"], "app": "shop:app"}, (*STOCK, "a"), ["a"]),
+        ("", {"url": ["a=http://[::1]:1"], "servers": "granian"}, ("granian", "a"), ["a"]),
+        (TABLES, {"url": ["a=http://[::1]:1"], "servers": "granian"}, ("granian", "a"), ["ours", "other", "a"]),
+    ],
+)
+def test_servers_of_ones_own_are_measured_beside_others(
+    tmp_path: Path, text: str, given: dict[str, str | list[str]], measured: tuple[str, ...], own: list[str]
+) -> None:
+    (tmp_path / "harness.toml").write_text(text)
+    settings = read_settings(given, tmp_path)
+    assert names_of(settings) == (measured, own)
+    (ours,) = [server for server in settings.server if server.name == own[0]]
+    assert ours.environment == ({"MODE": "file"} if own[0] == "ours" else {})
+
+
+def test_of_a_file_only_what_says_which_servers_there_are_may_count(tmp_path: Path) -> None:
+    (tmp_path / "harness.toml").write_text("users = 8\n" + TABLES)
+    settings = read_settings({"servers": "uvicorn"}, tmp_path, only=ABOUT_SERVERS)
+    assert names_of(settings) == (("uvicorn",), ["ours", "other"])
+    assert settings.users == Settings().users
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("servers.ours.command = 'x'", "harness.toml: servers.ours: expected {address}, or {port}, in the command"),
+        ("servers.ours = 'x'", "harness.toml: servers.ours: expected object, got str of command"),
+        ("servers.measured = 3", "harness.toml: servers: expected one name or more, found 3"),
+        ("server = ['x']", "harness.toml: server: expected NAME=COMMAND"),
+        ("server = 'a=x'", "harness.toml: server a: expected {address}"),
+        ("server = [3]", "harness.toml: server: expected NAME=COMMAND, found"),
+        ("servers_from = [3]", "harness.toml: servers_from: expected one name or more, found"),
+    ],
+)
+def test_a_mistake_in_a_table_of_servers_names_its_key(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "harness.toml").write_text(text)
+    with pytest.raises(UsageError) as raised:
+        read_settings({}, tmp_path)
+    assert str(raised.value).startswith(message)

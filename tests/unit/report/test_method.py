@@ -132,8 +132,11 @@ def test_arguments_and_what_had_no_effect_are_shown() -> None:
     environment = replace(RUN.environment, **added)
     shown = dict(describe_environment(replace(RUN, environment=environment)))
     assert shown["Server arguments"] == "gunicorn: -w 2"
-    assert shown["No effect on servers and load"] == "LOCUST_TAGS, locust.conf"
-    assert not {"Server arguments", "No effect on servers and load"} & dict(describe_environment(RUN)).keys()
+    assert shown["No effect on the catalogue's servers and load"] == "LOCUST_TAGS, locust.conf"
+    assert (
+        not {"Server arguments", "No effect on the catalogue's servers and load"}
+        & dict(describe_environment(RUN)).keys()
+    )
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def test_a_lie_is_named_with_its_line(
     with pytest.raises(UsageError) as caught:
         report(run)
     assert str(caught.value).startswith(f"{path}, line 2: {message}")
-    report_refusal(fault, f"{'.'.join(map(str, place))} = {str(wrong)[:20]} in a results file", caught.value)
+    report_refusal(fault, f"{'.'.join(map(str, place))} = {str(wrong)[:20]!r} in a results file", caught.value)
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-1e999", "[" * 100_000])
@@ -170,4 +170,4 @@ def test_what_is_no_json_is_refused(run: RunDirectory, text: str, fault: Fault) 
 
 
 def report_refusal(fault: Fault, name: str, refusal: UsageError) -> None:
-    fault.report(name=name, happened="refused at once", lost="nothing", left="nothing", told=str(refusal))
+    fault.report(name=name, happened="refused at once", lost="nothing", left="nothing", told=str(refusal)[:200])

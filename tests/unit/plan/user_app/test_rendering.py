@@ -8,6 +8,7 @@ import pytest
 
 from harness.catalog.listing import read_scenario
 from harness.load import Digest, Request
+from harness.model.login import FORM, parse_login
 from harness.plan.user_app.rendering import (
     LITERAL_BYTES,
     add_checksum,
@@ -15,7 +16,7 @@ from harness.plan.user_app.rendering import (
     is_written_for,
     render_scenario,
 )
-from harness.plan.user_app.requests import LeftOut, Recipe
+from harness.plan.user_app.requests import MADE, LeftOut, Recipe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,3 +110,17 @@ def test_an_edit_of_a_written_scenario_is_noticed() -> None:
     assert is_written_for(edited, "shop:app in /shop")
     assert is_edited(edited, "shop:app in /shop")
     assert is_edited(f"{text}four\n", "shop:app in /shop")
+
+
+def test_a_scenario_logs_its_users_in_and_shows_what_needs_a_new_value(tmp_path: Path) -> None:
+    login = parse_login("POST /login user=ann&password=secret1")
+    made = Recipe("POST", "/orders", "POST /orders", JSON, b'{"item": "text"}', note=MADE)
+    refused = LeftOut("POST /codes", "answered 409", Recipe("POST", "/codes", "POST /codes", JSON, b'{"code": 1}'))
+    text = render_scenario("Requests to shop.", [(made, {"status": 201})], [refused], AUTHORIZATION, login=login)
+    assert f"# {MADE}; its body changes" in text
+    assert f"    login = Login('POST', '/login', {FORM!r}, 'user=ann&password=secret1')" in text
+    assert "#   POST /codes: answered 409\n#     Request('POST', '/codes', headers=HEADERS + (" in text
+    ((request, _),) = evaluate(text).items()
+    assert (request.headers, request.status) == ((*AUTHORIZATION, *JSON), 201)
+    (tmp_path / "shop.py").write_text(text)
+    assert read_scenario(tmp_path / "shop.py").ours

@@ -270,9 +270,18 @@ def test_a_request_with_another_status_or_type_at_any_later_time_is_left_out(sec
     ("reply", "words"),
     [
         (Reply(404, "", b""), "answered 404"),
-        (Reply(403, "", b""), "answered 403; --header 'Authorization: …' may let it in"),
+        (Reply(403, "", b""), "answered 403; --header 'Authorization: …' or --login may let it in"),
         (Reply(307, "", b"", "/items/"), "answered 307, which points at /items/"),
         (Reply(400, "", b"Invalid host header"), "answered 400, 'Invalid host header'"),
+        (
+            Reply(400, "text/html", b"<!doctype html><head><title>\n  DisallowedHost\n at /</title>" + b" " * 80),
+            "answered 400, 'DisallowedHost at /'",
+        ),
+        (
+            Reply(429, "", b"slow down"),
+            "answered 429, 'slow down'; the app limits how often it is asked: turn that off while it is measured",
+        ),
+        (Reply(503, "", b"no database"), "answered 503, 'no database'"),
     ],
 )
 def test_a_wrong_answer_is_described_with_what_may_help(reply: Reply, words: str) -> None:
