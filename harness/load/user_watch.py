@@ -72,6 +72,8 @@ class UserWatch:
             return {}
         now_ns, found = perf_counter_ns(), {}
         for user in self._users:
+            if not user.args:
+                continue  # it has just ended
             if user.args[0]._state == LOCUST_STATE_WAITING:  # noqa: SLF001 - nothing public says that a user waits
                 self._heard_ns[user] = now_ns
             elif user not in self._given_up:
@@ -97,4 +99,4 @@ def is_starting(user: Any) -> bool:
 
 def running_users(runner: Runner) -> list[Any]:
     """The users of this process that have not ended; Locust gives each to its greenlet as the argument."""
-    return [user.args[0] for user in runner.user_greenlets]
+    return [user.args[0] for user in runner.user_greenlets if user.args]  # one that has just ended has none
