@@ -36,6 +36,7 @@ def main() -> None:
         signal.signal(signal.SIGHUP, _hang_up)
     try:
         _check_encoding(sys.argv[1:])
+        _check_working_directory()
         with telling_of_full_disks():
             status = app(standalone_mode=False)
     except UsageError as error:
@@ -67,6 +68,14 @@ def _hang_up(number: int, frame: FrameType | None) -> None:
             os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
     _interrupt(number, frame)
+
+
+def _check_working_directory() -> None:
+    """Raise `UsageError` if it has been removed: files and apps could not be found from it."""
+    try:
+        os.getcwd()  # noqa: PTH109 - only whether there is one
+    except FileNotFoundError:
+        raise UsageError("expected a working directory, found that it has been removed; go to another one") from None
 
 
 def _check_encoding(arguments: list[str]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harness.analysis.budget import TYPICAL, Variances, count_rounds_for
 from harness.analysis.verdict import DISTURBED_FROM
-from harness.model.loads import Saturate
+from harness.model.loads import Capacity, Saturate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 
 IDLE_CPU_ALONE = 0.10
 """A server that uses this share of a core while it is not its turn disturbs the others, and is measured alone."""
+REMEDIES = (
+    ("found 401", "--header 'Authorization: …' may let the requests in"),
+    ("found 403", "--header 'Authorization: …' may let the requests in"),
+    ("found 400", "the app may expect its own host name: --header 'Host: shop.example'"),
+    ("found 429", "the app limits how often it is asked: turn that off while it is measured"),
+    ("unanswered", "--users sends fewer requests at once, --request-timeout waits longer"),
+    ("too large", "--max-body allows longer bodies"),
+)
+"""What may help, by the kind of an error or what its example says."""
 GOAL = 0.02
 """Advice says how many rounds make ratios as precise as this."""
 
@@ -32,6 +41,7 @@ def advise(records: Sequence[Record]) -> Iterator[Advice]:
     if not measured:
         return
     yield from _advise_on_machine(measured)
+    yield from _advise_on_errors(measured)
     limited = [each for each in measured if each.verdict == "client-limited"]
     if len(limited) * 2 > len(measured):
         remedies = "use --load-processes, fewer CPUs for the servers (--server-cpus), or "
@@ -46,6 +56,16 @@ def advise(records: Sequence[Record]) -> Iterator[Advice]:
                 f"idle {each.case.label}",
                 f"{each.case.label} uses {used} while it is not its turn: from the next round on it is measured alone",
             )
+
+
+def _advise_on_errors(records: Sequence[Record]) -> Iterator[Advice]:
+    """What may help against the errors of a measurement, by their first examples; each remedy once."""
+    # A search for a capacity goes on until it meets errors.
+    fixed = [each for each in records if not isinstance(each.case.load, Capacity)]
+    errors = [each.result.errors for each in fixed if each.result is not None]
+    told = " ".join(f"{kind} {text}" for each in errors for kind, text in each.examples.items())
+    for remedy in dict.fromkeys(remedy for sign, remedy in REMEDIES if sign in told):
+        yield Advice(remedy, f"requests without a right answer: {remedy}")
 
 
 def _advise_on_machine(records: Sequence[Record]) -> Iterator[Advice]:

@@ -86,6 +86,7 @@ def list_conditions(info: RunInfo, server: str | None = None) -> dict[str, objec
         "slice in s": info.conditions.slice_s or "auto",
         "request timeout in s": info.conditions.request_timeout_s,
         "longest body in bytes": info.conditions.max_body_bytes,
+        "compression": info.conditions.compression,
         "load processes": info.conditions.load_processes,
         **{name: value for name, value in _leaves("machine", environment.machine) if name not in _ELSEWHERE},
     }

@@ -110,6 +110,7 @@ def judge(case: Case, result: LoadResult, around: Surroundings) -> tuple[Verdict
         *_check_slices(result),
         *_check_rate(load, result),
         *_check_workers(around),
+        *_note_changes(result),
         *_check_generator_and_machine(case, result, around),
     ]
     findings.sort(key=lambda finding: -GRAVITY.index(finding[0]))
@@ -160,6 +161,16 @@ def _describe_errors(result: LoadResult) -> str:
     kind, count = next(iter(errors.by_kind.items()), ("unknown", errors.total))
     example = f" ({errors.examples[kind]})" if kind in errors.examples else ""
     return f"requests without a right answer: {errors.total:,} ({_percent(share)}), first {count:,} × {kind}{example}"
+
+
+def _note_changes(result: LoadResult) -> list[Finding]:
+    """A note on requests whose bodies changed during the run, which the app may do as it likes."""
+    if not result.changes:
+        return []
+    names = ", ".join(sorted(result.changes))
+    (name, example), *_ = sorted(result.changes.items())
+    checked = "checked by status, type and length only"
+    return [("valid", f"bodies that changed during the run, {checked}: {names} ({name}: {example})")]
 
 
 def _check_account(result: LoadResult) -> list[Finding]:

@@ -111,7 +111,8 @@ def requirements(server: Server, version: str, apps: Iterable[App], python: str 
     All other packages have the same versions, as far as possible, so that only the versions of the server differ.
     """
     own = Requirement(server.requires[0])
-    others = [*server.requires[1:], *(name for app in apps for name in app.requires)]
+    needs = [*server.requires[1:], *(name for names in server.requires_for.values() for name in names)]
+    others = [*needs, *(name for app in apps for name in app.requires)]
     pinned = dict.fromkeys(_pinned(Requirement(each), python) for each in others)
     return [f"{own.name}{_extras(own)}=={version}", *pinned]
 

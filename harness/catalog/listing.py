@@ -10,6 +10,7 @@ import pkgutil
 import sys
 import typing
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from traceback import extract_tb
@@ -211,6 +212,18 @@ def not_installed(chosen: Iterable[Server | App], python: str = sys.executable) 
     """For each server and app that cannot run with this interpreter, what is missing and how to install it."""
     missing = {entry.name: (entry, packages.missing(entry.requires, python)) for entry in chosen}
     return {name: f"{text}{_suggest_variant(entry, python)}" for name, (entry, text) in missing.items() if text}
+
+
+def keep_possible(server: Server, python: str = sys.executable) -> Server:
+    """The server with the protocols for which everything is installed; why it does not speak the others is told."""
+    missing = {protocol: packages.missing(names, python) for protocol, names in server.requires_for.items()}
+    impossible = {protocol: text for protocol, text in missing.items() if text}
+    return replace(
+        server,
+        protocols=server.protocols - impossible.keys(),
+        unsupported={**server.unsupported, **impossible},
+        requires_for={},
+    )
 
 
 def _suggest_variant(entry: Server | App, python: str) -> str:

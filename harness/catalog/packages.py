@@ -71,9 +71,13 @@ def installed(python: str = sys.executable) -> Mapping[str, str]:
     return dict(sorted((canonicalize_name(name), version) for name, version in found))
 
 
-def finds(module: str, python: str, folder: Path) -> bool:
-    """Would the interpreter find this module if run here with `folder` on its path? The module is not imported."""
-    path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+def finds(module: str, python: str, folder: Path, import_path: str | None = None) -> bool:
+    """Would the interpreter find this module if run here with `folder` on its path? The module is not imported.
+
+    `import_path` takes the place of this process's PYTHONPATH.
+    """
+    given = os.environ.get("PYTHONPATH") if import_path is None else import_path
+    path = os.pathsep.join([str(folder), *filter(None, [given])])
     search = subprocess.run(
         [python, "-c", _FIND, module], env={**os.environ, "PYTHONPATH": path}, capture_output=True, check=False
     )

@@ -17,11 +17,18 @@ FACTORY = "HARNESS_FACTORY"
 
 
 def find_user_app(
-    target: str, directory: Path, ready_path: str = "/", *, python: str = sys.executable, factory: bool = False
+    target: str,
+    directory: Path,
+    ready_path: str = "/",
+    *,
+    python: str = sys.executable,
+    factory: bool = False,
+    import_path: str | None = None,
 ) -> App:
     """A user app, named `module:attribute`; with `factory`, the attribute is called to make the app.
 
-    It is imported from `directory` or from what is installed beside `python`. Its servers run in the current working
+    It is imported from `directory`, from the folders of `import_path` (the PYTHONPATH of `--env`; None for that of this
+    process), or from what is installed beside `python`. Its servers run in the current working
     directory, so that relative paths and `.env` files are found as usual, wherever the packages are.
     Raises `UsageError` if the module is not found.
     """
@@ -32,7 +39,7 @@ def find_user_app(
         raise UsageError(f"--ready-path: expected a path that begins with /, found {ready_path}")
     first, place = module.split(".")[0], directory.joinpath(*module.split("."))
     here = place.with_suffix(".py").is_file() or place.is_dir()
-    if not (here or packages.finds(module, python, directory)):
+    if not (here or packages.finds(module, python, directory, import_path)):
         found = f"found no {place.name}.py there and no {first} installed beside {python}"
         source = directory / "src"
         hint = f"; --app-dir {source} has a {first}" if _holds(source, first) or (source / first).is_dir() else ""

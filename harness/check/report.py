@@ -62,6 +62,8 @@ class Setting:
     """The commands that each server was started with, without and with TLS."""
     packages: Mapping[str, str]
     """All installed packages and their versions, because a server's parser is often a separate package."""
+    kept_out: tuple[str, ...] = ()
+    """Names of variables and files that would have configured servers, and had no effect."""
 
 
 @dataclass(frozen=True)
@@ -252,6 +254,7 @@ def _render_markdown(run: CheckRun, made: Iterable[Table]) -> str:
             for server, commands in run.setting.commands.items()
             for command in commands
         ),
+        f"No effect: {escape(', '.join(run.setting.kept_out))}" if run.setting.kept_out else "",
     ]
     return "\n\n".join(filter(None, blocks)) + "\n"
 

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.model.errors import HarnessError
-from harness.plan.settings import list_options, read_settings
+from harness.model.login import parse_login
+from harness.plan.options import list_options, read_settings
 from harness.text.secrets import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.plan.settings import Option, Settings
+    from harness.plan.options import Option
+    from harness.plan.settings import Settings
 
 MISSED_GATE = 1
 NOTHING_MEASURED = 3
@@ -34,10 +36,14 @@ app = typer.Typer(
 
 
 def find_secrets(settings: Settings) -> Secrets:
-    """What of the settings is not to be printed: the values of `--env` and `--header`."""
+    """What of the settings is not to be printed: values of `--env` and `--header`, passwords of `--login`."""
     variables = {name: value for name, _, value in (each.partition("=") for each in settings.env)}
     headers = [(name.lower(), value) for name, _, value in (each.partition(":") for each in settings.header)]
-    return Secrets(variables, headers)
+    try:
+        passwords = parse_login(settings.login).secrets if settings.login else ()
+    except ValueError:
+        passwords = (settings.login or "",)
+    return Secrets(variables, headers, passwords)
 
 
 def _annotate(option: Option) -> object:

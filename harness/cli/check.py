@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from harness.check.runner import Runner, checks
 from harness.check.target import Launcher, command_lines
 from harness.cli.app import INTERRUPTED, MISSED_GATE, NOTHING_MEASURED, app
 from harness.cli.terminal import Screen, show_check_progress, show_check_run, show_faulty_checks
-from harness.host import certificates, cpus, files, guard
+from harness.host import certificates, cpus, files, guard, inherited
 from harness.model.errors import UsageError
 from harness.model.protocols import PROTOCOLS
 
@@ -58,7 +59,8 @@ def check_(
     """
     if format_ not in ("text", "json"):
         raise UsageError(f"--format: expected text or json, found {format_}")
-    chosen: Sequence[Server] = listing.choose("servers", listing.servers(), servers.split(","))
+    named: Sequence[Server] = listing.choose("servers", listing.servers(), servers.split(","))
+    chosen = [listing.keep_possible(each) for each in named]
     spoken: Sequence[Protocol] = listing.choose("protocols", PROTOCOLS, protocols.split(","))
     asked: Sequence[Check] = listing.choose("checks", checks(), checks_.split(","))
     gating = "all" if fail_on == "any" else fail_on
@@ -70,8 +72,11 @@ def check_(
     runner = Runner(chosen, spoken, asked, absent, lambda _: None)
     started = datetime.now(UTC)
     folder = _folder(out, started)
+    # Servers run in a folder of the probe's, where no files lie.
+    kept_out = inherited.list_kept_out(os.environ, [])
+    screen.kept_out(kept_out)
     whole = _run(screen, runner)
-    found = _check_run(started, runner, whole=whole)
+    found = _check_run(started, runner, kept_out, whole=whole)
     with files.writing(out):
         page = report.write(found, folder)
     if format_ == "json":
@@ -97,10 +102,8 @@ def _demand_checks(protocols: Sequence[Protocol], asked: Sequence[Check], *, nam
 
 def _folder(out: Path, started: datetime) -> Path:
     """Create the folder for the results, before anything is tried."""
-    folder = out / f"{_id(started)}-check"
     with files.writing(out):
-        folder.mkdir(parents=True, exist_ok=True)
-    return folder
+        return files.make_new_folder(out / f"{_id(started)}-check")
 
 
 def _id(started: datetime) -> str:
@@ -119,7 +122,7 @@ def _run(screen: Screen, runner: Runner) -> bool:
     return True
 
 
-def _check_run(started: datetime, runner: Runner, *, whole: bool) -> CheckRun:
+def _check_run(started: datetime, runner: Runner, kept_out: tuple[str, ...], *, whole: bool) -> CheckRun:
     installed = {server.name: version for server in runner.servers if (version := listing.version_of(server))}
     commands = {
         server.name: command_lines(server, runner.protocols, sys.executable)
@@ -132,7 +135,7 @@ def _check_run(started: datetime, runner: Runner, *, whole: bool) -> CheckRun:
         id=_id(started),
         started_at=started.isoformat(timespec="seconds"),
         argv=tuple(sys.argv),
-        setting=report.Setting(python, platform.platform(), installed, commands, packages.installed()),
+        setting=report.Setting(python, platform.platform(), installed, commands, packages.installed(), kept_out),
         checks=tuple(report.CheckInfo.of(check) for check in runner.checks),
         results=tuple(runner.entries),
         whole=whole,

@@ -14,9 +14,10 @@ from harness.cli.app import MISSED_GATE, app
 from harness.cli.terminal import Screen, show_checks, show_machine, show_noise
 from harness.host import cpus, facts, guard
 from harness.model.errors import UsageError
+from harness.plan.options import read_settings
 from harness.plan.schedule import make_plan
 from harness.plan.selection import select
-from harness.plan.settings import MOST_ROUNDS, Settings, read_settings
+from harness.plan.settings import MOST_ROUNDS, Settings
 from harness.run import stages
 from harness.run.directory import RunDirectory
 from harness.run.info import describe

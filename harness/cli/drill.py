@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,15 +20,15 @@ from harness.cli.terminal import Screen, show_drill_progress, show_drill_run, sh
 from harness.drill import report
 from harness.drill.runner import MOST_RPS, Runner, drills
 from harness.drill.site import Site
-from harness.host import cpus, facts, files, guard
-from harness.model.errors import UsageError
+from harness.host import cpus, facts, files, guard, inherited
+from harness.model.errors import StorageError, UsageError
+from harness.plan.options import list_options, read_settings
 from harness.plan.selection import find_app
-from harness.plan.settings import list_options, read_settings
 from harness.text.plain import neutralise
 from harness.text.secrets import Secrets, mask_argv
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from harness.drill.report import DrillRun
     from harness.model.targets import App, Server
@@ -129,12 +131,12 @@ def drill_(
         raise UsageError(f"--app: {why}")
     screen = Screen(stderr=format_ == "json")
     started = datetime.now(UTC)
-    folder = out / f"{started:%Y-%m-%dT%H-%M-%S}-drill"
     private = bool(settings.env or settings.header)
     with files.writing(out):
-        out.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700 if private else 0o777)
+        folder = files.make_new_folder(out / f"{started:%Y-%m-%dT%H-%M-%S}-drill", private=private)
         files.make_folder(folder / "logs")
+    kept_out = inherited.list_kept_out(os.environ, [Path.cwd(), target.working_directory])
+    screen.kept_out(kept_out, "--env")
     known = {} if user_app else _PATHS.get(target.name, {})
     known = known | {name: value for name, value in paths.items() if value is not None}
     with guard.guard() as token:
@@ -160,8 +162,9 @@ def drill_(
             for server in chosen
         ]
         runner = Runner(sites, asked, repeats, absent, lambda _: None, finds_rate=user_app and rate is None)
-        whole = _run(screen, runner)
-    found = _drill_run(started, runner, target, Secrets(target.environment, target.headers), whole=whole)
+        describe = partial(_drill_run, started, runner, target, kept_out)
+        whole, fault = _run(screen, runner, lambda: report.save(describe(whole=False), folder))
+    found = describe(whole=whole)
     with files.writing(out):
         page = report.write(found, folder)
     if format_ == "json":
@@ -169,6 +172,8 @@ def drill_(
     else:
         show_drill_run(screen, found, page)
     show_faulty_drills(Screen(stderr=True), found.results)
+    if fault is not None:
+        raise StorageError(f"{fault}; what was seen until then is kept")
     raise typer.Exit(exit_status(found))
 
 
@@ -176,19 +181,30 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
 
 
-def _run(screen: Screen, runner: Runner) -> bool:
-    """Carry out all drills; False if that was interrupted."""
+def _run(screen: Screen, runner: Runner, save: Callable[[], None]) -> tuple[bool, StorageError | None]:
+    """Carry out all drills, and save what was seen before each repetition.
+
+    Return whether they came to their end, and what could not be written if that kept them from it.
+    """
     with show_drill_progress(screen, runner.steps) as watch:
-        runner.watch = watch
+
+        def watch_and_save(place: str) -> None:
+            save()
+            watch(place)
+
+        runner.watch = watch_and_save
         try:
             runner.run()
         except KeyboardInterrupt:
-            return False
-    return True
+            return False, None
+        except StorageError as error:
+            return False, error
+    return True, None
 
 
-def _drill_run(started: datetime, runner: Runner, target: App, secrets: Secrets, *, whole: bool) -> DrillRun:
+def _drill_run(started: datetime, runner: Runner, target: App, kept_out: tuple[str, ...], *, whole: bool) -> DrillRun:
     site = runner.sites[0]
+    secrets = Secrets(target.environment, target.headers)
     versions = {each.server.name: listing.version_of(each.server, each.python) for each in runner.sites}
     setting = report.Setting(
         python=f"{platform.python_implementation()} {platform.python_version()}",
@@ -202,6 +218,7 @@ def _drill_run(started: datetime, runner: Runner, target: App, secrets: Secrets,
         repeats=runner.repeats,
         servers={name: version for name, version in versions.items() if version},
         packages=packages.installed(site.python),
+        kept_out=kept_out,
     )
     return report.DrillRun(
         schema=report.DRILL_SCHEMA,

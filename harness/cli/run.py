@@ -17,6 +17,7 @@ from harness.analysis.summarise import RANKED_FROM_ROUNDS
 from harness.catalog import listing
 from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, find_secrets, with_settings
 from harness.cli.terminal import Screen, find_loss
+from harness.host import limits
 from harness.model.errors import StorageError, UsageError
 from harness.plan.schedule import make_plan
 from harness.plan.selection import place_processes, select
@@ -52,8 +53,12 @@ def measure(settings: Settings) -> None:
     plan = make_plan(selection)
     screen.plan(plan, selection)
     info = dataclasses.replace(describe(selection, placement), planned=plan.cases)
-    if kept_out := info.environment.kept_out:
-        screen.say(f"No effect on servers and load: {', '.join(kept_out)}; see --server-args and --env")
+    wanted = plan.most_connections + limits.OTHER_FILES
+    if (allowed := limits.raise_open_files(wanted)) < wanted:
+        screen.say(
+            f"! expected {wanted} open files for each process, found {allowed} (ulimit -Hn): connections will fail"
+        )
+    screen.kept_out(info.environment.kept_out, "--server-args and --env")
     if before is None:
         directory = RunDirectory.create(Path(settings.out), info.id, private=is_private(selection))
         run_id = directory.path.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import time
 from contextlib import ExitStack
@@ -12,16 +13,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.catalog import listing
-from harness.cli.app import app
+from harness.cli.app import app, find_secrets
 from harness.cli.terminal import Screen
-from harness.host import certificates, cpus, guard, logs, process
+from harness.host import certificates, cpus, guard, inherited, logs, process
 from harness.model.errors import ServerError, UsageError
 from harness.model.targets import HOST, App, Launch, Server
+from harness.plan.options import list_options, read_settings
 from harness.plan.selection import add_arguments, find_app
-from harness.plan.settings import MOST_PROCESSES, list_options, read_settings
+from harness.plan.settings import MOST_PROCESSES
+from harness.text.secrets import mask_argv
 
 if TYPE_CHECKING:
     from harness.plan.settings import Settings
+    from harness.text.secrets import Secrets
 
 POLL_S = 0.2
 _OPTIONS = {option.key: option for option in list_options()}
@@ -81,19 +85,21 @@ def _target(entry: Server, chosen: App) -> str:
 
 def _serve(entry: Server, chosen: App, launch: Launch, settings: Settings, *, tls: bool) -> None:
     """Serve until Ctrl-C or until the server ends; raises `ServerError` if it does not start."""
-    screen = Screen()
+    screen, secrets = Screen(), find_secrets(settings)
+    kept_out = inherited.list_kept_out(os.environ, [Path.cwd(), chosen.working_directory])
+    screen.kept_out(kept_out, "--server-args and --env")
     with ExitStack() as stack:
         token = stack.enter_context(guard.guard())
         certificate = stack.enter_context(certificates.issue()) if tls else None
         folder = stack.enter_context(guard.temporary_folder())
         log = folder / "server.log"
         running = stack.enter_context(
-            _started(screen, entry, chosen, replace(launch, tls=certificate), log, token, settings)
+            _started(screen, secrets, entry, chosen, replace(launch, tls=certificate), log, token, settings)
         )
         scheme = "https" if tls else "http"
         try:
             screen.say(f"{entry.name} answers on {scheme}://{launch.address} after {running.ready_s:.2f} s")
-            screen.say(shlex.join(running.argv))
+            screen.say(secrets.mask(shlex.join(mask_argv(running.argv))))
             if certificate:
                 screen.say(
                     f"Trust it with: curl --cacert {certificate.authority} https://{launch.address}{chosen.ready_path}"
@@ -102,12 +108,19 @@ def _serve(entry: Server, chosen: App, launch: Launch, settings: Settings, *, tl
                 time.sleep(POLL_S)
         except KeyboardInterrupt:
             return
-        screen.say(f"{entry.name} ended with {running.ended}\n{logs.tail(log)}")
+        screen.say(secrets.mask(f"{entry.name} ended with {running.ended}\n{logs.tail(log)}"))
         raise typer.Exit(1)
 
 
 def _started(
-    screen: Screen, entry: Server, chosen: App, launch: Launch, log: Path, token: str, settings: Settings
+    screen: Screen,
+    secrets: Secrets,
+    entry: Server,
+    chosen: App,
+    launch: Launch,
+    log: Path,
+    token: str,
+    settings: Settings,
 ) -> process.Running:
     """Start the server. If it fails, print the end of its log, because the file is deleted with the command."""
     try:
@@ -116,5 +129,5 @@ def _started(
         )
     except ServerError as error:
         if error.log_tail:
-            screen.say(error.log_tail)
-        raise ServerError(str(error).removesuffix(f"; its log is {log}")) from None
+            screen.say(secrets.mask(error.log_tail))
+        raise ServerError(secrets.mask(str(error).removesuffix(f"; its log is {log}"))) from None

@@ -71,6 +71,8 @@ class Setting:
     servers: Mapping[str, str]
     """The names of the installed servers, and their versions."""
     packages: Mapping[str, str]
+    kept_out: tuple[str, ...] = ()
+    """Names of variables and files that would have configured servers, and had no effect."""
 
 
 @dataclass(frozen=True)
@@ -217,10 +219,19 @@ def encode(run: DrillRun) -> bytes:
     return msgspec.json.format(msgspec.json.encode(run), indent=2)
 
 
+def save(run: DrillRun, directory: Path) -> None:
+    """Write `drill.json` alone, which is kept whatever ends the command."""
+    files.replace_file(directory / "drill.json", encode(run))
+
+
 def write(run: DrillRun, directory: Path) -> Path:
-    """Write `drill.json`, `drill.md`, `drill.html` and the chart into a folder; return the path of the HTML page."""
+    """Write `drill.json`, `drill.md`, `drill.html` and the chart into a folder; return the path of the HTML page.
+
+    The folder is made again if it has been removed.
+    """
     from harness.drill import chart  # noqa: PLC0415 - it takes 0.4 s to import matplotlib, which no other command needs
 
+    directory.mkdir(parents=True, exist_ok=True)
     charts = chart.encode(run)
     contents = {
         "drill.json": encode(run),
@@ -289,6 +300,7 @@ def _render_markdown(run: DrillRun, chart: str) -> str:
         markdown.bullets(
             f"**{each.server}**, {each.drill}: {code(shlex.join(each.argv))}" for each in run.results if each.argv
         ),
+        f"No effect: {escape(', '.join(run.setting.kept_out))}" if run.setting.kept_out else "",
     ]
     return "\n\n".join(filter(None, blocks)) + "\n"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from harness.drill import experiments
 from harness.drill.model import Drill, Entry, NotApplicable
 from harness.host.limits import raise_open_files
-from harness.model.errors import LoadError, ServerError
+from harness.model.errors import LoadError, ServerError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -110,6 +110,8 @@ class Runner:
             return replace(before, outcome="no-start", reason=f"{error}\n{error.log_tail}".strip())
         except LoadError as error:
             return replace(before, outcome="error", reason=str(error))
+        except StorageError:
+            raise
         except Exception:  # noqa: BLE001 - other drills go on, and the command reports it
             return replace(before, outcome="error", reason=traceback.format_exc())
         lag_ms = max((traffic.lag_ms for traffic in site.traffic[sent:]), default=0.0)

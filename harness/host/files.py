@@ -20,7 +20,7 @@ READ_BYTES = 2_000_000_000
 """No file of a run is larger."""
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 _CREATE = os.O_WRONLY | os.O_CREAT
-_READ_WRITE, _ALL = 0o666, 0o777
+_READ_WRITE, _ALL, _OWNER = 0o666, 0o777, 0o700
 
 
 @contextmanager
@@ -60,6 +60,23 @@ def open_new(path: Path, *, append: bool = False) -> BinaryIO:
     """Open a file for writing, as private as its folder; an earlier one is emptied, or continued with `append`."""
     mode = path.parent.stat().st_mode & _READ_WRITE
     return os.fdopen(os.open(path, _CREATE | (os.O_APPEND if append else os.O_TRUNC), mode), "wb")
+
+
+def make_new_folder(path: Path, *, private: bool = False) -> Path:
+    """Make a folder that was not there, if it is `private` for its owner only, and return its path.
+
+    Its name has a number if there is one of that name: two commands that start in the same second get one each.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made, number = path, 1
+    while True:
+        try:
+            made.mkdir(mode=_OWNER if private else _ALL)
+        except FileExistsError:
+            number += 1
+            made = path.with_name(f"{path.name}-{number}")
+        else:
+            return made
 
 
 def make_folder(path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import resource
 
+OTHER_FILES = 64
+"""What a server or a load process has open beside its connections: logs, pipes, libraries."""
 OPEN_FILES = 16_384
 """Enough for thousands of connections; some programs go through all that they may have open."""
 

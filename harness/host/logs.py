@@ -41,6 +41,10 @@ _END_OF_WORKER = re.compile(
     r"|no app loaded|hr_instance_read"
 )
 """Lines in which servers only say that a worker, or the server itself, has ended; the reason is above them."""
+_TABLE = re.compile(
+    r"^Type\s+Name\s|^Response time percentiles|^Error report$|^# occurrences\s|\s\|\s+[\d.]+\s|\s(?:[\d.]+\s+){6,}"
+)
+"""Lines of the tables in which Locust reports its statistics when it ends."""
 
 
 class Log:
@@ -116,16 +120,37 @@ def quote_reason(path: Path) -> str:
     return f"; it said: {line}" if line else ""
 
 
+def quote_exception(path: Path) -> str:
+    """The last exception in a server's log, as a reason for wrong answers; empty if there is none."""
+    found = find_exception(tail(path, _SEARCHED_LINES, KEPT_BYTES))
+    return f"the server's log says: {found}" if found else ""
+
+
 def find_reason(text: str) -> str:
     """The exception of a log's last traceback, else its last line that says more than that a worker has ended.
 
     It is cut to `REASON_CHARACTERS`.
     """
-    lines = [_GROUP.sub("", _COLOUR.sub("", line)) for line in text.splitlines()]
+    found = find_exception(text)
+    if found:
+        return found
+    lines = _plain_lines(text)
+    return _shorten(next((line for line in reversed(lines) if _may_be_reason(line) and not line[0].isspace()), ""))
+
+
+def find_exception(text: str) -> str:
+    """The exception of a log's last traceback, cut to `REASON_CHARACTERS`; empty if there is none."""
+    lines = _plain_lines(text)
     starts = [number for number, line in enumerate(lines, 1) if _TRACEBACK in line]
-    found = _exception(lines[starts[-1] :]) if starts else ""
-    found = found or next((line for line in reversed(lines) if _may_be_reason(line) and not line[0].isspace()), "")
-    plain = " ".join(_LEVEL.sub("", found).split())
+    return _shorten(_exception(lines[starts[-1] :])) if starts else ""
+
+
+def _plain_lines(text: str) -> list[str]:
+    return [_GROUP.sub("", _COLOUR.sub("", line)) for line in text.splitlines()]
+
+
+def _shorten(line: str) -> str:
+    plain = " ".join(_LEVEL.sub("", line).split())
     return plain if len(plain) <= REASON_CHARACTERS else f"{plain[: REASON_CHARACTERS - 1]}…"
 
 
@@ -144,4 +169,5 @@ def _exception(lines: list[str]) -> str:
 
 
 def _may_be_reason(line: str) -> bool:
-    return re.search(r"\w", line) is not None and _END_OF_WORKER.search(line) is None
+    said = re.search(r"\w", line) is not None and _TABLE.search(line) is None
+    return said and _END_OF_WORKER.search(line) is None

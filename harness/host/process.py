@@ -118,7 +118,7 @@ def start(
     limit = f" within {deadline_s:g} s (--ready-within)" if deadline_s else f" within {DEADLINE_S:g} s"
     began = time.perf_counter()
     kept = logs.Log(log)
-    processes = _Processes(_spawn(argv, app.runs_in or directory, environment, cpus, kept), server_token, kept)
+    processes = _Processes(_spawn(argv, app.working_directory, environment, cpus, kept), server_token, kept)
     try:
         readiness = Readiness(app, launch, began + (deadline_s or DEADLINE_S), processes.left)
         _await_answer(f"{server.name}: expected the right answer to GET {app.ready_path}", limit, readiness, processes)

@@ -20,7 +20,21 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from harness.load.exchange import Answer, Check, Failure, Headers, Message, Request, delete, get, post, put
+from harness.load.exchange import (
+    Answer,
+    Check,
+    Digest,
+    Failure,
+    Headers,
+    Message,
+    Request,
+    as_tasks,
+    delete,
+    get,
+    post,
+    put,
+)
+from harness.model.login import Login
 
 if TYPE_CHECKING:
     from harness.load.users import HttpScenario, WebSocketScenario
@@ -28,12 +42,15 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "Check",
+    "Digest",
     "Failure",
     "Headers",
     "HttpScenario",
+    "Login",
     "Message",
     "Request",
     "WebSocketScenario",
+    "as_tasks",
     "delete",
     "get",
     "post",

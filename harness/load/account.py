@@ -100,6 +100,8 @@ class Account:
         self.reopened = 0
         self.resent = 0
         self.negotiated = ""
+        self.changes: dict[str, str] = {}
+        """The first change of a body that was seen before, by the name of the request."""
         self._series: dict[tuple[str, str], Series] = {}
         self._failures: list[Failed] = []
 
@@ -200,6 +202,7 @@ class Ledger:
         self.connections = 0
         """The connections that its users had opened before the first slice."""
         self.negotiated = ""
+        self.changes: Mapping[str, str] = {}
         self._slices: list[Slice] = []
         self._counts: Counter[str] = Counter()
         self._right = 0
@@ -310,6 +313,7 @@ class Ledger:
             queued=counts["queued"],
             dropped=counts["dropped"],
             verified=verified,
+            changes=dict(self.changes),
             stopped_users=self.stopped_users,
             users_ready_s=self.users_ready_s,
         )
@@ -348,6 +352,7 @@ def merge(results: Sequence[LoadResult]) -> LoadResult:
         checked=all(result.checked for result in results),
         verified=all(result.verified for result in results),
         users_ready_s=max(result.users_ready_s for result in results),
+        changes={name: text for result in reversed(results) for name, text in result.changes.items()},
         **counts,
     )
 

@@ -79,6 +79,21 @@ class SerialClient(ABC, Generic[Sent]):
         series.body_bytes += len(answer.body)
         return answer
 
+    def _verify(self, sent: Sent, answer: Answer) -> None:
+        """Raise `Failure` unless the answer is right; take note of a body that has changed."""
+        sent.verify(answer)
+        if sent.change is not None:
+            self._account.changes.setdefault(sent.name, sent.change)
+            sent.change = None
+
+    def ask(self, sent: Sent) -> Answer:
+        """Send, wait and verify, without counting; raises `Failure` if the answer is not right."""
+        self.pending_since_ns = perf_counter_ns()
+        try:
+            return self._roundtrip(sent)
+        finally:
+            self.pending_since_ns = 0
+
     def give_up(self, failure: Failure) -> None:
         """End the exchange in flight with this failure, unless its answer arrives first."""
         # Waking a user switches to it, and only the hub is switched back to.

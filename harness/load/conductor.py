@@ -196,7 +196,8 @@ def _describe_end(pid: int) -> str:
     code = os.waitstatus_to_exitcode(status)
     if code >= 0:
         return f"ended with status {code}"
-    return f"was killed by {signal.Signals(-code).name}, perhaps for lack of memory"
+    perhaps = ", perhaps for lack of memory" if code == -signal.SIGKILL else ""
+    return f"was killed by {signal.Signals(-code).name}{perhaps}"
 
 
 def _all_failed(done: list[dict[str, Any]]) -> bool:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from json.decoder import JSONDecoder  # not `json`: while `locust -f scenarios/json.py` loads, that is the scenario
 from typing import Any, ClassVar
+
+from harness.load.compression import decode
+from harness.model.unique import UNIQUE
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -39,9 +43,39 @@ class Answer:
         """The first value of the header `name` (lower case)."""
         return next((value for key, value in self.headers if key == name), None)
 
+    @property
+    def content(self) -> bytes:
+        """The body without its compression; raises `Failure` if it cannot be decoded."""
+        coding = self.header("content-encoding")
+        if coding is None or coding == "identity" or not self.body:
+            return self.body
+        try:
+            return decode(self.body, coding.lower())
+        except ValueError as error:
+            raise Failure("encoding", str(error)) from error
+
     def json(self) -> Any:
-        """The body as JSON in UTF-8 (RFC 8259, 8.1); raises `ValueError` when it is not."""
-        return _decode_json(self.body.decode())
+        """The content as JSON in UTF-8 (RFC 8259, 8.1); raises `ValueError` when it is not."""
+        return _decode_json(self.content.decode())
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """Stands for a body that is too long to be written into a scenario."""
+
+    length: int
+    """In bytes."""
+    sha256: str
+    """In hexadecimal digits (FIPS 180-4)."""
+
+    @classmethod
+    def of(cls, body: bytes) -> Digest:
+        """The digest of this body."""
+        return cls(len(body), sha256(body).hexdigest())
+
+    def fits(self, body: bytes) -> bool:
+        """Is it the digest of this body?"""
+        return len(body) == self.length and sha256(body).hexdigest() == self.sha256
 
 
 Check = Callable[[Answer], str | None]
@@ -58,21 +92,25 @@ class Exchange:
 
     name: str = ""
     """The name it is counted under; requests with ids in their paths should share one."""
-    expected_body: bytes | None = None
+    expected_body: bytes | Digest | None = None
     check: Check | None = None
     encoded: bytes = field(default=b"", repr=False)
     encoded_for: str = field(default="", repr=False)
     """The authority in `encoded`, interned: candidates of a block have different addresses."""
     learned: bytes | None = field(default=None, repr=False)
     learned_answer: Answer | None = field(default=None, repr=False)
+    change: str | None = field(default=None, repr=False)
+    """A change of a body, which nobody has taken note of yet."""
 
     def verify(self, answer: Answer) -> None:
         """Raise `Failure` unless the answer is right."""
-        expected = self.expected_body
-        if expected is not None and answer.body != expected:
-            if len(answer.body) != len(expected):
-                raise Failure("length", f"expected {len(expected)} bytes, found {len(answer.body)}")
-            raise Failure("body", f"expected {excerpt(expected)}, found {excerpt(answer.body)}")
+        expected, content = self.expected_body, answer.content
+        if expected is not None and content != expected:
+            if not isinstance(expected, Digest):
+                raise _wrong_body(expected, content)
+            if not expected.fits(content):
+                raise _wrong_body(expected, content)
+            self.expected_body = content  # to compare is faster than to make a digest each time
         if self.check is not None and (problem := self._problem(answer)) is not None:
             raise Failure("check", problem)
 
@@ -81,7 +119,7 @@ class Exchange:
         try:
             return self.check(answer)
         except Exception as error:  # noqa: BLE001 - a scenario's code may raise anything
-            return f"the check raised {error!r} for {excerpt(answer.body)}"
+            return f"the check raised {error!r} for {_quote(answer)}"
 
 
 @dataclass(eq=False, slots=True)
@@ -95,9 +133,18 @@ class Request(Exchange):
     status: int = 200
     expected_type: str | None = None
     """The media type of the answer, without parameters."""
+    seen_body: bytes | Digest | None = None
+    """The body that the app gave when it was asked before. Another one is right too if it is of the same kind; that is
+    noted, and from then on it is the one to compare with."""
+    varies: bool = field(default=False, init=False, repr=False)
+    """Is there a `{unique}` in its path, headers or body? Each request then has a new value there."""
+    pattern: tuple[bytes, Request] | None = field(default=None, repr=False)
+    """A value for `{unique}`, and the request with it, encoded."""
 
     def __post_init__(self) -> None:
         self.name = self.name or f"{self.method} {self.path}"
+        texts = (self.path, *(value for _, value in self.headers))
+        self.varies = UNIQUE.encode() in self.body or any(UNIQUE in each for each in texts)
 
     def addressed(self, authority: str) -> tuple[str, Headers]:
         """The Host to send (the request's Host header, else `authority`), and the other headers."""
@@ -107,12 +154,33 @@ class Request(Exchange):
     def verify(self, answer: Answer) -> None:
         """Raise `Failure` unless status, content type and body are right."""
         if answer.status != self.status:
-            raise Failure("status", f"expected {self.status}, found {answer.status}: {excerpt(answer.body)}")
+            raise Failure("status", f"expected {self.status}, found {answer.status}: {_quote(answer)}")
         if self.expected_type is not None:
             found = answer.header("content-type") or "none"
             if found.partition(";")[0].strip().lower() != self.expected_type:
                 raise Failure("content-type", f"expected {self.expected_type}, found {found}")
+        if self.seen_body is not None and (content := answer.content) != self.seen_body:
+            self._accept_change(self.seen_body, content)
         Exchange.verify(self, answer)
+
+    def _accept_change(self, seen: bytes | Digest, body: bytes) -> None:
+        """Compare with this body from now on; raises `Failure` if it is of another kind than the one before."""
+        if not isinstance(seen, Digest):
+            if not _is_same_kind(seen, body):
+                raise _wrong_body(seen, body)
+            self.change = f"expected {excerpt(seen)}, found {excerpt(body)}"
+        elif not seen.fits(body):
+            self.change = f"expected {seen}, found {Digest.of(body)}"
+        self.seen_body = body
+
+
+class AnyAnswer(Request):
+    """A request to which any answer is right."""
+
+    __slots__ = ()
+
+    def verify(self, answer: Answer) -> None:
+        """Accept it."""
 
 
 @dataclass(eq=False, slots=True)
@@ -135,13 +203,47 @@ class Message(Exchange):
         Exchange.verify(self, answer)
 
 
+def _quote(answer: Answer) -> str:
+    """The beginning of its content, or of its body if that cannot be decoded."""
+    try:
+        return excerpt(answer.content)
+    except Failure:
+        return excerpt(answer.body)
+
+
+def _wrong_body(expected: bytes | Digest, found: bytes) -> Failure:
+    length = expected.length if isinstance(expected, Digest) else len(expected)
+    if len(found) != length:
+        return Failure("length", f"expected {length} bytes, found {len(found)}")
+    if isinstance(expected, Digest):
+        return Failure("body", f"expected {expected}, found {Digest.of(found)}")
+    return Failure("body", f"expected {excerpt(expected)}, found {excerpt(found)}")
+
+
+def _is_same_kind(seen: bytes, body: bytes) -> bool:
+    """May both be answers of one route at different times: neither or both empty, in JSON with the same keys?"""
+    if not (seen and body):
+        return seen == body
+    try:
+        before = _decode_json(seen.decode())
+    except ValueError:
+        return True
+    try:
+        now = _decode_json(body.decode())
+    except ValueError:
+        return False
+    if isinstance(before, dict) and isinstance(now, dict):
+        return before.keys() == now.keys()
+    return isinstance(now, list) == isinstance(before, list) and not isinstance(now, dict)
+
+
 def excerpt(data: bytes, limit: int = 80) -> str:
     """The beginning of a body, for messages."""
     return repr(data[:limit])[1:] + (" …" if len(data) > limit else "")
 
 
 def get(path: str, **expectation: Any) -> Request:
-    """A GET request; keywords are fields of `Request`: `status`, `expected_body`, `expected_type`, `check`, `name`."""
+    """A GET request; keywords are fields of `Request`, such as `status`, `expected_body`, `expected_type`, `check`."""
     return Request("GET", path, **expectation)
 
 
@@ -158,3 +260,16 @@ def put(path: str, body: bytes, content_type: str, **expectation: Any) -> Reques
 def delete(path: str, **expectation: Any) -> Request:
     """A DELETE request; keywords as for `get`."""
     return Request("DELETE", path, **expectation)
+
+
+def as_tasks(requests: Mapping[Request, int]) -> dict[Callable[[Any], None], int]:
+    """Make the `tasks` of an `HttpScenario`: each sends one request, as often as its weight says (0: never)."""
+    return {_make_task(request): weight for request, weight in requests.items()}
+
+
+def _make_task(request: Request) -> Callable[[Any], None]:
+    def send(user: Any) -> None:
+        user.send(request)
+
+    send.__name__ = request.name
+    return send

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from harness.load import unique
 from harness.load.bounds import OVERHEAD_BYTES, TOO_LARGE, add_overhead, describe_body, describe_overhead
 from harness.load.client import SerialClient
 from harness.load.exchange import RESET, Answer, Failure, Request, excerpt
@@ -214,16 +215,18 @@ class Http1Client(SerialClient[Request]):
 
     def _roundtrip(self, sent: Request) -> Answer:
         self._request = sent
-        if sent.encoded_for is not self._authority:
-            sent.encoded, sent.encoded_for = encode(sent, self._authority), self._authority
+        if sent.encoded_for is self._authority:
+            wire = sent.encoded
+        else:
+            wire, _ = unique.encode(sent, self._authority, self._encode)
         if self._transport is None or not self._transport.alive:
             self.reopen()
         self._reader.expect_body = sent.method != "HEAD"
-        arrived = self._send(sent.encoded)
+        arrived = self._send(wire)
         if isinstance(arrived, Failure):
-            if self._reopen_if_missed(sent.encoded):
+            if self._reopen_if_missed(wire):
                 self._reader.expect_body = sent.method != "HEAD"
-                arrived = self._send(sent.encoded)
+                arrived = self._send(wire)
             if isinstance(arrived, Failure):
                 self.close()
                 self._reader = AnswerReader()  # the old one holds what has arrived
@@ -233,6 +236,9 @@ class Http1Client(SerialClient[Request]):
         if not self.reuses:
             self.close()
         return arrived
+
+    def _encode(self, request: Request) -> bytes:
+        return encode(request, self._authority)
 
     def _came(self) -> str:
         reader = self._reader
@@ -246,6 +252,6 @@ class Http1Client(SerialClient[Request]):
         reader, self._reader = self._reader, AnswerReader(self._endpoint.max_body_bytes)
         if not reader.reusable:
             self.close()
-        request.verify(answer)
+        self._verify(request, answer)
         if reader.reusable and reader.size_bytes <= _LEARN_AT_MOST_BYTES:
             request.learned, request.learned_answer = reader.raw, answer

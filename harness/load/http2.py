@@ -166,7 +166,7 @@ class Http2Client(SerialClient[Request]):
             arrived = stream.arrived
             if isinstance(arrived, Answer):
                 if arrived is not sent.learned_answer:
-                    sent.verify(arrived)
+                    self._verify(sent, arrived)
                     sent.learned_answer = arrived
                 return arrived
             times += 1

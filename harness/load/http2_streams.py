@@ -6,7 +6,8 @@ import sys
 from collections import deque
 
 from harness.load import http2_frames as frames
-from harness.load.exchange import RESET, Answer, Failure
+from harness.load import unique
+from harness.load.exchange import RESET, Answer, Failure, Request
 from harness.load.http2_frames import ProtocolError
 from harness.load.http2_messages import NotProcessed, Stream, encode
 
@@ -36,9 +37,10 @@ class Streams:
     def send(self, stream: Stream) -> None:
         """Send a request, or keep it until the server allows a stream; raises `Failure` if it cannot be encoded."""
         request = stream.request
-        if request.encoded_for is not self._authority:
-            request.encoded = encode(request, self._scheme, self._authority)
-            request.encoded_for = self._authority
+        if request.encoded_for is self._authority:
+            encoded, body = request.encoded, request.body
+        else:
+            encoded, body = unique.encode(request, self._authority, self._encode)
         if len(self.open) >= self._open_at_most:
             self._waiting.append(stream)
             return
@@ -47,14 +49,17 @@ class Streams:
         self.open[stream_id] = stream
         output = self._output
         start = len(output)
-        output += request.encoded
+        output += encoded
         frames.uint32.pack_into(output, start + frames.STREAM_ID_OFFSET, stream_id)
-        if request.body:
-            stream.unsent = memoryview(request.body)
+        if body:
+            stream.unsent = memoryview(body)
             stream.window = self._initial_window
             self._send_body(stream)
         if stream_id == frames.LARGEST:
             self.usable = False
+
+    def _encode(self, request: Request) -> bytes:
+        return encode(request, self._scheme, self._authority)
 
     def send_waiting(self) -> None:
         """Send requests that were kept, as far as the server allows it; end them unsent if the connection ends."""

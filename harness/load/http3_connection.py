@@ -21,6 +21,7 @@ from aioquic.quic.events import (
 )
 from aioquic.quic.packet import QuicErrorCode
 
+from harness.load import unique
 from harness.load.bounds import OVERHEAD_BYTES, add_overhead, describe_overhead
 from harness.load.exchange import RESET, Answer, Failure, Request
 from harness.load.http2_frames import TooLargeError
@@ -141,6 +142,8 @@ class Connection:
     def send(self, stream: Stream) -> None:
         """Send a request; raises `Failure` if it cannot be encoded."""
         request = stream.request
+        if request.varies:
+            request = unique.fill(request, unique.draw_value())
         try:
             header = fields(request, self._authority)
         except UnicodeEncodeError as error:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from greenlet import greenlet
 
+    from harness.load.exchange import Headers
     from harness.model.blocks import BlockOrder
 
 CONNECT_AT_ONCE = 32
@@ -153,6 +154,8 @@ class Stage:
         self.lanes = [Lane("")]
         self.needed_users = 2**31
         """Users of each lane that take part; there may be more, as Locust divides them equally among processes."""
+        self.headers: Headers = ()
+        """Headers that every user sends with each request, unless the request has them."""
         self.verifying = BoundedSemaphore(1)
         """One candidate at a time is verified, so that its answers are not those of a busy machine."""
 
@@ -160,6 +163,7 @@ class Stage:
         """Make a lane for each candidate."""
         self.lanes = [Lane(host) for host in order.hosts]
         self.needed_users = divide_users(order.users, processes, index)
+        self.headers = order.headers
 
     def assign(self, kind: type) -> Lane:
         """The lane that a new user of a class belongs to: lanes are filled evenly, each with users of all classes."""

@@ -54,7 +54,9 @@ def _add_options(parser: LocustArgumentParser) -> None:
     )
     if measured:
         # A locust.conf that lies around must not change a measurement. Locust does the same to a parser of its own,
-        # since only the constructor of a parser could be told.
+        # since only the constructor of a parser could be told. An empty working directory and home while it reads its
+        # options would hide such files too, but also those that a Locust file names. The parser that finds -f before
+        # this one is out of reach: `version` or `help` in a file end Locust, and the measurement tells what it said.
         parser._default_config_files = []  # noqa: SLF001
 
 

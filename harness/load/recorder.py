@@ -162,6 +162,7 @@ class Recorder:
             ledger.connections = lane.count_connections(divide_users(turn.users, self._processes, self._index))
             ledger.negotiated = lane.account.negotiated
             ledger.users_ready_s = lane.ready_s
+            ledger.changes = lane.account.changes
             results.append(ledger.result(verified=not self._custom_users))
         self._runner.send_message(messages.RESULT, {"results": msgspec.json.encode(results).decode()})
 

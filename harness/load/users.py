@@ -26,10 +26,12 @@ from locust.exception import (
 from harness.load import http1, http2
 from harness.load import plugin as _plugin  # noqa: F401 - a scenario brings the options and listeners along
 from harness.load.account import ENDLESS, TASK_TIMEOUTS, UNANSWERED
-from harness.load.exchange import Answer, Failure, Message, Request
+from harness.load.exchange import Answer, AnyAnswer, Failure, Headers, Message, Request
 from harness.load.lane import stage
+from harness.load.own_requests import OwnRequests, merge_headers
 from harness.load.transport import Endpoint
 from harness.load.websocket import WebSocketClient
+from harness.model.login import Login, LoginAnswer, LoginError, log_in
 from harness.model.protocols import HTTP2_PROTOCOLS
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ _TURN_NS = 20_000_000
 """How long a user runs its tasks before it returns to Locust, which may stop it."""
 _CLOSE_WAIT_S = 0.01
 """How soon after an answer a server that keeps no connection has closed it."""
+LOGIN = "login"
+"""The name and the kind under which a login that failed is counted."""
 _FAILED_PAUSE_S = 0.01
 """The pause after a failure, so that a stopped server does not cause millions of failures."""
 
@@ -55,6 +59,8 @@ class _Scenario(User):
     drives_itself = True
     """Marks users that count in an account and wait at a gate; others are counted from Locust's request events."""
     client: Any
+    sender: Any
+    """The client, or what sends the user's own requests with it."""
     lane: Lane
 
     def __init__(self, environment: Environment) -> None:
@@ -73,6 +79,7 @@ class _Scenario(User):
         """
         lane = self.lane
         leader = self._number == 0
+        kind = "connect"
         if self._number >= stage.needed_users:
             return  # the gate never lets it through: Locust starts equally many users in all processes
         if not leader:
@@ -81,14 +88,17 @@ class _Scenario(User):
             if leader or lane.keeps_connections:
                 with lane.connecting:
                     self.client.open()
+            self.client.reuses = lane.keeps_connections
+            lane.clients[self._number] = self.client
+            kind = LOGIN
+            self._begin_session()
         except Failure as failure:
             now_ns = perf_counter_ns()
             lane.account.started += 1
-            lane.account.fail("connect", "connect", failure, now_ns, now_ns)
+            lane.account.fail(kind, kind, failure, now_ns, now_ns)
             lane.right = False
             lane.verified.set()
             raise StopUser from failure
-        lane.clients[self._number] = self.client
         try:
             if leader:
                 with stage.verifying:
@@ -102,6 +112,9 @@ class _Scenario(User):
                 lane.verified.set()
             self.client.reuses = lane.keeps_connections
             lane.ready += 1
+
+    def _begin_session(self) -> None:
+        """Do what a user does once, which does not count; raises `Failure`."""
 
     def _verify(self) -> None:
         """Run every task once; a server that does not answer one of them would make each other task wait as well."""
@@ -124,7 +137,7 @@ class _Scenario(User):
 
     def _exchange(self, exchange: Request | Message) -> Answer:
         arrivals = self.lane.arrivals
-        answer: Answer = self.client.exchange(exchange, None if arrivals is None else arrivals.wait(self._number))
+        answer: Answer = self.sender.exchange(exchange, None if arrivals is None else arrivals.wait(self._number))
         return answer
 
     def _turn(self) -> None:
@@ -159,19 +172,54 @@ class HttpScenario(_Scenario):
     """A user that sends HTTP requests over the protocol of the trial."""
 
     abstract = True
+    login: ClassVar[Login | None] = None
+    """How each user logs in at its start; None if it does not."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         options: Any = environment.parsed_options
-        if options.harness_protocol == "h3":
-            endpoint = _endpoint(environment, self.lane, self.host, _http3().ALPN)
-            self.client = _http3_pool(endpoint, self.lane, options.harness_streams, options.harness_authority).client()
-        elif options.harness_protocol in HTTP2_PROTOCOLS:
-            self.client = _pool(
-                _endpoint(environment, self.lane, self.host, http2.ALPN), self.lane, options.harness_streams
-            ).client()
+        lane, protocol = self.lane, options.harness_protocol
+        alpn = _http3().ALPN if protocol == "h3" else http2.ALPN if protocol in HTTP2_PROTOCOLS else http1.ALPN
+        endpoint = _endpoint(environment, lane, self.host, alpn)
+        if protocol == "h3":
+            self.client = _http3_pool(endpoint, lane, options.harness_streams, options.harness_authority).client()
+        elif protocol in HTTP2_PROTOCOLS:
+            self.client = _pool(endpoint, lane, options.harness_streams).client()
         else:
-            self.client = http1.Http1Client(_endpoint(environment, self.lane, self.host, http1.ALPN), self.lane.account)
+            self.client = http1.Http1Client(endpoint, lane.account)
+        host = next((value for name, value in stage.headers if name == "host"), endpoint.authority)
+        self._origin = f"{'http' if endpoint.context is None else 'https'}://{host}"
+        self.sender = self.client
+
+    def log_in(self) -> Headers:
+        """Log the user in, once at its start; return the headers of all its later requests.
+
+        By default this sends `login`, if there is one, and keeps cookies, a bearer token and a CSRF token. Override it
+        where an app wants something else; what `ask` sends does not count::
+
+            def log_in(self):
+                answer = self.ask(post("/token", b"name=ann&pin=1234", "application/x-www-form-urlencoded"))
+                return (("authorization", f"Token {answer.json()['key']}"),)
+        """
+        if self.login is None:
+            return ()
+        try:
+            return log_in(self.login, self._send_login, self._origin)
+        except LoginError as error:
+            raise Failure(LOGIN, str(error)) from error
+
+    def ask(self, request: Request) -> Answer:
+        """Send a request that does not count, within `log_in`; raises `Failure` if the answer is not right."""
+        answer: Answer = self.client.ask(request)
+        return answer
+
+    def _send_login(self, method: str, path: str, headers: Headers, body: bytes) -> LoginAnswer:
+        answer = self.ask(AnyAnswer(method, path, merge_headers(headers, stage.headers), body))
+        return LoginAnswer(answer.status, answer.headers, answer.body)
+
+    def _begin_session(self) -> None:
+        if headers := merge_headers(self.log_in(), stage.headers):
+            self.sender = OwnRequests(self.client, headers)
 
     def send(self, request: Request) -> Answer:
         """Send a request and return the right answer; raises `Failure` if there is none."""
@@ -187,8 +235,9 @@ class WebSocketScenario(_Scenario):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self.client = WebSocketClient(
-            _endpoint(environment, self.lane, self.host, http1.ALPN), self.path, self.lane.account
+            _endpoint(environment, self.lane, self.host, http1.ALPN), self.path, self.lane.account, stage.headers
         )
+        self.sender = self.client
 
     def send(self, message: Message) -> Answer:
         """Send a message and return the right answer; raises `Failure` if there is none."""

@@ -26,7 +26,7 @@ from wsproto.utilities import ProtocolError
 
 from harness.load.bounds import OVERHEAD_BYTES, TOO_LARGE, add_overhead, describe_body, describe_overhead
 from harness.load.client import SerialClient
-from harness.load.exchange import RESET, Answer, Failure, Message, excerpt
+from harness.load.exchange import RESET, Answer, Failure, Headers, Message, excerpt
 from harness.load.transport import CONNECT_TIMEOUT_S, Endpoint, Transport
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def encode(message: Message) -> bytes:
 def _learn_expected(message: Message) -> None:
     """Predict the frame of the right answer, if its body is the only check; servers seldom fragment it."""
     body = message.expected_body
-    if body is not None and message.check is None:
+    if isinstance(body, bytes) and message.check is None:
         message.learned = frame_head(len(body), text=message.text, masked=False) + body
         message.learned_answer = Answer(0, _type(message.text), body)
 
@@ -70,9 +70,11 @@ def _learn_expected(message: Message) -> None:
 class WebSocketClient(SerialClient[Message]):
     """A user's client, with one WebSocket on which the server sends one message for each message."""
 
-    def __init__(self, endpoint: Endpoint, path: str, account: Account) -> None:
+    def __init__(self, endpoint: Endpoint, path: str, account: Account, headers: Headers = ()) -> None:
         super().__init__(endpoint, account)
         self._path = path
+        self._host = next((value for name, value in headers if name == "host"), endpoint.authority)
+        self._headers = [(name.encode(), value.encode("latin-1")) for name, value in headers if name != "host"]
         self._connection = WSConnection(ConnectionType.CLIENT)
         self._message: Message
         self._held = b""
@@ -92,7 +94,7 @@ class WebSocketClient(SerialClient[Message]):
         self._overhead_bytes = 0
         self._parsing = True
         self._account.opened += 1
-        handshake = Handshake(host=self._endpoint.authority, target=self._path)
+        handshake = Handshake(host=self._host, target=self._path, extra_headers=self._headers)
         with gevent.Timeout(CONNECT_TIMEOUT_S, Failure("handshake", f"no answer within {CONNECT_TIMEOUT_S:g} s")):
             arrived = self._send(self._connection.send(handshake))
         if isinstance(arrived, Failure):

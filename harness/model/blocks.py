@@ -40,6 +40,8 @@ class BlockOrder:
     """A request without an answer after this time is unanswered."""
     max_body_bytes: int = field(default=MAX_BODY_BYTES, kw_only=True)
     """An answer with a longer body is an error."""
+    headers: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)
+    """Headers of each request that does not have them; names are in lower case."""
     seed: int
     """Fixes the order of turns in each cycle, and the gaps of Poisson arrivals."""
 

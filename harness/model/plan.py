@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from harness.model.blocks import MAX_BODY_BYTES
 from harness.model.loads import SATURATE, Capacity, Load, Rate, Sweep
 from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, Protocol
 from harness.model.targets import App, Scenario, Server
 
+Compression = Literal["off", "gzip", "br"]
 TOGETHER = 6
 """So many candidates run at the same time, at most, unless the options say otherwise."""
 
@@ -44,6 +46,8 @@ class Conditions:
     """A longer body of an answer, or message of a WebSocket, is an error."""
     load_memory_bytes: int = 2 << 30
     """A load process that uses more memory is ended."""
+    compression: Compression = "off"
+    """The content coding that requests ask for (RFC 9110, 12.5.3)."""
     seed: int = 0
     """The seed of every random choice in the run."""
     load_processes: int = 1
@@ -213,6 +217,15 @@ class Plan:
     def case_count(self) -> int:
         """How many cases are measured in all rounds; a case counts once for each block of a round that holds it."""
         return sum(block.case_count for each in self.rounds for block in each)
+
+    @property
+    def most_connections(self) -> int:
+        """The most connections that may be open at once: one for each user of each candidate of a measurement."""
+        measurements = (cases for each in self.rounds for block in each for cases in block.measurements)
+        return max(
+            (len({case.config for case in cases}) * max(case.users for case in cases) for cases in measurements),
+            default=0,
+        )
 
 
 def _describe_load(load: Load) -> str:

@@ -166,6 +166,8 @@ class LoadResult:
     """The same by method and name; none in a run of an earlier version."""
     verified: bool = True
     """False where custom Locust users drove the trial: responses were checked only as far as their file checks them."""
+    changes: Mapping[str, str] = field(default_factory=dict)
+    """For each request whose body was not the one that the app gave before the run: the first change."""
 
     @property
     def requests(self) -> int:

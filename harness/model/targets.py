@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from harness.model.login import Login
 from harness.model.protocols import EventLoop, Interface, Protocol
 
 HOST = "127.0.0.1"
@@ -50,6 +51,13 @@ class App:
     """Further folders on the import path."""
     headers: tuple[tuple[str, str], ...] = ()
     """Headers of the request for `ready_path`; names are in lower case."""
+    login: Login | None = None
+    """How a user logs in to it."""
+
+    @property
+    def working_directory(self) -> Path:
+        """Where its servers run."""
+        return self.runs_in or self.directory.resolve()
 
 
 @dataclass(frozen=True)
@@ -94,6 +102,8 @@ class Server:
     """Interpreter of the environment made for this version, `granian@2.8.6`; None means the interpreter of the run."""
     version: str | None = None
     """The server's version in that environment."""
+    requires_for: Mapping[Protocol, tuple[str, ...]] = field(default_factory=dict)
+    """Further distributions that single protocols need; without them, the server speaks the others."""
     arguments: tuple[str, ...] = ()
     """What `--server-args` adds to the end of the command line; `command` includes it."""
 
@@ -126,3 +136,5 @@ class Scenario:
     """Only tasks with one of these tags are run; all, if there are none."""
     excluded_tags: tuple[str, ...] = ()
     """Tasks with one of these tags are not run."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Headers that the harness adds to its requests; names are in lower case."""

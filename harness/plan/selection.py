@@ -92,18 +92,19 @@ def add_arguments(servers: tuple[Server, ...], given: Iterable[str]) -> tuple[Se
 def _find_servers(
     settings: Settings, apps: tuple[App, ...], say: Callable[[str], None], *, make: bool
 ) -> tuple[Server, ...]:
+    python = _find_python(settings)
     if settings.servers == ("all",):
         # The default servers come first, so that the first of them is the baseline.
         order = [*SERVERS, *(server.name for server in listing.servers())]
-        return tuple(sorted(listing.servers(), key=lambda server: order.index(server.name)))
-    python = _find_python(settings)
+        every = sorted(listing.servers(), key=lambda server: order.index(server.name))
+        return tuple(listing.keep_possible(server, python) for server in every)
     found: dict[str, Server] = {}
     for name in settings.servers:
         base, at, version = name.partition("@")
         server = listing.find("servers", listing.servers(), base)
         if at and settings.app is not None:
             raise UsageError(f"--servers: expected {base} with --app, found {name}; choose its version by --python")
-        entry = environments.at_version(server, version, apps, python) if at else server
+        entry = environments.at_version(server, version, apps, python) if at else listing.keep_possible(server, python)
         found[entry.name] = entry
     for entry in found.values() if make else ():
         if entry.version is not None:
@@ -116,9 +117,17 @@ def _find_apps(settings: Settings) -> tuple[App, ...]:
     environment = _read_variables(settings.env)
     if settings.app is not None:
         python, folder = _find_python(settings), Path(settings.app_dir)
-        app = find_user_app(settings.app, folder, settings.ready_path, python=python, factory=settings.factory)
+        app = find_user_app(
+            settings.app,
+            folder,
+            settings.ready_path,
+            python=python,
+            factory=settings.factory,
+            import_path=environment.get("PYTHONPATH"),
+        )
         headers = options.parse_headers(settings.header)
-        return (replace(app, environment={**environment, **app.environment}, headers=headers),)
+        login = options.read_login(settings.login)
+        return (replace(app, environment={**environment, **app.environment}, headers=headers, login=login),)
     chosen = listing.choose("apps", listing.apps(), settings.apps)
     if settings.locustfile is not None:
         # An app names only those scenarios of the catalogue that it answers, so any other may be right for it.
@@ -183,7 +192,7 @@ def _find_scenarios(
     make: bool,
 ) -> tuple[Scenario, ...]:
     if settings.locustfile is not None:
-        return (_read_user_scenario(settings, settings.locustfile),)
+        return (replace(_read_user_scenario(settings, settings.locustfile), headers=apps[0].headers),)
     if settings.app is not None and settings.scenarios is None:
         runs = [entry for entry in servers if entry.name not in not_installed and entry.interface == "asgi"]
         if not runs:
@@ -193,7 +202,8 @@ def _find_scenarios(
             with files.writing(Path(settings.out)):
                 Path(settings.out).mkdir(parents=True, exist_ok=True)
         return (scenario.write_scenario(settings, apps[0], runs, _find_python(settings), say, ask=make),)
-    return listing.choose("scenarios", listing.scenarios(), settings.scenarios or SCENARIOS)
+    chosen = listing.choose("scenarios", listing.scenarios(), settings.scenarios or SCENARIOS)
+    return tuple(replace(each, headers=apps[0].headers) for each in chosen)
 
 
 def _read_user_scenario(settings: Settings, path: str) -> Scenario:
@@ -205,11 +215,19 @@ def _read_user_scenario(settings: Settings, path: str) -> Scenario:
         tags=settings.tags,
         excluded_tags=settings.exclude_tags,
     )
+    for name, given in (("header", settings.header), ("compression", settings.compression != "off")):
+        if given and not scenario.ours:
+            raise UsageError(f"--{name}: expected none with custom Locust users, whose file {path} sets their headers")
     if not scenario.ours and not isinstance(settings.load, Saturate):
         raise UsageError(f"--load: expected saturate with custom Locust users, found {settings.load}")
     if not scenario.protocols & set(settings.protocols):
         spoken = ", ".join(sorted(scenario.protocols))
-        raise UsageError(f"--protocols: expected any of {spoken} for {path}, found {','.join(settings.protocols)}")
+        why = "" if scenario.ours else ", since Locust's own users speak HTTP/1.1 in clear text"
+        raise UsageError(f"--protocols: expected any of {spoken} for {path}{why}, found {','.join(settings.protocols)}")
+    processes = _count_load_processes(settings)
+    if not scenario.ours and any(users % processes for users in settings.users):
+        shown = ",".join(map(str, settings.users))
+        raise UsageError(f"--users: expected multiples of --load-processes, {processes}, with {path}, found {shown}")
     check_locust_file(scenario, settings.users)
     return scenario
 

@@ -24,6 +24,7 @@ from harness.text.numbers import TOO_FEW, WIDEST, count, join, percent, plural, 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from harness.model.plan import Compression
     from harness.model.results import Environment, Record, RunInfo, ServerStart
     from harness.model.summaries import CaseSummary
 
@@ -40,6 +41,7 @@ def describe_method(run: RunInfo, summaries: Sequence[CaseSummary] = (), trials:
         *(_describe_slices(run, summaries) if run.schema >= SLICES_FROM_SCHEMA else _describe_windows(run)),
         f"{load}: {conditions}. A user is one request in flight, on every protocol.",
         "Response time runs from when a request was due to be sent to the last byte of its answer.",
+        _describe_compression(conditions.compression),
         *_further(run, summaries, trials),
         "Percentiles come from all rounds' histograms, merged. One that fewer than ten requests exceed is left out.",
         f"Only valid numbers from at least {RANKED_FROM_ROUNDS} rounds are ranked.",
@@ -49,6 +51,12 @@ def describe_method(run: RunInfo, summaries: Sequence[CaseSummary] = (), trials:
         f"Servers ran on {_cpus(where.server_cpus)}, the load generator on {_cpus(where.load_cpus)}.",
     ]
     return [*lines, *_describe_ceilings(run, summaries)]
+
+
+def _describe_compression(compression: Compression) -> str:
+    if compression == "off":
+        return "No request asked for compression."
+    return f"Each request asked for compression: {compression}."
 
 
 def _describe_ceilings(run: RunInfo, summaries: Sequence[CaseSummary]) -> list[str]:

@@ -94,23 +94,29 @@ def _warming(run: RunInfo, sections: Sequence[Section]) -> list[str]:
 
 
 def _connections(run: RunInfo, sections: Sequence[Section]) -> list[str]:
-    """Cases in which one request in a thousand or more was not answered in time, reconnected or was sent again."""
+    """Cases in which one request in a thousand or more was not answered in time, reconnected or was sent again.
+
+    Unanswered requests are told by number: those of the warm-up count as well, so the reasons have another share.
+    """
+    unanswered = f"Requests without an answer within {run.conditions.request_timeout_s:g} s"
     kinds: dict[str, Callable[[CaseSummary], int]] = {
-        f"Requests without an answer within {run.conditions.request_timeout_s:g} s": lambda each: each.unanswered,
+        unanswered: lambda each: each.unanswered,
         "Connections that were opened again, per request": lambda each: each.reopened,
         "Requests that were sent again on a new connection": lambda each: each.resent,
     }
     found = []
     for kind, number in kinds.items():
-        shares = {
-            f"{each.name} on {place(section, each)}": number(each) / max(each.requests, number(each))
+        divides, form = (False, "{:,.0f}".format) if kind == unanswered else (True, percent)
+        values = {
+            f"{each.name} on {place(section, each)}": number(each)
+            / (max(each.requests, number(each)) if divides else 1)
             for section in sections
             for each in section.summary.summaries
             if number(each) >= max(1, NOTED_FROM * each.requests)
         }
-        if shares:
-            ordered = sorted(shares.items(), key=lambda item: -item[1])
-            names = "; ".join(f"{name} ({percent(share)})" for name, share in ordered[:ONE_BY_ONE])
+        if values:
+            ordered = sorted(values.items(), key=lambda item: -item[1])
+            names = "; ".join(f"{name} ({form(value)})" for name, value in ordered[:ONE_BY_ONE])
             more = f"; and {len(ordered) - ONE_BY_ONE} more" if len(ordered) > ONE_BY_ONE else ""
             found.append(f"{kind}: {names}{more}.")
     return found

@@ -9,13 +9,12 @@ import fcntl
 import os
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from harness.host.files import append_line, read_file, replace_file, storing, writing
+from harness.host.files import append_line, make_folder, make_new_folder, read_file, replace_file, storing, writing
 from harness.model.errors import UsageError
 from harness.model.loads import parse_load, write_load
 from harness.model.results import SCHEMA, Record, RunInfo, ServerStart
@@ -53,9 +52,8 @@ class RunDirectory:
         with writing(results):
             if latest.exists() and not latest.is_symlink():
                 raise UsageError(f"--out: expected latest in {results} to be a link to a run, found something else")
-            results.mkdir(parents=True, exist_ok=True)
-            path = _make_folder(results, run_id, 0o700 if private else 0o777)
-            (path / "logs").mkdir(mode=0o700 if private else 0o777)
+            path = make_new_folder(results / run_id, private=private)
+            make_folder(path / "logs")
             link = results / f".latest.{os.getpid()}"
             link.unlink(missing_ok=True)
             link.symlink_to(path.name)
@@ -147,18 +145,6 @@ class RunDirectory:
             for n, line in enumerate(_read_if_there(path).split(b"\n")[:-1], 1)
             if not former.was_repeated(line)
         ]
-
-
-def _make_folder(results: Path, name: str, mode: int) -> Path:
-    """Make the folder of a run: two that start in the same second with the same seed get one each."""
-    for number in count(1):
-        path = results / (name if number == 1 else f"{name}-{number}")
-        try:
-            path.mkdir(mode=mode)
-        except FileExistsError:
-            continue
-        return path
-    raise AssertionError
 
 
 def _take_lock(descriptor: int, path: Path) -> None:

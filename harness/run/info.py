@@ -56,9 +56,11 @@ def describe(selection: Selection, placement: Placement) -> RunInfo:
             other_packages=others,
             interpreters=_known(interpreters, packages.interpreter),
             app_commit=_app_commit(selection.apps),
-            server_args={each.name: shlex.join(each.arguments) for each in selection.servers if each.arguments},
+            server_args={
+                each.name: shlex.join(mask_argv(each.arguments)) for each in selection.servers if each.arguments
+            },
             kept_out=inherited.list_kept_out(
-                os.environ, {Path.cwd(), *(app.runs_in or app.directory for app in selection.apps)}
+                os.environ, [Path.cwd(), *(app.working_directory for app in selection.apps)]
             ),
         ),
         baseline=selection.baseline,

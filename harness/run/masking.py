@@ -26,9 +26,10 @@ _SCRYPT_COST = 2**12
 
 
 def find_secrets(selection: Selection) -> Secrets:
-    """The values of `--env` and `--header`."""
+    """The values of `--env` and `--header`, and the passwords of `--login`."""
     headers = [each for app in selection.apps for each in app.headers]
-    return Secrets(_list_variables(selection), headers)
+    passwords = [each for app in selection.apps if app.login for each in app.login.secrets]
+    return Secrets(_list_variables(selection), headers, passwords)
 
 
 def is_private(selection: Selection) -> bool:
@@ -37,7 +38,7 @@ def is_private(selection: Selection) -> bool:
 
 
 def digest_values(selection: Selection, run_id: str) -> dict[str, str]:
-    """A digest of each value of `--env` and `--header`, salted with the name of the run, by option and name."""
+    """A digest of each value of `--env`, `--header` and `--login`, salted with the run's name, by option and name."""
     return {name: _digest(value, run_id) for name, value in _list_values(selection).items()}
 
 
@@ -74,7 +75,10 @@ def _list_variables(selection: Selection) -> dict[str, str]:
 
 def _list_values(selection: Selection) -> Mapping[str, str]:
     headers = {f"--header {name}": value for app in selection.apps for name, value in app.headers}
-    return {**{f"--env {name}": value for name, value in _list_variables(selection).items()}, **headers}
+    found = {**{f"--env {name}": value for name, value in _list_variables(selection).items()}, **headers}
+    for login in filter(None, (app.login for app in selection.apps)):
+        found["--login"] = f"{login.method} {login.path} {login.body}"
+    return found
 
 
 def _digest(value: str, salt: str) -> str:

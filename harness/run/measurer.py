@@ -15,6 +15,7 @@ from harness.model.loads import Rate
 from harness.model.results import Record
 from harness.run import trial
 from harness.run.journal import now
+from harness.text.secrets import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from harness.host.process import Running
     from harness.model.loads import Load
     from harness.model.machine import Placement
-    from harness.model.plan import Case, Selection, ServerConfig
+    from harness.model.plan import Case, Compression, Selection, ServerConfig
     from harness.model.results import LoadResult, RunInfo, Sample, Slice, Verdict
     from harness.model.targets import Tls
     from harness.run.journal import Journal
@@ -56,7 +57,7 @@ class Measurer:
         `servers` are all that run, of which those of other cases are idle meanwhile.
         """
         order = self._order(servers, cases, turn)
-        argv = order.argv(Path("result.json"))
+        argv = _hide_headers(order).argv(Path("result.json"))
         started_at = now()
         running = {config: started.running for config, started in servers.items()}
         with ExitStack() as stack:
@@ -82,6 +83,8 @@ class Measurer:
             judgement, reasons = verdict.judge(turn.drive(case), result, around)
             if ended is not None:
                 judgement, reasons = "failed", (f"the server ended with {ended}", *reasons)
+            if judgement != "valid" and result.errors.total:
+                reasons = (*reasons, *filter(None, [logs.quote_exception(running[case.config].log)]))
             found.append(
                 self.record(
                     case,
@@ -162,6 +165,7 @@ class Measurer:
             slice_s=turn.slice_s if turn.slice_s is not None else conditions.slice_s,
             request_timeout_s=conditions.request_timeout_s,
             max_body_bytes=conditions.max_body_bytes,
+            headers=(*self._scenarios[first.scenario].headers, *_ask_for(conditions.compression)),
             seed=conditions.seed + 1_000 * turn.round + len(self._journal.records),
         )
         return trial.Order(
@@ -179,6 +183,15 @@ class Measurer:
             scenario.excluded_tags,
             conditions.load_memory_bytes,
         )
+
+
+def _hide_headers(order: trial.Order) -> trial.Order:
+    """The order as it may be recorded."""
+    return replace(order, block=replace(order.block, headers=tuple((name, MASK) for name, _ in order.block.headers)))
+
+
+def _ask_for(compression: Compression) -> tuple[tuple[str, str], ...]:
+    return () if compression == "off" else (("accept-encoding", compression),)
 
 
 def _list_other_slices(case: Case, cases: Sequence[Case], results: Sequence[LoadResult]) -> list[Slice]:

@@ -138,7 +138,8 @@ def _describe_excess(pid: int, used_bytes: int, limit_bytes: int) -> str:
 def _describe_end(status: int | None) -> str:
     if status is None or status >= 0:
         return f"ended with status {status}"
-    return f"was killed by {signal.Signals(-status).name}, perhaps for lack of memory"
+    perhaps = ", perhaps for lack of memory" if status == -signal.SIGKILL else ""
+    return f"was killed by {signal.Signals(-status).name}{perhaps}"
 
 
 def _failed(text: str, order: Order) -> LoadError:

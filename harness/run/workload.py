@@ -32,7 +32,7 @@ def list_files(scenario: Path) -> list[Path]:
 def digest_workload(scenario: Scenario, apps: Iterable[App]) -> str:
     """Of the requests with weights and payloads, the tags, and the names of headers and of the file's variables."""
     found = hashlib.blake2b(digest_size=8)
-    names = sorted({name for app in apps for name, _ in app.headers})
+    names = sorted({name for headers in (scenario.headers, *(app.headers for app in apps)) for name, _ in headers})
     for part in (scenario.tags, scenario.excluded_tags, names, sorted(scenario.environment)):
         found.update(repr(list(part)).encode())
     for path in list_files(scenario.path):

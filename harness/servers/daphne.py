@@ -30,7 +30,8 @@ def _command(launch: Launch) -> list[str]:
 SERVERS = (
     Server(
         name="daphne",
-        requires=("daphne", "twisted", "h2", "priority"),
+        requires=("daphne", "twisted"),
+        requires_for={"h2": ("h2", "priority")},
         protocols=frozenset({"h1", "h1-tls", "h2", "ws", "ws-tls"}),
         command=_command,
         unsupported={

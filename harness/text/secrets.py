@@ -6,16 +6,18 @@ Names stay, values become `***`.
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
+from urllib.parse import quote_plus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 MASK = "***"
 SHORTEST = 4
 """A shorter value is not masked in text: it would be found in too many words."""
 
-_OPTIONS = {"--env": "=", "--header": ":"}
+_OPTIONS = {"--env": "=", "--header": ":", "--login": " ", "--server-args": "="}
 """Options whose values are masked, and what is between a name and its value."""
 _NEXT_VARIABLE = re.compile(r",\s*(?=[A-Za-z_]\w*=)")
 _PLAIN_HEADERS = frozenset({"accept", "accept-encoding", "accept-language", "content-type", "host", "user-agent"})
@@ -27,18 +29,26 @@ _PATTERNS = (
     re.compile(rf"((?:[?&;]|\b)(?:{_SECRET})=)(?!\*\*\*)[^\s&;,#'\"<>)]+", re.IGNORECASE),  # ?token=…, password=…
     re.compile(
         r"(\b(?:proxy-)?authorization\b['\"]?+\s*+[:=,]\s*+(?:b(?=['\"]))?+['\"]?+(?:(?:basic|bearer|digest|token)\s++)?+)"
-        r"(?!\*\*\*)[^\s'\"]+",
+        r"(?!\*\*\*|…)[^\s'\"]+",
         re.IGNORECASE,
     ),
-    re.compile(r"(\b(?:set-)?cookie\b['\"]?+\s*+[:,]\s*+(?:b(?=['\"]))?+['\"]?+)(?!\*\*\*)[^\r\n'\"]+", re.IGNORECASE),
+    re.compile(
+        r"(\b(?:set-)?cookie\b['\"]?+\s*+[:,]\s*+(?:b(?=['\"]))?+['\"]?+)(?!\*\*\*|…)[^\r\n'\"]+", re.IGNORECASE
+    ),
 )
 
 
 class Secrets:
     """The values that the options of a run hold, and all parts of them that may appear alone."""
 
-    def __init__(self, variables: Mapping[str, str] | None = None, headers: Iterable[tuple[str, str]] = ()) -> None:
-        parts = {each for value in (variables or {}).values() for each in _parts(value)}
+    def __init__(
+        self,
+        variables: Mapping[str, str] | None = None,
+        headers: Iterable[tuple[str, str]] = (),
+        others: Sequence[str] = (),
+    ) -> None:
+        parts = {*others, *map(quote_plus, others)}
+        parts |= {each for value in (variables or {}).values() for each in _parts(value)}
         parts |= {each for name, value in headers if name not in _PLAIN_HEADERS for each in _parts(value)}
         longest_first = sorted((each for each in parts if len(each) >= SHORTEST), key=len, reverse=True)
         self._values = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
@@ -72,12 +82,27 @@ def _mask_arguments(argv: Iterable[str]) -> Iterator[str]:
 
 
 def _mask_values(text: str, option: str) -> str:
-    """`NAME=***,OTHER=***`, `Name: ***`; all of what has no name."""
+    """`NAME=***,OTHER=***`, `Name: ***`, `POST /login ***`; all of what has no name."""
     between = _OPTIONS[option]
+    if option == "--server-args":
+        return _mask_server_arguments(text)
+    if option == "--login":
+        return " ".join([*text.split()[:2], MASK])
     several = _NEXT_VARIABLE.split(text) if option == "--env" else [text]
     named = [each.partition(between) for each in several]
     masked = [f"{name}{found}{' ' if found == ':' else ''}{MASK}" if found else MASK for name, found, _ in named]
     return ",".join(masked)
+
+
+def _mask_server_arguments(text: str) -> str:
+    """`SERVER=ARGUMENTS`, of which options like ours are masked in the same way."""
+    server, equals, arguments = text.partition("=")
+    try:
+        words = tuple(shlex.split(arguments))
+    except ValueError:  # quotes that do not end
+        return f"{server}{equals}{MASK}"
+    masked = mask_argv(words)
+    return text if masked == words else f"{server}{equals}{shlex.join(masked)}"
 
 
 def _parts(value: str) -> Iterator[str]:

@@ -302,6 +302,25 @@ def test_settings_that_nothing_can_be_done_with_are_told_in_one_line(tmp_path: P
         fault.report(name=name, happened=happened, lost="nothing", left=left, told=told)
 
 
+def test_a_working_directory_that_was_removed_is_told(tmp_path: Path, fault: Fault) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = f"cd {gone}; rmdir {gone}; {' '.join(HARNESS)} plan"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        env={**fault.environment, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = "harness: expected a working directory, found that it has been removed; go to another one\n"
+    assert (done.returncode, done.stderr) == (2, told)
+    happened = f"exit status {done.returncode}"
+    fault.report(
+        name="working directory removed", happened=happened, lost="nothing", left=fault.left(), told=done.stderr
+    )
+
+
 def test_a_bad_key_in_the_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "harness.toml").write_text("uesrs = 3\n")
     done = harness("plan", cwd=tmp_path)

@@ -15,6 +15,7 @@ import pytest
 
 from harness.__main__ import main
 from harness.model.results import SCHEMA
+from tests.fault_table import Fault
 
 HARNESS = (sys.executable, "-m", "harness")
 QUICK = (
@@ -98,6 +99,21 @@ def test_a_server_compared_with_its_copy_shows_no_difference_and_meets_its_gates
     assert done.returncode == 0, done.stderr
     assert "✓ ready>10%: met in 1" in done.stdout
     assert "no difference seen" in done.stdout
+
+
+def test_a_comparison_that_nobody_reads_has_the_same_exit_status(folder: Path, fault: Fault) -> None:
+    command = f"{' '.join(HARNESS)} compare {' '.join(COPIES)} --fail-if 'ready>-10%' | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=fault.environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    fault.report(
+        name="output of harness compare closed at once",
+        happened=f"exit status {done.returncode} of the gate that was missed, as without a pipe",
+        lost="the printed text",
+        left=fault.left(),
+        told="by the exit status",
+    )
 
 
 def test_a_missed_gate_is_exit_status_1(harness: Command) -> None:

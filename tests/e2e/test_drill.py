@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -80,12 +81,14 @@ def test_a_killed_worker_is_replaced_and_what_the_app_answered_is_accounted_for(
     assert running_in(shop) == []
 
 
-def test_an_interrupted_drill_keeps_what_was_seen_and_leaves_nothing_running(shop: Path, fault: Fault) -> None:
+def after_the_first_repetition(shop: Path, fault: Fault) -> subprocess.Popen[str]:
+    """A drill of 50 repetitions in the second of them."""
     which = ("--servers", "daphne", "--drills", "graceful-stop", "--repeats", "50", "--rate", "50")
     process = subprocess.Popen(
         [*HARNESS, "drill", *which, *options(shop)],
         cwd=shop,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
         env={**fault.environment, "PYTHONUNBUFFERED": "1"},
@@ -94,6 +97,53 @@ def test_an_interrupted_drill_keeps_what_was_seen_and_leaves_nothing_running(sho
     for line in process.stdout:
         if line.startswith("[2/50]"):
             break
+    return process
+
+
+@pytest.mark.long
+def test_a_drill_that_is_killed_has_written_what_was_seen(shop: Path, fault: Fault) -> None:
+    process = after_the_first_repetition(shop, fault)
+    process.kill()
+    process.communicate()
+    run = results_of(shop)
+    assert not run["whole"]
+    kept = len(run["results"][0]["observations"])
+    assert kept >= 1
+    left = fault.left()
+    assert left == "nothing"
+    fault.report(
+        name="harness drill killed (SIGKILL)",
+        happened=f"{kept} of 50 repetitions kept",
+        lost="the repetition under way",
+        left=left,
+        told="the shell says Killed",
+    )
+
+
+@pytest.mark.long
+def test_a_drill_whose_folder_is_removed_ends_and_writes_it_again(shop: Path, fault: Fault) -> None:
+    process = after_the_first_repetition(shop, fault)
+    [folder] = shop.glob("results/*-drill")
+    shutil.rmtree(folder)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert told.count("\n") == 1
+    assert told.endswith(", found its folder removed; what was seen until then is kept\n")
+    kept = len(results_of(shop)["results"][0]["observations"])
+    assert kept >= 1
+    left = fault.left()
+    assert left == "nothing"
+    fault.report(
+        name="folder of a drill removed while it runs",
+        happened=f"{kept} of 50 repetitions written again, exit status {process.returncode}",
+        lost="nothing",
+        left=left,
+        told=told,
+    )
+
+
+def test_an_interrupted_drill_keeps_what_was_seen_and_leaves_nothing_running(shop: Path, fault: Fault) -> None:
+    process = after_the_first_repetition(shop, fault)
     os.killpg(process.pid, signal.SIGINT)
     rest, _ = process.communicate(timeout=60)
     assert process.returncode == 130

@@ -149,8 +149,9 @@ def test_users_without_a_descriptor_are_errors_that_say_so(tmp_path: Path, fault
     assert done.returncode == 3, done.stderr
     (record,) = records_of(tmp_path / "results" / "latest")
     assert record["verdict"] == "invalid"
-    told = record["reasons"][0]
-    assert "Too many open files" in told
+    assert "Too many open files" in record["reasons"][0]
+    (told,) = (line for line in done.stdout.splitlines() if "open files" in line and line.startswith("! "))
+    assert told == "! expected 164 open files for each process, found 40 (ulimit -Hn): connections will fail"
     left = fault.left()
     assert left == "nothing"
     happened = f"{record['verdict']}, exit status {done.returncode}"

@@ -20,6 +20,31 @@ from tests.endless import Endless
 from tests.integration.endless_server import sending_endlessly
 
 HOST = "127.0.0.1"
+ENOUGH = 400
+"""Requests after which a run ends: on a busy machine, nobody knows how long they take."""
+ENDING = f"""import gevent
+from locust import events
+from locust.runners import WorkerRunner
+
+
+@events.init.add_listener
+def end(runner, **_):
+    def watch():
+        while runner.stats.total.num_requests < {ENOUGH}:
+            gevent.sleep(0.1)
+        runner.quit()
+
+    if not isinstance(runner, WorkerRunner):
+        gevent.spawn(watch)
+"""
+ENDING_LATER = """import gevent
+from locust import events
+
+
+@events.init.add_listener
+def end(environment, runner, **_):
+    environment.events.spawning_complete.add_listener(lambda **_: gevent.spawn_later(3, runner.quit))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -32,25 +57,14 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://{launch.address}"
 
 
-def locust(file: Path, url: str, *options: str) -> tuple[int, list[dict[str, Any]]]:
-    """Run Locust without the harness for two seconds; return its exit status and its statistics."""
-    argv = [
-        sys.executable,
-        "-m",
-        "locust",
-        "-f",
-        str(file),
-        "-H",
-        url,
-        "--headless",
-        "-u",
-        "4",
-        "-r",
-        "100",
-        "-t",
-        "2s",
-    ]
-    done = subprocess.run([*argv, "--json", *options], capture_output=True, text=True, check=False, timeout=60)
+def locust(file: Path, url: str, folder: Path, *options: str) -> tuple[int, list[dict[str, Any]]]:
+    """Run Locust without the harness for some requests; return its exit status and its statistics."""
+    ending = folder / "ending.py"
+    ending.write_text(ENDING)
+    argv = [sys.executable, "-m", "locust", "-f", f"{file},{ending}", "-H", url, "--headless", "-u", "4", "-r", "100"]
+    done = subprocess.run(
+        [*argv, "-t", "50s", "--json", *options], capture_output=True, text=True, check=False, timeout=60
+    )
     # Each process prints a list, and those that are not the master an empty one.
     lists = [json.loads(text) for text in done.stdout.replace("]\n[", "]\0[").split("\0")]
     return done.returncode, [entry for entries in lists for entry in entries]
@@ -59,7 +73,7 @@ def locust(file: Path, url: str, *options: str) -> tuple[int, list[dict[str, Any
 @pytest.mark.parametrize("scenario", ["plaintext", "items", "json", "ws_echo"])
 def test_locusts_own_statistics_are_right(scenario: str, url: str, tmp_path: Path) -> None:
     file = listing.folder("scenarios") / f"{scenario}.py"
-    status, entries = locust(file, url, "--html", str(tmp_path / "report.html"))
+    status, entries = locust(file, url, tmp_path, "--html", str(tmp_path / "report.html"))
     assert status == 0
     assert entries
     for entry in entries:
@@ -91,19 +105,19 @@ class Wrong(HttpScenario):
         self.send(self.wrong)
 """
     )
-    status, (entry,) = locust(scenario, url)
+    status, (entry,) = locust(scenario, url, tmp_path)
     assert status == 1
     assert entry["num_failures"] == entry["num_requests"] > 0
 
 
 @pytest.mark.parametrize("processes", [(), ("--processes", "2")], ids=["one process", "two processes"])
-def test_an_open_loop_sends_its_rate(processes: tuple[str, ...], url: str) -> None:
-    status, (entry,) = locust(listing.folder("scenarios") / "plaintext.py", url, "--rate", "200", *processes)
+def test_an_open_loop_sends_its_rate(processes: tuple[str, ...], url: str, tmp_path: Path) -> None:
+    file = listing.folder("scenarios") / "plaintext.py"
+    status, (entry,) = locust(file, url, tmp_path, "--rate", "200", *processes)
     assert (status, entry["num_failures"]) == (0, 0)
-    # It sends for 2 s, less what Locust takes to start its users.
-    assert 20 < entry["num_requests"] <= 420
-    in_the_best_second = max(entry["num_reqs_per_sec"].values())
-    assert in_the_best_second <= 220
+    seconds = [int(second) for second in entry["num_reqs_per_sec"]]
+    # A busy machine may send late, and never more than was due: a closed loop sends thousands in a second.
+    assert ENOUGH <= entry["num_requests"] <= 200 * (max(seconds) - min(seconds) + 1)
 
 
 def test_custom_users_are_counted_once_beside_the_plugin(url: str, tmp_path: Path) -> None:
@@ -129,17 +143,22 @@ class Reader(FastHttpUser):
             self.environment.process_exit_code = 3
 """
     )
-    status, (entry,) = locust(custom, url)
+    status, (entry,) = locust(custom, url, tmp_path)
     assert (status, entry["num_failures"]) == (0, 0)
     assert sum(entry["response_times"].values()) == entry["num_requests"] > 0
 
 
 def test_an_answer_that_does_not_come_to_its_end_is_an_error_when_the_run_ends(tmp_path: Path) -> None:
-    """Its time limit is not over yet: it is late because it waits for longer than any answer took."""
+    """Its time limit is not over yet: it is late because it waits for longer than any answer took.
+
+    Locust's `-t` would count from before its imports, which may take longer than that on a busy machine.
+    """
+    ending = tmp_path / "ending.py"
+    ending.write_text(ENDING_LATER)
+    files = f"{listing.folder('scenarios') / 'plaintext.py'},{ending}"
     with sending_endlessly("http1", {"slow": Endless(b"HTTP/1.1 200 OK\r\n", b"")}) as urls:
-        argv = [sys.executable, "-m", "locust", "-f", str(listing.folder("scenarios") / "plaintext.py"), "-t", "5s"]
         done = subprocess.run(
-            [*argv, "-H", urls["slow"], "--headless", "-u", "1"],
+            [sys.executable, "-m", "locust", "-f", files, "-H", urls["slow"], "--headless", "-u", "1"],
             capture_output=True,
             text=True,
             check=False,

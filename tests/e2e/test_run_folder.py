@@ -137,10 +137,19 @@ def test_a_run_whose_output_is_closed_goes_on_to_its_report(tmp_path: Path, faul
 
 
 @pytest.mark.parametrize("arguments", ["list", "run --help", "plan"])
-def test_a_command_whose_output_is_closed_ends_as_if_it_were_not(tmp_path: Path, arguments: str) -> None:
+def test_a_command_whose_output_is_closed_ends_as_if_it_were_not(tmp_path: Path, arguments: str, fault: Fault) -> None:
     command = f"{' '.join(HARNESS)} {arguments} | true; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, env=fault.environment, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
+    fault.report(
+        name=f"output of harness {arguments} closed at once",
+        happened=f"exit status {done.returncode}",
+        lost="the printed text",
+        left=fault.left(),
+        told="by the exit status",
+    )
 
 
 @pytest.mark.long

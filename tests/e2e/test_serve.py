@@ -56,6 +56,15 @@ def test_a_user_app_is_served_as_in_a_run(shop: Path) -> None:
             serving.send_signal(signal.SIGINT)
 
 
+def test_secrets_are_masked_and_what_is_kept_out_is_named(shop: Path) -> None:
+    (shop / "shop.py").write_text("import os, sys\n\nsys.exit(os.environ['KEY'])\n")
+    environment = {**os.environ, "UVICORN_ROOT_PATH": "/secret"}
+    done = harness("serve", "uvicorn", "--app", "shop:app", "--env", "KEY=s3cret", cwd=shop, environment=environment)
+    assert done.stdout.startswith("No effect on servers and load: UVICORN_ROOT_PATH; see --server-args and --env\n")
+    assert done.stderr.endswith("found that it ended with exit status 1; it said: ***\n")
+    assert "s3cret" not in done.stdout
+
+
 def test_a_server_that_does_not_start_is_reported_with_the_end_of_its_log_and_without_files_that_are_gone(
     shop: Path,
 ) -> None:

@@ -12,6 +12,7 @@ import textwrap
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -303,11 +304,15 @@ def test_environment_variables_do_not_change_the_options_of_a_server(
     assert environment["KEPT"] == "yes"
     assert given.items() <= environment.items()
     assert environment["PYTHONPATH"] == f"{FOLDER}{os.pathsep}/before"
+    with start("prompt", app=replace(app, environment={"PYTHONPATH": "/own"})) as running:
+        environment = psutil.Process(running.pid).environ()
+    assert environment["PYTHONPATH"] == f"{FOLDER}{os.pathsep}/own"
 
 
 DRIVER = textwrap.dedent("""
     import os, signal, sys
-    from pathlib import Path
+    from dataclasses import replace
+from pathlib import Path
     from harness.host import process
     from harness.host.guard import guard
     from harness.model import Launch

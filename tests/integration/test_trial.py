@@ -395,6 +395,7 @@ def end(runner, **_):
     ("end", "told"),
     [
         ("os.kill(os.getpid(), 9)", r"found that process \d+ was killed by SIGKILL, perhaps for lack of memory$"),
+        ("os.kill(os.getpid(), 15)", r"found that process \d+ was killed by SIGTERM$"),
         ("raise SystemExit('no such luck')", r"found that process \d+ ended with status \d; it said: no such luck$"),
         ("os._exit(3)", r"found that process \d+ ended with status 3$"),
     ],

@@ -50,7 +50,7 @@ def show_check_run(screen: Screen, run: CheckRun, page: Path) -> None:
                 screen.say(f"{server} · not tried: {reason}", style="dim")
     if not run.whole:
         screen.say(f"\nInterrupted after {len(run.results):,} results: missing checks were not tried.")
-    screen.say(f"\n{MEANING}")
+    screen.paragraph(f"\n{MEANING}")
     screen.say(f"Evidence: {page}")
 
 

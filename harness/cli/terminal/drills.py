@@ -55,7 +55,7 @@ def show_drill_run(screen: Screen, run: DrillRun, page: Path) -> None:
             screen.paragraph(f"What changes it: {option}")
     if not run.whole:
         screen.say("\nInterrupted: missing repetitions were not tried.")
-    screen.say(f"\n{MEANING}")
+    screen.paragraph(f"\n{MEANING}")
     screen.paragraph(" ".join([explain_intervals(run), explain_lag(run)]))
     screen.say(f"All numbers: {page}")
 

@@ -72,12 +72,17 @@ class Screen:
         self.console.print(text, style=style, markup=False, soft_wrap=True)
 
     def paragraph(self, text: str) -> None:
-        """Print sentences, broken at the width of the terminal."""
-        self.console.print(text, markup=False, highlight=False)
+        """Print sentences, broken at the width of the terminal; a line elsewhere."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=not self.is_terminal)
 
     def write(self, text: str) -> None:
         """Print a document, such as JSON, without any change but to what a terminal would obey."""
         print(neutralise(text.removesuffix("\n")), file=self.console.file)
+
+    def kept_out(self, names: Sequence[str], options: str = "") -> None:
+        """Print which variables and files have no effect, and which options are there in their place."""
+        if names:
+            self.say(f"No effect on servers and load: {', '.join(names)}{options and f'; see {options}'}")
 
     def table(self, table: Table) -> None:
         """Print a table; in a file it is as wide as its cells."""

@@ -53,7 +53,7 @@ def _time_imports(site: Site) -> float | None:
         try:
             done = subprocess.run(
                 [site.server.python or site.python, "-c", _IMPORT, module],
-                cwd=site.app.runs_in or directory,
+                cwd=site.app.working_directory,
                 env=server_environment(os.environ, site.app, directory, site.token),
                 capture_output=True,
                 timeout=_IMPORT_LIMIT_S,

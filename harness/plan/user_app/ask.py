@@ -1,16 +1,21 @@
-"""Requests to a user app before it is measured: for its OpenAPI document, and each request of its scenario."""
+"""Requests to a user app before it is measured: each is sent on a new connection, over TLS if the app is started so."""
 
 from __future__ import annotations
 
-import json
+import secrets
+import ssl
 import time
 from contextlib import closing
-from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
+from string import ascii_lowercase
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from harness.model.errors import UsageError
-from harness.plan.user_app.requests import OK, Recipe, Reply, describe_reply
+from harness.model.login import Login, LoginAnswer, LoginError
+from harness.model.login import log_in as take_steps
+from harness.model.unique import UNIQUE, UNIQUE_LETTERS
+from harness.plan.user_app.requests import REDIRECTS, Recipe, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,67 +23,68 @@ if TYPE_CHECKING:
     from harness.model.targets import Launch
     from harness.plan.user_app.requests import Headers
 
-OPENAPI = "/openapi.json"
-"""The path of the OpenAPI document unless `--openapi` names another."""
 TIMEOUT_S = 10.0
 """An answer may take this long."""
-
-
-def read_document(openapi: str | None) -> dict[str, Any] | None:
-    """Read the OpenAPI document if `openapi` is a file; None if it has to be requested from the app."""
-    if openapi is None:
-        return None
-    file = Path(openapi)
-    if file.is_file():
-        if (document := _parse_document(file.read_bytes())) is None:
-            raise UsageError(f"--openapi: expected an OpenAPI document in JSON, found something else in {openapi}")
-        return document
-    if not openapi.startswith("/"):
-        raise UsageError(f"--openapi: expected a file, or a path that begins with /, found no file {openapi}")
-    return None
-
-
-def fetch_document(openapi: str | None, launch: Launch, given: Headers) -> dict[str, Any] | str:
-    """Request the OpenAPI document from the app, with the `given` headers; if it serves none, say what it did instead.
-
-    Raises `UsageError` if the app does not serve a document at the path that `--openapi` names.
-    """
-    reply = _send(launch, Recipe("GET", openapi or OPENAPI, ""), given)
-    if isinstance(reply, str):
-        problem = reply
-    elif (document := _parse_document(reply.body) if reply.status in OK else None) is not None:
-        return document
-    else:
-        found = f"answered {reply.content_type or 'without a type'}"
-        problem = found if reply.status in OK else describe_reply(reply)
-    if openapi is not None:
-        raise UsageError(f"--openapi: expected an OpenAPI document in JSON at {openapi}, found that the app {problem}")
-    return problem
-
-
-def _parse_document(text: bytes) -> dict[str, Any] | None:
-    """Read an OpenAPI document in JSON; None if the text is something else."""
-    try:
-        document = json.loads(text)
-    except ValueError:
-        return None
-    return document if isinstance(document, dict) and "paths" in document else None
 
 
 def send_requests(launch: Launch, recipes: Iterable[Recipe], given: Headers) -> dict[Recipe, Reply | str]:
     """Send each request once, those that write first; return the reply to each, or why there was none."""
     in_order = sorted(recipes, key=lambda each: not each.writes)
-    return {recipe: _send(launch, recipe, given) for recipe in in_order}
+    return {recipe: send(launch, recipe, given) for recipe in in_order}
 
 
-def _send(launch: Launch, recipe: Recipe, given: Headers) -> Reply | str:
+def wants_tls(launch: Launch, path: str, given: Headers) -> bool:
+    """Does the app, asked in clear text, send clients to the same path at https://?"""
+    reply = send(launch, Recipe("GET", path, ""), given)
+    if isinstance(reply, str) or reply.status not in REDIRECTS:
+        return False
+    target = urlsplit(reply.location)
+    own = {launch.host, *(value.partition(":")[0] for name, value in given if name == "host")}
+    return target.scheme == "https" and target.hostname in own and (target.path or "/") == path.partition("?")[0]
+
+
+def send(launch: Launch, recipe: Recipe, given: Headers) -> Reply | str:
     """Send a request on a new connection; return the reply, or why there was none."""
     try:
-        with closing(HTTPConnection(launch.host, launch.port, timeout=TIMEOUT_S)) as connection:
-            connection.request(recipe.method, recipe.path, recipe.body or None, dict((*recipe.headers, *given)))
+        with closing(_connect(launch)) as connection:
+            value = "".join(secrets.choice(ascii_lowercase) for _ in range(UNIQUE_LETTERS))
+            path, body = recipe.path.replace(UNIQUE, value), recipe.body.replace(UNIQUE.encode(), value.encode())
+            headers = {name: text.replace(UNIQUE, value) for name, text in (*recipe.headers, *given)}
+            connection.request(recipe.method, path, body or None, headers)
             return _read_reply(connection.getresponse())
     except (OSError, HTTPException) as error:
         return f"gave no answer ({error!r})"
+
+
+def log_in(launch: Launch, login: Login | None, given: Headers) -> Headers:
+    """Log in, if there is a login; return the headers of all later requests. Raises `UsageError` if it fails."""
+    if login is None:
+        return given
+
+    def send_step(method: str, path: str, headers: Headers, body: bytes) -> LoginAnswer:
+        try:
+            with closing(_connect(launch)) as connection:
+                connection.request(method, path, body or None, dict((*given, *headers)))
+                answer = connection.getresponse()
+                return LoginAnswer(
+                    answer.status, tuple((name.lower(), value) for name, value in answer.getheaders()), answer.read()
+                )
+        except (OSError, HTTPException) as error:
+            raise LoginError(f"{method} {path} gave no answer ({error!r})") from error
+
+    host = dict(given).get("host", launch.address)
+    try:
+        return (*given, *take_steps(login, send_step, f"{'http' if launch.tls is None else 'https'}://{host}"))
+    except LoginError as error:
+        raise UsageError(f"--login: expected a login that succeeds, found that {error}") from error
+
+
+def _connect(launch: Launch) -> HTTPConnection:
+    if launch.tls is None:
+        return HTTPConnection(launch.host, launch.port, timeout=TIMEOUT_S)
+    context = ssl.create_default_context(cafile=str(launch.tls.authority))
+    context.set_alpn_protocols(["http/1.1"])
+    return HTTPSConnection(launch.host, launch.port, timeout=TIMEOUT_S, context=context)
 
 
 def _read_reply(answer: HTTPResponse) -> Reply:

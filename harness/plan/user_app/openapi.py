@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
 
 from harness.model.protocols import METHODS
 
@@ -39,14 +40,17 @@ def _describe_operation(document: Mapping[str, Any], item: Mapping[str, Any], gi
 
 
 def find_prefix(operation: Mapping[str, Any]) -> str:
-    """Find the prefix of the path in the first server; a server with a host is ignored, as it may be behind a proxy."""
+    """Find the prefix of the path: that of the first server, wherever the document says that it is."""
     first = as_mapping(next(iter(operation["servers"]), None))
     url = first.get("url")
-    if not isinstance(url, str) or not url.startswith("/") or url.startswith("//"):
+    if not isinstance(url, str):
         return ""
     for name, variable in as_mapping(first.get("variables")).items():
         url = url.replace(f"{{{name}}}", str(as_mapping(variable).get("default", "")))
-    return url.rstrip("/")
+    try:
+        return urlsplit(urljoin("http://app/", url)).path.rstrip("/")
+    except ValueError:
+        return ""
 
 
 def list_parameters(

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from harness.model.errors import UsageError
+from harness.model.login import Login, parse_login
 from harness.model.protocols import PROTOCOLS, SAFE_METHODS, WEBSOCKET_PROTOCOLS
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def check_options(settings: Settings) -> None:
         for name, given in (
             ("factory", settings.factory),
             ("header", settings.header),
+            ("login", settings.login),
             ("openapi", settings.openapi),
             ("methods", settings.methods != SAFE_METHODS),
         ):
@@ -32,11 +34,24 @@ def check_options(settings: Settings) -> None:
     if settings.apps != type(settings)().apps:
         raise UsageError(f"--apps: expected none with --app {settings.app}, found {','.join(settings.apps)}")
     asked = settings.locustfile is None and settings.scenarios is None
+    if settings.login and not asked:
+        raise UsageError(
+            "--login: expected neither --locustfile nor --scenarios with it, whose users log in themselves: "
+            "set `login` or define `log_in` in the file, or on_start for Locust's own users"
+        )
     if asked and not HTTP & set(settings.protocols):
         raise UsageError(
             f"--protocols: expected any of {', '.join(each for each in PROTOCOLS if each in HTTP)} for requests "
             f"from an OpenAPI document, found {','.join(settings.protocols)}; use --locustfile for WebSocket"
         )
+
+
+def read_login(given: str | None) -> Login | None:
+    """Read `--login`; raises `UsageError` that hides the text, as it holds a password."""
+    try:
+        return None if given is None else parse_login(given)
+    except ValueError as error:
+        raise UsageError(f"--login: {error}") from None
 
 
 def parse_headers(given: Iterable[str]) -> tuple[tuple[str, str], ...]:

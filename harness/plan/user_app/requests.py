@@ -1,4 +1,4 @@
-"""Makes requests to a user app from its OpenAPI document, and the scenario that sends them. Pure.
+"""Makes requests to a user app from its OpenAPI document, and says which answers are right. Pure.
 
 GET routes without parameters come first. Others are requested with the example values of the document, and left out
 with the reason if it has none (OpenAPI 3.1, §4.8.12 Parameter Object, §4.8.14 Media Type Object). What cannot be read
@@ -7,13 +7,14 @@ in an invalid document is left out too.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from hashlib import blake2b
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from harness.model.protocols import SAFE_METHODS
+from harness.model.unique import UNIQUE
+from harness.plan.user_app.media import choose_media, encode_body
 from harness.plan.user_app.openapi import (
     as_mapping,
     find_example,
@@ -22,20 +23,25 @@ from harness.plan.user_app.openapi import (
     list_parameters,
     resolve,
 )
+from harness.plan.user_app.samples import make_sample
+from harness.plan.user_app.unique_fields import list_unique
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
 Headers = tuple[tuple[str, str], ...]
 
 REQUESTS_LIMIT = 40
 """A scenario has at most this many requests: with more, each would be sent too rarely for its percentiles."""
-JSON = "application/json"
+MADE = "its body is made from its schema"
 OK = range(200, 300)
-_REDIRECTS = range(300, 400)
-_BAD_REQUEST = 400
+REDIRECTS = range(300, 400)
+_EXPLAINED = frozenset({400, 409, 422})
+"""With these statuses, apps say in the body what is wrong with a request."""
 _NO_ENTRY = frozenset({401, 403})
 _EXCERPT_BYTES = 80
+_VARIANTS_TRIED = 6
+"""So many bodies with `{unique}` are sent, each twice, to an app that refuses the same body again."""
 _PATH_SAFE = "/?&=%:@!$'()*+,;~"
 """These characters of a path are not quoted: they are allowed there, or quoted already."""
 _SEPARATORS = {"spaceDelimited": " ", "pipeDelimited": "|"}
@@ -51,6 +57,10 @@ class Recipe:
     """The method and the route, `GET /items/{id}`."""
     headers: Headers = ()
     body: bytes = b""
+    note: str = ""
+    """What is to be known about it, such as where its body comes from."""
+    variants: tuple[bytes, ...] = ()
+    """Bodies with `{unique}`, for an app that refuses the same body again."""
 
     @property
     def writes(self) -> bool:
@@ -76,14 +86,21 @@ class LeftOut:
 
     name: str
     reason: str
+    recipe: Recipe | None = None
+    """The request that would be right with `{unique}` in it."""
 
 
 def make_recipes(
-    document: Mapping[str, Any], methods: Collection[str] = SAFE_METHODS, given: Headers = ()
+    document: Mapping[str, Any],
+    methods: Collection[str] = SAFE_METHODS,
+    given: Headers = (),
+    *,
+    prefixed: bool = True,
 ) -> tuple[list[Recipe], list[LeftOut]]:
     """Make the requests with these methods from an OpenAPI document; also return what is left out.
 
-    `given` are headers that every request has anyway, so that they need no example.
+    `given` are headers that every request has anyway, so that they need no example. Unless `prefixed`, paths do not
+    begin with the path of the server: a proxy may remove that before the app is asked.
     """
     made: list[Recipe] = []
     left_out: list[LeftOut] = []
@@ -92,7 +109,9 @@ def make_recipes(
         name = f"{method.upper()} {path}".strip()
         try:
             _check_method(method, methods, described=operation is not None)
-            made.append(_make_recipe(document, name, method, path, as_mapping(operation), names))
+            described = as_mapping(operation)
+            prefix = find_prefix(described) if described and prefixed else ""
+            made.append(_make_recipe(document, name, method, path, described, names, prefix))
         except LookupError as error:
             left_out.append(LeftOut(name, str(error.args[0])))
     made.sort(key=lambda each: (each.method != "GET", "{" in each.name))
@@ -105,92 +124,32 @@ def describe_reply(reply: Reply) -> str:
     found = f"answered {reply.status}"
     if reply.status in _NO_ENTRY:
         return f"{found}; --header 'Authorization: …' may let it in"
-    if reply.status in _REDIRECTS and reply.location:
+    if reply.status in REDIRECTS and reply.location:
         return f"{found}, which points at {reply.location}"
-    if reply.status == _BAD_REQUEST:
+    if reply.status in _EXPLAINED:
         return f"{found}, {reply.body[:_EXCERPT_BYTES].decode(errors='replace')!r}"
     return found
 
 
-def derive_expectation(first: Reply, second: Reply) -> dict[str, Any] | str:
-    """Derive from two replies what a right answer is, as keywords of `Request`, or why there is none.
+def derive_expectation(first: Reply, *later: Reply) -> dict[str, Any] | str:
+    """Derive from the replies to a request what a right answer is, as keywords of `Request`, or why there is none.
 
-    The body is expected only if it was the same twice; status and type always.
+    Status and type are expected always, the body only if it was the same each time.
     """
     if first.status not in OK:
         return describe_reply(first)
-    if second.status not in OK:
-        return f"{describe_reply(second)} the second time"
-    if (first.status, first.content_type) != (second.status, second.content_type):
-        return "answered differently the second time"
+    for each in later:
+        if each.status not in OK:
+            return f"{describe_reply(each)} when asked again"
+        if (first.status, first.content_type) != (each.status, each.content_type):
+            found = f"{each.status} {each.content_type or 'without a type'}"
+            return f"answered {first.status} {first.content_type or 'without a type'}, and {found} when asked again"
     expected: dict[str, Any] = {"status": first.status}
     if first.content_type:
         expected["expected_type"] = first.content_type
-    if first.body == second.body:
-        expected["expected_body"] = first.body
+    if all(first.body == each.body for each in later):
+        expected["seen_body"] = first.body
     return expected
-
-
-def render_scenario(
-    title: str,
-    requests: Sequence[tuple[Recipe, Mapping[str, Any]]],
-    left_out: Sequence[LeftOut],
-    given: Headers = (),
-) -> str:
-    """Write the text of a scenario with one task per request; all requests have the `given` headers."""
-    lines = [
-        f'"""{title}"""',
-        "",
-        "from locust import task",
-        "",
-        "from harness.load import HttpScenario, Request",
-        "",
-        *(("# Sent with every request.", f"HEADERS = {given!r}", "") if given else ()),
-        "",
-        "class Recipes(HttpScenario):",
-        '    """Sends all requests equally often; use @task(3) to send one as often as your users do."""',
-        "",
-    ]
-    for number, (recipe, expected) in enumerate(requests):
-        keywords = [f"name={recipe.name!r}", *(f"{key}={value!r}" for key, value in expected.items())]
-        if recipe.headers or given:
-            keywords.append(f"headers={'HEADERS + ' if given and recipe.headers else ''}{recipe.headers or 'HEADERS'}")
-        if recipe.body:
-            keywords.append(f"body={recipe.body!r}")
-        lines += [
-            f"    request_{number} = Request({recipe.method!r}, {recipe.path!r}, {', '.join(keywords)})",
-            "",
-            "    @task",
-            f"    def send_{number}(self) -> None:",
-            f"        self.send(self.request_{number})",
-            "",
-        ]
-    lines += [f"# Left out: {each.name}: {' '.join(each.reason.split())}" for each in left_out]
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def add_checksum(text: str, owner: str) -> str:
-    """Add a last line to a scenario that names its owner and shows whether it has been edited."""
-    return f"{text}{_checksum_line(text, owner)}\n"
-
-
-def is_written_for(text: str, owner: str) -> bool:
-    """Was this scenario written for this owner, whether or not it has been edited since?"""
-    return any(line.startswith(_owner_line(owner)) for line in text.splitlines())
-
-
-def is_edited(text: str, owner: str) -> bool:
-    """Has this scenario been edited since it was written for this owner?"""
-    body, _, last = text.removesuffix("\n").rpartition("\n")
-    return last != _checksum_line(f"{body}\n", owner)
-
-
-def _checksum_line(text: str, owner: str) -> str:
-    return f"{_owner_line(owner)} {blake2b(text.encode(), digest_size=8).hexdigest()}"
-
-
-def _owner_line(owner: str) -> str:
-    return f"# Written for {owner}; not edited as long as this fits:"
 
 
 def _check_method(method: str, methods: Collection[str], *, described: bool) -> None:
@@ -211,6 +170,7 @@ def _make_recipe(
     path: str,
     operation: Mapping[str, Any],
     given: Collection[str],
+    prefix: str,
 ) -> Recipe:
     """Make a request; raises `LookupError` with the reason if an example is missing."""
     query: list[tuple[str, str]] = []
@@ -231,12 +191,14 @@ def _make_recipe(
             case _:
                 raise LookupError(f"a {where} parameter is required")
     body = _make_body(document, operation)
-    if body:
-        headers.append(("content-type", JSON))
+    if body.content_type:
+        headers.append(("content-type", body.content_type))
     if "{" in path:
         raise LookupError("a part of the path is not described as a parameter")
-    path = quote(find_prefix(operation) + path, safe=_PATH_SAFE)
-    return Recipe(method.upper(), f"{path}?{urlencode(query)}" if query else path, name, tuple(headers), body)
+    path = quote(prefix + path, safe=_PATH_SAFE)
+    target = f"{path}?{urlencode(query)}" if query else path
+    target = target.replace(quote(UNIQUE), UNIQUE)
+    return Recipe(method.upper(), target, name, tuple(headers), body.data, body.note, body.variants)
 
 
 def _format_value(where: str, title: str, parameter: Mapping[str, Any], value: Any) -> list[str]:
@@ -253,14 +215,34 @@ def _format_value(where: str, title: str, parameter: Mapping[str, Any], value: A
     return texts
 
 
-def _make_body(document: Mapping[str, Any], operation: Mapping[str, Any]) -> bytes:
+@dataclass(frozen=True)
+class _Body:
+    content_type: str = ""
+    data: bytes = b""
+    note: str = ""
+    variants: tuple[bytes, ...] = ()
+
+
+def _make_body(document: Mapping[str, Any], operation: Mapping[str, Any]) -> _Body:
+    """Make the body, from its example or from its schema; an empty one where none is described."""
     body = resolve(document, operation.get("requestBody"))
     content = as_mapping(body.get("content"))
-    if JSON not in content:
+    media_type = choose_media(content)
+    if media_type is None:
         if body.get("required"):
-            raise LookupError(f"its body is {' or '.join(content) or 'not described'}, not {JSON}")
-        return b""
-    value = find_example(document, as_mapping(content[JSON]))
+            raise LookupError(f"its body is {' or '.join(content) or 'not described'}, not JSON, a form or text")
+        return _Body()
+    described = as_mapping(content[media_type])
+    given = described.get("schema")
+    schema = resolve(document, given)
+    value, note = find_example(document, described), ""
     if value is None:
-        raise LookupError("no example for its body")
-    return json.dumps(value).encode()
+        if not schema:
+            raise LookupError("no example for its body, and no schema")
+        try:
+            value, note = make_sample(document, given), MADE
+        except LookupError as error:
+            raise LookupError(f"no example for its body, and none can be made: {error.args[0]}") from error
+    content_type, data = encode_body(media_type, value, schema)
+    variants = islice(list_unique(document, given, value), _VARIANTS_TRIED)
+    return _Body(content_type, data, note, tuple(encode_body(media_type, each, schema)[1] for each in variants))

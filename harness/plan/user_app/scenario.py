@@ -1,7 +1,8 @@
-"""Writes a scenario for a user app that has none: the app is started twice, and each request is sent to both.
+"""Writes a scenario for a user app that has none: the app is started twice, and each request is sent three times.
 
-The two starts are under two servers if there are two. An answer that is the same in both does not depend on the
-process, the server or the second.
+Once after the first start, and twice, some time apart, after the second, which is under another server if there is one.
+An answer that is the same each time depends neither on the process nor on the server, the second, the age of the
+process, or on how often it was asked.
 """
 
 from __future__ import annotations
@@ -14,41 +15,46 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.catalog import listing
-from harness.host import cpus, guard, process
+from harness.host import certificates, cpus, guard, logs, process
 from harness.host.files import replace_file
 from harness.model.errors import ServerError, UsageError
+from harness.model.protocols import TLS_PROTOCOLS
 from harness.model.targets import HOST, Launch, Scenario
-from harness.plan.user_app.ask import OPENAPI, fetch_document, read_document, send_requests
+from harness.model.unique import UNIQUE
+from harness.plan.user_app.ask import log_in, send_requests, wants_tls
+from harness.plan.user_app.conflicts import find_unique, is_conflict
+from harness.plan.user_app.discovery import NONE, OPENAPI, Discovered, fetch_document, read_document
 from harness.plan.user_app.options import HTTP
+from harness.plan.user_app.rendering import add_checksum, is_edited, is_written_for, render_scenario
 from harness.plan.user_app.requests import (
     OK,
     LeftOut,
     Recipe,
     Reply,
-    add_checksum,
     derive_expectation,
     describe_reply,
-    is_edited,
-    is_written_for,
     make_recipes,
-    render_scenario,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from harness.model.protocols import Protocol
     from harness.model.targets import App, Server
     from harness.plan.settings import Settings
+    from harness.plan.user_app.requests import Headers
 
 APART_S = 1.1
-"""At least this long after the first answers, the app is started again, so that a time in seconds has changed."""
+"""A process is asked again after this long, so that a time in seconds, or its own age, has changed."""
 
 _PRIVATE = 0o700
-_BAD_REQUEST, _SERVER_ERROR = 400, 500
+_BAD_REQUEST, _NOT_FOUND, _SERVER_ERROR = 400, 404, 500
 _WRONG_CALL = "positional argument"
 """The log has this text if the callable is not an app, but a factory that takes other arguments."""
 _REASONS_SHOWN = 3
 """An error message has at most this many reasons."""
+_SPEAK_TLS: frozenset[Protocol] = frozenset({"h1-tls", "h2"})
+"""Servers that speak one of these answer HTTP/1.1 over TLS, too."""
 
 
 @dataclass(frozen=True)
@@ -74,23 +80,37 @@ def write_scenario(
     owner = f"{settings.app} in {app.directory}"
     path = _choose_path(folder, app.name, owner)
     folder.mkdir(parents=True, exist_ok=True)
-    if settings.header or settings.env:
+    if settings.header or settings.env or settings.login:
         folder.chmod(_PRIVATE)
     stage = _Stage(settings, app, python, folder, say)
     if not ask:
-        found = _find_requests(stage, servers)
-        say(f"{_count(found.recipes)} found; a run sends each of them twice and then writes them to {path}")
+        found, tls = _find_requests(stage, servers)
+        say(f"{_count(found.recipes)} found; a run sends each of them three times and then writes them to {path}")
         _report_left_out(found.left_out, say)
-        return Scenario(path.stem, path.resolve(), HTTP, found.title)
-    asked = _ask_twice(stage, servers)
-    if app.headers:
-        say(f"{path} contains the values of --header")
-    text = add_checksum(render_scenario(asked.title, asked.kept, asked.left_out, app.headers), owner)
+        return Scenario(path.stem, path.resolve(), _list_protocols(settings, tls=tls), found.title)
+    asked = _ask(stage, servers)
+    given = [name for name, value in (("--header", app.headers), ("--login", app.login)) if value]
+    if given:
+        say(f"{path} contains the values of {' and '.join(given)}")
+    protocols = _list_protocols(settings, tls=asked.tls)
+    own = () if protocols == HTTP else tuple(sorted(protocols))
+    text = add_checksum(render_scenario(asked.title, asked.kept, asked.left_out, app.headers, own, app.login), owner)
     replace_file(path, text.encode())
-    twice = f"answered right twice, under {' and '.join(dict.fromkeys(asked.under))}"
-    say(f"{_count(asked.kept)} found, {twice}; written to {path}, which you can edit and use as --locustfile")
+    each_time = f"answered right each time, under {' and '.join(dict.fromkeys(asked.under))}"
+    say(f"{_count(asked.kept)} found, {each_time}; written to {path}, which you can edit and use as --locustfile")
+    changing = [recipe.name for recipe, expected in asked.kept if "seen_body" not in expected]
+    if changing:
+        say(f"  bodies that change, so that only status, type and length are checked: {', '.join(changing)}")
+    for recipe, _ in asked.kept:
+        if recipe.note:
+            say(f"  {recipe.name}: {recipe.note}")
     _report_left_out(asked.left_out, say)
     return listing.read_scenario(path)
+
+
+def _list_protocols(settings: Settings, *, tls: bool) -> frozenset[Protocol]:
+    """The protocols of the scenario: all of HTTP, or those over TLS if the app wants it and others were asked for."""
+    return HTTP & TLS_PROTOCOLS if tls and not HTTP & set(settings.protocols) <= TLS_PROTOCOLS else HTTP
 
 
 @dataclass(frozen=True)
@@ -103,6 +123,8 @@ class Asked:
     title: str
     under: tuple[str, str]
     """The names of the two servers under which the app was asked."""
+    tls: bool
+    """Was it asked over TLS?"""
 
 
 @dataclass(frozen=True)
@@ -136,51 +158,119 @@ def _choose_path(folder: Path, name: str, owner: str) -> Path:
     return path
 
 
-def _find_requests(stage: _Stage, servers: Sequence[Server]) -> Found:
-    """Find the requests of the document; the app is started for it unless the document is a file."""
+def _find_requests(stage: _Stage, servers: Sequence[Server]) -> tuple[Found, bool]:
+    """Find the requests, and whether they are sent over TLS; the app is started unless the document is a file."""
     openapi = stage.settings.openapi
-    if (document := read_document(openapi)) is not None:
-        return _make_requests(stage, document)
-    with _start_app(stage, servers) as (entry, launch):
-        fetched = fetch_document(openapi, launch, stage.app.headers)
+    if (document := read_document(openapi)) is not None or openapi == NONE:
+        return _make_requests(stage, document), False
+    with _start_app_as_wanted(stage, servers) as (entry, launch):
+        fetched = _fetch_document(stage, launch, log_in(launch, stage.app.login, stage.app.headers))
     stage.say(f"{stage.settings.app} was started under {entry.name} to read its document, and was stopped again")
-    return _make_requests(stage, fetched)
+    return _make_requests(stage, fetched), launch.tls is not None
 
 
-def _ask_twice(stage: _Stage, servers: Sequence[Server]) -> Asked:
+def _ask(stage: _Stage, servers: Sequence[Server]) -> Asked:
     """Send each request under two servers, or twice under the only one that starts.
 
-    Requests that write are sent before those that read. The second time they are sent twice, since what the app keeps
-    in memory is new after a start: so an answer that depends on what they change is different the second time.
+    Requests that write are sent before those that read. The last time they are sent for the second time to the same
+    process: so an answer that depends on what they change is different then.
     """
-    openapi, given = stage.settings.openapi, stage.app.headers
-    document = read_document(openapi)
-    with _start_app(stage, servers) as (entry, launch):
-        found = _make_requests(stage, document or fetch_document(openapi, launch, given))
-        first = send_requests(launch, found.recipes, given)
-        since_s = time.monotonic()
+    openapi = stage.settings.openapi
+    document: Mapping[str, Any] | None = read_document(openapi)
+    with _start_app_as_wanted(stage, servers) as (entry, launch):
+        given = log_in(launch, stage.app.login, stage.app.headers)
+        if document is None and openapi != NONE:
+            document = _fetch_document(stage, launch, given)
+        found, first = _choose_requests(stage, launch, document, given)
+        tls = launch.tls is not None
     right = [recipe for recipe, reply in first.items() if isinstance(reply, Reply) and reply.status in OK]
-    if not right:
+    if not (right or any(is_conflict(each) for each in first.values())):
         raise _make_error(stage, entry, found, first)
     others = sorted((each for each in servers if each is not entry), key=lambda each: each.event_loop != "asyncio")
-    time.sleep(max(0.0, since_s + APART_S - time.monotonic()))
-    with _start_app(stage, [*others, entry]) as (other, launch):
-        send_requests(launch, [recipe for recipe in right if recipe.writes], given)
+    with _start_app(stage, [*others, entry], tls=tls) as (other, launch):
+        given = log_in(launch, stage.app.login, stage.app.headers)
         second = send_requests(launch, right, given)
-    expected = {recipe: _derive_expectation(first[recipe], second.get(recipe), other.name) for recipe in found.recipes}
+        time.sleep(APART_S)
+        third = send_requests(launch, [recipe for recipe in right if recipe.writes], given)
+        refused = [
+            each for each in found.recipes if any(is_conflict(seen.get(each)) for seen in (first, second, third))
+        ]
+        unique = find_unique(launch, refused, given)
+        third |= send_requests(launch, [recipe for recipe in right if not recipe.writes], given)
+    expected: dict[Recipe, dict[str, Any] | str] = {}
+    for recipe in found.recipes:
+        if recipe in unique:
+            variant, reply = unique[recipe]
+            expected[variant] = _derive_expectation(first[recipe] if recipe in right else reply, [reply], other.name)
+        else:
+            expected[recipe] = _derive_expectation(first[recipe], [second.get(recipe), third.get(recipe)], other.name)
     kept = tuple((recipe, each) for recipe, each in expected.items() if not isinstance(each, str))
-    left_out = [LeftOut(recipe.name, each) for recipe, each in expected.items() if isinstance(each, str)]
+    left_out = [
+        _leave_out(recipe, reason, refused=recipe in refused)
+        for recipe, reason in expected.items()
+        if isinstance(reason, str)
+    ]
     if not kept:
-        raise _make_error(stage, other, found, second)
-    return Asked(kept, (*found.left_out, *left_out), found.title, (entry.name, other.name))
+        raise _make_error(stage, other, found, {**first, **second, **third})
+    return Asked(kept, (*found.left_out, *left_out), found.title, (entry.name, other.name), tls)
 
 
-def _derive_expectation(first: Reply | str, second: Reply | str | None, other: str) -> dict[str, Any] | str:
+def _leave_out(recipe: Recipe, reason: str, *, refused: bool) -> LeftOut:
+    """Leave out a request; say so where a value may have to be new each time, or where its body is made."""
+    noted = f"{reason}; {recipe.note}" if recipe.note else reason
+    if recipe.writes and refused:
+        return LeftOut(recipe.name, f"{noted}; unique: add {UNIQUE} where a value must be new each time", recipe)
+    return LeftOut(recipe.name, noted)
+
+
+def _fetch_document(stage: _Stage, launch: Launch, given: Headers) -> Mapping[str, Any] | None:
+    """Request the document; None if the app serves none, which is told with the reason."""
+    found = fetch_document(stage.settings.openapi, launch, given)
+    if isinstance(found, Discovered):
+        if found.path not in {OPENAPI, stage.settings.openapi}:
+            stage.say(f"its OpenAPI document was found at {found.path}")
+        return found.document
+    why = f"the app {found}; --openapi names another path or file"
+    stage.say(
+        f"no OpenAPI document at {OPENAPI} or another usual path, so only {stage.app.ready_path} is requested ({why})"
+    )
+    return None
+
+
+def _choose_requests(
+    stage: _Stage, launch: Launch, document: Mapping[str, Any] | None, given: Headers
+) -> tuple[Found, dict[Recipe, Reply | str]]:
+    """Send the requests; if the app knows none of their paths, those without the path of the document's server."""
+    found = _make_requests(stage, document)
+    replies = send_requests(launch, found.recipes, given)
+    bare = _make_requests(stage, document, prefixed=False)
+    if bare.recipes != found.recipes and not _is_any_known(stage, replies):
+        others = send_requests(launch, bare.recipes, given)
+        if _is_any_known(stage, others):
+            stage.say("paths are requested without the path of the document's server, which the app does not know")
+            return bare, others
+    return found, replies
+
+
+def _is_any_known(stage: _Stage, replies: Mapping[Recipe, Reply | str]) -> bool:
+    """Does the app know any path of its document?"""
+    return any(
+        not isinstance(reply, str) and reply.status != _NOT_FOUND and recipe.path != stage.app.ready_path
+        for recipe, reply in replies.items()
+    )
+
+
+def _derive_expectation(first: Reply | str, later: Sequence[Reply | str | None], other: str) -> dict[str, Any] | str:
     if isinstance(first, str):
         return first
-    if second is None:
-        return describe_reply(first)
-    expected = second if isinstance(second, str) else derive_expectation(first, second)
+    replies: list[Reply] = []
+    for each in later:
+        if each is None:
+            return describe_reply(first)
+        if isinstance(each, str):
+            return f"{each}, under {other}"
+        replies.append(each)
+    expected = derive_expectation(first, *replies)
     return f"{expected}, under {other}" if isinstance(expected, str) else expected
 
 
@@ -199,22 +289,48 @@ def _make_error(stage: _Stage, entry: Server, found: Found, replies: Mapping[Rec
         log = stage.log_path(entry)
         is_factory = _WRONG_CALL in log.read_text(errors="replace")
         hint = f"; use --factory if {stage.settings.app} returns the app" if is_factory else ""
-        advice = f"its log is {log}{hint}"
+        advice = f"its log is {log}{logs.quote_reason(log)}{hint}"
     elif _BAD_REQUEST in statuses:
         advice = "the app may expect its own host name: --header 'Host: shop.example'"
     shown = "; ".join(reasons[:_REASONS_SHOWN]) or "no route in its document"
+    more = f"; and {len(reasons) - _REASONS_SHOWN} more" if len(reasons) > _REASONS_SHOWN else ""
     return UsageError(
-        f"--app {stage.settings.app}: expected a request with a right answer, found none ({shown}); {advice}"
+        f"--app {stage.settings.app}: expected a request with a right answer, found none ({shown}{more}); {advice}"
     )
 
 
 @contextmanager
-def _start_app(stage: _Stage, servers: Sequence[Server]) -> Iterator[tuple[Server, Launch]]:
+def _start_app_as_wanted(stage: _Stage, servers: Sequence[Server]) -> Iterator[tuple[Server, Launch]]:
+    """Run the app over TLS if it is measured so only, or if it sends clients there; otherwise in clear text."""
+    given, asked = stage.settings.protocols, HTTP & set(stage.settings.protocols)
+    tls = asked <= TLS_PROTOCOLS
+    if not tls:
+        with _start_app(stage, servers, tls=False) as (entry, launch):
+            if not wants_tls(launch, stage.app.ready_path, stage.app.headers):
+                yield entry, launch
+                return
+        clear = ",".join(each for each in given if each in asked - TLS_PROTOCOLS)
+        if not asked & TLS_PROTOCOLS:
+            raise UsageError(
+                f"--protocols: expected h1-tls or h2 for an app that sends clients to https://, found {clear}"
+            )
+        stage.say(f"{clear} left out, since the app sends clients to https://")
+    with _start_app(stage, servers, tls=True) as started:
+        yield started
+
+
+@contextmanager
+def _start_app(stage: _Stage, servers: Sequence[Server], *, tls: bool) -> Iterator[tuple[Server, Launch]]:
     """Run the app under the first of these servers that starts with it, until the block ends."""
     faults = []
     with guard.guard() as token, ExitStack() as stack:
+        certificate = stack.enter_context(certificates.issue()) if tls else None
         for entry in servers:
-            launch = Launch(HOST, process.free_port(HOST), stage.app.target, python=entry.python or stage.python)
+            if tls and not _SPEAK_TLS & entry.protocols:
+                faults.append(f"{entry.name}: does not speak HTTP/1.1 over TLS")
+                continue
+            port, python = process.free_port(HOST), entry.python or stage.python
+            launch = Launch(HOST, port, stage.app.target, tls=certificate, python=python)
             log, within_s = stage.log_path(entry), stage.settings.ready_within
             try:
                 stack.enter_context(
@@ -230,14 +346,18 @@ def _start_app(stage: _Stage, servers: Sequence[Server]) -> Iterator[tuple[Serve
     raise UsageError(f"--servers: expected one that starts with --app {stage.settings.app}, found {'; '.join(faults)}")
 
 
-def _make_requests(stage: _Stage, document: dict[str, Any] | str) -> Found:
-    """Make the requests from the document, or if there is none but a text that says why, the one for the ready path."""
+def _make_requests(stage: _Stage, document: Mapping[str, Any] | None, *, prefixed: bool = True) -> Found:
+    """Make the requests of the document, and the one for `--ready-path` if the document does not have it.
+
+    Unless it is named, `/` is requested only if there is nothing else.
+    """
     settings, path = stage.settings, stage.app.ready_path
-    if isinstance(document, str):
-        why = f"the app {document}; --openapi names another path or file"
-        stage.say(f"no OpenAPI document at {OPENAPI}, so only {path} is requested ({why})")
-        return Found(f"GET {path} of {settings.app}.", (Recipe("GET", path, f"GET {path}"),), ())
-    made, left_out = make_recipes(document, settings.methods, stage.app.headers)
+    ready = Recipe("GET", path, f"GET {path}")
+    if document is None:
+        return Found(f"GET {path} of {settings.app}.", (ready,), ())
+    made, left_out = make_recipes(document, settings.methods, stage.app.headers, prefixed=prefixed)
+    if (path != type(settings)().ready_path or not made) and path not in {each.path for each in made}:
+        made.insert(0, ready)
     return Found(f"Requests to {settings.app}, from its OpenAPI document.", tuple(made), tuple(left_out))
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from harness.analysis.advice import advise
-from harness.model.loads import Rate
+from harness.model.loads import Capacity, Rate
+from harness.model.results import Errors
 from tests.builders import CASE, record
 
 OTHER = replace(CASE, server="b")
@@ -45,6 +48,28 @@ def test_an_open_loop_is_not_a_remedy_for_itself() -> None:
     assert [each.text for each in advise(disturbed)] == [
         "the host takes 30% of the CPU time: absolute numbers will be marked"
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "example", "remedy"),
+    [
+        ("status", "GET /me: expected 200, found 401: '{}'", "--header 'Authorization: …'"),
+        ("status", "GET /: expected 200, found 429: 'slow down'", "turn that off while it is measured"),
+        ("unanswered", "GET /: no complete answer within 30 s", "--request-timeout waits longer"),
+        ("too large", "GET /: expected at most 64 MiB", "--max-body allows longer bodies"),
+    ],
+)
+def test_wrong_answers_have_a_remedy_if_their_first_example_says_so(kind: str, example: str, remedy: str) -> None:
+    errors = Errors(3, {kind: 3}, {kind: example})
+    advices = list(advise([record(verdict="invalid", errors=errors), record(OTHER, verdict="invalid", errors=errors)]))
+    assert [remedy in each.text for each in advices] == [True]
+    searched = replace(CASE, load=Capacity({99: 50_000}))
+    assert list(advise([record(searched, verdict="invalid", errors=errors)])) == []
+
+
+def test_other_errors_have_no_remedy() -> None:
+    errors = Errors(3, {"status": 3}, {"status": "GET /: expected 200, found 500: 'no'"})
+    assert list(advise([record(verdict="invalid", errors=errors)])) == []
 
 
 def test_a_server_that_spins_while_it_is_idle_is_measured_alone() -> None:

@@ -14,6 +14,7 @@ from harness.model.plan import ServerConfig
 from harness.model.results import Active, RunInfo, ServerStart
 from tests import builders
 from tests.builders import MACHINE, run_info
+from tests.fault_table import Fault
 
 ENVIRONMENT = replace(
     builders.ENVIRONMENT,
@@ -142,6 +143,27 @@ def test_other_arguments_of_a_server_are_reported_and_keep_a_run_from_being_resu
         Contrast("arguments", "uvicorn", None, "--ws none"),
     )
     assert {each.kind for each in find_resume_mismatches(before, after)} == {"arguments"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("git_commit", "9999999", "commit of the harness 9999999"),
+        ("app_commit", "1234567-dirty", "commit of the app 1234567-dirty"),
+        ("server_versions", {"uvicorn": "0.1"}, "uvicorn 0.1"),
+        ("interpreters", {"uvicorn": "CPython 3.9"}, "Python of uvicorn CPython 3.9"),
+    ],
+)
+def test_a_run_is_resumed_with_the_code_that_it_began_with(name: str, value: Any, told: str, fault: Fault) -> None:
+    (mismatch,) = [each for each in find_resume_mismatches(INFO, elsewhere(**{name: value})) if each.b]
+    assert f"{mismatch.name} {mismatch.b}" == told
+    fault.report(
+        name=f"--resume with another {name.replace('_', ' ')}",
+        happened="refused by name",
+        lost="nothing",
+        left="nothing",
+        told=f"expected {mismatch.name} {mismatch.a or 'none'}, found {mismatch.b}",
+    )
 
 
 def test_between_equal_runs_no_change_is_reported() -> None:

@@ -245,6 +245,12 @@ def test_a_worker_that_ended_is_told(ended: tuple[int, ...], new: int, reasons: 
     assert judge(ended_workers=ended, new_workers=new) == ("valid", reasons)
 
 
+def test_bodies_that_changed_are_told_and_cost_no_number() -> None:
+    changes = {"GET /visits": "expected b'1', found b'2'", "GET /health": "expected b'ok', found b'OK'"}
+    told = "bodies that changed during the run, checked by status, type and length only: GET /health, GET /visits"
+    assert judge(trial(changes=changes)) == ("valid", (f"{told} (GET /health: expected b'ok', found b'OK')",))
+
+
 @pytest.mark.parametrize("verified", [True, False])
 def test_users_that_ended_make_a_trial_invalid(verified: bool) -> None:
     found, reasons = judge(trial(stopped_users=2, verified=verified))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -211,6 +212,24 @@ def test_one_entry_is_found_by_its_name_and_all_is_no_name_of_one() -> None:
     assert listing.find("server", listing.servers(), "granian").name == "granian"
     with pytest.raises(UsageError, match=r"--server: expected any of .*, found 'all'"):
         listing.find("server", listing.servers(), "all")
+
+
+def test_a_server_without_what_one_protocol_needs_speaks_the_others() -> None:
+    server = Server(
+        "web",
+        ("pytest",),
+        protocols=frozenset({"h1", "h2"}),
+        command=lambda _: [],
+        unsupported={"h3": "no"},
+        requires_for={"h2": ("absent-h2",)},
+    )
+    possible = listing.keep_possible(server)
+    assert possible.protocols == {"h1"}
+    assert possible.unsupported["h3"] == "no"
+    assert possible.unsupported["h2"].startswith("not installed: absent-h2; ")
+    assert listing.not_installed([possible]) == {}
+    complete = replace(server, requires_for={"h2": ("pytest",)})
+    assert listing.keep_possible(complete).protocols == {"h1", "h2"}
 
 
 def test_a_message_on_what_is_not_installed_has_the_command_that_installs_it() -> None:

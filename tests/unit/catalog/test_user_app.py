@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +42,28 @@ def test_a_user_app_may_be_installed_and_is_not_imported(tmp_path: Path, monkeyp
     assert find_user_app("shop.main:app", Path()).target == "shop.main:app"
     with pytest.raises(UsageError, match=r"found no other\.py there and no shop installed beside /"):
         find_user_app("shop.other:app", Path())
+
+
+def test_a_user_app_is_found_in_the_python_path_that_it_is_given(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "shop.py").write_text("")
+    assert find_user_app("shop:app", tmp_path, import_path=str(tmp_path / "lib")).target == "shop:app"
+    with pytest.raises(UsageError, match=r"found no shop\.py there"):
+        find_user_app("shop:app", tmp_path, import_path=str(tmp_path / "other"))
+
+
+@pytest.mark.parametrize("attribute", ["make", "Shop.make", "Shop.Inner.make"])
+def test_a_factory_may_be_an_attribute_of_a_class(tmp_path: Path, attribute: str) -> None:
+    (tmp_path / "shop.py").write_text(
+        "def make():\n    return 'the app'\n\n"
+        "class Shop:\n    make = staticmethod(make)\n    class Inner:\n        make = staticmethod(make)\n"
+    )
+    app = find_user_app(f"shop:{attribute}", tmp_path, factory=True)
+    folders = [str(tmp_path), *map(str, app.imports_from)]
+    code = f"import sys; sys.path[:0] = {folders}; from {app.target.replace(':', ' import ')}; print(app)"
+    environment = {**os.environ, **app.environment}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("the app\n", "")
 
 
 def test_a_factory_of_a_user_app_is_called_by_a_module_that_every_server_can_serve(tmp_path: Path) -> None:

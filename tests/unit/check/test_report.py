@@ -121,6 +121,12 @@ def test_a_page_names_checks_as_the_option_does_and_what_was_started(name: str, 
     assert re.search(r"One thing (<code>one</code>|\(`one`\))", text)
 
 
+@pytest.mark.parametrize("name", ["check.json", "check.md", "check.html"])
+def test_what_was_kept_out_is_named(name: str, tmp_path: Path) -> None:
+    report.write(replace(RUN, setting=replace(SETTING, kept_out=("UVICORN_X",))), tmp_path)
+    assert "UVICORN_X" in (tmp_path / name).read_text().replace("\\_", "_")
+
+
 @pytest.mark.parametrize("name", ["check.md", "check.html"])
 def test_a_run_that_was_interrupted_says_so(name: str, tmp_path: Path) -> None:
     report.write(replace(RUN, whole=False), tmp_path)

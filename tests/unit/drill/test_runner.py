@@ -174,6 +174,13 @@ def test_details_have_intervals_over_repetitions() -> None:
     assert "a probability of 75 %" in report.explain_intervals(run)
 
 
+def test_pages_name_what_was_kept_out(tmp_path: Path) -> None:
+    run = drill_run(seen(0.5))
+    report.write(replace(run, setting=replace(run.setting, kept_out=("UVICORN_X",))), tmp_path)
+    for name in ("drill.json", "drill.md", "drill.html"):
+        assert "UVICORN_X" in (tmp_path / name).read_text().replace("\\_", "_")
+
+
 def test_files_have_everything(tmp_path: Path) -> None:
     run = drill_run(seen(0.5, words=Words("bad", "4 lost", "It *hurts*.", "--x N")), NOT)
     page = report.write(run, tmp_path)

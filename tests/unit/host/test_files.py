@@ -78,3 +78,14 @@ def test_a_file_larger_than_any_of_a_run_is_not_read(tmp_path: Path) -> None:
         file.truncate(files.READ_BYTES + 1)
     with pytest.raises(UsageError, match=r"expected at most 2,000,000,000 bytes, found 2,000,000,001\Z"):
         files.read_file(tmp_path / "sparse")
+
+
+def test_a_new_folder_has_a_number_if_its_name_is_taken(tmp_path: Path) -> None:
+    made = [
+        files.make_new_folder(tmp_path / "results" / "now-drill", private=private) for private in (False, True, True)
+    ]
+    assert [each.name for each in made] == ["now-drill", "now-drill-2", "now-drill-3"]
+    assert stat.S_IMODE(made[1].stat().st_mode) == 0o700
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="exists"):
+        files.make_new_folder(tmp_path / "file" / "now-drill")

@@ -63,6 +63,32 @@ GUNICORN = """[2026-11-25 03:19:20 +0000] [94] [ERROR] Worker (pid:95) exited wi
 )
 def test_the_reason_is_found_in_the_log_of_each_server(log: str, line: str) -> None:
     assert logs.find_reason(log) == line
+    assert logs.find_exception(log) == (line if "Traceback" in log else "")
+
+
+STATISTICS = """\
+Type     Name       # reqs      # fails |    Avg     Min     Max    Med |   req/s  failures/s
+--------|---------|-------|-------------|-------|-------|-------|-------|--------|-----------
+GET      /             130  130(100.00%) |      5       1      12      4 |  650.00      650.00
+--------|---------|-------|-------------|-------|-------|-------|-------|--------|-----------
+         Aggregated    130  130(100.00%) |      5       1      12      4 |  650.00      650.00
+
+Response time percentiles (approximated)
+Type     Name           50%    66%    75%    80%    90%    95%    98%    99%  99.9% 99.99%   100% # reqs
+--------|---------|--------|------|------|------|------|------|------|------|------|------|------|------
+GET      /                4      5      6      6      8      9     10     11     12     12     12    130
+--------|---------|--------|------|------|------|------|------|------|------|------|------|------|------
+         Aggregated       4      5      6      6      8      9     10     11     12     12     12    130
+
+Error report
+# occurrences      Error
+------------------|---------------------------------------------------------------------------------
+"""
+
+
+def test_statistics_of_locust_are_no_reason() -> None:
+    assert logs.find_reason(f"no such user: ann\n{STATISTICS}") == "no such user: ann"
+    assert logs.find_reason(f"{STATISTICS}130  GET /: HTTPError('404')\n") == "130 GET /: HTTPError('404')"
 
 
 def test_a_long_reason_is_cut() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.load.exchange import Answer, Failure, Message, Request, delete, excerpt, get, post, put
+from harness.load.exchange import Answer, Digest, Failure, Message, Request, as_tasks, delete, excerpt, get, post, put
 
 PLAIN = (("content-type", "text/plain; charset=utf-8"),)
 
@@ -103,3 +103,75 @@ def test_a_request_may_name_another_host_than_it_is_sent_to() -> None:
     more = (("x-page", "2"),)
     assert Request("GET", "/", (("Host", "shop.example"), *more)).addressed("127.0.0.1:1") == ("shop.example", more)
     assert Request("GET", "/", more).addressed("127.0.0.1:1") == ("127.0.0.1:1", more)
+
+
+@pytest.mark.parametrize(
+    ("seen", "body"),
+    [
+        (b"12:04", b"12:05"),
+        (b"9", b"10"),
+        (b'{"up_s": 9}', b'{"up_s": 10}'),
+        (b"[1]", b"[]"),
+        (b'{"items": [1], "next": null}', b'{"next": "/2", "items": []}'),
+        (b"\xff", b"\xfe"),
+    ],
+)
+def test_a_body_that_was_seen_before_may_change_and_is_then_compared_with_the_new_one(seen: bytes, body: bytes) -> None:
+    request = get("/", seen_body=seen)
+    assert problem(request, Answer(200, (), seen)) is None
+    assert request.change is None
+    assert problem(request, Answer(200, (), body)) is None
+    assert request.change == f"expected {excerpt(seen)}, found {excerpt(body)}"
+    request.change = None
+    assert problem(request, Answer(200, (), body)) is None
+    assert request.change is None
+
+
+@pytest.mark.parametrize(
+    ("seen", "body", "kind"),
+    [
+        (b"a page", b"", "length"),
+        (b"", b"a page", "length"),
+        (b'{"items": []}', b'{"error": 1}', "length"),
+        (b'{"items": []}', b"{}", "length"),
+        (b"[1]", b"{1]", "body"),
+        (b"[1]", b'{"error": "busy"}', "length"),
+        (b"{}", b"[]", "body"),
+        (b"1", b"[", "body"),
+    ],
+)
+def test_a_body_of_another_kind_than_the_one_seen_before_is_wrong(seen: bytes, body: bytes, kind: str) -> None:
+    request = get("/", seen_body=seen)
+    assert problem(request, Answer(200, (), body)) == kind
+    assert (request.change, request.seen_body) == (None, seen)
+
+
+def test_a_long_body_is_compared_by_its_digest_once() -> None:
+    body, other = bytes(10_000), bytes(10_001)
+    strict = get("/", expected_body=Digest.of(body))
+    assert problem(strict, Answer(200, (), other)) == "length"
+    assert problem(strict, Answer(200, (), b"x" * 10_000)) == "body"
+    assert problem(strict, Answer(200, (), body)) is None
+    assert strict.expected_body is body
+    seen = get("/", seen_body=Digest.of(body))
+    assert problem(seen, Answer(200, (), body)) is None
+    assert (seen.seen_body, seen.change) == (body, None)
+    changed = get("/", seen_body=Digest.of(body))
+    assert problem(changed, Answer(200, (), other)) is None
+    assert changed.change is not None
+    assert "length=10001" in changed.change
+
+
+def test_requests_become_tasks_with_weights() -> None:
+    sent: list[Request] = []
+
+    class User:
+        def send(self, request: Request) -> None:
+            sent.append(request)
+
+    requests = {get("/a"): 1, get("/b"): 3}
+    tasks = as_tasks(requests)
+    assert [(task.__name__, weight) for task, weight in tasks.items()] == [("GET /a", 1), ("GET /b", 3)]
+    for task in tasks:
+        task(User())
+    assert sent == list(requests)

@@ -271,3 +271,8 @@ def test_a_run_that_would_never_end_is_refused(changes: dict[str, Any]) -> None:
     many = under(users=tuple(range(1, 101)), **changes)
     with pytest.raises(UsageError, match=r"--rounds: expected at most 100000 .* found 1800 in each of 1000 rounds"):
         make_plan(many)
+
+
+def test_the_most_connections_are_those_of_all_candidates_that_take_turns() -> None:
+    assert make_plan(under(users=(8, 32))).most_connections == 2 * 32
+    assert make_plan(under(users=(8,), together=1)).most_connections == 8

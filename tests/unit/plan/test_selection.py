@@ -8,8 +8,8 @@ import pytest
 
 from harness.model.errors import UsageError
 from harness.model.targets import Launch, Server
+from harness.plan.options import read_settings
 from harness.plan.selection import add_arguments, select
-from harness.plan.settings import read_settings
 
 SERVERS = tuple(Server(name, (name,), frozenset({"h1"}), lambda launch: [launch.target]) for name in ("one", "two"))
 

@@ -9,7 +9,8 @@ import pytest
 from harness.model.errors import UsageError
 from harness.model.loads import EXPECTED, Rate
 from harness.model.protocols import PROTOCOLS
-from harness.plan.settings import Settings, list_options, read_settings
+from harness.plan.options import list_options, read_settings
+from harness.plan.settings import Settings
 
 USERS = "expected whole numbers from 1 to 100000, at most 100 of them"
 WORKERS = "expected whole numbers from 1 to 1000, at most 100 of them"

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from harness.model.errors import UsageError
 from harness.model.loads import Load, parse_load, write_load
-from harness.plan.settings import Settings, read_settings
+from harness.plan.options import read_settings
+from harness.plan.settings import Settings
 
 KEYS = Settings.__struct_fields__
 FRAGMENTS = st.sampled_from(

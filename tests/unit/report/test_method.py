@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from harness.model.loads import Capacity, Rate
-from harness.model.plan import ServerConfig
+from harness.model.plan import Compression, ServerConfig
 from harness.model.results import Active, Probe, Record, ServerStart
 from harness.model.summaries import Ratio
 from harness.report import sentences
@@ -132,3 +134,11 @@ def test_arguments_and_what_had_no_effect_are_shown() -> None:
     assert shown["Server arguments"] == "gunicorn: -w 2"
     assert shown["No effect on servers and load"] == "LOCUST_TAGS, locust.conf"
     assert not {"Server arguments", "No effect on servers and load"} & dict(describe_environment(RUN)).keys()
+
+
+@pytest.mark.parametrize(
+    ("compression", "sentence"),
+    [("off", "No request asked for compression."), ("br", "Each request asked for compression: br.")],
+)
+def test_it_is_told_whether_requests_asked_for_compression(compression: Compression, sentence: str) -> None:
+    assert any(sentence in line for line in describe_method(under(RUN, compression=compression)))

@@ -51,7 +51,7 @@ def test_the_summary_has_these_keys_and_no_others() -> None:
         "baseline", "baseline_app", "twin",
         "load", "users", "streams", "workers", "rounds", "precision", "max_rounds", "warmup_s", "duration_s", "seed",
         "load_processes", "user_levels", "slice_s", "together", "request_timeout_s",
-        "max_body_bytes", "load_memory_bytes",
+        "max_body_bytes", "load_memory_bytes", "compression",
     }  # fmt: skip
     assert contract["run"]["environment"].keys() == {
         "host", "machine", "packages", "server_cpus", "load_cpus", "git_commit", "server_versions", "app_versions",

@@ -68,7 +68,7 @@ def test_unanswered_reopened_and_resent_requests_are_reported_from_one_in_a_thou
     ]
     _, *shown = trust.lines(RUN, make_sections(RUN, grouped(busy)))
     assert shown == [
-        "Requests without an answer within 30 s: granian on ws_echo over WebSocket (0.1 %).",
+        "Requests without an answer within 30 s: granian on ws_echo over WebSocket (12).",
         (
             "Connections that were opened again, per request: daphne on ws_echo over WebSocket (20 %); granian on "
             "ws_echo over WebSocket (10 %); uvicorn on ws_echo over WebSocket (0.5 %); and 1 more."

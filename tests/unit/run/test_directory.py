@@ -214,23 +214,41 @@ with RunDirectory(Path(sys.argv[1])).lock():
 """
 
 
-def test_a_second_process_is_told_who_measures_into_the_folder_until_that_one_has_ended(tmp_path: Path) -> None:
+def test_a_second_process_is_told_who_measures_into_the_folder_until_that_one_has_ended(
+    tmp_path: Path, fault: Fault
+) -> None:
     directory = RunDirectory.create(tmp_path, "one")
     with subprocess.Popen([sys.executable, "-c", HOLD, str(directory.path)], stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(UsageError, match=rf"found that process {holder.pid} is; wait until"), directory.lock():
+        expected = rf"found that process {holder.pid} is; wait until"
+        with pytest.raises(UsageError, match=expected) as refusal, directory.lock():
             pass
         holder.kill()
         holder.wait()
         with directory.lock():
-            assert [path.name for path in directory.path.iterdir()] == ["logs"]
+            left = sorted(path.name for path in directory.path.iterdir())
+    assert left == ["logs"]
+    fault.report(
+        name="two processes into one run, of which the first is killed (SIGKILL)",
+        happened="the second is refused while the first lives, and let in when it has ended",
+        lost="nothing",
+        left="nothing",
+        told=str(refusal.value).replace(str(holder.pid), "N"),
+    )
 
 
-def test_two_runs_of_one_name_get_a_folder_each(tmp_path: Path) -> None:
+def test_two_runs_of_one_name_get_a_folder_each(tmp_path: Path, fault: Fault) -> None:
     first, second = RunDirectory.create(tmp_path, "one"), RunDirectory.create(tmp_path, "one")
     assert (first.path.name, second.path.name) == ("one", "one-2")
     assert (tmp_path / "latest").resolve() == second.path.resolve()
+    fault.report(
+        name="two runs started in the same second with the same seed",
+        happened=f"folders {first.path.name} and {second.path.name}",
+        lost="nothing",
+        left="nothing",
+        told="nothing to tell",
+    )
 
 
 def test_a_private_run_can_be_read_by_its_owner_alone(tmp_path: Path) -> None:
@@ -261,7 +279,7 @@ def test_secrets_on_the_command_line_of_an_earlier_version_are_masked(tmp_path: 
 
 @pytest.mark.parametrize("name", ["run.json", "trials.jsonl", "starts.jsonl"])
 @pytest.mark.parametrize("kind", ["pipe", "folder", "loop", "binary"])
-def test_what_is_no_file_of_a_run_is_refused_at_once(tmp_path: Path, name: str, kind: str) -> None:
+def test_what_is_no_file_of_a_run_is_refused_at_once(tmp_path: Path, name: str, kind: str, fault: Fault) -> None:
     directory = RunDirectory.create(tmp_path, "one")
     directory.write_info(info(tmp_path))
     path = directory.path / name
@@ -275,5 +293,12 @@ def test_what_is_no_file_of_a_run_is_refused_at_once(tmp_path: Path, name: str, 
             path.symlink_to(name)
         case "binary":
             path.write_bytes(b"\xff\xfe\x00" * 100 + b"\n")
-    with pytest.raises(UsageError, match=rf"\A[^\n]*{name}[^\n]*: expected [^\n]*, found [^\n]*\Z"):
+    with pytest.raises(UsageError, match=rf"\A[^\n]*{name}[^\n]*: expected [^\n]*, found [^\n]*\Z") as refusal:
         directory.read_info() if name == "run.json" else (directory.read_trials(), directory.read_starts())
+    fault.report(
+        name=f"{kind} in place of {name}",
+        happened="refused at once",
+        lost="nothing",
+        left="nothing",
+        told=str(refusal.value),
+    )

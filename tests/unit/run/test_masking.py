@@ -10,6 +10,7 @@ import msgspec
 from harness.catalog import listing
 from harness.model.histogram import Histogram
 from harness.model.loads import write_load
+from harness.model.login import parse_login
 from harness.model.plan import Candidate, Conditions, Selection
 from harness.model.results import Errors, RequestResult
 from harness.run.masking import clean_record, digest_values, find_secrets, is_private
@@ -60,3 +61,17 @@ def test_a_run_is_private_if_it_is_given_a_value() -> None:
     assert is_private(selection({"SHOP_KEY": "1"}))
     assert is_private(selection({}, (("x", "y"),)))
     assert not is_private(selection({"HARNESS_FACTORY": "shop:make"}))
+
+
+def test_the_password_of_a_login_is_masked_and_its_change_is_known() -> None:
+    (app,) = listing.choose("apps", listing.apps(), ["asgi"])
+
+    def asked(password: str) -> Selection:
+        given = replace(app, login=parse_login(f"POST /login user=ann&password={password}"))
+        return Selection((), (given,), (), ("h1",), Conditions(), Candidate("uvicorn", "asgi"))
+
+    kept = clean_record(replace(record(), reasons=(f"ann has {SECRET}",)), find_secrets(asked(SECRET)))
+    assert kept.reasons == ("ann has ***",)
+    assert is_private(asked(SECRET))
+    assert digest_values(asked(SECRET), "run").keys() == {"--login"}
+    assert digest_values(asked(SECRET), "run") != digest_values(asked("other"), "run")

@@ -23,6 +23,7 @@ from harness.report.compare import make_page as make_comparison
 from harness.report.page import make_page
 from harness.run.directory import RunDirectory
 from tests.builders import CASE, RUN, record
+from tests.fault_table import Fault
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,18 +147,27 @@ def test_damaged_bytes_are_read_or_refused(run: RunDirectory, data: st.DataObjec
         (("round",), 2**62, "expected round from 0 to 1e+07, found 4.61169e+18"),
     ],
 )
-def test_a_lie_is_named_with_its_line(run: RunDirectory, place: tuple[Any, ...], wrong: object, message: str) -> None:
+def test_a_lie_is_named_with_its_line(
+    run: RunDirectory, place: tuple[Any, ...], wrong: object, message: str, fault: Fault
+) -> None:
     path = run.path / "trials.jsonl"
     first, second, *rest = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([first, json.dumps(damage(json.loads(second), place, wrong)).encode() + b"\n", *rest]))
     with pytest.raises(UsageError) as caught:
         report(run)
     assert str(caught.value).startswith(f"{path}, line 2: {message}")
+    report_refusal(fault, f"{'.'.join(map(str, place))} = {str(wrong)[:20]} in a results file", caught.value)
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-1e999", "[" * 100_000])
-def test_what_is_no_json_is_refused(run: RunDirectory, text: str) -> None:
+def test_what_is_no_json_is_refused(run: RunDirectory, text: str, fault: Fault) -> None:
     path = run.path / "trials.jsonl"
     path.write_text(path.read_text().replace('"cpu_ratio":0.5', f'"cpu_ratio":{text}', 1))
-    with pytest.raises(UsageError, match=r"\A[^\n]*trials\.jsonl, line 1: expected a record of schema 2, found that "):
+    expected = r"\A[^\n]*trials\.jsonl, line 1: expected a record of schema 2, found that "
+    with pytest.raises(UsageError, match=expected) as caught:
         report(run)
+    report_refusal(fault, f"result.cpu_ratio = {text[:20]} in a results file", caught.value)
+
+
+def report_refusal(fault: Fault, name: str, refusal: UsageError) -> None:
+    fault.report(name=name, happened="refused at once", lost="nothing", left="nothing", told=str(refusal))

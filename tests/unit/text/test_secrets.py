@@ -14,6 +14,8 @@ from harness.text.secrets import Secrets, mask_argv
         (["run", "--env", "s3cret"], ["run", "--env", "***"]),
         (["run", "--header", "Authorization: Bearer s3cret"], ["run", "--header", "Authorization: ***"]),
         (["run", "--header=Cookie: a=b; c=d"], ["run", "--header=Cookie: ***"]),
+        (["run", "--login", "POST /in user=a&pw=s3cret"], ["run", "--login", "POST /in ***"]),
+        (["run", '--login=POST /in {"pw": "s3cret"}'], ["run", "--login=POST /in ***"]),
         (["run", "--users", "4", "--env"], ["run", "--users", "4", "--env"]),
         (["run", "--openapi", "https://me:s3cret@host/x"], ["run", "--openapi", "https://me:***@host/x"]),
         (["run", "--openapi", "https://s3cret@host/x"], ["run", "--openapi", "https://***@host/x"]),
@@ -22,6 +24,12 @@ from harness.text.secrets import Secrets, mask_argv
             ["run", "--ready-path", "/up?a=1&access_token=***&b=2"],
         ),
         (["run", "--ready-path", "/up?api_key=s3cret"], ["run", "--ready-path", "/up?api_key=***"]),
+        (
+            ["run", "--server-args", "uvicorn=--header 'X-Key: s3cret' --ws none"],
+            ["run", "--server-args", "uvicorn=--header 'X-Key: ***' --ws none"],
+        ),
+        (["run", "--server-args=uvicorn=--header 'X-Key: s3cret"], ["run", "--server-args=uvicorn=***"]),
+        (["run", "--server-args", "uvicorn=--ws  none"], ["run", "--server-args", "uvicorn=--ws  none"]),
         (["run", "--app", "shop.main:app", "--load=rate=5"], ["run", "--app", "shop.main:app", "--load=rate=5"]),
     ],
 )
@@ -42,6 +50,7 @@ def test_a_command_line_keeps_its_names_and_loses_its_values(argv: list[str], ma
         ("expected application/json", "expected application/json"),
         ("GET /items?token=xyz&page=2 HTTP/1.1", "GET /items?token=***&page=2 HTTP/1.1"),
         ("authorization: Basic dTpw", "authorization: Basic ***"),
+        ("--header 'Authorization: …' may let it in", "--header 'Authorization: …' may let it in"),
         ("(b'cookie', b'theme=dark; id=9')", "(b'cookie', b'***')"),
         ("redis://:other@cache:6379/0", "redis://:***@cache:6379/0"),
         ("password=other, retrying", "password=***, retrying"),
@@ -54,3 +63,8 @@ def test_values_are_masked_wherever_text_has_them(text: str, masked: str) -> Non
     secrets = Secrets(variables, headers)
     assert secrets.mask(text) == masked
     assert secrets.mask(masked) == masked
+
+
+def test_passwords_are_masked_as_they_are_and_as_forms_have_them() -> None:
+    secrets = Secrets(others=("pass & word",))
+    assert secrets.mask("sent pass & word and pass+%26+word") == "sent *** and ***"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import operator
 import os
 
 _module, _, _attribute = os.environ["HARNESS_FACTORY"].partition(":")
-app = getattr(importlib.import_module(_module), _attribute)()
+app = operator.attrgetter(_attribute)(importlib.import_module(_module))()

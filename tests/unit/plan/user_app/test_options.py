@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.model.errors import UsageError
-from harness.plan.settings import read_settings
+from harness.plan.options import read_settings
 from harness.plan.user_app.options import check_options, parse_headers
 
 

@@ -1,0 +1,300 @@
+"""The options and keys of the settings: what each may be set to, and how they are read from text and from files."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from harness.model.errors import UsageError
+from harness.model.loads import EXPECTED, parse_load
+from harness.model.protocols import METHODS, PROTOCOLS
+from harness.plan.settings import MOST_NUMBERS, Names, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+_LISTS = frozenset(
+    {"servers", "apps", "scenarios", "protocols", "env", "workers", "methods", "users", "tags", "exclude_tags"}
+)
+_LISTS_OF_NUMBERS = frozenset({"users", "workers"})
+_REPEATED = frozenset({"env", "header", "server_args"})
+_LONGEST_TEXT = 4_096
+"""The longest path of Linux, and longer than any name; a variable of `--env` may be longer."""
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0}
+_UNITS_BYTES = {"B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_SIZES = frozenset({"max_body", "load_memory"})
+_PATHS = frozenset({"app_dir", "python", "openapi", "locustfile", "out", "resume"})
+_TIMES = frozenset({"warmup", "duration", "slice", "ready_within", "request_timeout"})
+_ALLOWED = {
+    "load": EXPECTED.removeprefix("expected "),
+    "protocols": f"any of {', '.join(PROTOCOLS)}",
+    "methods": f"any of {', '.join(METHODS)}",
+    "precision": "a share such as 5%",
+    "env": "NAME=VALUE",
+    "header": "'Name: value'",
+    "server_args": "SERVER=ARGUMENTS",
+}
+"""What these keys may be set to, where their types do not say it."""
+_SHOWN = 100
+"""An error message repeats so many characters of a value."""
+_SECRET = frozenset({"env", "header"})
+"""The values of these keys are not repeated in error messages."""
+_SURROGATE = "Cs"
+"""Unicode category of the halves of surrogate pairs, as which Python hands on bytes that are not UTF-8."""
+_LINE_BREAKS = frozenset({"Cc", _SURROGATE, "Zl", "Zp"})
+"""Unicode categories that no name has: control characters and ends of lines too."""
+_HINTS: Mapping[str, Any] = get_type_hints(Settings, include_extras=True)
+
+
+@dataclass(frozen=True)
+class Option:
+    """A setting as the command line shows it."""
+
+    key: str
+    help: str
+    metavar: str
+    flag: bool = False
+    repeated: bool = False
+    """Can it be given several times?"""
+
+
+def list_options() -> Iterator[Option]:
+    """List all settings in order; the help ends with the default."""
+    for field in msgspec.structs.fields(Settings):
+        meta: Meta = _HINTS[field.name].__metadata__[0]
+        flag = field.default is False
+        limits = _describe_limits(field.name)
+        default = f" \\[{_write_size(field.default)}]" if field.name in _SIZES else _describe_default(field.default)
+        text = f"{meta.description}{f' {limits[0].upper()}{limits[1:]}.' if limits else ''}{default}"
+        yield Option(field.name, text, meta.title or "", flag, field.name in _REPEATED)
+
+
+def _describe_default(value: Any) -> str:
+    match value:
+        case None | False | ():
+            return ""
+        case tuple():
+            return f" \\[{','.join(map(str, value))}]"
+        case float():
+            return f" \\[{value:g}s]"
+    return f" \\[{value}]"
+
+
+def read_settings(
+    given: Mapping[str, str | bool | list[str] | None], directory: Path | None, file: Path | None = None
+) -> Settings:
+    """Read settings from `file`, or from a file in `directory`, and override them with the options that are not None.
+
+    Without a directory, no file is read.
+
+    Raises `UsageError` that names the key that is unknown, of the wrong type or out of range, and what was expected.
+    """
+    source, keys = ("", {}) if directory is None else _read_file(directory, file)
+    from_file = _convert(keys, source, "_")
+    from_options = {
+        key: [part for each in value for part in _split_values(key, each)] if isinstance(value, list) else value
+        for key, value in given.items()
+        if value not in (None, [])
+    }
+    return _convert({**msgspec.structs.asdict(from_file), **from_options}, "--", "-")
+
+
+def _split_values(key: str, value: str) -> list[str]:
+    """Split one use of an option that can be given several times: `env` before each `NAME=`, others not at all."""
+    parts = re.split(r",\s*(?=[A-Za-z_]\w*=)", value) if key == "env" else [value]
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _read_file(directory: Path, file: Path | None) -> tuple[str, dict[str, Any]]:
+    """The prefix of keys in error messages, and the keys; none without a file."""
+    own, project = directory / "harness.toml", directory / "pyproject.toml"
+    if file is not None or own.is_file():
+        return f"{(file or own).name}: ", _read_toml(file or own)
+    if not project.is_file():
+        return "", {}
+    found: Any = {"tool": _read_toml(project).get("tool", {})}
+    for key in ("tool", "harness"):
+        found = found.get(key, {})
+        if not isinstance(found, dict):
+            raise UsageError(f"pyproject.toml: {key}: expected a table, found {_show(found)}")
+    return "pyproject.toml: tool.harness.", found
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"--config: expected a TOML file, found {path} ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: expected TOML, found that {error}") from error
+
+
+def _convert(keys: Mapping[str, Any], prefix: str, separator: str) -> Settings:
+    known = Settings.__struct_fields__
+    for key in keys:
+        if key not in known:
+            raise UsageError(f"{prefix}{_show(key)}: expected any of {', '.join(known)}")
+    shown = {key: f"{prefix}{key.replace('_', separator)}" for key in keys}
+    for key, value in keys.items():
+        for text in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(text, str):
+                _check_text(key, text, shown[key])
+    normal = {key: _parse_text(value, key, shown[key]) for key, value in keys.items()}
+    try:
+        settings = msgspec.convert(normal, Settings, strict=False, dec_hook=_pass_load)
+    except msgspec.ValidationError as error:
+        key = re.split(r"[\[`]", str(error).rpartition(" - at `$.")[2])[0]
+        raise _make_error(key, keys[key], shown[key]) from error
+    return msgspec.structs.replace(settings, **{key: _drop_repeats(getattr(settings, key)) for key in _LISTS})
+
+
+def _make_error(key: str, value: object, shown: str) -> UsageError:
+    found = "something else" if key in _SECRET else _show(value)
+    return UsageError(f"{shown}: expected {_describe_allowed(key)}, found {found}")
+
+
+def _check_text(key: str, text: str, shown: str) -> None:
+    """Raise `UsageError` for text that no name or path has, and that would break error messages or system calls."""
+    categories = set(map(unicodedata.category, text))
+    if key == "env":  # values may have several lines and any length
+        if "\0" in text or _SURROGATE in categories:
+            raise UsageError(f"{shown}: expected text in UTF-8 without NUL, found something else")
+    elif not text and key not in _LISTS | _REPEATED:
+        raise _make_error(key, text, shown)
+    elif len(text) > _LONGEST_TEXT:
+        raise UsageError(f"{shown}: expected at most {_LONGEST_TEXT} characters, found {len(text)}")
+    elif categories & _LINE_BREAKS:
+        found = "something else" if key in _SECRET else _show(text)
+        raise UsageError(f"{shown}: expected one line of text in UTF-8, found {found}")
+    elif key in _PATHS:
+        try:
+            Path(text).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError as error:
+            found = f"{_show(text)} ({error.strerror})"
+            raise UsageError(f"{shown}: expected a path that can be looked up, found {found}") from error
+
+
+def _show(value: object) -> str:
+    """A value in one short line."""
+    if value == "":
+        return "nothing"
+    text = value if isinstance(value, str) and value.isprintable() else repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _describe_allowed(key: str) -> str:
+    """What a key may be set to, for an error message."""
+    if key in _ALLOWED:
+        allowed = _ALLOWED[key]
+    elif key in _SIZES:
+        allowed = "a size such as 64MiB"
+    elif key in _TIMES:
+        allowed = "a time such as 2s or 500ms"
+    elif _find_limits(_HINTS[key]) is not None:
+        allowed = "whole numbers" if key in _LISTS_OF_NUMBERS else "a whole number"
+    elif key in _LISTS | _REPEATED:
+        allowed = "one name or more"
+    else:
+        allowed = "true or false" if _HINTS[key].__origin__ is bool else "text"
+    limits = _describe_limits(key)
+    return allowed + (f" {limits}" if limits else "") + (" or auto" if "auto" in str(_HINTS[key].__origin__) else "")
+
+
+def _describe_limits(key: str) -> str:
+    """The least and the greatest value of a number, `from 1 to 1000`; empty for anything else."""
+    limits = _find_limits(_HINTS[key])
+    if limits is None:
+        return ""
+    least, most = limits.ge or 0, limits.le
+    if key == "precision":
+        return f"from {100 * least:g}% to {100 * (most or 0):g}%"
+    if key in _SIZES:
+        return f"from {_write_size(int(least))} to {_write_size(int(most or 0))}"
+    if key in _TIMES:
+        return f"from {f'{1000 * least:g}ms' if least else '0s'} to {most:g}s"
+    return f"from {least} to {most}" + (f", at most {MOST_NUMBERS} of them" if key in _LISTS_OF_NUMBERS else "")
+
+
+def _find_limits(hint: Any) -> Meta | None:
+    """The limits of a number in a type, however deep it is wrapped."""
+    metas = (each for each in getattr(hint, "__metadata__", ()) if each.ge is not None)
+    inner = (found for each in get_args(hint) if (found := _find_limits(each)) is not None)
+    return next(metas, None) or next(inner, None)
+
+
+def _pass_load(_kind: type, value: object) -> object:
+    """Return a load that is parsed already; msgspec checks its type."""
+    return value
+
+
+def _drop_repeats(values: Names | None) -> Names | None:
+    return None if values is None else tuple(dict.fromkeys(values))
+
+
+def _parse_text(value: Any, key: str, shown: str) -> Any:
+    """Parse the text of a key: names become a list, times seconds, a share a number, a load a `Load`."""
+    if key in _LISTS_OF_NUMBERS and isinstance(value, int) and not isinstance(value, bool):
+        return [value]
+    if not isinstance(value, str):
+        return 0.0 if value == 0.0 and isinstance(value, float) else value  # -0.0 would be printed as -0
+    if key in _READERS:
+        try:
+            return _READERS[key](value)
+        except ValueError:
+            raise _make_error(key, value, shown) from None
+    if key in _REPEATED:
+        return _split_values(key, value)
+    if key in _LISTS:
+        text = value.lower() if key == "methods" else value
+        names = [name.strip() for name in text.split(",") if name.strip()]
+        return list(PROTOCOLS) if key == "protocols" and names == ["all"] else names
+    return value
+
+
+def _read_share(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text.strip(), re.ASCII)
+    if found is None:
+        raise ValueError(text)
+    return float(found[1]) / 100
+
+
+def _read_time_s(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m)?", text.strip(), re.ASCII)
+    if found is None:
+        raise ValueError(text)
+    return float(found[1]) * _UNITS_S[found[2] or "s"]
+
+
+def _read_size(text: str) -> int:
+    found = re.fullmatch(r"(\d{1,15})\s*([KMG]i?B?|B)?", text.strip(), re.IGNORECASE | re.ASCII)
+    if found is None:
+        raise ValueError(text)
+    return int(found[1]) * _UNITS_BYTES[(found[2] or "B")[0].upper()]
+
+
+def _write_size(size_bytes: int) -> str:
+    unit = next(unit for unit in "GMKB" if size_bytes % _UNITS_BYTES[unit] == 0)
+    return f"{size_bytes // _UNITS_BYTES[unit]}{unit}{'iB' if unit != 'B' else ''}"
+
+
+def _read_slice(text: str) -> float | str:
+    return text if text == "auto" else _read_time_s(text)
+
+
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    "load": parse_load,
+    "precision": _read_share,
+    "slice": _read_slice,
+    **dict.fromkeys(_SIZES, _read_size),
+    **dict.fromkeys(_TIMES - {"slice"}, _read_time_s),
+}
+"""The functions that read the text of a key; each raises `ValueError` for any other text."""
