@@ -12,6 +12,9 @@ import sys
 from locust.user.task import filter_tasks_by_tags
 from locust.util.load_locustfile import load_locustfile
 
+MARK = "harness: "
+"""The line begins with it, since files may print when they are imported and when the process ends."""
+
 
 def inspect(path: str, tags: list[str], excluded: list[str]) -> dict[str, object]:
     """The fixed number of each of its user classes, those that the tags leave no task, and its load shapes."""
@@ -30,4 +33,4 @@ def inspect(path: str, tags: list[str], excluded: list[str]) -> dict[str, object
 if __name__ == "__main__":
     path, *lists = sys.argv[1:]
     sys.argv = ["locust"]  # a file may parse it
-    print("\n" + json.dumps(inspect(path, *map(json.loads, lists))))
+    print(f"\n{MARK}{json.dumps(inspect(path, *map(json.loads, lists)))}")

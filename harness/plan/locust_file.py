@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 IMPORT_S = 60.0
 """A Locust file must be imported within this time."""
+_MARK = "harness: "
+"""`harness/load/inspection.py` begins its line with it."""
 OF_THE_RUN = {
     **dict.fromkeys(("LOCUST_USERS", "LOCUST_SPAWN_RATE"), "--users"),
     "LOCUST_RUN_TIME": "--duration",
@@ -53,17 +55,23 @@ def check_variables(variables: Mapping[str, str]) -> None:
 def check_locust_file(scenario: Scenario, users: Sequence[int]) -> None:
     """Import the file in a process of its own; raises `UsageError` for what contradicts the options of the run."""
     found = _inspect(scenario)
-    for problem in find_contradictions(found, users):
+    for problem in find_contradictions(found, users, shared=scenario.ours):
         raise UsageError(f"--locustfile {scenario.path.name}: {problem}")
 
 
-def find_contradictions(found: Decisions, users: Sequence[int]) -> list[str]:
-    """What a file decides that options of the run do too: expected and found."""
+def find_contradictions(found: Decisions, users: Sequence[int], *, shared: bool = False) -> list[str]:
+    """What a file decides that options of the run do too: expected and found.
+
+    Are its users `shared` by candidates that take turns, each is to have users of all classes; a fixed number counts
+    for all candidates together.
+    """
     problems = []
     if found.shapes:
         problems.append(f"expected the load to be set by --users and --load, found the LoadTestShape {found.shapes[0]}")
     fixed = sum(found.fixed.values())
     names = " and ".join(f"{name}.fixed_count = {number}" for name, number in found.fixed.items() if number)
+    if shared and fixed:
+        problems.append(f"expected weights, since candidates take turns with these users, found {names}")
     only_fixed = bool(found.fixed) and all(found.fixed.values())
     problems += [
         f"expected {number} users (--users), found {names}, which makes {fixed}"
@@ -81,7 +89,16 @@ def _inspect(scenario: Scenario) -> Decisions:
     argv = (sys.executable, "-m", "harness.load.inspection", str(scenario.path), *lists)
     environment = {**inherited.clean(os.environ), **scenario.environment}
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, env=environment, timeout=IMPORT_S, check=False)
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=environment,
+            timeout=IMPORT_S,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         raise UsageError(
             f"--locustfile: expected {scenario.path} to be imported within {IMPORT_S:g} s, found that it was not"
@@ -92,4 +109,9 @@ def _inspect(scenario: Scenario) -> Decisions:
             f"--locustfile: expected a Locust file that can be imported, found that {scenario.path} raises {said}; "
             f"Locust files run in the harness's environment, {sys.executable}"
         )
-    return Decisions(**json.loads(done.stdout.splitlines()[-1]))
+    for line in done.stdout.splitlines():
+        if line.startswith(_MARK):
+            return Decisions(**json.loads(line.removeprefix(_MARK)))
+    raise UsageError(
+        f"--locustfile: expected a Locust file that can be imported, found that {scenario.path} ends its process"
+    )

@@ -45,6 +45,43 @@ def test_variables_of_locust_are_the_files_own_unless_an_option_decides() -> Non
         check_variables({"LOCUST_USERS": "5"})
 
 
+def test_users_that_candidates_share_have_no_fixed_number() -> None:
+    (problem,) = find_contradictions(Decisions({"A": 1, "B": 0}, [], []), [8], shared=True)
+    assert problem == "expected weights, since candidates take turns with these users, found A.fixed_count = 1"
+
+
+USERS = """
+from locust import User, task
+
+
+class Reader(User):
+    @task
+    def read(self): ...
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import atexit; atexit.register(print, 'good bye')",
+        "import sys; sys.stdout.buffer.write(b'\\xff\\n')",
+        "import sys; assert not sys.stdin.read()",
+    ],
+)
+def test_a_file_may_print_and_read(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "shop.py"
+    path.write_text(text + USERS)
+    check_locust_file(listing.read_scenario(path), [8])
+
+
+@pytest.mark.parametrize("text", ["import sys; sys.exit(0)", "import os; os._exit(0)"])
+def test_a_file_that_ends_its_process_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "shop.py"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"\A--locustfile: expected [^\n]* found that .* ends its process\Z"):
+        check_locust_file(listing.read_scenario(path), [8])
+
+
 FILE = """
 import os
 from locust import HttpUser, LoadTestShape, constant, tag, task

@@ -78,3 +78,36 @@ def test_headers_tags_and_variables_are_part_of_it_by_name(tmp_path: Path) -> No
     assert len(own) == 5
     again = digest_workload(scenario, [replace(app, headers=(("authorization", "y"),))])
     assert again in own, "values of headers are secrets"
+
+
+WITH_HEADERS = """from harness.load import HttpScenario, get
+
+HEADERS = (("authorization", "Bearer one"),)
+
+
+class Recipes(HttpScenario):
+    one = get("/a", headers=HEADERS)
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"), [("Bearer one", "Bearer two", True), ('"authorization"', '"x-tenant"', False)]
+)
+def test_values_of_headers_in_a_written_scenario_are_no_part_of_it(
+    tmp_path: Path, old: str, new: str, same: bool
+) -> None:
+    digests = []
+    for text in (WITH_HEADERS, WITH_HEADERS.replace(old, new)):
+        (tmp_path / "shop.py").write_text(text)
+        digests.append(digest_workload(listing.read_scenario(tmp_path / "shop.py"), []))
+    assert (digests[0] == digests[1]) == same
+
+
+def test_files_that_it_names_are_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text('NAMES = open("names.csv")\nOTHER = "..", "", "no such file", "a\\0b"\n')
+    digests = []
+    for names in (b"ann", b"\xff"):
+        (tmp_path / "names.csv").write_bytes(names)
+        digests.append(digest_workload(listing.read_scenario(tmp_path / "shop.py"), []))
+    assert digests[0] != digests[1]
+    assert list_files(tmp_path / "shop.py") == [tmp_path / "shop.py", tmp_path / "names.csv"]
