@@ -72,8 +72,8 @@ def _describe_ceilings(run: RunInfo, summaries: Sequence[CaseSummary]) -> list[s
     measured = dict.fromkeys(each.case.protocol for each in summaries if each.measured)
     if unknown := [PROTOCOL_NAMES[protocol] for protocol in measured if protocol not in run.ceilings]:
         lines.append(
-            f"Its ceiling on {join(unknown)} is not known, as that server is slower or does not speak it; there, "
-            "its CPU time alone says whether it limits a result."
+            f"Its ceiling on {join(unknown)} is not known, as that server is slower or does not speak it, or others "
+            "took its CPU; there, its CPU time alone says whether it limits a result."
         )
     return lines
 

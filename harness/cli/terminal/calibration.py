@@ -21,7 +21,7 @@ def show_ceiling(screen: Screen, protocol: Protocol, ceiling: Ceiling | None, *,
     if ceiling is None:
         screen.say(f"  {protocol:7} {'none was measured' if spoken else 'the null server does not speak it'}")
         return
-    more = "" if ceiling.of_generator else " or more: the null server reached its own limit first"
+    more = "" if ceiling.of_generator else " or more: the null server or other processes were the limit"
     screen.say(f"  {protocol:7} {significant(ceiling.rate_rps):>10} requests/s{more}")
 
 

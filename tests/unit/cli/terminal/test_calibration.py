@@ -17,7 +17,7 @@ def test_a_ceiling_is_a_rate_or_the_reason_why_there_is_none(capsys: pytest.Capt
     show_ceiling(screen, "h3", None, spoken=False)
     assert capsys.readouterr().out.splitlines() == [
         "  h1          78,471 requests/s",
-        "  h1-tls      32,461 requests/s or more: the null server reached its own limit first",
+        "  h1-tls      32,461 requests/s or more: the null server or other processes were the limit",
         "  h2      none was measured",
         "  h3      the null server does not speak it",
     ]
