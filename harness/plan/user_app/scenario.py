@@ -179,6 +179,7 @@ def _ask(stage: _Stage, servers: Sequence[Server]) -> Asked:
     openapi = stage.settings.openapi
     document: Mapping[str, Any] | None = read_document(openapi)
     with _start_app_as_wanted(stage, servers) as (entry, launch):
+        started_s = time.monotonic()
         given = log_in(launch, stage.app.login, stage.app.headers)
         if document is None and openapi != NONE:
             document = _fetch_document(stage, launch, given)
@@ -192,6 +193,8 @@ def _ask(stage: _Stage, servers: Sequence[Server]) -> Asked:
         (each for each in servers if each is not entry),
         key=lambda each: (each.interface == entry.interface, each.event_loop != "asyncio"),
     )
+    # An app may tell when it started, in seconds.
+    time.sleep(max(0.0, started_s + APART_S - time.monotonic()))
     with _start_app(stage, [*others, entry], tls=tls) as (other, launch):
         given = log_in(launch, stage.app.login, stage.app.headers)
         second = send_requests(launch, right, given)
