@@ -262,7 +262,7 @@ def test_worker_counts_and_apps_are_compared_in_one_run(tmp_path: Path) -> None:
             "harness: --out: expected a folder that can be written to, found /dev/null (",
         ),
         (("report", "nowhere"), "harness: expected a run's folder, found no run.json in nowhere"),
-        (("serve", "cherokee"), "harness: --server: expected any of anycorn, daphne, "),
+        (("serve", "cherokee"), "harness: --servers: expected any of anycorn, daphne, "),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_status_2(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:

@@ -170,7 +170,7 @@ def test_an_interrupted_drill_keeps_what_was_seen_and_leaves_nothing_running(sho
         (("--app", "shop:app", "--app-dir", "nowhere"), "--app-dir: expected a folder"),
         (("--path", "orders"), "--path: expected a path that begins with /, found orders"),
         (("--busy-path", "orders"), "--busy-path: expected a path that begins with /, found orders"),
-        (("--servers", ""), "--servers: expected any of "),
+        (("--servers", ""), "--servers: expected one name or more, found nothing"),
     ],
 )
 def test_a_mistake_is_told_in_one_line(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
