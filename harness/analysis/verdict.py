@@ -97,7 +97,8 @@ def judge(case: Case, result: LoadResult, around: Surroundings) -> tuple[Verdict
     is decided by the search.
     """
     if not result.checked:
-        return "invalid", (f"before anything counted, {_describe_errors(result)}; limit 0",)
+        before = f"before anything counted, {_describe_errors(result)}; limit 0"
+        return "invalid", (before, *_list_reasons(_check_workers(around)))
     load = case.load
     if result.requests == 0 and not isinstance(load, Capacity):
         why = [*_check_errors(load, result), *_check_stopped_users(case, result), *_check_workers(around)]

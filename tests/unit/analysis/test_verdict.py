@@ -243,6 +243,8 @@ def test_just_inside_a_limit_there_is_no_reason(result: LoadResult, surroundings
 )
 def test_a_worker_that_ended_is_told(ended: tuple[int, ...], new: int, reasons: tuple[str, ...]) -> None:
     assert judge(ended_workers=ended, new_workers=new) == ("valid", reasons)
+    # Also where the pass before the load failed, perhaps for that reason.
+    assert judge(FAILED_PASS, ended_workers=ended, new_workers=new)[1][1:] == reasons
 
 
 def test_bodies_that_changed_are_told_and_cost_no_number() -> None:
