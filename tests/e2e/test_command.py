@@ -137,7 +137,6 @@ class Mine(FastHttpUser):
     assert case["throughput_rps"]["median"] > 0
     assert case["errors"]["total"] == 0
     assert any("responses were checked only as far as that file checks them" in reason for reason in case["reasons"])
-    assert summary["run"]["ceilings"]["h1"] > 0
 
 
 @pytest.mark.long
