@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -93,7 +94,7 @@ FAILING = [
         "pass",
         "invalid",
         None,
-        "worker process",
+        "Connections that were opened again",
         "gunicorn",
         2,
         ("--server-args", "gunicorn=--max-requests 300"),
@@ -130,7 +131,7 @@ def test_a_server_that_fails_requests_is_told(failing: Failing, tmp_path: Path, 
         assert case["verdict"] in ({failing.verdict} if failing.kinds else {"valid", "client-limited"})
         assert failing.kinds <= set(case["errors"]["by_kind"]) if failing.kinds else case["errors"]["total"] == 0
     assert case["unanswered"] == case["errors"]["by_kind"].get("unanswered", 0)
-    told = next(each for each in [*case["reasons"], *said.split(". ")] if failing.told in each)
+    told = next(each for each in [*case["reasons"], *re.split(r"\. | (?=Connections )", said)] if failing.told in each)
     for record in records_of(tmp_path / "results" / "latest"):
         result = record["result"]
         assert result["started"] == result["finished"]

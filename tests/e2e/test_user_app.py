@@ -169,7 +169,7 @@ def test_a_file_that_the_harness_did_not_write_is_left_alone(shop: Path) -> None
     done = harness("run", *QUICK, *options, cwd=shop)
     assert done.returncode == 0, done.stderr
     assert written(shop) == "# mine\n"
-    assert 'get("/health"' in written(shop, "shop-2")
+    assert "get('/health'" in written(shop, "shop-2")
 
 
 @pytest.mark.long
