@@ -77,7 +77,7 @@ class Try(NamedTuple):
         """By the utilisation law, the generator was the limit if it used its core and was not less busy than the other.
 
         Beside neighbours it gets a part of its core: with half of one it reached 57,000 requests/s where it can do
-        95,000, and every server seemed to be at the limit of the generator.
+        95,000, and servers that reach more than 46,000 would seem to be at the limit of the generator.
         """
         own, other = self.result.cpu_ratio, self.server_cpu_ratio
         busier = other is None or own + SAMPLE_ERROR >= other
