@@ -22,8 +22,8 @@ from harness.drill.runner import MOST_RPS, Runner, drills
 from harness.drill.site import Site
 from harness.host import cpus, facts, files, guard, inherited
 from harness.model.errors import StorageError, UsageError
-from harness.plan.options import ABOUT_SERVERS, list_options, read_settings
-from harness.plan.selection import choose_started_servers, find_app
+from harness.plan.options import list_options
+from harness.plan.selection import choose_started_servers, find_app, read_app_settings
 from harness.text.plain import neutralise
 from harness.text.secrets import mask_argv
 
@@ -123,23 +123,19 @@ def drill_(
             raise UsageError(
                 f"--{name.replace('_', '-')}: expected a path that begins with /, found {value or 'nothing'}"
             )
-    user_app = ":" in app_
-    if not user_app:
-        listing.find("app", listing.apps(), app_)
     given = {
         "servers": servers,
         "server": server,
+        "app_dir": str(app_dir),
+        "factory": factory,
         "python": python,
         "env": env,
         "header": header,
         "ready_path": ready_path,
         "ready_within": ready_within,
     }
-    settings = read_settings(
-        {**given, "app" if user_app else "apps": app_, "app_dir": str(app_dir), "factory": factory},
-        Path.cwd(),
-        only=ABOUT_SERVERS,
-    )
+    settings = read_app_settings(app_, given)
+    user_app = settings.app is not None
     chosen: Sequence[Server] = choose_started_servers(settings, settings.servers)
     target, interpreter = find_app(settings)
     absent = listing.not_installed(chosen, interpreter)

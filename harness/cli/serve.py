@@ -19,8 +19,8 @@ from harness.host import certificates, cpus, guard, inherited, logs, process
 from harness.model.errors import ServerError, UsageError
 from harness.model.protocols import TLS_PROTOCOLS
 from harness.model.targets import HOST, App, Launch, Server
-from harness.plan.options import ABOUT_SERVERS, list_options, read_settings
-from harness.plan.selection import add_arguments, choose_started_servers, find_app
+from harness.plan.options import list_options
+from harness.plan.selection import add_arguments, choose_started_servers, find_app, read_app_settings
 from harness.plan.settings import MOST_PROCESSES
 from harness.text.secrets import mask_argv
 
@@ -58,23 +58,18 @@ def serve(
     ] = False,
 ) -> None:
     """Start one server with one app, as in a trial, and keep it until Ctrl-C."""
-    user_app = ":" in app_
-    if not user_app:
-        listing.find("app", listing.apps(), app_)
     given = {
         "server": server,
         "server_args": server_args,
+        "app_dir": str(app_dir),
+        "factory": factory,
         "python": python,
         "env": env,
         "header": header,
         "ready_path": ready_path,
         "ready_within": ready_within,
     }
-    settings = read_settings(
-        {**given, "app" if user_app else "apps": app_, "app_dir": str(app_dir), "factory": factory},
-        Path.cwd(),
-        only=ABOUT_SERVERS,
-    )
+    settings = read_app_settings(app_, given)
     (entry,) = choose_started_servers(settings, [name])
     if print_:
         Screen().say(own_servers.write_template(entry, workers, tls=tls))

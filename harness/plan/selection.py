@@ -17,6 +17,7 @@ from harness.model.loads import Saturate, Sweep
 from harness.model.plan import Candidate, Selection
 from harness.model.targets import App
 from harness.plan.locust_file import check_locust_file, check_variables
+from harness.plan.options import ABOUT_SERVERS, read_settings
 from harness.plan.settings import SCENARIOS, SERVERS, WSGI_SERVERS
 from harness.plan.user_app import options, scenario
 
@@ -78,6 +79,17 @@ def choose_started_servers(settings: Settings, names: Iterable[str]) -> tuple[Se
                 f"--servers: expected servers that are started for it, found {each.name}, which runs already"
             )
     return chosen
+
+
+def read_app_settings(app: str, given: Mapping[str, str | bool | list[str] | None]) -> Settings:
+    """The settings of a command that starts servers with one app: of the catalogue, or `module:callable`.
+
+    Of the file in the working directory, only the keys about servers are read. Raises `UsageError`.
+    """
+    user_app = ":" in app
+    if not user_app:
+        listing.find("app", listing.apps(), app)
+    return read_settings({**given, "app" if user_app else "apps": app}, Path.cwd(), only=ABOUT_SERVERS)
 
 
 def find_app(settings: Settings) -> tuple[App, str]:
