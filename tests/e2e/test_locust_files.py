@@ -59,7 +59,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.long
 def test_each_request_has_figures_of_its_own_everywhere_and_a_login_has_none(folder: Path) -> None:
-    done = harness("run", *ALONE, *MINE, "--locustfile", "mixed.py", "--by-request", cwd=folder)
+    done = harness("run", *ALONE, *MINE, "--duration", "1s", "--locustfile", "mixed.py", "--by-request", cwd=folder)
     assert done.returncode == 0, done.stderr
     latest = folder / "results" / "latest"
     (case,) = summary_of(latest)["cases"]
