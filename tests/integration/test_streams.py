@@ -49,7 +49,7 @@ def recorded(account: Account) -> Recorded:
 
 
 def sending(*parts: bytes, closes: bool = False) -> Script:
-    """Answer a request with these parts, each in a write of its own; close then, or stay until the client has closed."""
+    """Answer a request with these parts, each in its own write; then close, or stay until the client has closed."""
 
     def script(connection: Connection) -> None:
         connection.request()
