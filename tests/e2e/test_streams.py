@@ -24,13 +24,13 @@ class Silent(HttpScenario):
 
 @pytest.mark.long
 def test_each_route_of_an_app_with_an_endless_stream_has_figures(tmp_path: Path) -> None:
-    servers = ("--servers", "uvicorn,hypercorn", "--protocols", "h1,h2c", "--duration", "1s")
+    servers = ("--servers", "hypercorn", "--protocols", "h1,h2c", "--duration", "1s")
     done = harness("run", *ALONE, *servers, *FEED, "--by-request", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "events of streams" in done.stdout
     folder = tmp_path / "results" / "latest"
-    records = [each for each in records_of(folder) if each["result"] is not None]
-    assert len(records) == 3, "stock uvicorn does not speak h2c"
+    records = records_of(folder)
+    assert {each["case"]["protocol"] for each in records} == {"h1", "h2c"}
     for record in records:
         result = record["result"]
         assert result["errors"]["total"] == 0, result["errors"]
@@ -61,7 +61,7 @@ def test_a_stream_that_falls_silent_is_unanswered(tmp_path: Path, fault: Fault) 
     assert case["verdict"] == "invalid"
     assert set(case["errors"]["by_kind"]) == {"unanswered"}
     told = case["errors"]["examples"]["unanswered"]
-    assert "no complete answer within 1 s; found" in told
+    assert "no complete answer within 1 s" in told
     left = fault.left()
     assert left == "nothing"
     fault.report(
