@@ -23,7 +23,8 @@ _RIGHT = """\
 #   expected_body  instead of seen_body: any other body is an error
 #   neither        bodies are not compared
 #   check          a function of your own: it gets the answer, and returns None or what is wrong with it
-# {unique} in a path, a header or a body stands for 16 letters that are new in each request.
+# {unique} in a path, a header or a body stands for 16 letters that are new in each request, {unique:int} for a number,
+# {unique:uuid} for a UUID.
 # The number after a request is its weight: 3 is sent three times as often as 1, and 0 never."""
 
 
