@@ -101,6 +101,8 @@ class Account:
         self.opened = 0
         self.reopened = 0
         self.resent = 0
+        self.pushes = 0
+        """Messages that WebSocket servers sent unasked."""
         self.negotiated = ""
         self.changes: dict[str, str] = {}
         """The first change of a body that was seen before, by the name of the request."""
@@ -160,7 +162,7 @@ def tally_service(recorded: Iterable[Recorded]) -> Histogram:
 class Counters:
     """What the counters of an account gain from one call to the next."""
 
-    NAMES = ("started", "abandoned", "queued", "dropped", "opened", "reopened", "resent")
+    NAMES = ("started", "abandoned", "queued", "dropped", "opened", "reopened", "resent", "pushes")
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -344,6 +346,7 @@ class Ledger:
             checked=self.checked,
             queued=counts["queued"],
             dropped=counts["dropped"],
+            pushes=counts["pushes"],
             verified=verified,
             changes=dict(self.changes),
             stopped_users=self.stopped_users,
@@ -363,7 +366,7 @@ def merge(results: Sequence[LoadResult]) -> LoadResult:
     )
     counts = {
         name: sum(getattr(result, name) for result in results)
-        for name in ("started", "finished", "unanswered", "abandoned", "queued", "dropped", "stopped_users")
+        for name in ("started", "finished", "unanswered", "abandoned", "queued", "dropped", "pushes", "stopped_users")
     }
     agreed = {result.connections.negotiated for result in results if result.started}
     return LoadResult(

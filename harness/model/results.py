@@ -184,6 +184,8 @@ class LoadResult:
     """In an open loop, requests that were due when no user was free."""
     dropped: int = 0
     """In an open loop, requests that were due when the queue was full, and were not sent."""
+    pushes: int = 0
+    """Messages that a WebSocket server sent unasked, as the scenario says; they are no answers."""
     stopped_users: int = 0
     """Users that ended before the last slice did: they stopped themselves, or an exception ended them."""
     users_ready_s: float = 0.0

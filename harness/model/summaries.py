@@ -146,6 +146,8 @@ class CaseSummary:
     """Connections that were opened again, because the server had closed them or after a failure."""
     resent: int = 0
     """Requests that were sent again on a new connection."""
+    pushes: int = 0
+    """Messages that the server sent unasked, over WebSocket; they are no answers."""
     warming: Ratio | None = None
     """Throughput of later cycles ÷ that of the first one after each start."""
     idle_cpu_ratio: float | None = None

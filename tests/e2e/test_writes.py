@@ -14,8 +14,9 @@ import json
 
 USER = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string", "examples": ["ann"]}}}
 ORDER = {"type": "object", "required": ["item", "count"], "properties": {"item": {}, "count": {"type": "integer"}}}
-CODE = {"type": "object", "required": ["code"], "properties": {"code": {"type": "integer"}}}
-PATHS = {"/users": USER, "/orders": ORDER, "/codes": CODE}
+TAG = {"type": "object", "required": ["id", "n"], "properties": {"id": {"format": "uuid"}, "n": {"type": "integer"}}}
+CODE = {"type": "object", "required": ["code"], "properties": {"code": {"type": "integer", "maximum": 99}}}
+PATHS = {"/users": USER, "/orders": ORDER, "/tags": TAG, "/codes": CODE}
 BODY = {path: {"content": {"application/json": {"schema": schema}}} for path, schema in PATHS.items()}
 DOCUMENT = {"paths": {path: {"post": {"requestBody": body}} for path, body in BODY.items()}}
 KNOWN = set()
@@ -30,8 +31,9 @@ async def app(scope, receive, send):
         if scope["path"] == "/orders":
             status = 201 if isinstance(body["item"], str) and isinstance(body["count"], int) else 422
         else:
-            status = 409 if data in KNOWN else 201
-            KNOWN.add(data)
+            new = {f"{name}={value}" for name, value in body.items()}
+            status = 409 if new & KNOWN else 201
+            KNOWN.update(new)
         answer = body
     body = json.dumps(answer).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
@@ -50,6 +52,7 @@ def test_bodies_are_made_and_what_the_app_refuses_the_second_time_is_new_each_ti
     assert (
         "POST /users: the app refuses the same body again, so {unique} stands for a new value each time" in done.stdout
     )
+    assert "so {unique:int} and {unique:uuid} stand for a new value each time" in done.stdout
     assert "left out: POST /codes: answered 409" in done.stdout
     assert "unique: add {unique} where a value must be new each time" in done.stdout
     (case,) = json.loads((tmp_path / "results/latest/summary.json").read_text())["cases"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import ssl
 import time
+import uuid
 from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
 from string import ascii_lowercase
@@ -16,7 +17,15 @@ from harness.model.errors import UsageError
 from harness.model.event_stream import EVENT_STREAM, count_events
 from harness.model.login import Login, LoginAnswer, LoginError
 from harness.model.login import log_in as take_steps
-from harness.model.unique import UNIQUE, UNIQUE_LETTERS
+from harness.model.unique import (
+    UNIQUE,
+    UNIQUE_INT,
+    UNIQUE_INTS,
+    UNIQUE_LETTERS,
+    UNIQUE_UUID,
+    fill_data,
+    fill_text,
+)
 from harness.plan.user_app.requests import REDIRECTS, Recipe, Reply
 
 if TYPE_CHECKING:
@@ -54,14 +63,19 @@ def send(launch: Launch, recipe: Recipe, given: Headers) -> Reply | str:
     """Send a request on a new connection; return the reply, or why there was none."""
     try:
         with closing(_connect(launch)) as connection:
-            value = "".join(secrets.choice(ascii_lowercase) for _ in range(UNIQUE_LETTERS))
-            path, body = recipe.path.replace(UNIQUE, value), recipe.body.replace(UNIQUE.encode(), value.encode())
-            headers = {name: text.replace(UNIQUE, value) for name, text in (*recipe.headers, *given)}
+            values = _draw_values()
+            path, body = fill_text(recipe.path, values), fill_data(recipe.body, values)
+            headers = {name: fill_text(text, values) for name, text in (*recipe.headers, *given)}
             connection.request(recipe.method, path, body or None, headers)
             connected = connection.sock  # if the answer ends with the connection, `getresponse` forgets it
             return _read_reply(connection.getresponse(), connected)
     except (OSError, HTTPException) as error:
         return f"gave no answer ({error!r})"
+
+
+def _draw_values() -> dict[str, str]:
+    letters = "".join(secrets.choice(ascii_lowercase) for _ in range(UNIQUE_LETTERS))
+    return {UNIQUE: letters, UNIQUE_INT: str(secrets.choice(UNIQUE_INTS)), UNIQUE_UUID: str(uuid.uuid4())}
 
 
 def log_in(launch: Launch, login: Login | None, given: Headers) -> Headers:

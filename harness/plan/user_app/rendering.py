@@ -30,7 +30,8 @@ _RIGHT = """\
 #   stream         it is read as it comes, and its events are timed; Stream(events=20, seconds=1) ends it after the
 #                  20th event or 1 s after the first, whichever is sooner
 #   check          a function of your own: it gets the answer, and returns None or what is wrong with it
-# {unique} in a path, a header or a body stands for 16 letters that are new in each request.
+# {unique} in a path, a header or a body stands for 16 letters that are new in each request, {unique:int} for a number,
+# {unique:uuid} for a UUID.
 # The number after a request is its weight: 3 is sent three times as often as 1, and 0 never."""
 
 

@@ -15,8 +15,7 @@ from urllib.parse import quote, urlencode
 
 from harness.model.event_stream import Stream
 from harness.model.protocols import SAFE_METHODS
-from harness.model.unique import UNIQUE
-from harness.plan.user_app.media import choose_media, encode_body
+from harness.plan.user_app.media import choose_media, encode_body, restore_placeholders
 from harness.plan.user_app.openapi import (
     as_mapping,
     find_example,
@@ -221,8 +220,9 @@ def _make_recipe(
         raise LookupError("a part of the path is not described as a parameter")
     path = quote(prefix + path, safe=_PATH_SAFE)
     target = f"{path}?{urlencode(query)}" if query else path
-    target = target.replace(quote(UNIQUE), UNIQUE)
-    return Recipe(method.upper(), target, name, tuple(headers), body.data, body.note, body.variants)
+    return Recipe(
+        method.upper(), restore_placeholders(target), name, tuple(headers), body.data, body.note, body.variants
+    )
 
 
 def _format_value(where: str, title: str, parameter: Mapping[str, Any], value: Any) -> list[str]:

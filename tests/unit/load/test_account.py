@@ -343,6 +343,7 @@ def test_counters_give_what_a_slice_added() -> None:
         "opened": 0,
         "reopened": 0,
         "resent": 1,
+        "pushes": 0,
     }
 
 

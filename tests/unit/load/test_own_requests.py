@@ -46,7 +46,7 @@ def test_a_request_is_copied_once_for_each_user() -> None:
     first, again, foreign = client.sent
     assert first is again
     assert [each.headers[-1][1] for each in (first, foreign)] == ["session=1", "session=2"]
-    assert (first.name, first.status, first.body, first.varies) == ("POST /", 201, b"a", True)
+    assert (first.name, first.status, first.body, first.placeholders) == ("POST /", 201, b"a", ("{unique}",))
     assert request.headers == (("content-type", "text/plain"),)
 
 
