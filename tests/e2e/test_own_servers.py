@@ -212,3 +212,9 @@ def test_nginx_and_the_server_behind_it_are_one_candidate(shop: Path, socket: st
     (record,) = records_of(shop / "results" / "latest")
     assert_measured([record])
     assert {each["processes"] for each in record["samples"]} == {4}  # the shell, uvicorn, nginx and its worker
+    by_program = record["cpu_s_by_program"]
+    assert {"nginx", "uvicorn"} <= by_program.keys() <= {"nginx", "uvicorn", "bash"}
+    assert sum(by_program.values()) == pytest.approx(sum(record["slice_cpu_s"]))
+    (case,) = json.loads((shop / "results" / "latest" / "summary.json").read_text())["cases"]
+    assert case["cpu_us_by_program"]["nginx"]["median"] > 0
+    assert "uvicorn" in (shop / "results" / "latest" / "report.md").read_text().partition("by program")[2]
