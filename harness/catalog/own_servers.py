@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import shlex
+import ssl
 import sys
 from dataclasses import replace
 from ipaddress import ip_address
@@ -31,11 +32,17 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _PLAIN_WORD = re.compile(r"[\w@%+=:,./{}-]+", re.ASCII)
 _CONTROL = "-control"
 """Ends the label of a control."""
-_URL = re.compile(r"http://(?P<host>[\w.-]+|\[[0-9a-fA-F:.]+\])(?::(?P<port>\d{1,5}))?/?", re.ASCII)
+_URL = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[\w.-]+|\[[0-9a-fA-F:.]+\])(?::(?P<port>\d{1,5}))?(?P<path>(?:/[\w.~%:@!$&'()*+,;=-]*)*)",
+    re.ASCII,
+)
+"""An address with a path and no query (RFC 3986, section 3)."""
+_PORTS = {"http": 80, "https": 443}
 _OF_COMMANDS = {"env", "runs_in", "max_workers", "interface"}
 _GROUPS = Path("/sys/fs/cgroup")
 _CLEAR: tuple[Protocol, ...] = ("h1", "ws")
 _SECURED: tuple[Protocol, ...] = ("h1-tls", "ws-tls")
+_SECURED_ELSEWHERE: tuple[Protocol, ...] = ("h1-tls", "h2", "ws-tls")
 _EXAMPLE = "'ours=gunicorn -c gunicorn.conf.py -b {address} {target}'"
 
 
@@ -47,6 +54,7 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     protocols: tuple[Protocol, ...] | None = None
     env: dict[str, str] = {}
     runs_in: str | None = None
+    ca: str | None = None
     max_workers: Annotated[int, msgspec.Meta(ge=1)] | None = None
     interface: Interface = "asgi"
 
@@ -116,7 +124,9 @@ def read_table(name: str, table: object, where: str) -> Server:
     if found.url is not None:
         if wrong := _OF_COMMANDS & set(table if isinstance(table, dict) else ()):
             raise UsageError(f"{where}.{min(wrong)}: expected it with command, found it with url")
-        return _make_running(name, found.url, where, found.protocols)
+        return _make_running(name, found.url, where, found.protocols, _find_ca(found.ca, where))
+    if found.ca is not None:
+        raise UsageError(f"{where}.ca: expected it with url, found it with command")
     words = _split(found.command, where) if isinstance(found.command, str) else found.command or []
     runs_in = None if found.runs_in is None else Path(found.runs_in).absolute()
     if runs_in is not None and not runs_in.is_dir():
@@ -163,21 +173,36 @@ def make_server(
     )
 
 
-def _make_running(name: str, url: str, where: str, protocols: Iterable[Protocol] | None = None) -> Server:
-    """A server that answers at this URL; raises `UsageError` for one with more than scheme, host and port.
-
-    Only in clear text: of TLS, the certificate of a run is trusted and no other.
-    """
+def _make_running(
+    name: str, url: str, where: str, protocols: Iterable[Protocol] | None = None, ca: Path | None = None
+) -> Server:
+    """A server that answers at this URL; requests are sent under its path. Raises `UsageError` for another form."""
     found = _URL.fullmatch(url)
-    port = int(found["port"] or 80) if found else 0
+    port = int(found["port"] or _PORTS[found["scheme"]]) if found else 0
     if found is None or port not in range(1, 1 << 16):
-        raise UsageError(f"{where}: expected http://HOST:PORT without a path, found {url or 'nothing'}")
-    spoken = frozenset(protocols or _CLEAR)
-    if wrong := [each for each in PROTOCOLS if each in spoken & TLS_PROTOCOLS]:
-        raise UsageError(f"{where}: expected protocols in clear text, found {', '.join(wrong)}")
+        expected = "http://HOST:PORT or https://HOST:PORT, and a path without a query"
+        raise UsageError(f"{where}: expected {expected}, found {url or 'nothing'}")
+    secured = found["scheme"] == "https"
+    spoken = frozenset(protocols or (_SECURED_ELSEWHERE if secured else _CLEAR))
+    if wrong := [each for each in PROTOCOLS if each in spoken and (each in TLS_PROTOCOLS) is not secured]:
+        expected = "protocols over TLS" if secured else "protocols in clear text"
+        raise UsageError(f"{where}: expected {expected} for {url}, found {', '.join(wrong)}")
+    if ca is not None and not secured:
+        raise UsageError(f"{where}.ca: expected an address at https:// with it, found {url}")
     why_not = _say_why_not(name, spoken)
-    runs_at = RunsAt(found["host"].strip("[]"), port)
+    runs_at = RunsAt(found["host"].strip("[]"), port, found["path"].rstrip("/"), secured, ca)
     return Server(name, (), spoken, lambda _: [], why_not, max_workers=1, runs_at=runs_at)
+
+
+def _find_ca(path: str | None, where: str) -> Path | None:
+    """The file of certificates to trust; raises `UsageError` for one that has none."""
+    if path is None:
+        return None
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:
+        raise UsageError(f"{where}.ca: expected a PEM file of certificates, found {path} ({error})") from error
+    return Path(path).absolute()
 
 
 def _say_why_not(name: str, spoken: frozenset[Protocol]) -> dict[Protocol, str]:

@@ -19,12 +19,12 @@ from harness.host import cgroups, guard, inherited, logs
 from harness.host.cpus import running_on
 from harness.host.readiness import Readiness
 from harness.model.errors import ServerError
-from harness.model.targets import HOST, Launch
+from harness.model.targets import HOST, Launch, RunsAt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.model.targets import App, RunsAt, Server, Tls
+    from harness.model.targets import App, Server, Tls
 
 POLL_S = 0.01
 DEADLINE_S = 15.0
@@ -77,8 +77,11 @@ class Running:
 
     @property
     def watched(self) -> RunsAt | int:
-        """What tells its servers' processes from others: its first process, or where it runs already."""
-        return self._processes.leader if isinstance(self._processes, _Processes) else self._processes.runs_at
+        """What tells its servers' processes from others: its first process, or what is known where it runs already."""
+        if isinstance(self._processes, _Processes):
+            return self._processes.leader
+        at = self._processes.runs_at
+        return at if at.pid is None and at.cgroup is None else RunsAt("", 0, pid=at.pid, cgroup=at.cgroup)
 
     def roots(self) -> tuple[int, ...]:
         """The processes whose trees are the server, now; none if they are unknown."""
@@ -159,7 +162,7 @@ def _find_running(
     log.touch()
     limit_s = deadline_s or DEADLINE_S
     readiness = Readiness(app, launch, time.perf_counter() + limit_s, set)
-    expected = f"{server.name}: expected the right answer to GET {app.ready_path} from {launch.address}"
+    expected = f"{server.name}: expected the right answer to GET {app.ready_path} from {runs_at.url}"
     _await_answer(expected, f" within {limit_s:g} s", readiness, processes)
     return Running(processes, (), log, 0.0, readiness)
 
@@ -169,8 +172,8 @@ def make_launch(
 ) -> Launch:
     """What a server is started with: a port that is free now, and the interpreter of its own if it has one."""
     at = server.runs_at
-    host, port = (HOST, free_port(HOST)) if at is None else (at.host, at.port)
-    return Launch(host, port, target, workers, tls, server.python or python)
+    host, port, prefix = (HOST, free_port(HOST), "") if at is None else (at.host, at.port, at.prefix)
+    return Launch(host, port, target, workers, tls, server.python or python, prefix)
 
 
 def free_port(host: str) -> int:

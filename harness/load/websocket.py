@@ -72,7 +72,7 @@ class WebSocketClient(SerialClient[Message]):
 
     def __init__(self, endpoint: Endpoint, path: str, account: Account, headers: Headers = ()) -> None:
         super().__init__(endpoint, account)
-        self._path = path
+        self._path = endpoint.prefix + path
         self._host = next((value for name, value in headers if name == "host"), endpoint.authority)
         self._headers = [(name.encode(), value.encode("latin-1")) for name, value in headers if name != "host"]
         self._connection = WSConnection(ConnectionType.CLIENT)

@@ -159,7 +159,9 @@ def test_a_server_that_runs_already_is_found_and_goes_on(start: Callable[..., pr
                 assert (found.argv, found.roots(), found.processes(), found.ended) == ((), roots, set(), None)
             assert found.stop() == process.Stopped(None, killed=False)
         assert running.ended is None
-    with pytest.raises(ServerError, match=f"ours: expected the right answer to GET / from {HOST}:{port} within 0.1 s"):
+    with pytest.raises(
+        ServerError, match=f"ours: expected the right answer to GET / from http://{HOST}:{port} within 0.1 s"
+    ):
         start(replace(stub("prompt"), name="ours", runs_at=RunsAt(HOST, port)), port=port, deadline_s=0.1)
 
 

@@ -40,7 +40,11 @@ def wants_tls(launch: Launch, path: str, given: Headers) -> bool:
         return False
     target = urlsplit(reply.location)
     own = {launch.host, *(value.partition(":")[0] for name, value in given if name == "host")}
-    return target.scheme == "https" and target.hostname in own and (target.path or "/") == path.partition("?")[0]
+    return (
+        target.scheme == "https"
+        and target.hostname in own
+        and (target.path or "/") == launch.prefix + path.partition("?")[0]
+    )
 
 
 def send(launch: Launch, recipe: Recipe, given: Headers) -> Reply | str:
@@ -50,7 +54,7 @@ def send(launch: Launch, recipe: Recipe, given: Headers) -> Reply | str:
             value = "".join(secrets.choice(ascii_lowercase) for _ in range(UNIQUE_LETTERS))
             path, body = recipe.path.replace(UNIQUE, value), recipe.body.replace(UNIQUE.encode(), value.encode())
             headers = {name: text.replace(UNIQUE, value) for name, text in (*recipe.headers, *given)}
-            connection.request(recipe.method, path, body or None, headers)
+            connection.request(recipe.method, launch.prefix + path, body or None, headers)
             return _read_reply(connection.getresponse())
     except (OSError, HTTPException) as error:
         return f"gave no answer ({error!r})"
@@ -64,7 +68,7 @@ def log_in(launch: Launch, login: Login | None, given: Headers) -> Headers:
     def send_step(method: str, path: str, headers: Headers, body: bytes) -> LoginAnswer:
         try:
             with closing(_connect(launch)) as connection:
-                connection.request(method, path, body or None, dict((*given, *headers)))
+                connection.request(method, launch.prefix + path, body or None, dict((*given, *headers)))
                 answer = connection.getresponse()
                 return LoginAnswer(
                     answer.status, tuple((name.lower(), value) for name, value in answer.getheaders()), answer.read()

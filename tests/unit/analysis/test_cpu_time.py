@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.analysis.cpu_time import cpu_between, cpu_by_program, cpu_by_slice, idle_cpu_ratio, other_cpu_between, steal_between
+from harness.analysis.cpu_time import (
+    cpu_between,
+    cpu_by_program,
+    cpu_by_slice,
+    idle_cpu_ratio,
+    other_cpu_between,
+    steal_between,
+)
 from harness.model.results import MachineTime, Sample
 from tests.builders import SECOND_NS, load_slices
 
@@ -84,7 +91,9 @@ def test_the_cpu_time_of_each_program_is_told_where_there_are_several() -> None:
     ends = [(slices[0].opened_ns, 1.0, 5.0), (slices[0].drained_ns, 1.0, 5.0)]
     between = [(slices[1].opened_ns, 1.02, 5.06), (slices[1].drained_ns + SECOND_NS, 1.03, 5.09)]
     samples = [
-        Sample(at_ns, nginx_s + uvicorn_s + 0.5, 3, cpu_s_by_program={"nginx": nginx_s, "uvicorn": uvicorn_s, "sh": 0.5})
+        Sample(
+            at_ns, nginx_s + uvicorn_s + 0.5, 3, cpu_s_by_program={"nginx": nginx_s, "uvicorn": uvicorn_s, "sh": 0.5}
+        )
         for at_ns, nginx_s, uvicorn_s in (*ends, *between)
     ]
     assert cpu_by_program(samples, slices) == pytest.approx({"nginx": 0.03, "uvicorn": 0.09})
