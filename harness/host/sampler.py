@@ -13,7 +13,7 @@ import ctypes
 import os
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
@@ -76,7 +76,7 @@ class Sampler:
         self._frequencies = [path for cpu in sorted(cpus) if os.path.exists(path := _FREQUENCY.format(cpu))]  # noqa: PTH110 - read by os
         self._samples: list[Sample] = []
         self._alive: Mapping[int, Usage] = {}
-        self._lost_s: Counter[str] = Counter()
+        self._lost_s: dict[str, float] = defaultdict(float)
         self._switches: Mapping[Thread, int] = {}
         self._lost_switches = 0
         self._full_due_s = 0.0
@@ -188,8 +188,8 @@ def lost_cpu_s(before: Mapping[int, Usage], now: Mapping[int, Usage]) -> dict[st
     That is what they had used, less what their parents were credited with by waiting for them: it stays where it was
     used. Only what is more than was seen of the ended, as of children that came and went, is their parents'.
     """
-    ended: Counter[str] = Counter()
-    credited: Counter[str] = Counter()
+    ended: dict[str, float] = defaultdict(float)
+    credited: dict[str, float] = defaultdict(float)
     for pid, usage in before.items():
         if pid not in now:
             ended[usage.program] += usage.total_s
@@ -199,7 +199,7 @@ def lost_cpu_s(before: Mapping[int, Usage], now: Mapping[int, Usage]) -> dict[st
     if credited_s <= 0:
         return dict(ended)
     known = min(1.0, ended_s / credited_s)
-    return {program: ended[program] - known * credited[program] for program in ended | credited}
+    return {program: ended[program] - known * credited[program] for program in (*ended, *credited)}
 
 
 def lost_switches(before: Mapping[Thread, int], now: Mapping[Thread, int]) -> int:

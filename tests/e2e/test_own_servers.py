@@ -241,7 +241,7 @@ def test_a_wsgi_callable_that_cannot_be_used_is_named(shop: Path, options: tuple
 @pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
 @pytest.mark.parametrize("socket", ["", " socket"])
 def test_nginx_and_the_server_behind_it_are_one_candidate(shop: Path, socket: str) -> None:
-    script = Path(__file__).parents[2] / "benchmarks" / "behind_nginx.sh"
+    script = Path(__file__).parents[2] / "benchmarks" / "deployed" / "behind_nginx.sh"
     proxied = f"proxied=bash {script} {{host}} {{port}} {{target}}{socket}"
     options = ("--app", "shop:app", "--servers", "proxied", "--server", proxied, "--protocols", "h1", "--no-control")
     done = harness("run", *options, *QUICK, cwd=shop)
