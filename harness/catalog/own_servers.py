@@ -23,7 +23,7 @@ from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, WEBSOCKET_PROTOCOL
 from harness.model.targets import Launch, RunsAt, Server, Tls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 PLACEHOLDERS = ("host", "port", "address", "target", "workers", "python", "cert", "key")
 """What a command may have in braces."""
@@ -81,7 +81,8 @@ def parse_url(text: str, where: str = "--url") -> Server:
 
 def find_processes(servers: Iterable[Server], pids: Iterable[str], groups: Iterable[str]) -> tuple[Server, ...]:
     """The servers with what --pid and --cgroup name; raises `UsageError` for a process or group that is not there."""
-    found = {server.name: server for server in servers}
+    given = tuple(servers)
+    found = {server.name: server for server in given}
     for option, each in (*(("--pid", each) for each in pids), *(("--cgroup", each) for each in groups)):
         name, _, value = each.partition("=")
         runs_at = found[name].runs_at if name in found else None
@@ -98,7 +99,7 @@ def find_processes(servers: Iterable[Server], pids: Iterable[str], groups: Itera
                 raise UsageError(f"--cgroup {name}: expected a folder with cgroup.procs, found {value or 'nothing'}")
             runs_at = replace(runs_at, cgroup=folder)
         found[name] = replace(found[name], runs_at=runs_at)
-    return tuple(found.values())
+    return tuple(found[server.name] for server in given)
 
 
 def is_local(runs_at: RunsAt) -> bool:
@@ -118,7 +119,9 @@ def read_table(name: str, table: object, where: str) -> Server:
         text, _, place = str(error).replace("`", "").partition(" - at $.")
         key, known = (f".{place}", ", ".join(PROTOCOLS)) if place else ("", ", ".join(_Table.__struct_fields__))
         hint = f" of {known}" if not place or place.startswith("protocols") else ""
-        raise UsageError(f"{where}{key}: {text[0].lower()}{text[1:]}{hint}") from error
+        plain = text.replace(" | null", "").replace(", got ", ", found ")
+        raise UsageError(f"{where}{key}: {plain[0].lower()}{plain[1:]}{hint}") from error
+    _check_environment(found.env, f"{where}.env")
     if (found.command is None) is (found.url is None):
         raise UsageError(f"{where}: expected either command or url, found {'both' if found.url else 'none'}")
     if found.url is not None:
@@ -131,6 +134,8 @@ def read_table(name: str, table: object, where: str) -> Server:
     runs_in = None if found.runs_in is None else Path(found.runs_in).absolute()
     if runs_in is not None and not runs_in.is_dir():
         raise UsageError(f"{where}.runs_in: expected a folder, found no {runs_in}")
+    if any("\0" in word for word in words):
+        raise UsageError(f"{where}.command: expected text without NUL, found {words!r}")
     server = make_server(name, words, where, found.protocols, found.interface)
     workers = server.max_workers if found.max_workers is None else found.max_workers
     return replace(server, environment=found.env, runs_in=runs_in, max_workers=workers)
@@ -250,6 +255,15 @@ def write_template(server: Server, workers: int, *, tls: bool) -> str:
 def join(words: Iterable[str]) -> str:
     """A command as a shell takes it, but for the braces of placeholders: they mostly stand inside of quotes."""
     return " ".join(word if re.fullmatch(_PLAIN_WORD, word) else shlex.quote(word) for word in words)
+
+
+def _check_environment(variables: Mapping[str, str], where: str) -> None:
+    """Raise `UsageError` for what the kernel does not take, without telling a value."""
+    for name, value in variables.items():
+        if not name or {"=", "\0"} & set(name):
+            raise UsageError(f"{where}: expected names of variables without = and NUL, found {name!r}")
+        if "\0" in value:
+            raise UsageError(f"{where}: expected text without NUL for {name}, found something else")
 
 
 def _is_group(folder: Path) -> bool:

@@ -142,7 +142,8 @@ def start(
     processes = _Processes(_spawn(argv, runs_in, environment, cpus, kept), server_token, kept)
     try:
         readiness = Readiness(app, launch, began + (deadline_s or DEADLINE_S), processes.left)
-        _await_answer(f"{server.name}: expected the right answer to GET {app.ready_path}", limit, readiness, processes)
+        expected = f"{server.name}: expected the right answer to GET {app.ready_path}"
+        _await_answer(expected, limit, readiness, processes, launch.port)
         ready_s = time.perf_counter() - began
         _check_listeners(server, launch, processes.left())
     except ServerError as error:
@@ -163,7 +164,7 @@ def _find_running(
     limit_s = deadline_s or DEADLINE_S
     readiness = Readiness(app, launch, time.perf_counter() + limit_s, set)
     expected = f"{server.name}: expected the right answer to GET {app.ready_path} from {runs_at.url}"
-    _await_answer(expected, f" within {limit_s:g} s", readiness, processes)
+    _await_answer(expected, f" within {limit_s:g} s", readiness, processes, launch.port)
     return Running(processes, (), log, 0.0, readiness)
 
 
@@ -365,13 +366,25 @@ def server_environment(
     }
 
 
-def _await_answer(expected: str, limit: str, readiness: Readiness, processes: _Processes | _Elsewhere) -> None:
+def _await_answer(
+    expected: str, limit: str, readiness: Readiness, processes: _Processes | _Elsewhere, port: int
+) -> None:
     while True:
         missing = readiness.missing()
         if ended := processes.ended():
-            raise ServerError(f"{expected}, found that it ended with {ended}", ended=ended)
+            hint = "; it must stay in the foreground" if ended == "exit status 0" else ""
+            raise ServerError(f"{expected}, found that it ended with {ended}{hint}", ended=ended)
         if missing is None:
             return
         if time.perf_counter() >= readiness.deadline:
-            raise ServerError(f"{expected}{limit}, found {missing}")
+            raise ServerError(f"{expected}{limit}, found {missing}{_say_where_else(processes.left(), port)}")
         time.sleep(POLL_S)
+
+
+def _say_where_else(pids: set[int], port: int) -> str:
+    """Where these processes listen, if not on this port: a command may have ignored what it was given."""
+    own = (each for each in psutil.net_connections("tcp") if each.pid in pids and each.status == psutil.CONN_LISTEN)
+    places = sorted({(each.laddr.ip, each.laddr.port) for each in own if each.laddr})
+    if not places or any(number == port for _, number in places):
+        return ""
+    return f"; it listens on {', '.join(f'{ip}:{number}' for ip, number in places)}, not on port {port}"

@@ -108,6 +108,8 @@ def test_a_server_that_answers_is_running_and_one_that_was_stopped_is_not(
     ("behaviour", "found"),
     [
         ("dies", "found that it ended with exit status 1; it said: no such database; its log is"),
+        ("daemon", "found that it ended with exit status 0; it must stay in the foreground;"),
+        ("elsewhere", "found that nothing listens yet; it listens on 127.0.0.1:"),
         ("hangs", "within 2 s (--ready-within), found no answer; its log is"),
         ("mute", "within 2 s (--ready-within), found a connection that was closed without an answer;"),
         ("deaf", "within 0.2 s (--ready-within), found that nothing listens yet;"),

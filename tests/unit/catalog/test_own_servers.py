@@ -243,6 +243,24 @@ def test_where_a_server_runs_is_told_by_its_url(place: RunsAt, url: str) -> None
     assert place.url == url
 
 
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"env": {"A=B": "secret"}}, "servers.ours.env: expected names of variables without = and NUL, found 'A=B'"),
+        ({"env": {"": "secret"}}, "servers.ours.env: expected names of variables without = and NUL, found ''"),
+        ({"env": {"A": "secret\0"}}, "servers.ours.env: expected text without NUL for A, found something else"),
+        ({"command": ["serve", "{port}", "a\0b"]}, "servers.ours.command: expected text without NUL, found"),
+        ({"runs_in": 3}, "servers.ours.runs_in: expected str, found int"),
+        ({"runs_in": "a\0b"}, "servers.ours.runs_in: expected a folder, found no"),
+    ],
+)
+def test_what_no_process_can_be_given_is_refused(table: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        own_servers.read_table("ours", {"command": "serve {port}", **table}, "servers.ours")
+    assert str(raised.value).startswith(message)
+    assert "secret" not in str(raised.value)
+
+
 def test_the_certificates_of_a_server_that_runs_already_may_be_named(tmp_path: Path) -> None:
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     table = {"url": "https://127.0.0.1:9443", "ca": str(tmp_path / "ca.pem"), "protocols": ["h2"]}
@@ -312,6 +330,12 @@ def test_processes_and_groups_belong_to_servers_that_run_already(tmp_path: Path)
         RunsAt("127.0.0.1", 9000, pid=os.getpid()),
         RunsAt("127.0.0.1", 9000, cgroup=tmp_path),
     ]
+
+
+def test_two_servers_of_one_name_are_told_apart_by_nobody() -> None:
+    two = [own_servers.parse_command(f"ours={program} {{port}}") for program in ("uvicorn", "granian")]
+    with pytest.raises(UsageError, match="expected another name than ours, because there are two of this name"):
+        own_servers.list_servers(own_servers.find_processes(two, [], []), [])
 
 
 @pytest.mark.parametrize(
