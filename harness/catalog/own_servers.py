@@ -51,7 +51,7 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     command: str | list[str] | None = None
     url: str | None = None
-    protocols: tuple[Protocol, ...] | None = None
+    protocols: Annotated[tuple[Protocol, ...], msgspec.Meta(min_length=1)] | None = None
     env: dict[str, str] = {}
     runs_in: str | None = None
     ca: str | None = None
@@ -119,8 +119,9 @@ def read_table(name: str, table: object, where: str) -> Server:
         text, _, place = str(error).replace("`", "").partition(" - at $.")
         key, known = (f".{place}", ", ".join(PROTOCOLS)) if place else ("", ", ".join(_Table.__struct_fields__))
         hint = f" of {known}" if not place or place.startswith("protocols") else ""
-        plain = text.replace(" | null", "").replace(", got ", ", found ")
-        raise UsageError(f"{where}{key}: {plain[0].lower()}{plain[1:]}{hint}") from error
+        expected, got, found_type = text.replace(" | null", "").partition(", got ")
+        found_text = f", found {found_type}" if got else ""
+        raise UsageError(f"{where}{key}: {expected[0].lower()}{expected[1:]}{hint}{found_text}") from error
     _check_environment(found.env, f"{where}.env")
     if (found.command is None) is (found.url is None):
         raise UsageError(f"{where}: expected either command or url, found {'both' if found.url else 'none'}")

@@ -114,15 +114,16 @@ def test_a_command_without_workers_has_one() -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("serve", "servers.ours: expected object, got str of command, url"),
-        ({"command": 3}, "servers.ours.command: expected str | array | null, got int"),
+        ("serve", "servers.ours: expected object of command, url"),
+        ({"command": 3}, "servers.ours.command: expected str | array, found int"),
         ({"command": "serve {port}", "port": 1}, "servers.ours: object contains unknown field port"),
         ({"command": "serve {port}", "max_workers": 0}, "servers.ours.max_workers: expected int >= 1"),
         (
             {"command": "serve {port}", "protocols": ["h9"]},
             "servers.ours.protocols[0]: invalid enum value 'h9' of h1",
         ),
-        ({"command": "serve {port}", "env": {"A": 1}}, "servers.ours.env[...]: expected str, got int"),
+        ({"command": "serve {port}", "protocols": []}, "servers.ours.protocols: expected array of length >= 1"),
+        ({"command": "serve {port}", "env": {"A": 1}}, "servers.ours.env[...]: expected str, found int"),
         ({"command": "serve {port}", "runs_in": "/nowhere"}, "servers.ours.runs_in: expected a folder, found no /nowh"),
         (
             {"command": "serve {port}", "protocols": ["h1", "h2"]},
