@@ -87,7 +87,7 @@ def _tell_of_running(selection: Selection, screen: Screen) -> None:
         if at is None:
             continue
         users = max(selection.conditions.users)
-        sent = f"up to {users} requests at a time are sent to {at.host}:{at.port}, which is neither started nor stopped"
+        sent = f"up to {users} requests at a time are sent to {at.url}, which is neither started nor stopped"
         watched = at.pid is not None or at.cgroup is not None
         unknown = "" if watched else "; CPU and memory are unknown without --pid or --cgroup"
         screen.say(f"{server.name}: {sent}{unknown}")
