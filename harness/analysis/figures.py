@@ -104,8 +104,8 @@ def _list_request_rows(case: CaseSummary, request: RequestSummary) -> Iterator[R
         "requests": request.requests,
         "errors": request.errors,
         "unanswered": request.unanswered,
-        "throughput ratio": ratios and ratios.throughput,
-        "p99 ratio": ratios and ratios.p99,
+        "throughput ratio": ratios.throughput if ratios else None,
+        "p99 ratio": ratios.p99 if ratios else None,
     }
     for figure in FIGURES:
         yield from _row(case, request, figure, values.get(figure.name))
@@ -120,7 +120,7 @@ def _read_percentile(name: str) -> Callable[[CaseSummary], Value]:
 
 
 def _read_ratio(read: Callable[[Ratios], Ratio | None]) -> Callable[[CaseSummary], Value]:
-    return lambda case: case.ratio_to_baseline and read(case.ratio_to_baseline)
+    return lambda case: read(case.ratio_to_baseline) if case.ratio_to_baseline else None
 
 
 def _if_measured(read: Callable[[CaseSummary], int]) -> Callable[[CaseSummary], Value]:

@@ -18,7 +18,7 @@ from harness.cli.run import is_measured
 from harness.cli.terminal import Screen
 from harness.model.errors import UsageError
 from harness.report.export import list_formats
-from harness.report.publish import publish
+from harness.report.publish import find_place, publish
 from harness.run.directory import RunDirectory
 from harness.run.masking import anonymise
 from harness.text.numbers import plural
@@ -42,22 +42,25 @@ def publish_(
     A published run of the same name is replaced. Secrets, paths and the name of this machine are left out.
     """
     source = RunDirectory(directory)
+    info = source.read_info()
+    place = find_place(to, name, info)
     with source.lock():
-        info, trials, starts = source.read_info(), source.read_trials(), source.read_starts()
+        trials, starts = source.read_trials(), source.read_starts()
     run, trials, starts = anonymise(info, trials, starts, _find_paths(directory))
     comparisons = summarise.summarise(trials, starts, run)
     if not is_measured(comparisons):
         raise UsageError(f"expected a run with numbers, found none in {directory / 'trials.jsonl'}")
     charts = report.draw(listing.charts(), run, comparisons)
-    done = publish(to, name, run, comparisons, charts, starts, trials)
+    listed = publish(place, run, comparisons, charts, starts, trials)
     screen = Screen()
-    instead = "" if done.replaced is None else f", in place of {'itself' if done.replaced == run.id else done.replaced}"
+    before = "itself" if place.replaced == run.id else place.replaced
+    instead = f", in place of {before}" if before else ""
     screen.say(f"Published {run.id}{instead}:")
     for path, what in (
-        (done.folder / "report.md", "the report, for a code host or a site"),
-        (done.folder / "report.html", "the same as one page"),
-        (done.folder / "snippet.md", "pieces that show it on other pages"),
-        (done.index, f"the index of {plural(done.runs, 'run')}"),
+        (place.folder / "report.md", "the report, for a code host or a site"),
+        (place.folder / "report.html", "the same as one page"),
+        (place.folder / "snippet.md", "pieces that show it on other pages"),
+        (place.index, f"the index of {plural(listed, 'run')}"),
     ):
         screen.say(f"  {path}: {what}")
     if run.complete is False:

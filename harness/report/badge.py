@@ -48,6 +48,6 @@ def describe_result(run: RunInfo, sections: Sequence[Section]) -> str:
     most = max(places.values(), default=0)
     if not most:
         return f"tied in all {len(leaders)}"
-    names = [name for name, number in places.items() if number == most]
-    each = "each " if len(names) > 1 else ""
-    return f"{join(names)} {each}in {most} of {len(leaders)}"
+    best = [name for name, number in places.items() if number == most]
+    each = "each " if len(best) > 1 else ""
+    return f"{join(best)} {each}in {most} of {len(leaders)}"

@@ -7,7 +7,7 @@ import re
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -40,39 +40,47 @@ FILES = {
 }
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _INDEXES = ("index.md", "README.md")
+_Kind = TypeVar("_Kind", "_Summary", "_Badge")
 _BEGIN, _END = "<!-- published runs -->", "<!-- end of published runs -->"
 
 
 @dataclass(frozen=True)
-class Publication:
-    """What was written, and the run that had the name before."""
+class Place:
+    """Where a run is to be published."""
 
     folder: Path
-    index: Path
-    runs: int
-    """Runs in the index."""
     replaced: str | None
+    """The run that is there."""
+    index: Path
+    before: str
+    """The text of the index until now."""
+
+
+def find_place(to: Path, name: str | None, run: RunInfo) -> Place:
+    """The folder of the run in `to`, and the index beside it; without a name, the folder has that of the run's day.
+
+    Raises `UsageError` for a name, a folder or an index that will not do.
+    """
+    if to.exists() and not to.is_dir():
+        raise UsageError(f"--to: expected a folder, found that {to} is something else")
+    folder = to / (run.started_at[:10] if name is None else check_name(name))
+    index = next((to / each for each in _INDEXES if (to / each).exists()), to / _INDEXES[-1])
+    return Place(folder, _find_replaced(folder, run, named=name is not None), index, _read_index(index))
 
 
 def publish(
-    to: Path,
-    name: str | None,
+    place: Place,
     run: RunInfo,
     comparisons: Sequence[ComparisonSummary],
     charts: Sequence[Chart],
     starts: Sequence[ServerStart],
     trials: Sequence[Record],
-) -> Publication:
-    """Write the run into a folder of `to`, and the index beside it; without a name, it has that of its day.
+) -> int:
+    """Write the run and the index, and return how many runs that lists.
 
-    A published run of the same name is replaced once all is written; files of others in its folder are kept.
-    Raises `UsageError` for a name, a folder or an index that will not do, and `StorageError`; nothing is changed then.
+    A published run in its place is replaced once all is written; files of others in its folder are kept.
+    Raises `StorageError`; what was published before is still there then.
     """
-    chosen = run.started_at[:10] if name is None else check_name(name)
-    target = to / chosen
-    replaced = _find_replaced(target, run, named=name is not None)
-    index = next((to / each for each in _INDEXES if (to / each).exists()), to / _INDEXES[-1])
-    before = _read_index(index)
     page = make_page(run, comparisons, charts, starts, trials, FILES)
     contents = render(run, comparisons, charts, page)
     sections = [section for _, section in page.answers]
@@ -80,14 +88,15 @@ def publish(
         "results.csv": csv.write(run, comparisons).encode(),
         "badge.json": badge.make_badge(run, sections),
     }
-    contents["snippet.md"] = _write_snippet(page, run, sections, contents, target).encode()
-    _check_links(contents, target)
+    contents["snippet.md"] = _write_snippet(page, run, sections, contents, place.folder).encode()
+    _check_links(contents, place.folder)
+    to = place.folder.parent
     with storing(to):
         to.mkdir(parents=True, exist_ok=True)
-    _replace_folder(target, contents)
+    _replace_folder(place.folder, contents)
     runs = sorted(_list_runs(to), key=lambda each: (each.started_at, each.name), reverse=True)
-    replace_file(index, _write_index(before, runs).encode())
-    return Publication(target, index, len(runs), replaced)
+    replace_file(place.index, _write_index(place.before, runs).encode())
+    return len(runs)
 
 
 def check_name(name: str) -> str:
@@ -143,6 +152,8 @@ def _find_replaced(target: Path, run: RunInfo, *, named: bool) -> str | None:
         raise UsageError(f"--to: expected {target} to be a folder or nothing, found something else")
     if not target.exists():
         return None
+    if (target / "trials.jsonl").exists():
+        raise UsageError(f"--to: expected a folder for published runs, found the records of a run in {target}")
     found = _read(target / "summary.json", _Summary)
     if found is None and any(target.iterdir()):
         raise UsageError(f"--name: expected a published run in {target}, found other files; choose another name")
@@ -156,7 +167,7 @@ def _find_replaced(target: Path, run: RunInfo, *, named: bool) -> str | None:
     return found.run.id
 
 
-def _read(path: Path, kind: type[msgspec.Struct]) -> object:
+def _read(path: Path, kind: type[_Kind]) -> _Kind | None:
     """A file of a published run; None if there is none, or what is there is another's."""
     with suppress(FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
         return msgspec.json.decode(read_file(path), type=kind)
@@ -193,13 +204,13 @@ def _list_runs(to: Path) -> Iterable[_Published]:
     """The runs in the folders of `to`. Folders of other things are passed over."""
     for folder in to.iterdir():
         found = _read(folder / "summary.json", _Summary) if _NAME.fullmatch(folder.name) else None
-        if not isinstance(found, _Summary):
+        if found is None:
             continue
         result = _read(folder / "badge.json", _Badge)
         yield _Published(
             folder.name,
             found.run.started_at,
-            result.message if isinstance(result, _Badge) else NOTHING,
+            result.message if result else NOTHING,
             _describe_cases([each.case for each in found.cases if not each.case.control]),
             tuple(each.name for each in folder.iterdir()),
         )
@@ -257,6 +268,8 @@ def _replace_folder(target: Path, contents: Mapping[str, bytes]) -> None:
                 target.rename(old)
             beside.rename(target)
     finally:
+        if old.exists() and not target.exists():
+            old.rename(target)
         for each in (beside, old):
             shutil.rmtree(each, ignore_errors=True)
 

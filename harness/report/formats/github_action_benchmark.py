@@ -36,7 +36,11 @@ def write(better: Better, _run: RunInfo, comparisons: Sequence[ComparisonSummary
 
 
 def _entry(row: Row) -> dict[str, str | float]:
-    entry = {"name": f"{name_case(row.case.case)}: {row.figure.name}", "unit": row.figure.unit, "value": row.value}
+    entry: dict[str, str | float] = {
+        "name": f"{name_case(row.case.case)}: {row.figure.name}",
+        "unit": row.figure.unit,
+        "value": row.value,
+    }
     extra = plural(row.case.rounds, "round") + (", disturbed" if row.is_disturbed else "")
     if row.low is None or row.high is None:
         return {**entry, "extra": extra}

@@ -9,12 +9,12 @@ from harness.analysis.figures import list_rows
 from harness.report.formats import Format
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from harness.analysis.figures import Row
     from harness.model.plan import Case
     from harness.model.results import RunInfo
-    from harness.model.summaries import ComparisonSummary
+    from harness.model.summaries import CaseSummary, ComparisonSummary
 
 
 class Family(NamedTuple):
@@ -46,13 +46,17 @@ FAMILIES = (
     Family("ready_seconds", "seconds", "Start-up time of the server.", {"ready": {}}),
     Family("throughput_ratio", "ratio", "Throughput relative to the baseline.", {"throughput ratio": {}}),
 )
+STATES: dict[str, tuple[str, Callable[[CaseSummary], bool]]] = {
+    "valid": ("Is the case valid?", lambda case: case.verdict == "valid"),
+    "disturbed": ("Did the host or other processes disturb the absolute figures?", lambda case: case.disturbed),
+}
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
 
 def write(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> str:
     """Gauges with the label `bound`: the value, and both ends of its interval. Cases that are not valid have none.
 
-    `asgi_harness_valid` is 1 or 0 for each case.
+    The states are 1 or 0 for each case.
     """
     at_s = datetime.fromisoformat(run.started_at).timestamp()
     rows = [row for row in list_rows(comparisons) if row.is_sound]
@@ -61,8 +65,9 @@ def write(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> str:
         own = [line for row in rows if row.figure.name in family.figures for line in _samples(family, row, at_s)]
         lines += [*_head(family), *own] if own else []
     cases = [each for comparison in comparisons for each in comparison.summaries]
-    lines += _head(Family("valid", "", "Is the case valid?", {}))
-    lines += [_sample("valid", _label(each.case), float(each.verdict == "valid"), at_s) for each in cases]
+    for name, (question, holds) in STATES.items():
+        lines += _head(Family(name, "", question, {}))
+        lines += [_sample(name, _label(each.case), float(holds(each)), at_s) for each in cases]
     return "\n".join([*lines, "# EOF", ""])
 
 
@@ -73,7 +78,7 @@ def _head(family: Family) -> list[str]:
 
 
 def _samples(family: Family, row: Row, at_s: float) -> Iterator[str]:
-    labels = _label(row.case.case) | family.figures[row.figure.name]
+    labels = {**_label(row.case.case), **family.figures[row.figure.name]}
     for bound, value in (("value", row.value), ("low", row.low), ("high", row.high)):
         if value is not None:
             yield _sample(family.name, {**labels, "bound": bound}, value * family.per_unit, at_s)
