@@ -78,6 +78,7 @@ def test_a_run_without_numbers_is_not_published_and_its_export_says_so(run: Path
     assert harness("export", str(run), "--format", "csv", cwd=tmp_path).returncode == 3
 
 
+@pytest.mark.long
 def test_a_full_disk_leaves_what_was_published_before(run: Path, tmp_path: Path, fault: Fault) -> None:
     arguments = ("publish", str(run), "--to", "docs")
     assert harness(*arguments, cwd=tmp_path).returncode == 0

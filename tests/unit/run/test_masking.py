@@ -101,7 +101,7 @@ def test_what_is_published_names_no_path_and_no_host_and_keeps_its_requests() ->
     start = ServerStart(trial.case.config, 0, (f"{home}/.venv/bin/python", "-m", "uvicorn"))
     found = anonymise(run, [trial], [start], MachinePaths())
     text = msgspec.json.encode(found, enc_hook=write_load).decode()
-    for private in ("ann", SECRET):
+    for private in ("/ann", "anns-laptop", SECRET):
         assert private not in text
     kept, (clean,), (started,) = found
     assert kept.argv == ("harness", "run", "--app-dir", "…/shop")
