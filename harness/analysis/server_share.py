@@ -108,6 +108,7 @@ def _describe_half_rate(row: CaseRounds, run: RunInfo) -> HalfRate:
     load = row.case.load
     return HalfRate(
         verdict=row.verdict,
+        reasons=row.reasons,
         offered_rps=load.rps if isinstance(load, Rate) else 0.0,
         throughput_rps=estimate(tuple(row.throughput_rps.values())),
         latency_us=estimate_latency(

@@ -18,6 +18,7 @@ class HalfRate:
     """What an app takes under a server at half of the rate that it reaches under the slowest."""
 
     verdict: Verdict
+    reasons: tuple[str, ...]
     offered_rps: float
     throughput_rps: Estimate | None
     latency_us: Latency

@@ -129,7 +129,7 @@ def _find_reference(settings: Settings) -> Reference | None:
     return Reference(
         replace(app, environment={**app.environment, **_read_variables(settings.env)}),
         # The user's own may have the same name.
-        tuple(replace(each, name=f"{REFERENCE_APP} {each.name}") for each in scenarios),
+        tuple(replace(each, name=f"reference-{each.name}") for each in scenarios),
         always,
     )
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.analysis.naming import Levels
+from harness.model.loads import Rate
 from harness.report.cells import Cell, estimated, factor, interval
 from harness.report.sections import Row, Table, title
-from harness.text.numbers import NOTHING, count, is_telling, join, percent, significant
+from harness.text.numbers import NOTHING, TOO_FEW, count, is_telling, join, percent, significant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -76,8 +77,11 @@ def _span(estimates: Iterable[Estimate | None]) -> str:
     known = [each for each in estimates if each is not None]
     least, most = min(each.median for each in known), max(each.median for each in known)
     low, high = min(each.low for each in known), max(each.high for each in known)
-    medians = _to(least, most)
-    return f"{medians} ms" if low == high or (low, high) == (least, most) else f"{medians} ms (95 %: {_to(low, high)})"
+    shown = f"{_to(least, most)} ms"
+    if all(each.low == each.high for each in known):
+        return shown
+    reach = f"95 %: {_to(low, high)}" if all(is_telling(each.low, each.high) for each in known) else TOO_FEW
+    return f"{shown} ({reach})"
 
 
 def _to(least_us: float, most_us: float) -> str:
@@ -102,6 +106,9 @@ def _describe_choice(share: ServerShare) -> str:
             beyond = "That is more than the reference app's CPU explains: your requests give servers more to do."
             more = share.spread.ratio.low - 1 > gain
             return " ".join([bound, f"By CPU, {free}", measured, *([beyond] if more else [])])
+        case "unknown" if not isinstance(share.comparison.load, Rate) and any(each.cpus_used for each in share.parts):
+            why = "others took CPU time, the load generator was the limit, or the servers were not equally busy"
+            return " ".join(filter(None, [f"Whether CPU sets the throughput cannot be told: {why}.", measured]))
         case "cpu" if gain is not None:
             return " ".join(filter(None, ["The server is nearly all of it, so it matters which one it is.", measured]))
     return measured
@@ -131,23 +138,28 @@ def _describe_missing(share: ServerShare) -> str:
 
 
 def _describe_half_rate(share: ServerShare) -> str:
-    """Response times and CPU at half of the slowest server's rate."""
+    """Response times and CPU at half of the slowest server's rate, and why a server has none."""
     halves = {each.server: each.at_half_rate for each in share.parts if each.at_half_rate is not None}
-    sound = {name: each for name, each in halves.items() if each.verdict == "valid"}
     if not halves:
         return ""
-    rate = f"At {_rate(next(iter(halves.values())).offered_rps)} requests/s, half of what the slowest reaches"
-    if not sound:
-        return f"{rate}, no number is valid."
+    sound = {name: each for name, each in halves.items() if each.verdict == "valid"}
+    others = (
+        f"{name} is {each.verdict} ({each.reasons[0] if each.reasons else 'no reason given'})"
+        for name, each in halves.items()
+        if name not in sound
+    )
     figures = []
-    percentile = next((name for name in ("p99", "p50") if all(_of(each, name) for each in sound.values())), None)
-    if percentile is not None:
-        times = {name: _of(each, percentile) for name, each in sound.items()}
-        figures.append(f"{percentile} is {_ends({name: each for name, each in times.items() if each is not None})} ms")
+    for percentile in ("p99", "p50"):
+        times = {name: found for name, each in sound.items() if (found := _of(each, percentile))}
+        if times and len(times) == len(sound):
+            figures.append(f"{percentile} is {_ends(times)} ms")
+            break
     cpu = {name: each.cpu_us_per_request for name, each in sound.items() if each.cpu_us_per_request is not None}
     if cpu:
         figures.append(f"CPU a request {_ends(cpu)} ms")
-    return f"{rate}, {', '.join(figures)}." if figures else ""
+    rate = _rate(next(iter(halves.values())).offered_rps)
+    parts = [*([", ".join(figures)] if figures else []), *others]
+    return f"At {rate} requests/s, half of what the slowest reaches, {'; '.join(parts)}." if parts else ""
 
 
 def _of(half: HalfRate, percentile: str) -> Estimate | None:

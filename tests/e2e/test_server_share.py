@@ -28,7 +28,7 @@ async def busy(scope, receive, send):
     await trivial(scope, receive, send)
 """
 OPTIONS = ("--servers", "uvicorn,granian", "--protocols", "h1", "--openapi", "none", "--no-control", "--prefer", "cpu")
-TWICE = (*QUICK, "--rounds", "2", "--with-reference", "on")
+ONCE = (*QUICK, "--with-reference", "on")
 
 
 @pytest.fixture
@@ -50,22 +50,20 @@ def measured(records: list[Any]) -> list[tuple[int, str, str, str]]:
 
 
 def test_of_an_app_that_computes_ten_milliseconds_the_server_is_little_also_after_an_interruption(shop: Path) -> None:
-    options = ("run", "--app", "shop:busy", *OPTIONS, *TWICE)
+    options = ("run", "--app", "shop:busy", *OPTIONS, *ONCE)
     done = harness(*options, cwd=shop)
     assert done.returncode in {0, 3}, done.stderr  # whether somebody is first may be unknown
     folder = shop / "results" / "latest"
     assert "Does the server matter for this app? Of " in done.stdout
     assert all(share < 0.25 for share in shares(folder).values())
     (found,) = summary_of(folder)["server_share"]
-    assert {each["cpu_us_per_request"]["median"] > 9_000 for each in found["servers"]} == {True}
+    assert all(each["cpu_us_per_request"]["median"] > 9_000 for each in found["servers"])
     assert {case["case"]["app"] for case in summary_of(folder)["cases"]} == {"shop"}
     assert "Does the server matter for this app?" in (folder / "report.md").read_text()
 
     records = records_of(folder)
     half = [each for each in records if each["case"]["load"].startswith("rate=")]
-    assert sorted((each["round"], each["case"]["server"]) for each in half) == [
-        (number, server) for number in (2, 3) for server in ("granian", "uvicorn")
-    ]
+    assert sorted((each["round"], each["case"]["server"]) for each in half) == [(1, "granian"), (1, "uvicorn")]
     (rate,) = {float(each["case"]["load"].removeprefix("rate=")) for each in half}
     slowest = min(case["throughput_rps"]["median"] for case in summary_of(folder)["cases"])
     assert rate == pytest.approx(slowest / 2, rel=0.01)
@@ -81,15 +79,6 @@ def test_of_an_app_that_computes_ten_milliseconds_the_server_is_little_also_afte
 
 
 def test_of_an_app_that_does_nothing_the_server_is_nearly_all(shop: Path) -> None:
-    done = harness("run", "--app", "shop:trivial", *OPTIONS, *TWICE, cwd=shop)
+    done = harness("run", "--app", "shop:trivial", *OPTIONS, *ONCE, cwd=shop)
     assert done.returncode in {0, 3}, done.stderr
     assert all(share > 0.4 for share in shares(shop / "results" / "latest").values())
-
-
-def test_off_measures_the_app_alone(shop: Path) -> None:
-    done = harness("run", "--app", "shop:trivial", *OPTIONS, *TWICE, "--with-reference", "off", cwd=shop)
-    assert done.returncode in {0, 3}, done.stderr
-    folder = shop / "results" / "latest"
-    assert summary_of(folder)["server_share"] == []
-    assert {each["case"]["load"] for each in records_of(folder)} == {"saturate"}
-    assert "Does the server matter" not in done.stdout

@@ -201,7 +201,7 @@ class Screen:
         answers = server_share.list_answers(shares)
         for each in answers:
             where = f"On {each.title}: " if len(answers) > 1 else ""
-            self.say(f"{server_share.QUESTION} {where}{each.sentences}")
+            self.paragraph(f"{server_share.QUESTION} {where}{each.sentences}")
 
     def _ranking_table(self, section: Section) -> None:
         """Print a table; on a narrow terminal, names and the title of CPU time take two lines."""

@@ -70,12 +70,13 @@ def test_a_server_that_hardly_matters_is_bounded_by_its_cpu_time_and_by_what_was
         ("cpu", 0.046, spread(1.05, 0.98, 1.12), "by at most 12 %. By CPU, a server that costs nothing would"),
         ("cpu", 0.046, spread(1.2, 1.15, 1.25), "That is more than the reference app's CPU explains"),
         ("cpu", 0.046, spread(1.2, 0.4, 3.6), "There are too few rounds to tell"),
-        ("cpu", 0.046, None, "CPU sets the throughput: a server that costs nothing would raise it by at most 4.6 %."),
+        ("cpu", 0.046, None, "CPU sets the throughput: a server that costs nothing would raise throughput"),
         ("cpu", math.inf, spread(1.9, 1.8, 2.0), "nearly all of it, so it matters which one it is. Measured, granian"),
         ("cpu", None, spread(1.2, 1.15, 1.25), "(1.15 – 1.25)."),
         ("waiting", 0.046, spread(1.01, 0.98, 1.03), "waits more than it computes (0.97 CPUs used), so CPU does not"),
         ("waiting", 0.046, spread(1.01, 0.98, 1.03), "(0.98 – 1.03), at most 3 % more; no difference seen."),
         ("unknown", 0.046, spread(1.2, 1.15, 1.25), "(1.15 – 1.25), at most 25 % more."),
+        ("unknown", 0.046, None, "Whether CPU sets the throughput cannot be told: others took CPU time,"),
     ],
 )
 def test_no_bound_is_narrower_than_what_was_measured(
@@ -99,9 +100,21 @@ def test_a_reference_app_without_a_number_is_told_with_the_reason() -> None:
     assert "The reference app has no number under ours: no module apps." in describe(share)
 
 
+def test_intervals_of_too_few_rounds_are_not_written_out() -> None:
+    wild = replace(PARTS[0], cpu_us_per_request=Estimate(3_100, 300, 31_000))
+    assert describe(replace(SHARE, parts=(wild, PARTS[1]))).startswith("Of 3.10 ms (too few rounds) CPU a request, ")
+
+
 def half(p99_us: float | None, verdict: Verdict = "valid") -> HalfRate:
     p99 = None if p99_us is None else about(p99_us)
-    return HalfRate(verdict, 155.0, about(155), Latency(p50=about(4_000), p99=p99), about(3_200))
+    return HalfRate(
+        verdict,
+        () if verdict == "valid" else ("too slow",),
+        155.0,
+        about(155),
+        Latency(p50=about(4_000), p99=p99),
+        about(3_200),
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,8 +122,14 @@ def half(p99_us: float | None, verdict: Verdict = "valid") -> HalfRate:
     [
         ((half(5_100), half(7_020)), "p99 is 5.10 (granian) to 7.02 (daphne) ms, CPU a request 3.20 (granian) to 3.20"),
         ((half(None), half(7_020)), "p50 is 4.00 (granian) to 4.00 (daphne) ms"),
-        ((half(5_100), half(7_020, "invalid")), "p99 is 5.10 (granian) ms, CPU a request 3.20 (granian) ms."),
-        ((half(5_100, "invalid"), half(7_020, "failed")), "half of what the slowest reaches, no number is valid."),
+        (
+            (half(5_100), half(7_020, "invalid")),
+            "p99 is 5.10 (granian) ms, CPU a request 3.20 (granian) ms; daphne is invalid (too slow).",
+        ),
+        (
+            (half(5_100, "invalid"), half(7_020, "failed")),
+            "reaches, granian is invalid (too slow); daphne is failed (too slow).",
+        ),
     ],
 )
 def test_at_half_of_the_slowest_rate_only_valid_numbers_are_told(
