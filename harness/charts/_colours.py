@@ -6,15 +6,15 @@ INK, QUIET, MUTED, FAINT, GRID, GROUND = "#1f2328", "#59636e", "#848d97", "#d1d9
 """Words, lesser words, lesser lines, axes, grid, and what hollow marks are filled with."""
 
 _SERIES = (
-    ("#2c2ac7", "#92a9f9"),  # blue
-    ("#af4813", "#e69b7d"),  # orange
-    ("#2c733d", "#21fb71"),  # green
-    ("#9c0ba1", "#cd72cf"),  # magenta
-    ("#037b94", "#68cfed"),  # cyan
-    ("#4a4d08", "#969c41"),  # olive
-    ("#6d58d4", "#9080fc"),  # violet
-    ("#783248", "#f7598f"),  # red
-    ("#084116", "#a2d7a7"),  # dark green
+    ("#2c2ac7", "#c8d5ff"),  # blue
+    ("#af4813", "#e67442"),  # orange
+    ("#2c733d", "#8cc094"),  # green
+    ("#9c0ba1", "#ee97ef"),  # magenta
+    ("#037b94", "#36a1bc"),  # cyan
+    ("#4a4d08", "#bbc244"),  # olive
+    ("#6d58d4", "#9589f5"),  # violet
+    ("#783248", "#c37a8e"),  # red
+    ("#084116", "#94faa0"),  # dark green
 )
 """Colours of candidates on light pages and on dark ones.
 

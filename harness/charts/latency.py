@@ -34,6 +34,8 @@ LEAST = 10 * BEYOND
 """With fewer requests there is no curve: it would not reach the 90th percentile."""
 POINTS = 150
 PERCENTILES = (50.0, 90.0, 99.0, 99.9, 99.99, 99.999)
+NEAR = 0.1
+"""A percentile this close to the end of a curve has no mark of its own."""
 Curve = list[tuple[float, float]]
 """Places on the percentile axis, and milliseconds."""
 FASTEST_TENTH = -math.log10(0.9)
@@ -133,7 +135,7 @@ def _draw(axes: Axes, line: Line, percentiles: Iterable[float]) -> None:
     across, latencies_ms = zip(*line.curve, strict=True)
     valid = line.verdict == "valid"
     draw_curve(axes, across, latencies_ms, line.look, 1.5 if valid else 0.8)
-    for place in {*(each for each in percentiles if each <= across[-1]), across[-1]}:
+    for place in (*(each for each in percentiles if each < across[-1] - NEAR), across[-1]):
         at = min(range(len(across)), key=lambda index: abs(across[index] - place))
         draw_mark(axes, across[at], latencies_ms[at], line.look, hollow=not valid, size=4)
 
