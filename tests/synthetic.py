@@ -260,9 +260,12 @@ def with_apps(servers: Sequence[str], apps: Sequence[str]) -> list[ComparisonSum
 
 
 def timed(
-    comparisons: Iterable[ComparisonSummary], *, rounds: int = 5, disturbed: Iterable[int] = (), p99: bool = True
+    comparisons: Iterable[ComparisonSummary], *, rounds: int = 5, disturbed: Iterable[int] = (), tails: int = 4
 ) -> list[ComparisonSummary]:
-    """The comparisons, each measured for 4 s in every round; `disturbed` are measurements by their number."""
+    """The comparisons, each measured for 4 s in every round; `disturbed` are measurements by their number.
+
+    Of each, so many slices have a p99 as `tails` says.
+    """
     chance, bad = random.Random(7), set(disturbed)
     found = []
     for number, comparison in enumerate(comparisons):
@@ -275,7 +278,7 @@ def timed(
                     of,
                     4.0,
                     tuple((second + 0.5, rate * chance.gauss(1, 0.04)) for second in range(4)),
-                    32e6 / rate * chance.gauss(1.8, 0.1) if p99 else None,
+                    tuple((second + 0.5, 32e6 / rate * chance.gauss(1.8, 0.1)) for second in range(tails)),
                     disturbed=rounds * number + of in bad,
                 )
                 for of in range(rounds)

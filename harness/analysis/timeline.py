@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.analysis.case_rounds import find_p99_us
+from harness.analysis.intervals import PER_MILLE, has_tail
 from harness.model.summaries import Stretch
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def trace(records: Iterable[Record]) -> dict[Case, tuple[Stretch, ...]]:
                 record.round,
                 (end_ns - start_ns) / _SECOND_NS,
                 _rates(result.slices, start_ns),
-                find_p99_us(result.response),
+                _tails(result, start_ns, end_ns),
                 record.disturbed,
             )
             found.setdefault(case, []).append(stretch)
@@ -52,3 +53,15 @@ def _rates(slices: Sequence[Slice], start_ns: int) -> tuple[tuple[float, float],
         (second + 0.5, sum(each.answers for each in own) / sum(each.counted_s for each in own))
         for second, own in sorted(seconds.items())
     )
+
+
+def _tails(result: LoadResult, start_ns: int, end_ns: int) -> tuple[tuple[float, float], ...]:
+    """The p99 of each slice that has one; without any, that of the whole measurement, in its middle."""
+    found = [
+        (((each.start_ns + each.end_ns) / 2 - start_ns) / _SECOND_NS, float(each.p99_us))
+        for each in result.slices
+        if each.p99_us is not None and has_tail(each.requests, PER_MILLE["p99"])
+    ]
+    if not found and (p99_us := find_p99_us(result.response)) is not None:
+        found = [((end_ns - start_ns) / 2 / _SECOND_NS, p99_us)]
+    return tuple(found)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from collections.abc import Callable
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from matplotlib import rc_context
@@ -22,25 +23,30 @@ from harness.charts._lines import (
     scale,
 )
 from harness.charts._style import STYLE, compared, first_line, grid, panels, settle
+from harness.model.summaries import Stretch
 from harness.text.numbers import duration, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from harness.charts._looks import Look
     from harness.model.results import RunInfo
-    from harness.model.summaries import CaseSummary, ComparisonSummary, Stretch
+    from harness.model.summaries import CaseSummary, ComparisonSummary
 
 TITLE = "Time-line"
 ORDER = 8
-CAPTION = "What was measured at other times is left out; a p99 is that of a whole measurement."
+CAPTION = "Time between measurements is left out. A p99 is that of a slice, or of a measurement with few requests."
+    "What was measured at other times is left out. A p99 is that of a slice, or of a measurement with few requests."
+)
 PLOT_IN = 1.6
 LEAST_S = 3
 """In less time there is no course to be seen."""
 MOST_ROUNDS_NAMED = 12
+Values = Callable[[Stretch], list[tuple[float, float]]]
+"""The figure of a panel: seconds from the beginning of a measurement, and values."""
 Places = dict[int, float]
 """Where each measurement begins, in seconds; the time between is left out."""
 
@@ -84,27 +90,19 @@ def _rates(stretch: Stretch) -> list[tuple[float, float]]:
 
 
 def _tails(stretch: Stretch) -> list[tuple[float, float]]:
-    """The p99 in ms, in the middle of the measurement."""
-    return [] if stretch.p99_us is None else [(stretch.length_s / 2, stretch.p99_us / 1000)]
+    """The p99 in ms."""
+    return [(at, p99_us / 1000) for at, p99_us in stretch.tails_us]
 
 
-def _fill(
-    axes: Axes,
-    group: Sequence[CaseSummary],
-    values: Callable[[Stretch], list[tuple[float, float]]],
-    look: Mapping[str, Look],
-    plot_in: float,
-) -> None:
+def _fill(axes: Axes, group: Sequence[CaseSummary], values: Values, look: Mapping[str, Look], plot_in: float) -> None:
     """Draw one panel; without a value it has only its scale."""
     lengths, disturbed = _lengths(group), _disturbed(group)
-    places: Places = {}
-    end = 0.0
-    for number, length in lengths.items():
-        places[number], end = end, end + length
+    ends_s = list(accumulate(lengths.values()))
+    places = dict(zip(lengths, [0.0, *ends_s], strict=False))
     for number in disturbed:
         axes.axvspan(places[number], places[number] + lengths[number], color=FAINT, alpha=0.6, linewidth=0, zorder=0)
-    _show_rounds(axes, group, places, end)
-    lines = {each.name: _trace(each, values, places, joined=values is _tails) for each in group}
+    _show_rounds(axes, group, places, ends_s[-1])
+    lines = {each.name: line for each in group if (line := _trace(each, values, places))}
     found = [value for line in lines.values() for _, value in line if not math.isnan(value)]
     if not found:
         return
@@ -112,31 +110,23 @@ def _fill(
     scale(axes, low, high, logarithmic=high > DECADE * low > 0)
     ends = []
     for name, line in lines.items():
-        known = [point for point in line if not math.isnan(point[1])]
-        if not known:
-            continue
-        own = look[name]
-        draw_curve(axes, [at for at, _ in line], [value for _, value in line], own, 1.2)
-        for place, value in known if values is _tails else [known[-1]]:
-            draw_mark(axes, place, value, own, hollow=False, size=4)
-        ends.append(End(name, own, known[-1]))
+        points = [point for point in line if not math.isnan(point[1])]
+        draw_curve(axes, [at for at, _ in line], [value for _, value in line], look[name], 1.2)
+        for place, value in points if len(points) == len(line) else points[-1:]:
+            draw_mark(axes, place, value, look[name], hollow=False, size=4)
+        ends.append(End(name, look[name], points[-1]))
     name_lines(axes, ends, plot_in)
 
 
-def _trace(
-    summary: CaseSummary,
-    values: Callable[[Stretch], list[tuple[float, float]]],
-    places: Places,
-    *,
-    joined: bool,
-) -> list[tuple[float, float]]:
-    """The points of one line; unless `joined`, it has a gap between measurements."""
+def _trace(summary: CaseSummary, values: Values, places: Places) -> list[tuple[float, float]]:
+    """The points of one line, with gaps (NaN) between measurements unless each has one point only."""
+    stretches = [(places[each.measurement], each.length_s, values(each)) for each in summary.timeline]
+    joined = all(len(points) <= 1 for _, _, points in stretches)
     found: list[tuple[float, float]] = []
-    for stretch in summary.timeline:
-        start = places[stretch.measurement]
-        found += [(start + at, value) for at, value in values(stretch)]
-        if not joined:
-            found.append((start + stretch.length_s, math.nan))
+    for start, length, points in stretches:
+        found += [(start + at, value) for at, value in points]
+        if points and not joined:
+            found.append((start + length, math.nan))
     return found
 
 

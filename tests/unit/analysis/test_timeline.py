@@ -17,7 +17,7 @@ def test_rates_are_those_of_the_seconds_in_which_slices_lie() -> None:
     (stretch,) = trace([builders.record(slices=slices, response_us=900)])[CASE]
     assert stretch.rates_rps == ((0.5, (100 + 200) * 2), (1.5, (400 + 50) * 2))
     assert stretch.length_s == pytest.approx(1.75)
-    assert stretch.p99_us is None
+    assert stretch.tails_us == ()
 
 
 def test_seconds_count_from_the_first_slice_of_all_cases_that_took_turns() -> None:
@@ -37,11 +37,16 @@ def test_measurements_come_in_the_order_of_the_run_with_their_p99_and_what_distu
     silent = replace(builders.record(number=2), result=None)
     found = trace([late, early, silent])[CASE]
     assert [(each.measurement, each.round, each.disturbed) for each in found] == [(0, 0, False), (1, 1, True)]
-    fast, slow = (each.p99_us for each in found)
-    assert fast is not None
-    assert slow is not None
-    assert fast == pytest.approx(500, rel=0.05)
-    assert slow == pytest.approx(700, rel=0.05)
+    (fast,), (slow,) = (each.tails_us for each in found)
+    assert fast == (0.5, pytest.approx(500, rel=0.05))
+    assert slow == (0.5, pytest.approx(700, rel=0.05))
+
+
+def test_slices_with_enough_requests_have_a_p99_of_their_own() -> None:
+    few, many = load_slices([999, 1_000])
+    slices = (replace(few, p99_us=900), replace(many, p99_us=800))
+    (stretch,) = trace([builders.record(slices=slices, response_us=500)])[CASE]
+    assert stretch.tails_us == ((1.5, 800.0),)
 
 
 def test_a_summary_has_all_measurements_of_its_case_the_invalid_ones_too() -> None:

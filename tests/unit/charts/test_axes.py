@@ -93,9 +93,7 @@ def ends_of(path: object) -> list[float]:
     ("slower", "ends", "arrows"),
     [(1.0, (0.9, 1.1), []), (1.0, (0.9, 2.5), ["^"]), (0.05, (0.4, 1.1), ["v"]), (1.0, (0.4, 1.1), [])],
 )
-def test_an_interval_that_is_cut_ends_in_an_arrow(
-    slower: float, ends: tuple[float, float], arrows: list[str]
-) -> None:
+def test_an_interval_that_is_cut_ends_in_an_arrow(slower: float, ends: tuple[float, float], arrows: list[str]) -> None:
     """With a much slower server the scale is logarithmic; a linear one has room down to 0."""
     both = flat(synthetic.with_workers((1, 2), 1.0, ("uvicorn", "daphne")))
     wide = ("uvicorn" if slower == 1 else "daphne", 2 if slower == 1 else 1)

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 from harness.charts import timeline
+from harness.charts._looks import look
 from harness.model.summaries import Stretch
 from tests import synthetic
 from tests.drawings import fits, svg_of, words_in
@@ -24,8 +25,8 @@ def test_each_comparison_has_its_rates_and_its_p99_and_gaps_lie_between_measurem
     assert any([value for value in values if not math.isnan(value)] == expected for values in drawn)
     assert all(sum(map(math.isnan, values)) == len(uvicorn.timeline) for values in drawn)
     assert len(drawn) == len(NAMES)
-    lines = [line for line in tails.lines if len(line.get_ydata()) == len(uvicorn.timeline)]
-    assert [each.p99_us / 1000 for each in uvicorn.timeline] in [list(line.get_ydata()) for line in lines]
+    slowest = [p99_us / 1000 for each in uvicorn.timeline for _, p99_us in each.tails_us]
+    assert any([value for value in line.get_ydata() if not math.isnan(value)] == slowest for line in tails.lines)
     assert set(NAMES) <= set(words_in(figure))
     assert svg_of(figure) == svg_of(timeline.draw(comparisons, RUN))
     assert fits(figure)
@@ -43,12 +44,21 @@ def test_disturbed_measurements_are_shaded_and_counted() -> None:
 
 def test_without_records_and_within_a_moment_there_is_no_course() -> None:
     assert timeline.draw(COMPARISONS, RUN) is None
-    short = Stretch(0, 0, 1.5, ((0.5, 900.0),), 1_000.0, disturbed=False)
+    short = Stretch(0, 0, 1.5, ((0.5, 900.0),), ((0.75, 1_000.0),), disturbed=False)
     assert timeline.draw(grouped(replace(each, timeline=(short,)) for each in flat(COMPARISONS)), RUN) is None
 
 
 def test_too_few_requests_for_a_p99_leave_its_panel_empty() -> None:
-    comparisons = timed(synthetic.summaries(NAMES, [("json", "h1")], synthetic.no_faults, 200), p99=False)
+    comparisons = timed(synthetic.summaries(NAMES, [("json", "h1")], synthetic.no_faults, 200), tails=0)
     rates, tails = timeline.draw(comparisons, RUN).axes
     assert [text.get_text() for text in rates.texts if text.get_text() in NAMES]
     assert not [line for line in tails.lines if len(line.get_ydata()) > 2]
+
+
+def test_measurements_with_one_p99_each_are_joined_and_every_point_has_a_mark() -> None:
+    comparisons = timed(synthetic.summaries(("uvicorn",), [("json", "h1")], synthetic.no_faults, 200), tails=1)
+    _, tails = timeline.draw(comparisons, RUN).axes
+    (line,) = [line for line in tails.lines if len(line.get_ydata()) == 5]
+    assert not any(map(math.isnan, line.get_ydata()))
+    marks = [line for line in tails.lines if line.get_marker() == look("uvicorn").marker]
+    assert [float(mark.get_ydata()[0]) for mark in marks] == list(line.get_ydata())
