@@ -117,7 +117,7 @@ def _fill(axes: Axes, title: str, lines: Sequence[Line], plot_in: float, *, loga
     end = max(line.curve[-1][0] for line in drawn)
     places = {-math.log10(1 - percent / 100): f"{percent:g}" for percent in PERCENTILES}
     axes.set_xticks([place for place in places if place <= end], [places[place] for place in places if place <= end])
-    axes.set_xlim(0, end)
+    axes.set_xlim(0, 1.01 * end)  # room for half a mark
     scale(axes, *_range_ms(line.curve for line in drawn), logarithmic=logarithmic)
     for line in drawn:
         _draw(axes, line, places)

@@ -145,7 +145,8 @@ def _fill(axes: Axes, title: str, lines: Sequence[Line], look: Mapping[str, Look
     ends = []
     for number, line in enumerate(lines):
         places = across.places((point.workers for point in line.points), number, len(lines))
-        _draw_ideal(axes, line, places, look[line.name])
+        if not look[line.name].muted:
+            _draw_ideal(axes, line, places, look[line.name])
         valid = [point.valid for point in line.points]
         draw_line(axes, places, [point.rps for point in line.points], valid, look[line.name])
         ends.append(End(line.name, look[line.name], (places[-1], line.points[-1].rps.median)))

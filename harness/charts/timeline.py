@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 TITLE = "Time-line"
 ORDER = 8
 CAPTION = "Time between measurements is left out. A p99 is that of a slice, or of a measurement with few requests."
-    "What was measured at other times is left out. A p99 is that of a slice, or of a measurement with few requests."
-)
 PLOT_IN = 1.6
 LEAST_S = 3
 """In less time there is no course to be seen."""
