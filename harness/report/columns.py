@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.analysis.intervals import PER_MILLE
+from harness.analysis.figures import exceeds_wait
 from harness.analysis.naming import TITLES, Naming
 from harness.model.loads import Capacity, Rate, Saturate
 from harness.report import by_request
@@ -129,8 +129,7 @@ def _precision(summary: CaseSummary) -> Cell:
 def _percentile(summary: CaseSummary, name: str) -> Cell:
     """A percentile of the response time; one of requests that had no answer is only known to be longer than it says."""
     cell = milliseconds(getattr(summary.latency_us, name))
-    answered = summary.response.count - summary.unanswered
-    longer = PER_MILLE[name] * summary.response.count > 1000 * answered
+    longer = exceeds_wait(name, summary.response.count, summary.unanswered)
     return replace(cell, value=f"> {cell.value}") if longer and cell.value != NOTHING else cell
 
 
