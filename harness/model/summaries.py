@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.model.histogram import Histogram
@@ -74,6 +75,12 @@ class RequestSummary:
     throughput_rps: Estimate | None
     latency_us: Latency
     ratio_to_baseline: Ratios | None
+    events_per_s: Estimate | None = None
+    """Events of all answers that were read as they came; None, as the next two, if there were none."""
+    first_event_us: Latency | None = None
+    """How long it takes from the intended time to the first event."""
+    gap_us: Latency | None = None
+    """How long it takes from an event to the next one of the same answer."""
 
     @property
     def label(self) -> str:
@@ -108,6 +115,8 @@ class CaseSummary:
     """The response times of all rounds, for the percentile curve."""
     cpu_us_per_request: Estimate | None = None
     cpu_us_per_request_by_round: tuple[float, ...] = ()
+    cpu_us_by_program: Mapping[str, Estimate] = field(default_factory=dict)
+    """The parts of `cpu_us_per_request`, where the server's processes run several programs: nginx, uvicorn."""
     memory_pss_bytes: Memory = Memory(None, None)
     ready_s: Estimate | None = None
     first_request_s: Estimate | None = None

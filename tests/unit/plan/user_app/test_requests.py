@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from harness.model.event_stream import Stream
 from harness.model.protocols import METHODS
 from harness.plan.user_app.requests import (
+    LIMIT,
     MADE,
     REQUESTS_LIMIT,
     LeftOut,
@@ -252,6 +255,25 @@ def test_if_any_answer_has_another_body_only_status_and_type_are_expected() -> N
     other = Reply(200, "text/html", b"two")
     for replies in ((PAGE, other), (PAGE, PAGE, other), (PAGE, other, PAGE)):
         assert derive_expectation(*replies) == {"status": 200, "expected_type": "text/html"}
+
+
+CHAT = Reply(200, "text/event-stream", b"data: a\n\n", events=1)
+FEED = Reply(200, "text/event-stream", b"", ends=False, events=9)
+
+
+@pytest.mark.parametrize(
+    ("replies", "expected"),
+    [
+        ((CHAT, CHAT), {"stream": Stream(), "seen_body": CHAT.body}),
+        ((CHAT, replace(CHAT, body=b"data: b\n\n")), {"stream": Stream()}),
+        ((FEED, FEED), {"stream": LIMIT}),
+        ((CHAT, FEED), {"stream": LIMIT}),
+        ((CHAT, replace(CHAT, body=b"", events=0)), {}),
+        ((replace(FEED, content_type="text/event-stream"),), {"stream": LIMIT}),
+    ],
+)
+def test_an_answer_that_goes_on_gets_a_limit(replies: tuple[Reply, ...], expected: dict[str, object]) -> None:
+    assert derive_expectation(*replies) == {"status": 200, "expected_type": "text/event-stream", **expected}
 
 
 @pytest.mark.parametrize(
