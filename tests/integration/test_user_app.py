@@ -227,6 +227,11 @@ def test_a_route_without_an_example_is_left_out_until_a_path_of_it_is_named(tmp_
     assert any(line.startswith("  left out: DELETE /items/{id}") for line in named.said)
 
 
+def test_an_app_that_lets_nobody_in_is_told_how_to_log_in(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"\(GET /: answered 401.*\); log in by --login 'POST /login "):
+        Asked(tmp_path, {"/": [401, PLAIN, "who?"]}, openapi="none")
+
+
 WSGI_FUNCTION = "def app(environ, start_response): ..."
 WSGI_OBJECT = "class Site:\n    def __call__(self, environ, start_response): ...\napp = Site()"
 NAME_WSGI = "if shop:app is a WSGI callable, name it by --wsgi, and the ASGI callable by --app"

@@ -40,7 +40,7 @@ OK = range(200, 300)
 REDIRECTS = range(300, 400)
 _EXPLAINED = frozenset({400, 405, 406, 409, 415, 422, 428, 429, 503})
 """With these statuses, apps say in the body what is wrong with a request."""
-_NO_ENTRY = frozenset({401, 403})
+NO_ENTRY = frozenset({401, 403})
 _TOO_MANY = 429
 _EXCERPT_CHARACTERS = 80
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
@@ -145,7 +145,7 @@ def fits_route(path: str, route: str) -> bool:
 def describe_reply(reply: Reply) -> str:
     """Describe a reply that is not a right answer, and say what may help."""
     found = f"answered {reply.status}"
-    if reply.status in _NO_ENTRY:
+    if reply.status in NO_ENTRY:
         return f"{found}; --header 'Authorization: …' or --login may let it in"
     if reply.status in REDIRECTS and reply.location:
         return f"{found}, which points at {reply.location}"

@@ -28,6 +28,7 @@ from harness.plan.user_app.discovery import NONE, OPENAPI, Discovered, fetch_doc
 from harness.plan.user_app.options import HTTP, name_app, title_app
 from harness.plan.user_app.rendering import add_checksum, is_edited, is_written_for, render_scenario
 from harness.plan.user_app.requests import (
+    NO_ENTRY,
     NO_EXAMPLE,
     OK,
     LeftOut,
@@ -310,6 +311,8 @@ def _make_error(stage: _Stage, entry: Server, found: Found, replies: Mapping[Rec
         advice = f"its log is {log}{logs.quote_reason(log)}{hint}"
     elif _BAD_REQUEST in statuses:
         advice = "the app may expect its own host name: --header 'Host: shop.example'"
+    elif statuses & NO_ENTRY:
+        advice = "log in by --login 'POST /login user=ann&password=…', or name a path that needs no login with --path"
     shown = "; ".join(reasons[:_REASONS_SHOWN]) or "no route in its document"
     more = f"; and {len(reasons) - _REASONS_SHOWN} more" if len(reasons) > _REASONS_SHOWN else ""
     return UsageError(
