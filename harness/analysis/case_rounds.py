@@ -91,12 +91,13 @@ class CaseRounds:
     verdict: Verdict
     reasons: tuple[str, ...]
     errors: Errors
-    """Those of all rounds, whether they count or not, as are the numbers down to `resent`."""
+    """Those of all rounds, whether they count or not, as are the numbers down to `pushes`."""
     errors_by_request: Mapping[tuple[str, str], int]
     """By method and name."""
     unanswered: int
     reopened: int
     resent: int
+    pushes: int
     rounds: tuple[Round, ...]
     throughput_rps: Mapping[Key, float]
     cpu_us_per_request: Mapping[Key, float]
@@ -231,6 +232,7 @@ def _collect_case(records: Sequence[Record]) -> CaseRounds:
         unanswered=sum(result.unanswered for result in results),
         reopened=sum(result.connections.reopened for result in results),
         resent=sum(result.connections.resent for result in results),
+        pushes=sum(result.pushes for result in results),
         rounds=rounds,
         throughput_rps=_by_round(rounds, lambda each: each.throughput_rps),
         cpu_us_per_request=_by_round(rounds, lambda each: each.cpu_us_per_request),

@@ -174,6 +174,7 @@ def _summary(row: CaseRounds, starts: Sequence[ServerStart], reference: CaseRoun
         unanswered=row.unanswered,
         reopened=row.reopened,
         resent=row.resent,
+        pushes=row.pushes,
         warming=warming_ratio(row.throughput_turns),
         idle_cpu_ratio=row.idle_cpu_ratio,
         slice_s=_median_slice_s(results),

@@ -12,6 +12,7 @@ from harness.analysis.compare import compare
 from harness.analysis.comparison import Side
 from harness.analysis.gates import parse_gates
 from harness.cli.app import MISSED_GATE, NOTHING_MEASURED, app
+from harness.cli.options import format_option
 from harness.cli.terminal import Screen, show_comparison
 from harness.model.errors import UsageError
 from harness.report import compare_markdown
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     from harness.analysis.comparison import RunComparison
     from harness.analysis.conditions import Contrast
-
-FORMATS = ("text", "markdown", "json")
 
 
 @app.command("compare")
@@ -38,9 +37,7 @@ def compare_(
             metavar="GATES",
         ),
     ] = "",
-    format_: Annotated[
-        str, typer.Option("--format", help=f"What is printed: {', '.join(FORMATS)}.", metavar="FORMAT")
-    ] = "text",
+    format_: Annotated[str, format_option("text", "markdown", "json")] = "text",
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Compare runs made under different conditions too, and say what differs.")
     ] = False,
@@ -72,14 +69,7 @@ def compare_(
     be compared, 0 otherwise.
     """
     gates = parse_gates(fail_if)
-    if format_ not in FORMATS:
-        raise UsageError(f"--format: expected {', '.join(FORMATS)}, found {format_}")
-    ours, theirs = _side("A", a), _side("B", b)
-    if (ours.server is None) != (theirs.server is None):
-        raise UsageError(f"A and B: expected a server after the colon on both sides or on neither, found {a} and {b}")
-    if (ours.info.id, ours.server) == (theirs.info.id, theirs.server):
-        raise UsageError(f"A and B: expected two runs or two servers, found {a} and {b} to be the same")
-    comparison = compare(ours, theirs, gates)
+    comparison = compare(*_read_sides(a, b), gates)
     if comparison.unlike and not anyway:
         raise UsageError(_refusal(comparison.unlike))
     screen = Screen()
@@ -90,6 +80,16 @@ def compare_(
     else:
         show_comparison(screen, make_page(comparison))
     raise typer.Exit(_status(comparison))
+
+
+def _read_sides(a: str, b: str) -> tuple[Side, Side]:
+    """Both sides; raises `UsageError` if they are the same, or a run and a server."""
+    ours, theirs = _side("A", a), _side("B", b)
+    if (ours.server is None) != (theirs.server is None):
+        raise UsageError(f"A and B: expected a server after the colon on both sides or on neither, found {a} and {b}")
+    if (ours.info.id, ours.server) == (theirs.info.id, theirs.server):
+        raise UsageError(f"A and B: expected two runs or two servers, found {a} and {b} to be the same")
+    return ours, theirs
 
 
 def _side(name: str, text: str) -> Side:

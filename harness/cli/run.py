@@ -15,7 +15,8 @@ from harness.analysis import summarise
 from harness.analysis.conditions import find_resume_mismatches
 from harness.analysis.summarise import RANKED_FROM_ROUNDS
 from harness.catalog import listing
-from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, find_secrets, with_settings
+from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, find_secrets
+from harness.cli.options import with_settings
 from harness.cli.terminal import Screen, find_loss
 from harness.host import limits
 from harness.model.errors import StorageError, UsageError

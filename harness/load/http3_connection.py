@@ -142,8 +142,8 @@ class Connection:
     def send(self, stream: Stream) -> None:
         """Send a request; raises `Failure` if it cannot be encoded."""
         request = stream.request
-        if request.varies:
-            request = unique.fill(request, unique.draw_value())
+        if request.placeholders:
+            request = unique.fill(request, unique.draw_values(request.placeholders))
         try:
             header = fields(request, self._authority)
         except UnicodeEncodeError as error:

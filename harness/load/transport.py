@@ -155,6 +155,11 @@ class Transport:
         """The TLS version and the ALPN protocol, if any: `TLSv1.3 h2`."""
         return " ".join(part for part in (self.tls, self.alpn) if part)
 
+    @property
+    def unsent_bytes(self) -> int:
+        """How many bytes wait for room in the socket buffer."""
+        return len(self._unsent)
+
     def write(self, data: bytes) -> None:
         """Send, and keep the rest until the socket buffer has room for it; never raises.
 

@@ -85,6 +85,29 @@ def name_request(method: str, name: str) -> str:
 
 
 @dataclass(frozen=True)
+class StreamResult:
+    """The events of answers that were read as they came."""
+
+    events: int
+    first_event: Histogram
+    """From the intended time to the first event."""
+    gap: Histogram
+    """From each event of an answer to its next one."""
+
+    @staticmethod
+    def merge(results: Iterable[StreamResult | None]) -> StreamResult | None:
+        """The sum; None if there is none."""
+        own = [each for each in results if each is not None]
+        if not own:
+            return None
+        return StreamResult(
+            sum(each.events for each in own),
+            Histogram.merge(each.first_event for each in own),
+            Histogram.merge(each.gap for each in own),
+        )
+
+
+@dataclass(frozen=True)
 class RequestResult:
     """What the load generator measured of the requests with one method and name."""
 
@@ -98,6 +121,8 @@ class RequestResult:
     """Response times, of which those without an answer within the time limit are a part."""
     errors: int = 0
     unanswered: int = 0
+    stream: StreamResult | None = None
+    """None unless answers were read as they came."""
 
     @property
     def label(self) -> str:
@@ -118,6 +143,7 @@ class RequestResult:
                 response=Histogram.merge(each.response for each in own),
                 errors=sum(each.errors for each in own),
                 unanswered=sum(each.unanswered for each in own),
+                stream=StreamResult.merge(each.stream for each in own),
             )
             for (method, name), own in several.items()
         )
@@ -158,6 +184,8 @@ class LoadResult:
     """In an open loop, requests that were due when no user was free."""
     dropped: int = 0
     """In an open loop, requests that were due when the queue was full, and were not sent."""
+    pushes: int = 0
+    """Messages that a WebSocket server sent unasked, as the scenario says; they are no answers."""
     stopped_users: int = 0
     """Users that ended before the last slice did: they stopped themselves, or an exception ended them."""
     users_ready_s: float = 0.0

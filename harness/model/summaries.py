@@ -74,6 +74,12 @@ class RequestSummary:
     throughput_rps: Estimate | None
     latency_us: Latency
     ratio_to_baseline: Ratios | None
+    events_per_s: Estimate | None = None
+    """Events of all answers that were read as they came; None, as the next two, if there were none."""
+    first_event_us: Latency | None = None
+    """How long it takes from the intended time to the first event."""
+    gap_us: Latency | None = None
+    """How long it takes from an event to the next one of the same answer."""
 
     @property
     def label(self) -> str:
@@ -140,6 +146,8 @@ class CaseSummary:
     """Connections that were opened again, because the server had closed them or after a failure."""
     resent: int = 0
     """Requests that were sent again on a new connection."""
+    pushes: int = 0
+    """Messages that the server sent unasked, over WebSocket; they are no answers."""
     warming: Ratio | None = None
     """Throughput of later cycles ÷ that of the first one after each start."""
     idle_cpu_ratio: float | None = None

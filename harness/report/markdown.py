@@ -45,6 +45,8 @@ def _section(sentence: str, section: Section) -> list[str]:
     blocks = [f"### {escape(section.title)}", escape(sentence), _table(section.table)]
     if section.has_several_requests:
         blocks += ["By request:", _table(section.requests)]
+    if section.streams.rows:
+        blocks += ["Events of streams:", _table(section.streams)]
     if len(section.details.columns) > 1:
         blocks += ["Further figures:", _table(section.details)]
     return blocks

@@ -22,6 +22,7 @@ import pytest
 
 from harness.host import process
 from harness.host.guard import guard, processes_of
+from harness.host.server_processes import Stopped
 from harness.model.errors import ServerError
 from harness.model.targets import App, Launch, RunsAt, Server
 from tests.fault_table import Fault
@@ -157,7 +158,7 @@ def test_a_server_that_runs_already_is_found_and_goes_on(start: Callable[..., pr
         ):
             with start(replace(stub("prompt"), name="ours", runs_at=place), port=port, deadline_s=2) as found:
                 assert (found.argv, found.roots(), found.processes(), found.ended) == ((), roots, set(), None)
-            assert found.stop() == process.Stopped(None, killed=False)
+            assert found.stop() == Stopped(None, killed=False)
         assert running.ended is None
     with pytest.raises(ServerError, match=f"ours: expected the right answer to GET / from {HOST}:{port} within 0.1 s"):
         start(replace(stub("prompt"), name="ours", runs_at=RunsAt(HOST, port)), port=port, deadline_s=0.1)

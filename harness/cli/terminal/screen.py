@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from harness.model.targets import App, Scenario, Server
     from harness.report.cells import Cell
     from harness.report.sections import Section
+    from harness.report.sections import Table as Figures
     from harness.run.journal import Progress, Watcher
 
 _COLOURS = {"valid": "green", "client-limited": "yellow", "invalid": "red", "unsupported": "dim", "failed": "red"}
@@ -170,7 +171,9 @@ class Screen:
         for section in sections:
             self._ranking_table(section)
             if requests:
-                self._requests_table(section)
+                self._requests_table(f"{section.title}, by request", section.requests)
+                if section.streams.rows:
+                    self._requests_table(f"{section.title}, events of streams", section.streams)
             if is_sweep(run):
                 self.say(answer(section))
             own = [line for line in list_remarks(run, section, sections) if line not in remarks]
@@ -195,12 +198,12 @@ class Screen:
             table.add_row(*cells, style=_COLOURS[row.verdict])
         self.table(table)
 
-    def _requests_table(self, section: Section) -> None:
+    def _requests_table(self, title: str, requests: Figures) -> None:
         """Print the figures by request, with intervals where there is room."""
-        table = _plain_table(f"\n{section.title}, by request")
-        for name in section.requests.columns:
+        table = _plain_table(f"\n{title}")
+        for name in requests.columns:
             table.add_column(name, justify="left" if name in TEXT_COLUMNS else "right")
-        for row in section.requests.rows:
+        for row in requests.rows:
             cells = [Text(str(cell) if self._is_wide else cell.value) for cell in row.cells]
             table.add_row(*cells, style=_COLOURS[row.verdict])
         self.table(table)

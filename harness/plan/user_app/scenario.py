@@ -26,8 +26,9 @@ from harness.plan.user_app.ask import log_in, send_requests, wants_tls
 from harness.plan.user_app.conflicts import find_unique, is_conflict
 from harness.plan.user_app.discovery import NONE, OPENAPI, Discovered, fetch_document, read_document
 from harness.plan.user_app.options import HTTP, name_app, title_app
-from harness.plan.user_app.rendering import add_checksum, is_edited, is_written_for, render_scenario
+from harness.plan.user_app.rendering import add_checksum, is_edited, is_endless, is_written_for, render_scenario
 from harness.plan.user_app.requests import (
+    LIMIT,
     NO_ENTRY,
     NO_EXAMPLE,
     OK,
@@ -109,7 +110,13 @@ def write_scenario(
     replace_file(path, text.encode())
     each_time = f"answered right each time, under {' and '.join(dict.fromkeys(asked.under))}"
     say(f"{_count(asked.kept)} found, {each_time}; written to {path}, which you can edit and use as --locustfile")
-    changing = [recipe.name for recipe, expected in asked.kept if "seen_body" not in expected]
+    endless = [recipe.name for recipe, expected in asked.kept if is_endless(expected)]
+    if endless:
+        limit = f"the {LIMIT.events}th event or {LIMIT.seconds:g} s after the first"
+        say(f"  answers that go on, so that clients end them at {limit}: {', '.join(endless)}")
+    changing = [
+        recipe.name for recipe, expected in asked.kept if "seen_body" not in expected and recipe.name not in endless
+    ]
     if changing:
         say(f"  bodies that change, so that only status, type and length are checked: {', '.join(changing)}")
     for recipe, _ in asked.kept:

@@ -308,11 +308,11 @@ def test_what_went_on_beside_the_numbers_is_summed_up_over_rounds() -> None:
     one, other, third = records_of({"a": [900] * 3})
     noisy = replace(
         one,
-        result=builders.load_result(900, unanswered=3, connections=connections),
+        result=builders.load_result(900, unanswered=3, connections=connections, pushes=7),
         idle_cpu_ratio=0.03,
     )
     found = summaries([noisy, replace(other, idle_cpu_ratio=0.01), third])["a"]
-    assert (found.unanswered, found.reopened, found.resent) == (3, 8, 2)
+    assert (found.unanswered, found.reopened, found.resent, found.pushes) == (3, 8, 2, 7)
     assert (found.idle_cpu_ratio, found.slice_s) == (0.03, 1.0)
 
 

@@ -67,7 +67,7 @@ def test_the_summary_has_these_keys_and_no_others() -> None:
             "cpu_us_per_request", "cpu_us_per_request_by_round", "memory_pss_bytes", "ready_s", "first_request_s",
             "stop_s", "connections", "offered_rps", "achieved_ratio", "own_share", "overloaded",
             "context_switches_per_request", "frequency_mhz", "disturbed", "disturbed_rounds", "unanswered",
-            "reopened", "resent", "idle_cpu_ratio", "warming", "slice_s", "start_spread", "ratio_to",
+            "reopened", "resent", "pushes", "idle_cpu_ratio", "warming", "slice_s", "start_spread", "ratio_to",
             "by_name", "users_ready_s", "workload",
         }  # fmt: skip
         assert case["case"].keys() == case_keys
