@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,7 @@ class Round:
     """The rate that a search found."""
     disturbed: bool = False
     """Did the host or other processes take so much CPU time that its absolute numbers are too low?"""
+    cpu_s_by_program: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def throughput_rps(self) -> float:
@@ -53,6 +54,12 @@ class Round:
         known = [each for each in self.slice_cpu_s if each is not None]
         finished = sum(each.finished for each in self.result.slices)
         return sum(known) * 1e6 / finished if finished and known and len(known) == len(self.slice_cpu_s) else None
+
+    @property
+    def cpu_us_by_program(self) -> Mapping[str, float]:
+        """The parts of `cpu_us_per_request`, where the server's processes run several programs."""
+        finished = sum(each.finished for each in self.result.slices)
+        return {program: cpu_s * 1e6 / finished for program, cpu_s in self.cpu_s_by_program.items() if finished}
 
     @property
     def cpu_by_cycle_us(self) -> Mapping[int, float]:
@@ -217,6 +224,7 @@ def _collect_case(records: Sequence[Record]) -> CaseRounds:
             record.slice_cpu_s,
             record.probe.rate_rps if record.probe else 0.0,
             record.disturbed,
+            record.cpu_s_by_program,
         )
         for record in records
         if record.result is not None

@@ -157,6 +157,7 @@ def _summary(row: CaseRounds, starts: Sequence[ServerStart], reference: CaseRoun
         response=Histogram.merge(result.response for result in results),
         cpu_us_per_request=estimate(tuple(row.cpu_us_per_request.values())),
         cpu_us_per_request_by_round=tuple(row.cpu_us_per_request.values()),
+        cpu_us_by_program=_cpu_by_program(row),
         context_switches_per_request=_figure(row, lambda each: each.context_switches_per_request),
         frequency_mhz=_figure(row, lambda each: each.frequency_mhz),
         memory_pss_bytes=_memory(row, own_lives),
@@ -192,6 +193,14 @@ def _median_slice_s(results: Iterable[LoadResult]) -> float | None:
 
 def _figure(row: CaseRounds, figure: Callable[[Round], float | None]) -> Estimate | None:
     return estimate([value for each in row.rounds if (value := figure(each)) is not None])
+
+
+def _cpu_by_program(row: CaseRounds) -> dict[str, Estimate]:
+    """For each program that used CPU time in any round in which several did; in the others of these it used none."""
+    known = [each.cpu_us_by_program for each in row.rounds if each.cpu_us_by_program]
+    programs = sorted({program for each in known for program in each})
+    found = {program: estimate([each.get(program, 0.0) for each in known]) for program in programs}
+    return {program: each for program, each in found.items() if each is not None}
 
 
 def _offered_rps(row: CaseRounds) -> float | None:

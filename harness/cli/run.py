@@ -87,7 +87,7 @@ def _tell_of_running(selection: Selection, screen: Screen) -> None:
         if at is None:
             continue
         users = max(selection.conditions.users)
-        sent = f"up to {users} requests at a time are sent to {at.host}:{at.port}, which is neither started nor stopped"
+        sent = f"up to {users} requests at a time are sent to {at.url}, which is neither started nor stopped"
         watched = at.pid is not None or at.cgroup is not None
         unknown = "" if watched else "; CPU and memory are unknown without --pid or --cgroup"
         screen.say(f"{server.name}: {sent}{unknown}")
@@ -109,13 +109,13 @@ def _measure(
             stages.measure(selection, plan, info, directory, placement, watch)
     except KeyboardInterrupt:
         screen.say("Interrupted; what was measured is kept.")
-        publish(directory, screen, requests=requests)
+        write_report(directory, screen, requests=requests)
         raise typer.Exit(INTERRUPTED) from None
     except StorageError as error:
         with suppress(StorageError):
-            publish(directory, screen, requests=requests)
+            write_report(directory, screen, requests=requests)
         raise StorageError(f"{error}; what was measured until then is kept") from error
-    return publish(directory, screen, requests=requests)
+    return write_report(directory, screen, requests=requests)
 
 
 def _check_resumable(before: RunInfo, now: RunInfo) -> None:
@@ -156,11 +156,11 @@ def report_(
     by_request: Annotated[bool, typer.Option("--by-request", help="Print the figures of each request too.")] = False,
 ) -> None:
     """Draw the charts and write the report of a run again, from its records."""
-    if not is_measured(publish(RunDirectory(directory), Screen(), requests=by_request)):
+    if not is_measured(write_report(RunDirectory(directory), Screen(), requests=by_request)):
         raise typer.Exit(NOTHING_MEASURED)
 
 
-def publish(directory: RunDirectory, screen: Screen, *, requests: bool = False) -> list[ComparisonSummary]:
+def write_report(directory: RunDirectory, screen: Screen, *, requests: bool = False) -> list[ComparisonSummary]:
     """Print the results of a run, and write summary, charts and report, all from its records.
 
     With `requests`, the figures of each request are printed too.

@@ -18,12 +18,12 @@ from harness.host.cpus import running_on
 from harness.host.readiness import Readiness
 from harness.host.server_processes import ForeignProcesses, StartedProcesses, Stopped
 from harness.model.errors import ServerError
-from harness.model.targets import HOST, Launch
+from harness.model.targets import HOST, Launch, RunsAt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.model.targets import App, RunsAt, Server, Tls
+    from harness.model.targets import App, Server, Tls
 
 POLL_S = 0.01
 DEADLINE_S = 15.0
@@ -66,8 +66,11 @@ class Running:
 
     @property
     def watched(self) -> RunsAt | int:
-        """What tells its servers' processes from others: its first process, or where it runs already."""
-        return self._processes.leader if isinstance(self._processes, StartedProcesses) else self._processes.runs_at
+        """What tells its servers' processes from others: its first process, or what is known where it runs already."""
+        if isinstance(self._processes, StartedProcesses):
+            return self._processes.leader
+        at = self._processes.runs_at
+        return at if at.pid is None and at.cgroup is None else RunsAt("", 0, pid=at.pid, cgroup=at.cgroup)
 
     def roots(self) -> tuple[int, ...]:
         """The processes whose trees are the server, now; none if they are unknown."""
@@ -128,7 +131,8 @@ def start(
     processes = StartedProcesses(_spawn(argv, runs_in, environment, cpus, kept), server_token, kept)
     try:
         readiness = Readiness(app, launch, began + (deadline_s or DEADLINE_S), processes.left)
-        _await_answer(f"{server.name}: expected the right answer to GET {app.ready_path}", limit, readiness, processes)
+        expected = f"{server.name}: expected the right answer to GET {app.ready_path}"
+        _await_answer(expected, limit, readiness, processes, launch.port)
         ready_s = time.perf_counter() - began
         _check_listeners(server, launch, processes.left())
     except ServerError as error:
@@ -148,8 +152,8 @@ def _find_running(
     log.touch()
     limit_s = deadline_s or DEADLINE_S
     readiness = Readiness(app, launch, time.perf_counter() + limit_s, set)
-    expected = f"{server.name}: expected the right answer to GET {app.ready_path} from {launch.address}"
-    _await_answer(expected, f" within {limit_s:g} s", readiness, processes)
+    expected = f"{server.name}: expected the right answer to GET {app.ready_path} from {runs_at.url}"
+    _await_answer(expected, f" within {limit_s:g} s", readiness, processes, launch.port)
     return Running(processes, (), log, 0.0, readiness)
 
 
@@ -158,8 +162,8 @@ def make_launch(
 ) -> Launch:
     """What a server is started with: a port that is free now, and the interpreter of its own if it has one."""
     at = server.runs_at
-    host, port = (HOST, free_port(HOST)) if at is None else (at.host, at.port)
-    return Launch(host, port, target, workers, tls, server.python or python)
+    host, port, prefix = (HOST, free_port(HOST), "") if at is None else (at.host, at.port, at.prefix)
+    return Launch(host, port, target, workers, tls, server.python or python, prefix)
 
 
 def free_port(host: str) -> int:
@@ -272,14 +276,24 @@ def server_environment(
 
 
 def _await_answer(
-    expected: str, limit: str, readiness: Readiness, processes: StartedProcesses | ForeignProcesses
+    expected: str, limit: str, readiness: Readiness, processes: StartedProcesses | ForeignProcesses, port: int
 ) -> None:
     while True:
         missing = readiness.missing()
         if ended := processes.ended():
-            raise ServerError(f"{expected}, found that it ended with {ended}", ended=ended)
+            hint = "; it must stay in the foreground" if ended == "exit status 0" else ""
+            raise ServerError(f"{expected}, found that it ended with {ended}{hint}", ended=ended)
         if missing is None:
             return
         if time.perf_counter() >= readiness.deadline:
-            raise ServerError(f"{expected}{limit}, found {missing}")
+            raise ServerError(f"{expected}{limit}, found {missing}{_say_where_else(processes.left(), port)}")
         time.sleep(POLL_S)
+
+
+def _say_where_else(pids: set[int], port: int) -> str:
+    """Where these processes listen, if not on this port: a command may have ignored what it was given."""
+    own = (each for each in psutil.net_connections("tcp") if each.pid in pids and each.status == psutil.CONN_LISTEN)
+    places = sorted({(each.laddr.ip, each.laddr.port) for each in own if each.laddr})
+    if not places or any(number == port for _, number in places):
+        return ""
+    return f"; it listens on {', '.join(f'{ip}:{number}' for ip, number in places)}, not on port {port}"

@@ -101,7 +101,7 @@ class Exchange:
     check: Check | None = None
     encoded: bytes = field(default=b"", repr=False)
     encoded_for: str = field(default="", repr=False)
-    """The authority in `encoded`, interned: candidates of a block have different addresses."""
+    """The base in `encoded` (`Endpoint.base`), interned: candidates of a block have different ones."""
     learned: bytes | None = field(default=None, repr=False)
     learned_answer: Answer | None = field(default=None, repr=False)
     change: str | None = field(default=None, repr=False)
@@ -152,10 +152,12 @@ class Request(Exchange):
         self.name = self.name or f"{self.method} {self.path}"
         self.placeholders = list_placeholders(self.body, self.path, *(value for _, value in self.headers))
 
-    def addressed(self, authority: str) -> tuple[str, Headers]:
-        """The Host to send (the request's Host header, else `authority`), and the other headers."""
+    def addressed(self, base: str) -> tuple[str, str, Headers]:
+        """The Host to send (the request's Host header, else that of `base`), the path under it, and other headers."""
+        authority, slash, prefix = base.partition("/")
         host = next((value for name, value in self.headers if name.lower() == "host"), authority)
-        return host, tuple((name, value) for name, value in self.headers if name.lower() != "host")
+        others = tuple((name, value) for name, value in self.headers if name.lower() != "host")
+        return host, slash + prefix + self.path, others
 
     def verify(self, answer: Answer) -> None:
         """Raise `Failure` unless status, content type and body are right."""

@@ -34,10 +34,10 @@ _COPIED_BYTES = 4096
 """Up to this length, a body that grows is cheaper as bytes than as a bytearray."""
 
 
-def encode(request: Request, authority: str) -> bytes:
+def encode(request: Request, base: str) -> bytes:
     """The bytes of a request, including its body."""
-    host, headers = request.addressed(authority)
-    lines = [f"{request.method} {request.path} HTTP/1.1", f"Host: {host}", "Accept: */*"]
+    host, path, headers = request.addressed(base)
+    lines = [f"{request.method} {path} HTTP/1.1", f"Host: {host}", "Accept: */*"]
     lines += [f"{name}: {value}" for name, value in headers]
     if request.body or request.method in {"POST", "PUT", "PATCH"}:
         lines.append(f"Content-Length: {len(request.body)}")
@@ -179,7 +179,7 @@ class Http1Client(SerialClient[Request]):
 
     def __init__(self, endpoint: Endpoint, account: Account) -> None:
         super().__init__(endpoint, account)
-        self._authority = sys.intern(endpoint.authority)
+        self._base = sys.intern(endpoint.base)
         self._request: Request
         self._held = b""
         self._reader = AnswerReader()
@@ -237,10 +237,10 @@ class Http1Client(SerialClient[Request]):
 
     def _roundtrip(self, sent: Request) -> Answer:
         self._request = sent
-        if sent.encoded_for is self._authority:
+        if sent.encoded_for is self._base:
             wire = sent.encoded
         else:
-            wire, _ = unique.encode(sent, self._authority, self._encode)
+            wire, _ = unique.encode(sent, self._base, self._encode)
             if sent.stream is not None:
                 return self._read_stream(sent, sent.stream, wire)
         if self._transport is None or not self._transport.alive:
@@ -301,7 +301,7 @@ class Http1Client(SerialClient[Request]):
         return self._send(wire), watch
 
     def _encode(self, request: Request) -> bytes:
-        return encode(request, self._authority)
+        return encode(request, self._base)
 
     def _came(self) -> str:
         reader = self._reader

@@ -30,7 +30,7 @@ class OpenConnection:
 
     def __init__(self, endpoint: Endpoint) -> None:
         scheme = "http" if endpoint.context is None else "https"
-        self._protocol = Connection(scheme, endpoint.authority, endpoint.max_body_bytes)
+        self._protocol = Connection(scheme, endpoint.base, endpoint.max_body_bytes)
         self.streams = self._protocol.streams
         self._output = self._protocol.output
         self._waking = False

@@ -39,14 +39,14 @@ class MalformedError(Exception):
     """An answer is malformed, but the connection can go on (RFC 9113, 8.1.1)."""
 
 
-def encode(request: Request, scheme: str, authority: str) -> bytes:
+def encode(request: Request, scheme: str, base: str) -> bytes:
     """The HEADERS frame of a request, valid on every connection; the stream id (0) must be filled in.
 
     Fields are indices into the static table or literals without Huffman coding. Servers decode them in about the same
     time as the usual mix of dynamic indices and Huffman codes, and they do not depend on earlier requests.
     """
-    host, headers = request.addressed(authority)
-    pseudo = ((":method", request.method), (":scheme", scheme), (":authority", host), (":path", request.path))
+    host, path, headers = request.addressed(base)
+    pseudo = ((":method", request.method), (":scheme", scheme), (":authority", host), (":path", path))
     fields = [*pseudo, ("accept", "*/*"), *((name.lower(), value) for name, value in headers)]
     if request.body or request.method in {"POST", "PUT", "PATCH"}:
         fields.append(("content-length", str(len(request.body))))

@@ -75,8 +75,8 @@ def draw_values(placeholders: Iterable[str]) -> dict[str, str]:
     return {each: next(_values[each]) for each in placeholders}
 
 
-def encode(request: Request, authority: str, encoder: Callable[[Request], bytes]) -> tuple[bytes, bytes]:
-    """The encoded request and its body, for a request that is not encoded for this authority (an interned text).
+def encode(request: Request, base: str, encoder: Callable[[Request], bytes]) -> tuple[bytes, bytes]:
+    """The encoded request and its body, for a request that is not encoded for this base (an interned text).
 
     One without placeholders is encoded once for all. Others are encoded once with values, which are then replaced: in a
     loop this takes 0.4 µs for each request, to encode it anew 1.2 µs over HTTP/1.1 and 13 µs over HTTP/2.
@@ -84,14 +84,14 @@ def encode(request: Request, authority: str, encoder: Callable[[Request], bytes]
     if not request.placeholders:
         request.encoded = encoder(request)
         if request.stream is None:  # others take the long way, on which their answers are read as they come
-            request.encoded_for = authority
+            request.encoded_for = base
         return request.encoded, request.body
     pattern = request.pattern
-    if pattern is None or pattern[1].encoded_for is not authority:
+    if pattern is None or pattern[1].encoded_for is not base:
         values = draw_values(request.placeholders)
         filled = fill(request, values)
         request.encoded = filled.encoded = encoder(filled)
-        filled.encoded_for = authority
+        filled.encoded_for = base
         request.pattern = [each.encode() for each in values.values()], filled
         return filled.encoded, filled.body
     encoded, body = pattern[1].encoded, pattern[1].body

@@ -85,7 +85,7 @@ class WebSocketClient(SerialClient[Message]):
         tells messages that answer nothing; None if there are none. A path and headers may have placeholders.
         """
         super().__init__(endpoint, account)
-        self._path = path
+        self._path = endpoint.prefix + path
         self._host = next((value for name, value in headers if name.lower() == "host"), endpoint.authority)
         self._headers = [(name, value) for name, value in headers if name.lower() != "host"]
         self._placeholders = list_placeholders(path.encode(), *(value for _, value in headers))

@@ -251,6 +251,8 @@ class Sample:
     """Mean frequency of the server's CPUs; None if it was not read in this sample or the kernel does not say."""
     machine: MachineTime | None = None
     """CPU time of the machine; None if it was not read in this sample."""
+    cpu_s_by_program: Mapping[str, float] = field(default_factory=dict)
+    """The parts of `cpu_s`; the children of a process that were never seen are its own. Not kept in records."""
 
 
 @dataclass(frozen=True)
@@ -288,6 +290,8 @@ class Record:
     """Number of the block within its round: cases of one block took turns, those of others did not."""
     slice_cpu_s: tuple[float | None, ...] = ()
     """CPU seconds of the server's processes in each slice of the result, lead-in and end included; None: not known."""
+    cpu_s_by_program: Mapping[str, float] = field(default_factory=dict)
+    """The parts of the sum of `slice_cpu_s`, where the server's processes run several programs."""
     idle_cpu_ratio: float | None = None
     """CPU seconds of the server's processes ÷ seconds while it was not its turn: 0.01 is 1 % of a core."""
     overloaded: bool = False

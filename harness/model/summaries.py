@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.model.histogram import Histogram
@@ -114,6 +115,8 @@ class CaseSummary:
     """The response times of all rounds, for the percentile curve."""
     cpu_us_per_request: Estimate | None = None
     cpu_us_per_request_by_round: tuple[float, ...] = ()
+    cpu_us_by_program: Mapping[str, Estimate] = field(default_factory=dict)
+    """The parts of `cpu_us_per_request`, where the server's processes run several programs: nginx, uvicorn."""
     memory_pss_bytes: Memory = Memory(None, None)
     ready_s: Estimate | None = None
     first_request_s: Estimate | None = None

@@ -61,8 +61,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: Annotated[
         tuple[Server, ...],
         Meta(
-            description="A server that runs already, such as 'ours=http://127.0.0.1:9000': it is measured, and neither "
-            "started nor stopped. Can be given several times.",
+            description="A server that runs already, such as 'ours=http://127.0.0.1:9000/api': it is measured, and "
+            "neither started nor stopped. Can be given several times.",
             title="NAME=URL",
         ),
     ] = ()

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from harness.model.results import Record, RunInfo, ServerStart
     from harness.model.summaries import ComparisonSummary
+    from harness.report.page import Page
 
-__all__ = ["Chart", "draw", "write"]
+__all__ = ["Chart", "draw", "render", "write"]
 
 PNG_DPI = 150
 
@@ -51,9 +52,19 @@ def write(
     Raises `StorageError` for a file that cannot be written; the most important come first.
     The comparisons were made from `starts` and `trials`. Without these, the report leaves out what only they tell.
     """
-    page = make_page(run, comparisons, charts, starts, trials)
+    contents = render(run, comparisons, charts, make_page(run, comparisons, charts, starts, trials))
+    make_folder(directory / "charts")
+    for name, content in contents.items():
+        replace_file(directory / name, content)
+    return directory / "report.html"
+
+
+def render(
+    run: RunInfo, comparisons: Sequence[ComparisonSummary], charts: Sequence[Chart], page: Page
+) -> dict[str, bytes]:
+    """The files of a report, by their paths."""
     svgs = {chart.name: _save(chart, format="svg", metadata={"Date": None}) for chart in charts}
-    contents = {
+    return {
         "summary.json": summary.encode(run, comparisons),
         "latency.hlog": hdr.write_log(run, comparisons).encode(),
         "report.md": markdown.render(page).encode(),
@@ -61,10 +72,6 @@ def write(
         **{f"charts/{name}.svg": svg for name, svg in svgs.items()},
         **{f"charts/{chart.name}.png": _save(chart, format="png", dpi=PNG_DPI) for chart in charts},
     }
-    make_folder(directory / "charts")
-    for name, content in contents.items():
-        replace_file(directory / name, content)
-    return directory / "report.html"
 
 
 def _save(chart: Chart, **options: Any) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.analysis.intervals import PER_MILLE
+from harness.analysis.figures import exceeds_wait
 from harness.report.cells import Cell, estimated, factor, interval
 from harness.text.numbers import NOTHING, count
 
@@ -68,7 +68,7 @@ def _percentile(name: str) -> Callable[[CaseSummary, RequestSummary], Cell]:
         cell = _mark(case, estimated(getattr(request.latency_us, name), unit=1000))
         every = request.requests + request.unanswered
         # Among requests without an answer, a percentile is only known to be longer than it says.
-        longer = PER_MILLE[name] * every > 1000 * request.requests and cell.value != NOTHING
+        longer = exceeds_wait(name, every, request.unanswered) and cell.value != NOTHING
         return replace(cell, value=f"> {cell.value}") if longer else cell
 
     return show

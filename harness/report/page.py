@@ -71,8 +71,12 @@ def make_page(
     charts: Sequence[Chart],
     starts: Sequence[ServerStart] = (),
     trials: Sequence[Record] = (),
+    files: Mapping[str, str] = FILES,
 ) -> Page:
-    """Arrange the results of a run. `starts` hold what servers ran with, `trials` how a search went."""
+    """Arrange the results of a run. `starts` hold what servers ran with, `trials` how a search went.
+
+    `files` are those beside the page that it links to, with what they are.
+    """
     summaries = [each for comparison in comparisons for each in comparison.summaries]
     sections = make_sections(run, comparisons)
     unanswered = sentences.list_unanswered(sections)
@@ -92,7 +96,7 @@ def make_page(
         method=describe_method(run, summaries, trials),
         environment=describe_environment(run, summaries, starts),
         packages=run.environment.packages,
-        files=FILES,
+        files=files,
     )
 
 

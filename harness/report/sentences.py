@@ -42,9 +42,9 @@ def _tally(run: RunInfo, sections: Sequence[Section]) -> list[str]:
     if run.conditions.rounds < RANKED_FROM_ROUNDS and run.conditions.precision is None:
         few = {1: "One round", 2: "Two rounds"}[run.conditions.rounds]
         return [f"{few} cannot tell servers apart, so nothing is ranked; measure at least {RANKED_FROM_ROUNDS} rounds."]
-    if not any(_ranked(section) for section in sections):
+    if not any(list_ranked(section) for section in sections):
         return ["Nothing could be ranked."]
-    leaders = [_leaders(section) for section in sections if len(_ranked(section)) > 1]
+    leaders = [list_leaders(section) for section in sections if len(list_ranked(section)) > 1]
     if len(leaders) <= 1:
         return []
     alone = Counter(first[0].name for first in leaders if len(first) == 1)
@@ -61,14 +61,14 @@ def _count_places(alone: int, shared: int, of: int) -> str:
     return f"is first in {alone} of {of} comparisons" + (f" and shares first place in {shared}" if shared else "")
 
 
-def _ranked(section: Section) -> list[CaseSummary]:
+def list_ranked(section: Section) -> list[CaseSummary]:
     """The candidates that have a rank. The control is no candidate, even if it is faster."""
     return [each for each in section.summary.candidates if valid_rank(each)]
 
 
-def _leaders(section: Section) -> list[CaseSummary]:
+def list_leaders(section: Section) -> list[CaseSummary]:
     """The candidates that share the best rank."""
-    ranked = _ranked(section)
+    ranked = list_ranked(section)
     return [each for each in ranked if valid_rank(each) == valid_rank(ranked[0])]
 
 
@@ -77,7 +77,7 @@ def answer(section: Section) -> str:
     if sweep.has_rates(section):
         return sweep.sentence(section)
     candidates, title = section.summary.candidates, section.title
-    ranked = _ranked(section)
+    ranked = list_ranked(section)
     limited = [each for each in candidates if each.verdict == "client-limited" and each.measured]
     few = [each for each in candidates if each.verdict == "valid" and 0 < each.rounds < RANKED_FROM_ROUNDS]
     if not ranked and few:
@@ -86,7 +86,7 @@ def answer(section: Section) -> str:
         return f"Measured {often} on {title}: {speeds}; too few rounds to rank.{_aside(limited)}"
     if not ranked:
         return f"No number on {title} can be ranked.{_aside(limited)}"
-    leaders = _leaders(section)
+    leaders = list_leaders(section)
     followers = (
         [each for each in ranked if valid_rank(each) == valid_rank(ranked[len(leaders)])] if ranked != leaders else []
     )

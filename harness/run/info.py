@@ -95,8 +95,7 @@ def _list_modules(place: Path) -> list[Path]:
 
 def _list_address(server: Server) -> tuple[str, ...]:
     """Where a server runs already; nothing for one that is started."""
-    at = server.runs_at
-    return () if at is None else (f"http://{at.host}:{at.port}",)
+    return () if server.runs_at is None else (server.runs_at.url,)
 
 
 def _list_named_files(server: Server, selection: Selection) -> list[Path]:

@@ -32,7 +32,7 @@ class Started:
     @property
     def url(self) -> str:
         """Where it answers: `https://127.0.0.1:20001`."""
-        return f"{'https' if self.config.tls else 'http'}://{self.launch.address}"
+        return f"{'https' if self.config.tls else 'http'}://{self.launch.address}{self.launch.prefix}"
 
 
 class Launcher:

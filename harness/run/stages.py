@@ -45,7 +45,7 @@ def measure(
     """
     info = replace(info, complete=False)
     directory.write_info(info)
-    with guard.guard() as token, certificates.issue() as tls, ForkServer(token) as fork_server:
+    with guard.guard() as token, certificates.issue(selection.servers) as tls, ForkServer(token) as fork_server:
         generator = Generator(sys.executable, placement, tls, token, fork_server)
         info = replace(info, ceilings=info.ceilings or _ceilings(selection, plan, generator))
         directory.write_info(info)

@@ -120,6 +120,7 @@ def serve(replies: dict[str, list[Any]]) -> Iterator[Launch]:
           "/v7/spec.json": [200, "application/json", JSON_TEXT]}, None, "/v7/spec.json"),
         ({"/": [200, "text/html", '<a href="/help/openapi">help</a><a href="/my/openapi.yaml">api</a>'],
           "/my/openapi.yaml": [200, PLAIN, YAML_TEXT]}, None, "/my/openapi.yaml"),
+        ({"/a/schema": [200, "application/vnd.oai.openapi", YAML_TEXT]}, "/a/schema", "/a/schema"),
         ({"/spec": [307, PLAIN, "", "/spec/"], "/spec/": [200, "application/json", JSON_TEXT]}, "/spec", "/spec"),
         ({"/docs": [200, "text/html", '<redoc spec-url="spec.json">'], "/spec.json": [200, "text/json", JSON_TEXT]},
          "/docs", "/spec.json"),

@@ -56,7 +56,11 @@ def wants_tls(launch: Launch, path: str, given: Headers) -> bool:
         return False
     target = urlsplit(reply.location)
     own = {launch.host, *(value.partition(":")[0] for name, value in given if name == "host")}
-    return target.scheme == "https" and target.hostname in own and (target.path or "/") == path.partition("?")[0]
+    return (
+        target.scheme == "https"
+        and target.hostname in own
+        and (target.path or "/") == launch.prefix + path.partition("?")[0]
+    )
 
 
 def send(launch: Launch, recipe: Recipe, given: Headers) -> Reply | str:
@@ -66,7 +70,7 @@ def send(launch: Launch, recipe: Recipe, given: Headers) -> Reply | str:
             values = _draw_values()
             path, body = fill_text(recipe.path, values), fill_data(recipe.body, values)
             headers = {name: fill_text(text, values) for name, text in (*recipe.headers, *given)}
-            connection.request(recipe.method, path, body or None, headers)
+            connection.request(recipe.method, launch.prefix + path, body or None, headers)
             connected = connection.sock  # if the answer ends with the connection, `getresponse` forgets it
             return _read_reply(connection.getresponse(), connected)
     except (OSError, HTTPException) as error:
@@ -86,7 +90,7 @@ def log_in(launch: Launch, login: Login | None, given: Headers) -> Headers:
     def send_step(method: str, path: str, headers: Headers, body: bytes) -> LoginAnswer:
         try:
             with closing(_connect(launch)) as connection:
-                connection.request(method, path, body or None, dict((*given, *headers)))
+                connection.request(method, launch.prefix + path, body or None, dict((*given, *headers)))
                 answer = connection.getresponse()
                 return LoginAnswer(
                     answer.status, tuple((name.lower(), value) for name, value in answer.getheaders()), answer.read()

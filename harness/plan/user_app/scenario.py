@@ -66,6 +66,7 @@ _NAMES_SHOWN = 3
 _REASONS_SHOWN = 3
 """An error message has at most this many reasons."""
 _SPEAK_TLS: frozenset[Protocol] = frozenset({"h1-tls", "h2"})
+_CLEAR: frozenset[Protocol] = frozenset({"h1", "h2c"})
 """Servers that speak one of these answer HTTP/1.1 over TLS, too."""
 
 
@@ -340,7 +341,7 @@ def _advise_on_call(log: str, app: str | None) -> str:
 def _start_app_as_wanted(stage: _Stage, servers: Sequence[Server]) -> Iterator[tuple[Server, Launch]]:
     """Run the app over TLS if it is measured so only, or if it sends clients there; otherwise in clear text."""
     given, asked = stage.settings.protocols, HTTP & set(stage.settings.protocols)
-    tls = asked <= TLS_PROTOCOLS
+    tls = {protocol for each in servers for protocol in asked & each.protocols} <= TLS_PROTOCOLS
     if not tls:
         with _start_app(stage, servers, tls=False) as (entry, launch):
             if not wants_tls(launch, stage.app.ready_path, stage.app.headers):
@@ -361,10 +362,10 @@ def _start_app(stage: _Stage, servers: Sequence[Server], *, tls: bool) -> Iterat
     """Run the app under the first of these servers that starts with it, until the block ends."""
     faults = []
     with guard.guard() as token, ExitStack() as stack:
-        certificate = stack.enter_context(certificates.issue()) if tls else None
+        certificate = stack.enter_context(certificates.issue(servers)) if tls else None
         for entry in servers:
-            if tls and not _SPEAK_TLS & entry.protocols:
-                faults.append(f"{entry.name}: does not speak HTTP/1.1 over TLS")
+            if not (_SPEAK_TLS if tls else _CLEAR) & entry.protocols:
+                faults.append(f"{entry.name}: does not speak HTTP/1.1 {'over TLS' if tls else 'in clear text'}")
                 continue
             target = entry.target(stage.app) or stage.app.target
             launch = process.make_launch(entry, target, tls=certificate, python=stage.python)

@@ -316,6 +316,17 @@ def test_what_went_on_beside_the_numbers_is_summed_up_over_rounds() -> None:
     assert (found.idle_cpu_ratio, found.slice_s) == (0.03, 1.0)
 
 
+def test_the_cpu_time_of_programs_is_told_by_request() -> None:
+    one, other, third = records_of({"a": [1_000] * 3})
+    found = summaries([
+        replace(one, cpu_s_by_program={"nginx": 0.03, "uvicorn": 0.06}),
+        replace(other, cpu_s_by_program={"nginx": 0.03, "uvicorn": 0.06, "sh": 0.001}),
+        third,
+    ])["a"].cpu_us_by_program  # fmt: skip
+    assert {name: each.median for name, each in found.items()} == about({"nginx": 30.0, "uvicorn": 60.0, "sh": 0.5})
+    assert summaries([one, other, third])["a"].cpu_us_by_program == {}
+
+
 @pytest.mark.parametrize(
     ("disturbed_rounds", "rounds", "disturbed"),
     [(0, 3, False), (1, 3, False), (2, 3, True), (1, 2, True), (3, 7, False)],

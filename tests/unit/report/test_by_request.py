@@ -63,9 +63,10 @@ def test_a_row_for_each_request_of_each_candidate_request_by_request() -> None:
 
 def test_reports_show_them_where_there_are_several() -> None:
     page = make_page(RUN, [MIXED], [])
-    for text in (markdown.render(page), html.render(page, {})):
+    # In Markdown, a second table has the columns that the first one has no room for.
+    for text, tables in ((markdown.render(page), 2), (html.render(page, {}), 1)):
         assert "By request" in text
-        assert text.count("GET /chat") == 2
+        assert text.count("GET /chat") == 2 * tables
     one = replace(MIXED, summaries=tuple(replace(each, by_name=each.by_name[:1]) for each in MIXED.summaries))
     assert "By request" not in markdown.render(make_page(RUN, [one], []))
 
