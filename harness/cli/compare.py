@@ -15,6 +15,7 @@ from harness.cli.app import MISSED_GATE, NOTHING_MEASURED, app
 from harness.cli.options import format_option
 from harness.cli.terminal import Screen, show_comparison
 from harness.model.errors import UsageError
+from harness.model.plan import REFERENCE_APP
 from harness.report import compare_markdown
 from harness.report.compare import encode, make_page, write_contrast
 from harness.run.directory import RunDirectory
@@ -98,13 +99,15 @@ def _side(name: str, text: str) -> Side:
     if not colon or os.path.exists(f"{text}/run.json"):  # noqa: PTH110 - a path that cannot exist is no error here
         folder, server = text, ""
     directory = RunDirectory(Path(folder))
-    info, records = directory.read_info(), directory.read_trials()
+    info = directory.read_info()
+    records = [record for record in directory.read_trials() if not record.case.aside]
     if not records:
         raise UsageError(f"{name}: expected a run with trials, found none in {directory.path / 'trials.jsonl'}")
     servers = sorted({record.case.label for record in records})
     if folder != text and server not in servers:
         raise UsageError(f"{name}: expected any of {', '.join(servers)} after the colon, found {server or 'nothing'}")
-    return Side(text, info, records, directory.read_starts(), server or None)
+    starts = [start for start in directory.read_starts() if start.config.app != REFERENCE_APP]
+    return Side(text, info, records, starts, server or None)
 
 
 def _refusal(unlike: Sequence[Contrast]) -> str:

@@ -12,6 +12,7 @@ import typer
 
 from harness import report
 from harness.analysis import summarise
+from harness.analysis.server_share import estimate_server_shares
 from harness.catalog import listing
 from harness.cli.app import NOTHING_MEASURED, app
 from harness.cli.run import is_measured
@@ -51,7 +52,8 @@ def publish_(
     if not is_measured(comparisons):
         raise UsageError(f"expected a run with numbers, found none in {directory / 'trials.jsonl'}")
     charts = report.draw(listing.charts(), run, comparisons)
-    listed = publish(place, run, comparisons, charts, starts, trials)
+    shares = estimate_server_shares(trials, run)
+    listed = publish(place, run, comparisons, charts, starts, trials, shares)
     screen = Screen()
     before = "itself" if place.replaced == run.id else place.replaced
     instead = f", in place of {before}" if before else ""

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from harness import report
 from harness.analysis import summarise
 from harness.analysis.conditions import find_resume_mismatches
+from harness.analysis.server_share import estimate_server_shares
 from harness.analysis.summarise import RANKED_FROM_ROUNDS
 from harness.catalog import listing
 from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, find_secrets
@@ -167,9 +168,10 @@ def write_report(directory: RunDirectory, screen: Screen, *, requests: bool = Fa
     """
     info, trials, starts = directory.read_info(), directory.read_trials(), directory.read_starts()
     comparisons = summarise.summarise(trials, starts, info)
-    screen.ranking(info, comparisons, requests=requests)
+    shares = estimate_server_shares(trials, info)
+    screen.ranking(info, comparisons, shares, requests=requests)
     charts = report.draw(listing.charts(), info, comparisons)
-    page = report.write(directory.path, info, comparisons, charts, starts, trials)
+    page = report.write(directory.path, info, comparisons, charts, starts, trials, shares)
     screen.say(f"Report: {page}")
     if find_loss():
         Screen(stderr=True).say(f"harness: nobody read the output to its end; the report is {page}")

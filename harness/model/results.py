@@ -8,7 +8,7 @@ from typing import Literal
 
 from harness.model.histogram import Histogram
 from harness.model.machine import Machine
-from harness.model.plan import Candidate, Case, Conditions, ServerConfig
+from harness.model.plan import Candidate, Case, Conditions, Preference, ServerConfig
 from harness.model.protocols import Protocol
 
 SCHEMA = 2
@@ -423,4 +423,11 @@ class RunInfo:
     """A digest of what the users of each scenario send, by its name; none in a run of an earlier version."""
     given: Mapping[str, str] = field(default_factory=dict)
     """Salted digests of the values of `--env` and `--header`, by option and name; the values are not recorded."""
+    prefer: Preference | None = None
+    """The figure by which candidates are ranked; None for the usual one of the load."""
     schema: int = SCHEMA
+
+    @property
+    def ranked_cases(self) -> tuple[Case, ...]:
+        """The planned cases without those that only tell how much the server matters."""
+        return tuple(case for case in self.planned if not case.aside)

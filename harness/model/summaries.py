@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.model.histogram import Histogram
-from harness.model.plan import Candidate, Case, Comparison
+from harness.model.plan import Candidate, Case, Comparison, Preference, usual_preference
 from harness.model.results import Errors, Verdict, name_request
 
 
@@ -126,6 +126,8 @@ class CaseSummary:
     achieved_ratio: float | None = None
     rank: int | None = None
     """The place within the comparison, from 1; candidates without a difference seen share a rank."""
+    ranks: Mapping[Preference, int] = field(default_factory=dict)
+    """The place by each figure, where it is known; `rank` is one of them."""
     ratio_to_baseline: Ratios | None = None
     precision: float | None = None
     """Half the width of the widest interval of its ratios, or without ratios, of its figures: 0.05 is ±5 %."""
@@ -181,6 +183,13 @@ class ComparisonSummary:
 
     None where there are no ratios.
     """
+    prefer: Preference | None = None
+    """The figure by which candidates are ranked; None for the usual one of the load."""
+
+    @property
+    def ranked_by(self) -> Preference:
+        """The figure that `rank` is a place by."""
+        return self.prefer or usual_preference(self.comparison.load)
 
     @property
     def candidates(self) -> tuple[CaseSummary, ...]:

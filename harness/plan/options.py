@@ -55,6 +55,8 @@ _ALLOWED = {
     "protocols": f"any of {', '.join(PROTOCOLS)}",
     "methods": f"any of {', '.join(METHODS)}",
     "precision": "a share such as 5%",
+    "with_reference": "on, off",
+    "prefer": "throughput, p99, cpu or memory",
     "env": "NAME=VALUE",
     "header": "'Name: value'",
     "server": "NAME=COMMAND",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from harness.model.results import Record, RunInfo, ServerStart
+    from harness.model.server_share import ServerShare
     from harness.model.summaries import ComparisonSummary
     from harness.report.page import Page
 
@@ -46,13 +47,16 @@ def write(
     charts: Sequence[Chart],
     starts: Sequence[ServerStart] = (),
     trials: Sequence[Record] = (),
+    shares: Sequence[ServerShare] = (),
 ) -> Path:
     """Write the report into `directory`, replacing an earlier one, and return the path of its HTML page.
 
     Raises `StorageError` for a file that cannot be written; the most important come first.
-    The comparisons were made from `starts` and `trials`. Without these, the report leaves out what only they tell.
+    The comparisons and `shares` were made from `starts` and `trials`. Without these, the report leaves out what only
+    they tell.
     """
-    contents = render(run, comparisons, charts, make_page(run, comparisons, charts, starts, trials))
+    page = make_page(run, comparisons, charts, starts, trials, shares)
+    contents = render(run, comparisons, charts, page, shares)
     make_folder(directory / "charts")
     for name, content in contents.items():
         replace_file(directory / name, content)
@@ -60,12 +64,16 @@ def write(
 
 
 def render(
-    run: RunInfo, comparisons: Sequence[ComparisonSummary], charts: Sequence[Chart], page: Page
+    run: RunInfo,
+    comparisons: Sequence[ComparisonSummary],
+    charts: Sequence[Chart],
+    page: Page,
+    shares: Sequence[ServerShare] = (),
 ) -> dict[str, bytes]:
     """The files of a report, by their paths."""
     svgs = {chart.name: _save(chart, format="svg", metadata={"Date": None}) for chart in charts}
     return {
-        "summary.json": summary.encode(run, comparisons),
+        "summary.json": summary.encode(run, comparisons, shares),
         "latency.hlog": hdr.write_log(run, comparisons).encode(),
         "report.md": markdown.render(page).encode(),
         "report.html": html.render(page, {name: svg.decode() for name, svg in svgs.items()}).encode(),

@@ -9,6 +9,7 @@ from harness.analysis.naming import TITLES
 from harness.report import by_request
 from harness.report.columns import TEXT_COLUMNS
 from harness.report.sections import Table
+from harness.report.server_share import QUESTION
 from harness.text.markdown import bullets, escape, table
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def render(page: Page) -> str:
         escape(page.lead),
         *_interrupted(page),
         *(f"**{escape(line)}**" for line in (*page.control, *page.headline)),
+        *_server_share(page),
         "## Ranking",
         "Brackets hold 95 % intervals. – means: not measured, too few requests, or no baseline to divide by.",
         *(block for sentence, section in page.answers for block in _section(sentence, section)),
@@ -63,6 +65,15 @@ def _interrupted(page: Page) -> list[str]:
         return []
     first, *missing = page.interrupted
     return [f"**{escape(first)}**", *([bullets(map(escape, missing))] if missing else [])]
+
+
+def _server_share(page: Page) -> list[str]:
+    if not page.server_share:
+        return []
+    answers = (
+        (f"### {escape(each.title)}", escape(each.sentences), *_tables(each.table)) for each in page.server_share
+    )
+    return [f"## {QUESTION}", *(block for answer in answers for block in answer)]
 
 
 def _section(sentence: str, section: Section) -> list[str]:

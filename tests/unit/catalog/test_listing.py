@@ -98,8 +98,16 @@ def test_a_file_that_cannot_be_a_scenario_is_a_usage_error(tmp_path: Path, text:
 @pytest.mark.parametrize(
     ("statement", "found", "expected"),
     [
-        ("from harness.load.users import HttpScenario", "harness.load.users", "`from harness.load import HttpScenario`"),
-        ("from harness.load.exchange import get, post", "harness.load.exchange", "`from harness.load import get, post`"),
+        (
+            "from harness.load.users import HttpScenario",
+            "harness.load.users",
+            "`from harness.load import HttpScenario`",
+        ),
+        (
+            "from harness.load.exchange import get, post",
+            "harness.load.exchange",
+            "`from harness.load import get, post`",
+        ),
         ("import harness.load.users as users", "harness.load.users", LIKE_THIS),
         ("from harness import users", "harness.users", LIKE_THIS),
         ("from harness.model import Server", "harness.model", LIKE_THIS),
