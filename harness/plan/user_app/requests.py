@@ -139,7 +139,7 @@ def make_recipes(
 
 def make_get(path: str) -> Recipe:
     """Make the request for a path, with its query, that the user names."""
-    return Recipe("GET", quote(path, safe=_PATH_SAFE).replace(quote(UNIQUE), UNIQUE), f"GET {path}")
+    return Recipe("GET", restore_placeholders(quote(path, safe=_PATH_SAFE)), f"GET {path}")
 
 
 def fits_route(path: str, route: str) -> bool:
