@@ -24,6 +24,7 @@ from harness.model.unique import UNIQUE
 from harness.plan.user_app.ask import log_in, send_requests, wants_tls
 from harness.plan.user_app.conflicts import find_unique, is_conflict
 from harness.plan.user_app.discovery import NONE, OPENAPI, Discovered, fetch_document, read_document
+from harness.plan.user_app.login_routes import part_login_routes
 from harness.plan.user_app.options import HTTP, name_app, title_app
 from harness.plan.user_app.rendering import add_checksum, is_edited, is_written_for, render_scenario
 from harness.plan.user_app.requests import (
@@ -363,10 +364,12 @@ def _make_requests(stage: _Stage, document: Mapping[str, Any] | None, *, prefixe
     ready = Recipe("GET", path, f"GET {path}")
     if document is None:
         return Found(f"GET {path} of {title_app(settings)}.", (ready,), ())
-    made, left_out = make_recipes(document, settings.methods, stage.app.headers, prefixed=prefixed)
+    described, left_out = make_recipes(document, settings.methods, stage.app.headers, prefixed=prefixed)
+    made, unwanted = part_login_routes(described, stage.app.login, stage.app.headers)
     if (path != type(settings)().ready_path or not made) and path not in {each.path for each in made}:
         made.insert(0, ready)
-    return Found(f"Requests to {title_app(settings)}, from its OpenAPI document.", tuple(made), tuple(left_out))
+    title = f"Requests to {title_app(settings)}, from its OpenAPI document."
+    return Found(title, tuple(made), (*unwanted, *left_out))
 
 
 def _count(recipes: Sequence[Any]) -> str:
