@@ -74,6 +74,22 @@ class FaultyServer:
         assert fault.evidence[check.name] in entry.evidence
 
 
+def make_fixtures(server: str, protocols: frozenset[Protocol], protocol: Protocol, timeout_s: float) -> tuple[Any, Any]:
+    """The fixtures `server` and `shared` of a module: the server, and one that is started and shared by its tests."""
+
+    @pytest.fixture(scope="module")
+    def make_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyServer]:
+        with served(server, protocols, tmp_path_factory.mktemp("faults")) as made:
+            yield made
+
+    @pytest.fixture(scope="module")
+    def share(server: FaultyServer) -> Iterator[StartedServer]:
+        with server.started(protocol, timeout_s) as target:
+            yield target
+
+    return make_server, share
+
+
 def noticed(server: str, *, failing: bool) -> list[Any]:
     """Parameters (check, fault) for tests: the faults of a server that make checks fail, or those that do not."""
     return [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from harness.analysis.intervals import PER_MILLE, as_turns, estimate, estimate_latency, has_tail, paired_ratio
 from harness.model.summaries import Ratios, RequestSummary
@@ -16,9 +16,16 @@ if TYPE_CHECKING:
     from harness.analysis.case_rounds import CaseRounds
     from harness.analysis.intervals import Key, Turns
     from harness.model.results import LoadResult, RequestResult
+    from harness.model.summaries import Estimate, Latency
 
 Request = tuple[str, str]
 """A method and a name."""
+
+
+class _EventFigures(TypedDict, total=False):
+    events_per_s: Estimate | None
+    first_event_us: Latency
+    gap_us: Latency
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,15 @@ class _RequestRounds:
     def throughput_rps(self) -> dict[Key, float]:
         return {
             key: sum(part.answers) / whole.counted_s for key, (whole, part) in self.rounds.items() if whole.counted_s
+        }
+
+    @property
+    def events_per_s(self) -> dict[Key, float]:
+        """The rate of answers, times the events that one has."""
+        return {
+            key: rps * part.stream.events / part.requests
+            for key, rps in self.throughput_rps.items()
+            if (part := self.rounds[key][1]).stream is not None and part.requests
         }
 
     @property
@@ -78,9 +94,22 @@ def summarise_requests(
                 throughput_rps=estimate(tuple(rounds.throughput_rps.values())) if requests else None,
                 latency_us=estimate_latency([part.response for part in rounds.parts], chance),
                 ratio_to_baseline=_divide(rounds, others.get((method, name))),
+                **_summarise_events(rounds, chance),
             )
         )
     return tuple(sorted(found, key=lambda each: (-each.requests, each.name, each.method)))
+
+
+def _summarise_events(rounds: _RequestRounds, chance: np.random.Generator) -> _EventFigures:
+    """The figures of events; none where there are no events."""
+    streams = [part.stream for part in rounds.parts if part.stream is not None and part.stream.events]
+    if not streams:
+        return {}
+    return {
+        "events_per_s": estimate(tuple(rounds.events_per_s.values())),
+        "first_event_us": estimate_latency([each.first_event for each in streams], chance),
+        "gap_us": estimate_latency([each.gap for each in streams], chance),
+    }
 
 
 def _collect(row: CaseRounds) -> dict[Request, _RequestRounds]:

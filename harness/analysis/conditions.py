@@ -113,6 +113,8 @@ def find_resume_mismatches(before: RunInfo, now: RunInfo) -> tuple[Contrast, ...
     ]
     if before.baseline != now.baseline:
         planned.append(Contrast("condition", "baseline", _name(before.baseline), _name(now.baseline)))
+    if before.prefer != now.prefer:
+        planned.append(Contrast("condition", "preferred figure", before.prefer, now.prefer))
     if before.planned != now.planned:
         words = ("as planned", "other servers, apps, scenarios or protocols")
         planned.append(Contrast("condition", "cases", *words))

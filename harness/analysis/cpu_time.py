@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,25 @@ def cpu_by_slice(
             found[one.opened_ns] = total_s * one.finished / finished if total_s is not None and finished else None
         group = []
     return tuple(found[each.opened_ns] for each in slices)
+
+
+def cpu_by_program(
+    samples: Sequence[Sample], slices: Sequence[Slice], others: Sequence[Slice] = ()
+) -> dict[str, float]:
+    """CPU seconds of all slices for each program of a process tree that used any.
+
+    None where there is only one, or where the CPU seconds of any slice are not known.
+    """
+    found = {}
+    programs = {program for each in samples for program in each.cpu_s_by_program}
+    for program in sorted(programs) if len(programs) > 1 else ():
+        own = [replace(each, cpu_s=each.cpu_s_by_program.get(program, 0.0)) for each in samples]
+        by_slice = cpu_by_slice(own, slices, others)
+        known = [each for each in by_slice if each is not None]
+        used_s = round(sum(known), 9)  # to the nanosecond: what the clock does not tell is rounding
+        if used_s and len(known) == len(by_slice):
+            found[program] = used_s
+    return found if len(found) > 1 else {}
 
 
 def idle_cpu_ratio(samples: Sequence[Sample], slices: Sequence[Slice], others: Sequence[Slice] = ()) -> float | None:

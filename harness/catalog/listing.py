@@ -106,19 +106,24 @@ def read_app(path: Path) -> App:
 
 
 def read_scenario(path: Path) -> Scenario:
-    """Read, without running it, a Locust file: its docstring, and `PROTOCOLS` if those are others than HTTP's.
+    """Read, without running it, a Locust file: its docstring, and its protocols.
 
+    They are those of `PROTOCOLS`, else WebSocket's if its users are `WebSocketScenario`s only, else HTTP's.
     A file that does not import `harness.load` can only use HTTP/1.1 in clear text, since Locust's HttpUser does not
     trust the certificate of a run.
     Raises `UsageError` for a file that is not valid Python, has a malformed constant, or imports an internal module.
     """
     tree = _parse(path, "a Locust file")
     imported = list(_harness_imports(tree))
-    for line, module in imported:
+    for line, module, names in imported:
         if module != _USERS:
-            raise UsageError(f"{path}, line {line}: expected `{_USERS_IMPORT}` or the like, found {module}")
+            moved = module.startswith(f"{_USERS}.") and names
+            expected = f"`from {_USERS} import {names}`" if moved else f"`{_USERS_IMPORT}` or the like"
+            raise UsageError(f"{path}, line {line}: expected {expected}, found {module}")
     ours = bool(imported)
     protocols: frozenset[Protocol] = frozenset(PROTOCOLS) - WEBSOCKET_PROTOCOLS if ours else frozenset({"h1"})
+    if _list_scenario_classes(tree) == {"WebSocketScenario"}:
+        protocols = WEBSOCKET_PROTOCOLS
     if (value := _read_constants(tree).get("PROTOCOLS")) is not None:
         protocols = _parse_protocols(value, path)
     summary = (ast.get_docstring(tree) or path.stem).partition("\n")[0]
@@ -132,19 +137,30 @@ def _parse(path: Path, kind: str) -> ast.Module:
         raise UsageError(f"{path}: expected {kind}, found {error}") from error
 
 
-def _harness_imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Line and module of each import from this package; `from harness import load` counts as `harness.load`."""
+def _harness_imports(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
+    """Line and module of each import from this package, and the names that a statement takes from one module.
+
+    `from harness import load` counts as `harness.load`.
+    """
     for node in ast.walk(tree):
+        taken = ""
         match node:
             case ast.Import(names):
                 modules = [alias.name for alias in names]
             case ast.ImportFrom("harness", names):
                 modules = [f"harness.{alias.name}" for alias in names]
-            case ast.ImportFrom(str(module), _, 0):
-                modules = [module]
+            case ast.ImportFrom(str(module), names, 0):
+                modules, taken = [module], ", ".join(alias.name for alias in names)
             case _:
                 continue
-        yield from ((node.lineno, module) for module in modules if module.partition(".")[0] == "harness")
+        yield from ((node.lineno, module, taken) for module in modules if module.partition(".")[0] == "harness")
+
+
+def _list_scenario_classes(tree: ast.Module) -> set[str]:
+    """The classes of `harness.load` that classes of a file are derived from."""
+    bases = [base for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for base in node.bases]
+    names = {ast.unparse(base).rpartition(".")[2] for base in bases}
+    return names & {"HttpScenario", "WebSocketScenario"}
 
 
 def _read_constants(tree: ast.Module) -> dict[str, ast.expr]:

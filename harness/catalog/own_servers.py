@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import shlex
+import ssl
 import sys
 from dataclasses import replace
 from ipaddress import ip_address
@@ -22,7 +23,7 @@ from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, WEBSOCKET_PROTOCOL
 from harness.model.targets import Launch, RunsAt, Server, Tls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 PLACEHOLDERS = ("host", "port", "address", "target", "workers", "python", "cert", "key")
 """What a command may have in braces."""
@@ -31,11 +32,17 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _PLAIN_WORD = re.compile(r"[\w@%+=:,./{}-]+", re.ASCII)
 _CONTROL = "-control"
 """Ends the label of a control."""
-_URL = re.compile(r"http://(?P<host>[\w.-]+|\[[0-9a-fA-F:.]+\])(?::(?P<port>\d{1,5}))?/?", re.ASCII)
+_URL = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[\w.-]+|\[[0-9a-fA-F:.]+\])(?::(?P<port>\d{1,5}))?(?P<path>(?:/[\w.~%:@!$&'()*+,;=-]*)*)",
+    re.ASCII,
+)
+"""An address with a path and no query (RFC 3986, section 3)."""
+_PORTS = {"http": 80, "https": 443}
 _OF_COMMANDS = {"env", "runs_in", "max_workers", "interface"}
 _GROUPS = Path("/sys/fs/cgroup")
 _CLEAR: tuple[Protocol, ...] = ("h1", "ws")
 _SECURED: tuple[Protocol, ...] = ("h1-tls", "ws-tls")
+_SECURED_ELSEWHERE: tuple[Protocol, ...] = ("h1-tls", "h2", "ws-tls")
 _EXAMPLE = "'ours=gunicorn -c gunicorn.conf.py -b {address} {target}'"
 
 
@@ -44,9 +51,10 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     command: str | list[str] | None = None
     url: str | None = None
-    protocols: tuple[Protocol, ...] | None = None
+    protocols: Annotated[tuple[Protocol, ...], msgspec.Meta(min_length=1)] | None = None
     env: dict[str, str] = {}
     runs_in: str | None = None
+    ca: str | None = None
     max_workers: Annotated[int, msgspec.Meta(ge=1)] | None = None
     interface: Interface = "asgi"
 
@@ -73,7 +81,8 @@ def parse_url(text: str, where: str = "--url") -> Server:
 
 def find_processes(servers: Iterable[Server], pids: Iterable[str], groups: Iterable[str]) -> tuple[Server, ...]:
     """The servers with what --pid and --cgroup name; raises `UsageError` for a process or group that is not there."""
-    found = {server.name: server for server in servers}
+    given = tuple(servers)
+    found = {server.name: server for server in given}
     for option, each in (*(("--pid", each) for each in pids), *(("--cgroup", each) for each in groups)):
         name, _, value = each.partition("=")
         runs_at = found[name].runs_at if name in found else None
@@ -90,7 +99,7 @@ def find_processes(servers: Iterable[Server], pids: Iterable[str], groups: Itera
                 raise UsageError(f"--cgroup {name}: expected a folder with cgroup.procs, found {value or 'nothing'}")
             runs_at = replace(runs_at, cgroup=folder)
         found[name] = replace(found[name], runs_at=runs_at)
-    return tuple(found.values())
+    return tuple(found[server.name] for server in given)
 
 
 def is_local(runs_at: RunsAt) -> bool:
@@ -110,17 +119,24 @@ def read_table(name: str, table: object, where: str) -> Server:
         text, _, place = str(error).replace("`", "").partition(" - at $.")
         key, known = (f".{place}", ", ".join(PROTOCOLS)) if place else ("", ", ".join(_Table.__struct_fields__))
         hint = f" of {known}" if not place or place.startswith("protocols") else ""
-        raise UsageError(f"{where}{key}: {text[0].lower()}{text[1:]}{hint}") from error
+        expected, got, found_type = text.replace(" | null", "").partition(", got ")
+        found_text = f", found {found_type}" if got else ""
+        raise UsageError(f"{where}{key}: {expected[0].lower()}{expected[1:]}{hint}{found_text}") from error
+    _check_environment(found.env, f"{where}.env")
     if (found.command is None) is (found.url is None):
         raise UsageError(f"{where}: expected either command or url, found {'both' if found.url else 'none'}")
     if found.url is not None:
         if wrong := _OF_COMMANDS & set(table if isinstance(table, dict) else ()):
             raise UsageError(f"{where}.{min(wrong)}: expected it with command, found it with url")
-        return _make_running(name, found.url, where, found.protocols)
+        return _make_running(name, found.url, where, found.protocols, _find_ca(found.ca, where))
+    if found.ca is not None:
+        raise UsageError(f"{where}.ca: expected it with url, found it with command")
     words = _split(found.command, where) if isinstance(found.command, str) else found.command or []
     runs_in = None if found.runs_in is None else Path(found.runs_in).absolute()
     if runs_in is not None and not runs_in.is_dir():
         raise UsageError(f"{where}.runs_in: expected a folder, found no {runs_in}")
+    if any("\0" in word for word in words):
+        raise UsageError(f"{where}.command: expected text without NUL, found {words!r}")
     server = make_server(name, words, where, found.protocols, found.interface)
     workers = server.max_workers if found.max_workers is None else found.max_workers
     return replace(server, environment=found.env, runs_in=runs_in, max_workers=workers)
@@ -163,21 +179,36 @@ def make_server(
     )
 
 
-def _make_running(name: str, url: str, where: str, protocols: Iterable[Protocol] | None = None) -> Server:
-    """A server that answers at this URL; raises `UsageError` for one with more than scheme, host and port.
-
-    Only in clear text: of TLS, the certificate of a run is trusted and no other.
-    """
+def _make_running(
+    name: str, url: str, where: str, protocols: Iterable[Protocol] | None = None, ca: Path | None = None
+) -> Server:
+    """A server that answers at this URL; requests are sent under its path. Raises `UsageError` for another form."""
     found = _URL.fullmatch(url)
-    port = int(found["port"] or 80) if found else 0
+    port = int(found["port"] or _PORTS[found["scheme"]]) if found else 0
     if found is None or port not in range(1, 1 << 16):
-        raise UsageError(f"{where}: expected http://HOST:PORT without a path, found {url or 'nothing'}")
-    spoken = frozenset(protocols or _CLEAR)
-    if wrong := [each for each in PROTOCOLS if each in spoken & TLS_PROTOCOLS]:
-        raise UsageError(f"{where}: expected protocols in clear text, found {', '.join(wrong)}")
+        expected = "http://HOST:PORT or https://HOST:PORT, and a path without a query"
+        raise UsageError(f"{where}: expected {expected}, found {url or 'nothing'}")
+    secured = found["scheme"] == "https"
+    spoken = frozenset(protocols or (_SECURED_ELSEWHERE if secured else _CLEAR))
+    if wrong := [each for each in PROTOCOLS if each in spoken and (each in TLS_PROTOCOLS) is not secured]:
+        expected = "protocols over TLS" if secured else "protocols in clear text"
+        raise UsageError(f"{where}: expected {expected} for {url}, found {', '.join(wrong)}")
+    if ca is not None and not secured:
+        raise UsageError(f"{where}.ca: expected an address at https:// with it, found {url}")
     why_not = _say_why_not(name, spoken)
-    runs_at = RunsAt(found["host"].strip("[]"), port)
+    runs_at = RunsAt(found["host"].strip("[]"), port, found["path"].rstrip("/"), secured, ca)
     return Server(name, (), spoken, lambda _: [], why_not, max_workers=1, runs_at=runs_at)
+
+
+def _find_ca(path: str | None, where: str) -> Path | None:
+    """The file of certificates to trust; raises `UsageError` for one that has none."""
+    if path is None:
+        return None
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:
+        raise UsageError(f"{where}.ca: expected a PEM file of certificates, found {path} ({error})") from error
+    return Path(path).absolute()
 
 
 def _say_why_not(name: str, spoken: frozenset[Protocol]) -> dict[Protocol, str]:
@@ -225,6 +256,15 @@ def write_template(server: Server, workers: int, *, tls: bool) -> str:
 def join(words: Iterable[str]) -> str:
     """A command as a shell takes it, but for the braces of placeholders: they mostly stand inside of quotes."""
     return " ".join(word if re.fullmatch(_PLAIN_WORD, word) else shlex.quote(word) for word in words)
+
+
+def _check_environment(variables: Mapping[str, str], where: str) -> None:
+    """Raise `UsageError` for what the kernel does not take, without telling a value."""
+    for name, value in variables.items():
+        if not name or {"=", "\0"} & set(name):
+            raise UsageError(f"{where}: expected names of variables without = and NUL, found {name!r}")
+        if "\0" in value:
+            raise UsageError(f"{where}: expected text without NUL for {name}, found something else")
 
 
 def _is_group(folder: Path) -> bool:

@@ -7,7 +7,7 @@ import platform
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,11 +16,12 @@ from harness.check import report
 from harness.check.runner import Runner, checks
 from harness.check.target import Launcher, command_lines
 from harness.cli.app import INTERRUPTED, MISSED_GATE, NOTHING_MEASURED, app
+from harness.cli.options import OutFolder, OwnServers, choose_settings, format_option, with_options
 from harness.cli.terminal import Screen, show_check_progress, show_check_run, show_faulty_checks
 from harness.host import certificates, cpus, files, guard, inherited
 from harness.model.errors import UsageError
 from harness.model.protocols import PROTOCOLS
-from harness.plan.options import ABOUT_SERVERS, list_options, read_settings
+from harness.plan.options import ABOUT_SERVERS, read_settings
 from harness.plan.selection import choose_started_servers
 
 if TYPE_CHECKING:
@@ -36,18 +37,13 @@ FAULTY_CHECK = 4
 NOT_STARTED = 5
 """Exit status if an installed server did not start; all others were tried."""
 
-_OPTIONS = {option.key: option for option in list_options()}
-"""The options of `harness run`, for their help texts."""
-
 
 @app.command("check")
+@with_options(given=choose_settings("server"))
 def check_(
-    servers: Annotated[
-        str, typer.Option(help="Comma-separated names from `harness list`, or all.", metavar="A,B")
-    ] = "uvicorn,hypercorn,daphne,granian",
-    server: Annotated[
-        list[str] | None, typer.Option(help=_OPTIONS["server"].help, metavar=_OPTIONS["server"].metavar)
-    ] = None,
+    *,
+    servers: OwnServers = "uvicorn,hypercorn,daphne,granian",
+    given: dict[str, Any],
     protocols: Annotated[
         str, typer.Option(help=f"Comma-separated, of {', '.join(PROTOCOLS)}; or all.", metavar="A,B")
     ] = "all",
@@ -57,17 +53,15 @@ def check_(
     fail_on: Annotated[
         str, typer.Option(help="Exit with 1 if one of these checks fails, or any for all checks.", metavar="A,B")
     ] = "",
-    out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("results"),
-    format_: Annotated[str, typer.Option("--format", help="What is printed: text or json.", metavar="FORMAT")] = "text",
+    out: OutFolder = Path("results"),
+    format_: Annotated[str, format_option("text", "json")] = "text",
 ) -> None:
     """Check what each server does: framing, limits, malformed requests, streaming, disconnects, ASGI, shutdown.
 
     The exit status is 0 once all checks were tried, also if some failed, unless --fail-on names them. It is not 0 if a
     server does not start.
     """
-    if format_ not in ("text", "json"):
-        raise UsageError(f"--format: expected text or json, found {format_}")
-    settings = read_settings({"servers": servers, "server": server}, Path.cwd(), only=ABOUT_SERVERS)
+    settings = read_settings({"servers": servers, **given}, Path.cwd(), only=ABOUT_SERVERS)
     named: Sequence[Server] = choose_started_servers(settings, settings.servers)
     chosen = [listing.keep_possible(each) for each in named]
     spoken: Sequence[Protocol] = listing.choose("protocols", PROTOCOLS, protocols.split(","))

@@ -12,8 +12,10 @@ from harness.analysis.compare import compare
 from harness.analysis.comparison import Side
 from harness.analysis.gates import parse_gates
 from harness.cli.app import MISSED_GATE, NOTHING_MEASURED, app
+from harness.cli.options import format_option
 from harness.cli.terminal import Screen, show_comparison
 from harness.model.errors import UsageError
+from harness.model.plan import REFERENCE_APP
 from harness.report import compare_markdown
 from harness.report.compare import encode, make_page, write_contrast
 from harness.run.directory import RunDirectory
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 
     from harness.analysis.comparison import RunComparison
     from harness.analysis.conditions import Contrast
-
-FORMATS = ("text", "markdown", "json")
 
 
 @app.command("compare")
@@ -38,9 +38,7 @@ def compare_(
             metavar="GATES",
         ),
     ] = "",
-    format_: Annotated[
-        str, typer.Option("--format", help=f"What is printed: {', '.join(FORMATS)}.", metavar="FORMAT")
-    ] = "text",
+    format_: Annotated[str, format_option("text", "markdown", "json")] = "text",
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Compare runs made under different conditions too, and say what differs.")
     ] = False,
@@ -72,14 +70,7 @@ def compare_(
     be compared, 0 otherwise.
     """
     gates = parse_gates(fail_if)
-    if format_ not in FORMATS:
-        raise UsageError(f"--format: expected {', '.join(FORMATS)}, found {format_}")
-    ours, theirs = _side("A", a), _side("B", b)
-    if (ours.server is None) != (theirs.server is None):
-        raise UsageError(f"A and B: expected a server after the colon on both sides or on neither, found {a} and {b}")
-    if (ours.info.id, ours.server) == (theirs.info.id, theirs.server):
-        raise UsageError(f"A and B: expected two runs or two servers, found {a} and {b} to be the same")
-    comparison = compare(ours, theirs, gates)
+    comparison = compare(*_read_sides(a, b), gates)
     if comparison.unlike and not anyway:
         raise UsageError(_refusal(comparison.unlike))
     screen = Screen()
@@ -92,19 +83,31 @@ def compare_(
     raise typer.Exit(_status(comparison))
 
 
+def _read_sides(a: str, b: str) -> tuple[Side, Side]:
+    """Both sides; raises `UsageError` if they are the same, or a run and a server."""
+    ours, theirs = _side("A", a), _side("B", b)
+    if (ours.server is None) != (theirs.server is None):
+        raise UsageError(f"A and B: expected a server after the colon on both sides or on neither, found {a} and {b}")
+    if (ours.info.id, ours.server) == (theirs.info.id, theirs.server):
+        raise UsageError(f"A and B: expected two runs or two servers, found {a} and {b} to be the same")
+    return ours, theirs
+
+
 def _side(name: str, text: str) -> Side:
     """The run and server of an argument. A colon separates them, unless the whole text is the folder of a run."""
     folder, colon, server = text.rpartition(":")
     if not colon or os.path.exists(f"{text}/run.json"):  # noqa: PTH110 - a path that cannot exist is no error here
         folder, server = text, ""
     directory = RunDirectory(Path(folder))
-    info, records = directory.read_info(), directory.read_trials()
+    info = directory.read_info()
+    records = [record for record in directory.read_trials() if not record.case.aside]
     if not records:
         raise UsageError(f"{name}: expected a run with trials, found none in {directory.path / 'trials.jsonl'}")
     servers = sorted({record.case.label for record in records})
     if folder != text and server not in servers:
         raise UsageError(f"{name}: expected any of {', '.join(servers)} after the colon, found {server or 'nothing'}")
-    return Side(text, info, records, directory.read_starts(), server or None)
+    starts = [start for start in directory.read_starts() if start.config.app != REFERENCE_APP]
+    return Side(text, info, records, starts, server or None)
 
 
 def _refusal(unlike: Sequence[Contrast]) -> str:

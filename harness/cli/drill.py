@@ -10,19 +10,20 @@ from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness.catalog import listing, packages
 from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, find_secrets
+from harness.cli.options import OneApp, OutFolder, OwnServers, choose_settings, format_option, with_options
 from harness.cli.terminal import Screen, show_drill_progress, show_drill_run, show_faulty_drills
-from harness.drill import report
+from harness.drill import report, results
 from harness.drill.runner import MOST_RPS, Runner, drills
 from harness.drill.site import Site
 from harness.host import cpus, facts, files, guard, inherited
 from harness.model.errors import StorageError, UsageError
-from harness.plan.options import list_options
+from harness.plan.options import Option
 from harness.plan.selection import choose_started_servers, find_app, read_app_settings
 from harness.text.plain import neutralise
 from harness.text.secrets import mask_argv
@@ -30,7 +31,7 @@ from harness.text.secrets import mask_argv
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from harness.drill.report import DrillRun
+    from harness.drill.results import DrillRun
     from harness.model.targets import App, Server
     from harness.text.secrets import Secrets
 
@@ -48,47 +49,31 @@ _PATHS = {
     }
 }
 """Of the apps of the catalogue: paths for drills that need others than the ordinary one."""
-_OPTIONS = {option.key: option for option in list_options()}
-"""The options of `harness run`, for their help texts."""
+_PATH_OPTIONS = [
+    Option("path", "Path that is requested all the time. \\[that of --ready-path]", "PATH"),
+    Option("slow_path", "Path whose answer takes about a second, for requests in flight.", "PATH"),
+    Option("large_path", "Path with a large answer, for slow readers. \\[--path]", "PATH"),
+    Option("upload_path", "Path that takes a body by POST, for slow senders. \\[--path]", "PATH"),
+    Option("websocket_path", "Path of a WebSocket, for idle ones.", "PATH"),
+    Option("busy_path", "Path whose answer takes work, for the overload. \\[--path]", "PATH"),
+]
+"""Each sets the field of that name of a `Site`."""
 
 
 @app.command("drill")
+@with_options(
+    given=choose_settings("server", "app_dir", "factory", "python", "env", "header", "ready_path", "ready_within"),
+    paths=_PATH_OPTIONS,
+)
 def drill_(
-    servers: Annotated[
-        str, typer.Option(help="Comma-separated names from `harness list`, or all.", metavar="A,B")
-    ] = "uvicorn,granian,gunicorn,hypercorn,daphne",
-    server: Annotated[
-        list[str] | None, typer.Option(help=_OPTIONS["server"].help, metavar=_OPTIONS["server"].metavar)
-    ] = None,
+    *,
+    servers: OwnServers = "uvicorn,granian,gunicorn,hypercorn,daphne",
     drills_: Annotated[
         str, typer.Option("--drills", help="Comma-separated names of drills, or all.", metavar="A,B")
     ] = "all",
-    app_: Annotated[str, typer.Option("--app", help="App of the catalogue, or MODULE:CALLABLE.")] = "asgi",
-    app_dir: Annotated[Path, typer.Option(help="Folder that a user app is imported from.")] = Path(),
-    factory: Annotated[bool, typer.Option("--factory", help=_OPTIONS["factory"].help)] = False,
-    python: Annotated[str | None, typer.Option(help=_OPTIONS["python"].help, metavar="FILE")] = None,
-    env: Annotated[list[str] | None, typer.Option(help=_OPTIONS["env"].help, metavar="NAME=VALUE,…")] = None,
-    header: Annotated[list[str] | None, typer.Option(help=_OPTIONS["header"].help, metavar="NAME: VALUE")] = None,
-    ready_path: Annotated[str | None, typer.Option(help=_OPTIONS["ready_path"].help, metavar="PATH")] = None,
-    ready_within: Annotated[str | None, typer.Option(help=_OPTIONS["ready_within"].help, metavar="TIME")] = None,
-    path: Annotated[
-        str | None, typer.Option(help="Path that is requested all the time. [that of --ready-path]", metavar="PATH")
-    ] = None,
-    slow_path: Annotated[
-        str | None, typer.Option(help="Path whose answer takes about a second, for requests in flight.", metavar="PATH")
-    ] = None,
-    large_path: Annotated[
-        str | None, typer.Option(help="Path with a large answer, for slow readers. [--path]", metavar="PATH")
-    ] = None,
-    upload_path: Annotated[
-        str | None, typer.Option(help="Path that takes a body by POST, for slow senders. [--path]", metavar="PATH")
-    ] = None,
-    websocket_path: Annotated[
-        str | None, typer.Option(help="Path of a WebSocket, for idle ones.", metavar="PATH")
-    ] = None,
-    busy_path: Annotated[
-        str | None, typer.Option(help="Path whose answer takes work, for the overload. [--path]", metavar="PATH")
-    ] = None,
+    app_: OneApp = "asgi",
+    given: dict[str, Any],
+    paths: dict[str, str | None],
     rate: Annotated[
         float | None,
         typer.Option(
@@ -100,80 +85,44 @@ def drill_(
     ] = None,
     workers: Annotated[int, typer.Option(help="Worker processes, where a drill has any.", min=1, max=64)] = 2,
     repeats: Annotated[int, typer.Option(help="Repetitions of each drill.", min=1, max=100)] = 3,
-    out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("results"),
-    format_: Annotated[str, typer.Option("--format", help="What is printed: text or json.", metavar="FORMAT")] = "text",
+    out: OutFolder = Path("results"),
+    format_: Annotated[str, format_option("text", "json")] = "text",
 ) -> None:
     """Stop, reload, recycle and kill each server under steady load, and count every request.
 
     The exit status is 0 once all drills were tried, whatever was lost. It is not 0 if a server does not start.
     """
-    if format_ not in ("text", "json"):
-        raise UsageError(f"--format: expected text or json, found {format_}")
     asked = listing.choose("drills", drills(), _names(drills_))
-    paths = {
-        "path": path,
-        "slow_path": slow_path,
-        "large_path": large_path,
-        "upload_path": upload_path,
-        "websocket_path": websocket_path,
-        "busy_path": busy_path,
-    }
-    for name, value in paths.items():
-        if value is not None and not value.startswith("/"):
-            raise UsageError(
-                f"--{name.replace('_', '-')}: expected a path that begins with /, found {value or 'nothing'}"
-            )
-    given = {
-        "servers": servers,
-        "server": server,
-        "app_dir": str(app_dir),
-        "factory": factory,
-        "python": python,
-        "env": env,
-        "header": header,
-        "ready_path": ready_path,
-        "ready_within": ready_within,
-    }
-    settings = read_app_settings(app_, given)
-    user_app = settings.app is not None
+    settings = read_app_settings(app_, {"servers": servers, **given})
     chosen: Sequence[Server] = choose_started_servers(settings, settings.servers)
     target, interpreter = find_app(settings)
-    absent = listing.not_installed(chosen, interpreter)
     for why in listing.not_installed([target], interpreter).values():
         raise UsageError(f"--app: {why}")
+    user_app = settings.app is not None
+    known = {"path": target.ready_path, **({} if user_app else _PATHS.get(target.name, {})), **_check_paths(paths)}
     screen = Screen(stderr=format_ == "json")
     started = datetime.now(UTC)
     private = bool(settings.env or settings.header or any(each.environment for each in chosen))
-    with files.writing(out):
-        folder = files.make_new_folder(out / f"{started:%Y-%m-%dT%H-%M-%S}-drill", private=private)
-        files.make_folder(folder / "logs")
+    folder = _make_folder(out, started, private=private)
     kept_out = inherited.list_kept_out(os.environ, [Path.cwd(), target.working_directory])
     screen.kept_out(kept_out, "--env")
-    known = {} if user_app else _PATHS.get(target.name, {})
-    known = known | {name: value for name, value in paths.items() if value is not None}
     with guard.guard() as token:
-        sites = [
-            Site(
-                server,
-                target,
-                interpreter,
-                cpus.available(),
-                token,
-                folder / "logs",
-                workers,
-                rate or MOST_RPS,
-                known.get("path", target.ready_path),
-                None if user_app else HTTPStatus.OK,
-                slow_path=known.get("slow_path"),
-                large_path=known.get("large_path"),
-                upload_path=known.get("upload_path"),
-                websocket_path=known.get("websocket_path"),
-                busy_path=known.get("busy_path"),
-                ready_within_s=settings.ready_within,
-            )
-            for server in chosen
-        ]
-        runner = Runner(sites, asked, repeats, absent, lambda _: None, finds_rate=user_app and rate is None)
+        make_site = partial(
+            Site,
+            app=target,
+            python=interpreter,
+            cpus=cpus.available(),
+            token=token,
+            folder=folder / "logs",
+            workers=workers,
+            rate_rps=rate or MOST_RPS,
+            status=None if user_app else HTTPStatus.OK,
+            ready_within_s=settings.ready_within,
+            **known,
+        )
+        absent = listing.not_installed(chosen, interpreter)
+        finds_rate = user_app and rate is None
+        runner = Runner(list(map(make_site, chosen)), asked, repeats, absent, lambda _: None, finds_rate)
         describe = partial(_drill_run, started, runner, target, find_secrets(settings), kept_out)
         whole, fault = _run(screen, runner, lambda: report.save(describe(whole=False), folder))
     found = describe(whole=whole)
@@ -187,6 +136,28 @@ def drill_(
     if fault is not None:
         raise StorageError(f"{fault}; what was seen until then is kept")
     raise typer.Exit(exit_status(found))
+
+
+def _check_paths(given: dict[str, str | None]) -> dict[str, Any]:
+    """The paths that were given; raises `UsageError` for one that is none."""
+    paths = {name: path for name, path in given.items() if path is not None}
+    for name, path in paths.items():
+        if not path.startswith("/"):
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option}: expected a path that begins with /, found {path or 'nothing'}")
+    return paths
+
+
+def _make_folder(out: Path, started: datetime, *, private: bool) -> Path:
+    """Create the folder for the results, before anything is tried."""
+    with files.writing(out):
+        folder = files.make_new_folder(out / f"{_id(started)}-drill", private=private)
+        files.make_folder(folder / "logs")
+    return folder
+
+
+def _id(started: datetime) -> str:
+    return f"{started:%Y-%m-%dT%H-%M-%S}"
 
 
 def _names(text: str) -> list[str]:
@@ -219,7 +190,7 @@ def _drill_run(
 ) -> DrillRun:
     site = runner.sites[0]
     versions = {each.server.name: listing.version_of(each.server, each.python) for each in runner.sites}
-    setting = report.Setting(
+    setting = results.Setting(
         python=f"{platform.python_implementation()} {platform.python_version()}",
         system=platform.platform(),
         cpu_model=facts.read_processor().model or platform.machine(),
@@ -233,13 +204,13 @@ def _drill_run(
         packages=packages.installed(site.python),
         kept_out=kept_out,
     )
-    return report.DrillRun(
-        schema=report.DRILL_SCHEMA,
-        id=f"{started:%Y-%m-%dT%H-%M-%S}",
+    return results.DrillRun(
+        schema=results.DRILL_SCHEMA,
+        id=_id(started),
         started_at=started.isoformat(timespec="seconds"),
         argv=mask_argv(sys.argv),
         setting=setting,
-        drills=tuple(report.DrillInfo.of(each) for each in runner.drills),
+        drills=tuple(results.DrillInfo.of(each) for each in runner.drills),
         results=tuple(replace(each, reason=neutralise(secrets.mask(each.reason))) for each in runner.entries),
         whole=whole,
     )

@@ -13,9 +13,11 @@ from msgspec.structs import replace
 from harness import report
 from harness.analysis import summarise
 from harness.analysis.conditions import find_resume_mismatches
+from harness.analysis.server_share import estimate_server_shares
 from harness.analysis.summarise import RANKED_FROM_ROUNDS
 from harness.catalog import listing
-from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, find_secrets, with_settings
+from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, find_secrets
+from harness.cli.options import with_settings
 from harness.cli.terminal import Screen, find_loss
 from harness.host import limits
 from harness.model.errors import StorageError, UsageError
@@ -86,7 +88,7 @@ def _tell_of_running(selection: Selection, screen: Screen) -> None:
         if at is None:
             continue
         users = max(selection.conditions.users)
-        sent = f"up to {users} requests at a time are sent to {at.host}:{at.port}, which is neither started nor stopped"
+        sent = f"up to {users} requests at a time are sent to {at.url}, which is neither started nor stopped"
         watched = at.pid is not None or at.cgroup is not None
         unknown = "" if watched else "; CPU and memory are unknown without --pid or --cgroup"
         screen.say(f"{server.name}: {sent}{unknown}")
@@ -108,13 +110,13 @@ def _measure(
             stages.measure(selection, plan, info, directory, placement, watch)
     except KeyboardInterrupt:
         screen.say("Interrupted; what was measured is kept.")
-        publish(directory, screen, requests=requests)
+        write_report(directory, screen, requests=requests)
         raise typer.Exit(INTERRUPTED) from None
     except StorageError as error:
         with suppress(StorageError):
-            publish(directory, screen, requests=requests)
+            write_report(directory, screen, requests=requests)
         raise StorageError(f"{error}; what was measured until then is kept") from error
-    return publish(directory, screen, requests=requests)
+    return write_report(directory, screen, requests=requests)
 
 
 def _check_resumable(before: RunInfo, now: RunInfo) -> None:
@@ -155,20 +157,21 @@ def report_(
     by_request: Annotated[bool, typer.Option("--by-request", help="Print the figures of each request too.")] = False,
 ) -> None:
     """Draw the charts and write the report of a run again, from its records."""
-    if not is_measured(publish(RunDirectory(directory), Screen(), requests=by_request)):
+    if not is_measured(write_report(RunDirectory(directory), Screen(), requests=by_request)):
         raise typer.Exit(NOTHING_MEASURED)
 
 
-def publish(directory: RunDirectory, screen: Screen, *, requests: bool = False) -> list[ComparisonSummary]:
+def write_report(directory: RunDirectory, screen: Screen, *, requests: bool = False) -> list[ComparisonSummary]:
     """Print the results of a run, and write summary, charts and report, all from its records.
 
     With `requests`, the figures of each request are printed too.
     """
     info, trials, starts = directory.read_info(), directory.read_trials(), directory.read_starts()
     comparisons = summarise.summarise(trials, starts, info)
-    screen.ranking(info, comparisons, requests=requests)
+    shares = estimate_server_shares(trials, info)
+    screen.ranking(info, comparisons, shares, requests=requests)
     charts = report.draw(listing.charts(), info, comparisons)
-    page = report.write(directory.path, info, comparisons, charts, starts, trials)
+    page = report.write(directory.path, info, comparisons, charts, starts, trials, shares)
     screen.say(f"Report: {page}")
     if find_loss():
         Screen(stderr=True).say(f"harness: nobody read the output to its end; the report is {page}")

@@ -8,18 +8,18 @@ import time
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness.catalog import listing, own_servers
 from harness.cli.app import app, find_secrets
+from harness.cli.options import OneApp, choose_settings, with_options
 from harness.cli.terminal import Screen
 from harness.host import certificates, cpus, guard, inherited, logs, process
 from harness.model.errors import ServerError, UsageError
 from harness.model.protocols import TLS_PROTOCOLS
 from harness.model.targets import HOST, App, Launch, Server
-from harness.plan.options import list_options
 from harness.plan.selection import add_arguments, choose_started_servers, find_app, read_app_settings
 from harness.plan.settings import MOST_PROCESSES
 from harness.text.secrets import mask_argv
@@ -29,27 +29,19 @@ if TYPE_CHECKING:
     from harness.text.secrets import Secrets
 
 POLL_S = 0.2
-_OPTIONS = {option.key: option for option in list_options()}
-"""The options of `harness run`, for their help texts."""
 
 
 @app.command("serve")
+@with_options(
+    given=choose_settings(
+        "server", "app_dir", "factory", "python", "server_args", "env", "header", "ready_path", "ready_within"
+    )
+)
 def serve(
     name: Annotated[str, typer.Argument(help="Server from `harness list`.", metavar="SERVER")] = "uvicorn",
-    server: Annotated[
-        list[str] | None, typer.Option(help=_OPTIONS["server"].help, metavar=_OPTIONS["server"].metavar)
-    ] = None,
-    app_: Annotated[str, typer.Option("--app", help="App of the catalogue, or MODULE:CALLABLE.")] = "asgi",
-    app_dir: Annotated[Path, typer.Option(help="Folder that a user app is imported from.")] = Path(),
-    factory: Annotated[bool, typer.Option("--factory", help=_OPTIONS["factory"].help)] = False,
-    python: Annotated[str | None, typer.Option(help=_OPTIONS["python"].help, metavar="FILE")] = None,
-    server_args: Annotated[
-        list[str] | None, typer.Option(help=_OPTIONS["server_args"].help, metavar="SERVER=ARGS")
-    ] = None,
-    env: Annotated[list[str] | None, typer.Option(help=_OPTIONS["env"].help, metavar="NAME=VALUE,…")] = None,
-    header: Annotated[list[str] | None, typer.Option(help=_OPTIONS["header"].help, metavar="NAME: VALUE")] = None,
-    ready_path: Annotated[str | None, typer.Option(help=_OPTIONS["ready_path"].help, metavar="PATH")] = None,
-    ready_within: Annotated[str | None, typer.Option(help=_OPTIONS["ready_within"].help, metavar="TIME")] = None,
+    *,
+    app_: OneApp = "asgi",
+    given: dict[str, Any],
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)] = 8000,
     workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=MOST_PROCESSES)] = 1,
     tls: Annotated[bool, typer.Option("--tls", help="Serve over TLS, and HTTP/2 where the server has it.")] = False,
@@ -58,17 +50,6 @@ def serve(
     ] = False,
 ) -> None:
     """Start one server with one app, as in a trial, and keep it until Ctrl-C."""
-    given = {
-        "server": server,
-        "server_args": server_args,
-        "app_dir": str(app_dir),
-        "factory": factory,
-        "python": python,
-        "env": env,
-        "header": header,
-        "ready_path": ready_path,
-        "ready_within": ready_within,
-    }
     settings = read_app_settings(app_, given)
     (entry,) = choose_started_servers(settings, [name])
     if print_:

@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from harness.charts._drills import Bar, Panel, Row, draw
-from harness.drill.report import CAPTION, TITLE, cell, lead
+from harness.drill.tables import CAPTION, TITLE, cell, lead
 from harness.drill.words import FORMS
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from harness.charts._style import Picture
     from harness.drill.model import Entry, Figure, Unit
-    from harness.drill.report import DrillInfo, DrillRun
+    from harness.drill.results import DrillInfo, DrillRun
 
 PNG_DPI = 150
 _AXES: Mapping[Unit, tuple[float, str]] = {

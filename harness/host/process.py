@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import socket
 import subprocess
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import psutil
 
-from harness.host import cgroups, guard, inherited, logs
+from harness.host import guard, inherited, logs
 from harness.host.cpus import running_on
 from harness.host.readiness import Readiness
+from harness.host.server_processes import ForeignProcesses, StartedProcesses, Stopped
 from harness.model.errors import ServerError
-from harness.model.targets import HOST, Launch
+from harness.model.targets import HOST, Launch, RunsAt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.model.targets import App, RunsAt, Server, Tls
+    from harness.model.targets import App, Server, Tls
 
 POLL_S = 0.01
 DEADLINE_S = 15.0
@@ -37,22 +36,12 @@ _ABOVE_SERVICES = 10_000
 _PORT_TRIES = 20
 
 
-@dataclass(frozen=True)
-class Stopped:
-    """How a server ended."""
-
-    stop_s: float | None
-    """Time from SIGTERM to the end of the last process; None for a server that goes on."""
-    killed: bool
-    """Did any process have to be killed after the grace period?"""
-
-
 class Running:
     """A server that is ready; as a context manager it is stopped at the end of the block."""
 
     def __init__(
         self,
-        processes: _Processes | _Elsewhere,
+        processes: StartedProcesses | ForeignProcesses,
         argv: tuple[str, ...],
         log: Path,
         ready_s: float,
@@ -72,13 +61,16 @@ class Running:
     @property
     def pid(self) -> int:
         """The first process of the tree of a server that was started here."""
-        assert isinstance(self._processes, _Processes)  # noqa: S101 - nobody else's processes are to be signalled
+        assert isinstance(self._processes, StartedProcesses)  # noqa: S101 - nobody else's processes are to be signalled
         return self._processes.leader
 
     @property
     def watched(self) -> RunsAt | int:
-        """What tells its servers' processes from others: its first process, or where it runs already."""
-        return self._processes.leader if isinstance(self._processes, _Processes) else self._processes.runs_at
+        """What tells its servers' processes from others: its first process, or what is known where it runs already."""
+        if isinstance(self._processes, StartedProcesses):
+            return self._processes.leader
+        at = self._processes.runs_at
+        return at if at.pid is None and at.cgroup is None else RunsAt("", 0, pid=at.pid, cgroup=at.cgroup)
 
     def roots(self) -> tuple[int, ...]:
         """The processes whose trees are the server, now; none if they are unknown."""
@@ -136,10 +128,11 @@ def start(
     limit = f" within {deadline_s:g} s (--ready-within)" if deadline_s else f" within {DEADLINE_S:g} s"
     began = time.perf_counter()
     kept = logs.Log(log)
-    processes = _Processes(_spawn(argv, runs_in, environment, cpus, kept), server_token, kept)
+    processes = StartedProcesses(_spawn(argv, runs_in, environment, cpus, kept), server_token, kept)
     try:
         readiness = Readiness(app, launch, began + (deadline_s or DEADLINE_S), processes.left)
-        _await_answer(f"{server.name}: expected the right answer to GET {app.ready_path}", limit, readiness, processes)
+        expected = f"{server.name}: expected the right answer to GET {app.ready_path}"
+        _await_answer(expected, limit, readiness, processes, launch.port)
         ready_s = time.perf_counter() - began
         _check_listeners(server, launch, processes.left())
     except ServerError as error:
@@ -155,12 +148,12 @@ def _find_running(
     server: Server, runs_at: RunsAt, app: App, launch: Launch, log: Path, deadline_s: float | None
 ) -> Running:
     """Wait until a server that runs already gives the right answer; raises `ServerError` as `start` does."""
-    processes = _Elsewhere(runs_at)
+    processes = ForeignProcesses(runs_at)
     log.touch()
     limit_s = deadline_s or DEADLINE_S
     readiness = Readiness(app, launch, time.perf_counter() + limit_s, set)
-    expected = f"{server.name}: expected the right answer to GET {app.ready_path} from {launch.address}"
-    _await_answer(expected, f" within {limit_s:g} s", readiness, processes)
+    expected = f"{server.name}: expected the right answer to GET {app.ready_path} from {runs_at.url}"
+    _await_answer(expected, f" within {limit_s:g} s", readiness, processes, launch.port)
     return Running(processes, (), log, 0.0, readiness)
 
 
@@ -169,8 +162,8 @@ def make_launch(
 ) -> Launch:
     """What a server is started with: a port that is free now, and the interpreter of its own if it has one."""
     at = server.runs_at
-    host, port = (HOST, free_port(HOST)) if at is None else (at.host, at.port)
-    return Launch(host, port, target, workers, tls, server.python or python)
+    host, port, prefix = (HOST, free_port(HOST), "") if at is None else (at.host, at.port, at.prefix)
+    return Launch(host, port, target, workers, tls, server.python or python, prefix)
 
 
 def free_port(host: str) -> int:
@@ -203,86 +196,6 @@ def _try_bind(host: str, port: int) -> int:
         held.bind((host, port))
         bound: int = held.getsockname()[1]
         return bound
-
-
-class _Processes:
-    """A server's processes: the leader of a new session, its process group, and those outside that carry the token.
-
-    The leader is reaped only at the end: as long as it is a zombie, its pid, which is also the group's id, cannot be
-    reused by another process.
-    """
-
-    def __init__(self, process: subprocess.Popen[bytes], token: str, log: logs.Log) -> None:
-        self.leader = process.pid
-        self._log = log.__enter__()
-        self._process = process
-        self._token = token
-        self._ended: str | None = None
-
-    def roots(self) -> tuple[int, ...]:
-        return (self.leader,)
-
-    def ended(self) -> str | None:
-        if self._ended is None:
-            state = os.waitid(os.P_PID, self.leader, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if state is not None:
-                exited = state.si_code == os.CLD_EXITED
-                self._ended = f"exit status {state.si_status}" if exited else signal.Signals(state.si_status).name
-        return self._ended
-
-    def end(self, grace_s: float) -> Stopped:
-        """Send SIGTERM to the leader, as a supervisor would, then to any that outlive it; after `grace_s`, SIGKILL."""
-        began = time.perf_counter()
-        terminated: set[int] = set()
-        killed = False
-        while left := self.left():
-            if time.perf_counter() - began >= grace_s:
-                guard.kill(left)
-                killed = True
-            else:
-                pids = ({self.leader} if self.ended() is None else left) - terminated
-                guard.kill(pids, signal.SIGTERM)
-                terminated |= pids
-            time.sleep(POLL_S)
-        stop_s = time.perf_counter() - began
-        self.ended()
-        self._process.wait()
-        self._log.close()
-        return Stopped(stop_s, killed)
-
-    def left(self) -> set[int]:
-        return {pid for pid in psutil.pids() if self._is_ours(pid)}.union(guard.processes_of(self._token))
-
-    def _is_ours(self, pid: int) -> bool:
-        try:
-            return os.getpgid(pid) == self.leader and psutil.Process(pid).status() not in _GONE
-        except (ProcessLookupError, psutil.NoSuchProcess):
-            return False
-
-
-class _Elsewhere:
-    """The processes of a server that runs already: they are watched, and neither signalled nor waited for."""
-
-    def __init__(self, runs_at: RunsAt) -> None:
-        self.runs_at = runs_at
-
-    def roots(self) -> tuple[int, ...]:
-        if self.runs_at.cgroup is not None:
-            return cgroups.list_processes(self.runs_at.cgroup)
-        return () if self.runs_at.pid is None else (self.runs_at.pid,)
-
-    def ended(self) -> str | None:
-        gone = self.runs_at.pid is not None and not psutil.pid_exists(self.runs_at.pid)
-        return f"the end of process {self.runs_at.pid}" if gone else None
-
-    def end(self, _grace_s: float) -> Stopped:
-        return Stopped(None, killed=False)
-
-    def left(self) -> set[int]:
-        return set()
-
-
-_GONE = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 
 
 def _check_port_is_free(server: Server, launch: Launch) -> None:
@@ -362,13 +275,25 @@ def server_environment(
     }
 
 
-def _await_answer(expected: str, limit: str, readiness: Readiness, processes: _Processes | _Elsewhere) -> None:
+def _await_answer(
+    expected: str, limit: str, readiness: Readiness, processes: StartedProcesses | ForeignProcesses, port: int
+) -> None:
     while True:
         missing = readiness.missing()
         if ended := processes.ended():
-            raise ServerError(f"{expected}, found that it ended with {ended}", ended=ended)
+            hint = "; it must stay in the foreground" if ended == "exit status 0" else ""
+            raise ServerError(f"{expected}, found that it ended with {ended}{hint}", ended=ended)
         if missing is None:
             return
         if time.perf_counter() >= readiness.deadline:
-            raise ServerError(f"{expected}{limit}, found {missing}")
+            raise ServerError(f"{expected}{limit}, found {missing}{_say_where_else(processes.left(), port)}")
         time.sleep(POLL_S)
+
+
+def _say_where_else(pids: set[int], port: int) -> str:
+    """Where these processes listen, if not on this port: a command may have ignored what it was given."""
+    own = (each for each in psutil.net_connections("tcp") if each.pid in pids and each.status == psutil.CONN_LISTEN)
+    places = sorted({(each.laddr.ip, each.laddr.port) for each in own if each.laddr})
+    if not places or any(number == port for _, number in places):
+        return ""
+    return f"; it listens on {', '.join(f'{ip}:{number}' for ip, number in places)}, not on port {port}"

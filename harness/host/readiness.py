@@ -63,6 +63,8 @@ class Readiness:
             if self._app.ready_body is not None and body != self._app.ready_body:
                 return f"the wrong answer {body[:80]!r}"
             return self._missing_workers() if self._launch.workers > 1 else None
+        except ssl.SSLCertVerificationError as error:
+            return f"a certificate that is not trusted ({error.verify_message}); trust it by ca in [servers.NAME]"
         except (OSError, HTTPException, ValueError, LookupError, TypeError) as error:
             return _describe(error)
 
@@ -118,7 +120,7 @@ class Readiness:
         else:
             connection = HTTPSConnection(host, port, timeout=until - now, context=self._tls)
         with contextlib.closing(connection):
-            connection.request("GET", path, headers=dict(self._app.headers))
+            connection.request("GET", self._launch.prefix + path, headers=dict(self._app.headers))
             answer = connection.getresponse()
             if answer.status in _FROM_PROXIES:
                 raise _GatewayError(f"{answer.status} {answer.reason}, as from a proxy without its server")

@@ -13,10 +13,12 @@ import ctypes
 import os
 import threading
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
+from harness.host.programs import name_program
 from harness.model.errors import HarnessError
 from harness.model.results import MachineTime, Sample
 
@@ -53,6 +55,7 @@ class Usage:
     own_s: float
     waited_s: float
     """CPU seconds of its children that have ended and been waited for, and of their waited-for children."""
+    program: str = ""
 
     @property
     def total_s(self) -> float:
@@ -64,7 +67,8 @@ class Sampler:
 
     `root` is its first process, or a function that finds its first processes; where there are none, only the machine is
     sampled. `cpus` are the server's: their frequency is sampled, and how much of them was used. A new child is found by
-    the next full sample, which is every tenth; the CPU time that it used before counts from then on.
+    the next full sample, which is every tenth; the CPU time that it used before counts from then on. Which program a
+    process runs is read when it is found.
     """
 
     def __init__(self, root: int | Callable[[], Sequence[int]], cpus: Collection[int] = ()) -> None:
@@ -72,7 +76,7 @@ class Sampler:
         self._frequencies = [path for cpu in sorted(cpus) if os.path.exists(path := _FREQUENCY.format(cpu))]  # noqa: PTH110 - read by os
         self._samples: list[Sample] = []
         self._alive: Mapping[int, Usage] = {}
-        self._lost_s = 0.0
+        self._lost_s: dict[str, float] = defaultdict(float)
         self._switches: Mapping[Thread, int] = {}
         self._lost_switches = 0
         self._full_due_s = 0.0
@@ -126,22 +130,26 @@ class Sampler:
             # A worker whose parent died is no longer a descendant of `pid`, but still serves.
             pids = tree(*self._find_roots(), *self._alive)
             at_ns = time.perf_counter_ns()
-            alive = {pid: usage for pid in pids if (usage := _usage(pid)) is not None}
-            self._lost_s += lost_cpu_s(self._alive, alive)
+            alive = find_usages(pids, self._alive)
+            for program, lost_s in lost_cpu_s(self._alive, alive).items():
+                self._lost_s[program] += lost_s
         self._alive = alive
-        cpu_s = self._lost_s + sum(usage.total_s for usage in alive.values())
+        by_program = dict(self._lost_s)
+        for usage in alive.values():
+            by_program[usage.program] = by_program.get(usage.program, 0.0) + usage.total_s
         switches = self._count_switches() if full and alive else None
         if full:
             self._full_due_s = time.monotonic() + (time.thread_time() - began_s) / _FULL_SHARE
         self._samples.append(
             Sample(
                 at_ns,
-                cpu_s,
+                sum(by_program.values()),
                 len(alive),
                 self._memory.read(always=edge),
                 switches=switches,
                 frequency_mhz=_mean_mhz(self._frequencies) if full else None,
                 machine=self._machine.read(always=edge),
+                cpu_s_by_program=by_program,
             )
         )
 
@@ -174,14 +182,24 @@ class _Costly(Generic[Value]):
         return value
 
 
-def lost_cpu_s(before: Mapping[int, Usage], now: Mapping[int, Usage]) -> float:
-    """CPU seconds that vanished with processes between two samples of a tree.
+def lost_cpu_s(before: Mapping[int, Usage], now: Mapping[int, Usage]) -> dict[str, float]:
+    """CPU seconds, by program, that vanished with processes between two samples of a tree.
 
-    That is what they had used, less what their parents were credited with by waiting for them.
+    That is what they had used, less what their parents were credited with by waiting for them: it stays where it was
+    used. Only what is more than was seen of the ended, as of children that came and went, is their parents'.
     """
-    ended_s = sum(usage.total_s for pid, usage in before.items() if pid not in now)
-    credited_s = sum(usage.waited_s - before[pid].waited_s for pid, usage in now.items() if pid in before)
-    return max(0.0, ended_s - credited_s)
+    ended: dict[str, float] = defaultdict(float)
+    credited: dict[str, float] = defaultdict(float)
+    for pid, usage in before.items():
+        if pid not in now:
+            ended[usage.program] += usage.total_s
+        else:
+            credited[usage.program] += now[pid].waited_s - usage.waited_s
+    ended_s, credited_s = sum(ended.values()), sum(credited.values())
+    if credited_s <= 0:
+        return dict(ended)
+    known = min(1.0, ended_s / credited_s)
+    return {program: ended[program] - known * credited[program] for program in (*ended, *credited)}
 
 
 def lost_switches(before: Mapping[Thread, int], now: Mapping[Thread, int]) -> int:
@@ -224,9 +242,23 @@ def tree(*roots: int) -> list[int]:
     return found
 
 
+def find_usages(pids: Iterable[int], known: Mapping[int, Usage]) -> dict[int, Usage]:
+    """The CPU time of those that are there, and their programs; `pids` has parents before their children."""
+    found: dict[int, Usage] = {}
+    for pid in pids:
+        usage = _usage(pid, found, known)
+        if usage is not None:
+            found[pid] = usage
+    return found
+
+
 def refresh(usages: Mapping[int, Usage]) -> dict[int, Usage]:
     """The processes that are still there with their own CPU time read again; that of their children is kept."""
-    return {pid: Usage(own_s, usage.waited_s) for pid, usage in usages.items() if (own_s := _own_s(pid)) is not None}
+    return {
+        pid: Usage(own_s, usage.waited_s, usage.program)
+        for pid, usage in usages.items()
+        if (own_s := _own_s(pid)) is not None
+    }
 
 
 def context_switches(pids: Iterable[int]) -> dict[Thread, int]:
@@ -295,16 +327,22 @@ def _require_children() -> None:
         )
 
 
-def _usage(pid: int) -> Usage | None:
+def _usage(pid: int, found: Mapping[int, Usage], known: Mapping[int, Usage]) -> Usage | None:
     """None for a process that is gone; a zombie still has its figures."""
     own_s = _own_s(pid)
     if own_s is None:
         return None
     try:
         fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+        if pid in known:
+            program = known[pid].program
+        else:
+            words = _read(f"/proc/{pid}/cmdline").decode(errors="replace").split("\0")
+            parent = found.get(int(fields[1]))
+            program = name_program(words, parent.program if parent else "")
     except OSError:
         return None
-    return Usage(own_s, (int(fields[13]) + int(fields[14])) / _TICKS_PER_S)
+    return Usage(own_s, (int(fields[13]) + int(fields[14])) / _TICKS_PER_S, program)
 
 
 def _running(pids: Iterable[int]) -> frozenset[int]:

@@ -34,6 +34,7 @@ from harness.load.exchange import (
     post,
     put,
 )
+from harness.model.event_stream import Stream
 from harness.model.login import Login
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ __all__ = [
     "Login",
     "Message",
     "Request",
+    "Stream",
     "WebSocketScenario",
     "as_tasks",
     "delete",

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from harness.load.exchange import Failure
-from harness.load.series import Batch, Counts, Series, Tally
+from harness.load.series import Batch, Counts, Events, Series, Tally
 from harness.model.histogram import Histogram
-from harness.model.results import Connections, Errors, LoadResult, RequestResult, Slice
+from harness.model.results import Connections, Errors, LoadResult, RequestResult, Slice, StreamResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -65,6 +65,8 @@ class Recorded:
     body_bytes: int
     untimed: Counts = field(default_factory=lambda: np.zeros(0, np.int64))
     """When those ended that were reported without a response time (ns)."""
+    events: Sequence[Events] = ()
+    """Those of answers that were read as they came."""
 
     @property
     def finished(self) -> int:
@@ -99,6 +101,8 @@ class Account:
         self.opened = 0
         self.reopened = 0
         self.resent = 0
+        self.pushes = 0
+        """Messages that WebSocket servers sent unasked."""
         self.negotiated = ""
         self.changes: dict[str, str] = {}
         """The first change of a body that was seen before, by the name of the request."""
@@ -158,7 +162,7 @@ def tally_service(recorded: Iterable[Recorded]) -> Histogram:
 class Counters:
     """What the counters of an account gain from one call to the next."""
 
-    NAMES = ("started", "abandoned", "queued", "dropped", "opened", "reopened", "resent")
+    NAMES = ("started", "abandoned", "queued", "dropped", "opened", "reopened", "resent", "pushes")
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -178,6 +182,7 @@ class _NameTally:
 
     def __init__(self) -> None:
         self.response = Tally()
+        self.stream: _StreamTally | None = None
         self.answers: defaultdict[int, float] = defaultdict(float)
         """Right answers by the number of the slice."""
         self.requests = 0
@@ -187,7 +192,34 @@ class _NameTally:
     def result(self, method: str, name: str, slices: int) -> RequestResult:
         answers = tuple(self.answers[number] for number in range(slices))
         response = self.response.histogram()
-        return RequestResult(method, name, answers, self.requests, response, self.errors, self.unanswered)
+        stream = None if self.stream is None else self.stream.result()
+        return RequestResult(method, name, answers, self.requests, response, self.errors, self.unanswered, stream)
+
+    def add_events(self, recorded: Recorded, stretch: Stretch) -> None:
+        """Add the events of the answers to requests that began in the counted stretch."""
+        self.stream = self.stream or _StreamTally()
+        for answer, times in recorded.events:
+            intended_ns, ended_ns = int(recorded.batch.intended[answer]), recorded.batch.ended[answer]
+            if stretch.start_ns <= intended_ns < stretch.end_ns:
+                # The end is when the last bytes were received, the event when they had been parsed.
+                self.stream.add(intended_ns, np.minimum(np.frombuffer(times, np.int64), ended_ns))
+
+
+class _StreamTally:
+    """Adds up the events of answers that were read as they came."""
+
+    def __init__(self) -> None:
+        self._events = 0
+        self._first_event = Tally()
+        self._gap = Tally()
+
+    def add(self, intended_ns: int, times: Counts) -> None:
+        self._events += int(times.size)
+        self._first_event.add(times[:1] - intended_ns)
+        self._gap.add(np.diff(times))
+
+    def result(self) -> StreamResult:
+        return StreamResult(self._events, self._first_event.histogram(), self._gap.histogram())
 
 
 class Ledger:
@@ -234,6 +266,8 @@ class Ledger:
             own_answers = each.batch.share_between(stretch.start_ns, stretch.end_ns) + untimed
             own.answers[len(self._slices)] += own_answers
             own.requests += counted.ended.size + untimed
+            if each.events:
+                own.add_events(each, stretch)
             answers += own_answers
             requests += counted.ended.size + untimed
             finished += each.finished
@@ -312,6 +346,7 @@ class Ledger:
             checked=self.checked,
             queued=counts["queued"],
             dropped=counts["dropped"],
+            pushes=counts["pushes"],
             verified=verified,
             changes=dict(self.changes),
             stopped_users=self.stopped_users,
@@ -331,7 +366,7 @@ def merge(results: Sequence[LoadResult]) -> LoadResult:
     )
     counts = {
         name: sum(getattr(result, name) for result in results)
-        for name in ("started", "finished", "unanswered", "abandoned", "queued", "dropped", "stopped_users")
+        for name in ("started", "finished", "unanswered", "abandoned", "queued", "dropped", "pushes", "stopped_users")
     }
     agreed = {result.connections.negotiated for result in results if result.started}
     return LoadResult(

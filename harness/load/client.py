@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from harness.load.account import Account
     from harness.load.transport import Endpoint, Transport
+    from harness.load.watch import Watch
 
 Sent = TypeVar("Sent", Request, Message)
 
@@ -85,6 +86,11 @@ class SerialClient(ABC, Generic[Sent]):
         if sent.change is not None:
             self._account.changes.setdefault(sent.name, sent.change)
             sent.change = None
+
+    def _keep_events(self, sent: Sent, watch: Watch) -> None:
+        """Keep the times of the events of a right answer, which is recorded next; raises `Failure` for too few."""
+        watch.finish(self._arrived_ns)
+        self._account.series(sent.method, sent.name).add_events(watch.times)
 
     def ask(self, sent: Sent) -> Answer:
         """Send, wait and verify, without counting; raises `Failure` if the answer is not right."""

@@ -94,8 +94,8 @@ class Conductor:
         right = [all(each["right"][number] for each in readiness) for number in range(len(order.hosts))]
         self._failing = {number for number, each in enumerate(right) if not each}
         residence_us = self._warm_up()
-        open_loop = any(turn.rate_rps is not None for turn in order.turns)
-        slice_s = order.slice_s or choose_slice_s(residence_us, order.duration_s, open_loop=open_loop)
+        rate_rps = max((turn.rate_rps for turn in order.turns if turn.rate_rps is not None), default=None)
+        slice_s = order.slice_s or choose_slice_s(residence_us, order.duration_s, rate_rps)
         lead_in_s = choose_lead_in_s(residence_us)
         cycles = count_cycles(order.duration_s, slice_s)
         last = None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from json.decoder import JSONDecoder  # not `json`: while `locust -f scenarios/json.py` loads, that is the scenario
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.load.compression import decode
-from harness.model.unique import UNIQUE
+from harness.model.unique import list_placeholders
+
+if TYPE_CHECKING:
+    from harness.model.event_stream import Stream
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -38,6 +41,8 @@ class Answer:
     status: int
     headers: Headers
     body: bytes
+    sent: bytes = field(default=b"", compare=False)
+    """Over WebSocket, the data of the message in flight, with its new values; empty while there is none."""
 
     def header(self, name: str) -> str | None:
         """The first value of the header `name` (lower case)."""
@@ -96,11 +101,13 @@ class Exchange:
     check: Check | None = None
     encoded: bytes = field(default=b"", repr=False)
     encoded_for: str = field(default="", repr=False)
-    """The authority in `encoded`, interned: candidates of a block have different addresses."""
+    """The base in `encoded` (`Endpoint.base`), interned: candidates of a block have different ones."""
     learned: bytes | None = field(default=None, repr=False)
     learned_answer: Answer | None = field(default=None, repr=False)
     change: str | None = field(default=None, repr=False)
     """A change of a body, which nobody has taken note of yet."""
+    placeholders: tuple[str, ...] = field(default=(), init=False, repr=False)
+    """`{unique}` and its like, if there are any in it: they stand for values that are new each time it is sent."""
 
     def verify(self, answer: Answer) -> None:
         """Raise `Failure` unless the answer is right."""
@@ -136,29 +143,29 @@ class Request(Exchange):
     seen_body: bytes | Digest | None = None
     """The body that the app gave when it was asked before. Another one is right too if it is of the same kind; that is
     noted, and from then on it is the one to compare with."""
-    varies: bool = field(default=False, init=False, repr=False)
-    """Is there a `{unique}` in its path, headers or body? Each request then has a new value there."""
-    pattern: tuple[bytes, Request] | None = field(default=None, repr=False)
-    """A value for `{unique}`, and the request with it, encoded."""
+    stream: Stream | None = None
+    """How the answer is read as it comes; None if only the whole of it counts."""
+    pattern: tuple[Sequence[bytes], Request] | None = field(default=None, repr=False)
+    """Values for its placeholders, and the request with them, encoded."""
 
     def __post_init__(self) -> None:
         self.name = self.name or f"{self.method} {self.path}"
-        texts = (self.path, *(value for _, value in self.headers))
-        self.varies = UNIQUE.encode() in self.body or any(UNIQUE in each for each in texts)
+        self.placeholders = list_placeholders(self.body, self.path, *(value for _, value in self.headers))
 
-    def addressed(self, authority: str) -> tuple[str, Headers]:
-        """The Host to send (the request's Host header, else `authority`), and the other headers."""
+    def addressed(self, base: str) -> tuple[str, str, Headers]:
+        """The Host to send (the request's Host header, else that of `base`), the path under it, and other headers."""
+        authority, slash, prefix = base.partition("/")
         host = next((value for name, value in self.headers if name.lower() == "host"), authority)
-        return host, tuple((name, value) for name, value in self.headers if name.lower() != "host")
+        others = tuple((name, value) for name, value in self.headers if name.lower() != "host")
+        return host, slash + prefix + self.path, others
 
     def verify(self, answer: Answer) -> None:
         """Raise `Failure` unless status, content type and body are right."""
         if answer.status != self.status:
             raise Failure("status", f"expected {self.status}, found {answer.status}: {_quote(answer)}")
-        if self.expected_type is not None:
+        if self.expected_type is not None and media_type_of(answer.headers) != self.expected_type:
             found = answer.header("content-type") or "none"
-            if found.partition(";")[0].strip().lower() != self.expected_type:
-                raise Failure("content-type", f"expected {self.expected_type}, found {found}")
+            raise Failure("content-type", f"expected {self.expected_type}, found {found}")
         if self.seen_body is not None and (content := answer.content) != self.seen_body:
             self._accept_change(self.seen_body, content)
         Exchange.verify(self, answer)
@@ -174,6 +181,12 @@ class Request(Exchange):
         self.seen_body = body
 
 
+def media_type_of(headers: Headers) -> str:
+    """The media type that headers with names in lower case tell, without parameters; empty if they tell none."""
+    found = next((value for name, value in headers if name == "content-type"), "")
+    return found.partition(";")[0].strip().lower()
+
+
 class AnyAnswer(Request):
     """A request to which any answer is right."""
 
@@ -185,21 +198,42 @@ class AnyAnswer(Request):
 
 @dataclass(eq=False, slots=True)
 class Message(Exchange):
-    """A WebSocket message; the answer is the next message from the server, of the same type (text or binary)."""
+    """A WebSocket message; its answer is the next message from the server, or the next ones, of its type."""
 
     method: ClassVar[str] = "WS"
     """The method shown in Locust's statistics."""
-    data: bytes
+    data: bytes | None = None
+    """None: nothing is sent, and what the server sends next by itself is the answer."""
     text: bool = False
+    answers: int = field(default=1, kw_only=True)
+    """So many messages answer it. Each is verified, and the time counts up to the last."""
+    until: Callable[[Answer], bool] | None = field(default=None, kw_only=True)
+    """Instead of a number: is this message the last one that answers it?"""
 
     def __post_init__(self) -> None:
+        if isinstance(self.data, str):
+            raise TypeError(f"data: expected bytes, found text; write b{self.data!r}, text=True")
+        if self.answers < 1:
+            raise ValueError(
+                f"answers: expected 1 or more, found {self.answers}; self.notify(message) awaits no answer"
+            )
         self.name = self.name or "message"
+        self.placeholders = list_placeholders(self.data or b"")
+
+    def is_last(self, answer: Answer, number: int) -> bool:
+        """Does no other message belong to the answer after this one, the `number`-th? Raises `Failure`."""
+        if self.until is None:
+            return number >= self.answers
+        try:
+            return bool(self.until(answer))
+        except Exception as error:
+            raise Failure("check", f"`until` raised {error!r} for {_quote(answer)}") from error
 
     def verify(self, answer: Answer) -> None:
         """Raise `Failure` unless type and body are right."""
         expected = "text" if self.text else "binary"
         if (found := answer.header("type")) != expected:
-            raise Failure("type", f"expected a {expected} message, found a {found} one")
+            raise Failure("type", f"expected a {expected} message, found a {found} one: {_quote(answer)}")
         Exchange.verify(self, answer)
 
 

@@ -8,6 +8,7 @@ same bytes as the last right one is not parsed at all, which is 216 times as fas
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from http.client import CONTINUE, OK, SWITCHING_PROTOCOLS
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
@@ -19,10 +20,12 @@ from harness.load.bounds import OVERHEAD_BYTES, TOO_LARGE, add_overhead, describ
 from harness.load.client import SerialClient
 from harness.load.exchange import RESET, Answer, Failure, Request, excerpt
 from harness.load.transport import Endpoint, Transport
+from harness.load.watch import Watch
 from harness.model.blocks import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from harness.load.account import Account
+    from harness.model.event_stream import Stream
 
 ALPN = ("http/1.1",)
 _START = b"HTTP/1."
@@ -31,10 +34,10 @@ _COPIED_BYTES = 4096
 """Up to this length, a body that grows is cheaper as bytes than as a bytearray."""
 
 
-def encode(request: Request, authority: str) -> bytes:
+def encode(request: Request, base: str) -> bytes:
     """The bytes of a request, including its body."""
-    host, headers = request.addressed(authority)
-    lines = [f"{request.method} {request.path} HTTP/1.1", f"Host: {host}", "Accept: */*"]
+    host, path, headers = request.addressed(base)
+    lines = [f"{request.method} {path} HTTP/1.1", f"Host: {host}", "Accept: */*"]
     lines += [f"{name}: {value}" for name, value in headers]
     if request.body or request.method in {"POST", "PUT", "PATCH"}:
         lines.append(f"Content-Length: {len(request.body)}")
@@ -152,12 +155,31 @@ class AnswerReader:
             self._headers.clear()
 
 
+class StreamReader(AnswerReader):
+    """Parses an answer whose content a watch looks at as it comes."""
+
+    def __init__(self, watch: Watch, max_body_bytes: int) -> None:
+        super().__init__(max_body_bytes)
+        self._watch = watch
+
+    def feed(self, data: bytes) -> Answer | None:
+        known = len(self._body)
+        answer = super().feed(data)
+        if len(self._body) > known:
+            self._watch.feed(bytes(self._body[known:]), tuple(self._headers))
+        return answer
+
+    def cut(self) -> Answer:
+        """The answer up to the limit that was reached."""
+        return Answer(self.status, tuple(self._headers), bytes(self._body[: self._watch.length]))
+
+
 class Http1Client(SerialClient[Request]):
     """A user's client, with one persistent connection."""
 
     def __init__(self, endpoint: Endpoint, account: Account) -> None:
         super().__init__(endpoint, account)
-        self._authority = sys.intern(endpoint.authority)
+        self._base = sys.intern(endpoint.base)
         self._request: Request
         self._held = b""
         self._reader = AnswerReader()
@@ -215,10 +237,12 @@ class Http1Client(SerialClient[Request]):
 
     def _roundtrip(self, sent: Request) -> Answer:
         self._request = sent
-        if sent.encoded_for is self._authority:
+        if sent.encoded_for is self._base:
             wire = sent.encoded
         else:
-            wire, _ = unique.encode(sent, self._authority, self._encode)
+            wire, _ = unique.encode(sent, self._base, self._encode)
+            if sent.stream is not None:
+                return self._read_stream(sent, sent.stream, wire)
         if self._transport is None or not self._transport.alive:
             self.reopen()
         self._reader.expect_body = sent.method != "HEAD"
@@ -237,8 +261,47 @@ class Http1Client(SerialClient[Request]):
             self.close()
         return arrived
 
+    def _read_stream(self, sent: Request, limit: Stream, wire: bytes) -> Answer:
+        """Send, and read the answer as it comes, up to its limit.
+
+        There it can only be ended with its connection (RFC 9112, 9.6), and another one is opened before the next
+        request is due.
+        """
+        if self._transport is None or not self._transport.alive:
+            self.reopen()
+        arrived, watch = self._follow(sent, limit, wire)
+        if isinstance(arrived, Failure) and not watch.stopped_ns and self._reopen_if_missed(wire):
+            arrived, watch = self._follow(sent, limit, wire)
+        reader, self._reader = self._reader, AnswerReader(self._endpoint.max_body_bytes)
+        assert isinstance(reader, StreamReader)
+        if watch.stopped_ns:
+            arrived, self._arrived_ns = reader.cut(), watch.stopped_ns
+        if watch.stopped_ns or isinstance(arrived, Failure) or not reader.reusable or not self.reuses:
+            self.close()
+        if isinstance(arrived, Failure):
+            raise arrived
+        if watch.stopped_ns and self.reuses:
+            with suppress(Failure):  # the next request tries it again, and fails if that does
+                self.open()
+            self._arrived_ns = watch.stopped_ns
+        self._verify(sent, arrived)
+        self._keep_events(sent, watch)
+        return arrived
+
+    def _follow(self, sent: Request, limit: Stream, wire: bytes) -> tuple[Answer | Failure, Watch]:
+        """Send, and wait until the answer ends or reaches its limit."""
+
+        def stop() -> None:
+            if self._reader is reader:  # else it has ended just before
+                self._wake(reader.cut())
+
+        watch = Watch(limit, stop)
+        self._reader = reader = StreamReader(watch, self._endpoint.max_body_bytes)
+        reader.expect_body = sent.method != "HEAD"
+        return self._send(wire), watch
+
     def _encode(self, request: Request) -> bytes:
-        return encode(request, self._authority)
+        return encode(request, self._base)
 
     def _came(self) -> str:
         reader = self._reader

@@ -12,11 +12,13 @@ from harness.load import http2_frames as frames
 from harness.load.client import SerialClient
 from harness.load.exchange import Answer, Failure, Request
 from harness.load.http2_connection import Connection
-from harness.load.http2_messages import NotProcessed, Stream
+from harness.load.http2_messages import NotProcessed, Stream, WatchedStream
 from harness.load.transport import Endpoint, Transport
+from harness.load.watch import Watch
 
 if TYPE_CHECKING:
     from harness.load.account import Account
+    from harness.model.event_stream import Stream as Limit
 
 ALPN = ("h2",)
 _SENT_AT_MOST = 3
@@ -28,7 +30,7 @@ class OpenConnection:
 
     def __init__(self, endpoint: Endpoint) -> None:
         scheme = "http" if endpoint.context is None else "https"
-        self._protocol = Connection(scheme, endpoint.authority, endpoint.max_body_bytes)
+        self._protocol = Connection(scheme, endpoint.base, endpoint.max_body_bytes)
         self.streams = self._protocol.streams
         self._output = self._protocol.output
         self._waking = False
@@ -180,7 +182,10 @@ class Http2Client(SerialClient[Request]):
         if connection is None or not connection.streams.usable:
             connection = self._group.connect()
         self._connection = connection
-        self._stream = stream = Stream(request, getcurrent().switch)
+        limit = request.stream
+        self._stream = stream = (
+            Stream(request, getcurrent().switch) if limit is None else self._watch(request, limit, connection)
+        )
         connection.send(stream)
         try:
             self._arrived_ns = get_hub().switch()
@@ -189,6 +194,23 @@ class Http2Client(SerialClient[Request]):
             connection.cancel(stream)
             raise
         return stream
+
+    def _watch(self, request: Request, limit: Limit, connection: OpenConnection) -> WatchedStream:
+        """A stream that is read as it comes, up to its limit, where it is cancelled (RFC 9113, 8.1)."""
+
+        def stop() -> None:
+            wake = stream.wake
+            if wake is not None and connection.cancel(stream):  # else it has ended just before
+                stream.arrived = stream.cut()
+                wake(stream.watch.stopped_ns)
+
+        stream = WatchedStream(request, Watch(limit, stop), getcurrent().switch)
+        return stream
+
+    def _verify(self, sent: Request, answer: Answer) -> None:
+        super()._verify(sent, answer)
+        if isinstance(self._stream, WatchedStream):
+            self._keep_events(sent, self._stream.watch)
 
     def _came(self) -> str:
         stream = self._stream

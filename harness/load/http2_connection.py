@@ -28,12 +28,12 @@ _SETTINGS = {
 class Connection:
     """Processes any bytes without raising; every stream ends exactly once."""
 
-    def __init__(self, scheme: str, authority: str, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+    def __init__(self, scheme: str, base: str, max_body_bytes: int = MAX_BODY_BYTES) -> None:
         self.output = bytearray(frames.PREFACE)
         """The bytes to send; the caller empties it."""
         self.output += frames.settings(_SETTINGS)
         self.output += frames.window_update(0, WINDOW_BYTES - frames.INITIAL_WINDOW_BYTES)
-        self.streams = Streams(scheme, authority, self.output)
+        self.streams = Streams(scheme, base, self.output)
         self._closed = False
         self._heads = HeadReader()
         self._rest = b""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hpack import Decoder, Encoder, HPACKError, NeverIndexedHeaderTuple, OversizedHeaderListError
@@ -17,6 +17,8 @@ from harness.load.http2_frames import ProtocolError, TooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from harness.load.watch import Watch
 
 _KNOWN_AT_MOST = 1024
 _KNOWN_BYTES = 4096
@@ -37,14 +39,14 @@ class MalformedError(Exception):
     """An answer is malformed, but the connection can go on (RFC 9113, 8.1.1)."""
 
 
-def encode(request: Request, scheme: str, authority: str) -> bytes:
+def encode(request: Request, scheme: str, base: str) -> bytes:
     """The HEADERS frame of a request, valid on every connection; the stream id (0) must be filled in.
 
     Fields are indices into the static table or literals without Huffman coding. Servers decode them in about the same
     time as the usual mix of dynamic indices and Huffman codes, and they do not depend on earlier requests.
     """
-    host, headers = request.addressed(authority)
-    pseudo = ((":method", request.method), (":scheme", scheme), (":authority", host), (":path", request.path))
+    host, path, headers = request.addressed(base)
+    pseudo = ((":method", request.method), (":scheme", scheme), (":authority", host), (":path", path))
     fields = [*pseudo, ("accept", "*/*"), *((name.lower(), value) for name, value in headers)]
     if request.body or request.method in {"POST", "PUT", "PATCH"}:
         fields.append(("content-length", str(len(request.body))))
@@ -194,3 +196,27 @@ class Stream:
         if length is not None and length != len(body):
             raise MalformedError(f"expected a body of {length} bytes, found {len(body)}")
         return Answer(head.status, head.headers, body)
+
+
+class WatchedStream(Stream):
+    """A stream whose content a watch looks at as it comes."""
+
+    def __init__(self, request: Request, watch: Watch, wake: Callable[[int], object]) -> None:
+        super().__init__(request, wake)
+        self.parts = bytearray()  # it is not taken for one whose body comes at once
+        self.watch = watch
+
+    def add(self, part: bytes, max_body_bytes: int) -> None:
+        super().add(part, max_body_bytes)
+        if self.head is not None and part:
+            self.watch.feed(part, self.head.headers)
+
+    def finish(self, body: bytes) -> Answer:
+        answer = super().finish(body)
+        return replace(answer) if answer is self.request.learned_answer else answer  # its events were at other times
+
+    def cut(self) -> Answer:
+        """The answer up to the limit that was reached."""
+        assert self.head is not None
+        assert self.parts is not None
+        return Answer(self.head.status, self.head.headers, bytes(self.parts[: self.watch.length]))

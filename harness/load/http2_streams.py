@@ -19,7 +19,7 @@ end the connection if there are more."""
 class Streams:
     """All requests in flight; the bytes to send for them are added to `output`, which the caller empties."""
 
-    def __init__(self, scheme: str, authority: str, output: bytearray) -> None:
+    def __init__(self, scheme: str, base: str, output: bytearray) -> None:
         self.open: dict[int, Stream] = {}
         self.ended: list[Stream] = []
         """Streams in the order in which they ended; the caller replaces the list."""
@@ -27,7 +27,7 @@ class Streams:
         """Can further requests be sent?"""
         self.next_id = 1
         self._output = output
-        self._scheme, self._authority = scheme, sys.intern(authority)
+        self._scheme, self._base = scheme, sys.intern(base)
         self._waiting: deque[Stream] = deque()
         self._reset_ids: set[int] = set()
         self._open_at_most = _OPEN_AT_FIRST
@@ -37,10 +37,10 @@ class Streams:
     def send(self, stream: Stream) -> None:
         """Send a request, or keep it until the server allows a stream; raises `Failure` if it cannot be encoded."""
         request = stream.request
-        if request.encoded_for is self._authority:
+        if request.encoded_for is self._base:
             encoded, body = request.encoded, request.body
         else:
-            encoded, body = unique.encode(request, self._authority, self._encode)
+            encoded, body = unique.encode(request, self._base, self._encode)
         if len(self.open) >= self._open_at_most:
             self._waiting.append(stream)
             return
@@ -59,7 +59,7 @@ class Streams:
             self.usable = False
 
     def _encode(self, request: Request) -> bytes:
-        return encode(request, self._scheme, self._authority)
+        return encode(request, self._scheme, self._base)
 
     def send_waiting(self) -> None:
         """Send requests that were kept, as far as the server allows it; end them unsent if the connection ends."""

@@ -64,7 +64,7 @@ class OpenConnection:
     """
 
     def __init__(self, endpoint: Endpoint, quic: QuicConfiguration, family: int, address: Any) -> None:
-        self.streams = Connection(quic, endpoint.authority, address, perf_counter_ns() / 1e9, endpoint.max_body_bytes)
+        self.streams = Connection(quic, endpoint.base, address, perf_counter_ns() / 1e9, endpoint.max_body_bytes)
         self._waking = False
         self._alive = True
         self._settled = gevent.event.Event()

@@ -38,10 +38,10 @@ _ALERTS = 0x100
 """Transport errors from this code on are TLS alerts (RFC 9001, 4.8)."""
 
 
-def fields(request: Request, authority: str) -> list[tuple[bytes, bytes]]:
+def fields(request: Request, base: str) -> list[tuple[bytes, bytes]]:
     """The header section of a request (RFC 9114, 4.3.1)."""
-    host, headers = request.addressed(authority)
-    pseudo = ((":method", request.method), (":scheme", "https"), (":authority", host), (":path", request.path))
+    host, path, headers = request.addressed(base)
+    pseudo = ((":method", request.method), (":scheme", "https"), (":authority", host), (":path", path))
     found = [*pseudo, ("accept", "*/*"), *((name.lower(), value) for name, value in headers)]
     if request.body or request.method in {"POST", "PUT", "PATCH"}:
         found.append(("content-length", str(len(request.body))))
@@ -100,7 +100,7 @@ class Connection:
     def __init__(
         self,
         configuration: QuicConfiguration,
-        authority: str,
+        base: str,
         address: object,
         now_s: float,
         max_body_bytes: int = MAX_BODY_BYTES,
@@ -113,7 +113,7 @@ class Connection:
         """Why the connection ended; None while it is open."""
         self.usable = False
         """Can further requests be sent?"""
-        self._authority = authority
+        self._base = base
         self._address = address
         self._quic = QuicConnection(configuration=configuration)
         self._http: H3Connection
@@ -142,10 +142,10 @@ class Connection:
     def send(self, stream: Stream) -> None:
         """Send a request; raises `Failure` if it cannot be encoded."""
         request = stream.request
-        if request.varies:
-            request = unique.fill(request, unique.draw_value())
+        if request.placeholders:
+            request = unique.fill(request, unique.draw_values(request.placeholders))
         try:
-            header = fields(request, self._authority)
+            header = fields(request, self._base)
         except UnicodeEncodeError as error:
             raise Failure("request", f"expected headers in latin-1, found {error}") from error
         quic_id: int = self._quic.get_next_available_stream_id()

@@ -29,7 +29,10 @@ class OwnRequests:
     def _copy(self, sent: Request) -> Request:
         # The request itself may have been sent already, such as within a login.
         anew: dict[str, Any] = {"encoded_for": "", "pattern": None, "learned": None, "learned_answer": None}
-        own = replace(sent, headers=merge_headers(sent.headers, self._headers), **anew)
+        more = self._headers
+        if sent.stream is not None:  # its events can only be seen without compression
+            more = tuple(each for each in more if each[0] != "accept-encoding")
+        own = replace(sent, headers=merge_headers(sent.headers, more), **anew)
         if len(self._own) < _KEPT_AT_MOST:
             self._own[sent] = own
         return own

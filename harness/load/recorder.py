@@ -12,27 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 import msgspec
-from locust import User
 from locust.runners import WorkerRunner
 
 from harness.load import locust_statistics, messages
-from harness.load.account import (
-    ENDLESS,
-    REPORTED,
-    TASK_TIMEOUTS,
-    UNANSWERED,
-    Counters,
-    Failed,
-    Ledger,
-    Stretch,
-    tally_service,
-)
+from harness.load.account import ENDLESS, TASK_TIMEOUTS, UNANSWERED, Counters, Failed, Ledger, Stretch, tally_service
 from harness.load.arrivals import NEVER_NS, poisson, uniform
+from harness.load.custom_users import CustomUsers
 from harness.load.exchange import Failure
 from harness.load.lane import Lane, stage
+from harness.load.late_requests import drain, end_late_requests, end_run
 from harness.load.slices import LEAD_IN_RESIDENCES, LEAD_IN_S, divide_users
 from harness.load.transport import CONNECT_TIMEOUT_S
-from harness.load.user_watch import UserWatch, is_starting, running_users
+from harness.load.user_errors import UserErrors
+from harness.load.user_watch import is_starting, running_users
 from harness.model.blocks import BlockOrder, Turn
 
 if TYPE_CHECKING:
@@ -46,16 +38,10 @@ REPORT_S = 1.0
 """The interval at which requests are added to Locust's statistics, where no block is measured."""
 LATE_S = 0.25
 """The interval at which requests are checked for a timeout."""
-ENDED_LATE_NS = 1_000_000_000
-"""At the end of a run without a block, what has waited for less is not unanswered."""
 READY_POLL_S = 0.01
 """The interval at which users are checked that still start."""
-POLL_S = 0.001
-"""The interval at which a slice is checked for its end, once no further task may begin."""
-STRAGGLERS_POLL_S = 0.01
-"""The interval at which custom users are checked that have not reported their last request of a slice."""
-STRAGGLERS_AT_LEAST_S = 0.2
-"""How long to wait at least, after a slice of custom users, for reports of requests that began in it."""
+OPEN_STEP_S = 0.001
+"""The shortest pause between users that are let through one after the other."""
 
 
 class Recorder:
@@ -67,20 +53,15 @@ class Recorder:
         self._options: Any = environment.parsed_options
         self._order: BlockOrder | None = None
         self._index, self._processes = 0, 1
-        self._custom_users = not all(hasattr(cls, "drives_itself") for cls in environment.user_classes)
+        custom_users = not all(hasattr(cls, "drives_itself") for cls in environment.user_classes)
+        self._custom = CustomUsers(environment, runner) if custom_users else None
+        self._user_errors = UserErrors(environment, custom_users=custom_users)
         self._ledgers: list[Ledger] = []
         self._counters: list[Counters] = []
         self._failed: dict[int, tuple[int, list[Failed]]] = {}
         """Of candidates that failed: how many requests the last such slice began, and which failed."""
         self._started_ns = 0
         """When Locust began to start users."""
-        self._longest_ns = 0
-        """The longest response time of custom users so far."""
-        self._watch: UserWatch | None = None
-        if self._custom_users:
-            self._watch = UserWatch(runner)
-            environment.events.request.add_listener(self._count_custom)
-        environment.events.user_error.add_listener(self._count_exception)
         gevent.spawn(self._report_regularly)
         gevent.spawn(self._end_late_requests)
 
@@ -95,7 +76,7 @@ class Recorder:
         if isinstance(self._runner, WorkerRunner):
             self._index, self._processes = self._runner.worker_index, max(1, int(self._options.expect_workers))
         if self._order is not None:
-            gevent.Greenlet.add_spawn_callback(self._watch_user)
+            self._user_errors.watch_deaths()
             self._started_ns = perf_counter_ns()
             stage.prepare(self._order, self._processes, self._index)
             self._ledgers = [Ledger() for _ in self._order.turns]
@@ -117,14 +98,7 @@ class Recorder:
         if self._order is not None:
             return
         (lane,) = stage.lanes
-        longest_ns = int(self._environment.stats.total.max_response_time * 1e6)
-        now_ns = perf_counter_ns()
-        for client in lane.clients.values():
-            waited_ns = now_ns - client.pending_since_ns
-            if client.pending_since_ns and waited_ns > max(ENDED_LATE_NS, 2 * longest_ns):
-                client.give_up(
-                    Failure(UNANSWERED, f"no complete answer when the run ended, after {waited_ns / 1e9:.1f} s")
-                )
+        end_run(lane, int(self._environment.stats.total.max_response_time * 1e6))
         gevent.sleep(0)  # until they are counted
 
     def stop(self, **_: Any) -> None:
@@ -146,8 +120,8 @@ class Recorder:
         gevent.spawn(self._finish, **msg.data)
 
     def _finish(self, right: list[bool]) -> None:
-        if self._watch is not None:
-            self._await_silent_users(self._watch, perf_counter_ns())
+        if self._custom is not None:
+            self._custom.await_silent(perf_counter_ns())
             failures = stage.lanes[0].account.take()[1]  # what fails in the end counts too
             self._add_failures(0, len(failures), failures)
         memory_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -165,8 +139,12 @@ class Recorder:
             ledger.negotiated = lane.account.negotiated
             ledger.users_ready_s = lane.ready_s
             ledger.changes = lane.account.changes
-            results.append(ledger.result(verified=not self._custom_users))
+            results.append(ledger.result(verified=self._custom is None))
         self._runner.send_message(messages.RESULT, {"results": msgspec.json.encode(results).decode()})
+
+    @property
+    def _timeout_s(self) -> float:
+        return float(self._options.harness_request_timeout)
 
     @property
     def _turns(self) -> tuple[Turn, ...]:
@@ -175,8 +153,8 @@ class Recorder:
     def _get_ready(self) -> None:
         for lane in stage.lanes if stage.needed_users else ():
             self._await_users(lane)
-        if self._watch is not None:
-            self._watch.look()
+        if self._custom is not None:
+            self._custom.begin()
         # Without the freeze, each collection would examine all existing objects and stop all users meanwhile.
         gc.collect()
         gc.freeze()
@@ -194,20 +172,20 @@ class Recorder:
         """How many users of this process have ended that should still run."""
         assert self._order is not None
         running = len(self._list_users(lane))
-        if self._custom_users:
+        if self._custom is not None:
             return max(0, math.ceil(self._order.users / self._processes) - running)
         return lane.members() - running
 
     def _list_users(self, lane: Lane) -> list[Any]:
         """The users of a lane that have not ended."""
         users = running_users(self._runner)
-        return users if self._custom_users else [user for user in users if user.lane is lane]
+        return users if self._custom is not None else [user for user in users if user.lane is lane]
 
     def _await_users(self, lane: Lane) -> None:
         """Wait until the users of a lane have ended `on_start`; a lane whose users have not in time gets no turn."""
-        limit_s = CONNECT_TIMEOUT_S + TASK_TIMEOUTS * self._options.harness_request_timeout
+        limit_s = CONNECT_TIMEOUT_S + TASK_TIMEOUTS * self._timeout_s
         with gevent.Timeout(limit_s, False):
-            if not self._custom_users:
+            if self._custom is None:
                 lane.verified.wait()
                 while lane.right and lane.ready < stage.needed_users:
                     gevent.sleep(READY_POLL_S)
@@ -244,10 +222,13 @@ class Recorder:
         cpu_s, measured_s = time.process_time() - cpu_start_s, (perf_counter_ns() - cpu_start_ns) / 1e9
         lane.close()
         running = len(self._list_users(lane))
-        if self._watch is not None and not counted:
-            self._await_silent_users(self._watch, opened_ns)  # else an answer slower than the warm-up is not seen
-        self._drain(lane, end_ns)
-        running = running if self._custom_users else min(running, users)
+        if self._custom is not None and not counted:
+            self._custom.await_silent(opened_ns)  # else an answer slower than the warm-up is not seen
+        if self._custom is not None:
+            self._custom.await_stragglers(end_ns, self._timeout_s)
+        else:
+            drain(lane, end_ns, self._timeout_s)
+            running = min(running, users)
         stretch = Stretch(cycle, opened_ns, start_ns, end_ns, perf_counter_ns(), running)
         (recorded, failures), gained = account.take(), self._counters[order.candidate].gained()
         residence_us = 0.0
@@ -275,56 +256,11 @@ class Recorder:
         At once, they would go on in step: each batch of answers would let the next batch of requests begin.
         """
         over_s = lead_in_s / LEAD_IN_RESIDENCES if lead_in_s > LEAD_IN_S else 0.0
-        steps = max(1, min(users, int(over_s / POLL_S)))
+        steps = max(1, min(users, int(over_s / OPEN_STEP_S)))
         for step in range(1, steps + 1):
             lane.open(users * step // steps)
             if step < steps:
                 gevent.sleep(over_s / steps)
-
-    def _drain(self, lane: Lane, end_ns: int) -> None:
-        """Wait until every request that began has ended; what has no answer within the time limit is unanswered.
-
-        A task may still not end, because it waits for something else. Then it is left alone.
-        """
-        if self._custom_users:
-            self._await_stragglers(lane, end_ns)
-            return
-        timeout_ns = int(self._options.harness_request_timeout * 1e9)
-        while not lane.is_idle(now_ns := perf_counter_ns()):
-            if now_ns > end_ns + TASK_TIMEOUTS * timeout_ns:
-                late = Failure(ENDLESS, f"not ended {TASK_TIMEOUTS * timeout_ns / 1e9:g} s after its slice")
-                for _ in range(lane.active):
-                    lane.account.fail_task("task", late, now_ns)
-                return
-            if now_ns > end_ns + timeout_ns:
-                self._give_up(lane, now_ns)
-            gevent.sleep(POLL_S)
-
-    def _give_up(self, lane: Lane, now_ns: int) -> None:
-        """End what is in flight, and what is due and was not sent."""
-        failure = self._unanswered()
-        if lane.arrivals is not None:
-            for intended_ns in lane.arrivals.cancel(now_ns):
-                lane.account.started += 1
-                lane.account.fail("queue", "queue", failure, intended_ns, now_ns)
-        for client in lane.clients.values():
-            if client.pending_since_ns:
-                client.give_up(failure)
-
-    def _await_stragglers(self, lane: Lane, end_ns: int) -> None:
-        """Wait until each custom user has reported a request, which it does when it has ended, or waits between tasks.
-
-        A user may be silent for other reasons: not longer than twice the longest response time so far.
-        """
-        limit_ns = int(self._options.harness_request_timeout * 1e9)
-        while True:
-            self._longest_ns = max(self._longest_ns, lane.account.longest_ns())
-            wait_ns = min(limit_ns, max(int(STRAGGLERS_AT_LEAST_S * 1e9), 2 * self._longest_ns))
-            left_ns = end_ns + wait_ns - perf_counter_ns()
-            watch = self._watch
-            if left_ns <= 0 or (watch is not None and watch.sees_all and not watch.are_silent_since(end_ns)):
-                return
-            gevent.sleep(min(left_ns / 1e9, STRAGGLERS_POLL_S))
 
     def _schedule(self, rate_rps: float, arrivals: str, seed: int, until_ns: int) -> Iterator[int]:
         """When the requests of this process are due; evenly spaced ones of several processes alternate."""
@@ -333,65 +269,10 @@ class Recorder:
         due = poisson(own_rps, start_ns, seed + self._index) if arrivals == "poisson" else uniform(own_rps, start_ns)
         return itertools.takewhile(lambda due_ns: due_ns < until_ns, due)
 
-    def _unanswered(self) -> Failure:
-        return Failure(UNANSWERED, f"no complete answer within {self._options.harness_request_timeout:g} s")
-
-    def _await_silent_users(self, watch: UserWatch, since_ns: int) -> None:
-        """Wait until each custom user has reported a request since then, for as long as that may take."""
-        while watch.are_silent_since(since_ns):
-            gevent.sleep(POLL_S)
-
-    def _count_custom(
-        self, request_type: Any = "", name: Any = "", response_time: Any = None, exception: Any = None, **_: Any
-    ) -> None:
-        """Count a request of custom Locust users, who report its response time, or none, and no send time.
-
-        A Locust file may fire the event itself: an exception may be a text, and what is missing is no error.
-        """
-        account = stage.lanes[0].account
-        now_ns = perf_counter_ns()
-        if self._watch is not None and not self._watch.hear(now_ns):
-            return  # it was unanswered
-        account.started += 1
-        request_type, name = str(request_type or ""), str(name or "")
-        try:
-            began_ns = now_ns - max(0, int((response_time or 0) * 1e6))
-        except (TypeError, ValueError, OverflowError):
-            began_ns, exception = now_ns, f"expected its response_time in ms or None, found {response_time!r}"
-        if exception:  # as for Locust's own statistics, not an empty text
-            kind = type(exception).__name__ if isinstance(exception, BaseException) else REPORTED
-            account.fail(request_type, name, Failure(kind, str(exception)), began_ns, now_ns)
-            return
-        series = account.series(request_type, name)
-        if response_time is None:
-            series.untimed(now_ns)
-            return
-        series.intended(began_ns)
-        series.written(began_ns)
-        series.ended(now_ns)
-
-    def _count_exception(self, user_instance: Any, exception: BaseException, **_: Any) -> None:
-        """Count what a user's own code raised in a task, in `on_start` or in `wait_time`."""
-        user = getattr(user_instance, "user", user_instance)  # in a task it is the task set
-        lane: Lane = getattr(user, "lane", stage.lanes[0])
-        lane.account.raised(type(user).__name__, exception, perf_counter_ns())
-        lane.right = lane.right and self._custom_users
-        lane.verified.set()  # nobody else would, if it was raised in `on_start`
-
-    def _watch_user(self, greenlet: Any) -> None:
-        if greenlet.args and isinstance(greenlet.args[0], User):
-            user = greenlet.args[0]
-            greenlet.link_exception(lambda ended: self._count_death(user, ended.exception))
-
-    def _count_death(self, user: User, cause: BaseException) -> None:
-        """Count what ended a user and is no `Exception`, of which Locust says nothing, such as a `gevent.Timeout`."""
-        if not isinstance(cause, Exception):
-            self._count_exception(user, cause)
-
     def _report(self) -> None:
         """Add what was recorded since the last report to Locust's statistics; custom users have done so themselves."""
         (lane,) = stage.lanes
-        if self._custom_users:
+        if self._custom is not None:
             lane.account.take()
         else:
             locust_statistics.report(self._environment, lane.account)
@@ -405,21 +286,10 @@ class Recorder:
     def _end_late_requests(self) -> None:
         while True:
             gevent.sleep(LATE_S)
-            oldest_ns = perf_counter_ns() - int(self._options.harness_request_timeout * 1e9)
             for lane in stage.lanes:
-                for client in lane.clients.values():
-                    if 0 < client.pending_since_ns < oldest_ns:
-                        client.give_up(self._unanswered())
-            if self._watch is not None and self._order is not None:
-                self._end_silent_users(self._watch, oldest_ns)
-
-    def _end_silent_users(self, watch: UserWatch, oldest_ns: int) -> None:
-        """Count a request as unanswered for each custom user that has reported none for longer than the limit."""
-        account = stage.lanes[0].account
-        limit = f"no request reported for {self._options.harness_request_timeout:g} s in a task"
-        for name, since_ns in watch.find_silent(oldest_ns):
-            account.started += 1
-            account.fail("task", name, Failure(UNANSWERED, limit), since_ns, perf_counter_ns())
+                end_late_requests(lane, self._timeout_s)
+            if self._custom is not None and self._order is not None:
+                self._custom.end_silent(self._timeout_s)
 
 
 def read_order(options: Any) -> BlockOrder | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -79,14 +80,28 @@ class Batch:
         return Batch(self.intended[mask], self.written[mask], self.ended[mask])
 
 
+class Events(NamedTuple):
+    """When the events of one answer came."""
+
+    answer: int
+    """Which answer of its batch it is."""
+    times: array[int]
+    """In ns of the monotonic clock."""
+
+
 class Series:
     """Requests with one name; the hot path calls `intended`, `written` and `ended` once for each right answer."""
 
     def __init__(self) -> None:
         self._times = (array("q"), array("q"), array("q"))
         self._untimed = array("q")
+        self._events: list[Events] = []
         self.body_bytes = 0
         self._expose()
+
+    def add_events(self, times: array[int]) -> None:
+        """Add when the events of an answer came, just before the answer itself is added."""
+        self._events.append(Events(len(self._times[2]), times))
 
     def _expose(self) -> None:
         self.intended, self.written, self.ended = (times.append for times in self._times)
@@ -97,14 +112,16 @@ class Series:
         """The longest response time since the last call of `take`."""
         return max(map(int.__sub__, self._times[2], self._times[0]), default=0)
 
-    def take(self) -> tuple[Batch, int, Counts]:
+    def take(self) -> tuple[Batch, int, Counts, list[Events]]:
         """Remove and return the requests since the last call.
 
-        They are those with times, the total size of their bodies in bytes, and the ends of those without times (ns).
+        They are those with times, the total size of their bodies in bytes, the ends of those without times (ns), and
+        the events of those that were read as they came.
         """
         times, self._times = (*self._times, self._untimed), (array("q"), array("q"), array("q"))
         self._untimed = array("q")
         body_bytes, self.body_bytes = self.body_bytes, 0
+        events, self._events = self._events, []
         self._expose()
         *timed, untimed = (np.frombuffer(part, np.int64) if part else np.zeros(0, np.int64) for part in times)
-        return Batch(*timed), body_bytes, untimed
+        return Batch(*timed), body_bytes, untimed, events

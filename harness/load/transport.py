@@ -42,6 +42,8 @@ class Endpoint:
     port: int
     context: ssl.SSLContext | None = None
     max_body_bytes: int = MAX_BODY_BYTES
+    prefix: str = ""
+    """The path that all requests are sent under, without a slash at its end."""
 
     @classmethod
     def of(
@@ -51,7 +53,7 @@ class Endpoint:
         alpn: tuple[str, ...] = (),
         max_body_bytes: int = MAX_BODY_BYTES,
     ) -> Endpoint:
-        """Parse `http://host:port` or `https://host:port`; raises `ValueError` for another URL.
+        """Parse `http://host:port/prefix` or `https://…`; raises `ValueError` for another URL.
 
         `authority` is the PEM file of the certificate authority to trust.
         """
@@ -59,7 +61,7 @@ class Endpoint:
         if parts.scheme not in {"http", "https"} or parts.hostname is None:
             raise ValueError(f"expected a host like http://127.0.0.1:8000, found {url!r}")
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        endpoint = cls(parts.hostname, port, max_body_bytes=max_body_bytes)
+        endpoint = cls(parts.hostname, port, None, max_body_bytes, parts.path.rstrip("/"))
         if parts.scheme == "http":
             return endpoint
         context = ssl.create_default_context(cafile=str(authority) if authority else None)
@@ -72,6 +74,11 @@ class Endpoint:
         """The value of the Host header and of `:authority`."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
+
+    @property
+    def base(self) -> str:
+        """What requests are encoded for: the authority, and the path that they are sent under."""
+        return self.authority + self.prefix
 
 
 class Receiver(Interface):
@@ -154,6 +161,11 @@ class Transport:
     def negotiated(self) -> str:
         """The TLS version and the ALPN protocol, if any: `TLSv1.3 h2`."""
         return " ".join(part for part in (self.tls, self.alpn) if part)
+
+    @property
+    def unsent_bytes(self) -> int:
+        """How many bytes wait for room in the socket buffer."""
+        return len(self._unsent)
 
     def write(self, data: bytes) -> None:
         """Send, and keep the rest until the socket buffer has room for it; never raises.

@@ -227,21 +227,51 @@ class HttpScenario(_Scenario):
 
 
 class WebSocketScenario(_Scenario):
-    """A user with one WebSocket to `path`; the server answers each message with one message."""
+    """A user with one WebSocket to `path`; the server answers each message with one message, or more."""
 
     abstract = True
     path: ClassVar[str] = "/"
+    """Each connection has new values for placeholders in it and in `headers`."""
+    headers: ClassVar[Headers] = ()
+    """Sent with the handshake."""
+    subprotocols: ClassVar[tuple[str, ...]] = ()
+    """Offered to the server, which has to choose one of them (RFC 6455, 4.1)."""
+    greeting: ClassVar[Message | tuple[Message, ...]] = ()
+    """What is exchanged on each connection before anything counts, and whenever it is opened again.
+
+    If the server speaks first, the first of these messages has no data.
+    """
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
+        greeting = (self.greeting,) if isinstance(self.greeting, Message) else self.greeting
+        if any(message.data is None for message in greeting[1:]):
+            raise ValueError("greeting: expected data in each message but the first; `answers` awaits several")
         self.client = WebSocketClient(
-            _endpoint(environment, self.lane, self.host, http1.ALPN), self.path, self.lane.account, stage.headers
+            _endpoint(environment, self.lane, self.host, http1.ALPN),
+            self.path,
+            self.lane.account,
+            merge_headers(self.headers, stage.headers),
+            subprotocols=self.subprotocols,
+            greeting=greeting,
+            is_push=None if type(self).is_push is WebSocketScenario.is_push else self.is_push,
         )
         self.sender = self.client
 
+    def is_push(self, answer: Answer) -> bool:  # noqa: ARG002 - what scenarios override
+        """Did the server send this message unasked? It is then counted apart and answers nothing.
+
+        `answer.sent` is the data of the message in flight. It must not wait for anything.
+        """
+        return False
+
     def send(self, message: Message) -> Answer:
-        """Send a message and return the right answer; raises `Failure` if there is none."""
+        """Send a message and return the right answer, the last one of several; raises `Failure` if there is none."""
         return self._exchange(message)
+
+    def notify(self, message: Message) -> None:
+        """Send a message that nothing answers; it is not counted. Raises `Failure` if there is no connection."""
+        self.client.notify(message)
 
 
 def _endpoint(environment: Environment, lane: Lane, host: str | None, alpn: tuple[str, ...]) -> Endpoint:

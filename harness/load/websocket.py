@@ -1,12 +1,12 @@
 """WebSocket (RFC 6455) over HTTP/1.1: one user, one connection, one message in flight.
 
-wsproto parses, except for the one frame that the expected answer normally comes in, which is compared as bytes.
+wsproto parses, except for frames that are whole messages: the one that the expected answer normally comes in is
+compared as bytes, and others are read here.
 """
 
 from __future__ import annotations
 
-import os
-import struct
+from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
 import gevent
@@ -28,84 +28,146 @@ from harness.load.bounds import OVERHEAD_BYTES, TOO_LARGE, add_overhead, describ
 from harness.load.client import SerialClient
 from harness.load.exchange import RESET, Answer, Failure, Headers, Message, excerpt
 from harness.load.transport import CONNECT_TIMEOUT_S, Endpoint, Transport
+from harness.load.unique import draw_values, fill_message
+from harness.load.websocket_frames import encode, frame_head, read_whole
+from harness.model.unique import fill_text, list_placeholders
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from harness.load.account import Account
 
+GREETING = "greeting"
+"""The kind of failure of a greeting that is not the expected one."""
 _HEADERS_TOO_LARGE = 431
 """The status with which h11 marks its error about a handshake that is too long."""
+_QUOTED_BYTES = 80
+"""A greeting of at most this length is suggested as it is."""
+_DRAIN_S = 0.001
+"""How often a user looks whether the system has taken all that it wrote."""
 
 
 def _type(text: bool) -> tuple[tuple[str, str], ...]:
     return (("type", "text" if text else "binary"),)
 
 
-def frame_head(size: int, *, text: bool, masked: bool) -> bytes:
-    """The header of a data frame that is a complete message (RFC 6455, 5.2), without the masking key."""
-    first, mask_bit = 0x80 | (1 if text else 2), 0x80 if masked else 0
-    if size < 126:  # noqa: PLR2004 - RFC 6455, 5.2: 126 and 127 announce longer lengths
-        return bytes([first, mask_bit | size])
-    if size < 1 << 16:
-        return struct.pack("!BBH", first, mask_bit | 126, size)
-    return struct.pack("!BBQ", first, mask_bit | 127, size)
-
-
-def encode(message: Message) -> bytes:
-    """The message as one masked frame; the masking key is chosen once, because the same bytes are sent repeatedly."""
-    size = len(message.data)
-    mask = os.urandom(4)
-    repeated = (mask * (size // 4 + 1))[:size]
-    masked = int.from_bytes(message.data, "big") ^ int.from_bytes(repeated, "big")
-    return frame_head(size, text=message.text, masked=True) + mask + masked.to_bytes(size, "big")
-
-
-def _learn_expected(message: Message) -> None:
-    """Predict the frame of the right answer, if its body is the only check; servers seldom fragment it."""
-    body = message.expected_body
-    if isinstance(body, bytes) and message.check is None:
+def _encode(message: Message) -> Message:
+    """The message with its bytes: itself, whose bytes are sent repeatedly, or one with new values."""
+    if message.placeholders:
+        message = fill_message(message)
+    data, body = message.data, message.expected_body
+    message.encoded = b"" if data is None else encode(data, text=message.text)
+    only_one = message.answers == 1 and message.until is None
+    if isinstance(body, bytes) and message.check is None and only_one:
+        # Then the frame of the right answer is known; servers seldom fragment it.
         message.learned = frame_head(len(body), text=message.text, masked=False) + body
-        message.learned_answer = Answer(0, _type(message.text), body)
+        message.learned_answer = Answer(0, _type(message.text), body, data or b"")
+    return message
 
 
 class WebSocketClient(SerialClient[Message]):
-    """A user's client, with one WebSocket on which the server sends one message for each message."""
+    """A user's client, with one WebSocket on which the server answers each message with one or more."""
 
-    def __init__(self, endpoint: Endpoint, path: str, account: Account, headers: Headers = ()) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        path: str,
+        account: Account,
+        headers: Headers = (),
+        *,
+        subprotocols: Sequence[str] = (),
+        greeting: Iterable[Message] = (),
+        is_push: Callable[[Answer], bool] | None = None,
+    ) -> None:
+        """Make a client that is not connected yet.
+
+        Of the `greeting`, each message is exchanged after connecting; only the first one may have no data. `is_push`
+        tells messages that answer nothing; None if there are none. A path and headers may have placeholders.
+        """
         super().__init__(endpoint, account)
-        self._path = path
-        self._host = next((value for name, value in headers if name == "host"), endpoint.authority)
-        self._headers = [(name.encode(), value.encode("latin-1")) for name, value in headers if name != "host"]
+        self._path = endpoint.prefix + path
+        self._host = next((value for name, value in headers if name.lower() == "host"), endpoint.authority)
+        self._headers = [(name, value) for name, value in headers if name.lower() != "host"]
+        self._placeholders = list_placeholders(path.encode(), *(value for _, value in headers))
+        self._subprotocols = list(subprotocols)
+        self._greeting = list(greeting)
+        self._is_push = is_push
         self._connection = WSConnection(ConnectionType.CLIENT)
-        self._message: Message
+        self._message = Message()
+        """The message in flight, or the last one."""
+        self._answers = 0
+        """How many messages of its answer have come, of those that were parsed."""
         self._held = b""
         self._parsing = True
+        """Do all bytes go to wsproto, which may hold a part of a frame?"""
+        self._comparing = False
+        """Is an answer compared as bytes first? The first message of a connection is read in any case."""
+        self._messages = 0
+        """How many messages have come on this connection, of those that were read."""
         self._body = bytearray()
         """The beginning of a message that arrives in several parts."""
+        self._content_bytes = 0
         self._overhead_bytes = 0
-        """Beside the content, since the last message."""
+        """Beside the content, since the last answer."""
         self._idle_fault: Failure | None = None
         """An error that occurred while no message was in flight; the next exchange raises it."""
 
     def open(self) -> None:
-        """Connect and do the handshake; raises `Failure`."""
+        """Connect, do the handshake and exchange the greeting; raises `Failure`."""
         self._transport = transport = Transport(self._endpoint, self)
         self._connection = WSConnection(ConnectionType.CLIENT)
         self._held, self._body = b"", bytearray()
-        self._overhead_bytes = 0
-        self._parsing = True
+        self._answers = self._messages = self._content_bytes = self._overhead_bytes = 0
+        self._parsing, self._comparing = True, False
         self._account.opened += 1
-        handshake = Handshake(host=self._host, target=self._path, extra_headers=self._headers)
-        with gevent.Timeout(CONNECT_TIMEOUT_S, Failure("handshake", f"no answer within {CONNECT_TIMEOUT_S:g} s")):
-            arrived = self._send(self._connection.send(handshake))
-        if isinstance(arrived, Failure):
+        try:
+            with gevent.Timeout(CONNECT_TIMEOUT_S) as limit:
+                self._begin()
+        except gevent.Timeout as expired:
+            if expired is not limit:
+                raise
+            began = self._connection.state is ConnectionState.OPEN
+            raise Failure(GREETING if began else "handshake", f"no answer within {CONNECT_TIMEOUT_S:g} s") from None
+        except Failure:
             self.close()
-            raise arrived
+            raise
         self._account.negotiated = " ".join(filter(None, (transport.tls, "websocket")))
 
+    def _begin(self) -> None:
+        """Do the handshake and exchange the greeting; raises `Failure`."""
+        values = draw_values(self._placeholders)
+        headers = [(name.encode(), fill_text(value, values).encode("latin-1")) for name, value in self._headers]
+        handshake = Handshake(
+            host=self._host,
+            target=fill_text(self._path, values),
+            extra_headers=headers,
+            subprotocols=self._subprotocols,
+        )
+        greeting = self._greeting
+        self._message = greeting[0] if self._is_greeted else Message()
+        arrived = self._send(self._connection.send(handshake))
+        if isinstance(arrived, Failure):
+            raise arrived
+        for message in greeting:
+            if message.data is not None:
+                self._message = message if message.encoded else _encode(message)
+                arrived = self._send(self._message.encoded)
+                if isinstance(arrived, Failure):
+                    raise arrived
+            try:
+                self._message.verify(arrived)
+            except Failure as failure:
+                raise Failure(GREETING, failure.detail) from failure
+
+    @property
+    def _is_greeted(self) -> bool:
+        """Does the server speak first?"""
+        return bool(self._greeting) and self._greeting[0].data is None
+
     def received(self, data: bytes, at_ns: int) -> None:
-        """Bytes from the connection: the expected frame, a beginning of it, or something to parse."""
+        """Bytes from the connection: the expected frame, a beginning of it, or something to read."""
         self._arrived_ns = at_ns
-        if not self._parsing and self._waiter is not None:
+        if self._comparing and self._waiter is not None:
             data = self._held + data if self._held else data
             expected = self._message.learned
             if expected is not None:
@@ -118,34 +180,55 @@ class WebSocketClient(SerialClient[Message]):
                     self._held = data
                     return
             self._held = b""
-        # From here on everything is parsed, because the parser may hold a part of a frame.
-        self._parsing = True
-        arrived = self._parse(data)
+        arrived = self._read(data)
         if arrived is None:
             return
         if self._waiter is not None:
             self._wake(arrived)
             return
         self.close()
-        if isinstance(arrived, Answer):
-            self._idle_fault = Failure("protocol", f"expected no message, found {excerpt(arrived.body)}")
-        elif arrived.kind != RESET:
+        assert isinstance(arrived, Failure)  # without a message in flight, there is no answer
+        if arrived.kind != RESET:
             self._idle_fault = arrived
 
     def lost(self, reason: str) -> None:
         """The connection ended before the answer."""
         self._wake(Failure(RESET, f"{reason} before the message was complete"))
 
+    def notify(self, sent: Message) -> None:
+        """Send a message that nothing answers, which does not count, and wait until the system has taken it.
+
+        Raises `Failure`, which counts, if the server has closed the connection and takes no other.
+        """
+        began_ns = perf_counter_ns()
+        try:
+            if self._transport is None or not self._transport.alive:
+                self.reopen()
+        except Failure as failure:
+            self._account.started += 1
+            self._account.fail(sent.method, sent.name, failure, began_ns, perf_counter_ns())
+            raise
+        transport = self._transport
+        assert transport is not None
+        transport.write(sent.encoded or _encode(sent).encoded)
+        gevent.sleep(0)  # a task may do nothing else, and the hub has to read
+        while transport.alive and transport.unsent_bytes:
+            gevent.sleep(_DRAIN_S)
+
     def _roundtrip(self, sent: Message) -> Answer:
         if self._transport is None or not self._transport.alive:
             self.reopen()
         if not sent.encoded:
-            sent.encoded = encode(sent)
-            _learn_expected(sent)
+            if sent.data is None:
+                raise Failure(
+                    "message", "expected data, found none; only the first message of a greeting sends nothing"
+                )
+            sent = _encode(sent)
         self._message = sent
         arrived = self._send(sent.encoded)
         if isinstance(arrived, Failure):
             if self._reopen_if_missed(sent.encoded):
+                self._message = sent
                 arrived = self._send(sent.encoded)
             if isinstance(arrived, Failure):
                 self.close()
@@ -153,15 +236,16 @@ class WebSocketClient(SerialClient[Message]):
         if arrived is not sent.learned_answer:
             try:
                 sent.verify(arrived)
-            except Failure:
+            except Failure as failure:
                 # The next message could not be matched to its request.
                 self.close()
-                raise
+                raise Failure(failure.kind, f"{failure.detail}{self._advise(arrived)}") from failure
         return arrived
 
     def _came(self) -> str:
         size = len(self._body) or len(self._held)
-        return f"{size} bytes of a message" if size else ""
+        several = f"{self._answers} answers" if self._answers else ""
+        return " and ".join(filter(None, (several, f"{size} bytes of a message" if size else "")))
 
     @property
     def is_open(self) -> bool:
@@ -175,45 +259,61 @@ class WebSocketClient(SerialClient[Message]):
             raise fault
         super().reopen()
 
-    def _parse(self, data: bytes) -> Answer | Failure | None:
-        """Parse bytes; returns a complete message or a failure, or None."""
-        body_bytes = len(self._body)
-        arrived = self._read(data)
-        content_bytes = len(self._body) - body_bytes
+    def _read(self, data: bytes) -> Answer | Failure | None:
+        """Read bytes; returns the message that completes an answer, or a failure, or None."""
+        before_bytes = self._content_bytes
+        try:
+            arrived = self._react_to(data)
+        except (ProtocolError, UnicodeDecodeError) as error:
+            reason = error.__context__ or error  # of an error in the handshake, wsproto says less than h11
+            kind = TOO_LARGE if getattr(reason, "error_status_hint", None) == _HEADERS_TOO_LARGE else "protocol"
+            return Failure(kind, f"not WebSocket: {reason}")
+        content_bytes = self._content_bytes - before_bytes
         self._overhead_bytes = 0 if arrived else add_overhead(self._overhead_bytes, len(data), content_bytes)
         if self._overhead_bytes > OVERHEAD_BYTES:
             return Failure(TOO_LARGE, describe_overhead("pings and empty fragments"))
         return arrived
 
-    def _read(self, data: bytes) -> Answer | Failure | None:
-        arrived = None
-        try:
-            self._connection.receive_data(data)
-            for event in self._connection.events():
-                if isinstance(event, AcceptConnection):
-                    # Bytes after the handshake may be the beginning of a frame.
-                    self._parsing = not data.endswith(b"\r\n\r\n")
-                found = self._react(event)
-                if isinstance(found, Failure):
-                    # A close frame after the answer does not make the answer wrong.
-                    if arrived is not None and found.kind == RESET:
-                        self.close()
-                        return arrived
-                    return found
-                if arrived is not None and found is not None:
-                    return Failure("protocol", "expected one message, found more")
-                arrived = arrived or found
-        except (ProtocolError, UnicodeDecodeError) as error:
-            reason = error.__context__ or error  # of an error in the handshake, wsproto says less than h11
-            kind = TOO_LARGE if getattr(reason, "error_status_hint", None) == _HEADERS_TOO_LARGE else "protocol"
-            return Failure(kind, f"not WebSocket: {reason}")
+    def _react_to(self, data: bytes) -> Answer | Failure | None:
+        arrived: Answer | None = None
+        for event in self._list_events(data):
+            if isinstance(event, AcceptConnection):
+                found = self._accept(event, data)
+            else:
+                found = self._react(event, awaited=arrived is None and self._waiter is not None)
+            if isinstance(found, Failure):
+                # A close frame after the answer does not make the answer wrong.
+                if arrived is not None and found.kind == RESET:
+                    self.close()
+                    return arrived
+                return found
+            arrived = arrived or found
         return arrived
 
-    def _react(self, event: Event) -> Answer | Failure | None:
-        """Reply to pings and close frames; returns the message when it is complete, or why there will be none."""
+    def _list_events(self, data: bytes) -> Iterable[Event]:
+        events = None if self._parsing else read_whole(data)
+        if events is not None:
+            return events
+        # From here on everything is parsed, because the parser may hold a part of a frame.
+        self._parsing, self._comparing = True, False
+        self._connection.receive_data(data)
+        return self._connection.events()
+
+    def _accept(self, event: AcceptConnection, data: bytes) -> Answer | Failure | None:
+        """Begin with messages; returns the answer to the handshake, unless a greeting is awaited with it."""
+        # The parser holds nothing if what came behind the handshake are whole frames.
+        _, end, rest = data.partition(b"\r\n\r\n")
+        self._parsing = not end or read_whole(rest) is None
+        if self._subprotocols and event.subprotocol is None:
+            return Failure("handshake", f"expected a subprotocol of {', '.join(self._subprotocols)}, found none")
+        return None if self._is_greeted else Answer(101, (), b"")
+
+    def _react(self, event: Event, *, awaited: bool) -> Answer | Failure | None:
+        """Reply to pings and close frames; returns the message that completes an answer, or why there will be none."""
         match event:
             case TextMessage() | BytesMessage():
-                return self._add(event)
+                found = self._add(event)
+                return self._take(found, awaited=awaited) if isinstance(found, Answer) else found
             case Ping():
                 self._reply(event.response())
             case CloseConnection():
@@ -221,18 +321,23 @@ class WebSocketClient(SerialClient[Message]):
                 if self._transport is not None:
                     self._transport.count_undelivered()
                 self._reply(event.response())
-                if fault:
-                    return Failure("protocol", f"not WebSocket: {event.reason}")
-                return Failure(RESET, f"the server closed with code {int(event.code)} {event.reason or ''}".rstrip())
+                closed = f"the server closed with code {int(event.code)} {event.reason or ''}".rstrip()
+                return Failure("protocol", f"not WebSocket: {event.reason}") if fault else Failure(RESET, closed)
             case AcceptConnection():
-                return Answer(101, (), b"")
+                if self._subprotocols and event.subprotocol is None:
+                    return Failure(
+                        "handshake", f"expected a subprotocol of {', '.join(self._subprotocols)}, found none"
+                    )
+                return None if self._is_greeted else Answer(101, (), b"")
             case RejectConnection():
-                return Failure("handshake", f"expected 101, found {event.status_code}")
+                return Failure("handshake", f"expected 101, found {event.status_code}{_advise_on(event.status_code)}")
         return None
 
     def _add(self, part: TextMessage | BytesMessage) -> Answer | Failure | None:
         """Add a part of a message; returns the message when it is complete."""
-        self._body += part.data.encode() if isinstance(part.data, str) else part.data
+        data = part.data.encode() if isinstance(part.data, str) else part.data
+        self._body += data
+        self._content_bytes += len(data)
         if len(self._body) > self._endpoint.max_body_bytes:
             self._body.clear()
             return Failure(TOO_LARGE, describe_body(self._endpoint.max_body_bytes))
@@ -240,8 +345,46 @@ class WebSocketClient(SerialClient[Message]):
             return None
         body = bytes(self._body)
         self._body.clear()
-        return Answer(0, _type(isinstance(part, TextMessage)), body)
+        sent = self._message.data if self._waiter is not None else None
+        return Answer(0, _type(isinstance(part, TextMessage)), body, sent or b"")
+
+    def _take(self, found: Answer, *, awaited: bool) -> Answer | Failure | None:
+        """Decide what a message is; returns it if it completes an answer, None if more is to come or it is a push."""
+        self._messages += 1
+        self._comparing = not self._parsing
+        try:
+            if self._is_push is not None and self._is_push(found):
+                self._account.pushes += 1
+                return None
+            if not awaited:
+                return Failure("protocol", f"expected no message, found {excerpt(found.body)}{self._advise(found)}")
+            self._answers += 1
+            if self._message.is_last(found, self._answers):
+                self._answers = 0
+                return found
+            self._message.verify(found)
+        except Failure as failure:
+            return Failure(failure.kind, f"{failure.detail}{self._advise(found)}")
+        except Exception as error:  # noqa: BLE001 - a scenario's code may raise anything
+            return Failure("check", f"is_push raised {error!r} for {excerpt(found.body)}")
+        return None
+
+    def _advise(self, found: Answer) -> str:
+        """What a scenario may have to say of a message that is not expected."""
+        if self._messages == 1 and not self._greeting:
+            body = f"expected_body=b{excerpt(found.body)}" if len(found.body) <= _QUOTED_BYTES else "check=…"
+            text = ", text=True" if found.header("type") == "text" else ""
+            return f"; if the server greets whoever connects, the scenario needs greeting = Message({body}{text})"
+        if self._is_push is None:
+            return "; if the server sends it unasked, the scenario needs a method is_push"
+        return ""
 
     def _reply(self, event: Event) -> None:
         if self._transport is not None:
             self._transport.write(self._connection.send(event))
+
+
+def _advise_on(status: int) -> str:
+    """What a scenario may have to say where the server refuses the handshake."""
+    refused = 400 <= status < 500  # noqa: PLR2004 - RFC 9110, 15.5
+    return "; the app may want another path, or subprotocols or headers of the scenario" if refused else ""

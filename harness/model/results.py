@@ -8,7 +8,7 @@ from typing import Literal
 
 from harness.model.histogram import Histogram
 from harness.model.machine import Machine
-from harness.model.plan import Candidate, Case, Conditions, ServerConfig
+from harness.model.plan import Candidate, Case, Conditions, Preference, ServerConfig
 from harness.model.protocols import Protocol
 
 SCHEMA = 2
@@ -85,6 +85,29 @@ def name_request(method: str, name: str) -> str:
 
 
 @dataclass(frozen=True)
+class StreamResult:
+    """The events of answers that were read as they came."""
+
+    events: int
+    first_event: Histogram
+    """From the intended time to the first event."""
+    gap: Histogram
+    """From each event of an answer to its next one."""
+
+    @staticmethod
+    def merge(results: Iterable[StreamResult | None]) -> StreamResult | None:
+        """The sum; None if there is none."""
+        own = [each for each in results if each is not None]
+        if not own:
+            return None
+        return StreamResult(
+            sum(each.events for each in own),
+            Histogram.merge(each.first_event for each in own),
+            Histogram.merge(each.gap for each in own),
+        )
+
+
+@dataclass(frozen=True)
 class RequestResult:
     """What the load generator measured of the requests with one method and name."""
 
@@ -98,6 +121,8 @@ class RequestResult:
     """Response times, of which those without an answer within the time limit are a part."""
     errors: int = 0
     unanswered: int = 0
+    stream: StreamResult | None = None
+    """None unless answers were read as they came."""
 
     @property
     def label(self) -> str:
@@ -118,6 +143,7 @@ class RequestResult:
                 response=Histogram.merge(each.response for each in own),
                 errors=sum(each.errors for each in own),
                 unanswered=sum(each.unanswered for each in own),
+                stream=StreamResult.merge(each.stream for each in own),
             )
             for (method, name), own in several.items()
         )
@@ -158,6 +184,8 @@ class LoadResult:
     """In an open loop, requests that were due when no user was free."""
     dropped: int = 0
     """In an open loop, requests that were due when the queue was full, and were not sent."""
+    pushes: int = 0
+    """Messages that a WebSocket server sent unasked, as the scenario says; they are no answers."""
     stopped_users: int = 0
     """Users that ended before the last slice did: they stopped themselves, or an exception ended them."""
     users_ready_s: float = 0.0
@@ -223,6 +251,8 @@ class Sample:
     """Mean frequency of the server's CPUs; None if it was not read in this sample or the kernel does not say."""
     machine: MachineTime | None = None
     """CPU time of the machine; None if it was not read in this sample."""
+    cpu_s_by_program: Mapping[str, float] = field(default_factory=dict)
+    """The parts of `cpu_s`; the children of a process that were never seen are its own. Not kept in records."""
 
 
 @dataclass(frozen=True)
@@ -260,6 +290,8 @@ class Record:
     """Number of the block within its round: cases of one block took turns, those of others did not."""
     slice_cpu_s: tuple[float | None, ...] = ()
     """CPU seconds of the server's processes in each slice of the result, lead-in and end included; None: not known."""
+    cpu_s_by_program: Mapping[str, float] = field(default_factory=dict)
+    """The parts of the sum of `slice_cpu_s`, where the server's processes run several programs."""
     idle_cpu_ratio: float | None = None
     """CPU seconds of the server's processes ÷ seconds while it was not its turn: 0.01 is 1 % of a core."""
     overloaded: bool = False
@@ -391,4 +423,11 @@ class RunInfo:
     """A digest of what the users of each scenario send, by its name; none in a run of an earlier version."""
     given: Mapping[str, str] = field(default_factory=dict)
     """Salted digests of the values of `--env` and `--header`, by option and name; the values are not recorded."""
+    prefer: Preference | None = None
+    """The figure by which candidates are ranked; None for the usual one of the load."""
     schema: int = SCHEMA
+
+    @property
+    def ranked_cases(self) -> tuple[Case, ...]:
+        """The planned cases without those that only tell how much the server matters."""
+        return tuple(case for case in self.planned if not case.aside)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.model.histogram import Histogram
-from harness.model.plan import Candidate, Case, Comparison
+from harness.model.plan import Candidate, Case, Comparison, Preference, usual_preference
 from harness.model.results import Errors, Verdict, name_request
 
 
@@ -74,6 +75,12 @@ class RequestSummary:
     throughput_rps: Estimate | None
     latency_us: Latency
     ratio_to_baseline: Ratios | None
+    events_per_s: Estimate | None = None
+    """Events of all answers that were read as they came; None, as the next two, if there were none."""
+    first_event_us: Latency | None = None
+    """How long it takes from the intended time to the first event."""
+    gap_us: Latency | None = None
+    """How long it takes from an event to the next one of the same answer."""
 
     @property
     def label(self) -> str:
@@ -108,6 +115,8 @@ class CaseSummary:
     """The response times of all rounds, for the percentile curve."""
     cpu_us_per_request: Estimate | None = None
     cpu_us_per_request_by_round: tuple[float, ...] = ()
+    cpu_us_by_program: Mapping[str, Estimate] = field(default_factory=dict)
+    """The parts of `cpu_us_per_request`, where the server's processes run several programs: nginx, uvicorn."""
     memory_pss_bytes: Memory = Memory(None, None)
     ready_s: Estimate | None = None
     first_request_s: Estimate | None = None
@@ -117,6 +126,8 @@ class CaseSummary:
     achieved_ratio: float | None = None
     rank: int | None = None
     """The place within the comparison, from 1; candidates without a difference seen share a rank."""
+    ranks: Mapping[Preference, int] = field(default_factory=dict)
+    """The place by each figure, where it is known; `rank` is one of them."""
     ratio_to_baseline: Ratios | None = None
     precision: float | None = None
     """Half the width of the widest interval of its ratios, or without ratios, of its figures: 0.05 is ±5 %."""
@@ -140,6 +151,8 @@ class CaseSummary:
     """Connections that were opened again, because the server had closed them or after a failure."""
     resent: int = 0
     """Requests that were sent again on a new connection."""
+    pushes: int = 0
+    """Messages that the server sent unasked, over WebSocket; they are no answers."""
     warming: Ratio | None = None
     """Throughput of later cycles ÷ that of the first one after each start."""
     idle_cpu_ratio: float | None = None
@@ -170,6 +183,13 @@ class ComparisonSummary:
 
     None where there are no ratios.
     """
+    prefer: Preference | None = None
+    """The figure by which candidates are ranked; None for the usual one of the load."""
+
+    @property
+    def ranked_by(self) -> Preference:
+        """The figure that `rank` is a place by."""
+        return self.prefer or usual_preference(self.comparison.load)
 
     @property
     def candidates(self) -> tuple[CaseSummary, ...]:

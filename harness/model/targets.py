@@ -70,6 +70,8 @@ class Launch:
     workers: int = 1
     tls: Tls | None = None
     python: str = "python"
+    prefix: str = ""
+    """The path that requests are sent under, of a server that runs already."""
 
     @property
     def address(self) -> str:
@@ -87,10 +89,21 @@ class RunsAt:
 
     host: str
     port: int
+    prefix: str = ""
+    """The path that requests are sent under, without a slash at its end."""
+    tls: bool = False
+    ca: Path | None = None
+    """PEM file of certificates to trust, beside the system's."""
     pid: int | None = None
     """The first process of its tree."""
     cgroup: Path | None = None
     """Folder of the control group that holds its processes."""
+
+    @property
+    def url(self) -> str:
+        """Where it answers: `https://127.0.0.1:9000/api`."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}{self.prefix}"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from harness.model.errors import UsageError
 from harness.model.loads import EXPECTED, parse_load
 from harness.model.protocols import METHODS, PROTOCOLS
 from harness.plan.settings import MOST_NUMBERS, SERVERS, Names, Settings
+from harness.plan.values import read_share, read_size, read_slice, read_time_s, write_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -46,8 +47,6 @@ _MEASURED = "measured"
 """The key of the table `[servers]` that names what is measured; every other key is a server of one's own."""
 _LONGEST_TEXT = 4_096
 """The longest path of Linux, and longer than any name; a variable of `--env` may be longer."""
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0}
-_UNITS_BYTES = {"B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _SIZES = frozenset({"max_body", "load_memory"})
 _PATHS = frozenset({"app_dir", "python", "openapi", "locustfile", "out", "resume"})
 _TIMES = frozenset({"warmup", "duration", "slice", "ready_within", "request_timeout"})
@@ -56,6 +55,8 @@ _ALLOWED = {
     "protocols": f"any of {', '.join(PROTOCOLS)}",
     "methods": f"any of {', '.join(METHODS)}",
     "precision": "a share such as 5%",
+    "with_reference": "on, off",
+    "prefer": "throughput, p99, cpu or memory",
     "env": "NAME=VALUE",
     "header": "'Name: value'",
     "server": "NAME=COMMAND",
@@ -94,7 +95,7 @@ def list_options() -> Iterator[Option]:
         meta: Meta = _HINTS[field.name].__metadata__[0]
         flag = field.default is False
         limits = _describe_limits(field.name)
-        default = f" \\[{_write_size(field.default)}]" if field.name in _SIZES else _describe_default(field.default)
+        default = f" \\[{write_size(field.default)}]" if field.name in _SIZES else _describe_default(field.default)
         text = f"{meta.description}{f' {limits[0].upper()}{limits[1:]}.' if limits else ''}{default}"
         yield Option(field.name, text, meta.title or "", flag, field.name in _REPEATED)
 
@@ -280,7 +281,7 @@ def _describe_limits(key: str) -> str:
     if key == "precision":
         return f"from {100 * least:g}% to {100 * (most or 0):g}%"
     if key in _SIZES:
-        return f"from {_write_size(int(least))} to {_write_size(int(most or 0))}"
+        return f"from {write_size(int(least))} to {write_size(int(most or 0))}"
     if key in _TIMES:
         return f"from {f'{1000 * least:g}ms' if least else '0s'} to {most:g}s"
     return f"from {least} to {most}" + (f", at most {MOST_NUMBERS} of them" if key in _LISTS_OF_NUMBERS else "")
@@ -322,41 +323,11 @@ def _parse_text(value: Any, key: str, shown: str) -> Any:
     return value
 
 
-def _read_share(text: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text.strip(), re.ASCII)
-    if found is None:
-        raise ValueError(text)
-    return float(found[1]) / 100
-
-
-def _read_time_s(text: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m)?", text.strip(), re.ASCII)
-    if found is None:
-        raise ValueError(text)
-    return float(found[1]) * _UNITS_S[found[2] or "s"]
-
-
-def _read_size(text: str) -> int:
-    found = re.fullmatch(r"(\d{1,15})\s*([KMG]i?B?|B)?", text.strip(), re.IGNORECASE | re.ASCII)
-    if found is None:
-        raise ValueError(text)
-    return int(found[1]) * _UNITS_BYTES[(found[2] or "B")[0].upper()]
-
-
-def _write_size(size_bytes: int) -> str:
-    unit = next(unit for unit in "GMKB" if size_bytes % _UNITS_BYTES[unit] == 0)
-    return f"{size_bytes // _UNITS_BYTES[unit]}{unit}{'iB' if unit != 'B' else ''}"
-
-
-def _read_slice(text: str) -> float | str:
-    return text if text == "auto" else _read_time_s(text)
-
-
 _READERS: Mapping[str, Callable[[str], Any]] = {
     "load": parse_load,
-    "precision": _read_share,
-    "slice": _read_slice,
-    **dict.fromkeys(_SIZES, _read_size),
-    **dict.fromkeys(_TIMES - {"slice"}, _read_time_s),
+    "precision": read_share,
+    "slice": read_slice,
+    **dict.fromkeys(_SIZES, read_size),
+    **dict.fromkeys(_TIMES - {"slice"}, read_time_s),
 }
 """The functions that read the text of a key; each raises `ValueError` for any other text."""

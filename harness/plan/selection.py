@@ -13,12 +13,12 @@ from harness.catalog import environments, listing, own_servers, packages
 from harness.catalog.user_app import find_user_app
 from harness.host import cpus, facts, files
 from harness.model.errors import UsageError
-from harness.model.loads import Saturate, Sweep
-from harness.model.plan import Candidate, Selection
+from harness.model.loads import Rate, Saturate, Sweep
+from harness.model.plan import REFERENCE_APP, Candidate, Reference, Selection
 from harness.model.targets import App
 from harness.plan.locust_file import check_locust_file, check_variables
 from harness.plan.options import ABOUT_SERVERS, read_settings
-from harness.plan.settings import SCENARIOS, SERVERS, WSGI_SERVERS
+from harness.plan.settings import REFERENCE_SCENARIOS, SCENARIOS, SERVERS, WSGI_SERVERS
 from harness.plan.user_app import options, scenario
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def select(settings: Settings, say: Callable[[str], None], *, make: bool = True)
     made, and the app is asked for its document only. `say` reports both to the user.
     """
     _check_rounds(settings)
+    _check_load(settings)
     options.check_options(settings)
     for name, tags in (("tags", settings.tags), ("exclude-tags", settings.exclude_tags)):
         if tags and settings.locustfile is None:
@@ -58,6 +59,8 @@ def select(settings: Settings, say: Callable[[str], None], *, make: bool = True)
         ready_within_s=settings.ready_within,
         python=_find_python(settings),
         not_installed=not_installed,
+        reference=_find_reference(settings),
+        prefer=settings.prefer,
     )
 
 
@@ -105,6 +108,30 @@ def _check_rounds(settings: Settings) -> None:
         raise UsageError("--precision: expected --load saturate, rate or capacity with it, found sweep")
     if settings.max_rounds < settings.rounds:
         raise UsageError(f"--max-rounds: expected --rounds, {settings.rounds}, or more, found {settings.max_rounds}")
+
+
+def _check_load(settings: Settings) -> None:
+    """Raise `UsageError` for what a kind of load has no room for."""
+    if settings.prefer is not None and isinstance(settings.load, Sweep):
+        raise UsageError("--prefer: expected --load saturate, rate or capacity with it, found sweep")
+    if settings.with_reference == "on" and not isinstance(settings.load, Saturate | Rate):
+        raise UsageError(f"--with-reference: expected --load saturate or rate with it, found {settings.load}")
+
+
+def _find_reference(settings: Settings) -> Reference | None:
+    """What tells how much the server matters: for a user app unless told otherwise, for any other if asked for."""
+    wanted, always = settings.with_reference, settings.with_reference == "on"
+    possible = isinstance(settings.load, Saturate | Rate)
+    if wanted == "off" or not possible or not (always or options.has_user_app(settings)):
+        return None
+    app = replace(listing.find("app", listing.apps(), "asgi"), name=REFERENCE_APP)
+    scenarios = (listing.find("scenario", listing.scenarios(), name) for name in REFERENCE_SCENARIOS)
+    return Reference(
+        replace(app, environment={**app.environment, **_read_variables(settings.env)}),
+        # The user's own may have the same name.
+        tuple(replace(each, name=f"reference-{each.name}") for each in scenarios),
+        always,
+    )
 
 
 def add_arguments(servers: tuple[Server, ...], given: Iterable[str]) -> tuple[Server, ...]:

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from harness.model.results import Record, RunInfo, ServerStart
+    from harness.model.server_share import ServerShare
     from harness.model.summaries import ComparisonSummary
+    from harness.report.page import Page
 
-__all__ = ["Chart", "draw", "write"]
+__all__ = ["Chart", "draw", "render", "write"]
 
 PNG_DPI = 150
 
@@ -45,26 +47,39 @@ def write(
     charts: Sequence[Chart],
     starts: Sequence[ServerStart] = (),
     trials: Sequence[Record] = (),
+    shares: Sequence[ServerShare] = (),
 ) -> Path:
     """Write the report into `directory`, replacing an earlier one, and return the path of its HTML page.
 
     Raises `StorageError` for a file that cannot be written; the most important come first.
-    The comparisons were made from `starts` and `trials`. Without these, the report leaves out what only they tell.
+    The comparisons and `shares` were made from `starts` and `trials`. Without these, the report leaves out what only
+    they tell.
     """
-    page = make_page(run, comparisons, charts, starts, trials)
+    page = make_page(run, comparisons, charts, starts, trials, shares)
+    contents = render(run, comparisons, charts, page, shares)
+    make_folder(directory / "charts")
+    for name, content in contents.items():
+        replace_file(directory / name, content)
+    return directory / "report.html"
+
+
+def render(
+    run: RunInfo,
+    comparisons: Sequence[ComparisonSummary],
+    charts: Sequence[Chart],
+    page: Page,
+    shares: Sequence[ServerShare] = (),
+) -> dict[str, bytes]:
+    """The files of a report, by their paths."""
     svgs = {chart.name: _save(chart, format="svg", metadata={"Date": None}) for chart in charts}
-    contents = {
-        "summary.json": summary.encode(run, comparisons),
+    return {
+        "summary.json": summary.encode(run, comparisons, shares),
         "latency.hlog": hdr.write_log(run, comparisons).encode(),
         "report.md": markdown.render(page).encode(),
         "report.html": html.render(page, {name: svg.decode() for name, svg in svgs.items()}).encode(),
         **{f"charts/{name}.svg": svg for name, svg in svgs.items()},
         **{f"charts/{chart.name}.png": _save(chart, format="png", dpi=PNG_DPI) for chart in charts},
     }
-    make_folder(directory / "charts")
-    for name, content in contents.items():
-        replace_file(directory / name, content)
-    return directory / "report.html"
 
 
 def _save(chart: Chart, **options: Any) -> bytes:

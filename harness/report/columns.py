@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.analysis.intervals import PER_MILLE
+from harness.analysis.figures import exceeds_wait
 from harness.analysis.naming import TITLES, Naming
 from harness.model.loads import Capacity, Rate, Saturate
 from harness.report import by_request
 from harness.report.cells import Cell, estimated, factor, interval, megabytes, milliseconds
-from harness.text.numbers import NOTHING, count, half_width, percent, plural
+from harness.text.numbers import NOTHING, count, half_width, percent, plural, significant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from harness.model.results import RunInfo
     from harness.model.summaries import CaseSummary, ComparisonSummary
 
-TEXT_COLUMNS = TITLES | {"Verdict", by_request.TITLE}
+_PROGRAMS = "CPU µs/request by program"
+TEXT_COLUMNS = TITLES | {"Verdict", by_request.TITLE, _PROGRAMS}
 """These hold words and are aligned to the left; all others hold numbers."""
 Column = tuple[str, "Callable[[CaseSummary], Cell]"]
+_MINOR = 0.01
+"""A program with less of the CPU time, such as the shell that started the others, is not named."""
 
 
 def baseline_name(run: RunInfo, summaries: Iterable[CaseSummary]) -> str:
@@ -126,9 +129,16 @@ def _precision(summary: CaseSummary) -> Cell:
 def _percentile(summary: CaseSummary, name: str) -> Cell:
     """A percentile of the response time; one of requests that had no answer is only known to be longer than it says."""
     cell = milliseconds(getattr(summary.latency_us, name))
-    answered = summary.response.count - summary.unanswered
-    longer = PER_MILLE[name] * summary.response.count > 1000 * answered
+    longer = exceeds_wait(name, summary.response.count, summary.unanswered)
     return replace(cell, value=f"> {cell.value}") if longer and cell.value != NOTHING else cell
+
+
+def _list_programs(summary: CaseSummary) -> str:
+    """`uvicorn 57.1, nginx 35.2`; empty where one program does all."""
+    parts = {name: each.median for name, each in summary.cpu_us_by_program.items()}
+    named = [name for name in parts if parts[name] >= _MINOR * sum(parts.values())]
+    named.sort(key=lambda name: -parts[name])
+    return ", ".join(f"{name} {significant(parts[name])}" for name in named) if len(named) > 1 else ""
 
 
 def _errors(summary: CaseSummary) -> Cell:
@@ -171,6 +181,7 @@ DETAILS: tuple[Column, ...] = (
         lambda each: Cell(NOTHING if each.start_spread is None else percent(each.start_spread)),
     ),
     ("Users ready s", lambda each: estimated(each.users_ready_s)),
+    (_PROGRAMS, _absolute(lambda each: Cell(_list_programs(each) or NOTHING))),
     ("Context switches/request", lambda each: estimated(each.context_switches_per_request)),
     ("CPU MHz", lambda each: estimated(each.frequency_mhz)),
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.naming import TITLES
 from harness.report.columns import TEXT_COLUMNS
+from harness.report.server_share import QUESTION
 from harness.text.templates import embed_svg, read_template
 
 if TYPE_CHECKING:
@@ -21,4 +22,6 @@ def render(page: Page, svgs: Mapping[str, str]) -> str:
     pictures = {
         chart.name: embed_svg(svgs[chart.name], chart.name, f"{chart.title}. {chart.caption}") for chart in page.charts
     }
-    return template.render(page=page, pictures=pictures, text_columns=TEXT_COLUMNS, candidates=TITLES)
+    return template.render(
+        page=page, pictures=pictures, text_columns=TEXT_COLUMNS, candidates=TITLES, server_question=QUESTION
+    )

@@ -133,7 +133,7 @@ def describe_environment(
         ("Command", shlex.join(run.argv)),
         ("Run", run.id),
         ("Started", run.started_at),
-        ("Host", where.host),
+        *([("Host", where.host)] if where.host else []),
         ("CPU", f"{where.cpu_model} × {where.cpu_count}"),
         ("Memory", f"{where.memory_bytes / 1e9:.1f} GB"),
         ("System", f"{where.system}, kernel {where.kernel}"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.analysis.naming import Naming
-from harness.report import control, interruption, scaling, sentences, trust, users
+from harness.report import control, interruption, scaling, sentences, server_share, trust, users
 from harness.report.method import describe_environment, describe_method
 from harness.report.sections import list_starts, make_sections
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from harness.model.results import Record, RunInfo, ServerStart, Verdict
+    from harness.model.server_share import ServerShare
     from harness.model.summaries import CaseSummary, ComparisonSummary
     from harness.report.sections import Section, Starts
 
@@ -49,6 +50,8 @@ class Page:
     """What an interrupted run lacks: a sentence, then a line for each comparison."""
     control: Sequence[str]
     """What the baseline measured against itself shows."""
+    server_share: Sequence[server_share.Answer]
+    """Whether the server matters for the user's app; none in a run that did not look for it."""
     headline: Sequence[str]
     answers: Sequence[tuple[str, Section]]
     """For each comparison, the answer in sentences, and the tables below it."""
@@ -71,8 +74,13 @@ def make_page(
     charts: Sequence[Chart],
     starts: Sequence[ServerStart] = (),
     trials: Sequence[Record] = (),
+    shares: Sequence[ServerShare] = (),
+    files: Mapping[str, str] = FILES,
 ) -> Page:
-    """Arrange the results of a run. `starts` hold what servers ran with, `trials` how a search went."""
+    """Arrange the results of a run. `starts` hold what servers ran with, `trials` how a search went.
+
+    `files` are those beside the page that it links to, with what they are.
+    """
     summaries = [each for comparison in comparisons for each in comparison.summaries]
     sections = make_sections(run, comparisons)
     unanswered = sentences.list_unanswered(sections)
@@ -82,6 +90,7 @@ def make_page(
         lead=_lead(run),
         interrupted=interruption.lines(run, summaries),
         control=control.lines(sections),
+        server_share=server_share.list_answers(shares),
         headline=[*sentences.headline(run, sections), *trust.lines(run, sections)],
         answers=[(describe_section(run, each, sections), each) for each in sections],
         starts=list_starts(run, comparisons),
@@ -92,13 +101,14 @@ def make_page(
         method=describe_method(run, summaries, trials),
         environment=describe_environment(run, summaries, starts),
         packages=run.environment.packages,
-        files=FILES,
+        files=files,
     )
 
 
 def describe_section(run: RunInfo, section: Section, sections: Sequence[Section]) -> str:
     """The answer of a comparison, and the remarks on it."""
-    return " ".join([sentences.answer(section), *list_remarks(run, section, sections)])
+    parts = [sentences.answer(section), sentences.name_other_leaders(section), *list_remarks(run, section, sections)]
+    return " ".join(filter(None, parts))
 
 
 def list_remarks(run: RunInfo, section: Section, sections: Sequence[Section]) -> list[str]:
@@ -112,7 +122,8 @@ def list_remarks(run: RunInfo, section: Section, sections: Sequence[Section]) ->
 
 
 def _title(run: RunInfo, summaries: Sequence[CaseSummary]) -> str:
-    cases = [*(each.case for each in summaries), *(run.planned if run.complete is False else ())]
+    planned = run.ranked_cases if run.complete is False else ()
+    cases = [*(each.case for each in summaries), *planned]
     servers = dict.fromkeys(case.server for case in cases)
     apps = dict.fromkeys(case.app for case in cases)
     if len(apps) <= 1:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from harness.model.plan import Case, Comparison, ServerConfig
     from harness.model.results import RunInfo, Verdict
-    from harness.model.summaries import CaseSummary, ComparisonSummary
+    from harness.model.summaries import CaseSummary, ComparisonSummary, RequestSummary
     from harness.report.cells import Cell
     from harness.report.columns import Column
 
@@ -52,6 +52,9 @@ class Section:
     requests: Table
     """The same figures by request, a row for each request of each candidate; not of the rates of a sweep."""
 
+    streams: Table
+    """The events of answers that are read as they come, a row for each such request of each candidate."""
+
     @property
     def has_several_requests(self) -> bool:
         """Do the figures by request say more than those of the whole?"""
@@ -77,6 +80,7 @@ def make_sections(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> lis
         closed = [one for one in each.summaries if not is_sweep(run) or isinstance(one.case.load, Saturate)]
         measured = [one for one in closed if one.measured]
         instead = columns.substitute(run, each)
+        own = replace(each, summaries=tuple(closed))
         wanted = columns.sweep_columns(who) if is_sweep(run) else columns.ranking_columns(run, each, baseline, who)
         sections.append(
             Section(
@@ -84,9 +88,11 @@ def make_sections(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> lis
                 each,
                 _table(wanted, each.summaries),
                 _without_empty(_table((who, *columns.DETAILS), measured)),
-                _tabulate_requests(
-                    replace(each, summaries=tuple(closed)), who[0], instead.name if instead else baseline
+                _tabulate(
+                    by_request.make_columns(who[0], own, instead.name if instead else baseline),
+                    by_request.list_requests(own),
                 ),
+                _tabulate(by_request.make_stream_columns(who[0]), by_request.list_streams(own)),
             )
         )
     return sections
@@ -126,12 +132,8 @@ def _table(wanted: Sequence[Column], summaries: Iterable[CaseSummary]) -> Table:
     return Table(tuple(name for name, _ in wanted), tuple(rows))
 
 
-def _tabulate_requests(comparison: ComparisonSummary, who: str, reference: str) -> Table:
-    wanted = by_request.make_columns(who, comparison, reference)
-    rows = (
-        Row(case.name, case.verdict, tuple(cell(case, each) for _, cell in wanted))
-        for case, each in by_request.list_requests(comparison)
-    )
+def _tabulate(wanted: Sequence[by_request.Column], requests: Iterable[tuple[CaseSummary, RequestSummary]]) -> Table:
+    rows = (Row(case.name, case.verdict, tuple(cell(case, each) for _, cell in wanted)) for case, each in requests)
     return Table(tuple(name for name, _ in wanted), tuple(rows))
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from harness.report.sections import Section
 
 NOTED_FROM = 0.001
-"""From this share of the requests on, unanswered, reopened and resent ones are reported."""
+"""From this share of the requests on, unanswered, reopened and resent ones and pushes are reported."""
+_PUSHES = "Messages that the server sent unasked"
 WARMING_NOTED_FROM = 1.03
 """From this ratio on, later cycles ÷ the first one, servers that were still warming up are reported."""
 IDLE_NOTED_FROM = 0.01
@@ -94,19 +95,21 @@ def _warming(run: RunInfo, sections: Sequence[Section]) -> list[str]:
 
 
 def _connections(run: RunInfo, sections: Sequence[Section]) -> list[str]:
-    """Cases in which one request in a thousand or more was not answered in time, reconnected or was sent again.
+    """Cases in which one request in a thousand or more was not answered in time, reconnected, sent again or met a push.
 
-    Unanswered requests are told by number: those of the warm-up count as well, so the reasons have another share.
+    Unanswered requests are told by number: those of the warm-up count as well, so the reasons have another share. So
+    are pushes, since they belong to no request.
     """
     unanswered = f"Requests without an answer within {run.conditions.request_timeout_s:g} s"
     kinds: dict[str, Callable[[CaseSummary], int]] = {
         unanswered: lambda each: each.unanswered,
         "Connections that were opened again, per request": lambda each: each.reopened,
         "Requests that were sent again on a new connection": lambda each: each.resent,
+        _PUSHES: lambda each: each.pushes,
     }
     found = []
     for kind, number in kinds.items():
-        divides, form = (False, "{:,.0f}".format) if kind == unanswered else (True, percent)
+        divides, form = (False, "{:,.0f}".format) if kind in {unanswered, _PUSHES} else (True, percent)
         values = {
             f"{each.name} on {place(section, each)}": number(each)
             / (max(each.requests, number(each)) if divides else 1)

@@ -117,9 +117,11 @@ class RunDirectory:
     def read_trials(self) -> list[Record]:
         """All trials so far; a last line that was cut off by a crash is left out.
 
-        Raises `UsageError` for any other line that cannot be read.
+        Raises `UsageError` for any other line that cannot be read, and for a trial that is there twice.
         """
-        return self._read_lines(TRIALS, Record, former.upgrade_trial)
+        trials = self._read_lines(TRIALS, Record, former.upgrade_trial)
+        _refuse_repeated(trials, self.path / TRIALS)
+        return trials
 
     def read_starts(self) -> list[ServerStart]:
         """All starts of servers so far."""
@@ -145,6 +147,21 @@ class RunDirectory:
             for n, line in enumerate(_read_if_there(path).split(b"\n")[:-1], 1)
             if not former.was_repeated(line)
         ]
+
+
+def _refuse_repeated(trials: Iterable[Record], path: Path) -> None:
+    """No two trials of a case have slices that opened at the same moment: the second would count what was counted."""
+    seen = set()
+    for each in trials:
+        if each.result is None or not each.result.slices:
+            continue
+        key = each.case, each.round, each.result.slices[0].opened_ns
+        if key in seen:
+            raise UsageError(
+                f"{path}: expected each trial once, found one of {each.case.label} in round {each.round} twice; "
+                "remove one of the lines"
+            )
+        seen.add(key)
 
 
 def _take_lock(descriptor: int, path: Path) -> None:

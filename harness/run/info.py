@@ -65,6 +65,7 @@ def describe(selection: Selection, placement: Placement) -> RunInfo:
             ),
         ),
         baseline=selection.baseline,
+        prefer=selection.prefer,
         conditions=selection.conditions,
         sources=_digest_sources(selection),
         workloads={scenario.name: digest_workload(scenario, selection.apps) for scenario in selection.scenarios},
@@ -74,8 +75,8 @@ def describe(selection: Selection, placement: Placement) -> RunInfo:
 def _digest_sources(selection: Selection) -> dict[str, str]:
     """Digests of the code that is measured and that measures, by name."""
     package = Path(__file__).parents[1]
-    apps = {f"app {app.name}": _list_modules(app.directory / _package_of(app)) for app in selection.apps}
-    scenarios = {f"scenario {scenario.name}": list_files(scenario.path) for scenario in selection.scenarios}
+    apps = {f"app {app.name}": _list_modules(app.directory / _package_of(app)) for app in selection.every_app}
+    scenarios = {f"scenario {scenario.name}": list_files(scenario.path) for scenario in selection.every_scenario}
     servers = {f"files of {server.name}": _list_named_files(server, selection) for server in selection.servers}
     every = {"harness": _list_modules(package), **apps, **scenarios, **servers}
     return {name: _digest(paths) for name, paths in every.items() if paths}
@@ -95,8 +96,7 @@ def _list_modules(place: Path) -> list[Path]:
 
 def _list_address(server: Server) -> tuple[str, ...]:
     """Where a server runs already; nothing for one that is started."""
-    at = server.runs_at
-    return () if at is None else (f"http://{at.host}:{at.port}",)
+    return () if server.runs_at is None else (server.runs_at.url,)
 
 
 def _list_named_files(server: Server, selection: Selection) -> list[Path]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.host import logs, process, sampler
 from harness.model.errors import ServerError
+from harness.model.plan import REFERENCE_APP
 from harness.model.results import ServerStart
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Started:
     @property
     def url(self) -> str:
         """Where it answers: `https://127.0.0.1:20001`."""
-        return f"{'https' if self.config.tls else 'http'}://{self.launch.address}"
+        return f"{'https' if self.config.tls else 'http'}://{self.launch.address}{self.launch.prefix}"
 
 
 class Launcher:
@@ -40,7 +41,7 @@ class Launcher:
 
     def __init__(self, selection: Selection, placement: Placement, token: str, tls: Tls, journal: Journal) -> None:
         self._servers = {entry.name: entry for entry in selection.servers}
-        self._apps = {entry.name: entry for entry in selection.apps}
+        self._apps = {entry.name: entry for entry in selection.every_app}
         self._selection = selection
         self._placement = placement
         self._token = token
@@ -54,6 +55,9 @@ class Launcher:
         Raises `ServerError` when it does not come to a right answer.
         """
         entry, app = self._servers[config.server], self._apps[config.app]
+        if config.app == REFERENCE_APP and entry.template:
+            # The files that a command names lie where the app does that is measured.
+            app = replace(app, runs_in=self._selection.apps[0].working_directory)
         target = entry.target(app)
         assert target is not None  # noqa: S101 - else the plan has excluded it
         tls = self._tls if config.tls else None

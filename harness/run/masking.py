@@ -12,10 +12,11 @@ from harness.text.plain import neutralise
 from harness.text.secrets import Secrets, mask_argv
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from harness.model.plan import Selection
-    from harness.model.results import LoadResult, Record, ServerStart
+    from harness.model.results import LoadResult, Record, RunInfo, ServerStart
+    from harness.text.paths import MachinePaths
 
 LONGEST_TEXT = 20_000
 """No reason, example or end of a log is longer in a record."""
@@ -59,6 +60,48 @@ def clean_record(record: Record, secrets: Secrets) -> Record:
 def clean_start(start: ServerStart, secrets: Secrets) -> ServerStart:
     """The start of a server as it may be kept and shown."""
     return replace(start, argv=tuple(map(secrets.mask, mask_argv(start.argv))))
+
+
+def anonymise(
+    run: RunInfo, trials: Sequence[Record], starts: Sequence[ServerStart], paths: MachinePaths
+) -> tuple[RunInfo, list[Record], list[ServerStart]]:
+    """What everybody may read: without the name of the host, paths of the machine, and what is secret by its name.
+
+    Names of requests stay, which may look like paths.
+    """
+
+    def clean(text: str) -> str:
+        return paths.leave_out(Secrets().mask(text))
+
+    where = run.environment
+    environment = replace(
+        where,
+        host="",
+        server_args={name: clean(text) for name, text in where.server_args.items()},
+        interpreters={name: clean(text) for name, text in where.interpreters.items()},
+        kept_out=tuple(map(clean, where.kept_out)),
+    )
+    sources = {clean(name): digest for name, digest in run.sources.items()}
+    return (
+        replace(run, argv=tuple(map(clean, run.argv)), environment=environment, sources=sources),
+        [_anonymise_record(each, clean) for each in trials],
+        [replace(each, argv=tuple(map(clean, each.argv))) for each in starts],
+    )
+
+
+def _anonymise_record(record: Record, clean: Callable[[str], str]) -> Record:
+    result = record.result
+    if result is not None:
+        examples = {kind: clean(text) for kind, text in result.errors.examples.items()}
+        changes = {name: clean(text) for name, text in result.changes.items()}
+        result = replace(result, errors=replace(result.errors, examples=examples), changes=changes)
+    return replace(
+        record,
+        reasons=tuple(map(clean, record.reasons)),
+        log_tail=clean(record.log_tail),
+        load_argv=tuple(map(clean, record.load_argv)),
+        result=result,
+    )
 
 
 def _clean_result(result: LoadResult, clean: Callable[[str], str]) -> LoadResult:

@@ -44,7 +44,7 @@ class Measurer:
         tls: Tls,
         journal: Journal,
     ) -> None:
-        self._scenarios = {entry.name: entry for entry in selection.scenarios}
+        self._scenarios = {entry.name: entry for entry in selection.every_scenario}
         self._conditions = selection.conditions
         self._info = info
         self._placement = placement
@@ -99,6 +99,7 @@ class Measurer:
                     result=result,
                     samples=_thin(own),
                     slice_cpu_s=slice_cpu_s,
+                    cpu_s_by_program=cpu_time.cpu_by_program(own, result.slices, others) if known else {},
                     idle_cpu_ratio=cpu_time.idle_cpu_ratio(own, result.slices, others)
                     if known and len(servers) > 1
                     else None,
@@ -246,10 +247,10 @@ def _make_turn(candidate: int, case: Case) -> Turn:
 
 
 def _thin(samples: Sequence[Sample]) -> tuple[Sample, ...]:
-    """The first and the last sample, and those that hold more than CPU time."""
+    """The first and the last sample, and those that hold more than CPU time; records have that of programs in sum."""
     ends = {0, len(samples) - 1}
     return tuple(
-        each
+        replace(each, cpu_s_by_program={})
         for number, each in enumerate(samples)
         if number in ends or each.memory_bytes is not None or each.switches is not None
     )

@@ -29,7 +29,7 @@ LONGEST_US = 1 << 36
 LONGEST_NAME = 200
 _MOST_BUCKET = bucket(LONGEST_US - 1)
 
-_ANY_SIGN = frozenset({"slice_cpu_s", "idle_cpu_ratio", "steal_ratio", "other_cpu_ratio"})
+_ANY_SIGN = frozenset({"slice_cpu_s", "cpu_s_by_program", "idle_cpu_ratio", "steal_ratio", "other_cpu_ratio"})
 """Differences of readings, which may be a little less than 0."""
 _LEAST: Mapping[str, float] = {
     "position": -1,

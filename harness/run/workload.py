@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _LONGEST_NAME = 200
 """A longer text in the code is not the name of a file."""
-_EXPECTATIONS = frozenset({"check", "status"})
+_EXPECTATIONS = frozenset({"answers", "check", "status", "until"})
 
 
 def list_files(scenario: Path) -> list[Path]:

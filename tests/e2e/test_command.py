@@ -17,7 +17,6 @@ from tests.command import (
     HARNESS,
     ONE,
     QUICK,
-    TWO,
     harness,
     records_of,
     summary_of,
@@ -48,7 +47,7 @@ def test_a_run_measures_every_server_on_every_protocol_that_it_speaks(
             continue
         assert case["errors"]["total"] == 0, case
         assert case["throughput_rps"]["median"] > 0
-        assert case["latency_us"]["p50"]["median"] > 0
+        assert case["latency_us"]["max"]["median"] > 0
         assert case["cpu_us_per_request"]["median"] > 0
         assert case["memory_pss_bytes"]["peak"] > 0
         by_protocol.setdefault(case["case"]["protocol"], set()).add(case["case"]["server"])
@@ -154,13 +153,22 @@ def test_an_open_loop_keeps_its_rate_over_two_load_processes(tmp_path: Path) -> 
 
 @pytest.mark.long
 def test_numbers_beside_a_busy_process_are_disturbed_and_yet_valid_and_ranked(tmp_path: Path) -> None:
+    """Each request is so much work that the load generator is never at its limit."""
+    (tmp_path / "work.py").write_text(
+        """from harness.load import HttpScenario, as_tasks, get
+
+
+class Work(HttpScenario):
+    tasks = as_tasks({get("/cpu/10000"): 1})
+"""
+    )
     busy = "import os\nos.sched_setaffinity(0, {0})\nprint(flush=True)\nwhile True: pass"
     with subprocess.Popen([sys.executable, "-c", busy], stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
             process.stdout.readline()
-            options = ("--server-cpus", "0", "--load-cpus", "1", "--rounds", "3")
-            done = harness("run", *ALONE, *TWO, *options, cwd=tmp_path)
+            what = ("--servers", "uvicorn,granian", "--locustfile", "work.py", "--protocols", "h1", "--rounds", "3")
+            done = harness("run", *ALONE, *what, "--server-cpus", "0", "--load-cpus", "1", cwd=tmp_path)
         finally:
             process.kill()
     assert done.returncode == 0, done.stderr

@@ -100,24 +100,24 @@ def after_the_first_repetition(shop: Path, fault: Fault) -> subprocess.Popen[str
     return process
 
 
-@pytest.mark.long
-def test_a_drill_that_is_killed_has_written_what_was_seen(shop: Path, fault: Fault) -> None:
-    process = after_the_first_repetition(shop, fault)
-    process.kill()
-    process.communicate()
+def report_kept(shop: Path, fault: Fault, name: str, happened: str, lost: str, told: str) -> None:
+    """The fault has cost neither what was seen before it, nor left anything behind."""
     run = results_of(shop)
     assert not run["whole"]
     kept = len(run["results"][0]["observations"])
     assert kept >= 1
     left = fault.left()
     assert left == "nothing"
-    fault.report(
-        name="harness drill killed (SIGKILL)",
-        happened=f"{kept} of 50 repetitions kept",
-        lost="the repetition under way",
-        left=left,
-        told="the shell says Killed",
-    )
+    fault.report(name=name, happened=f"{kept} of 50 repetitions {happened}", lost=lost, left=left, told=told)
+
+
+@pytest.mark.long
+def test_a_drill_that_is_killed_has_written_what_was_seen(shop: Path, fault: Fault) -> None:
+    process = after_the_first_repetition(shop, fault)
+    process.kill()
+    process.communicate()
+    name = "harness drill killed (SIGKILL)"
+    report_kept(shop, fault, name, "kept", lost="the repetition under way", told="the shell says Killed")
 
 
 @pytest.mark.long
@@ -129,17 +129,8 @@ def test_a_drill_whose_folder_is_removed_ends_and_writes_it_again(shop: Path, fa
     assert process.returncode == 3
     assert told.count("\n") == 1
     assert told.endswith(", found its folder removed; what was seen until then is kept\n")
-    kept = len(results_of(shop)["results"][0]["observations"])
-    assert kept >= 1
-    left = fault.left()
-    assert left == "nothing"
-    fault.report(
-        name="folder of a drill removed while it runs",
-        happened=f"{kept} of 50 repetitions written again, exit status {process.returncode}",
-        lost="nothing",
-        left=left,
-        told=told,
-    )
+    name, happened = "folder of a drill removed while it runs", f"written again, exit status {process.returncode}"
+    report_kept(shop, fault, name, happened, lost="nothing", told=told)
 
 
 def test_an_interrupted_drill_keeps_what_was_seen_and_leaves_nothing_running(shop: Path, fault: Fault) -> None:
@@ -148,19 +139,8 @@ def test_an_interrupted_drill_keeps_what_was_seen_and_leaves_nothing_running(sho
     rest, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     [told] = [line for line in rest.splitlines() if line.startswith("Interrupted")]
-    run = results_of(shop)
-    assert not run["whole"]
-    kept = len(run["results"][0]["observations"])
-    assert kept >= 1
-    left = fault.left()
-    assert left == "nothing"
-    fault.report(
-        name="Ctrl-C in a drill",
-        happened=f"{kept} of 50 repetitions kept, exit status 130",
-        lost="the repetition under way",
-        left=left,
-        told=told,
-    )
+    name, happened = "Ctrl-C in a drill", f"kept, exit status {process.returncode}"
+    report_kept(shop, fault, name, happened, lost="the repetition under way", told=told)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_a_users_app_is_started_again_and_again_and_the_pages_tell_how_long_it_t
 
 
 @pytest.mark.long
-def test_orphans_and_an_app_too_fast_to_be_overloaded_are_told(tmp_path: Path) -> None:
+def test_orphans_and_an_overload_are_told(tmp_path: Path) -> None:
     done = harness("drill", *APP, "--servers", "uvicorn,daphne", "--drills", "orphans,overload", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "results").iterdir()
@@ -47,6 +47,6 @@ def test_orphans_and_an_app_too_fast_to_be_overloaded_are_told(tmp_path: Path) -
     assert orphans["meaning"] in " ".join(done.stdout.split())
     assert orphans["meaning"] in Reader((folder / "drill.html").read_text()).text
     assert results["daphne", "orphans"]["words"]["grade"] == "good"
-    too_fast = results["uvicorn", "overload"]
-    assert too_fast["outcome"] == "n/a"
-    assert "--busy-path" in too_fast["reason"]
+    overload = results["uvicorn", "overload"]
+    # A fast machine cannot overload this app.
+    assert overload["outcome"] == "seen" or "needs a slower --busy-path" in overload["reason"]

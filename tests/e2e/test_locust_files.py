@@ -12,7 +12,7 @@ APP = """
 import asyncio
 import json
 
-ROUTES = {"/ping": 0.0, "/chat": 0.05, "/login": 0.3}
+ROUTES = {"/ping": 0.0, "/chat": 0.1, "/login": 0.3}
 DOCUMENT = {"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": {"/ping": {"get": {"responses": {}}}}}
 
 
@@ -31,7 +31,7 @@ class Member(FastHttpUser):
     def on_start(self):
         self.client.get("/login")
 
-    @task(4)
+    @task
     def ping(self):
         self.client.get("/ping")
 
@@ -59,13 +59,14 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.long
 def test_each_request_has_figures_of_its_own_everywhere_and_a_login_has_none(folder: Path) -> None:
-    done = harness("run", *ALONE, *MINE, "--duration", "1s", "--locustfile", "mixed.py", "--by-request", cwd=folder)
+    done = harness("run", *ALONE, *MINE, "--duration", "3s", "--locustfile", "mixed.py", "--by-request", cwd=folder)
     assert done.returncode == 0, done.stderr
     latest = folder / "results" / "latest"
     (case,) = summary_of(latest)["cases"]
     requests = {each["name"]: each for each in case["by_name"]}
     assert set(requests) == {"/ping", "/chat"}
-    assert requests["/ping"]["latency_us"]["p50"]["median"] < 50_000 <= requests["/chat"]["latency_us"]["p50"]["median"]
+    ping_us, chat_us = (requests[name]["latency_us"]["p50"]["median"] for name in ("/ping", "/chat"))
+    assert ping_us < 100_000 <= chat_us
     assert sum(each["requests"] for each in requests.values()) == case["requests"]
     assert sum(each["errors"] for each in requests.values()) == case["errors"]["total"] == 0
     assert case["users_ready_s"]["median"] > 0.3

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import harness
+from tests.command import ALONE, SOUND, harness
 
-QUICK = ("--no-control", "--rounds", "1", "--warmup", "50ms", "--duration", "200ms", "--users", "4")
 PASSWORD = "correct-horse-9"
 SHOP = f"""
 import gzip
@@ -69,10 +68,11 @@ def summary(folder: Path) -> dict[str, object]:
 
 @pytest.mark.long
 def test_each_user_logs_in_once_and_nobody_can_read_its_password(shop: Path) -> None:
-    done = harness("run", *QUICK, *OPTIONS, "--compression", "gzip", cwd=shop)
+    done = harness("run", *ALONE, *OPTIONS, "--compression", "gzip", cwd=shop)
     assert done.returncode == 0, done.stderr
     case = summary(shop)
-    assert (case["verdict"], case["errors"]["total"]) == ("valid", 0)  # type: ignore[index] # parsed JSON
+    assert case["verdict"] in SOUND
+    assert case["errors"]["total"] == 0  # type: ignore[index] # parsed JSON
     # One for each look at the app, one for each user.
     assert len((shop / "logins.txt").read_text().splitlines()) == 2 + 4
     records = [json.loads(line) for line in (shop / "results/latest/trials.jsonl").read_text().splitlines()]
@@ -109,11 +109,11 @@ def test_headers_are_sent_with_a_file_of_ones_own_which_may_log_in_itself(shop: 
         "        return (('authorization', 'Bearer ' + answer.json()['access_token']),)\n"
     )
     options = ("--app", "shop:app", "--servers", "granian", "--protocols", "h1,h2c", "--locustfile", "own.py")
-    done = harness("run", *QUICK, *options, "--header", "X-Tenant: t1", cwd=shop)
+    done = harness("run", *ALONE, *options, "--header", "X-Tenant: t1", cwd=shop)
     assert done.returncode == 0, done.stderr
     cases = json.loads((shop / "results/latest/summary.json").read_text())["cases"]
     assert [case["errors"]["total"] for case in cases] == [0, 0]
-    wrong = harness("run", *QUICK, *options, "--header", "X-Tenant: t2-secret", cwd=shop)
+    wrong = harness("run", *ALONE, *options, "--header", "X-Tenant: t2-secret", cwd=shop)
     assert wrong.returncode == 3
     assert "expected 201, found 400" in wrong.stdout
     assert "t2-secret" not in (shop / "results/latest/trials.jsonl").read_text()
@@ -170,10 +170,11 @@ def test_djangos_forms_sessions_and_csrf_tokens_are_kept_in_clear_text_and_over_
     (tmp_path / "site_.py").write_text(DJANGO)
     options = ("--app", "site_:app", "--servers", "uvicorn", "--methods", "get,post", "--protocols", "h1,h1-tls")
     login = ("--login", f"POST /login user=ann&password={PASSWORD}", "--compression", "gzip")
-    done = harness("run", *QUICK, *options, *login, "--ready-path", "/openapi.json", cwd=tmp_path)
+    done = harness("run", *ALONE, *options, *login, "--ready-path", "/openapi.json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     cases = json.loads((tmp_path / "results/latest/summary.json").read_text())["cases"]
-    assert [(case["verdict"], case["errors"]["total"]) for case in cases] == [("valid", 0), ("valid", 0)]
+    assert {case["verdict"] for case in cases} <= SOUND
+    assert [case["errors"]["total"] for case in cases] == [0, 0]
     records = [json.loads(line) for line in (tmp_path / "results/latest/trials.jsonl").read_text().splitlines()]
     assert {each["name"] for each in records[0]["result"]["by_request"]} == {
         "GET /me",

@@ -11,21 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import harness
+from tests.command import ALONE, SOUND, harness
 
-QUICK = (
-    "--no-control",
-    "--rounds",
-    "1",
-    "--warmup",
-    "50ms",
-    "--duration",
-    "200ms",
-    "--users",
-    "4",
-    "--protocols",
-    "h1",
-)
+QUICK = (*ALONE, "--protocols", "h1")
 SHOP = """
 import json
 import os
@@ -205,12 +193,12 @@ def test_a_body_that_changes_in_the_run_costs_its_check_and_not_the_run(shop: Pa
     (shop / "shop.py").write_text(CHANGING)
     (shop / "document.json").write_text(json.dumps({"paths": {"/": {"get": {}}, "/quota": {"get": {}}}}))
     options = ("--app", "shop:app", "--servers", "uvicorn", "--openapi", "document.json")
-    done = harness("run", *QUICK, *options, cwd=shop)
+    done = harness("run", *QUICK, *options, "--duration", "1s", cwd=shop)
     assert done.returncode == 0, done.stderr
     assert expected(shop) == {"GET /": True, "GET /quota": True}
     (case,) = cases(shop)
     told = "bodies that changed during the run, checked by status, type and length only: GET /quota (GET /quota: "
-    assert case["verdict"] == "valid"
+    assert case["verdict"] in SOUND
     assert told in str(case["reasons"])
     assert told in " ".join(done.stdout.split())
 
@@ -234,7 +222,8 @@ def test_an_app_that_sends_clients_to_https_is_measured_over_tls_only(shop: Path
     assert done.returncode == 0, done.stderr
     assert "h1 left out, since the app sends clients to https://" in done.stdout
     (case,) = cases(shop)
-    assert (case["case"]["protocol"], case["verdict"]) == ("h1-tls", "valid")  # type: ignore[index] # parsed JSON
+    assert case["case"]["protocol"] == "h1-tls"  # type: ignore[index] # parsed JSON
+    assert case["verdict"] in SOUND
 
 
 CLOSED = """

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from aioquic.h3.connection import H3_ALPN
 from aioquic.quic.events import HandshakeCompleted, StreamDataReceived
+from gevent import getcurrent
 from wsproto.events import Request as Handshake
 
 from harness.load import bounds, http2_frames, http3
@@ -123,18 +124,18 @@ def read_websocket(given: bytes) -> list[Arrived]:
     for accepted in (True, False):
         client = WebSocketClient(Endpoint("localhost", 1, max_body_bytes=MAX_BODY_BYTES), "/", Account())
         handshake = client._connection.send(Handshake(host="localhost", target="/"))
-        client._message = Message(b"ask")
+        client._message, client._waiter = Message(b"ask"), getcurrent()
         if accepted:
             (key,) = (line[19:] for line in handshake.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key: "))
             token = base64.b64encode(hashlib.sha1(key + _ACCEPT_GUID).digest())
-            answer = client._parse(
+            answer = client._read(
                 b"HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: "
                 + token
                 + b"\r\n\r\n"
             )
             assert isinstance(answer, Answer)
         for piece in _arrive(given):
-            arrived = client._parse(piece)
+            arrived = client._read(piece)
             assert len(client._body) <= MAX_BODY_BYTES
             if arrived is not None:
                 found.append(arrived)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from time import perf_counter_ns
 
-HOST = "127.0.0.1"
+from tests.integration.async_server import HOST, serving, url_of
+
 BODY = b"Hello, World!"
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 13\r\n\r\n" + BODY
 """The right answer to a request of the scenario `plaintext`."""
@@ -62,26 +62,11 @@ class AnsweringServer:
 def answering(delay: Delay, idle_s: float | None = None) -> Iterator[AnsweringServer]:
     """Serve in a thread; a connection is closed when no request has come for `idle_s` since the last answer."""
     server = AnsweringServer(delay, idle_s)
-    started, stop = threading.Event(), asyncio.Event()
-    loop = asyncio.new_event_loop()
 
-    async def run() -> None:
+    async def start() -> list[asyncio.Server]:
         listener = await asyncio.start_server(server.serve, HOST, 0, backlog=1024)
-        server.url = f"http://{HOST}:{listener.sockets[0].getsockname()[1]}"
-        started.set()
-        await stop.wait()
-        listener.close()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        server.url = url_of(listener)
+        return [listener]
 
-    thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
-    thread.start()
-    try:
-        assert started.wait(10)
+    with serving(start):
         yield server
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-        loop.close()

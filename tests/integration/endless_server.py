@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from harness.load import http2_frames as frames
 from tests.endless import Endless
+from tests.integration.async_server import HOST, serving, url_of
 
-HOST = "127.0.0.1"
 _WRITE_BYTES = 64 * 1024
 _ACCEPT_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -22,7 +21,7 @@ async def _greet(protocol: str, reader: asyncio.StreamReader, writer: asyncio.St
     if protocol == "http2":
         await reader.readexactly(len(frames.PREFACE))
         writer.write(frames.settings({}))
-        await asyncio.sleep(0.05)  # its preface alone shall not be met by what follows
+        await reader.readuntil(frames.frame(frames.SETTINGS, frames.ACK, 0))  # what follows meets a client at work
         return
     request = await reader.readuntil(b"\r\n\r\n")
     if protocol == "websocket":
@@ -37,10 +36,8 @@ async def _greet(protocol: str, reader: asyncio.StreamReader, writer: asyncio.St
 def sending_endlessly(protocol: str, kinds: Mapping[str, Endless]) -> Iterator[dict[str, str]]:
     """The URL for each kind."""
     urls: dict[str, str] = {}
-    started, stop = threading.Event(), asyncio.Event()
-    loop = asyncio.new_event_loop()
 
-    async def run() -> None:
+    async def start() -> list[asyncio.Server]:
         listeners = []
         for name, kind in kinds.items():
 
@@ -55,24 +52,9 @@ def sending_endlessly(protocol: str, kinds: Mapping[str, Endless]) -> Iterator[d
                     await reader.read()
                 writer.close()
 
-            listener = await asyncio.start_server(serve, HOST, 0)
-            listeners.append(listener)
-            urls[name] = f"http://{HOST}:{listener.sockets[0].getsockname()[1]}"
-        started.set()
-        await stop.wait()
-        for listener in listeners:
-            listener.close()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            listeners.append(await asyncio.start_server(serve, HOST, 0))
+            urls[name] = url_of(listeners[-1])
+        return listeners
 
-    thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
-    thread.start()
-    try:
-        assert started.wait(10)
+    with serving(start):
         yield urls
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
-        loop.close()

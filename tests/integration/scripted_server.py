@@ -66,10 +66,12 @@ class Connection:
         """Send these WebSocket events in one write."""
         self.send(b"".join(map(self.websocket.send, events)))
 
-    def handshake(self) -> None:
-        """Accept the client's WebSocket handshake."""
-        assert isinstance(self.event(), Request)
-        self.say(AcceptConnection())
+    def handshake(self, *then: Event, subprotocol: str | None = None) -> Request:
+        """Accept the client's WebSocket handshake, and send these events with it; returns what the client sent."""
+        request = self.event()
+        assert isinstance(request, Request)
+        self.say(AcceptConnection(subprotocol=subprotocol), *then)
+        return request
 
     def message(self) -> bytes:
         """The next complete message from the client."""

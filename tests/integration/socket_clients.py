@@ -17,7 +17,7 @@ import trustme
 from harness.load import http1
 from harness.load.account import Account
 from harness.load.client import SerialClient
-from harness.load.exchange import Answer, Failure, Message, Request, get
+from harness.load.exchange import Answer, Failure, Headers, Message, Request, get
 from harness.load.http1 import Http1Client
 from harness.load.transport import Endpoint
 from harness.load.websocket import WebSocketClient
@@ -98,11 +98,14 @@ class User:
 
 
 @contextmanager
-def websocket_user_of(address: str, authority: Path | None = None) -> Iterator[User]:
-    """A WebSocket client of the server at this address, not yet connected."""
+def websocket_user_of(
+    address: str, authority: Path | None = None, path: str = "/ws", headers: Headers = (), **options: Any
+) -> Iterator[User]:
+    """A WebSocket client of the server at this address, not yet connected; options as for the client."""
     account = Account()
     scheme = "http" if authority is None else "https"
-    client = WebSocketClient(Endpoint.of(f"{scheme}://{address}", authority, http1.ALPN), "/ws", account)
+    endpoint = Endpoint.of(f"{scheme}://{address}", authority, http1.ALPN)
+    client = WebSocketClient(endpoint, path, account, headers, **options)
     yield User(client, account)
     run(client.close)
 

@@ -9,6 +9,7 @@ import json
 import os
 import selectors
 import signal
+import socket
 import socketserver
 import sys
 import time
@@ -94,6 +95,18 @@ def start_a_process_outside_the_session() -> None:
     os.read(left, 1)
 
 
+def serve_in_the_background() -> None:
+    """Return in a child outside the session, as daemons of old did; the parent ends."""
+    if os.fork():
+        sys.exit(0)
+    os.setsid()
+
+
+def listen_elsewhere() -> None:
+    with socket.create_server(("127.0.0.1", 0)):
+        signal.pause()
+
+
 def start_late() -> None:
     time.sleep(0.3)
 
@@ -123,6 +136,8 @@ BEHAVIOURS = {
     "stubborn": Behaviour("ignores SIGTERM", ignore_sigterm),
     "escapes": Behaviour("leaves a process outside its session", start_a_process_outside_the_session),
     "dies": Behaviour("writes a reason and ends before it listens", die),
+    "daemon": Behaviour("answers from the background", serve_in_the_background),
+    "elsewhere": Behaviour("listens on a port of its own", listen_elsewhere),
     "deaf": Behaviour("never listens", signal.pause),
     "hangs": Behaviour("never answers", handler=NoAnswer),
     "mute": Behaviour("closes the connection without an answer", handler=ClosedConnection),

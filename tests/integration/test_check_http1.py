@@ -14,15 +14,13 @@ from tests.faulty_servers import (
     CHECKS,
     FaultyServer,
     checks_with_faults,
+    make_fixtures,
     names_in_index,
     names_in_script,
     noticed,
-    served,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from harness.check.model import Check
     from harness.check.target import StartedServer
     from tests.faults import Fault
@@ -30,16 +28,7 @@ if TYPE_CHECKING:
 BY_NAME = {name: check for name, check in CHECKS.items() if "h1" in check.protocols}
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyServer]:
-    with served("http1", frozenset({"h1"}), tmp_path_factory.mktemp("faults")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def shared(server: FaultyServer) -> Iterator[StartedServer]:
-    with server.started("h1", 0.5) as target:
-        yield target
+server, shared = make_fixtures("http1", frozenset({"h1"}), "h1", 0.5)
 
 
 def test_every_check_passes_on_a_conformant_server(server: FaultyServer) -> None:

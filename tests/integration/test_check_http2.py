@@ -12,15 +12,13 @@ from tests.faulty_servers import (
     CHECKS,
     FaultyServer,
     checks_with_faults,
+    make_fixtures,
     names_in_index,
     names_in_script,
     noticed,
-    served,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from harness.check.model import Check
     from harness.check.target import StartedServer
     from tests.faults import Fault
@@ -28,16 +26,7 @@ if TYPE_CHECKING:
 BY_NAME = {name: check for name, check in CHECKS.items() if name.startswith("h2-")}
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyServer]:
-    with served("http2", frozenset({"h2", "h2c"}), tmp_path_factory.mktemp("faults")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def shared(server: FaultyServer) -> Iterator[StartedServer]:
-    with server.started("h2c", 0.25) as target:
-        yield target
+server, shared = make_fixtures("http2", frozenset({"h2", "h2c"}), "h2c", 0.25)
 
 
 def test_every_check_passes_on_a_conformant_server(server: FaultyServer) -> None:

@@ -22,6 +22,7 @@ import pytest
 
 from harness.host import process
 from harness.host.guard import guard, processes_of
+from harness.host.server_processes import Stopped
 from harness.model.errors import ServerError
 from harness.model.targets import App, Launch, RunsAt, Server
 from tests.fault_table import Fault
@@ -108,6 +109,8 @@ def test_a_server_that_answers_is_running_and_one_that_was_stopped_is_not(
     ("behaviour", "found"),
     [
         ("dies", "found that it ended with exit status 1; it said: no such database; its log is"),
+        ("daemon", "found that it ended with exit status 0; it must stay in the foreground;"),
+        ("elsewhere", "found that nothing listens yet; it listens on 127.0.0.1:"),
         ("hangs", "within 2 s (--ready-within), found no answer; its log is"),
         ("mute", "within 2 s (--ready-within), found a connection that was closed without an answer;"),
         ("deaf", "within 0.2 s (--ready-within), found that nothing listens yet;"),
@@ -157,9 +160,11 @@ def test_a_server_that_runs_already_is_found_and_goes_on(start: Callable[..., pr
         ):
             with start(replace(stub("prompt"), name="ours", runs_at=place), port=port, deadline_s=2) as found:
                 assert (found.argv, found.roots(), found.processes(), found.ended) == ((), roots, set(), None)
-            assert found.stop() == process.Stopped(None, killed=False)
+            assert found.stop() == Stopped(None, killed=False)
         assert running.ended is None
-    with pytest.raises(ServerError, match=f"ours: expected the right answer to GET / from {HOST}:{port} within 0.1 s"):
+    with pytest.raises(
+        ServerError, match=f"ours: expected the right answer to GET / from http://{HOST}:{port} within 0.1 s"
+    ):
         start(replace(stub("prompt"), name="ours", runs_at=RunsAt(HOST, port)), port=port, deadline_s=0.1)
 
 

@@ -10,6 +10,7 @@ import textwrap
 import time
 from contextlib import ExitStack
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -18,12 +19,11 @@ import pytest
 from harness.catalog import listing
 from harness.host import cgroups, process
 from harness.host.guard import guard
-from harness.host.sampler import Sampler, machine_time, memory_bytes, tree, tree_memory_bytes
+from harness.host.sampler import INTERVAL_S, Sampler, machine_time, memory_bytes, tree, tree_memory_bytes
 from harness.model.targets import HOST, Launch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from harness.model.results import Sample
 
@@ -175,6 +175,23 @@ def test_without_processes_only_the_machine_is_sampled() -> None:
     for sample in sampler.samples:
         assert (sample.processes, sample.memory_bytes, sample.switches) == (0, None, None)
         assert sample.machine is not None
+
+
+def test_cpu_time_is_told_apart_by_program(subject: Subject) -> None:
+    loop = "while :; do :; done"
+    _, (child,) = subject.do(f"import subprocess; children.append(subprocess.Popen(['sh', '-c', '{loop}']).pid)")
+    subject.do("fork(stay, 0.15)")  # the same program as its parent
+    with Sampler(subject.pid) as sampler:
+        sampled(sampler, lambda sample: sample.cpu_s_by_program.get("sh", 0.0) > 0.3)
+        psutil.Process(child).suspend()
+        used_s = sum(psutil.Process(child).cpu_times()[:2])
+        subject.do(f"os.kill({child}, 9); os.waitpid({child}, 0)")
+        sampled(sampler, lambda sample: sample.processes == 2)
+    last = sampler.samples[-1]
+    assert last.cpu_s_by_program.keys() == {Path(sys.executable).name, "sh"}
+    assert sum(last.cpu_s_by_program.values()) == pytest.approx(last.cpu_s)
+    assert last.cpu_s_by_program["sh"] == pytest.approx(used_s, abs=TOLERANCE_S + INTERVAL_S)
+    assert never_falls(sampler.samples)
 
 
 def test_a_child_that_started_and_ended_between_two_samples_counts(subject: Subject) -> None:

@@ -7,6 +7,7 @@ import sys
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +21,10 @@ from harness.model.targets import HOST, Launch
 from harness.plan.options import read_settings
 from harness.plan.user_app.discovery import Discovered, fetch_document
 from harness.plan.user_app.scenario import write_scenario
+from tests.apps.feed import CHAT_EVENTS, EVENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from harness.model.targets import Scenario
 
@@ -58,6 +59,7 @@ DOCUMENT = {"openapi": "3.1.0", "paths": {"/a": {"get": {}}}}
 JSON_TEXT = json.dumps(DOCUMENT)
 YAML_TEXT = "openapi: 3.1.0\npaths:\n  /a:\n    get: {}\n"
 PLAIN = "text/plain"
+APPS = Path(__file__).parents[1] / "apps"
 LET_IN = "--header 'Authorization: …' or --login may let it in"
 RIGHT = [200, PLAIN, "right"]
 
@@ -114,6 +116,7 @@ def serve(replies: dict[str, list[Any]]) -> Iterator[Launch]:
           "/v7/spec.json": [200, "application/json", JSON_TEXT]}, None, "/v7/spec.json"),
         ({"/": [200, "text/html", '<a href="/help/openapi">help</a><a href="/my/openapi.yaml">api</a>'],
           "/my/openapi.yaml": [200, PLAIN, YAML_TEXT]}, None, "/my/openapi.yaml"),
+        ({"/a/schema": [200, "application/vnd.oai.openapi", YAML_TEXT]}, "/a/schema", "/a/schema"),
         ({"/spec": [307, PLAIN, "", "/spec/"], "/spec/": [200, "application/json", JSON_TEXT]}, "/spec", "/spec"),
         ({"/docs": [200, "text/html", '<redoc spec-url="spec.json">'], "/spec.json": [200, "text/json", JSON_TEXT]},
          "/docs", "/spec.json"),
@@ -213,3 +216,19 @@ def test_an_app_that_sends_clients_to_https_is_asked_over_tls(
 def test_an_app_that_wants_https_is_not_asked_over_other_protocols(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--protocols: expected h1-tls or h2 for an app that .* found h1,h2c"):
         Asked(tmp_path, {"https": []}, protocols="h1,h2c,ws")
+
+
+def test_streams_are_recognised_and_those_that_go_on_are_ended(tmp_path: Path) -> None:
+    settings = read_settings({"app": "feed:app", "out": str(tmp_path / "results"), "ready_path": "/ping"}, None)
+    app = find_user_app("feed:app", APPS, settings.ready_path)
+    (server,) = listing.choose("servers", listing.servers(), ("uvicorn",))
+    said: list[str] = []
+    text = write_scenario(settings, app, [server], sys.executable, said.append, ask=True).path.read_text()
+    lines = {line.split("'")[1]: line.strip() for line in text.splitlines() if line.startswith("    get(")}
+    assert lines.keys() == {"/events", "/chat", "/ping"}
+    assert "stream=Stream(events=20, seconds=1)): 1,  # it goes on, so the client ends it" in lines["/events"]
+    assert f"stream=Stream(), seen_body={EVENT * CHAT_EVENTS!r}): 1," in lines["/chat"]
+    assert "stream" not in lines["/ping"]
+    limit = "the 20th event or 1 s after the first"
+    assert f"  answers that go on, so that clients end them at {limit}: GET /events" in said
+    assert not any("bodies that change" in line for line in said)

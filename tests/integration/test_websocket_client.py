@@ -5,12 +5,24 @@ from __future__ import annotations
 import ssl
 import threading
 from contextlib import suppress
+from time import perf_counter_ns
 
 import gevent
 import pytest
-from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, RejectConnection, RejectData
+from wsproto.events import (
+    BytesMessage,
+    CloseConnection,
+    Ping,
+    Pong,
+    RejectConnection,
+    RejectData,
+    Request,
+    TextMessage,
+)
+from wsproto.utilities import generate_accept_token
 
 from harness.load.exchange import Answer, Failure, Message
+from harness.model.unique import UNIQUE_INTS, UNIQUE_LETTERS
 from tests.integration.scripted_server import Connection, Script, scripted
 from tests.integration.socket_clients import (
     MEGABYTES,
@@ -195,3 +207,237 @@ def test_a_websocket_user_who_gives_up_or_is_killed_can_start_again() -> None:
             assert (user.client.pending_since_ns, user.client._transport) == (0, None)
         assert [kind(found) for found in user.ask(ASK)] == [0]
         assert (user.account.started, user.account.failed, user.account.abandoned) == (3, 1, 1)
+
+
+HELLO = Message(b"hello", text=True, expected_body=b"hello")
+WELCOME = Message(text=True, expected_body=b"welcome")
+
+
+def greets_and_echoes(*greetings: str, then: Script = silent, count: int = 1) -> Script:
+    """A WebSocket that says this first, and then gives so many texts back."""
+
+    def script(connection: Connection) -> None:
+        connection.handshake(*map(TextMessage, greetings))
+        for _ in range(count):
+            connection.say(TextMessage(connection.message().decode()))
+        then(connection)
+
+    return script
+
+
+def closes(connection: Connection) -> None:
+    connection.say(CloseConnection(1001))
+    assert isinstance(connection.event(), CloseConnection)
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_the_greeting_is_awaited_on_each_connection_and_does_not_count(tls: Tls, encrypted: bool) -> None:
+    context, authority = (tls.context("http/1.1"), tls.authority) if encrypted else (None, None)
+    scripts = [greets_and_echoes("welcome", then=closes), greets_and_echoes("welcome")]
+    with (
+        scripted(*scripts, context=context) as address,
+        websocket_user_of(address, authority, greeting=[WELCOME]) as user,
+    ):
+        run(user.client.open)
+        assert [kind(found) for found in user.ask(HELLO)] == [0]
+        wait_until_lost(user.client)
+        assert [kind(found) for found in user.ask(HELLO)] == [0]
+        assert (user.connections, user.account.started, user.account.failed) == ((2, 1, 0), 2, 0)
+
+
+def test_the_greeting_is_awaited_again_where_a_message_met_a_closed_connection() -> None:
+    def late_end(_: Connection) -> None:
+        asked.wait(20)
+
+    asked = threading.Event()
+    scripts = [greets_and_echoes("welcome", then=late_end), greets_and_echoes("welcome")]
+    with scripted(*scripts) as address, websocket_user_of(address, greeting=[WELCOME]) as user:
+        run(user.client.open)
+        assert [kind(found) for found in user.ask(HELLO)] == [0]
+        assert kind(user.ask_too_late(HELLO, asked)) == 0
+        assert user.connections == (2, 1, 1)
+
+
+def test_a_greeting_may_be_a_conversation() -> None:
+    """As that of Socket.IO or GraphQL: the server opens, the client joins, the server confirms twice."""
+
+    def script(connection: Connection) -> None:
+        connection.handshake(TextMessage("open"))
+        assert connection.message() == b"join"
+        connection.say(TextMessage("joined"), TextMessage("ready"))
+        connection.say(TextMessage(connection.message().decode()))
+        connection.rest()
+
+    greeting = [
+        Message(text=True, expected_body=b"open"),
+        Message(b"join", text=True, until=lambda answer: answer.body == b"ready"),
+    ]
+    with scripted(script) as address, websocket_user_of(address, greeting=greeting) as user:
+        assert [kind(found) for found in user.ask(HELLO)] == [0]
+
+
+def says_nothing(connection: Connection) -> None:
+    connection.handshake()
+    connection.rest()
+
+
+def closes_at_once(connection: Connection) -> None:
+    connection.handshake(CloseConnection(4401, "who are you?"))
+    connection.rest()
+
+
+@pytest.mark.parametrize(
+    ("script", "expected", "detail"),
+    [
+        (greets_and_echoes("go away", count=0), "greeting", "expected 'welcome', found 'go away'"),
+        (greets_and_echoes("welcome", "and more", count=0), "protocol", "expected no message, found 'and more'"),
+        (says_nothing, "greeting", "no answer within 0.1 s"),
+        (closes_at_once, "reset", "the server closed with code 4401 who are you?"),
+        (lambda connection: connection.handshake(), "reset", "closed by the server before the message was complete"),
+    ],
+)
+def test_another_greeting_or_none_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, script: Script, expected: str, detail: str
+) -> None:
+    if script is says_nothing:
+        monkeypatch.setattr("harness.load.websocket.CONNECT_TIMEOUT_S", 0.1)
+    with scripted(script) as address, websocket_user_of(address, greeting=[WELCOME]) as user:
+        (found,) = user.ask(HELLO)
+        assert isinstance(found, Failure)
+        assert found.kind == expected
+        assert found.detail.startswith(detail)
+        assert user.client._transport is None
+
+
+def test_path_headers_and_subprotocols_are_sent_with_values_of_their_own_for_each_connection() -> None:
+    requests: list[Request] = []
+
+    def script(connection: Connection) -> None:
+        requests.append(connection.handshake(subprotocol="chat.v2"))
+        connection.say(TextMessage(connection.message().decode()))
+
+    headers = (("Host", "shop.example"), ("x-room", "{unique:int}"))
+    options = {"path": "/rooms/{unique}", "headers": headers, "subprotocols": ("chat.v1", "chat.v2")}
+    with scripted(script, script) as address, websocket_user_of(address, **options) as user:
+        for _ in range(2):
+            assert [kind(found) for found in user.ask(HELLO)] == [0]
+            wait_until_lost(user.client)
+    first, second = requests
+    assert first.host == second.host == "shop.example"
+    assert first.subprotocols == ["chat.v1", "chat.v2"]
+    assert len(first.target) == len("/rooms/") + UNIQUE_LETTERS
+    assert first.target != second.target
+    rooms = [dict(each.extra_headers)[b"x-room"] for each in requests]
+    assert all(int(room) in UNIQUE_INTS for room in rooms)
+    assert rooms[0] != rooms[1]
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen", "detail"),
+    [
+        (("chat.v1", "chat.v2"), None, "expected a subprotocol of chat.v1, chat.v2, found none"),
+        (("chat.v1",), "chat.v9", "unrecognized subprotocol chat.v9"),
+        ((), "chat.v9", "unrecognized subprotocol chat.v9"),
+    ],
+)
+def test_a_server_has_to_choose_a_subprotocol_that_was_offered(
+    offered: tuple[str, ...], chosen: str | None, detail: str
+) -> None:
+    def script(connection: Connection) -> None:
+        head = connection.request()[0]
+        fields = {name: value for name, value in head.headers}  # noqa: C416 - not a mapping
+        token = generate_accept_token(fields[b"sec-websocket-key"])
+        choice = f"Sec-WebSocket-Protocol: {chosen}\r\n" if chosen else ""
+        upgrade = f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {token.decode()}\r\n"
+        connection.send(f"HTTP/1.1 101 S\r\n{upgrade}{choice}\r\n".encode())
+        connection.rest()
+
+    with scripted(script) as address, websocket_user_of(address, subprotocols=offered) as user:
+        (found,) = user.ask(HELLO)
+        assert isinstance(found, Failure)
+        assert found.kind in {"handshake", "protocol"}
+        assert detail in found.detail
+
+
+def test_a_refused_handshake_says_what_the_app_may_want() -> None:
+    def refuse(connection: Connection) -> None:
+        connection.event()
+        connection.say(RejectConnection(status_code=403))
+
+    with scripted(refuse) as address, websocket_user_of(address) as user:
+        (found,) = user.ask(HELLO)
+        assert isinstance(found, Failure)
+        assert found.detail.startswith("expected 101, found 403; the app may want another path, or subprotocols")
+
+
+def test_the_time_of_an_answer_of_several_messages_is_that_of_the_last() -> None:
+    def script(connection: Connection) -> None:
+        connection.handshake()
+        connection.message()
+        connection.say(BytesMessage(b"1"))
+        first.wait(20)
+        connection.say(BytesMessage(b"2"))
+        connection.rest()
+
+    first = threading.Event()
+    seen_ns: list[int] = []
+
+    def is_last(answer: Answer) -> bool:
+        seen_ns.append(perf_counter_ns())
+        first.set()
+        return answer.body == b"2"
+
+    with scripted(script) as address, websocket_user_of(address) as user:
+        (found,) = run(lambda: [user.client.exchange(Message(b"list", until=is_last))])
+        assert found.body == b"2"
+        (recorded,), failures = user.account.take()
+        assert failures == []
+        assert seen_ns[0] < recorded.batch.ended[0] <= seen_ns[1]
+
+
+def test_what_a_server_gives_back_is_new_each_time_and_compared_with_what_was_sent() -> None:
+    seen: list[tuple[bytes, bytes]] = []
+    messages = [
+        Message(b'{"id": "{unique}"}', expected_body=b'{"id": "{unique}"}'),
+        Message(b'{"id": {unique:int}}', check=lambda answer: seen.append((answer.body, answer.sent))),
+    ]
+    with scripted(echoes) as address, websocket_user_of(address) as user:
+        found = user.ask(*messages, *messages)
+        bodies = [each.body for each in found if isinstance(each, Answer)]
+        assert len(set(bodies)) == 4
+        assert [body for body, _ in seen] == [sent for _, sent in seen] == bodies[1::2]
+        wrong = Message(b"{unique}", expected_body=b"{unique}!")
+        assert [kind(each) for each in user.ask(wrong)] == ["length"]
+
+
+def test_a_message_that_nothing_answers_is_sent_and_not_counted() -> None:
+    def script(connection: Connection) -> None:
+        connection.handshake()
+        read.wait(20)
+        received.append([connection.message() for _ in range(3)])
+        connection.say(TextMessage("hello"))
+        connection.rest()
+
+    read, received = threading.Event(), []
+    typing, large = Message(b"typing"), Message(MEGABYTES)
+    with scripted(script, receive_bytes=4096) as address, websocket_user_of(address) as user:
+        run(user.client.notify, typing)
+        sending = gevent.spawn(user.client.notify, large)
+        wait_until(lambda: user.client._transport.unsent_bytes > 0)
+        assert not sending.ready()
+        read.set()
+        sending.get(timeout=20)
+        assert [kind(found) for found in user.ask(HELLO)] == [0]
+        assert (user.account.started, user.account.opened) == (1, 1)
+    assert received == [[b"typing", MEGABYTES, b"hello"]]
+
+
+def test_a_message_that_nothing_answers_needs_a_connection() -> None:
+    def refuse(connection: Connection) -> None:
+        connection.event()
+        connection.say(RejectConnection(status_code=403))
+
+    with scripted(refuse) as address, websocket_user_of(address) as user:
+        with pytest.raises(Failure, match="expected 101, found 403"):
+            run(user.client.notify, HELLO)
+        assert (user.account.started, user.account.failed) == (1, 1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table as Grid
 from rich.text import Text
 
-from harness.drill.report import MEANING, explain_intervals, explain_lag, lead, overview, sentences
+from harness.drill.tables import MEANING, explain_intervals, explain_lag, lead, overview, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from harness.cli.terminal.screen import Screen
     from harness.drill.model import Entry
-    from harness.drill.report import DrillRun
+    from harness.drill.results import DrillRun
 
 _COLOURS = {"✓": "green", "△": "yellow", "✗": "bold red", "–": "dim", "?": "bold magenta", "!": "bold magenta"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.model.unique import UNIQUE
+from harness.model.unique import list_placeholders
 from harness.plan.user_app.ask import send
 from harness.plan.user_app.requests import OK, Recipe, Reply
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from harness.model.targets import Launch
     from harness.plan.user_app.requests import Headers
 
-UNIQUE_NOTE = f"the app refuses the same body again, so {UNIQUE} stands for a new value each time"
 _STATUSES = frozenset({400, 409, 422, 500})
 """With these, apps refuse what they know already; with 500 if they have not thought of it."""
 
@@ -30,7 +29,7 @@ def find_unique(launch: Launch, recipes: Iterable[Recipe], given: Headers) -> di
     found = {}
     for recipe in recipes:
         for body in recipe.variants:
-            note = "; ".join(filter(None, [recipe.note, UNIQUE_NOTE]))
+            note = "; ".join(filter(None, [recipe.note, _describe(body)]))
             variant = replace(recipe, body=body, note=note, variants=())
             replies = [send(launch, variant, given) for _ in range(2)]
             right = [each for each in replies if isinstance(each, Reply) and each.status in OK]
@@ -38,3 +37,9 @@ def find_unique(launch: Launch, recipes: Iterable[Recipe], given: Headers) -> di
                 found[recipe] = variant, right[-1]
                 break
     return found
+
+
+def _describe(body: bytes) -> str:
+    placeholders = list_placeholders(body)
+    verb = "stands" if len(placeholders) == 1 else "stand"
+    return f"the app refuses the same body again, so {' and '.join(placeholders)} {verb} for a new value each time"

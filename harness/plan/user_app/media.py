@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from harness.model.unique import UNIQUE
+from harness.model.unique import PLACEHOLDERS, UNIQUE_INT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,6 +18,8 @@ TEXT = "text/plain"
 _ANY = frozenset({"*/*", "application/*"})
 _BOUNDARY = "harness-part"
 """Always the same, so that a request is the same in each run."""
+NEW_INT = 1_234_567_890_123_456
+"""In a value, it stands for a number that is new each time: `{unique:int}` is no JSON."""
 
 
 def choose_media(offered: Iterable[str]) -> str | None:
@@ -37,6 +39,11 @@ def encode_body(media_type: str, value: Any, schema: Mapping[str, Any]) -> tuple
     `schema` describes the value and says which fields of a form are files.
     Raises `LookupError` with the reason if the value cannot be written so.
     """
+    content_type, data = _encode(media_type, value, schema)
+    return content_type, data.replace(str(NEW_INT).encode(), UNIQUE_INT.encode())
+
+
+def _encode(media_type: str, value: Any, schema: Mapping[str, Any]) -> tuple[str, bytes]:
     kind = _find_kind(media_type)
     sent_as = JSON if media_type in _ANY else media_type
     if kind == JSON:
@@ -47,8 +54,15 @@ def encode_body(media_type: str, value: Any, schema: Mapping[str, Any]) -> tuple
         raise LookupError(f"the example is no object, as {kind} needs")  # noqa: TRY004 - a reason to leave the route out
     if kind == FORM:
         form = urlencode([(name, text) for name, text, _ in _list_fields(value)])
-        return sent_as, form.replace(quote(UNIQUE), UNIQUE).encode()
+        return sent_as, restore_placeholders(form).encode()
     return f"{MULTIPART}; boundary={_BOUNDARY}", _encode_parts(value, schema)
+
+
+def restore_placeholders(text: str) -> str:
+    """A quoted text with the placeholders in it as they are."""
+    for each in PLACEHOLDERS:
+        text = text.replace(quote(each), each)
+    return text
 
 
 def _find_kind(media_type: str) -> str:

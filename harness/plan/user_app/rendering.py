@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from hashlib import blake2b, sha256
 from typing import TYPE_CHECKING, Any
+
+from harness.model.event_stream import Stream
+from harness.plan.user_app.requests import LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
 LITERAL_BYTES = 2_000
 """A longer body is written as its digest."""
 _CHANGES = "its body changes"
+_ENDLESS = "it goes on, so the client ends it"
 _TLS_ONLY = "# In clear text, the app sends clients to https://."
 _RIGHT = """\
 # An answer is right if it has this status (200 unless `status` says otherwise), this media type, and a complete body.
@@ -22,8 +27,11 @@ _RIGHT = """\
 #   seen_body      the body that the app gave before; if it changes, that is noted, and the run goes on
 #   expected_body  instead of seen_body: any other body is an error
 #   neither        bodies are not compared
+#   stream         it is read as it comes, and its events are timed; Stream(events=20, seconds=1) ends it after the
+#                  20th event or 1 s after the first, whichever is sooner
 #   check          a function of your own: it gets the answer, and returns None or what is wrong with it
-# {unique} in a path, a header or a body stands for 16 letters that are new in each request.
+# {unique} in a path, a header or a body stands for 16 letters that are new in each request, {unique:int} for a number,
+# {unique:uuid} for a UUID.
 # The number after a request is its weight: 3 is sent three times as often as 1, and 0 never."""
 
 
@@ -72,8 +80,14 @@ def _render_login(login: Login) -> Iterator[str]:
 
 
 def _render_remark(recipe: Recipe, expected: Mapping[str, Any]) -> str:
-    remarks = [*filter(None, [recipe.note]), *([] if "seen_body" in expected else [_CHANGES])]
+    remark = _ENDLESS if is_endless(expected) else "" if "seen_body" in expected else _CHANGES
+    remarks = [*filter(None, [recipe.note, remark])]
     return f"  # {'; '.join(remarks)}" if remarks else ""
+
+
+def is_endless(expected: Mapping[str, Any]) -> bool:
+    """Does the client end the answer?"""
+    return bool(expected.get("stream") == LIMIT)
 
 
 def _render_left_out(left_out: LeftOut, given: Headers) -> Iterator[str]:
@@ -84,7 +98,8 @@ def _render_left_out(left_out: LeftOut, given: Headers) -> Iterator[str]:
 
 def _list_names(calls: Sequence[str], login: Login | None) -> list[str]:
     """What the scenario imports: the names that its requests use, and those that it always needs."""
-    used = {name for name in ("Digest", "Request", "delete", "get") if any(f"{name}(" in call for call in calls)}
+    names = ("Digest", "Request", "Stream", "delete", "get")
+    used = {name for name in names if any(f"{name}(" in call for call in calls)}
     used |= {"Login"} if login else set()
     return sorted({"HttpScenario", "as_tasks", *used}, key=lambda name: (name.islower(), name))
 
@@ -111,6 +126,10 @@ def _render_keywords(recipe: Recipe, expected: Mapping[str, Any], given: Headers
 def _render_value(value: object) -> str:
     if isinstance(value, bytes) and len(value) > LITERAL_BYTES:
         return f"Digest({len(value)}, {sha256(value).hexdigest()!r})"
+    if isinstance(value, Stream):
+        limits = {each.name: getattr(value, each.name) for each in fields(value)}
+        given = {name: limit for name, limit in limits.items() if limit != getattr(Stream(), name)}
+        return f"Stream({', '.join(f'{name}={limit:g}' for name, limit in given.items())})"
     return repr(value)
 
 

@@ -13,9 +13,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+from harness.model.event_stream import Stream
 from harness.model.protocols import SAFE_METHODS
-from harness.model.unique import UNIQUE
-from harness.plan.user_app.media import choose_media, encode_body
+from harness.plan.user_app.media import choose_media, encode_body, restore_placeholders
 from harness.plan.user_app.openapi import (
     as_mapping,
     find_example,
@@ -34,6 +34,8 @@ Headers = tuple[tuple[str, str], ...]
 
 REQUESTS_LIMIT = 40
 """A scenario has at most this many requests: with more, each would be sent too rarely for its percentiles."""
+LIMIT = Stream(events=20, seconds=1)
+"""Where a client ends an answer that does not end by itself."""
 MADE = "its body is made from its schema"
 OK = range(200, 300)
 REDIRECTS = range(300, 400)
@@ -81,6 +83,10 @@ class Reply:
     body: bytes
     location: str = ""
     """The target of a redirect."""
+    ends: bool = True
+    """Did it end by itself? False for one that was ended when it had gone on for long."""
+    events: int = 0
+    """Events of an answer in `text/event-stream`, or of one that did not end."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +152,7 @@ def _excerpt(body: bytes) -> str:
 def derive_expectation(first: Reply, *later: Reply) -> dict[str, Any] | str:
     """Derive from the replies to a request what a right answer is, as keywords of `Request`, or why there is none.
 
-    Status and type are expected always, the body only if it was the same each time.
+    Status and type are expected always, the body only if it was the same each time. What does not end gets a limit.
     """
     if first.status not in OK:
         return describe_reply(first)
@@ -159,6 +165,11 @@ def derive_expectation(first: Reply, *later: Reply) -> dict[str, Any] | str:
     expected: dict[str, Any] = {"status": first.status}
     if first.content_type:
         expected["expected_type"] = first.content_type
+    replies = (first, *later)
+    if not all(each.ends for each in replies):
+        return {**expected, "stream": LIMIT}
+    if all(each.events for each in replies):
+        expected["stream"] = Stream()
     if all(first.body == each.body for each in later):
         expected["seen_body"] = first.body
     return expected
@@ -209,8 +220,9 @@ def _make_recipe(
         raise LookupError("a part of the path is not described as a parameter")
     path = quote(prefix + path, safe=_PATH_SAFE)
     target = f"{path}?{urlencode(query)}" if query else path
-    target = target.replace(quote(UNIQUE), UNIQUE)
-    return Recipe(method.upper(), target, name, tuple(headers), body.data, body.note, body.variants)
+    return Recipe(
+        method.upper(), restore_placeholders(target), name, tuple(headers), body.data, body.note, body.variants
+    )
 
 
 def _format_value(where: str, title: str, parameter: Mapping[str, Any], value: Any) -> list[str]:

@@ -26,8 +26,9 @@ from harness.plan.user_app.conflicts import find_unique, is_conflict
 from harness.plan.user_app.discovery import NONE, OPENAPI, Discovered, fetch_document, read_document
 from harness.plan.user_app.login_routes import part_login_routes
 from harness.plan.user_app.options import HTTP, name_app, title_app
-from harness.plan.user_app.rendering import add_checksum, is_edited, is_written_for, render_scenario
+from harness.plan.user_app.rendering import add_checksum, is_edited, is_endless, is_written_for, render_scenario
 from harness.plan.user_app.requests import (
+    LIMIT,
     OK,
     LeftOut,
     Recipe,
@@ -55,6 +56,7 @@ _WRONG_CALL = "positional argument"
 _REASONS_SHOWN = 3
 """An error message has at most this many reasons."""
 _SPEAK_TLS: frozenset[Protocol] = frozenset({"h1-tls", "h2"})
+_CLEAR: frozenset[Protocol] = frozenset({"h1", "h2c"})
 """Servers that speak one of these answer HTTP/1.1 over TLS, too."""
 
 
@@ -99,7 +101,13 @@ def write_scenario(
     replace_file(path, text.encode())
     each_time = f"answered right each time, under {' and '.join(dict.fromkeys(asked.under))}"
     say(f"{_count(asked.kept)} found, {each_time}; written to {path}, which you can edit and use as --locustfile")
-    changing = [recipe.name for recipe, expected in asked.kept if "seen_body" not in expected]
+    endless = [recipe.name for recipe, expected in asked.kept if is_endless(expected)]
+    if endless:
+        limit = f"the {LIMIT.events}th event or {LIMIT.seconds:g} s after the first"
+        say(f"  answers that go on, so that clients end them at {limit}: {', '.join(endless)}")
+    changing = [
+        recipe.name for recipe, expected in asked.kept if "seen_body" not in expected and recipe.name not in endless
+    ]
     if changing:
         say(f"  bodies that change, so that only status, type and length are checked: {', '.join(changing)}")
     for recipe, _ in asked.kept:
@@ -312,7 +320,7 @@ def _make_error(stage: _Stage, entry: Server, found: Found, replies: Mapping[Rec
 def _start_app_as_wanted(stage: _Stage, servers: Sequence[Server]) -> Iterator[tuple[Server, Launch]]:
     """Run the app over TLS if it is measured so only, or if it sends clients there; otherwise in clear text."""
     given, asked = stage.settings.protocols, HTTP & set(stage.settings.protocols)
-    tls = asked <= TLS_PROTOCOLS
+    tls = {protocol for each in servers for protocol in asked & each.protocols} <= TLS_PROTOCOLS
     if not tls:
         with _start_app(stage, servers, tls=False) as (entry, launch):
             if not wants_tls(launch, stage.app.ready_path, stage.app.headers):
@@ -333,10 +341,10 @@ def _start_app(stage: _Stage, servers: Sequence[Server], *, tls: bool) -> Iterat
     """Run the app under the first of these servers that starts with it, until the block ends."""
     faults = []
     with guard.guard() as token, ExitStack() as stack:
-        certificate = stack.enter_context(certificates.issue()) if tls else None
+        certificate = stack.enter_context(certificates.issue(servers)) if tls else None
         for entry in servers:
-            if tls and not _SPEAK_TLS & entry.protocols:
-                faults.append(f"{entry.name}: does not speak HTTP/1.1 over TLS")
+            if not (_SPEAK_TLS if tls else _CLEAR) & entry.protocols:
+                faults.append(f"{entry.name}: does not speak HTTP/1.1 {'over TLS' if tls else 'in clear text'}")
                 continue
             target = entry.target(stage.app) or stage.app.target
             launch = process.make_launch(entry, target, tls=certificate, python=stage.python)

@@ -96,6 +96,22 @@ def accepts_text(schema: Mapping[str, Any], text: str) -> bool:
         return False
 
 
+def accepts_number(schema: Mapping[str, Any], number: int) -> bool:
+    """Does a schema, if it is one of numbers, accept this one?"""
+    if find_type(schema) not in {"integer", "number"} or schema.get("format") == "int32":
+        return False
+    least, most, step = (_read_number(schema, key) for key in ("minimum", "maximum", "multipleOf"))
+    above, below = (_read_number(schema, key) for key in ("exclusiveMinimum", "exclusiveMaximum"))
+    fits = (least is None or least <= number) and (most is None or number <= most)
+    return fits and (above is None or above < number) and (below is None or number < below) and step in {None, 1}
+
+
+def _read_number(schema: Mapping[str, Any], key: str) -> float | None:
+    """A bound; None if there is none (in OpenAPI 3.0, exclusive ones are true or false)."""
+    value = schema.get(key)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
 def read_size(schema: Mapping[str, Any], key: str) -> int:
     """A number of characters, items or properties; 0 if there is none."""
     value = schema.get(key)

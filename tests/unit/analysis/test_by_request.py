@@ -5,7 +5,7 @@ import pytest
 from harness.analysis.summarise import summarise
 from harness.model.histogram import Histogram
 from harness.model.plan import Case
-from harness.model.results import Errors, LoadResult, Record, RequestResult
+from harness.model.results import Errors, LoadResult, Record, RequestResult, StreamResult
 from tests.builders import RUN, load_slices, record
 
 PING_US, CHAT_US = 400, 205_000
@@ -62,14 +62,37 @@ def test_a_request_that_only_failed_is_listed_with_its_errors_alone() -> None:
     assert request.latency_us.p50 is None
 
 
+def test_events_have_figures_where_answers_are_read_as_they_come() -> None:
+    def measured_events(number: int) -> Record:
+        events = StreamResult(800, Histogram.of([1_000] * 40), Histogram.of([10_000] * 760))
+        stream = RequestResult("GET", "/chat", (20.0,) * 2, 40, Histogram.of([CHAT_US] * 40), stream=events)
+        plain = RequestResult("GET", "/ping", (20.0,) * 2, 40, Histogram.of([PING_US] * 40))
+        return record(number=number, slices=load_slices([40] * 2), by_request=(stream, plain))
+
+    (comparison,) = summarise([measured_events(number) for number in range(2)], [], RUN)
+    chat, ping = comparison.summaries[0].by_name
+    assert chat.events_per_s is not None
+    assert chat.events_per_s.median == 20 * 20
+    assert chat.first_event_us is not None
+    assert chat.first_event_us.p50 is not None
+    assert chat.first_event_us.p50.median == 1_000
+    assert chat.first_event_us.p90 is None, "80 answers have no p90"
+    assert chat.gap_us is not None
+    assert chat.gap_us.p99 is not None
+    assert chat.gap_us.p99.median == pytest.approx(10_000, rel=0.001)
+    assert (ping.events_per_s, ping.first_event_us, ping.gap_us) == (None, None, None)
+
+
 def test_results_of_load_processes_add_up_by_method_and_name() -> None:
     parts = [
         RequestResult("GET", "/a", (1.0, 2.0), 3, Histogram.of([5]), 1, 1),
         RequestResult("POST", "/a", (1.0, 1.0), 2, Histogram.of([6])),
-        RequestResult("GET", "/a", (0.5, 0.25), 1, Histogram.of([7])),
+        RequestResult("GET", "/a", (0.5, 0.25), 1, Histogram.of([7]), stream=_stream(2)),
+        RequestResult("GET", "/a", (0.0, 0.0), 0, Histogram(), stream=_stream(3)),
     ]
+    both = StreamResult(5, Histogram.of([2, 3]), Histogram.of([4, 6]))
     assert RequestResult.merge(parts) == (
-        RequestResult("GET", "/a", (1.5, 2.25), 4, Histogram.of([5, 7]), 1, 1),
+        RequestResult("GET", "/a", (1.5, 2.25), 4, Histogram.of([5, 7]), 1, 1, both),
         RequestResult("POST", "/a", (1.0, 1.0), 2, Histogram.of([6])),
     )
 
@@ -80,3 +103,7 @@ def test_a_run_of_an_earlier_version_has_no_figures_by_request() -> None:
     assert result.by_request == ()
     (comparison,) = summarise([record()], [], RUN)
     assert comparison.summaries[0].by_name == ()
+
+
+def _stream(events: int) -> StreamResult:
+    return StreamResult(events, Histogram.of([events]), Histogram.of([2 * events]))

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.analysis.cpu_time import cpu_between, cpu_by_slice, idle_cpu_ratio, other_cpu_between, steal_between
+from harness.analysis.cpu_time import (
+    cpu_between,
+    cpu_by_program,
+    cpu_by_slice,
+    idle_cpu_ratio,
+    other_cpu_between,
+    steal_between,
+)
 from harness.model.results import MachineTime, Sample
 from tests.builders import SECOND_NS, load_slices
 
@@ -77,6 +84,23 @@ def test_a_sample_in_each_gap_gives_the_exact_cpu_time_of_every_slice() -> None:
     slices = load_slices([100, 50, 200], TENTH_NS, apart_ns=2 * TENTH_NS)
     samples = [sample(0.9, 5.0), sample(1.17, 5.08), sample(1.45, 5.12), sample(1.9, 5.29)]
     assert cpu_by_slice(samples, slices) == pytest.approx((0.08, 0.04, 0.17))
+
+
+def test_the_cpu_time_of_each_program_is_told_where_there_are_several() -> None:
+    slices = load_slices([100, 50], SECOND_NS // 10, apart_ns=SECOND_NS)
+    ends = [(slices[0].opened_ns, 1.0, 5.0), (slices[0].drained_ns, 1.0, 5.0)]
+    between = [(slices[1].opened_ns, 1.02, 5.06), (slices[1].drained_ns + SECOND_NS, 1.03, 5.09)]
+    samples = [
+        Sample(
+            at_ns, nginx_s + uvicorn_s + 0.5, 3, cpu_s_by_program={"nginx": nginx_s, "uvicorn": uvicorn_s, "sh": 0.5}
+        )
+        for at_ns, nginx_s, uvicorn_s in (*ends, *between)
+    ]
+    assert cpu_by_program(samples, slices) == pytest.approx({"nginx": 0.03, "uvicorn": 0.09})
+    assert sum(filter(None, cpu_by_slice(samples, slices))) == pytest.approx(0.12)
+    assert cpu_by_program(samples[1:], slices) == {}
+    alone = [replace(each, cpu_s_by_program={"uvicorn": each.cpu_s}) for each in samples]
+    assert cpu_by_program(alone, slices) == {}
 
 
 def test_the_lead_in_and_the_drain_belong_to_their_slice() -> None:

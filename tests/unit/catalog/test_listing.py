@@ -22,6 +22,8 @@ from locust import task
 from harness.load import HttpScenario
 '''
 
+LIKE_THIS = "`from harness.load import HttpScenario, get` or the like"
+
 
 def test_every_file_of_a_folder_is_an_entry() -> None:
     assert {app.name for app in listing.apps()} == {path.stem for path in listing.folder("apps").glob("[!_]*.py")}
@@ -52,6 +54,26 @@ def test_a_scenario_can_use_all_protocols_of_http_unless_it_names_others(tmp_pat
     assert listing.read_scenario(path).protocols == {"ws"}
 
 
+@pytest.mark.parametrize(
+    ("bases", "web_socket"),
+    [
+        (["WebSocketScenario"], True),
+        (["load.WebSocketScenario", "Mixin"], True),
+        (["HttpScenario"], False),
+        (["WebSocketScenario", "HttpScenario"], False),
+    ],
+)
+def test_a_scenario_of_websocket_users_speaks_websocket(tmp_path: Path, bases: list[str], web_socket: bool) -> None:
+    path = tmp_path / "mine.py"
+    classes = "".join(f"class User{number}({base}):\n    pass\n" for number, base in enumerate(bases))
+    path.write_text(SCENARIO + classes)
+    assert listing.read_scenario(path).protocols == (
+        WEBSOCKET_PROTOCOLS if web_socket else set(PROTOCOLS) - WEBSOCKET_PROTOCOLS
+    )
+    path.write_text(SCENARIO + classes + 'PROTOCOLS = ("ws",)\n')
+    assert listing.read_scenario(path).protocols == {"ws"}
+
+
 def test_a_file_without_our_users_can_use_http_1_1_in_clear_text_only(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text("from locust import HttpUser\n")
@@ -74,26 +96,33 @@ def test_a_file_that_cannot_be_a_scenario_is_a_usage_error(tmp_path: Path, text:
 
 
 @pytest.mark.parametrize(
-    ("statement", "found"),
+    ("statement", "found", "expected"),
     [
-        ("from harness.load.users import HttpScenario", "harness.load.users"),
-        ("from harness.load.exchange import get, post", "harness.load.exchange"),
-        ("import harness.load.users as users", "harness.load.users"),
-        ("from harness import users", "harness.users"),
-        ("from harness.model import Server", "harness.model"),
-        ("def later():\n    from harness.users import HttpScenario", "harness.users"),
+        (
+            "from harness.load.users import HttpScenario",
+            "harness.load.users",
+            "`from harness.load import HttpScenario`",
+        ),
+        (
+            "from harness.load.exchange import get, post",
+            "harness.load.exchange",
+            "`from harness.load import get, post`",
+        ),
+        ("import harness.load.users as users", "harness.load.users", LIKE_THIS),
+        ("from harness import users", "harness.users", LIKE_THIS),
+        ("from harness.model import Server", "harness.model", LIKE_THIS),
+        ("def later():\n    from harness.users import HttpScenario", "harness.users", LIKE_THIS),
     ],
 )
 def test_a_scenario_that_imports_an_internal_module_is_an_error_that_names_the_line_and_the_new_import(
-    tmp_path: Path, statement: str, found: str
+    tmp_path: Path, statement: str, found: str, expected: str
 ) -> None:
     path = tmp_path / "mine.py"
     path.write_text(f"from locust import HttpUser\n\n{statement}\n")
     line = 3 + statement.count("\n")
     with pytest.raises(UsageError) as caught:
         listing.read_scenario(path)
-    expected = f"{path}, line {line}: expected `from harness.load import HttpScenario, get` or the like, found {found}"
-    assert str(caught.value) == expected
+    assert str(caught.value) == f"{path}, line {line}: expected {expected}, found {found}"
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,10 @@ import os
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import trustme
 
 from harness.catalog import listing, own_servers
 from harness.model.errors import UsageError
@@ -112,15 +114,16 @@ def test_a_command_without_workers_has_one() -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("serve", "servers.ours: expected object, got str of command, url"),
-        ({"command": 3}, "servers.ours.command: expected str | array | null, got int"),
+        ("serve", "servers.ours: expected object of command, url"),
+        ({"command": 3}, "servers.ours.command: expected str | array, found int"),
         ({"command": "serve {port}", "port": 1}, "servers.ours: object contains unknown field port"),
         ({"command": "serve {port}", "max_workers": 0}, "servers.ours.max_workers: expected int >= 1"),
         (
             {"command": "serve {port}", "protocols": ["h9"]},
             "servers.ours.protocols[0]: invalid enum value 'h9' of h1",
         ),
-        ({"command": "serve {port}", "env": {"A": 1}}, "servers.ours.env[...]: expected str, got int"),
+        ({"command": "serve {port}", "protocols": []}, "servers.ours.protocols: expected array of length >= 1"),
+        ({"command": "serve {port}", "env": {"A": 1}}, "servers.ours.env[...]: expected str, found int"),
         ({"command": "serve {port}", "runs_in": "/nowhere"}, "servers.ours.runs_in: expected a folder, found no /nowh"),
         (
             {"command": "serve {port}", "protocols": ["h1", "h2"]},
@@ -219,11 +222,71 @@ def test_the_command_of_a_catalogue_server_may_be_over_tls() -> None:
         ("ours=http://localhost/", RunsAt("localhost", 80)),
         ("ours = http://[::1]:81", RunsAt("::1", 81)),
         ("ours=http://shop.example:8080", RunsAt("shop.example", 8080)),
+        ("ours=http://127.0.0.1:9000/api/v1/", RunsAt("127.0.0.1", 9000, "/api/v1")),
+        ("ours=https://shop.example", RunsAt("shop.example", 443, tls=True)),
+        ("ours=https://127.0.0.1:9443/a%20b", RunsAt("127.0.0.1", 9443, "/a%20b", tls=True)),
     ],
 )
 def test_a_server_that_runs_already_is_named_by_its_url(text: str, place: RunsAt) -> None:
     server = own_servers.parse_url(text)
-    assert (server.name, server.runs_at, server.protocols) == ("ours", place, {"h1", "ws"})
+    assert (server.name, server.runs_at) == ("ours", place)
+    assert server.protocols == ({"h1-tls", "h2", "ws-tls"} if place.tls else {"h1", "ws"})
+
+
+@pytest.mark.parametrize(
+    ("place", "url"),
+    [
+        (RunsAt("::1", 81), "http://[::1]:81"),
+        (RunsAt("shop.example", 443, "/api", tls=True), "https://shop.example:443/api"),
+    ],
+)
+def test_where_a_server_runs_is_told_by_its_url(place: RunsAt, url: str) -> None:
+    assert place.url == url
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"env": {"A=B": "secret"}}, "servers.ours.env: expected names of variables without = and NUL, found 'A=B'"),
+        ({"env": {"": "secret"}}, "servers.ours.env: expected names of variables without = and NUL, found ''"),
+        ({"env": {"A": "secret\0"}}, "servers.ours.env: expected text without NUL for A, found something else"),
+        ({"command": ["serve", "{port}", "a\0b"]}, "servers.ours.command: expected text without NUL, found"),
+        ({"runs_in": 3}, "servers.ours.runs_in: expected str, found int"),
+        ({"runs_in": "a\0b"}, "servers.ours.runs_in: expected a folder, found no"),
+    ],
+)
+def test_what_no_process_can_be_given_is_refused(table: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        own_servers.read_table("ours", {"command": "serve {port}", **table}, "servers.ours")
+    assert str(raised.value).startswith(message)
+    assert "secret" not in str(raised.value)
+
+
+def test_the_certificates_of_a_server_that_runs_already_may_be_named(tmp_path: Path) -> None:
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    table = {"url": "https://127.0.0.1:9443", "ca": str(tmp_path / "ca.pem"), "protocols": ["h2"]}
+    server = own_servers.read_table("ours", table, "servers.ours")
+    assert server.runs_at == RunsAt("127.0.0.1", 9443, tls=True, ca=tmp_path / "ca.pem")
+    assert server.protocols == {"h2"}
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"url": "https://127.0.0.1:9", "ca": "nowhere.pem"}, "servers.ours.ca: expected a PEM file of certificates"),
+        ({"url": "https://127.0.0.1:9", "ca": __file__}, "servers.ours.ca: expected a PEM file of certificates"),
+        ({"url": "http://127.0.0.1:9", "ca": "CA"}, "servers.ours.ca: expected an address at https:// with it"),
+        ({"command": "serve {port}", "ca": "CA"}, "servers.ours.ca: expected it with url, found it with command"),
+        ({"url": "https://127.0.0.1:9", "protocols": ["h1"]}, "expected protocols over TLS for https://127.0.0.1:9"),
+        ({"url": "http://127.0.0.1:9", "protocols": ["h2"]}, "expected protocols in clear text for http://127.0.0.1:9"),
+    ],
+)
+def test_certificates_that_cannot_be_trusted_are_refused(table: dict[str, Any], message: str, tmp_path: Path) -> None:
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    given = {key: str(tmp_path / "ca.pem") if value == "CA" else value for key, value in table.items()}
+    with pytest.raises(UsageError) as raised:
+        own_servers.read_table("ours", given, "servers.ours")
+    assert message in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -232,14 +295,18 @@ def test_a_server_that_runs_already_is_named_by_its_url(text: str, place: RunsAt
         ("http://127.0.0.1:9000", "--url: expected NAME=URL such as"),
         ("http://127.0.0.1:9000/?a=b", "--url: expected a name of letters"),
         ("ours", "--url: expected NAME=URL such as ours=http://127.0.0.1:9000, found ours"),
-        ("ours=", "--url ours: expected http://HOST:PORT without a path, found nothing"),
+        (
+            "ours=",
+            "--url ours: expected http://HOST:PORT or https://HOST:PORT, and a path without a query, found not",
+        ),
         ("ours=127.0.0.1:9000", "found 127.0.0.1:9000"),
-        ("ours=https://127.0.0.1:9000", "found https://127.0.0.1:9000"),
+        ("ours=ftp://127.0.0.1:9000", "found ftp://127.0.0.1:9000"),
         ("ours=http://127.0.0.1:90000", "found http://127.0.0.1:90000"),
         ("ours=http://127.0.0.1:0", "found http://127.0.0.1:0"),
-        ("ours=http://127.0.0.1:9000/api", "without a path"),
-        ("ours=http://me@127.0.0.1:9000", "without a path"),
-        ("ours=http://127.0.0.1:9000?x", "without a path"),
+        ("ours=http://127.0.0.1:9000/a b", "without a query"),
+        ("ours=http://me@127.0.0.1:9000", "without a query"),
+        ("ours=http://127.0.0.1:9000?x", "without a query"),
+        ("ours=http://127.0.0.1:9000/#x", "without a query"),
     ],
 )
 def test_a_url_that_cannot_be_measured_is_refused(text: str, message: str) -> None:
@@ -264,6 +331,12 @@ def test_processes_and_groups_belong_to_servers_that_run_already(tmp_path: Path)
         RunsAt("127.0.0.1", 9000, pid=os.getpid()),
         RunsAt("127.0.0.1", 9000, cgroup=tmp_path),
     ]
+
+
+def test_two_servers_of_one_name_are_told_apart_by_nobody() -> None:
+    two = [own_servers.parse_command(f"ours={program} {{port}}") for program in ("uvicorn", "granian")]
+    with pytest.raises(UsageError, match="expected another name than ours, because there are two of this name"):
+        own_servers.list_servers(own_servers.find_processes(two, [], []), [])
 
 
 @pytest.mark.parametrize(

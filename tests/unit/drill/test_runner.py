@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from harness.cli.drill import exit_status
-from harness.drill import report
+from harness.drill import report, tables
 from harness.drill.load import Traffic
 from harness.drill.model import Drill, Entry, Figure, NotApplicable, Observation, Outcome, Seen, Tally, Words
-from harness.drill.report import DrillInfo, DrillRun, Setting
+from harness.drill.results import DrillInfo, DrillRun, Setting
 from harness.drill.runner import Runner
 from harness.drill.site import Site
 from harness.model.errors import LoadError, ServerError
@@ -149,7 +149,7 @@ def test_the_overview_has_a_cell_for_each_entry_and_none_is_blank() -> None:
         Entry("c", "stop", "no-start", "why"),
         Entry("d", "stop", "error", "why"),
     ]
-    assert report.overview(drill_run(*entries)).rows == (
+    assert tables.overview(drill_run(*entries)).rows == (
         ("Stop", "✗ 4 lost", "– no worker processes", "? did not start", "! not carried out"),
     )
 
@@ -157,12 +157,12 @@ def test_the_overview_has_a_cell_for_each_entry_and_none_is_blank() -> None:
 def test_dangers_come_first() -> None:
     words = [Words(grade, "", f"{grade} news.", "--x") for grade in ("fair", "good", "bad")]
     entries = [replace(seen(0.5, words=each), server=each.grade) for each in words]
-    assert [meaning for _, meaning, _ in report.sentences(drill_run(*entries))] == ["bad news.", "fair news."]
+    assert [meaning for _, meaning, _ in tables.sentences(drill_run(*entries))] == ["bad news.", "fair news."]
 
 
 def test_details_have_intervals_over_repetitions() -> None:
     run = drill_run(seen(0.5, 1.5, 1.0), NOT)
-    assert report.details(run, run.drills[0]).rows == (
+    assert tables.details(run, run.drills[0]).rows == (
         ("time to end", "1.00 s (500 ms – 1.50 s)", "–"),
         ("all: right", "9", "–"),
         ("all: refused", "0", "–"),
@@ -171,7 +171,7 @@ def test_details_have_intervals_over_repetitions() -> None:
         ("all: error", "0", "–"),
         ("also seen", "ended (2 of 3)", "–"),
     )
-    assert "a probability of 75 %" in report.explain_intervals(run)
+    assert "a probability of 75 %" in tables.explain_intervals(run)
 
 
 def test_pages_name_what_was_kept_out(tmp_path: Path) -> None:
@@ -199,8 +199,8 @@ def test_files_have_everything(tmp_path: Path) -> None:
 
 
 def test_a_late_client_is_told() -> None:
-    assert report.explain_lag(drill_run(seen(0.5))) == ""
-    assert "up to 250 ms in stop of a: " in report.explain_lag(drill_run(seen(0.5, lag_ms=250.0)))
+    assert tables.explain_lag(drill_run(seen(0.5))) == ""
+    assert "up to 250 ms in stop of a: " in tables.explain_lag(drill_run(seen(0.5, lag_ms=250.0)))
 
 
 @pytest.mark.parametrize(

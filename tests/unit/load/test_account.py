@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections import Counter
 from dataclasses import dataclass
 
@@ -26,7 +27,7 @@ from harness.load.account import (
 from harness.load.exchange import Failure
 from harness.load.series import Batch
 from harness.model.histogram import Histogram
-from harness.model.results import LoadResult
+from harness.model.results import LoadResult, StreamResult
 
 SECOND_NS = 10**9
 
@@ -286,6 +287,26 @@ def test_requests_without_a_time_are_counted_and_have_no_part_in_the_percentiles
     assert {each.name: each.answers for each in result.by_request} == {"a": (1.0,), "pushed": (2.0,)}
 
 
+def test_events_count_with_the_request_that_they_answer() -> None:
+    account, ledger = Account(), Ledger()
+    counters = Counters(account)
+    series = account.series("GET", "chat")
+    answers = [(4_000, [5_000, 6_000]), (10_000, [13_000, 13_000, 99_000]), (14_000, []), (15_000, [16_000])]
+    for begun_ns, came_ns in answers:
+        play(account, [Seen("GET", "chat", begun_ns - 1_000, 0, 500)])  # the same request, not read as it comes
+        account.started += 1
+        series.add_events(array("q", came_ns))
+        series.intended(begun_ns)
+        series.written(begun_ns)
+        series.ended(begun_ns + 20_000)
+    play(account, [Seen("GET", "ping", 10_000, 0, 500)])
+    ledger.add(stretch_of(10_000, 5_000), *account.take(), counters.gained())
+    by_name = {each.name: each for each in ledger.result(verified=True).by_request}
+    assert by_name["ping"].stream is None
+    assert by_name["chat"].stream == StreamResult(3, first_event=us([3_000]), gap=us([0, 17_000])), "up to the end"
+    assert account.take() == ([], [])
+
+
 def test_a_locust_file_with_ids_in_its_names_does_not_fill_the_memory() -> None:
     requests = [Seen("GET", f"/items/{number}", 5, 0, 1) for number in range(MOST_NAMES + 7)]
     result = measure([(stretch_of(0, 10), [*requests, Seen("POST", "x" * 10_000, 5, 0, 1, "status")])])
@@ -322,6 +343,7 @@ def test_counters_give_what_a_slice_added() -> None:
         "opened": 0,
         "reopened": 0,
         "resent": 1,
+        "pushes": 0,
     }
 
 

@@ -101,8 +101,18 @@ def test_excerpts_are_short_and_printable() -> None:
 
 def test_a_request_may_name_another_host_than_it_is_sent_to() -> None:
     more = (("x-page", "2"),)
-    assert Request("GET", "/", (("Host", "shop.example"), *more)).addressed("127.0.0.1:1") == ("shop.example", more)
-    assert Request("GET", "/", more).addressed("127.0.0.1:1") == ("127.0.0.1:1", more)
+    assert Request("GET", "/", (("Host", "shop.example"), *more)).addressed("127.0.0.1:1") == (
+        "shop.example",
+        "/",
+        more,
+    )
+    assert Request("GET", "/", more).addressed("127.0.0.1:1") == ("127.0.0.1:1", "/", more)
+
+
+def test_a_request_is_sent_under_the_path_of_its_server() -> None:
+    request = Request("GET", "/items?page=2")
+    assert request.addressed("127.0.0.1:1/api/v1") == ("127.0.0.1:1", "/api/v1/items?page=2", ())
+    assert request.name == "GET /items?page=2"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from harness.load import http1, unique
 from harness.load.exchange import Headers, Request, get, post
 from harness.load.own_requests import _KEPT_AT_MOST, OwnRequests, merge_headers
+from harness.model.event_stream import Stream
 
 COOKIE = (("cookie", "session=1"),)
 
@@ -45,7 +46,7 @@ def test_a_request_is_copied_once_for_each_user() -> None:
     first, again, foreign = client.sent
     assert first is again
     assert [each.headers[-1][1] for each in (first, foreign)] == ["session=1", "session=2"]
-    assert (first.name, first.status, first.body, first.varies) == ("POST /", 201, b"a", True)
+    assert (first.name, first.status, first.body, first.placeholders) == ("POST /", 201, b"a", ("{unique}",))
     assert request.headers == (("content-type", "text/plain"),)
 
 
@@ -66,3 +67,11 @@ def test_a_request_that_was_sent_before_the_login_is_encoded_anew(path: str) -> 
     assert client.sent[0].encoded_for == ""
     encoded, _ = unique.encode(client.sent[0], "shop", lambda each: http1.encode(each, "shop"))
     assert b"cookie: session=1" in encoded
+
+
+def test_streams_are_not_asked_for_compressed() -> None:
+    client = Client()
+    user = OwnRequests(client, (("accept-encoding", "gzip"), *COOKIE))  # type: ignore[arg-type] # a stub
+    user.exchange(get("/events", stream=Stream(events=2)))
+    user.exchange(get("/ping"))
+    assert [[name for name, _ in each.headers] for each in client.sent] == [["cookie"], ["accept-encoding", "cookie"]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,15 +20,19 @@ def test_a_series_hands_over_each_time_once(rounds: list[list[int]]) -> None:
     taken: list[list[int]] = []
     for times in rounds:
         for time_ns in times:
+            if time_ns % 2:
+                series.add_events(array("q", [time_ns]))
             series.intended(time_ns)
             series.written(time_ns + 1)
             series.ended(time_ns + 2)
             series.body_bytes += 1
             series.untimed(time_ns + 3)
-        batch, body_bytes, untimed = series.take()
+        batch, body_bytes, untimed, events = series.take()
         assert batch.written.tolist() == [time_ns + 1 for time_ns in times]
         assert batch.ended.tolist() == [time_ns + 2 for time_ns in times]
         assert body_bytes == len(times)
+        assert [batch.intended[answer] for answer, _ in events] == [came for _, (came,) in events]
+        assert len(events) == sum(time_ns % 2 for time_ns in times)
         assert untimed.tolist() == [time_ns + 3 for time_ns in times]
         taken.append(batch.intended.tolist())
     assert taken == rounds

@@ -13,6 +13,7 @@ from harness.load.slices import (
     LEAD_IN_RESIDENCES,
     LEAD_IN_S,
     LONGEST_S,
+    OPEN_REQUESTS,
     SHORTEST_OPEN_S,
     SHORTEST_S,
     SLICE_RESIDENCES,
@@ -25,22 +26,23 @@ from harness.load.slices import (
 
 
 def test_fast_answers_get_the_shortest_slice_which_is_longer_in_an_open_loop() -> None:
-    assert choose_slice_s([300, 900], 5.0, open_loop=False) == SHORTEST_S
-    assert choose_slice_s([300, 900], 5.0, open_loop=True) == SHORTEST_OPEN_S
-    assert choose_slice_s([], 5.0, open_loop=False) == SHORTEST_S
+    assert choose_slice_s([300, 900], 5.0) == SHORTEST_S
+    assert choose_slice_s([300, 900], 5.0, 5_000) == SHORTEST_OPEN_S
+    assert choose_slice_s([300, 900], 20.0, 100) == OPEN_REQUESTS / 100
+    assert choose_slice_s([], 5.0) == SHORTEST_S
 
 
 def test_the_slowest_candidate_decides_for_all() -> None:
-    assert choose_slice_s([300, 100_000], 5.0, open_loop=False) == pytest.approx(SLICE_RESIDENCES * 0.1)
+    assert choose_slice_s([300, 100_000], 5.0) == pytest.approx(SLICE_RESIDENCES * 0.1)
     assert choose_lead_in_s([300, 100_000]) == pytest.approx(LEAD_IN_RESIDENCES * 0.1)
     assert choose_lead_in_s([300]) == choose_lead_in_s([]) == LEAD_IN_S
 
 
-@given(st.lists(st.integers(0, 10**9)), st.floats(0.1, 600), st.booleans())
+@given(st.lists(st.integers(0, 10**9)), st.floats(0.1, 600), st.none() | st.floats(0.1, 1e6))
 def test_a_slice_is_longer_than_all_that_is_to_be_counted_only_for_slow_answers(
-    residence_us: list[int], duration_s: float, open_loop: bool
+    residence_us: list[int], duration_s: float, rate_rps: float | None
 ) -> None:
-    slice_s = choose_slice_s(residence_us, duration_s, open_loop=open_loop)
+    slice_s = choose_slice_s(residence_us, duration_s, rate_rps)
     assert 0 < slice_s <= LONGEST_S
     if SLICE_RESIDENCES * max(residence_us, default=0) / 1e6 <= duration_s:
         assert slice_s <= duration_s

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterable
 from time import perf_counter_ns
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import gevent
 import pytest
@@ -27,7 +27,8 @@ from wsproto.events import (
 from harness.load.account import Account
 from harness.load.exchange import Answer, Failure, Message
 from harness.load.transport import Endpoint
-from harness.load.websocket import WebSocketClient, encode, frame_head
+from harness.load.websocket import WebSocketClient
+from harness.load.websocket_frames import encode, frame_head, read_whole
 from tests.pieces import cut
 
 T = TypeVar("T")
@@ -46,9 +47,9 @@ def answer_of(body: bytes, *, text: bool) -> Answer:
 class Line:
     """A client with wsproto at the other end, whose bytes arrive in the pieces that the test wants."""
 
-    def __init__(self, listener: socket.socket) -> None:
+    def __init__(self, listener: socket.socket, **options: Any) -> None:
         self.account = Account()
-        self.client = WebSocketClient(Endpoint(*listener.getsockname()), "/ws", self.account)
+        self.client = WebSocketClient(Endpoint(*listener.getsockname()), "/ws", self.account, **options)
         self._listener = listener
 
     def __enter__(self) -> Self:
@@ -132,7 +133,7 @@ PLACES = st.lists(st.integers(0, 100_000), max_size=8)
 def test_a_message_arrives_as_it_was_meant(body: tuple[bool, bytes]) -> None:
     text, data = body
     server = Connection(ConnectionType.SERVER)
-    server.receive_data(encode(Message(data, text=text)))
+    server.receive_data(encode(data, text=text))
     answer = b"".join(
         event.data.encode() if isinstance(event, TextMessage) else bytes(event.data)
         for event in server.events()
@@ -146,6 +147,50 @@ def test_the_predicted_frame_is_the_one_that_servers_send(body: tuple[bool, byte
     text, data = body
     frame = Connection(ConnectionType.SERVER).send(message_of(data, text=text))
     assert frame_head(len(data), text=text, masked=False) + data == frame
+
+
+EVENTS = st.lists(
+    st.one_of(
+        BODIES.map(lambda body: message_of(body[1], text=body[0])),
+        st.builds(Ping, st.binary(max_size=125)),
+    ),
+    max_size=4,
+)
+
+
+@given(EVENTS, st.integers(0, 200))
+def test_whole_frames_are_read_as_they_were_meant_and_a_part_of_one_is_left_to_the_parser(
+    events: list[Event], missing: int
+) -> None:
+    server = Connection(ConnectionType.SERVER)
+    frames = [server.send(event) for event in events]
+    found = read_whole(b"".join(frames))
+    assert found is not None
+    assert [(type(each), bytes(content_of(each))) for each in found] == [
+        (type(each), bytes(content_of(each))) for each in events
+    ]
+    if events:
+        lost = 1 + missing % len(frames[-1])
+        if lost < len(frames[-1]):
+            assert read_whole(b"".join(frames)[:-lost]) is None
+
+
+def content_of(event: Event) -> bytes:
+    assert isinstance(event, TextMessage | BytesMessage | Ping)
+    if isinstance(event, Ping):
+        return event.payload
+    return event.data.encode() if isinstance(event, TextMessage) else bytes(event.data)
+
+
+@settings(max_examples=300)
+@given(
+    st.binary(max_size=20) | st.builds(lambda first, rest: bytes([first]) + rest, st.integers(0x80, 0x8A), st.binary())
+)
+def test_what_is_read_of_noise_is_what_wsproto_reads(noise: bytes) -> None:
+    if (found := read_whole(noise)) is not None:
+        client = Connection(ConnectionType.CLIENT)
+        client.receive_data(noise)
+        assert [content_of(each) for each in found] == [content_of(each) for each in client.events()]
 
 
 @settings(deadline=None)
@@ -398,3 +443,158 @@ def test_a_damaged_handshake_fails_or_works(
             assert line.client._transport is None
         elif isinstance(found := line.exchange(Message(b"ask"), [HI]), Answer):
             assert found == answer_of(b"hi", text=False)
+
+
+WELCOME = Message(expected_body=b"hi")
+
+
+def is_tick(answer: Answer) -> bool:
+    return answer.body == b"tick"
+
+
+TICK = b"\x82\x04tick"
+PONG = b"\x8a\x00"
+
+
+@settings(deadline=None, max_examples=50)
+@given(PLACES, st.booleans())
+def test_a_greeting_may_come_with_the_handshake_and_cut_anywhere(
+    listener: socket.socket, places: list[int], ping: bool
+) -> None:
+    with Line(listener, greeting=[WELCOME]) as line:
+        assert line.open(lambda: cut(line.accept(*([b"\x89\x00"] if ping else []), HI), places)) is None
+        assert line.exchange(Message(b"ask", expected_body=b"hi"), [HI]) == answer_of(b"hi", text=False)
+        assert (line.account.started, line.account.opened) == (1, 1)
+
+
+@pytest.mark.parametrize("greeting", [[WELCOME], []])
+def test_after_a_first_message_answers_are_compared_as_bytes(listener: socket.socket, greeting: list[Message]) -> None:
+    ask = Message(b"ask", expected_body=b"hi")
+    with Line(listener, greeting=greeting, is_push=is_tick) as line:
+        assert line.open(lambda: [line.accept(*([HI] if greeting else []))]) is None
+        line.exchange(ask, [HI])
+        for pieces in ([HI], [TICK, HI], [HI[:1], HI[1:]], [b"\x89\x00" + HI], [HI]):
+            assert line.client._comparing
+            assert line.exchange(ask, pieces) == answer_of(b"hi", text=False)
+        line.exchange(ask, [PONG + HI])  # which leaves the rest to the parser
+        assert not line.client._comparing
+        assert line.exchange(ask, [HI]) == answer_of(b"hi", text=False)
+
+
+@settings(deadline=None)
+@given(PLACES, st.lists(st.integers(0, 3), max_size=4))
+def test_an_answer_of_several_messages_is_complete_with_the_last_whatever_is_pushed_between_them(
+    listener: socket.socket, places: list[int], ticks: list[int]
+) -> None:
+    frames = [HI, HI, HI]
+    for place in ticks:
+        frames.insert(place, TICK)
+    seen: list[bytes] = []
+    asked = [
+        Message(b"ask", answers=3, expected_body=b"hi"),
+        Message(b"ask", answers=3, check=lambda answer: seen.append(answer.sent)),
+        Message(b"ask", until=lambda answer: answer.body == b"hi" and next(third)),
+    ]
+    with Line(listener, is_push=is_tick) as line:
+        assert line.open() is None
+        for message in asked:
+            third = iter([False, False, True])
+            assert line.exchange(message, cut(b"".join(frames), places)) == answer_of(b"hi", text=False)
+        assert seen == [b"ask"] * 3
+        assert (line.account.pushes, line.account.failed) == (3 * len(ticks), 0)
+
+
+OTHER = b"\x82\x02ho"
+WRONG: dict[str, tuple[Message, list[bytes], str, str]] = {
+    "the first": (Message(b"a", answers=2, expected_body=b"hi"), [OTHER], "body", "expected b'hi', found b'ho'"[:8]),
+    "the last": (Message(b"a", answers=2, expected_body=b"hi"), [HI, OTHER], "body", "expected"),
+    "of another type": (Message(b"a", answers=2), [b"\x81\x02hi"], "type", "expected a binary message"),
+    "one too many": (
+        Message(b"a", answers=2),
+        [HI + HI + HI],
+        "protocol",
+        "expected no message, found 'hi'; if the server",
+    ),
+    "too few": (Message(b"a", answers=2), [HI], "open", ""),
+    "until raises": (Message(b"a", until=lambda answer: answer.json()["last"]), [HI], "check", "`until` raised"),
+    "the check says so": (Message(b"a", answers=2, check=lambda _: "no"), [HI], "check", "no"),
+}
+
+
+@pytest.mark.parametrize(("message", "pieces", "expected", "detail"), WRONG.values(), ids=WRONG)
+def test_every_message_of_an_answer_has_to_be_right(
+    listener: socket.socket, message: Message, pieces: list[bytes], expected: str, detail: str
+) -> None:
+    with Line(listener) as line:
+        assert line.open() is None
+        found = line.exchange(message, pieces)
+        assert isinstance(found, Failure)
+        assert found.kind == expected
+        assert found.detail.startswith(detail)
+        assert line.client._transport is None
+        line.peer.close()
+        assert line.open() is None
+        assert line.exchange(Message(b"a", answers=2), [HI, HI]) == answer_of(b"hi", text=False)
+
+
+def test_pushes_are_no_answers_also_while_nothing_is_asked_for(listener: socket.socket) -> None:
+    with Line(listener, is_push=is_tick) as line:
+        assert line.open(lambda: [line.accept(TICK)]) is None
+        line.idle([TICK + TICK[:3], TICK[3:]])
+        assert line.exchange(Message(b"ask"), [TICK + HI + TICK]) == answer_of(b"hi", text=False)
+        assert (line.account.pushes, line.account.started, line.account.opened) == (5, 1, 1)
+        line.idle([OTHER])
+        assert kind(line.exchange(Message(b"ask"), [])) == "protocol"
+
+
+def test_a_push_can_be_known_by_what_was_sent(listener: socket.socket) -> None:
+    with Line(listener, is_push=lambda answer: answer.body != answer.sent) as line:
+        assert line.open() is None
+        assert line.exchange(Message(b"ho"), [HI + OTHER]) == answer_of(b"ho", text=False)
+        line.idle([HI])
+        assert line.account.pushes == 2
+
+
+def test_what_tells_pushes_may_raise(listener: socket.socket) -> None:
+    with Line(listener, is_push=lambda answer: answer.json()["tick"]) as line:
+        assert line.open() is None
+        found = line.exchange(Message(b"ask"), [HI])
+        assert isinstance(found, Failure)
+        assert (found.kind, found.detail[:15]) == ("check", "is_push raised ")
+
+
+@pytest.mark.parametrize("when", ["with the handshake", "before a message", "in place of an answer"])
+def test_a_greeting_that_the_scenario_does_not_expect_is_named(listener: socket.socket, when: str) -> None:
+    welcome = b"\x81\x07welcome"
+    with Line(listener) as line:
+        found = line.open(lambda: [line.accept(*([welcome] if when == "with the handshake" else []))])
+        if when == "before a message":
+            line.idle([welcome])
+        if found is None:
+            found = line.exchange(Message(b"hello", text=True, expected_body=b"hello"), [welcome])
+        assert isinstance(found, Failure)
+        assert "greeting = Message(expected_body=b'welcome', text=True)" in found.detail
+
+
+def test_another_wrong_answer_is_not_called_a_greeting(listener: socket.socket) -> None:
+    for options in ({}, {"greeting": [WELCOME]}):
+        with Line(listener, **options) as line:
+            assert line.open(lambda: [line.accept(*([HI] if options else []))]) is None  # noqa: B023 - called here
+            line.exchange(Message(b"ask", expected_body=b"hi"), [HI])
+            line.exchange(Message(b"ask", expected_body=b"hi"), [HI])
+            found = line.exchange(Message(b"ask", expected_body=b"hi"), [OTHER])
+            assert isinstance(found, Failure)
+            assert "greeting" not in found.detail
+
+
+def test_data_are_bytes_and_there_is_an_answer() -> None:
+    with pytest.raises(TypeError, match="write b'hello', text=True"):
+        Message("hello")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"self\.notify"):
+        Message(b"hello", answers=0)
+
+
+def test_only_a_greeting_may_send_nothing(listener: socket.socket) -> None:
+    with Line(listener) as line:
+        assert line.open() is None
+        assert kind(line.exchange(Message(), [HI])) == "message"

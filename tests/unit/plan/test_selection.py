@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.model.errors import UsageError
+from harness.model.plan import REFERENCE_APP
 from harness.plan.options import read_settings
 from harness.plan.selection import select
 
@@ -22,6 +23,13 @@ OWN = {"locustfile": "own.py"}
         ({"header": ["X-Tenant: t1"], **OWN}, "--header: expected none with custom Locust users"),
         ({"compression": "gzip", **OWN}, "--compression: expected none with custom Locust users"),
         ({"compression": "zstd"}, "--compression: "),
+        ({"load": "sweep", "prefer": "cpu"}, "--prefer: expected --load saturate, rate or capacity with it, found swe"),
+        (
+            {"load": "sweep", "with_reference": "on"},
+            "--with-reference: expected --load saturate or rate with it",
+        ),
+        ({"prefer": "speed"}, "--prefer: expected throughput, p99, cpu or memory, found speed"),
+        ({"with_reference": "yes"}, "--with-reference: expected on, off or auto, found yes"),
         ({"protocols": "h2", **OWN}, "expected any of h1 for own.py, since Locust's own users speak HTTP/1.1 in clear"),
     ],
 )
@@ -47,3 +55,27 @@ def test_headers_go_with_the_users_of_a_file_that_is_built_on_the_engine(
     selection = select(read_settings(given, None), print, make=False)
     assert [each.headers for each in selection.scenarios] == [(("x-tenant", "t1"),)]
     assert selection.conditions.compression == "br"
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({"app": "shop:app"}, True),
+        ({"app": "shop:app", "with_reference": "off"}, False),
+        ({"app": "shop:app", "load": "capacity=p99<50ms"}, False),
+        ({"apps": "asgi"}, False),
+        ({"apps": "asgi", "with_reference": "on"}, True),
+    ],
+)
+def test_a_user_app_is_measured_beside_the_reference_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, str | list[str]], wanted: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("shop.py").write_text("")
+    options = {"servers": "uvicorn", "scenarios": "plaintext", "env": ["SHOP=1"], **given}
+    selection = select(read_settings(options, None), print, make=False)
+    assert (selection.reference is not None) is wanted
+    if selection.reference is not None:
+        assert selection.reference.app.name == REFERENCE_APP
+        assert selection.reference.app.environment["SHOP"] == "1"
+        assert not {each.name for each in selection.reference.scenarios} & {each.name for each in selection.scenarios}

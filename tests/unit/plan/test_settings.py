@@ -116,7 +116,7 @@ def test_a_bad_option_is_named_with_what_was_expected(tmp_path: Path, given: dic
         ('users = "x"', f"harness.toml: users: {USERS}, found x"),
         ("colour = 1", "harness.toml: colour: expected any of servers, server, url, pid, cgroup, allow_remote,"),
         ("servers = []", "harness.toml: servers: expected one name or more, found []"),
-        ("[servers]\nfirst = 1", "harness.toml: servers.first: expected object, got int of command, url, protocols"),
+        ("[servers]\nfirst = 1", "harness.toml: servers.first: expected object of command, url, protocols"),
         ("[[users]]\nfirst = 1", f"harness.toml: users: {USERS}, found [{{'first': 1}}]"),
         ("duration = inf", f"harness.toml: duration: {TIME} from 1ms to 86400s, found inf"),
         ("duration = nan", f"harness.toml: duration: {TIME} from 1ms to 86400s, found nan"),
@@ -317,7 +317,7 @@ def test_of_a_file_only_what_says_which_servers_there_are_may_count(tmp_path: Pa
     ("text", "message"),
     [
         ("servers.ours.command = 'x'", "harness.toml: servers.ours: expected {address}, or {port}, in the command"),
-        ("servers.ours = 'x'", "harness.toml: servers.ours: expected object, got str of command"),
+        ("servers.ours = 'x'", "harness.toml: servers.ours: expected object of command"),
         ("servers.measured = 3", "harness.toml: servers: expected one name or more, found 3"),
         ("server = ['x']", "harness.toml: server: expected NAME=COMMAND"),
         ("server = 'a=x'", "harness.toml: server a: expected {address}"),

@@ -63,11 +63,49 @@ def test_a_row_for_each_request_of_each_candidate_request_by_request() -> None:
 
 def test_reports_show_them_where_there_are_several() -> None:
     page = make_page(RUN, [MIXED], [])
-    for text in (markdown.render(page), html.render(page, {})):
+    # In Markdown, a second table has the columns that the first one has no room for.
+    for text, tables in ((markdown.render(page), 2), (html.render(page, {}), 1)):
         assert "By request" in text
-        assert text.count("GET /chat") == 2
+        assert text.count("GET /chat") == 2 * tables
     one = replace(MIXED, summaries=tuple(replace(each, by_name=each.by_name[:1]) for each in MIXED.summaries))
     assert "By request" not in markdown.render(make_page(RUN, [one], []))
+
+
+STREAMING = replace(
+    MIXED,
+    summaries=tuple(
+        replace(
+            case,
+            by_name=tuple(
+                replace(
+                    each,
+                    events_per_s=figure(800),
+                    first_event_us=Latency(p50=figure(5_000)),
+                    gap_us=Latency(p50=figure(10_000), p90=figure(11_000), p99=figure(12_000)),
+                )
+                if each.name == "/chat"
+                else each
+                for each in case.by_name
+            ),
+        )
+        for case in MIXED.summaries
+    ),
+)
+
+
+def test_events_have_a_table_of_their_own_where_a_case_has_streams() -> None:
+    (section,) = make_sections(RUN, [STREAMING])
+    assert section.streams.columns == (
+        "Request", "Server", "Events/s",
+        "First event p50 ms", "First event p90 ms", "First event p99 ms", "Gap p50 ms", "Gap p90 ms", "Gap p99 ms",
+    )  # fmt: skip
+    shown = [tuple(cell.value for cell in row.cells) for row in section.streams.rows]
+    figures = ("800", "5.00", "–", "–", "10.0", "11.0", "12.0")
+    assert shown == [("GET /chat", "uvicorn", *figures), ("GET /chat", "daphne", *figures)]
+    page = make_page(RUN, [STREAMING], [])
+    for text in (markdown.render(page), html.render(page, {})):
+        assert "Events of streams" in text
+    assert "Events of streams" not in markdown.render(make_page(RUN, [MIXED], []))
 
 
 @pytest.mark.parametrize("asked", [False, True])

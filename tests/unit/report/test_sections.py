@@ -76,6 +76,23 @@ def test_details_leave_out_empty_columns() -> None:
     assert str(row.cells[1]) == "2.50 (2.40 – 2.60)"
 
 
+@pytest.mark.parametrize(
+    ("parts", "cell"),
+    [
+        ({"bash": 0.01, "nginx": 35.2, "uvicorn": 57.1}, "uvicorn 57.1, nginx 35.2"),
+        ({"bash": 0.01, "uvicorn": 57.1}, None),
+        ({}, None),
+    ],
+)
+def test_cpu_time_by_program_is_shown_where_several_programs_work(parts: dict[str, float], cell: str | None) -> None:
+    estimates = {name: Estimate(value, value, value) for name, value in parts.items()}
+    some, *_ = WS_ECHO.summaries
+    (section,) = make_sections(RUN, grouped([replace(some, cpu_us_by_program=estimates)]))
+    shown = [str(each) for row in section.details.rows for each in row.cells[1:]]
+    assert shown == ([] if cell is None else [cell])
+    assert ("CPU µs/request by program" in section.details.columns) is (cell is not None)
+
+
 def test_starts_and_stops_are_shown_once_for_each_way_of_starting_a_server_however_many_users_there_are() -> None:
     def under(users: int, protocol: Protocol, workers: int = 1) -> list[CaseSummary]:
         return [

@@ -59,10 +59,18 @@ def test_servers_that_were_still_warming_up_are_named() -> None:
     )
 
 
-def test_unanswered_reopened_and_resent_requests_are_reported_from_one_in_a_thousand_on() -> None:
+def test_unanswered_reopened_and_resent_requests_and_pushes_are_reported_from_one_in_a_thousand_on() -> None:
     numbers = {"granian": (12, 1_200, 0), "daphne": (11, 2_400, 11), "uvicorn": (0, 60, 12), "hypercorn": (0, 13, 0)}
+    pushes = {"uvicorn": 24_000}
     busy = [
-        replace(each, requests=12_000, unanswered=unanswered, reopened=reopened, resent=resent)
+        replace(
+            each,
+            requests=12_000,
+            unanswered=unanswered,
+            reopened=reopened,
+            resent=resent,
+            pushes=pushes.get(each.name, 0),
+        )
         for each in WS_ECHO.summaries
         for unanswered, reopened, resent in [numbers[each.name]]
     ]
@@ -74,6 +82,7 @@ def test_unanswered_reopened_and_resent_requests_are_reported_from_one_in_a_thou
             "ws_echo over WebSocket (10 %); uvicorn on ws_echo over WebSocket (0.5 %); and 1 more."
         ),
         "Requests that were sent again on a new connection: uvicorn on ws_echo over WebSocket (0.1 %).",
+        "Messages that the server sent unasked: uvicorn on ws_echo over WebSocket (24,000).",
     ]
 
 

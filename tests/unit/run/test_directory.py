@@ -70,16 +70,35 @@ def test_records_come_back_as_they_were_written(tmp_path: Path) -> None:
     assert directory.read_info() == written
 
 
+@pytest.mark.fault
+def test_a_trial_that_is_there_twice_is_refused(tmp_path: Path, fault: Fault) -> None:
+    directory = RunDirectory.create(tmp_path, "one")
+    for record in (RECORD, replace(RECORD, round=2), RECORD):
+        directory.append(record)
+    with pytest.raises(UsageError) as refused:
+        directory.read_trials()
+    assert "expected each trial once, found one of" in str(refused.value)
+    assert "in round 1 twice" in str(refused.value)
+    fault.report(
+        name="lines of trials.jsonl repeated",
+        happened="refused",
+        lost="nothing",
+        left="nothing",
+        told=str(refused.value).removeprefix(f"{tmp_path}/"),
+    )
+
+
 def test_a_last_line_that_was_cut_off_costs_itself_alone(tmp_path: Path, fault: Fault) -> None:
     directory = RunDirectory.create(tmp_path, "one")
+    again = replace(RECORD, round=2)
     directory.append(RECORD)
-    directory.append(RECORD)
+    directory.append(again)
     path = directory.path / "trials.jsonl"
     path.write_bytes(path.read_bytes()[:-10])
     assert directory.read_trials() == [RECORD]
     directory.repair()
-    directory.append(RECORD)
-    assert directory.read_trials() == [RECORD, RECORD]
+    directory.append(again)
+    assert directory.read_trials() == [RECORD, again]
     fault.report(
         name="the last line of a results file is cut off",
         happened="the lines before it are read, and --resume goes on after them",
@@ -266,9 +285,10 @@ def test_a_folder_that_was_removed_is_written_again_from_memory(tmp_path: Path) 
     with pytest.raises(StorageError, match=r"/trials\.jsonl, found its folder removed\Z"):
         directory.append(RECORD)
     written = info(tmp_path)
-    directory.write_again(written, [RECORD, RECORD])
+    both = [RECORD, replace(RECORD, round=2)]
+    directory.write_again(written, both)
     assert directory.read_info() == written
-    assert directory.read_trials() == [RECORD, RECORD]
+    assert directory.read_trials() == both
 
 
 def test_secrets_on_the_command_line_of_an_earlier_version_are_masked(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from harness.model.histogram import Histogram
 from harness.model.loads import write_load
 from harness.model.login import parse_login
 from harness.model.plan import Candidate, Conditions, Selection
-from harness.model.results import Errors, RequestResult
-from harness.run.masking import clean_record, digest_values, find_secrets, is_private
-from tests.builders import load_result, record
+from harness.model.results import Errors, RequestResult, ServerStart
+from harness.run.masking import anonymise, clean_record, digest_values, find_secrets, is_private
+from harness.text.paths import MachinePaths
+from tests.builders import ENVIRONMENT, RUN, load_result, record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,3 +76,38 @@ def test_the_password_of_a_login_is_masked_and_its_change_is_known() -> None:
     assert is_private(asked(SECRET))
     assert digest_values(asked(SECRET), "run").keys() == {"--login"}
     assert digest_values(asked(SECRET), "run") != digest_values(asked("other"), "run")
+
+
+def test_what_is_published_names_no_path_and_no_host_and_keeps_its_requests() -> None:
+    home = "/home/ann/shop"
+    where = replace(
+        ENVIRONMENT,
+        host="anns-laptop",
+        server_args={"ours": f"gunicorn -c {home}/conf.py --api-token={SECRET}"},
+        interpreters={"ours": f"CPython 3.11.7 ({home}/build)"},
+        kept_out=("UVICORN_PORT", f"{home}/gunicorn.conf.py"),
+    )
+    run = replace(
+        RUN, environment=where, argv=("harness", "run", "--app-dir", home), sources={f"Locust file {home}/l.py": "1"}
+    )
+    one = Histogram.of([1])
+    result = load_result(
+        errors=Errors(1, {"status": 1}, {"status": f"GET /home/feed: found 500: File {home}/app.py"}),
+        by_request=[RequestResult("GET", "/home/feed", (1.0,), 1, one)],
+    )
+    trial = replace(
+        record(), reasons=(f"see {home}/x.log",), log_tail=f"{home}/app.py", load_argv=(home,), result=result
+    )
+    start = ServerStart(trial.case.config, 0, (f"{home}/.venv/bin/python", "-m", "uvicorn"))
+    found = anonymise(run, [trial], [start], MachinePaths())
+    text = msgspec.json.encode(found, enc_hook=write_load).decode()
+    for private in ("/ann", "anns-laptop", SECRET):
+        assert private not in text
+    kept, (clean,), (started,) = found
+    assert kept.argv == ("harness", "run", "--app-dir", "…/shop")
+    assert kept.environment.server_args == {"ours": "gunicorn -c …/conf.py --api-token=***"}
+    assert started.argv == ("…/python", "-m", "uvicorn")
+    assert clean.result is not None
+    assert clean.result.errors.examples == {"status": "GET /home/feed: found 500: File …/app.py"}
+    assert [each.name for each in clean.result.by_request] == ["/home/feed"]
+    assert (clean.case, clean.result.slices) == (trial.case, result.slices)

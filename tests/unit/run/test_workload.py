@@ -41,7 +41,7 @@ def digest(folder: Path, old: str = "", new: str = "", payload: str = "BODY = b'
         ("@task(3)", "@task(1)", False),
         ('"POST", ', '"PUT", ', False),
         ("payloads.BODY", "b'2'", False),
-        ('expected_body=b"1"', 'expected_body=b"2", status=201', True),
+        ('expected_body=b"1"', 'expected_body=b"2", status=201, answers=2', True),
         ("Requests to shop", "All requests to shop", True),
         ("Sends them", "Sends each of them", True),
         ("class Recipes", "# a comment\nclass Recipes", True),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.catalog.listing import read_scenario
-from harness.load import Digest, Request
+from harness.load import Digest, Request, Stream
 from harness.model.login import FORM, parse_login
 from harness.plan.user_app.rendering import (
     LITERAL_BYTES,
@@ -16,7 +16,7 @@ from harness.plan.user_app.rendering import (
     is_written_for,
     render_scenario,
 )
-from harness.plan.user_app.requests import MADE, LeftOut, Recipe
+from harness.plan.user_app.requests import LIMIT, MADE, LeftOut, Recipe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,6 +69,21 @@ def test_headers_are_written_once_and_sent_with_every_request(own: tuple[tuple[s
 
 def test_a_body_that_is_not_compared_is_marked() -> None:
     assert "    get('/'): 1,  # its body changes\n" in render(Recipe("GET", "/", "GET /"), status=200)
+
+
+@pytest.mark.parametrize(
+    ("stream", "line"),
+    [
+        (LIMIT, "get('/', stream=Stream(events=20, seconds=1)): 1,  # it goes on, so the client ends it"),
+        (Stream(), "get('/', stream=Stream()): 1,  # its body changes"),
+        (Stream(seconds=0.5, at_least=2), "get('/', stream=Stream(seconds=0.5, at_least=2)): 1,  # its body changes"),
+    ],
+)
+def test_a_stream_is_written_with_its_limit(stream: Stream, line: str) -> None:
+    text = render(Recipe("GET", "/", "GET /"), status=200, stream=stream)
+    assert f"    {line}\n" in text
+    (request,) = evaluate(text)
+    assert request.stream == stream
 
 
 def test_a_long_body_is_written_as_its_digest() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from harness.model.event_stream import Stream
 from harness.model.protocols import METHODS
 from harness.plan.user_app.requests import (
+    LIMIT,
     MADE,
     REQUESTS_LIMIT,
     LeftOut,
@@ -254,6 +257,25 @@ def test_if_any_answer_has_another_body_only_status_and_type_are_expected() -> N
         assert derive_expectation(*replies) == {"status": 200, "expected_type": "text/html"}
 
 
+CHAT = Reply(200, "text/event-stream", b"data: a\n\n", events=1)
+FEED = Reply(200, "text/event-stream", b"", ends=False, events=9)
+
+
+@pytest.mark.parametrize(
+    ("replies", "expected"),
+    [
+        ((CHAT, CHAT), {"stream": Stream(), "seen_body": CHAT.body}),
+        ((CHAT, replace(CHAT, body=b"data: b\n\n")), {"stream": Stream()}),
+        ((FEED, FEED), {"stream": LIMIT}),
+        ((CHAT, FEED), {"stream": LIMIT}),
+        ((CHAT, replace(CHAT, body=b"", events=0)), {}),
+        ((replace(FEED, content_type="text/event-stream"),), {"stream": LIMIT}),
+    ],
+)
+def test_an_answer_that_goes_on_gets_a_limit(replies: tuple[Reply, ...], expected: dict[str, object]) -> None:
+    assert derive_expectation(*replies) == {"status": 200, "expected_type": "text/event-stream", **expected}
+
+
 @pytest.mark.parametrize(
     ("second", "reason"),
     [
@@ -296,16 +318,21 @@ def test_a_body_without_an_example_is_made_from_its_schema_and_says_so() -> None
     found = document("/orders", "post", requestBody={"content": {"application/json": {"schema": ORDER}}})
     ((made,), left_out) = make_recipes(found, ("post",))
     assert (made.body, made.note, left_out) == (b'{"item": "text", "count": 1}', MADE, [])
-    assert made.variants == (b'{"item": "text-{unique}", "count": 1}',)
+    assert made.variants == (
+        b'{"item": "text-{unique}", "count": 1}',
+        b'{"item": "text-{unique}", "count": {unique:int}}',
+        b'{"item": "text", "count": {unique:int}}',
+    )
 
 
 def test_an_example_is_not_made_but_can_be_new_each_time() -> None:
     content = {"application/x-www-form-urlencoded": {"schema": ORDER, "example": {"item": "a b", "count": 2}}}
     ((made,), _) = make_recipes(document("/orders", "post", requestBody={"content": content}), ("post",))
-    assert (made.body, made.note, made.variants) == (b"item=a+b&count=2", "", (b"item=a+b-{unique}&count=2",))
+    assert (made.body, made.note) == (b"item=a+b&count=2", "")
+    assert made.variants[:2] == (b"item=a+b-{unique}&count=2", b"item=a+b-{unique}&count={unique:int}")
 
 
 def test_an_example_may_hold_the_placeholder_itself() -> None:
-    parameters = [parameter("path", example="{unique}"), {**parameter("query", example="a{unique}"), "name": "q"}]
+    parameters = [parameter("path", example="{unique:int}"), {**parameter("query", example="a{unique}"), "name": "q"}]
     ((made,), _) = make_recipes(document(parameters=parameters))
-    assert made.path == "/items/{unique}?q=a{unique}"
+    assert made.path == "/items/{unique:int}?q=a{unique}"

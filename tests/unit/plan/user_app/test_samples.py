@@ -11,8 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.model.unique import UNIQUE_INTS, fill_data
+from harness.plan.user_app.media import NEW_INT, encode_body
 from harness.plan.user_app.samples import make_sample
 from harness.plan.user_app.unique_fields import list_unique
+
+UUID = "123e4567-e89b-42d3-a456-426614174000"
+FILLED = {"{unique}": "abcdefghijklmnop", "{unique:int}": str(UNIQUE_INTS[0]), "{unique:uuid}": UUID}
 
 
 def fits(schema: Any, value: Any, document: dict[str, Any] | None = None) -> bool:  # noqa: PLR0911 - one for each rule
@@ -134,9 +139,10 @@ def test_a_value_made_from_a_schema_fits_it(schema: dict[str, Any]) -> None:
     assert fits(schema, value)
     assert make_sample({}, json.loads(json.dumps(schema))) == value
     for variant in list_unique({}, schema, value):
-        text = json.dumps(variant)
-        assert "{unique}" in text
-        assert fits(schema, json.loads(text.replace("{unique}", "abcdefghijklmnop")))
+        _, body = encode_body("application/json", variant, schema)
+        filled = fill_data(body, FILLED)
+        assert filled != body
+        assert fits(schema, json.loads(filled))
 
 
 @given(BOUNDED | PATTERNS.map(lambda pattern: {"type": "string", "pattern": pattern, "minLength": 0}))
@@ -242,7 +248,29 @@ def test_where_no_value_is_made_the_reason_is_told(schema: dict[str, Any], reaso
                 {"a": "x", "b": ["y-{unique}"], "n": 3},
             ],
         ),
+        (
+            {"properties": {"id": {"format": "uuid"}, "n": {"type": "integer"}, "t": {}, "b": {"type": "boolean"}}},
+            {"id": UUID, "n": 3, "t": "x", "b": True},
+            [
+                {"id": UUID, "n": 3, "t": "x-{unique}", "b": True},
+                {"id": "{unique:uuid}", "n": NEW_INT, "t": "x-{unique}", "b": True},
+                {"id": "{unique:uuid}", "n": 3, "t": "x", "b": True},
+                {"id": UUID, "n": NEW_INT, "t": "x", "b": True},
+            ],
+        ),
+        ({"properties": {"n": {"type": "number", "minimum": 1}}}, {"n": 1.5}, [{"n": NEW_INT}]),
+        *(
+            ({"properties": {"n": {"type": "integer", **bound}}}, {"n": 3}, [])
+            for bound in (
+                {"maximum": 10**9},
+                {"exclusiveMaximum": UNIQUE_INTS[-1]},
+                {"maximum": UNIQUE_INTS[-1], "exclusiveMinimum": UNIQUE_INTS[0]},
+                {"multipleOf": 5},
+                {"format": "int32"},
+                {"enum": [3]},
+            )
+        ),
     ],
 )
-def test_texts_that_may_be_any_can_be_new_each_time(schema: dict[str, Any], value: Any, variants: list[Any]) -> None:
+def test_what_may_be_any_can_be_new_each_time(schema: dict[str, Any], value: Any, variants: list[Any]) -> None:
     assert list(list_unique({}, schema, value)) == variants

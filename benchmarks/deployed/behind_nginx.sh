@@ -26,5 +26,5 @@ http {
 }
 CONF
 uvicorn "${bind[@]}" --no-access-log --log-level warning "$3" &
-nginx -p "$folder" -c "$folder/nginx.conf" &
+nginx -e stderr -p "$folder" -c "$folder/nginx.conf" &
 wait -n

@@ -1,0 +1,100 @@
+"""`harness publish` and `export`: a finished run for other pages and other programs."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness import report
+from harness.analysis import summarise
+from harness.analysis.server_share import estimate_server_shares
+from harness.catalog import listing
+from harness.cli.app import NOTHING_MEASURED, app
+from harness.cli.run import is_measured
+from harness.cli.terminal import Screen
+from harness.model.errors import UsageError
+from harness.report.export import list_formats
+from harness.report.publish import find_place, publish
+from harness.run.directory import RunDirectory
+from harness.run.masking import anonymise
+from harness.text.numbers import plural
+from harness.text.paths import MachinePaths
+
+_RUN = Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")]
+_LATEST = Path("results/latest")
+
+
+@app.command("publish")
+def publish_(
+    directory: _RUN = _LATEST,
+    *,
+    to: Annotated[Path, typer.Option(help="Folder of all published runs, such as docs/bench.", metavar="DIR")],
+    name: Annotated[
+        str | None, typer.Option(help="Name of this one; the day of the run unless given.", metavar="NAME")
+    ] = None,
+) -> None:
+    """Publish a run: pages, charts and numbers in a folder of your documentation, and an index of all runs there.
+
+    A published run of the same name is replaced. Secrets, paths and the name of this machine are left out.
+    """
+    source = RunDirectory(directory)
+    info = source.read_info()
+    place = find_place(to, name, info)
+    with source.lock():
+        trials, starts = source.read_trials(), source.read_starts()
+    run, trials, starts = anonymise(info, trials, starts, _find_paths(directory))
+    comparisons = summarise.summarise(trials, starts, run)
+    if not is_measured(comparisons):
+        raise UsageError(f"expected a run with numbers, found none in {directory / 'trials.jsonl'}")
+    charts = report.draw(listing.charts(), run, comparisons)
+    shares = estimate_server_shares(trials, run)
+    listed = publish(place, run, comparisons, charts, starts, trials, shares)
+    screen = Screen()
+    before = "itself" if place.replaced == run.id else place.replaced
+    instead = f", in place of {before}" if before else ""
+    screen.say(f"Published {run.id}{instead}:")
+    for path, what in (
+        (place.folder / "report.md", "the report, for a code host or a site"),
+        (place.folder / "report.html", "the same as one page"),
+        (place.folder / "snippet.md", "pieces that show it on other pages"),
+        (place.index, f"the index of {plural(listed, 'run')}"),
+    ):
+        screen.say(f"  {path}: {what}")
+    if run.complete is False:
+        screen.say("! The run was interrupted, and its pages say so.")
+
+
+def _find_paths(directory: Path) -> MachinePaths:
+    """The folders of this machine that results may name."""
+    here = Path(__file__).parents[2]
+    folders = (Path.home(), Path.cwd(), directory.absolute(), directory.resolve(), Path(sys.prefix), here)
+    return MachinePaths([*map(str, folders), tempfile.gettempdir()], os.listdir("/"))  # noqa: PTH208 - names only
+
+
+@app.command("export")
+def export_(
+    directory: _RUN = _LATEST,
+    *,
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--format", help=f"What is printed: {', '.join(each.name for each in list_formats())}.", metavar="FORMAT"
+        ),
+    ],
+) -> None:
+    """Print the figures of a run for other programs.
+
+    Exit status: 3 no case has a number.
+    """
+    chosen = listing.find("format", list_formats(), format_)
+    source = RunDirectory(directory)
+    info, trials, starts = source.read_info(), source.read_trials(), source.read_starts()
+    comparisons = summarise.summarise(trials, starts, info)
+    Screen().write(chosen.write(info, comparisons))
+    if not is_measured(comparisons):
+        raise typer.Exit(NOTHING_MEASURED)
