@@ -271,7 +271,7 @@ def timed(
     for number, comparison in enumerate(comparisons):
         own = []
         for each in comparison.summaries:
-            rate = each.throughput_rps.median if each.throughput_rps else 0.0
+            rate = each.throughput_rps.median if each.throughput_rps else math.inf
             stretches = tuple(
                 Stretch(
                     rounds * number + of,
@@ -283,7 +283,7 @@ def timed(
                 )
                 for of in range(rounds)
             )
-            own.append(replace(each, timeline=stretches if rate else ()))
+            own.append(replace(each, timeline=stretches if each.measured else ()))
         found.append(replace(comparison, summaries=tuple(own)))
     return found
 
