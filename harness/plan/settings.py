@@ -176,6 +176,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             title="A,B",
         ),
     ] = None
+    path: Annotated[
+        Names,
+        Meta(
+            description="Path that is requested from your app by GET, such as '/items?page=2', beside those of its "
+            "OpenAPI document. Can be given several times.",
+            title="PATH",
+        ),
+    ] = ()
     openapi: Annotated[
         str | None,
         Meta(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.analysis.naming import TITLES
+from harness.charts._files import adapt, make_style
 from harness.report.columns import TEXT_COLUMNS
 from harness.report.server_share import QUESTION
 from harness.text.templates import embed_svg, read_template
@@ -19,9 +20,12 @@ if TYPE_CHECKING:
 def render(page: Page, svgs: Mapping[str, str]) -> str:
     """The page as HTML; `svgs` holds the file of each chart by its name."""
     template = read_template(Path(__file__).parent / "template.html.j2")
-    pictures = {
-        chart.name: embed_svg(svgs[chart.name], chart.name, f"{chart.title}. {chart.caption}") for chart in page.charts
-    }
+    pictures = {chart.name: embed_svg(adapt(svgs[chart.name]), chart.name, chart.label) for chart in page.charts}
     return template.render(
-        page=page, pictures=pictures, text_columns=TEXT_COLUMNS, candidates=TITLES, server_question=QUESTION
+        page=page,
+        pictures=pictures,
+        dark_charts=make_style(),
+        text_columns=TEXT_COLUMNS,
+        candidates=TITLES,
+        server_question=QUESTION,
     )
