@@ -75,8 +75,7 @@ def _find_commit(top: Path, name: str, revision: str) -> str:
 def _worktree(top: Path, name: str, commit: str) -> Iterator[Revision]:
     with guard.temporary_folder() as folder:
         place = folder / name
-        # Those of runs that were killed, whose folders a guard has removed.
-        _git(top, "worktree", "prune", option=f"--{name}")
+        _forget_removed(top)
         # Hooks are made for people who change branches.
         no_hooks = ("-c", "core.hooksPath=/dev/null")
         _git(top, *no_hooks, "worktree", "add", "--quiet", "--detach", str(place), commit, option=f"--{name}")
@@ -85,6 +84,14 @@ def _worktree(top: Path, name: str, commit: str) -> Iterator[Revision]:
         finally:
             with suppress(UsageError):
                 _git(top, "worktree", "remove", "--force", str(place), option=f"--{name}")
+
+
+def _forget_removed(top: Path) -> None:
+    """Have git forget the worktrees of runs that were killed, whose folders a guard has removed; and no other."""
+    for line in _git(top, "worktree", "list", "--porcelain", option="--base").splitlines():
+        place = Path(line.removeprefix("worktree "))
+        if place.name in {BASE, HEAD} and place.parent.name.startswith(f"{guard.FOLDER}-") and not place.exists():
+            _git(top, "worktree", "remove", "--force", str(place), option="--base")
 
 
 def _git(directory: Path, *arguments: str, option: str) -> str:
