@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.analysis.naming import TITLES
+from harness.charts._files import adapt, make_style
 from harness.report.columns import TEXT_COLUMNS
 from harness.report.filters import list_filters
 from harness.report.server_share import QUESTION
@@ -27,9 +28,7 @@ def render(page: Page, svgs: Mapping[str, str]) -> str:
     """The page as HTML; `svgs` holds the file of each chart by its name."""
     here = Path(__file__).parent
     script, digest = embed_script((here / "page.js").read_text())
-    pictures = {
-        chart.name: embed_svg(svgs[chart.name], chart.name, f"{chart.title}. {chart.caption}") for chart in page.charts
-    }
+    pictures = {chart.name: embed_svg(adapt(svgs[chart.name]), chart.name, chart.label) for chart in page.charts}
     return read_template(here / "template.html.j2").render(
         page=page,
         pictures=pictures,
@@ -40,6 +39,7 @@ def render(page: Page, svgs: Mapping[str, str]) -> str:
         reasons=group_unanswered(page.unanswered),
         disturbed=DISTURBED,
         style=embed_style((here / "page.css").read_text()),
+        dark_charts=make_style(),
         script=script,
         script_digest=digest,
         text_columns=TEXT_COLUMNS,

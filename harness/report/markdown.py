@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.analysis.naming import TITLES
+from harness.charts._files import DARK_SUFFIX
 from harness.report import by_request
 from harness.report.columns import TEXT_COLUMNS
 from harness.report.sections import Table
 from harness.report.server_share import QUESTION
-from harness.text.markdown import bullets, code, escape, table
+from harness.text.markdown import bullets, code, escape, picture, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,7 +157,10 @@ def _table(shown: Table) -> str:
 def _charts(page: Page) -> list[str]:
     if not page.charts:
         return []
-    pictures = [f"![{escape(f'{chart.title}. {chart.caption}')}](charts/{chart.name}.svg)" for chart in page.charts]
+    pictures = [
+        picture(f"charts/{each.name}.svg", f"charts/{each.name}{DARK_SUFFIX}.svg", each.short_label)
+        for each in page.charts
+    ]
     return ["## Charts", *pictures]
 
 

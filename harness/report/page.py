@@ -29,17 +29,34 @@ FILES = {
     "starts.jsonl": "one record for each start of a server",
     "run.json": "options, environment, all installed packages",
     "logs/": "what the servers and the load generator wrote",
-    "charts/": "every chart as SVG and PNG",
+    "charts/": "every chart as SVG, for light and for dark pages, and as PNG",
 }
+
+MOST_NAMED = 8
+"""A title names so many servers or apps; more are counted."""
+ALT_PANELS = 3
+"""So many panels of a chart are in its alternative text; its file and its page have all."""
 
 
 class Chart(NamedTuple):
-    """A drawn chart: the name of its files, its title, its caption, and the figure."""
+    """A drawn chart: the name of its files, its title, its caption, the figure, and what that shows, in words."""
 
     name: str
     title: str
     caption: str
     figure: Figure
+    words: Sequence[str] = ()
+    """A sentence for each panel."""
+
+    @property
+    def label(self) -> str:
+        """Its title and its result, for readers who do not see it; without a result, its caption."""
+        return f"{self.title}. {' '.join(self.words) or self.caption}"
+
+    @property
+    def short_label(self) -> str:
+        """The same with as many panels as an alternative text has room for."""
+        return f"{self.title}. {' '.join(self.words[:ALT_PANELS]) or self.caption}"
 
 
 @dataclass(frozen=True)
@@ -152,6 +169,8 @@ def _title(run: RunInfo, summaries: Sequence[CaseSummary]) -> str:
     cases = [*(each.case for each in summaries), *planned]
     servers = dict.fromkeys(case.server for case in cases)
     apps = dict.fromkeys(case.app for case in cases)
+    if max(len(servers), len(apps)) > MOST_NAMED:
+        return f"{len(apps)} ASGI apps on {len(servers)} servers compared" if len(apps) > 1 else f"{len(servers)} ASGI servers compared"
     if len(apps) <= 1:
         return f"ASGI servers compared: {', '.join(servers) or 'none'}"
     if len(servers) == 1:

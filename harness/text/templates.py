@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _REFERENCE = re.compile(r'(\bid="|href="#|url\(#)')
 _SIZE = re.compile(r' (?:width|height)="[\d.]+pt"')
-_ASIDE = re.compile(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>", re.DOTALL)
+_ASIDE = re.compile(r"<(metadata|style|title|desc)\b[^>]*>.*?</\1>", re.DOTALL)
 
 
 @cache
