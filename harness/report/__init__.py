@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harness.charts import _files as files
 from harness.host.files import make_folder, replace_file
 from harness.report import hdr, html, markdown, summary
+from harness.report.behaviour import read_behaviour
 from harness.report.page import Chart, make_page
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def write(
     The comparisons and `shares` were made from `starts` and `trials`. Without these, the report leaves out what only
     they tell.
     """
-    page = make_page(run, comparisons, charts, starts, trials, shares)
+    behaviour = read_behaviour(directory, run.environment.server_versions)
+    page = make_page(run, comparisons, charts, starts, trials, shares, behaviour=behaviour)
     contents = render(run, comparisons, charts, page, shares)
     make_folder(directory / "charts")
     for name, content in contents.items():
