@@ -6,21 +6,23 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from statistics import fmean, median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from harness.analysis.intervals import PER_MILLE, as_turns, has_tail
 from harness.analysis.verdict import GRAVITY
-from harness.model.loads import Rate
 from harness.model.results import Errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from harness.analysis.intervals import Key, Turns
-    from harness.model.plan import Case
+    from harness.model.histogram import Histogram
+    from harness.model.plan import Case, Preference
     from harness.model.results import LoadResult, Record, Sample, Verdict
+
+KeyOf = TypeVar("KeyOf")
 
 LEFT_OUT_LIMIT = 0.20
 """Of the rounds: a case stays valid without one round in five."""
@@ -85,9 +87,13 @@ class Round:
         return fmean(seen) if seen else None
 
     @property
+    def peak_bytes(self) -> int | None:
+        """The largest memory of all samples; None where it is unknown."""
+        return max((each.memory_bytes for each in self.samples if each.memory_bytes is not None), default=None)
+
+    @property
     def p99_us(self) -> float | None:
-        response = self.result.response
-        return response.percentile(99) if has_tail(response.count, PER_MILLE["p99"]) else None
+        return find_p99_us(self.result.response)
 
 
 @dataclass(frozen=True)
@@ -147,22 +153,31 @@ class CaseRounds:
     def p99_turns(self) -> Turns:
         return as_turns(self.p99_us)
 
-    @property
-    def standing(self) -> Mapping[Key, float]:
-        """What servers are ranked by, more is better: their rate; at a given rate, how soon 99 % are answered."""
-        if not isinstance(self.case.load, Rate):
-            return self.throughput_rps
-        return {key: 1 / p99_us for key, p99_us in self.p99_us.items() if p99_us > 0}
+    def standing(self, by: Preference) -> Mapping[Key, float]:
+        """What servers are ranked by, more is better: their rate, or one ÷ a figure of which less is better."""
+        match by:
+            case "throughput":
+                return self.throughput_rps
+            case "p99":
+                return _invert(self.p99_us)
+            case "cpu":
+                return _invert(self.cpu_us_per_request)
+            case "memory":
+                return _invert(_by_round(self.rounds, lambda each: each.peak_bytes))
 
-    @property
-    def median_standing(self) -> float:
+    def median_standing(self, by: Preference) -> float:
         """The standing over all rounds; 0 without one."""
-        return median(self.standing.values()) if self.standing else 0.0
+        standing = self.standing(by)
+        return median(standing.values()) if standing else 0.0
 
-    @property
-    def standing_turns(self) -> Turns:
-        """The same by cycle."""
-        return as_turns(self.standing) if isinstance(self.case.load, Rate) else self.throughput_turns
+    def standing_turns(self, by: Preference) -> Turns:
+        """The same by cycle, where it is known for each."""
+        match by:
+            case "throughput":
+                return self.throughput_turns
+            case "cpu":
+                return {key: _invert(cycles) for key, cycles in self.cpu_turns.items()}
+        return as_turns(self.standing(by))
 
 
 def collect(records: Sequence[Record]) -> list[CaseRounds]:
@@ -180,6 +195,11 @@ def collect(records: Sequence[Record]) -> list[CaseRounds]:
 def count_rounds(keys: Iterable[Key]) -> int:
     """How many rounds there are in these; of one round, a case may have been measured in several blocks."""
     return len({number for number, _ in keys})
+
+
+def find_p99_us(response: Histogram) -> float | None:
+    """The p99 of response times; None with too few of them."""
+    return response.percentile(99) if has_tail(response.count, PER_MILLE["p99"]) else None
 
 
 def combine(records: Sequence[Record]) -> tuple[Verdict, tuple[str, ...]]:
@@ -248,6 +268,10 @@ def _collect_case(records: Sequence[Record]) -> CaseRounds:
         overloaded=sum(record.overloaded for record in records) > len(records) / 2,
         idle_cpu_ratio=max((each.idle_cpu_ratio for each in records if each.idle_cpu_ratio is not None), default=None),
     )
+
+
+def _invert(figures: Mapping[KeyOf, float]) -> dict[KeyOf, float]:
+    return {key: 1 / value for key, value in figures.items() if value > 0}
 
 
 def _by_round(rounds: Iterable[Round], figure: Callable[[Round], float | None]) -> dict[Key, float]:

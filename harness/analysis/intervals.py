@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from harness.model.plan import Case
 
 RESAMPLES = 1_000
 """This many resamples give a standard error to within 2 %. (Percentiles of resamples would need 10,000.)"""
@@ -196,6 +199,12 @@ def estimate_latency(histograms: Sequence[Histogram], chance: np.random.Generato
         for (name, per_mille), margin in zip(given.items(), margins, strict=True)
     }
     return Latency(**estimates, max=Estimate(merged.max_us, min(each.max_us for each in histograms), merged.max_us))
+
+
+def make_chance(seed: int, case: Case) -> np.random.Generator:
+    """Numbers of this case's own, so that other cases in the run do not change them."""
+    digest = blake2b(f"{seed} {case!r}".encode(), digest_size=16).digest()
+    return np.random.default_rng(int.from_bytes(digest))
 
 
 def _around(value: float, log_margin: float) -> Estimate:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.analysis.case_rounds import LEFT_OUT_LIMIT, collect
+from harness.model.plan import usual_preference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,7 +36,7 @@ def find_reference(rows: Sequence[CaseRounds], baseline: Candidate) -> CaseRound
     valid = [row for row in rows if row.verdict == "valid" and not row.case.control]
     every = {each.key for row in valid for each in row.rounds}
     common = [row for row in valid if len(row.rounds) >= (1 - LEFT_OUT_LIMIT) * len(every)]
-    return max(common or valid, key=lambda row: row.median_standing, default=None)
+    return max(common or valid, key=lambda row: row.median_standing(usual_preference(row.case.load)), default=None)
 
 
 def find_divisor(row: CaseRounds, rows: Iterable[CaseRounds], reference: CaseRounds | None) -> CaseRounds | None:

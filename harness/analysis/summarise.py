@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from hashlib import blake2b
 from statistics import median
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from harness.analysis.by_request import summarise_requests
 from harness.analysis.case_rounds import collect, count_rounds
-from harness.analysis.intervals import estimate, estimate_latency, paired_ratio, warming_ratio
+from harness.analysis.intervals import estimate, estimate_latency, make_chance, paired_ratio, warming_ratio
 from harness.analysis.naming import Naming
 from harness.analysis.precision import estimate_precisions, estimate_start_spreads
 from harness.analysis.references import find_divisor, find_reference, group_by_comparison
+from harness.analysis.timeline import trace
 from harness.model.histogram import Histogram
 from harness.model.loads import Rate, Saturate, Sweep
+from harness.model.plan import PREFERENCES, usual_preference
 from harness.model.summaries import CaseSummary, ComparisonSummary, Memory, Ratios
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from harness.analysis.case_rounds import CaseRounds, Round
-    from harness.model.plan import Candidate, Case, Comparison
+    from harness.model.plan import Candidate, Case, Comparison, Preference
     from harness.model.results import LoadResult, Record, RunInfo, ServerStart
     from harness.model.summaries import Estimate
 
@@ -40,10 +39,13 @@ def summarise(records: Sequence[Record], starts: Sequence[ServerStart], run: Run
 
     `ratio_to_baseline` is None where the baseline was measured in the same comparison and has no valid number. Where it
     does not speak the protocol, the fastest candidate that does takes its place. Ranks do not need it. The control gets
-    no rank and takes none from others.
+    no rank and takes none from others. What was measured only to tell how much the server matters is in none of them
+    (`server_share.py`).
     """
+    records = [record for record in records if not record.case.aside]
     comparisons = group_by_comparison(records)
     naming = Naming.of(row.case.candidate for rows in comparisons.values() for row in rows)
+    timelines = trace(records)
     reached: dict[Comparison, dict[Candidate, float]] = {}
     for case, rps in reached_rps(records).items():
         reached.setdefault(case.comparison.sweep, {})[case.candidate] = rps
@@ -55,8 +57,13 @@ def summarise(records: Sequence[Record], starts: Sequence[ServerStart], run: Run
         if reference is not None:
             references.setdefault(whole, reference.case.candidate)
         own_rps = reached.get(comparison.sweep, {})
-        summaries.setdefault(whole, []).extend(_summarise_comparison(rows, reference, starts, run, naming, own_rps))
-    return [ComparisonSummary(each, _order(own), references.get(each)) for each, own in summaries.items()]
+        ranked_by = run.prefer or usual_preference(comparison.load)
+        summaries.setdefault(whole, []).extend(
+            _summarise_comparison(rows, reference, starts, run, naming, own_rps, ranked_by)
+        )
+    for each, own in summaries.items():
+        summaries[each] = [replace(one, timeline=timelines.get(one.case, ())) for one in own]
+    return [ComparisonSummary(each, _order(own), references.get(each), run.prefer) for each, own in summaries.items()]
 
 
 def _summarise_comparison(
@@ -66,9 +73,11 @@ def _summarise_comparison(
     run: RunInfo,
     naming: Naming,
     own_rps: Mapping[Candidate, float],
+    ranked_by: Preference,
 ) -> list[CaseSummary]:
     """The cases of one comparison, ÷ `reference`; `own_rps` is what each candidate reached in a closed loop."""
-    ranks = _ranks([row for row in rows if not row.case.control])
+    candidates = [row for row in rows if not row.case.control]
+    ranks = {by: _ranks(candidates, by) for by in PREFERENCES}
     precisions = estimate_precisions(rows, reference)
     spreads = estimate_start_spreads(rows, reference)
     found = []
@@ -77,7 +86,8 @@ def _summarise_comparison(
         found.append(
             replace(
                 _summary(row, starts, find_divisor(row, rows, reference), run.conditions.seed),
-                rank=ranks.get(candidate),
+                rank=ranks[ranked_by].get(candidate),
+                ranks={by: own[candidate] for by, own in ranks.items() if candidate in own},
                 name=naming.name(candidate),
                 precision=precisions.get(row.case),
                 start_spread=spreads.get(row.case),
@@ -110,37 +120,39 @@ def reached_rps(records: Sequence[Record]) -> dict[Case, float]:
     A rate that is not ranked, because the machine was busy or the generator at its limit, is good enough for that.
     """
     return {
-        row.case: row.median_standing for row in collect(records) if isinstance(row.case.load, Saturate) and row.rounds
+        row.case: row.median_standing("throughput")
+        for row in collect(records)
+        if isinstance(row.case.load, Saturate) and row.rounds
     }
 
 
-def _ranks(rows: Sequence[CaseRounds]) -> dict[Candidate, int]:
+def _ranks(rows: Sequence[CaseRounds], by: Preference) -> dict[Candidate, int]:
     """Rank of each candidate with a valid number, 1 for the best; those that do not separate share one (1, 1, 3).
 
     From the best median down, one shares the rank of the last leader unless the interval of its standing's ratio to
     that leader lies below 1; then it is the next leader. Two rounds have intervals too wide to say anything, so a case
     with fewer than three has no rank. Each interval is one comparison at 95 %, not corrected for many.
     """
-    repeated = [row for row in rows if row.verdict == "valid" and count_rounds(row.standing) >= RANKED_FROM_ROUNDS]
-    valid = sorted(repeated, key=lambda row: (-row.median_standing, row.case.candidate))
+    repeated = [row for row in rows if row.verdict == "valid" and count_rounds(row.standing(by)) >= RANKED_FROM_ROUNDS]
+    valid = sorted(repeated, key=lambda row: (-row.median_standing(by), row.case.candidate))
     ranks: dict[Candidate, int] = {}
     leader = None
     for place, row in enumerate(valid, start=1):
-        if leader is None or _slower(row, leader):
+        if leader is None or _is_behind(row, leader, by):
             leader, rank = row, place
         ranks[row.case.candidate] = rank
     return ranks
 
 
-def _slower(row: CaseRounds, leader: CaseRounds) -> bool:
-    ratio = paired_ratio(row.standing_turns, leader.standing_turns)
+def _is_behind(row: CaseRounds, leader: CaseRounds, by: Preference) -> bool:
+    ratio = paired_ratio(row.standing_turns(by), leader.standing_turns(by))
     return ratio is not None and ratio.high < 1
 
 
 def _summary(row: CaseRounds, starts: Sequence[ServerStart], reference: CaseRounds | None, seed: int) -> CaseSummary:
     own_lives = [life for life in starts if life.config == row.case.config]
     results = [each.result for each in row.rounds]
-    chance = _chance(seed, row.case)
+    chance = make_chance(seed, row.case)
     offered_rps = _offered_rps(row)
     return CaseSummary(
         case=row.case,
@@ -213,7 +225,7 @@ def _offered_rps(row: CaseRounds) -> float | None:
 def _memory(row: CaseRounds, starts: Iterable[ServerStart]) -> Memory:
     """Median of the idle sizes, and the largest size seen in a round that counts."""
     idle = [life.idle_memory_bytes for life in starts if life.idle_memory_bytes is not None]
-    seen = [sample.memory_bytes for each in row.rounds for sample in each.samples if sample.memory_bytes is not None]
+    seen = [each.peak_bytes for each in row.rounds if each.peak_bytes is not None]
     return Memory(idle=round(median(idle)) if idle else None, peak=max(seen, default=None))
 
 
@@ -223,9 +235,3 @@ def _ratios(row: CaseRounds, reference: CaseRounds) -> Ratios | None:
         return None
     cpu = paired_ratio(row.cpu_turns, reference.cpu_turns)
     return Ratios(throughput, cpu, paired_ratio(row.p99_turns, reference.p99_turns))
-
-
-def _chance(seed: int, case: Case) -> np.random.Generator:
-    """Numbers of this case's own, so that other cases in the run do not change them."""
-    digest = blake2b(f"{seed} {case!r}".encode(), digest_size=16).digest()
-    return np.random.default_rng(int.from_bytes(digest))

@@ -12,11 +12,13 @@ import typer
 
 from harness import report
 from harness.analysis import summarise
+from harness.analysis.server_share import estimate_server_shares
 from harness.catalog import listing
 from harness.cli.app import NOTHING_MEASURED, app
 from harness.cli.run import is_measured
 from harness.cli.terminal import Screen
 from harness.model.errors import UsageError
+from harness.report.behaviour import read_behaviour
 from harness.report.export import list_formats
 from harness.report.publish import find_place, publish
 from harness.run.directory import RunDirectory
@@ -51,7 +53,9 @@ def publish_(
     if not is_measured(comparisons):
         raise UsageError(f"expected a run with numbers, found none in {directory / 'trials.jsonl'}")
     charts = report.draw(listing.charts(), run, comparisons)
-    listed = publish(place, run, comparisons, charts, starts, trials)
+    shares = estimate_server_shares(trials, run)
+    behaviour = read_behaviour(directory, run.environment.server_versions)
+    listed = publish(place, run, comparisons, charts, starts, trials, shares, behaviour)
     screen = Screen()
     before = "itself" if place.replaced == run.id else place.replaced
     instead = f", in place of {before}" if before else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from harness.model.blocks import MAX_BODY_BYTES
 from harness.model.loads import SATURATE, Capacity, Load, Rate, Sweep
@@ -12,6 +12,9 @@ from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, Protocol
 from harness.model.targets import App, Scenario, Server
 
 Compression = Literal["off", "gzip", "br"]
+Preference = Literal["throughput", "p99", "cpu", "memory"]
+"""The figure by which candidates are ranked."""
+PREFERENCES: tuple[Preference, ...] = get_args(Preference)
 TOGETHER = 6
 """So many candidates run at the same time, at most, unless the options say otherwise."""
 
@@ -117,6 +120,10 @@ class ServerConfig:
     """Is it the control, which is started separately from the baseline?"""
 
 
+REFERENCE_APP = "reference-app"
+"""The name of the app that does next to nothing, where it is measured beside others. No module has such a name."""
+
+
 @dataclass(frozen=True)
 class Case:
     """One candidate in one comparison: one row of the results."""
@@ -131,6 +138,8 @@ class Case:
     workers: int = 1
     control: bool = False
     """Is it the control: the baseline, measured a second time?"""
+    aside: bool = field(default=False, repr=False)
+    """Is it measured only to tell how much the server matters? It is in no ranking. (A seed is made of the `repr`.)"""
 
     @property
     def label(self) -> str:
@@ -151,6 +160,17 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """The app that does next to nothing, measured beside others to tell how much of their CPU time is the server's."""
+
+    app: App
+    scenarios: tuple[Scenario, ...]
+    """The first that supports a protocol is measured over it."""
+    always: bool = False
+    """Is it measured however long that takes?"""
+
+
+@dataclass(frozen=True)
 class Selection:
     """What options and settings file ask for: every name is looked up and every option has a value."""
 
@@ -167,6 +187,20 @@ class Selection:
     """The interpreter that runs the servers, except those with a virtual environment of their own."""
     not_installed: Mapping[str, str] = field(default_factory=dict)
     """For the name of a server or an app: what is missing and how to install it."""
+    reference: Reference | None = None
+    """What is measured beside the apps to tell how much the server matters; None for nothing."""
+    prefer: Preference | None = None
+    """The figure by which candidates are ranked; None for the usual one of the load."""
+
+    @property
+    def every_app(self) -> tuple[App, ...]:
+        """The apps, and the reference beside them."""
+        return (*self.apps, *([self.reference.app] if self.reference else []))
+
+    @property
+    def every_scenario(self) -> tuple[Scenario, ...]:
+        """The scenarios, and those of the reference beside them."""
+        return (*self.scenarios, *(self.reference.scenarios if self.reference else ()))
 
 
 @dataclass(frozen=True)
@@ -206,6 +240,15 @@ class Plan:
     estimate_s: float
     further: tuple[Round, ...] = ()
     """Rounds that are added while the precision is not reached."""
+    at_half_rate: tuple[Case, ...] = ()
+    """Cases that are measured at half of the slowest server's rate too, when the rates are known."""
+    half_rate_rounds: int = 0
+    """In so many rounds, which come last."""
+    aside_s: float = 0.0
+    """How long everything takes that tells how much the server matters, whether it is measured or would take too long.
+
+    Where it is measured, `estimate_s` includes it.
+    """
 
     @property
     def cases(self) -> tuple[Case, ...]:
@@ -226,6 +269,11 @@ class Plan:
             (len({case.config for case in cases}) * max(case.users for case in cases) for cases in measurements),
             default=0,
         )
+
+
+def usual_preference(load: Load) -> Preference:
+    """What candidates are ranked by unless told otherwise: at a given rate all answer as many, so it is p99."""
+    return "p99" if isinstance(load, Rate) else "throughput"
 
 
 def _describe_load(load: Load) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.model.histogram import Histogram
-from harness.model.plan import Candidate, Case, Comparison
+from harness.model.plan import Candidate, Case, Comparison, Preference, usual_preference
 from harness.model.results import Errors, Verdict, name_request
 
 
@@ -96,6 +96,22 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """What a case did in one measurement, in which cases take turns; seconds count from the first of their slices."""
+
+    measurement: int
+    """Its place in the run."""
+    round: int
+    length_s: float
+    """Of the whole measurement, all of its cases together."""
+    rates_rps: tuple[tuple[float, float], ...]
+    """For each second in which it had a turn: where its slices lie, and their rate."""
+    tails_us: tuple[tuple[float, float], ...]
+    """Where each slice with enough requests lies, and its p99; without any, the p99 of the whole measurement."""
+    disturbed: bool
+
+
+@dataclass(frozen=True)
 class CaseSummary:
     """All rounds of one case: one row of the results and one element of `summary.json`."""
 
@@ -126,6 +142,8 @@ class CaseSummary:
     achieved_ratio: float | None = None
     rank: int | None = None
     """The place within the comparison, from 1; candidates without a difference seen share a rank."""
+    ranks: Mapping[Preference, int] = field(default_factory=dict)
+    """The place by each figure, where it is known; `rank` is one of them."""
     ratio_to_baseline: Ratios | None = None
     precision: float | None = None
     """Half the width of the widest interval of its ratios, or without ratios, of its figures: 0.05 is ±5 %."""
@@ -164,6 +182,9 @@ class CaseSummary:
     start_spread: float | None = None
     """How much its rate varies from one start to the next: the standard deviation, 0.03 for 3 %."""
 
+    timeline: tuple[Stretch, ...] = ()
+    """All its measurements in order, valid or not; it is not in `summary.json`."""
+
     @property
     def measured(self) -> bool:
         return self.throughput_rps is not None
@@ -181,6 +202,13 @@ class ComparisonSummary:
 
     None where there are no ratios.
     """
+    prefer: Preference | None = None
+    """The figure by which candidates are ranked; None for the usual one of the load."""
+
+    @property
+    def ranked_by(self) -> Preference:
+        """The figure that `rank` is a place by."""
+        return self.prefer or usual_preference(self.comparison.load)
 
     @property
     def candidates(self) -> tuple[CaseSummary, ...]:

@@ -40,7 +40,7 @@ _LISTS = frozenset(
     }
 )
 _LISTS_OF_NUMBERS = frozenset({"users", "workers"})
-_REPEATED = frozenset({"env", "header", "server", "url", "pid", "cgroup", "server_args"})
+_REPEATED = frozenset({"env", "header", "server", "url", "pid", "cgroup", "server_args", "path"})
 ABOUT_SERVERS = ("servers", "server", "url", "servers_from")
 """The keys that say which servers there are, for commands that take no others from the file."""
 _MEASURED = "measured"
@@ -55,6 +55,8 @@ _ALLOWED = {
     "protocols": f"any of {', '.join(PROTOCOLS)}",
     "methods": f"any of {', '.join(METHODS)}",
     "precision": "a share such as 5%",
+    "with_reference": "on, off",
+    "prefer": "throughput, p99, cpu or memory",
     "env": "NAME=VALUE",
     "header": "'Name: value'",
     "server": "NAME=COMMAND",
@@ -62,6 +64,7 @@ _ALLOWED = {
     "pid": "NAME=PID",
     "cgroup": "NAME=DIR",
     "server_args": "SERVER=ARGUMENTS",
+    "path": "a path such as /items",
 }
 """What these keys may be set to, where their types do not say it."""
 _SHOWN = 100

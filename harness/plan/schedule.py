@@ -5,17 +5,37 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import replace
-from itertools import product
+from itertools import product, zip_longest
 from typing import TYPE_CHECKING
 
 from harness.model.errors import UsageError
-from harness.model.loads import SWEEP_COMMON_LEAST, SWEEP_OWN_SHARES, Capacity, Load, Rate, Saturate, Sweep
-from harness.model.plan import TOGETHER, Block, Candidate, Case, Exclusion, Plan, Round, Selection, ServerConfig
+from harness.model.loads import (
+    LEAST_RPS,
+    SWEEP_COMMON_LEAST,
+    SWEEP_OWN_SHARES,
+    Capacity,
+    Load,
+    Rate,
+    Saturate,
+    Sweep,
+)
+from harness.model.plan import (
+    REFERENCE_APP,
+    TOGETHER,
+    Block,
+    Candidate,
+    Case,
+    Exclusion,
+    Plan,
+    Round,
+    Selection,
+    ServerConfig,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from harness.model.plan import Comparison
+    from harness.model.plan import Comparison, Reference
     from harness.model.targets import App, Server
 
 MOST_CASES = 100_000
@@ -34,13 +54,22 @@ _SEARCH_TRIALS = 10
 """A search has about this many trials: three doublings, four bisections and a few confirmations."""
 _SWEEP_TRIALS = 12
 """A sweep has about this many trials after the closed loop: those at own rates and about half of the common rates."""
+_ASIDE_FROM_ROUNDS = 3
+"""In fewer rounds nothing can be said about how much the server matters, so it is not measured unless asked for."""
+_ASIDE_SHARE, _ASIDE_MOST_S = 1 / 3, 600.0
+"""It is measured if it adds at most this share to the time of a run, or if the run stays as short as this."""
+_REFERENCE_ROUNDS, _REFERENCE_DURATION_S = 5, 0.5
+"""The reference app answers so fast that this is enough for a narrow interval of its CPU time."""
+_HALF_RATE_ROUNDS = 3
+"""Of the rounds at half of the slowest server's rate."""
 
 
 def make_plan(selection: Selection) -> Plan:
     """Plan a run; the same selection gives the same plan, in an order fixed by the seed.
 
     A sweep is planned in two steps, since its rates depend on what the servers reach in a closed loop: the plan has the
-    rounds in a closed loop, and `plan_sweep` makes those that follow. The estimate includes both.
+    rounds in a closed loop, and `plan_sweep` makes those that follow. The estimate includes both. So it is with what
+    tells how much the server matters (`plan_half_rate`).
     Raises `UsageError` for more than `MOST_CASES`.
     """
     possible: list[Case] = []
@@ -72,7 +101,82 @@ def make_plan(selection: Selection) -> Plan:
     rounds = make(range(conditions.rounds))
     adaptive = conditions.precision is not None and not sweep
     more = range(conditions.rounds, conditions.max_rounds) if adaptive else range(0)
-    return Plan(rounds, tuple(exclusions), estimate_duration_s(rounds, selection), make(more))
+    plan = Plan(rounds, tuple(exclusions), estimate_duration_s(rounds, selection), make(more))
+    return plan if selection.reference is None else _add_aside(plan, possible, selection, selection.reference)
+
+
+def _add_aside(plan: Plan, possible: Sequence[Case], selection: Selection, reference: Reference) -> Plan:
+    """Add what tells how much the server matters, if it is asked for or time allows: with the most users only.
+
+    That is the reference app under the same servers, in the first rounds of the plan, and the apps at half of the
+    slowest server's rate, in rounds of their own after all others.
+    """
+    conditions = selection.conditions
+    shuffle = random.Random(conditions.seed)  # noqa: S311 - a reproducible order, not a secret
+    compared = [case for case in possible if not case.control and case.users == max(conditions.users)]
+    references = list_reference_cases(compared, selection, reference)
+    duration_s = min(conditions.duration_s, _REFERENCE_DURATION_S)
+    first = references[0].candidate if references else selection.baseline
+    asides = [
+        make_round(references, first, count_together(selection), duration_s, shuffle)
+        for _ in plan.rounds[:_REFERENCE_ROUNDS]
+    ]
+    closed = isinstance(conditions.load, Saturate) and not _has_custom_users(selection)
+    at_half_rate = tuple(compared) if closed else ()
+    half_rate_rounds = min(len(plan.rounds), _HALF_RATE_ROUNDS) if at_half_rate else 0
+    half = [_make_half_rate_round(at_half_rate, selection, shuffle)] * half_rate_rounds
+    aside_s = estimate_duration_s([*asides, *half], selection)
+    short = aside_s <= _ASIDE_SHARE * plan.estimate_s or aside_s + plan.estimate_s <= _ASIDE_MOST_S
+    if not reference.always and (len(plan.rounds) < _ASIDE_FROM_ROUNDS or not short):
+        return replace(plan, aside_s=aside_s)
+    rounds = tuple((*own, *aside) for own, aside in zip_longest(plan.rounds, asides, fillvalue=()))
+    return replace(
+        plan,
+        rounds=rounds,
+        estimate_s=plan.estimate_s + aside_s,
+        at_half_rate=at_half_rate,
+        half_rate_rounds=half_rate_rounds,
+        aside_s=aside_s,
+    )
+
+
+def list_reference_cases(compared: Iterable[Case], selection: Selection, reference: Reference) -> list[Case]:
+    """The reference app under each server that is started with an app of its own choice, as each case is measured."""
+    servers = {server.name: server for server in selection.servers}
+    scenarios = {protocol: scenario for scenario in reversed(reference.scenarios) for protocol in scenario.protocols}
+    return list(
+        dict.fromkeys(
+            replace(case, app=REFERENCE_APP, scenario=scenarios[case.protocol].name, aside=True)
+            for case in compared
+            if case.protocol in scenarios and _can_serve(servers[case.server], reference.app)
+        )
+    )
+
+
+def _can_serve(server: Server, app: App) -> bool:
+    """Can it be started with this app? A command without `{target}` names its app itself."""
+    named = not server.template or any("{target}" in word for word in server.template)
+    return server.runs_at is None and named and server.target(app) is not None
+
+
+def plan_half_rate(plan: Plan, selection: Selection, reached_rps: Mapping[Case, float]) -> tuple[Round, ...]:
+    """Plan the rounds at half of the rate in requests/s that the slowest case of each comparison reached."""
+    by_comparison: dict[Comparison, dict[Case, float]] = {}
+    for case in plan.at_half_rate:
+        if case in reached_rps:
+            by_comparison.setdefault(case.comparison, {})[case] = reached_rps[case]
+    cases = [
+        replace(case, load=Rate(float(f"{max(LEAST_RPS, min(rates.values()) / 2):.3g}")), aside=True)
+        for rates in by_comparison.values()
+        for case in rates
+    ]
+    shuffle = random.Random(selection.conditions.seed)  # noqa: S311 - a reproducible order, not a secret
+    return tuple(_make_half_rate_round(cases, selection, shuffle) for _ in range(plan.half_rate_rounds if cases else 0))
+
+
+def _make_half_rate_round(cases: Sequence[Case], selection: Selection, shuffle: random.Random) -> Round:
+    conditions = selection.conditions
+    return make_round(cases, selection.baseline, count_together(selection), conditions.duration_s, shuffle)
 
 
 def _check_size(selection: Selection) -> None:

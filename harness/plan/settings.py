@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from harness.catalog import own_servers
 from harness.model.loads import Load
-from harness.model.plan import TOGETHER, Compression, Conditions, Selection
+from harness.model.plan import TOGETHER, Compression, Conditions, Preference, Selection
 from harness.model.protocols import METHODS, PROTOCOLS, SAFE_METHODS, Method, Protocol
 from harness.model.targets import Server
 
@@ -24,6 +24,8 @@ WSGI_SERVERS: Names = ("gunicorn-gthread", "granian-wsgi", "uwsgi")
 """The servers that are measured by default beside `SERVERS`, with --wsgi."""
 SCENARIOS: Names = ("plaintext", "echo", "ws_echo")
 """The scenarios that are measured by default."""
+REFERENCE_SCENARIOS: Names = ("plaintext", "ws_echo")
+"""The scenarios of the reference app, for HTTP and for WebSocket."""
 MOST_USERS = 100_000
 """No load generator of one machine has more connections."""
 MOST_PROCESSES = 1_000
@@ -174,6 +176,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             title="A,B",
         ),
     ] = None
+    path: Annotated[
+        Names,
+        Meta(
+            description="Path that is requested from your app by GET, such as '/items?page=2', beside those of its "
+            "OpenAPI document. Can be given several times.",
+            title="PATH",
+        ),
+    ] = ()
     openapi: Annotated[
         str | None,
         Meta(
@@ -266,6 +276,19 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = False
     no_control: Annotated[bool, Meta(description="Measure no control.", title="")] = False
+    with_reference: Annotated[
+        Literal["auto", "on", "off"],
+        Meta(
+            description="Also measure an app that does next to nothing under the same servers, and your app at half of "
+            "the slowest server's rate, to tell how much the server matters; auto: for your own app, in three rounds "
+            "or more, if the run stays below ten minutes or takes at most a third longer.",
+            title="WHEN",
+        ),
+    ] = "auto"
+    prefer: Annotated[
+        Preference | None,
+        Meta(description="Rank by throughput, p99, cpu or memory. \\[throughput; p99 at a given rate]", title="FIGURE"),
+    ] = None
     together: Annotated[
         Annotated[int, Meta(ge=1, le=MOST_PROCESSES)] | Literal["auto"],
         Meta(

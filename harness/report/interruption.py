@@ -23,18 +23,18 @@ def lines(run: RunInfo, summaries: Sequence[CaseSummary]) -> list[str]:
     """
     if run.complete is not False:
         return []
-    if not run.planned:
+    if not run.ranked_cases:
         return ["Interrupted: the run is not complete."]
-    measured = [each for each in summaries if each.measured and each.case in run.planned]
+    measured = [each for each in summaries if each.measured and each.case in run.ranked_cases]
     done = {each.case for each in measured}
-    missing = [case for case in run.planned if case not in done]
+    missing = [case for case in run.ranked_cases if case not in done]
     return [f"Interrupted: {_numbers(run, missing)}{_rounds(run, measured, missing)}.", *_by_comparison(run, missing)]
 
 
 def _numbers(run: RunInfo, missing: Sequence[Case]) -> str:
     if not missing:
-        return f"all {len(run.planned)} cases have a number"
-    return f"{len(missing)} of {len(run.planned)} cases {'has' if len(missing) == 1 else 'have'} no number yet"
+        return f"all {len(run.ranked_cases)} cases have a number"
+    return f"{len(missing)} of {len(run.ranked_cases)} cases {'has' if len(missing) == 1 else 'have'} no number yet"
 
 
 def _rounds(run: RunInfo, measured: Iterable[CaseSummary], missing: Sequence[Case]) -> str:
@@ -48,8 +48,8 @@ def _rounds(run: RunInfo, measured: Iterable[CaseSummary], missing: Sequence[Cas
 
 
 def _by_comparison(run: RunInfo, missing: Iterable[Case]) -> list[str]:
-    naming = Naming.of(case.candidate for case in run.planned)
-    levels = Levels.of(run.planned)
+    naming = Naming.of(case.candidate for case in run.ranked_cases)
+    levels = Levels.of(run.ranked_cases)
     names: dict[str, list[str]] = {}
     for case in missing:
         names.setdefault(title(case, levels), []).append(naming.name(case.candidate))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.summarise import RANKED_FROM_ROUNDS
 from harness.model.loads import Capacity, Rate
+from harness.model.plan import PREFERENCES
 from harness.report import sweep
 from harness.report.columns import baseline_name, substitute, valid_rank
 from harness.report.sections import is_sweep
@@ -16,6 +17,7 @@ from harness.text.numbers import DISTURBED, count, join, significant
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from harness.model.plan import Preference
     from harness.model.results import Errors, RunInfo, Verdict
     from harness.model.summaries import CaseSummary
     from harness.report.sections import Section
@@ -27,14 +29,20 @@ MEANING: Mapping[Verdict, str] = {
     "failed": "the server or the load generator failed, so there is no number",
 }
 """What each verdict other than `valid` means."""
+FIGURES: Mapping[Preference, str] = {"throughput": "throughput", "p99": "p99", "cpu": "CPU", "memory": "memory"}
+"""What candidates can be ranked by, in sentences."""
 
 
 def headline(run: RunInfo, sections: Sequence[Section]) -> list[str]:
-    """The result in short, and what a reader must know before believing it."""
-    lines = [] if is_sweep(run) else _tally(run, sections)
+    """The result in short."""
+    return [] if is_sweep(run) else _tally(run, sections)
+
+
+def list_warnings(run: RunInfo) -> list[str]:
+    """What a reader must know before believing the result."""
     if set(run.environment.server_cpus) & set(run.environment.load_cpus):
-        lines.append("The load generator and the servers shared CPUs: each took time from the other.")
-    return lines
+        return ["The load generator and the servers shared CPUs: each took time from the other."]
+    return []
 
 
 def _tally(run: RunInfo, sections: Sequence[Section]) -> list[str]:
@@ -76,30 +84,54 @@ def answer(section: Section) -> str:
     """Who is first in this comparison; in a sweep, up to which rate each candidate keeps its p99 short."""
     if sweep.has_rates(section):
         return sweep.sentence(section)
-    candidates, title = section.summary.candidates, section.title
+    candidates, title, by = section.summary.candidates, section.title, section.summary.ranked_by
     ranked = list_ranked(section)
     limited = [each for each in candidates if each.verdict == "client-limited" and each.measured]
     few = [each for each in candidates if each.verdict == "valid" and 0 < each.rounds < RANKED_FROM_ROUNDS]
     if not ranked and few:
         often = "once" if all(each.rounds == 1 for each in few) else "twice"
-        speeds = f"{join([_name_and_speed(each) for each in few])} {_unit(section)}"
-        return f"Measured {often} on {title}: {speeds}; too few rounds to rank.{_aside(limited)}"
+        speeds = f"{join([_name_and_speed(each, by) for each in few])} {_unit(section)}"
+        return f"Measured {often} on {title}: {speeds}; too few rounds to rank.{_aside(limited, by)}"
     if not ranked:
-        return f"No number on {title} can be ranked.{_aside(limited)}"
+        return f"No number on {title} can be ranked{_explain_unranked(section)}.{_aside(limited, by)}"
     leaders = list_leaders(section)
     followers = (
         [each for each in ranked if valid_rank(each) == valid_rank(ranked[len(leaders)])] if ranked != leaders else []
     )
     names = join([each.name for each in leaders])
-    speeds = f"{join([_speed(each) for each in leaders])} {_unit(section)}"
+    speeds = f"{join([_speed(each, by) for each in leaders])} {_unit(section)}"
     if len(candidates) == 1:
         return f"{names} answers {speeds} on {title}."
     if len(ranked) == 1:
-        return f"Only {names} could be ranked on {title}: {speeds}.{_aside(limited)}"
+        return f"Only {names} could be ranked on {title}: {speeds}.{_aside(limited, by)}"
     leads = "share first place" if len(leaders) > 1 else "is first"
-    before = f", before {join([_name_and_speed(each) for each in followers])}" if followers else ""
+    before = f", before {join([_name_and_speed(each, by) for each in followers])}" if followers else ""
     among = "Of those with a rank, " if limited else ""
-    return f"{among}{names} {leads} on {title} with {speeds}{before}.{_aside(limited)}"
+    return f"{among}{names} {leads} on {title} with {speeds}{before}.{_aside(limited, by)}"
+
+
+def _explain_unranked(section: Section) -> str:
+    """What a figure needs that some valid cases do not have."""
+    if not any(each.verdict == "valid" for each in section.summary.candidates):
+        return ""
+    needs = {"p99": " by p99, which needs 1,000 requests in each of three rounds (--duration)"}
+    return needs.get(section.summary.ranked_by, f" by {FIGURES[section.summary.ranked_by]}, which is not known")
+
+
+def name_other_leaders(section: Section) -> str:
+    """Who is first by the figures that the ranking is not made of; empty where nobody can be told first."""
+    if sweep.has_rates(section):
+        return ""
+    usual = section.summary.ranked_by
+    same_rate = isinstance(section.summary.comparison.load, Rate)
+    places = []
+    for by in PREFERENCES:
+        ranked = [each for each in section.summary.candidates if each.verdict == "valid" and by in each.ranks]
+        if by == usual or len(ranked) < 2 or (by == "throughput" and same_rate):  # noqa: PLR2004 - nobody is first alone
+            continue
+        leaders = [each.name for each in ranked if each.ranks[by] == 1]
+        places.append(f"{FIGURES[by]} {join(leaders)} {'share first place' if len(leaders) > 1 else 'is first'}")
+    return f"By {'; by '.join(places)}." if places else ""
 
 
 def explain_reference(run: RunInfo, section: Section) -> str:
@@ -112,12 +144,14 @@ def explain_reference(run: RunInfo, section: Section) -> str:
     return f"{baseline} is unsupported here, so ratios are ratios to {instead.name}, {others}."
 
 
-def _aside(limited: Sequence[CaseSummary]) -> str:
+def _aside(limited: Sequence[CaseSummary], by: Preference) -> str:
     """Which candidates may be faster than their numbers."""
     if not limited:
         return ""
     verb = "is" if len(limited) == 1 else "are"
-    return f" {join([_name_and_speed(each) for each in limited])} {verb} not ranked: the load generator was the limit."
+    return (
+        f" {join([_name_and_speed(each, by) for each in limited])} {verb} not ranked: the load generator was the limit."
+    )
 
 
 @dataclass(frozen=True)
@@ -141,6 +175,27 @@ def list_unanswered(sections: Sequence[Section]) -> list[Unanswered]:
     ]
 
 
+@dataclass(frozen=True)
+class Reason:
+    """Why cases have no valid number, and which."""
+
+    verdict: Verdict
+    lines: tuple[str, ...]
+    cases: tuple[str, ...]
+    """`uvicorn and daphne on echo over HTTP/2 with TLS`, a line for each comparison."""
+
+
+def group_unanswered(cases: Sequence[Unanswered]) -> list[Reason]:
+    """The cases without a valid number by what went wrong, in the order of the tables."""
+    found: dict[tuple[Verdict, tuple[str, ...]], dict[str, list[str]]] = {}
+    for each in cases:
+        found.setdefault((each.verdict, (*each.reasons, *each.errors)), {}).setdefault(each.comparison, []).append(each.name)
+    return [
+        Reason(verdict, lines, tuple(f"{join(names)} on {where}" for where, names in own.items()))
+        for (verdict, lines), own in found.items()
+    ]
+
+
 def place(section: Section, summary: CaseSummary) -> str:
     """`plaintext over HTTP/1.1`; in a sweep `plaintext over HTTP/1.1 at 500 requests/s`."""
     at = f" at {count(summary.offered_rps)} requests/s" if summary.own_share and summary.offered_rps else ""
@@ -155,20 +210,32 @@ def _error_lines(errors: Errors) -> tuple[str, ...]:
 
 
 def _unit(section: Section) -> str:
-    """The unit that candidates are ranked by. At a given rate all answer as many, so it is p99."""
+    """The unit of what candidates are ranked by."""
     load = section.summary.comparison.load
-    if isinstance(load, Capacity):
-        return f"requests/s, the most that meets {load.level}"
-    return "requests/s" if not isinstance(load, Rate) else "ms at p99"
+    match section.summary.ranked_by:
+        case "p99":
+            return "ms at p99"
+        case "cpu":
+            return "µs CPU a request"
+        case "memory":
+            return "MB of memory at most"
+    return f"requests/s, the most that meets {load.level}" if isinstance(load, Capacity) else "requests/s"
 
 
-def _speed(summary: CaseSummary) -> str:
-    sign = DISTURBED if summary.disturbed else ""
-    if not isinstance(summary.case.load, Rate):
-        return sign + significant(summary.throughput_rps.median) if summary.throughput_rps else "no"
-    p99 = summary.latency_us.p99
-    return sign + significant(p99.median / 1000) if p99 else "unknown"
+def _speed(summary: CaseSummary, by: Preference) -> str:
+    """What a candidate is ranked by; memory is not blurred by what others do."""
+    peak_bytes = summary.memory_pss_bytes.peak
+    if by == "memory":
+        return "unknown" if peak_bytes is None else significant(peak_bytes / 1e6)
+    figure, unit = {
+        "throughput": (summary.throughput_rps, 1),
+        "p99": (summary.latency_us.p99, 1_000),
+        "cpu": (summary.cpu_us_per_request, 1),
+    }[by]
+    if figure is None:
+        return "no" if by == "throughput" else "unknown"
+    return (DISTURBED if summary.disturbed else "") + significant(figure.median / unit)
 
 
-def _name_and_speed(summary: CaseSummary) -> str:
-    return f"{summary.name} ({_speed(summary)})"
+def _name_and_speed(summary: CaseSummary, by: Preference) -> str:
+    return f"{summary.name} ({_speed(summary, by)})"

@@ -10,23 +10,41 @@ import msgspec
 from harness.model.histogram import Histogram
 from harness.model.loads import Load
 from harness.model.results import SUMMARY_SCHEMA
+from harness.report.server_share import describe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.model.results import Environment, RunInfo
+    from harness.model.server_share import ServerShare
     from harness.model.summaries import CaseSummary, ComparisonSummary
 
 
-def to_contract(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> dict[str, Any]:
-    """The run and its cases as plain values; histograms stay in `trials.jsonl`."""
+def to_contract(
+    run: RunInfo, comparisons: Sequence[ComparisonSummary], shares: Sequence[ServerShare] = ()
+) -> dict[str, Any]:
+    """The run and its cases as plain values; histograms and time-lines stay in `trials.jsonl`."""
     cases = [
         {**_case(summary, comparison), "workload": run.workloads.get(summary.case.scenario)}
         for comparison in comparisons
         for summary in comparison.summaries
     ]
     controls = [_control(summary) for comparison in comparisons for summary in comparison.controls]
-    return {"schema": SUMMARY_SCHEMA, "run": _run(run), "controls": controls, "cases": cases}
+    return {
+        "schema": SUMMARY_SCHEMA,
+        "run": _run(run),
+        "controls": controls,
+        "cases": cases,
+        "server_share": [_server_share(each) for each in shares],
+    }
+
+
+def _server_share(share: ServerShare) -> dict[str, Any]:
+    """How much the server matters for an app in one comparison, with the sentences of the report."""
+    plain = to_plain(share)
+    comparison, parts = plain.pop("comparison"), plain.pop("parts")
+    plain["most_change"] = share.most_change
+    return {**comparison, **plain, "servers": parts, "answer": describe(share)}
 
 
 def _control(summary: CaseSummary) -> dict[str, Any]:
@@ -54,6 +72,7 @@ def _run(run: RunInfo) -> dict[str, Any]:
         "environment": _environment(run.environment),
         "baseline": run.baseline.server,
         "baseline_app": run.baseline.app,
+        "prefer": run.prefer,
         **conditions,
         "twin": _label(run.baseline.server) if control else None,
         "ceilings": run.ceilings,
@@ -71,8 +90,8 @@ def _environment(environment: Environment) -> dict[str, Any]:
 
 def _case(summary: CaseSummary, comparison: ComparisonSummary) -> dict[str, Any]:
     """A case, with what its ratios are ratios to: not the baseline where that does not speak the protocol."""
-    plain = to_plain(replace(summary, response=Histogram()))
-    del plain["response"]
+    plain = to_plain(replace(summary, response=Histogram(), timeline=()))
+    del plain["response"], plain["timeline"]
     reference = comparison.reference if summary.ratio_to_baseline else None
     return {**plain, "ratio_to": None if reference is None else {"server": reference.server, "app": reference.app}}
 
@@ -106,6 +125,6 @@ def _label(server: str) -> str:
     return f"{server}-control"
 
 
-def encode(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> bytes:
+def encode(run: RunInfo, comparisons: Sequence[ComparisonSummary], shares: Sequence[ServerShare] = ()) -> bytes:
     """The contract as indented JSON, with a newline at its end."""
-    return msgspec.json.format(msgspec.json.encode(to_contract(run, comparisons)), indent=2) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(to_contract(run, comparisons, shares)), indent=2) + b"\n"

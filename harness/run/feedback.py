@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.analysis import budget, precision, summarise
+from harness.analysis.case_rounds import collect
 from harness.model.loads import Sweep
-from harness.plan.schedule import estimate_duration_s, keep_cases, plan_sweep
+from harness.plan.schedule import estimate_duration_s, keep_cases, plan_half_rate, plan_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,18 +32,35 @@ def further_rounds(plan: Plan, selection: Selection, records: Sequence[Record]) 
         yield from plan_sweep(selection, summarise.reached_rps(records))
     elif wanted is not None:
         for planned in plan.further:
-            left = keep_cases(planned, precision.imprecise(records, selection.baseline, wanted))
+            left = keep_cases(planned, precision.imprecise(_list_ranked(records), selection.baseline, wanted))
             if not left:
                 return
             duration_s = choose_duration_s(left, selection, records)
             yield tuple(replace(block, duration_s=duration_s) for block in left)
 
 
+def half_rate_rounds(plan: Plan, selection: Selection, records: Sequence[Record]) -> tuple[Round, ...]:
+    """The rounds at half of the slowest server's rate, which come after all others; none where the plan has none.
+
+    A rate that is not ranked, because the generator was at its limit, is good enough for that. One of a case that is
+    invalid is not: a server that fails most requests would set a rate that says nothing.
+    """
+    rows = collect(_list_ranked(records))
+    reached_rps = {
+        row.case: row.median_standing("throughput") for row in rows if row.verdict in {"valid", "client-limited"}
+    }
+    return plan_half_rate(plan, selection, reached_rps)
+
+
+def _list_ranked(records: Sequence[Record]) -> list[Record]:
+    return [record for record in records if not record.case.aside]
+
+
 def choose_duration_s(blocks: Round, selection: Selection, records: Sequence[Record]) -> float:
     """The counted time of each case in a round for which a given time is best spent; the usual one until known."""
     usual_s = selection.conditions.duration_s
-    variances = precision.usual_variances(records, selection.baseline)
-    slices_s = [each.counted_s for record in records if record.result for each in record.result.slices]
+    variances = precision.usual_variances(_list_ranked(records), selection.baseline)
+    slices_s = [each.counted_s for record in _list_ranked(records) if record.result for each in record.result.slices]
     if variances is None or not slices_s:
         return usual_s
     slice_s = min(slices_s)

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.host import logs, process, sampler
+from harness.host import logs, proc, process
 from harness.model.errors import ServerError
+from harness.model.plan import REFERENCE_APP
 from harness.model.results import ServerStart
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Launcher:
 
     def __init__(self, selection: Selection, placement: Placement, token: str, tls: Tls, journal: Journal) -> None:
         self._servers = {entry.name: entry for entry in selection.servers}
-        self._apps = {entry.name: entry for entry in selection.apps}
+        self._apps = {entry.name: entry for entry in selection.every_app}
         self._selection = selection
         self._placement = placement
         self._token = token
@@ -54,10 +55,13 @@ class Launcher:
         Raises `ServerError` when it does not come to a right answer.
         """
         entry, app = self._servers[config.server], self._apps[config.app]
+        if config.app == REFERENCE_APP and entry.template:
+            # The files that a command names lie where the app does that is measured.
+            app = replace(app, runs_in=self._selection.apps[0].working_directory)
         target = entry.target(app)
         assert target is not None  # noqa: S101 - else the plan has excluded it
         tls = self._tls if config.tls else None
-        launch = process.make_launch(entry, target, config.workers, tls, self._selection.python)
+        launch = process.make_launch(entry, target, config.workers, tls, app.python or self._selection.python)
         log = self._journal.directory.logs / self._name_log(config)
         self._journal.starts += 1
         start = ServerStart(config, number, () if entry.runs_at else tuple(entry.command(launch)), log=log.name)
@@ -76,7 +80,7 @@ class Launcher:
             raise
         idle_memory_bytes = None
         try:
-            idle_memory_bytes = sampler.tree_memory_bytes(*running.roots())
+            idle_memory_bytes = proc.tree_memory_bytes(*running.roots())
             yield Started(config, launch, running)
         finally:
             ended, stopped = running.ended, running.stop()

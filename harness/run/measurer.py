@@ -44,7 +44,7 @@ class Measurer:
         tls: Tls,
         journal: Journal,
     ) -> None:
-        self._scenarios = {entry.name: entry for entry in selection.scenarios}
+        self._scenarios = {entry.name: entry for entry in selection.every_scenario}
         self._conditions = selection.conditions
         self._info = info
         self._placement = placement

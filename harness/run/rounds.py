@@ -66,7 +66,8 @@ class Rounds:
         records = self._measurer.measure(started, running, turn)
         for record in records:
             self._journal.write(record)
-        self._journal.notify(advise(records))
+        if not running[0].aside:
+            self._journal.notify(advise(records))
 
     def _search(
         self, started: Mapping[ServerConfig, Started], cases: Sequence[Case], level: Capacity, turn: TurnOf

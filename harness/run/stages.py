@@ -63,12 +63,18 @@ def measure(
 
 def _carry_out(selection: Selection, plan: Plan, rounds: Rounds, journal: Journal) -> None:
     """Do what the plan says, and what it adds."""
-    journal.begin(plan.exclusions, plan.case_count)
+    at_half_rate = plan.half_rate_rounds * len(plan.at_half_rate)
+    journal.begin(plan.exclusions, plan.case_count + at_half_rate)
     for number, planned in enumerate(plan.rounds):
         rounds.carry_out(number, planned)
     for number, further in enumerate(feedback.further_rounds(plan, selection, journal.records), len(plan.rounds)):
         journal.expect(sum(block.case_count for block in further))
         rounds.carry_out(number, further)
+    last = feedback.half_rate_rounds(plan, selection, journal.records)
+    journal.expect(sum(block.case_count for each in last for block in each) - at_half_rate)
+    # Their numbers do not depend on how many rounds were added, which a resumed run may decide otherwise.
+    for number, planned in enumerate(last, len(plan.rounds) + len(plan.further)):
+        rounds.carry_out(number, planned)
 
 
 def _ceilings(selection: Selection, plan: Plan, generator: Generator) -> dict[Protocol, float]:

@@ -244,8 +244,9 @@ def test_nginx_and_the_server_behind_it_are_one_candidate(shop: Path, socket: st
     script = Path(__file__).parents[2] / "benchmarks" / "deployed" / "behind_nginx.sh"
     proxied = f"proxied=bash {script} {{host}} {{port}} {{target}}{socket}"
     options = ("--app", "shop:app", "--servers", "proxied", "--server", proxied, "--protocols", "h1", "--no-control")
-    done = harness("run", *options, *QUICK, cwd=shop)
-    assert done.returncode == 0, done.stderr
+    # Three programs on a busy machine may give no answer within the 200 ms of QUICK.
+    done = harness("run", *options, *QUICK, "--duration", "1s", cwd=shop)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     (record,) = records_of(shop / "results" / "latest")
     assert_measured([record])
     assert {each["processes"] for each in record["samples"]} == {4}  # the shell, uvicorn, nginx and its worker

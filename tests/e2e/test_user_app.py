@@ -339,7 +339,7 @@ def test_an_app_that_answers_nothing_right_is_a_usage_error(shop: Path) -> None:
     assert done.returncode == 2
     assert done.stderr == (
         "harness: --app shop:app: expected a request with a right answer, found none "
-        "(GET /nowhere: answered 404); name a path with --ready-path, or use --locustfile\n"
+        "(GET /nowhere: answered 404); name a path with --path, or use --locustfile\n"
     )
 
 

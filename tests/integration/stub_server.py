@@ -96,10 +96,13 @@ def start_a_process_outside_the_session() -> None:
 
 
 def serve_in_the_background() -> None:
-    """Return in a child outside the session, as daemons of old did; the parent ends."""
+    """Return in a child outside the session, as daemons of old did, when the parent has ended."""
+    parent = os.getpid()
     if os.fork():
         sys.exit(0)
     os.setsid()
+    while os.getppid() == parent:
+        time.sleep(0.01)
 
 
 def listen_elsewhere() -> None:

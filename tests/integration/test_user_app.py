@@ -67,12 +67,16 @@ RIGHT = [200, PLAIN, "right"]
 class Asked:
     """What became of an app: its scenario, and what was said."""
 
-    def __init__(self, folder: Path, replies: dict[str, list[Any]], **options: str) -> None:
-        (folder / "shop.py").write_text(APP)
+    def __init__(
+        self, folder: Path, replies: dict[str, list[Any]], source: str = APP, **options: str | list[str]
+    ) -> None:
+        (folder / "shop.py").write_text(source)
         (folder / "shop.json").write_text(json.dumps(replies))
-        settings = read_settings({"app": "shop:app", "out": str(folder / "results"), **options}, None)
+        settings = read_settings(
+            {"app": "shop:app", "servers": "uvicorn", "out": str(folder / "results"), **options}, None
+        )
         app = find_user_app("shop:app", folder, settings.ready_path)
-        (server,) = listing.choose("servers", listing.servers(), ("uvicorn",))
+        (server,) = listing.choose("servers", listing.servers(), settings.servers)
         self.said: list[str] = []
         self.scenario: Scenario = write_scenario(settings, app, [server], sys.executable, self.said.append, ask=True)
         self.text = self.scenario.path.read_text()
@@ -177,6 +181,80 @@ def test_the_ready_path_is_requested_whatever_the_document_has(tmp_path: Path) -
     replies = {"/openapi.json": [200, "application/json", document], "/closed": [401, PLAIN, ""], "/health": RIGHT}
     asked = Asked(tmp_path, replies, ready_path="/health")
     assert asked.requests == ["get('/health', expected_type='text/plain', seen_body=b'right'): 1,"]
+
+
+@pytest.mark.parametrize(
+    ("document", "ready_path", "found"),
+    [
+        (True, "/", ["/b?x=1%202", "/a"]),  # `/` is requested if nothing else is
+        (True, "/health", ["/health", "/b?x=1%202", "/a"]),
+        (False, "/", ["/b?x=1%202"]),
+        (False, "/health", ["/health", "/b?x=1%202"]),
+    ],
+)
+def test_named_paths_are_requested_beside_those_of_the_document(
+    tmp_path: Path, document: bool, ready_path: str, found: list[str]
+) -> None:
+    replies = dict.fromkeys(("/", "/a", "/b", "/health"), RIGHT)
+    replies |= {"/openapi.json": [200, "application/json", JSON_TEXT]} if document else {}
+    asked = Asked(tmp_path, replies, ready_path=ready_path, path=["/b?x=1 2", "/b?x=1 2"])
+    assert [line.split("'")[1] for line in asked.requests] == found
+    if not document:
+        requested = f"only {found[0]} is requested" if len(found) == 1 else "only 2 named paths are requested"
+        assert any(requested in each for each in asked.said)
+
+
+def test_many_routes_that_are_left_out_for_one_reason_are_one_line(tmp_path: Path) -> None:
+    paths: dict[str, Any] = {f"/items/{number}": {"delete": {}} for number in range(5)}
+    document = json.dumps({"paths": {**paths, "/a": {"get": {}}, "/b": {"get": {}}}})
+    asked = Asked(tmp_path, {"/openapi.json": [200, "application/json", document], "/a": RIGHT})
+    many = "DELETE /items/0, DELETE /items/1, DELETE /items/2 and 2 more: it may write; use --methods get,delete"
+    assert [line for line in asked.said if line.startswith("  left out: ")] == [
+        f"  left out: {many} to include it",
+        "  left out: GET /b: answered 404",
+    ]
+    assert asked.text.count("#   DELETE /items/") == 5  # the file has all of them
+
+
+def test_a_route_without_an_example_is_left_out_until_a_path_of_it_is_named(tmp_path: Path) -> None:
+    parameters = [{"name": "id", "in": "path", "required": True}]
+    document = {"paths": {"/items/{id}": {"get": {"parameters": parameters}, "delete": {}}, "/a": {"get": {}}}}
+    replies = {"/openapi.json": [200, "application/json", json.dumps(document)], "/a": RIGHT, "/items/7": RIGHT}
+    hint = "  --path requests a route without an example, such as --path '/items/7?page=2'"
+    missing = "  left out: GET /items/{id}: no example for path parameter id"
+    asked = Asked(tmp_path, replies)
+    assert {hint, missing} <= set(asked.said)
+    named = Asked(tmp_path, replies, path=["/items/7"])
+    assert [line.split("'")[1] for line in named.requests] == ["/items/7", "/a"]
+    assert not {hint, missing} & set(named.said)
+    assert any(line.startswith("  left out: DELETE /items/{id}") for line in named.said)
+
+
+def test_an_app_that_lets_nobody_in_is_told_how_to_log_in(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"\(GET /: answered 401.*\); log in by --login 'POST /login "):
+        Asked(tmp_path, {"/": [401, PLAIN, "who?"]}, openapi="none")
+
+
+WSGI_FUNCTION = "def app(environ, start_response): ..."
+WSGI_OBJECT = "class Site:\n    def __call__(self, environ, start_response): ...\napp = Site()"
+NAME_WSGI = "if shop:app is a WSGI callable, name it by --wsgi, and the ASGI callable by --app"
+
+
+@pytest.mark.parametrize(
+    ("server", "source", "advice"),
+    [
+        ("uvicorn", WSGI_FUNCTION, NAME_WSGI),
+        ("uvicorn", WSGI_OBJECT, NAME_WSGI),
+        ("granian", WSGI_FUNCTION, NAME_WSGI),
+        ("granian", WSGI_OBJECT, NAME_WSGI),
+        ("granian", "def app(): ...", "use --factory if shop:app returns the app"),  # uvicorn calls it by itself
+    ],
+)
+def test_a_callable_that_is_no_asgi_app_is_told_by_its_arguments(
+    tmp_path: Path, server: str, source: str, advice: str
+) -> None:
+    with pytest.raises(UsageError, match=advice):
+        Asked(tmp_path, {}, source=source, servers=server, openapi="none")
 
 
 def test_with_openapi_none_no_document_is_read(tmp_path: Path) -> None:

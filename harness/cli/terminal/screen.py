@@ -15,13 +15,19 @@ from rich.text import Text
 
 from harness.analysis.naming import BY_SERVER, TITLES
 from harness.catalog.listing import version_of
-from harness.cli.terminal.trials import CaseNames, describe_extent, describe_resolution, describe_trial
+from harness.cli.terminal.trials import (
+    CaseNames,
+    describe_aside,
+    describe_extent,
+    describe_resolution,
+    describe_trial,
+)
 from harness.model.protocols import PROTOCOLS
-from harness.report import control, interruption, trust
+from harness.report import control, interruption, server_share, trust
 from harness.report.columns import TEXT_COLUMNS
 from harness.report.page import list_remarks
 from harness.report.sections import is_sweep, make_sections
-from harness.report.sentences import answer
+from harness.report.sentences import answer, name_other_leaders
 from harness.text.numbers import NOTHING, count, duration, join, plural
 from harness.text.plain import neutralise
 
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
 
     from harness.model.plan import Plan, Selection
     from harness.model.results import RunInfo
+    from harness.model.server_share import ServerShare
     from harness.model.summaries import ComparisonSummary
     from harness.model.targets import App, Scenario, Server
     from harness.report.cells import Cell
@@ -104,6 +111,8 @@ class Screen:
             f"{describe_extent(plan, selection)}, about {duration(plan.estimate_s)}; "
             f"seed {selection.conditions.seed}, baseline {names.naming.name(selection.baseline)}"
         )
+        if aside := describe_aside(plan, selection):
+            self.say(f"  {aside}")
         if resolution := describe_resolution(plan, selection):
             self.say(f"  {resolution}")
         if every_start:
@@ -154,7 +163,14 @@ class Screen:
                 f"{duration(progress.left_s)} left · {describe_trial(progress.record, names)}"
             )
 
-    def ranking(self, run: RunInfo, comparisons: Sequence[ComparisonSummary], *, requests: bool = False) -> None:
+    def ranking(
+        self,
+        run: RunInfo,
+        comparisons: Sequence[ComparisonSummary],
+        shares: Sequence[ServerShare] = (),
+        *,
+        requests: bool = False,
+    ) -> None:
         """Print how far an interrupted run came, the control, a table for each comparison, and what limits them.
 
         With `requests`, a table of the requests of each comparison follows its own.
@@ -176,13 +192,19 @@ class Screen:
                     self._requests_table(f"{section.title}, events of streams", section.streams)
             if is_sweep(run):
                 self.say(answer(section))
-            own = [line for line in list_remarks(run, section, sections) if line not in remarks]
+            told = name_other_leaders(section) if run.prefer or len(sections) == 1 else ""
+            lines = [*filter(None, [told]), *list_remarks(run, section, sections)]
+            own = [line for line in lines if line not in remarks]
             for line in own:
                 self.say(line)
             remarks.update(own)
         self._notes(run, sections)
         for line in trust.lines(run, sections):
             self.say(line)
+        answers = server_share.list_answers(shares)
+        for each in answers:
+            where = f"On {each.title}: " if len(answers) > 1 else ""
+            self.paragraph(f"{server_share.QUESTION} {where}{each.sentences}")
 
     def _ranking_table(self, section: Section) -> None:
         """Print a table; on a narrow terminal, names and the title of CPU time take two lines."""

@@ -10,7 +10,7 @@ from harness.analysis.budget import TYPICAL, TYPICAL_SLICE_S, estimate_half_widt
 from harness.analysis.naming import Levels, Naming
 from harness.model.loads import SWEEP_OWN_SHARES, Capacity, Rate, Saturate, Sweep
 from harness.model.plan import Candidate
-from harness.text.numbers import count, half_width, percent, plural, significant, tolerance
+from harness.text.numbers import count, duration, half_width, join, percent, plural, significant, tolerance
 
 if TYPE_CHECKING:
     from harness.model.plan import Case, Plan, Selection, ServerConfig
@@ -56,13 +56,28 @@ def describe_extent(plan: Plan, selection: Selection) -> str:
     return known
 
 
+def describe_aside(plan: Plan, selection: Selection) -> str | None:
+    """What tells how much the server matters, and how long it takes; None in a run that need not tell."""
+    if selection.reference is None or not plan.aside_s:
+        return None
+    parts = []
+    if any(case.aside for case in plan.cases):
+        parts.append("the reference app under the same servers")
+    if plan.half_rate_rounds:
+        parts.append(f"{plural(plan.half_rate_rounds, 'round')} at half of the slowest server's rate")
+    if not parts:
+        return f"how much the server matters would take {duration(plan.aside_s)} more: --with-reference on"
+    return f"of that, {duration(plan.aside_s)} tell how much the server matters: {join(parts)} (--with-reference off)"
+
+
 def describe_resolution(plan: Plan, selection: Selection) -> str | None:
     """How precise the ratios of a closed loop will be, as far as can be said before; None where it cannot."""
     conditions = selection.conditions
     slice_s = conditions.slice_s or TYPICAL_SLICE_S
     cycles = max(1, round(conditions.duration_s / slice_s))
     reached = estimate_half_width(TYPICAL, len(plan.rounds), cycles)
-    if reached is None or not isinstance(conditions.load, Saturate) or len({each.candidate for each in plan.cases}) < 2:  # noqa: PLR2004 - a ratio needs two
+    candidates = {each.candidate for each in plan.cases if not each.aside}
+    if reached is None or not isinstance(conditions.load, Saturate) or len(candidates) < 2:  # noqa: PLR2004 - a ratio needs two
         return None
     return (
         f"ratios to about {half_width(reached)}, where cycles vary by {percent(math.sqrt(TYPICAL.of_cycles))} "

@@ -27,6 +27,7 @@ def check_options(settings: Settings) -> None:
             ("header", settings.header),
             ("login", settings.login),
             ("openapi", settings.openapi),
+            ("path", settings.path),
             ("methods", settings.methods != SAFE_METHODS),
         ):
             if given:
@@ -40,6 +41,11 @@ def check_options(settings: Settings) -> None:
             "--login: expected neither --locustfile nor --scenarios with it, whose users log in themselves: "
             "set `login` or define `log_in` in the file, or on_start for Locust's own users"
         )
+    if settings.path and not asked:
+        raise UsageError("--path: expected neither --locustfile nor --scenarios with it, which have their own requests")
+    for path in settings.path:
+        if not path.startswith("/"):
+            raise UsageError(f"--path: expected a path that begins with /, found {path}")
     if asked and not HTTP & set(settings.protocols):
         raise UsageError(
             f"--protocols: expected any of {', '.join(each for each in PROTOCOLS if each in HTTP)} for requests "

@@ -36,12 +36,13 @@ REQUESTS_LIMIT = 40
 """A scenario has at most this many requests: with more, each would be sent too rarely for its percentiles."""
 LIMIT = Stream(events=20, seconds=1)
 """Where a client ends an answer that does not end by itself."""
+NO_EXAMPLE = "no example"
 MADE = "its body is made from its schema"
 OK = range(200, 300)
 REDIRECTS = range(300, 400)
 _EXPLAINED = frozenset({400, 405, 406, 409, 415, 422, 428, 429, 503})
 """With these statuses, apps say in the body what is wrong with a request."""
-_NO_ENTRY = frozenset({401, 403})
+NO_ENTRY = frozenset({401, 403})
 _TOO_MANY = 429
 _EXCERPT_CHARACTERS = 80
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
@@ -128,10 +129,21 @@ def make_recipes(
     return made[:REQUESTS_LIMIT], left_out
 
 
+def make_get(path: str) -> Recipe:
+    """Make the request for a path, with its query, that the user names."""
+    return Recipe("GET", restore_placeholders(quote(path, safe=_PATH_SAFE)), f"GET {path}")
+
+
+def fits_route(path: str, route: str) -> bool:
+    """Is this a path, with or without a query, of a route such as `/items/{id}`?"""
+    pattern = re.sub(r"\\\{[^/]*?\\\}", "[^/]+", re.escape(route))
+    return re.fullmatch(pattern, path.partition("?")[0]) is not None
+
+
 def describe_reply(reply: Reply) -> str:
     """Describe a reply that is not a right answer, and say what may help."""
     found = f"answered {reply.status}"
-    if reply.status in _NO_ENTRY:
+    if reply.status in NO_ENTRY:
         return f"{found}; --header 'Authorization: …' or --login may let it in"
     if reply.status in REDIRECTS and reply.location:
         return f"{found}, which points at {reply.location}"
@@ -229,7 +241,7 @@ def _format_value(where: str, title: str, parameter: Mapping[str, Any], value: A
     """Format an example as it is sent: the items of an array separately, or joined unless its style is to explode."""
     if value is None or isinstance(value, dict):
         raise LookupError(
-            f"{'no example' if value is None else 'the example is an object'} for {where} parameter {title}"
+            f"{NO_EXAMPLE if value is None else 'the example is an object'} for {where} parameter {title}"
         )
     values = value if isinstance(value, list) else [value]
     texts = [str(each).lower() if isinstance(each, bool) else str(each) for each in values]

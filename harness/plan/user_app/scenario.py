@@ -7,6 +7,7 @@ process, or on how often it was asked.
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -24,21 +25,26 @@ from harness.model.unique import UNIQUE
 from harness.plan.user_app.ask import log_in, send_requests, wants_tls
 from harness.plan.user_app.conflicts import find_unique, is_conflict
 from harness.plan.user_app.discovery import NONE, OPENAPI, Discovered, fetch_document, read_document
+from harness.plan.user_app.login_routes import part_login_routes
 from harness.plan.user_app.options import HTTP, name_app, title_app
 from harness.plan.user_app.rendering import add_checksum, is_edited, is_endless, is_written_for, render_scenario
 from harness.plan.user_app.requests import (
     LIMIT,
+    NO_ENTRY,
+    NO_EXAMPLE,
     OK,
     LeftOut,
     Recipe,
     Reply,
     derive_expectation,
     describe_reply,
+    fits_route,
+    make_get,
     make_recipes,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from harness.model.protocols import Protocol
     from harness.model.targets import App, Server
@@ -51,7 +57,13 @@ APART_S = 1.1
 _PRIVATE = 0o700
 _BAD_REQUEST, _NOT_FOUND, _SERVER_ERROR = 400, 404, 500
 _WRONG_CALL = "positional argument"
-"""The log has this text if the callable is not an app, but a factory that takes other arguments."""
+"""The log has this text if the callable is not an ASGI app, but takes other arguments."""
+_WSGI_CALL = re.compile(
+    r"'start_response'|takes (?:2 positional arguments but 3|3 positional arguments but 4) were given"
+)
+"""The log has this text if the callable takes the two arguments of WSGI, or those and itself."""
+_NAMES_SHOWN = 3
+"""So many routes that are left out for the same reason are named."""
 _REASONS_SHOWN = 3
 """An error message has at most this many reasons."""
 _SPEAK_TLS: frozenset[Protocol] = frozenset({"h1-tls", "h2"})
@@ -74,13 +86,14 @@ def write_scenario(
 ) -> Scenario:
     """Write a scenario for `app` into the results folder, with the requests that get right answers.
 
-    Without an OpenAPI document, the only request is that for `--ready-path`. Without `ask`, the app is asked for its
-    document only and nothing is written. `say` reports to the user what was done, found and left out.
+    Without an OpenAPI document, the only requests are those of `--ready-path` and `--path`. Without `ask`, the app is
+    asked for its document only and nothing is written. `say` reports to the user what was done, found and left out.
     Raises `UsageError` if no server starts, no request gets a right answer, or the scenario has been edited.
     """
     folder = Path(settings.out) / "scenarios"
-    owner = f"{title_app(settings)} in {app.directory}"
-    path = _choose_path(folder, app.name, owner)
+    # Not where the app is measured from: of a revision, that is another place each time.
+    owner = f"{title_app(settings)} in {Path(settings.app_dir).resolve()}"
+    path = _choose_path(folder, settings.app.partition(":")[0].partition(".")[0] if settings.app else app.name, owner)
     folder.mkdir(parents=True, exist_ok=True)
     if settings.header or settings.env or settings.login:
         folder.chmod(_PRIVATE)
@@ -246,10 +259,10 @@ def _fetch_document(stage: _Stage, launch: Launch, given: Headers) -> Mapping[st
         if found.path not in {OPENAPI, stage.settings.openapi}:
             stage.say(f"its OpenAPI document was found at {found.path}")
         return found.document
-    why = f"the app {found}; --openapi names another path or file"
-    stage.say(
-        f"no OpenAPI document at {OPENAPI} or another usual path, so only {stage.app.ready_path} is requested ({why})"
-    )
+    paths = [each.path for each in _name_requests(stage)]
+    requested = f"only {paths[0]} is requested" if len(paths) == 1 else f"only {len(paths)} named paths are requested"
+    why = f"the app {found}; --openapi names another path or file, --path a request"
+    stage.say(f"no OpenAPI document at {OPENAPI} or another usual path, so {requested} ({why})")
     return None
 
 
@@ -270,8 +283,9 @@ def _choose_requests(
 
 def _is_any_known(stage: _Stage, replies: Mapping[Recipe, Reply | str]) -> bool:
     """Does the app know any path of its document?"""
+    named = _name_requests(stage)
     return any(
-        not isinstance(reply, str) and reply.status != _NOT_FOUND and recipe.path != stage.app.ready_path
+        not isinstance(reply, str) and reply.status != _NOT_FOUND and recipe not in named
         for recipe, reply in replies.items()
     )
 
@@ -300,19 +314,29 @@ def _make_error(stage: _Stage, entry: Server, found: Found, replies: Mapping[Rec
         *(f"{each.name}: {each.reason}" for each in found.left_out),
     ]
     statuses = {each.status for each in replies.values() if isinstance(each, Reply)}
-    advice = "name a path with --ready-path, or use --locustfile"
+    advice = "name a path with --path, or use --locustfile"
     if any(status >= _SERVER_ERROR for status in statuses):
         log = stage.log_path(entry)
-        is_factory = _WRONG_CALL in log.read_text(errors="replace")
-        hint = f"; use --factory if {stage.settings.app} returns the app" if is_factory else ""
+        hint = _advise_on_call(log.read_text(errors="replace"), stage.settings.app)
         advice = f"its log is {log}{logs.quote_reason(log)}{hint}"
     elif _BAD_REQUEST in statuses:
         advice = "the app may expect its own host name: --header 'Host: shop.example'"
+    elif statuses & NO_ENTRY:
+        advice = "log in by --login 'POST /login user=ann&password=…', or name a path that needs no login with --path"
     shown = "; ".join(reasons[:_REASONS_SHOWN]) or "no route in its document"
     more = f"; and {len(reasons) - _REASONS_SHOWN} more" if len(reasons) > _REASONS_SHOWN else ""
     return UsageError(
         f"{name_app(stage.settings)}: expected a request with a right answer, found none ({shown}{more}); {advice}"
     )
+
+
+def _advise_on_call(log: str, app: str | None) -> str:
+    """What to do if the log shows that the callable is not an ASGI app; empty if it does not."""
+    if _WRONG_CALL not in log:
+        return ""
+    if _WSGI_CALL.search(log):
+        return f"; if {app} is a WSGI callable, name it by --wsgi, and the ASGI callable by --app"
+    return f"; use --factory if {app} returns the app"
 
 
 @contextmanager
@@ -363,24 +387,47 @@ def _start_app(stage: _Stage, servers: Sequence[Server], *, tls: bool) -> Iterat
 
 
 def _make_requests(stage: _Stage, document: Mapping[str, Any] | None, *, prefixed: bool = True) -> Found:
-    """Make the requests of the document, and the one for `--ready-path` if the document does not have it.
+    """Make the requests that are named, as far as the document does not have them, and those of the document."""
+    settings = stage.settings
+    title, made, left_out = f"Requests to {title_app(settings)}.", list[Recipe](), list[LeftOut]()
+    if document is not None:
+        title = f"Requests to {title_app(settings)}, from its OpenAPI document."
+        described, undescribed = make_recipes(document, settings.methods, stage.app.headers, prefixed=prefixed)
+        made, unwanted = part_login_routes(described, stage.app.login, stage.app.headers)
+        left_out = [*unwanted, *undescribed]
+    known = {each.path for each in made}
+    named = [each for each in _name_requests(stage, alone=not made) if each.path not in known]
+    missing = tuple(each for each in left_out if not any(_names(recipe, each) for recipe in named))
+    return Found(title, (*named, *made), missing)
 
-    Unless it is named, `/` is requested only if there is nothing else.
-    """
-    settings, path = stage.settings, stage.app.ready_path
-    ready = Recipe("GET", path, f"GET {path}")
-    if document is None:
-        return Found(f"GET {path} of {title_app(settings)}.", (ready,), ())
-    made, left_out = make_recipes(document, settings.methods, stage.app.headers, prefixed=prefixed)
-    if (path != type(settings)().ready_path or not made) and path not in {each.path for each in made}:
-        made.insert(0, ready)
-    return Found(f"Requests to {title_app(settings)}, from its OpenAPI document.", tuple(made), tuple(left_out))
+
+def _names(named: Recipe, left_out: LeftOut) -> bool:
+    """Does the request that is named take the place of one that is left out?"""
+    method, _, route = left_out.name.partition(" ")
+    return method == named.method and fits_route(named.path, route)
+
+
+def _name_requests(stage: _Stage, *, alone: bool = True) -> list[Recipe]:
+    """Make the requests of `--ready-path` and `--path`; `/` if nothing is named and these are `alone`."""
+    settings, ready = stage.settings, stage.app.ready_path
+    if ready == type(settings)().ready_path and (settings.path or not alone):
+        return [make_get(path) for path in dict.fromkeys(settings.path)]
+    return [make_get(path) for path in dict.fromkeys((ready, *settings.path))]
 
 
 def _count(recipes: Sequence[Any]) -> str:
     return "1 request" if len(recipes) == 1 else f"{len(recipes)} requests"
 
 
-def _report_left_out(left_out: Iterable[LeftOut], say: Callable[[str], None]) -> None:
+def _report_left_out(left_out: Sequence[LeftOut], say: Callable[[str], None]) -> None:
+    by_reason: dict[str, list[str]] = {}
     for each in left_out:
-        say(f"  left out: {each.name}: {each.reason}")
+        by_reason.setdefault(each.reason, []).append(each.name)
+    for reason, names in by_reason.items():
+        if len(names) <= _NAMES_SHOWN:
+            for name in names:
+                say(f"  left out: {name}: {reason}")
+        else:
+            say(f"  left out: {', '.join(names[:_NAMES_SHOWN])} and {len(names) - _NAMES_SHOWN} more: {reason}")
+    if any(each.name.startswith("GET ") and each.reason.startswith(NO_EXAMPLE) for each in left_out):
+        say("  --path requests a route without an example, such as --path '/items/7?page=2'")

@@ -31,6 +31,7 @@ from tests.builders import SECOND_NS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from harness.model.plan import Preference
     from harness.model.summaries import CaseSummary
 
 NO_ERRORS = Errors()
@@ -154,7 +155,8 @@ def test_another_case_in_the_run_changes_no_number_of_a_case() -> None:
     own = [record("a", number, 500, service_us=chance.integers(100, 5_000, 500).tolist()) for number in range(3)]
     beside = summaries([*records_of({"b": FIVE}), *own])["a"]
     # Alone, its precision is that of its own figures; beside another, that of its ratios.
-    assert replace(beside, precision=None) == replace(summaries(own)["a"], rank=2, precision=None)
+    ranks = {"throughput": 2, "cpu": 2, "memory": 1}
+    assert replace(beside, precision=None) == replace(summaries(own)["a"], rank=2, ranks=ranks, precision=None)
 
 
 @settings(max_examples=30)
@@ -483,3 +485,41 @@ def test_a_summary_says_how_precise_it_is_and_how_much_its_server_differs_from_s
     assert found["b"].precision is not None
     assert found["b"].start_spread is not None
     assert min(found["b"].precision, found["b"].start_spread) > 0.05
+
+
+@pytest.mark.parametrize(
+    ("prefer", "first"),
+    [(None, "a"), ("throughput", "a"), ("p99", "b"), ("cpu", "b"), ("memory", "c")],
+)
+def test_candidates_are_ranked_by_the_preferred_figure_and_their_places_by_all_are_known(
+    prefer: Preference | None, first: str
+) -> None:
+    figures = {  # requests a second, CPU seconds, response time in µs, bytes
+        "a": (4_000, 0.9, 9_000, 50_000_000),
+        "b": (3_000, 0.3, 2_000, 40_000_000),
+        "c": (2_000, 0.9, 9_000, 10_000_000),
+    }
+    records = [
+        builders.record(
+            Case(server, "asgi", "plaintext", "h1"),
+            number,
+            answers + number,
+            cpu_s=cpu_s,
+            response_us=response_us + number,
+            peak_bytes=peak_bytes + number,
+        )
+        for server, (answers, cpu_s, response_us, peak_bytes) in figures.items()
+        for number in range(3)
+    ]
+    (comparison,) = summarise(records, [], builders.run_info(prefer=prefer))
+    assert comparison.ranked_by == (prefer or "throughput")
+    assert comparison.summaries[0].case.server == first
+    for each in comparison.summaries:
+        assert each.rank == each.ranks[comparison.ranked_by]
+        assert each.ranks.keys() == {"throughput", "p99", "cpu", "memory"}
+
+
+def test_a_figure_in_which_no_difference_is_seen_is_no_win() -> None:
+    records = [*records_of({"a": FIVE}), *records_of({"b": [990, 1_000, 1_030, 980, 1_010]})]
+    (comparison,) = summarise(records, [], builders.run_info(prefer="memory"))
+    assert [each.ranks["throughput"] for each in comparison.summaries] == [1, 1]

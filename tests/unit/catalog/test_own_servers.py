@@ -363,7 +363,6 @@ def test_what_is_not_there_cannot_be_watched(pids: list[str], groups: list[str],
         ({"url": "http://127.0.0.1:9000", "command": "x {port}"}, "expected either command or url, found both"),
         ({}, "servers.ours: expected either command or url, found none"),
         ({"url": "http://127.0.0.1:9000", "env": {}}, "servers.ours.env: expected it with command, found it with url"),
-        ({"url": "http://127.0.0.1:9000", "protocols": ["h2"]}, "expected protocols in clear text, found h2"),
     ],
 )
 def test_a_table_has_a_command_or_a_url(table: dict[str, object], message: str) -> None:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from harness.model.errors import UsageError
 from harness.model.loads import SATURATE, Capacity, Rate, Sweep
-from harness.model.plan import Candidate, Case, Conditions, Round, Selection
+from harness.model.plan import REFERENCE_APP, Candidate, Case, Conditions, Reference, Round, Selection
 from harness.model.protocols import PROTOCOLS, Protocol
-from harness.model.targets import App, Scenario, Server
-from harness.plan.schedule import keep_cases, list_cases, make_plan, plan_sweep
+from harness.model.targets import App, RunsAt, Scenario, Server
+from harness.plan.schedule import keep_cases, list_cases, make_plan, plan_half_rate, plan_sweep
 
 
 def server(name: str, *protocols: Protocol, max_workers: int | None = None) -> Server:
@@ -283,3 +283,102 @@ def test_a_run_that_would_never_end_is_refused(changes: dict[str, Any]) -> None:
 def test_the_most_connections_are_those_of_all_candidates_that_take_turns() -> None:
     assert make_plan(under(users=(8, 32))).most_connections == 2 * 32
     assert make_plan(under(users=(8,), together=1)).most_connections == 8
+
+
+REFERENCE = Reference(
+    App(REFERENCE_APP, "apps.asgi:app", Path()), (scenario("tiny", "h1", "h2"), scenario("tiny talk", "ws"))
+)
+
+
+def beside(reference: Reference = REFERENCE, **changes: Any) -> Selection:
+    """The selection with the reference app, under other conditions."""
+    return replace(under(**changes), reference=reference)
+
+
+def test_the_reference_app_is_measured_under_the_same_servers_as_each_comparison() -> None:
+    plan = make_plan(beside())
+    own = {(case.server, case.protocol) for case in plan.cases if not case.aside}
+    asides = [case for case in plan.cases if case.aside]
+    assert {(case.server, case.protocol) for case in asides} == own
+    assert {case.app for case in asides} == {REFERENCE_APP}
+    assert {(case.scenario, case.protocol) for case in asides} == {("tiny", "h1"), ("tiny", "h2"), ("tiny talk", "ws")}
+
+
+def test_the_reference_app_leaves_the_rest_of_a_plan_as_it_was() -> None:
+    plain, plan = make_plan(SELECTION), make_plan(beside())
+    for without, blocks in zip(plain.rounds, plan.rounds, strict=True):
+        assert blocks[: len(without)] == without
+        assert all(case.aside for case in measured(blocks[len(without) :]))
+    assert plan.exclusions == plain.exclusions
+    assert plan.estimate_s == pytest.approx(plain.estimate_s + plan.aside_s)
+
+
+def test_only_the_most_users_and_the_first_rounds_are_measured_with_the_reference_app() -> None:
+    plan = make_plan(beside(rounds=9, users=(8, 32)))
+    found = [[case.users for case in measured(blocks) if case.aside] for blocks in plan.rounds]
+    assert [bool(users) for users in found] == [True] * 5 + [False] * 4
+    assert {each for users in found for each in users} == {32}
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({"rounds": 3}, True),
+        ({"rounds": 2}, False),
+        ({"rounds": 3, "duration_s": 200.0}, False),
+        ({"rounds": 40, "duration_s": 200.0}, True),
+    ],
+)
+def test_unless_asked_for_it_takes_a_third_of_the_time_at_most_or_the_run_is_short(
+    changes: dict[str, Any], wanted: bool
+) -> None:
+    for always in (False, True):
+        plan = make_plan(beside(replace(REFERENCE, always=always), **changes))
+        assert plan.aside_s > 0
+        assert any(case.aside for case in plan.cases) is (wanted or always)
+        assert (plan.half_rate_rounds > 0) is (wanted or always)
+
+
+def test_a_server_that_cannot_be_given_an_app_goes_without_the_reference() -> None:
+    a, b = SELECTION.servers
+    others = (
+        replace(a, name="runs", runs_at=RunsAt("127.0.0.1", 9000)),
+        replace(a, name="names its app", template=("gunicorn", "-c", "conf.py")),
+        replace(a, name="is told", template=("gunicorn", "{target}")),
+        replace(a, name="wsgi", interface="wsgi"),
+    )
+    apps = (replace(SELECTION.apps[0], wsgi_target="app:wsgi"),)
+    plan = make_plan(replace(beside(), servers=(a, b, *others), apps=apps))
+    assert {case.server for case in plan.cases if case.aside} == {"a", "b", "is told"}
+    assert {case.server for case in plan.at_half_rate} == {"a", "b", *(each.name for each in others)}
+
+
+def test_half_of_what_the_slowest_reached_is_a_rate_for_all_of_a_comparison() -> None:
+    selection = beside(control=True)
+    plan = make_plan(selection)
+    reached = {case: 1_000.0 if case.server == "a" else 311.0 for case in plan.at_half_rate}
+    rounds = plan_half_rate(plan, selection, reached)
+    assert len(rounds) == 3
+    for blocks in rounds:
+        cases = measured(blocks)
+        assert {replace(case, load=SATURATE, aside=False) for case in cases} == set(plan.at_half_rate)
+        rates = {(case.protocol, case.load.rps) for case in cases if isinstance(case.load, Rate)}
+        assert rates == {("h1", 156.0), ("h2", 156.0), ("ws", 156.0)}
+        assert all(case.aside and not case.control for case in cases)
+
+
+def test_a_server_without_a_rate_is_not_measured_at_half_of_one() -> None:
+    selection = beside()
+    plan = make_plan(selection)
+    reached = {case: 1_000.0 for case in plan.at_half_rate if case.server == "b"}
+    rounds = plan_half_rate(plan, selection, reached)
+    assert {case.server for blocks in rounds for case in measured(blocks)} == {"b"}
+    assert plan_half_rate(plan, selection, {}) == ()
+
+
+def test_users_that_cannot_be_given_a_rate_are_not_measured_at_half_of_one() -> None:
+    assert make_plan(beside(load=Rate(100))).half_rate_rounds == 0
+    custom = tuple(replace(each, ours=False) for each in SELECTION.scenarios)
+    plan = make_plan(replace(beside(), scenarios=custom))
+    assert plan.half_rate_rounds == 0
+    assert any(case.aside for case in plan.cases)

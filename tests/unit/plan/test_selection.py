@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.model.errors import UsageError
+from harness.model.plan import REFERENCE_APP, Candidate
+from harness.model.targets import Revision
 from harness.plan.options import read_settings
 from harness.plan.selection import select
 
@@ -22,6 +26,13 @@ OWN = {"locustfile": "own.py"}
         ({"header": ["X-Tenant: t1"], **OWN}, "--header: expected none with custom Locust users"),
         ({"compression": "gzip", **OWN}, "--compression: expected none with custom Locust users"),
         ({"compression": "zstd"}, "--compression: "),
+        ({"load": "sweep", "prefer": "cpu"}, "--prefer: expected --load saturate, rate or capacity with it, found swe"),
+        (
+            {"load": "sweep", "with_reference": "on"},
+            "--with-reference: expected --load saturate or rate with it",
+        ),
+        ({"prefer": "speed"}, "--prefer: expected throughput, p99, cpu or memory, found speed"),
+        ({"with_reference": "yes"}, "--with-reference: expected on, off or auto, found yes"),
         ({"protocols": "h2", **OWN}, "expected any of h1 for own.py, since Locust's own users speak HTTP/1.1 in clear"),
     ],
 )
@@ -47,3 +58,72 @@ def test_headers_go_with_the_users_of_a_file_that_is_built_on_the_engine(
     selection = select(read_settings(given, None), print, make=False)
     assert [each.headers for each in selection.scenarios] == [(("x-tenant", "t1"),)]
     assert selection.conditions.compression == "br"
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({"app": "shop:app"}, True),
+        ({"app": "shop:app", "with_reference": "off"}, False),
+        ({"app": "shop:app", "load": "capacity=p99<50ms"}, False),
+        ({"apps": "asgi"}, False),
+        ({"apps": "asgi", "with_reference": "on"}, True),
+    ],
+)
+def test_a_user_app_is_measured_beside_the_reference_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, str | list[str]], wanted: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("shop.py").write_text("")
+    options = {"servers": "uvicorn", "scenarios": "plaintext", "env": ["SHOP=1"], **given}
+    selection = select(read_settings(options, None), print, make=False)
+    assert (selection.reference is not None) is wanted
+    if selection.reference is not None:
+        assert selection.reference.app.name == REFERENCE_APP
+        assert selection.reference.app.environment["SHOP"] == "1"
+        assert not {each.name for each in selection.reference.scenarios} & {each.name for each in selection.scenarios}
+
+
+def revisions_of(folder: Path) -> list[tuple[Revision, str | None]]:
+    """A base, and the head in the working directory."""
+    return [
+        (Revision("base", "1a2b", folder / "base", folder / "head"), sys.executable),
+        (Revision("head", "3c4d", folder / "head", folder / "head"), None),
+    ]
+
+
+def test_two_revisions_are_two_apps_of_the_same_names_and_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("base", "head"):
+        (tmp_path / name / "api" / "src").mkdir(parents=True)
+        (tmp_path / name / "api" / "src" / "shop.py").write_text("")
+    monkeypatch.chdir(tmp_path / "head" / "api")
+    options = {"app": "shop:app", "app_dir": "src", "servers": "uvicorn,granian", "scenarios": "plaintext"}
+    given = read_settings({**options, "header": ["X-Tenant: t1"]}, None)
+    selection = select(given, print, make=False, revisions=revisions_of(tmp_path))
+    base, head = selection.apps
+    assert [(each.name, each.target, each.commit) for each in selection.apps] == [
+        ("base", "shop:app", "1a2b"),
+        ("head", "shop:app", "3c4d"),
+    ]
+    assert (base.directory, head.directory) == (tmp_path / "base/api/src", tmp_path / "head/api/src")
+    assert (base.working_directory, head.working_directory) == (tmp_path / "base/api", tmp_path / "head/api")
+    assert (base.python, head.python) == (sys.executable, None)
+    assert base.headers == head.headers == (("x-tenant", "t1"),)
+    assert selection.baseline == Candidate("uvicorn", "base")
+
+
+def test_an_app_that_only_one_revision_has_is_refused_though_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("base", "head"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "head" / "typer.py").write_text("")
+    monkeypatch.chdir(tmp_path / "head")
+    given = read_settings({"app": "typer:app", "servers": "uvicorn", "scenarios": "plaintext"}, None)
+    with pytest.raises(UsageError, match=r"--app: expected typer in --app-dir .*/base \(base, 1a2b\), found no typer.py"):
+        select(given, print, make=False, revisions=revisions_of(tmp_path))
+    elsewhere = msgspec.structs.replace(given, app_dir=str(tmp_path))
+    with pytest.raises(UsageError, match="--app-dir: expected a folder in .*/head, found "):
+        select(elsewhere, print, make=False, revisions=revisions_of(tmp_path))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model.loads import Rate
+from harness.model.plan import Preference
 from harness.model.results import Verdict
 from harness.model.summaries import Ratio
 from harness.report import markdown, sentences
@@ -157,3 +159,39 @@ def test_a_sentence_says_what_took_the_place_of_the_baseline() -> None:
     assert sentences.explain_reference(run, section) == sentence
     assert sentence in make_page(run, comparisons, []).answers[0][0]
     assert sentences.explain_reference(RUN, make_sections(RUN, [WS_ECHO])[0]) == ""
+
+
+@pytest.mark.parametrize(
+    ("prefer", "unit"),
+    [
+        ("p99", "ms at p99"),
+        ("cpu", "µs CPU a request"),
+        ("memory", "MB of memory at most"),
+        ("throughput", "requests/s"),
+    ],
+)
+def test_the_winner_is_named_by_what_was_asked_for_with_that_figure(prefer: Preference, unit: str) -> None:
+    first, *others = WS_ECHO.summaries
+    (section,) = make_sections(RUN, [replace(WS_ECHO, prefer=prefer, summaries=(replace(first, rank=1), *others))])
+    assert sentences.answer(section).startswith(f"{first.name} ")
+    assert unit in sentences.answer(section)
+
+
+def test_who_is_first_by_other_figures_is_told_and_a_tie_is_none() -> None:
+    ranks: list[Mapping[Preference, int]] = [
+        {"throughput": 1, "p99": 2, "cpu": 1},
+        {"throughput": 2, "p99": 1, "cpu": 1},
+        {"throughput": 3, "memory": 1},
+        {},
+    ]
+    summaries = tuple(replace(each, ranks=own) for each, own in zip(WS_ECHO.summaries, ranks, strict=True))
+    (section,) = make_sections(RUN, [replace(WS_ECHO, summaries=summaries)])
+    a, b = (each.name for each in summaries[:2])
+    assert sentences.name_other_leaders(section) == f"By p99 {b} is first; by CPU {a} and {b} share first place."
+    assert sentences.name_other_leaders(section) in markdown.render(make_page(RUN, [section.summary], []))
+
+
+def test_a_figure_that_is_not_known_ranks_nobody_and_the_reason_is_told() -> None:
+    summaries = tuple(replace(each, rank=None) for each in WS_ECHO.summaries)
+    (section,) = make_sections(RUN, [replace(WS_ECHO, prefer="p99", summaries=summaries)])
+    assert "can be ranked by p99, which needs 1,000 requests in each of three rounds" in sentences.answer(section)

@@ -21,7 +21,7 @@ MACHINE = {"processor", "system", "ram", "limits", "network", "power", "activity
 
 def test_the_summary_has_the_keys_of_the_contract() -> None:
     contract = to_contract(RUN, COMPARISONS)
-    assert contract.keys() == {"schema", "run", "controls", "cases"}
+    assert contract.keys() == {"schema", "run", "controls", "cases", "server_share"}
     assert contract["schema"] == 1
     assert contract["run"].keys() >= {"id", "started_at", "seed", "argv", "environment", "ceilings"}
     interval, ratio = {"median", "low", "high"}, {"value", "low", "high"}
@@ -44,11 +44,11 @@ def test_the_summary_has_these_keys_and_no_others() -> None:
     run, comparisons = control_run(Ratio(1.0, 0.9, 1.1))
     planned = tuple(each.case for each in flat(comparisons))
     contract = json.loads(msgspec.json.encode(to_contract(replace(run, planned=planned), comparisons)))
-    case_keys = {"server", "app", "scenario", "protocol", "load", "users", "streams", "workers", "control"}
-    assert contract.keys() == {"schema", "run", "controls", "cases"}
+    case_keys = {"server", "app", "scenario", "protocol", "load", "users", "streams", "workers", "control", "aside"}
+    assert contract.keys() == {"schema", "run", "controls", "cases", "server_share"}
     assert contract["run"].keys() == {
         "id", "started_at", "argv", "environment", "ceilings", "planned", "complete", "sources",
-        "baseline", "baseline_app", "twin",
+        "baseline", "baseline_app", "twin", "prefer",
         "load", "users", "streams", "workers", "rounds", "precision", "max_rounds", "warmup_s", "duration_s", "seed",
         "load_processes", "user_levels", "slice_s", "together", "request_timeout_s",
         "max_body_bytes", "load_memory_bytes", "compression",
@@ -62,7 +62,7 @@ def test_the_summary_has_these_keys_and_no_others() -> None:
     assert {frozenset(each) for each in contract["run"]["planned"]} == {frozenset(case_keys)}
     for case in contract["cases"]:
         assert case.keys() == {
-            "case", "name", "verdict", "reasons", "rounds", "requests", "errors", "rank", "ratio_to_baseline",
+            "case", "name", "verdict", "reasons", "rounds", "requests", "errors", "rank", "ranks", "ratio_to_baseline",
             "precision", "throughput_rps", "throughput_by_round_rps", "latency_us", "service_us", "send_lag_us",
             "cpu_us_per_request", "cpu_us_per_request_by_round", "memory_pss_bytes", "ready_s", "first_request_s",
             "stop_s", "connections", "offered_rps", "achieved_ratio", "own_share", "overloaded",
@@ -101,15 +101,13 @@ def test_every_case_of_the_summary_has_the_same_keys_and_none_holds_a_histogram(
     assert "response" not in cases[0]
 
 
-def test_every_field_of_run_and_summary_but_the_histogram_is_in_the_contract() -> None:
+def test_every_field_of_run_and_summary_but_histogram_and_time_line_is_in_the_contract() -> None:
     contract = to_contract(under(RUN, workers=(1, 2)), COMPARISONS)
     conditions = {field.name for field in fields(RUN.conditions)} - {"control"}
     run = {field.name for field in fields(RUN)} - {"schema", "conditions", "given", "workloads"}
     assert contract["run"].keys() == run | conditions | {"baseline_app", "twin", "user_levels"}
-    assert contract["cases"][0].keys() == ({field.name for field in fields(WS_ECHO.summaries[0])} - {"response"}) | {
-        "ratio_to",
-        "workload",
-    }
+    case = {field.name for field in fields(WS_ECHO.summaries[0])} - {"response", "timeline"}
+    assert contract["cases"][0].keys() == case | {"ratio_to", "workload"}
     assert json.loads(msgspec.json.encode(contract))["run"]["workers"] == [1, 2]
 
 

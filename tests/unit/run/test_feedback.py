@@ -9,11 +9,11 @@ import pytest
 
 from harness.analysis.budget import FEWEST_CYCLES, MOST_CYCLES
 from harness.model.loads import Rate, Sweep
-from harness.model.plan import Candidate, Case, Conditions, Round, Selection
+from harness.model.plan import REFERENCE_APP, Candidate, Case, Conditions, Reference, Round, Selection
 from harness.model.results import Record
 from harness.model.targets import App, Scenario, Server
 from harness.plan.schedule import make_plan
-from harness.run.feedback import further_rounds
+from harness.run.feedback import further_rounds, half_rate_rounds
 from tests.builders import record
 
 
@@ -100,3 +100,28 @@ def test_a_precision_that_is_never_reached_ends_with_the_limit() -> None:
         count += 1
         records += [record(case, number, 1_000 + 50 * (number % 2)) for case in plan.cases]
     assert count == 3
+
+
+REFERENCE = Reference(
+    App(REFERENCE_APP, "apps.asgi:app", Path()), (Scenario("tiny", Path("tiny"), frozenset({"h1"}), ""),), always=True
+)
+
+
+def test_half_of_the_slowest_rate_is_the_same_after_every_interruption() -> None:
+    """A server with errors sets no rate, and neither does what was measured aside."""
+    selection = replace(SELECTION, reference=REFERENCE, servers=(*SELECTION.servers, server("c")))
+    plan = make_plan(selection)
+    records = [
+        replace(each, verdict="invalid") if each.case.server == "c" else each
+        for each in measured(selection, {"a": 1_000, "b": 500, "c": 3}, 2)
+    ]
+    first, second = half_rate_rounds(plan, selection, records)
+    assert {(case.server, case.load) for case in flatten(first)} == {("a", Rate(250)), ("b", Rate(250))}
+    assert {case.app for case in flatten(first)} == {"asgi"}
+    resumed = [*records, *(record(case, 2, 250) for case in flatten(first))]
+    assert half_rate_rounds(plan, selection, resumed) == (first, second)
+
+
+def test_without_a_reference_there_are_no_rounds_at_half_rate() -> None:
+    plan = make_plan(SELECTION)
+    assert half_rate_rounds(plan, SELECTION, measured(SELECTION, {"a": 1_000, "b": 500}, 2)) == ()

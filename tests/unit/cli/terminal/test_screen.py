@@ -9,11 +9,12 @@ import pytest
 from harness.catalog import listing
 from harness.cli.terminal import Screen
 from harness.model.loads import Capacity, Sweep
-from harness.model.plan import Candidate, Case, Conditions, Selection
+from harness.model.plan import REFERENCE_APP, Candidate, Case, Conditions, Reference, Selection
 from harness.model.results import Record
 from harness.model.summaries import Ratio, Ratios
 from harness.plan.schedule import make_plan
 from harness.run.journal import Progress
+from harness.text.numbers import duration
 from tests import synthetic
 from tests.reported import without_baseline
 
@@ -76,6 +77,31 @@ def test_the_plan_says_as_much_as_is_known_before_the_run(
 ) -> None:
     asked_for = selection(**asked)
     assert said(capsys, lambda screen: screen.plan(make_plan(asked_for), asked_for)).startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("always", "rounds", "text"),
+    [
+        (
+            False,
+            3,
+            "tell how much the server matters: the reference app under the same servers and 3 rounds at half of",
+        ),
+        (True, 2, "tell how much the server matters: the reference app under the same servers and 2 rounds at half of"),
+        (False, 2, "how much the server matters would take "),
+    ],
+)
+def test_the_plan_says_how_long_it_takes_to_tell_how_much_the_server_matters(
+    capsys: pytest.CaptureFixture[str], always: bool, rounds: int, text: str
+) -> None:
+    reference = Reference(
+        replace(listing.find("app", listing.apps(), "asgi"), name=REFERENCE_APP), listing.scenarios(), always
+    )
+    chosen = replace(selection("asgi", rounds=rounds), reference=reference)
+    plan = make_plan(chosen)
+    out = said(capsys, lambda screen: screen.plan(plan, chosen))
+    assert text in out
+    assert duration(plan.aside_s) in out
 
 
 def test_the_plan_names_the_baseline_and_the_control_and_why_a_case_is_unsupported(

@@ -32,6 +32,12 @@ def test_options_that_can_be_combined_are_accepted(tmp_path: Path, given: dict[s
         ({"header": ["A: b"]}, "--header: expected --app with it, found none"),
         ({"factory": True}, "--factory: expected --app with it, found none"),
         ({"openapi": "/api.json"}, "--openapi: expected --app with it, found none"),
+        ({"path": ["/a"]}, "--path: expected --app with it, found none"),
+        ({"app": "shop:app", "path": ["a"]}, "--path: expected a path that begins with /, found a"),
+        (
+            {"app": "shop:app", "path": ["/a"], "locustfile": "mine.py"},
+            "--path: expected neither --locustfile nor --scenarios with it, which have their own requests",
+        ),
         ({"methods": "get,post"}, "--methods: expected --app with it, found none"),
         ({"app": "shop:app", "apps": "starlette"}, "--apps: expected none with --app shop:app, found starlette"),
         (
