@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,15 +15,17 @@ from harness.cli.app import app
 if TYPE_CHECKING:
     from pathlib import Path
 
+Call = Callable[..., int | str | None]
+
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> object:
+def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
     """Call the command in an empty folder, as from a terminal of 80 columns; returns its exit status."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("harness.__main__.survive_readers", lambda: None)
     monkeypatch.setattr("harness.__main__.signal.signal", lambda *_: None)
 
-    def call(*words: str) -> object:
+    def call(*words: str) -> int | str | None:
         monkeypatch.setattr(sys, "argv", ["harness", *words])
         with pytest.raises(SystemExit) as ended:
             main()
@@ -47,9 +50,8 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> object:
     ],
 )  # fmt: skip
 def test_a_word_that_does_not_exist_is_answered_in_one_line_with_what_was_meant(
-    call: object, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], answer: str
+    call: Call, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], answer: str
 ) -> None:
-    assert callable(call)
     assert call(*words) == BAD_USAGE
     (line,) = capsys.readouterr().err.splitlines()
     assert answer in line
@@ -68,21 +70,18 @@ def test_a_word_that_does_not_exist_is_answered_in_one_line_with_what_was_meant(
     ],
 )
 def test_the_hint_ends_the_line(
-    call: object, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], hint: str
+    call: Call, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], hint: str
 ) -> None:
-    assert callable(call)
     assert call(*words) == BAD_USAGE
     assert capsys.readouterr().err.endswith(f"{hint}\n")
 
 
-def test_the_version_is_one_line(call: object, capsys: pytest.CaptureFixture[str]) -> None:
-    assert callable(call)
+def test_the_version_is_one_line(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("--version") == 0
     assert re.fullmatch(r"asgi-harness \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
 
 
-def test_without_a_command_the_help_is_all_that_is_printed(call: object, capsys: pytest.CaptureFixture[str]) -> None:
-    assert callable(call)
+def test_without_a_command_the_help_is_all_that_is_printed(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
     call()
     printed = capsys.readouterr()
     assert all(each.name in printed.out for each in app.registered_commands if each.name)
