@@ -213,7 +213,9 @@ def find(option: str, entries: Sequence[Named], name: str) -> Named:
     if name in by_name:
         return by_name[name]
     hint = suggest(name, by_name)
-    expected = f"one of {len(by_name)} names" if hint and len(by_name) > _MOST_LISTED else f"any of {', '.join(by_name)}"
+    expected = (
+        f"one of {len(by_name)} names" if hint and len(by_name) > _MOST_LISTED else f"any of {', '.join(by_name)}"
+    )
     raise UsageError(f"--{option}: expected {expected}, found {name!r}{hint}")
 
 

@@ -90,7 +90,7 @@ def name_command() -> str:
     if called.name != "harness":
         return f"{sys.executable} -m harness"
     found = shutil.which("harness")
-    return "harness" if found and Path(found).samefile(called) else str(called)
+    return "harness" if found and Path(found).resolve() == called.resolve() else str(called)
 
 
 def find_secrets(settings: Settings) -> Secrets:

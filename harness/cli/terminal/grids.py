@@ -13,8 +13,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_COMFORTABLE_WIDTH = 20
-"""A column of words may be as narrow as this before a table is divided."""
+_COMFORTABLE_WIDTH = 28
+"""A table is divided before a column of words is narrower than this, so that numbers stay with their units."""
 _NARROWEST = 8
 """Words that are longer than the terminal is wide are broken, but not into smaller pieces than this."""
 
@@ -75,7 +75,7 @@ class Grid:
             groups[-1].add(number)
             room -= wanted[number] + 1
         parts = [self.keep(lambda number, _, own=own: number == 0 or number in own) for own in groups]
-        return [parts[0], *(replace(part, title="\n") for part in parts[1:])]
+        return [parts[0], *(replace(part, title=" ") for part in parts[1:])]
 
     def draw(self, width: int) -> Table:
         """The table, at most this wide if it fits; a longer word than there is room for is broken."""

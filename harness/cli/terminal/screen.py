@@ -276,7 +276,7 @@ class Screen:
         self.left_out("the report has them")
 
     def _fit_figures(self, tables: Sequence[tuple[str, Figures]], details: Collection[str] = ("",)) -> Sequence[Grid]:
-        """Tables with their titles; intervals are in columns that begin with one of `details`, and where there is room."""
+        """Tables with their titles; where there is room, columns that begin with one of `details` have intervals."""
         with_intervals, without = (
             [_make_grid(title, table, shown) for title, table in tables] for shown in (tuple(details), ())
         )
@@ -371,9 +371,10 @@ def _console(width: int | None = None, *, stderr: bool) -> Console:
 def _make_grid(title: str, figures: Figures, with_detail: tuple[str, ...]) -> Grid:
     """A table of figures; columns that begin with one of `with_detail` have intervals too."""
     shown = [number for number, name in enumerate(figures.columns) if name not in _REPORT_ONLY]
+    kinds = [f"{name.partition('÷')[0]}÷" if "÷" in name else name for name in figures.columns]
     columns = [
-        Column(name, words=name in TEXT_COLUMNS, leaves=_LEAVING.get(f"{name.partition('÷')[0]}÷" if "÷" in name else name, 0))
-        for name in figures.columns
+        Column(name, words=name in TEXT_COLUMNS, leaves=_LEAVING.get(kind, 0))
+        for name, kind in zip(figures.columns, kinds, strict=True)
     ]
 
     def write(row: Line) -> Row:
