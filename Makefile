@@ -82,6 +82,9 @@ lock: install ## Pin the newest versions that pyproject.toml allows (UPGRADE= ke
 	$(COMPILE) $(UPGRADE) --extra servers --extra dev --output-file requirements.lock pyproject.toml
 	$(COMPILE) $(UPGRADE) --extra servers --extra more-servers --extra frameworks --extra dev \
 		--constraint requirements.lock --output-file requirements-all.lock pyproject.toml
+	for app in shop notes chat; do \
+		$(COMPILE) $(UPGRADE) --output-file tests/apps/$$app/requirements.txt tests/apps/$$app/requirements.in || exit 1; \
+	done
 
 clean: ## Remove all that was built, but not the results
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

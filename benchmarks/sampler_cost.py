@@ -17,16 +17,8 @@ from typing import TYPE_CHECKING
 import psutil
 
 from harness.host.cpus import available
-from harness.host.sampler import (
-    INTERVAL_S,
-    Sampler,
-    Usage,
-    context_switches,
-    machine_time,
-    memory_bytes,
-    refresh,
-    tree,
-)
+from harness.host.proc import Usage, context_switches, machine_time, memory_bytes, refresh, tree
+from harness.host.sampler import INTERVAL_S, Sampler
 
 if TYPE_CHECKING:
     from collections.abc import Callable

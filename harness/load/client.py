@@ -139,12 +139,16 @@ class SerialClient(ABC, Generic[Sent]):
         No request was in flight on such a connection, so to send it again is no error (RFC 9112, 9.3.1). Raises
         `Failure`.
         """
-        missed = self._transport is not None and self._transport.undelivered_bytes >= len(wire)
+        missed = self._is_missed(wire)
         self.close()
         if missed:
             self._account.resent += 1
             self.reopen()
         return missed
+
+    def _is_missed(self, wire: bytes) -> bool:
+        """Had the server ended the connection before these bytes, as far as can be seen?"""
+        return self._transport is not None and self._transport.undelivered_bytes >= len(wire)
 
     def _wake(self, arrived: Answer | Failure) -> None:
         """Wake the user with its result, if it waits; only in the hub."""

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from harness.model.event_stream import Stream
 
 ALPN = ("http/1.1",)
+IDLE_FROM_S = 1.0
+"""A connection without a request for so long may be closed at any moment, most often after 2 or 5 s.
+
+Under load none is idle for so long but while it is not its candidate's turn, or while its user waits.
+"""
 _START = b"HTTP/1."
 _LEARN_AT_MOST_BYTES = 256 * 1024
 _COPIED_BYTES = 4096
@@ -182,11 +187,14 @@ class Http1Client(SerialClient[Request]):
         self._base = sys.intern(endpoint.base)
         self._request: Request
         self._held = b""
+        self._was_idle = False
+        """Had the connection that was lost been idle before the request in flight?"""
         self._reader = AnswerReader()
 
     def open(self) -> None:
         """Connect; raises `Failure`."""
         self._transport = transport = Transport(self._endpoint, self)
+        self._arrived_ns = perf_counter_ns()
         self._held = b""
         self._reader = AnswerReader(self._endpoint.max_body_bytes)
         self._account.opened += 1
@@ -228,7 +236,8 @@ class Http1Client(SerialClient[Request]):
     def lost(self, reason: str) -> None:
         """The connection ended, which may be the end of the answer (RFC 9112, 6.3)."""
         assert self._transport is not None
-        self._arrived_ns = perf_counter_ns()
+        idle_ns, self._arrived_ns = self.pending_since_ns - self._arrived_ns, perf_counter_ns()
+        self._was_idle = idle_ns > IDLE_FROM_S * 1e9
         answer = None
         if self._transport.finished:
             # `_held` never completes an answer: it is the beginning of one with a length.
@@ -260,6 +269,14 @@ class Http1Client(SerialClient[Request]):
         if not self.reuses:
             self.close()
         return arrived
+
+    def _is_missed(self, wire: bytes) -> bool:
+        """Also where the server closed an idle connection at the moment when the bytes came, and never read them.
+
+        A kernel resets a connection that is closed while it holds bytes that nobody has read (RFC 1122, 4.2.2.13).
+        """
+        crossed = self._transport is not None and self._transport.was_reset and self._was_idle
+        return crossed or super()._is_missed(wire)
 
     def _read_stream(self, sent: Request, limit: Stream, wire: bytes) -> Answer:
         """Send, and read the answer as it comes, up to its limit.

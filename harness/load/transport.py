@@ -121,6 +121,8 @@ class Transport:
         self.alive = True
         self.finished = False
         """Did the server end its side in an orderly way? With TLS this requires close_notify (RFC 9112, 9.8)."""
+        self.was_reset = False
+        """Did the connection end with a reset? Whoever closes it with bytes that were not read sends that."""
         self.undelivered_bytes = 0
         """How many of the last bytes that were written certainly met a connection that the server had closed before.
 
@@ -233,6 +235,7 @@ class Transport:
         except BlockingIOError:
             return
         except OSError as error:
+            self.was_reset = isinstance(error, ConnectionResetError)
             self._end(str(error))
             return
         if data:
@@ -249,6 +252,7 @@ class Transport:
         except BlockingIOError:
             return
         except OSError as error:
+            self.was_reset = isinstance(error, ConnectionResetError)
             self._end(str(error))
             return
         if data:

@@ -73,6 +73,11 @@ class Slice:
     """Requests in flight, on average over the counted stretch; only those that had a right answer."""
     users: int | None = None
     """Users that ran at its end; None in a run of an earlier version."""
+    p99_us: int | None = None
+    """The time that 99 % of the responses to requests that began in the counted stretch did not exceed.
+
+    None without any, where several load processes have a part of them, and in a run of an earlier version.
+    """
 
     @property
     def counted_s(self) -> float:

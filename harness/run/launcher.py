@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.host import logs, process, sampler
+from harness.host import logs, proc, process
 from harness.model.errors import ServerError
 from harness.model.plan import REFERENCE_APP
 from harness.model.results import ServerStart
@@ -80,7 +80,7 @@ class Launcher:
             raise
         idle_memory_bytes = None
         try:
-            idle_memory_bytes = sampler.tree_memory_bytes(*running.roots())
+            idle_memory_bytes = proc.tree_memory_bytes(*running.roots())
             yield Started(config, launch, running)
         finally:
             ended, stopped = running.ended, running.stop()

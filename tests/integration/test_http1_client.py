@@ -116,6 +116,36 @@ def test_a_request_that_the_server_never_read_is_an_error_too() -> None:
         assert user.connections == (2, 1, 0)
 
 
+@pytest.mark.parametrize(("idle_s", "ends", "resent"), [(0.5, ["reset", 200], 0), (2.0, [200, 200], 1)])
+def test_a_request_that_crosses_the_end_of_an_idle_connection_is_sent_again(
+    idle_s: float, ends: list[str | int], resent: int
+) -> None:
+    """A server that closes idle connections never reads a request that arrives at that moment."""
+
+    def script(connection: Connection) -> None:
+        connection.answer(HELLO)
+        with gevent.Timeout(20):
+            while not connection.socket.recv(1, socket.MSG_PEEK):
+                pass
+
+    with scripted(script, answers(*[HELLO] * ends.count(200))) as address, user_of(address) as user:
+        user.ask(GET)
+        user.client._arrived_ns -= int(idle_s * 1e9)
+        assert [kind(found) for found in user.ask(GET, GET)] == ends
+        assert user.connections == (2, 1, resent)
+
+
+def test_a_request_that_was_read_on_an_idle_connection_is_an_error() -> None:
+    def script(connection: Connection) -> None:
+        connection.answer(HELLO)
+        connection.request()
+
+    with scripted(script) as address, user_of(address) as user:
+        user.ask(GET)
+        user.client._arrived_ns -= int(2e9)
+        assert [kind(found) for found in user.ask(GET)] == ["reset"]
+
+
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
 def test_a_request_that_meets_a_connection_closed_while_idle_is_sent_again(end: Script) -> None:
     """The end has arrived, but the hub was busy and has not read it when the request is written."""

@@ -19,7 +19,8 @@ import pytest
 from harness.catalog import listing
 from harness.host import cgroups, process
 from harness.host.guard import guard
-from harness.host.sampler import INTERVAL_S, Sampler, machine_time, memory_bytes, tree, tree_memory_bytes
+from harness.host.proc import machine_time, memory_bytes, tree, tree_memory_bytes
+from harness.host.sampler import INTERVAL_S, Sampler
 from harness.model.targets import HOST, Launch
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from harness.drill.crowd import Connections
 from harness.drill.model import Drill, Figure, NotApplicable, Observation, Seen, Words
 from harness.drill.words import FORMS, choose_option
 from harness.host.limits import raise_open_files
-from harness.host.sampler import memory_bytes
+from harness.host.proc import memory_bytes
 from harness.text.numbers import count, join
 
 if TYPE_CHECKING:

@@ -46,9 +46,6 @@ NO_ENTRY = frozenset({401, 403})
 _TOO_MANY = 429
 _EXCERPT_CHARACTERS = 80
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
-_CREDENTIALS = frozenset({"authorization", "cookie"})
-_LOGOUT = re.compile(r"/(?:log|sign)[-_]?(?:out|off)(?![a-z])", re.IGNORECASE)
-"""The path of a request that ends the login of its user."""
 _VARIANTS_TRIED = 6
 """So many bodies with `{unique}` are sent, each twice, to an app that refuses the same body again."""
 _PATH_SAFE = "/?&=%:@!$'()*+,;~"
@@ -109,24 +106,19 @@ def make_recipes(
     given: Headers = (),
     *,
     prefixed: bool = True,
-    logs_in: bool = False,
 ) -> tuple[list[Recipe], list[LeftOut]]:
     """Make the requests with these methods from an OpenAPI document; also return what is left out.
 
     `given` are headers that every request has anyway, so that they need no example. Unless `prefixed`, paths do not
-    begin with the path of the server: a proxy may remove that before the app is asked. If each user `logs_in`, or sends
-    credentials, requests that end a login are left out.
+    begin with the path of the server: a proxy may remove that before the app is asked.
     """
     made: list[Recipe] = []
     left_out: list[LeftOut] = []
     names = frozenset(name for name, _ in given)
-    keeps_login = logs_in or not names.isdisjoint(_CREDENTIALS)
     for path, method, operation in list_operations(document):
         name = f"{method.upper()} {path}".strip()
         try:
             _check_method(method, methods, described=operation is not None)
-            if keeps_login:
-                _check_login(path)
             described = as_mapping(operation)
             prefix = find_prefix(described) if described and prefixed else ""
             made.append(_make_recipe(document, name, method, path, described, names, prefix))
@@ -204,12 +196,6 @@ def _check_method(method: str, methods: Collection[str], *, described: bool) -> 
     if method in SAFE_METHODS:
         raise LookupError("not among --methods")
     raise LookupError(f"it may write; use --methods {','.join([*methods, method])} to include it")
-
-
-def _check_login(path: str) -> None:
-    """Raise `LookupError` if the path is one that ends the login of its user."""
-    if _LOGOUT.search(path):
-        raise LookupError("it ends the login that other requests need")
 
 
 def _make_recipe(

@@ -25,6 +25,7 @@ from harness.model.unique import UNIQUE
 from harness.plan.user_app.ask import log_in, send_requests, wants_tls
 from harness.plan.user_app.conflicts import find_unique, is_conflict
 from harness.plan.user_app.discovery import NONE, OPENAPI, Discovered, fetch_document, read_document
+from harness.plan.user_app.login_routes import part_login_routes
 from harness.plan.user_app.options import HTTP, name_app, title_app
 from harness.plan.user_app.rendering import add_checksum, is_edited, is_endless, is_written_for, render_scenario
 from harness.plan.user_app.requests import (
@@ -391,13 +392,9 @@ def _make_requests(stage: _Stage, document: Mapping[str, Any] | None, *, prefixe
     title, made, left_out = f"Requests to {title_app(settings)}.", list[Recipe](), list[LeftOut]()
     if document is not None:
         title = f"Requests to {title_app(settings)}, from its OpenAPI document."
-        made, left_out = make_recipes(
-            document,
-            settings.methods,
-            stage.app.headers,
-            prefixed=prefixed,
-            logs_in=stage.app.login is not None,
-        )
+        described, undescribed = make_recipes(document, settings.methods, stage.app.headers, prefixed=prefixed)
+        made, unwanted = part_login_routes(described, stage.app.login, stage.app.headers)
+        left_out = [*unwanted, *undescribed]
     known = {each.path for each in made}
     named = [each for each in _name_requests(stage, alone=not made) if each.path not in known]
     missing = tuple(each for each in left_out if not any(_names(recipe, each) for recipe in named))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.host.sampler import Usage, lost_cpu_s, lost_switches
+from harness.host.proc import Usage
+from harness.host.sampler import lost_cpu_s, lost_switches
 
 
 def test_the_cpu_time_of_a_process_that_ended_is_lost_unless_its_parent_waited_for_it() -> None:

@@ -35,23 +35,6 @@ def test_a_get_route_without_parameters_becomes_a_request() -> None:
     assert make_recipes(document("/health")) == ([Recipe("GET", "/health", "GET /health")], [])
 
 
-@pytest.mark.parametrize("path", ["/logout", "/auth/jwt/logout", "/v1/log-out/", "/user/signOut", "/logout/{all}"])
-@pytest.mark.parametrize(
-    "how", [{"logs_in": True}, {"given": (("authorization", "t"),)}, {"given": (("cookie", "a"),)}]
-)
-def test_a_request_that_ends_the_login_of_others_is_left_out(path: str, how: dict[str, Any]) -> None:
-    found = document(path, "post")
-    reason = "it ends the login that other requests need"
-    assert make_recipes(found, ("post",), **how) == ([], [LeftOut(f"POST {path}", reason)])
-    if "{" not in path:
-        assert make_recipes(found, ("post",)) == ([Recipe("POST", path, f"POST {path}")], [])
-
-
-@pytest.mark.parametrize("path", ["/logouts-report", "/blog/out", "/logs", "/signatures", "/catalogoutlet"])
-def test_a_path_that_only_looks_like_a_logout_is_requested(path: str) -> None:
-    assert make_recipes(document(path), logs_in=True) == ([Recipe("GET", path, f"GET {path}")], [])
-
-
 @pytest.mark.parametrize(
     "described",
     [
