@@ -49,7 +49,7 @@ def measure(settings: Settings) -> None:
     report says which numbers are valid.
     """
     _, comparisons, rounds = carry_out(settings, Screen())
-    if not is_measured(comparisons) or (rounds >= RANKED_FROM_ROUNDS and not is_ranked(comparisons)):
+    if not is_usable(comparisons) or (rounds >= RANKED_FROM_ROUNDS and not is_ranked(comparisons)):
         raise typer.Exit(NOTHING_MEASURED)
 
 
@@ -192,6 +192,15 @@ def write_report(directory: RunDirectory, screen: Screen, *, requests: bool = Fa
 def is_measured(comparisons: Iterable[ComparisonSummary]) -> bool:
     """Does any case have a number?"""
     return any(each.measured for comparison in comparisons for each in comparison.summaries)
+
+
+def is_usable(comparisons: Iterable[ComparisonSummary]) -> bool:
+    """Does any case have a number that is right, if only as the least that the server can do?"""
+    return any(
+        each.measured and each.verdict in {"valid", "client-limited"}
+        for comparison in comparisons
+        for each in comparison.summaries
+    )
 
 
 def is_ranked(comparisons: Iterable[ComparisonSummary]) -> bool:
