@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from harness.analysis.case_rounds import find_p99_us
@@ -47,18 +48,24 @@ def _rates(slices: Sequence[Slice], start_ns: int) -> tuple[tuple[float, float],
     seconds: dict[int, list[Slice]] = {}
     for each in slices:
         if each.counted_s > 0:
-            middle_ns = (each.start_ns + each.end_ns) // 2
-            seconds.setdefault((middle_ns - start_ns) // _SECOND_NS, []).append(each)
+            seconds.setdefault(int(_middle_s(each, start_ns)), []).append(each)
     return tuple(
-        (second + 0.5, sum(each.answers for each in own) / sum(each.counted_s for each in own))
-        for second, own in sorted(seconds.items())
+        (
+            fmean(_middle_s(each, start_ns) for each in own),
+            sum(each.answers for each in own) / sum(each.counted_s for each in own),
+        )
+        for _, own in sorted(seconds.items())
     )
+
+
+def _middle_s(of: Slice, start_ns: int) -> float:
+    return ((of.start_ns + of.end_ns) / 2 - start_ns) / _SECOND_NS
 
 
 def _tails(result: LoadResult, start_ns: int, end_ns: int) -> tuple[tuple[float, float], ...]:
     """The p99 of each slice that has one; without any, that of the whole measurement, in its middle."""
     found = [
-        (((each.start_ns + each.end_ns) / 2 - start_ns) / _SECOND_NS, float(each.p99_us))
+        (_middle_s(each, start_ns), float(each.p99_us))
         for each in result.slices
         if each.p99_us is not None and has_tail(each.requests, PER_MILLE["p99"])
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.charts._colours import COLOURS
@@ -78,17 +78,32 @@ class Look:
 
 def look(name: str) -> Look:
     """The look of a candidate of this name: `uvicorn-h11`, `uvicorn (control)`, `fastapi on uvicorn`, `fastapi`."""
-    parts = _NAME.fullmatch(name)
-    app, family, variant = parts.group("app", "family", "variant") if parts else (None, name, "")
+    family, variant = _parse(name)
     place = _PLACES.get(family, _FREE + _digest(family) % (len(COLOURS) * len(MARKERS) - _FREE))
-    own = " ".join(filter(None, (app, variant)))
-    dashes = DASHES[_VARIANTS.get(own, _digest(own) % len(DASHES))] if own else SOLID
+    dashes = DASHES[_VARIANTS.get(variant, _digest(variant) % len(DASHES))] if variant else SOLID
     return Look(COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)], dashes)
 
 
 def looks(names: Iterable[str]) -> dict[str, Look]:
-    """The look of each candidate."""
-    return {name: look(name) for name in names}
+    """The look of each candidate of a run; where that of a new one is another's too, it takes the next dashes."""
+    found: dict[str, Look] = {}
+    for name in sorted(set(names), key=lambda name: (not _is_known(name), name)):
+        own = look(name)
+        others = (replace(own, dashes=dashes) for dashes in DASHES)
+        found[name] = next((each for each in (own, *others) if each not in found.values()), own)
+    return found
+
+
+def _parse(name: str) -> tuple[str, str]:
+    """The family and the variant; that of an app on a server begins with the app."""
+    parts = _NAME.fullmatch(name)
+    app, family, variant = parts.group("app", "family", "variant") if parts else (None, name, "")
+    return family, " ".join(filter(None, (app, variant)))
+
+
+def _is_known(name: str) -> bool:
+    family, variant = _parse(name)
+    return family in _PLACES and (not variant or variant in _VARIANTS)
 
 
 def _digest(text: str) -> int:

@@ -1,4 +1,4 @@
-"""p99 against the offered rate with its 95 % interval; thin: p50. Hollow points, off the line, are not valid."""
+"""p99 by offered rate, with its 95 % interval (arrow: longer); thin: p50. Hollow points, off the line: not valid."""
 
 from __future__ import annotations
 

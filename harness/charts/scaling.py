@@ -1,4 +1,4 @@
-"""Throughput by number of workers: medians, 95 % intervals. Dotted: what the CPUs allow, from the fewest workers on."""
+"""Throughput by number of workers: medians, 95 % intervals (arrow: longer). Dotted: what the CPUs would allow."""
 
 from __future__ import annotations
 

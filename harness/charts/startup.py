@@ -63,12 +63,8 @@ def _group(summaries: Sequence[CaseSummary]) -> dict[str, list[CaseSummary]]:
 
 def _bars(group: Sequence[CaseSummary], figure: Callable[[CaseSummary], Estimate | None]) -> list[Bar]:
     """A bar for each candidate that has the figure, the shortest first."""
-    known = [(estimate.median, each.name, estimate) for each in group if (estimate := figure(each)) is not None]
-    return [Bar(name, look(name).colour, "valid", estimate, ()) for _, name, estimate in sorted(known, key=_by_median)]
-
-
-def _by_median(known: tuple[float, str, Estimate]) -> tuple[float, str]:
-    return known[:2]
+    bars = [Bar(each.name, look(each.name).colour, "valid", figure(each), ()) for each in group if figure(each)]
+    return sorted(bars, key=lambda bar: (bar.measured, bar.name))
 
 
 def _ready_s(summary: CaseSummary) -> Estimate | None:

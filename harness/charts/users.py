@@ -1,4 +1,4 @@
-"""Throughput ÷ the baseline's, and CPU per request, by number of users: medians, 95 % intervals."""
+"""Throughput ÷ the baseline's, and CPU per request, by number of users: medians, 95 % intervals (arrow: longer)."""
 
 from __future__ import annotations
 

@@ -365,9 +365,10 @@ class Environment:
     server_versions: Mapping[str, str] = field(default_factory=dict)
     """The version of each server's distribution, the first of `Server.requires`, by the name of the server."""
     app_versions: Mapping[str, str] = field(default_factory=dict)
-    """The version of each app's framework, the first of `App.requires`, by the name of the app."""
+    """The version of each app's framework, the first of `App.requires`, or its commit, by the name of the app."""
     other_packages: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """The packages of each server that runs in another environment than the harness, by the name of the server."""
+    """The packages of each server that runs in another environment than the harness, by the name of the server; and of
+    two revisions of an app, by theirs, where they have different environments."""
     interpreters: Mapping[str, str] = field(default_factory=dict)
     """The version and build of the Python that runs each server, by the name of the server."""
     app_commit: str | None = None

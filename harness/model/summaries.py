@@ -105,7 +105,7 @@ class Stretch:
     length_s: float
     """Of the whole measurement, all of its cases together."""
     rates_rps: tuple[tuple[float, float], ...]
-    """For each second in which it had a turn: where that lies, and its rate in requests/s."""
+    """For each second in which it had a turn: where its slices lie, and their rate."""
     tails_us: tuple[tuple[float, float], ...]
     """Where each slice with enough requests lies, and its p99; without any, the p99 of the whole measurement."""
     disturbed: bool

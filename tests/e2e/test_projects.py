@@ -240,3 +240,27 @@ def test_a_chat_in_starlette_is_measured_with_the_locust_file_that_it_has(chat: 
         for each in record["result"]["slices"]:
             seen = between(chat.seen(), each["opened_ns"], each["drained_ns"])
             assert abs(each["finished"] - len(seen)) <= 2 * USERS  # Locust's own users do not stop between slices
+
+
+def test_members_of_a_chat_in_starlette_hear_what_all_say(chat: Project) -> None:
+    options = ("--python", chat.python, "--protocols", "ws", "--servers", "uvicorn,granian", "--locustfile", "room.py")
+    done = harness("run", *CHAT, *options, *ALONE, cwd=chat.folder)
+    assert done.returncode == 0, done.stderr
+    records = measured(chat)
+    assert names_of(records) == [("granian", False), ("uvicorn", False)]
+    for record in records:
+        for each in record["result"]["slices"]:
+            assert each["finished"] == len(between(chat.seen("SAY"), each["opened_ns"], each["drained_ns"]))
+    # Each member hears the others; those who are not there yet, or not any more, hear nothing.
+    pushes = sum(record["result"]["pushes"] for record in records)
+    assert 0 < pushes <= (USERS - 1) * len(chat.seen("SAY"))
+
+
+def test_readers_of_a_chat_in_starlette_end_a_stream_that_does_not_end(chat: Project) -> None:
+    done = run(chat, *CHAT, "--servers", "uvicorn,granian", "--locustfile", "events.py", *ALONE)
+    assert done.returncode == 0, done.stderr
+    records = measured(chat)
+    assert_all_were_seen(chat.seen(), records)
+    for record in records:
+        (read,) = [each for each in record["result"]["by_request"] if each["method"] == "GET"]
+        assert read["stream"]["events"] >= read["requests"]

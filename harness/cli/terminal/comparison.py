@@ -35,7 +35,12 @@ def show_comparison(screen: Screen, page: Page) -> None:
     if page.rows:
         show()
         screen.table(_table(page.rows))
-    for title, lines in (("Not compared", page.uncompared), ("What changed", page.changes)):
+    sections = (
+        ("The control: A measured twice, which differs by chance alone", page.controls),
+        ("Not compared", page.uncompared),
+        ("What changed", page.changes),
+    )
+    for title, lines in sections:
         if lines:
             show(f"\n{title}", *(f"  {line}" for line in lines), sep="\n", markup=False)
     show("", *page.notes, sep="\n", markup=False)

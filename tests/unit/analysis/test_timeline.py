@@ -15,7 +15,7 @@ OTHER = replace(CASE, server="b")
 def test_rates_are_those_of_the_seconds_in_which_slices_lie() -> None:
     slices = load_slices([100, 200, 400, 50], SECOND_NS // 4, apart_ns=SECOND_NS // 4)
     (stretch,) = trace([builders.record(slices=slices, response_us=900)])[CASE]
-    assert stretch.rates_rps == ((0.5, (100 + 200) * 2), (1.5, (400 + 50) * 2))
+    assert stretch.rates_rps == ((0.375, (100 + 200) * 2), (1.375, (400 + 50) * 2))
     assert stretch.length_s == pytest.approx(1.75)
     assert stretch.tails_us == ()
 
@@ -26,7 +26,7 @@ def test_seconds_count_from_the_first_slice_of_all_cases_that_took_turns() -> No
     late = replace(early, answers=70.0, **moved)
     found = trace([builders.record(slices=(early,)), builders.record(OTHER, slices=(late,))])
     (a,), (b,) = found[CASE], found[OTHER]
-    assert (a.rates_rps, b.rates_rps) == (((0.5, 200.0),), ((2.5, 140.0),))
+    assert (a.rates_rps, b.rates_rps) == (((0.25, 200.0),), ((2.25, 140.0),))
     assert a.length_s == b.length_s == 2.5
     assert a.measurement == b.measurement == 0
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from harness.catalog import listing
 from harness.charts._colours import COLOURS, MUTED
 from harness.charts._lines import MOST_IN_COLOUR, line_looks
-from harness.charts._looks import MARKERS, SOLID, look
+from harness.charts._looks import MARKERS, SOLID, look, looks
 from tests import synthetic
 from tests.reported import ASKED
 
@@ -45,14 +45,26 @@ def test_apps_that_the_catalogue_has_differ_from_each_other() -> None:
 
 
 @given(st.text())
-def test_any_name_has_a_look_and_none_that_is_new_has_the_colour_and_the_marker_of_a_family(name: str) -> None:
-    own = look(name)
-    assert own.colour in COLOURS
-    assert own.marker in MARKERS
-    family = name.rpartition(" on ")[2].partition("-")[0].partition("@")[0].partition(" ")[0]
-    if family not in {"uvicorn", "granian", "hypercorn", "daphne", "gunicorn", "asgi", "fastapi"}:
-        taken = {(look(each).colour, look(each).marker) for each in SERVERS}
-        assert family in SERVERS or (own.colour, own.marker) not in taken
+def test_any_name_has_a_look(name: str) -> None:
+    assert look(name).colour in COLOURS
+    assert look(name).marker in MARKERS
+    assert looks([name]) == {name: look(name)}
+
+
+@given(st.from_regex(r"my[a-z0-9]{0,8}(-[a-z]{1,5})?", fullmatch=True))
+def test_a_new_name_never_has_the_colour_and_the_marker_of_a_family(name: str) -> None:
+    taken = {(look(each).colour, look(each).marker) for each in SERVERS}
+    assert (look(name).colour, look(name).marker) not in taken
+
+
+@given(st.lists(st.sampled_from(["tcp", "socket", "h11", "0", "1", "2", "mt"]), unique=True))
+def test_variants_of_one_family_differ_and_those_of_the_catalogue_keep_their_dashes(variants: list[str]) -> None:
+    """There are as many dashes as these variants."""
+    names = [f"nginx-{variant}" for variant in variants]
+    found = looks(names)
+    assert len(set(found.values())) == len(names)
+    assert found == looks(reversed(names))
+    assert looks([*SERVERS, *names]).items() >= {name: look(name) for name in SERVERS}.items()
 
 
 def test_of_many_lines_those_that_lead_and_the_reference_are_in_colour() -> None:
