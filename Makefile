@@ -24,6 +24,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --require-hashes --no-deps -r requirements.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+	@echo "Installed. The command is $(BIN)/harness, or harness after: source $(BIN)/activate"
 
 install-all: $(ALL_INSTALLED) ## Add every server and framework of the catalogue to .venv
 
