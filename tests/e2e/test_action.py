@@ -178,9 +178,7 @@ def test_a_change_that_costs_ten_times_as_much_fails_the_job_and_has_one_comment
 
 
 @pytest.mark.long
-def test_a_change_that_breaks_a_route_has_errors_and_no_figures(
-    shop: Path, tmp_path: Path, comments: Comments
-) -> None:
+def test_a_change_that_breaks_a_route_has_errors_and_no_figures(shop: Path, tmp_path: Path, comments: Comments) -> None:
     commit(shop, {"shop.py": "WORK, STATUS = 2_000, 500" + APP})
     quick = "--protocols h1 --rounds 2 --warmup 100ms --duration 400ms --users 4"
     job = Job(shop, tmp_path / "job", comments, app="shop:app", args=quick, **{"fail-if": "errors>0%"})

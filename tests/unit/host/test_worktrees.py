@@ -82,11 +82,17 @@ def test_a_shallow_clone_says_that_it_may_lack_the_revision(
 ) -> None:
     git(tmp_path, "clone", "--quiet", "--depth", "1", f"file://{shop}", "clone")
     monkeypatch.chdir(tmp_path / "clone")
-    with pytest.raises(UsageError, match=r"found no HEAD\^1; this clone is shallow.*fetch-depth"), check_out("HEAD^1", None):
+    with (
+        pytest.raises(UsageError, match=r"found no HEAD\^1; this clone is shallow.*fetch-depth"),
+        check_out("HEAD^1", None),
+    ):
         pass
 
 
 def test_outside_a_repository_there_are_no_revisions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match="--base: expected git rev-parse to work in .*not a git repository"), check_out("a", None):
+    with (
+        pytest.raises(UsageError, match=r"--base: expected git rev-parse to work in .*not a git repository"),
+        check_out("a", None),
+    ):
         pass

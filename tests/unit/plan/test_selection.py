@@ -122,8 +122,10 @@ def test_an_app_that_only_one_revision_has_is_refused_though_it_is_installed(
     (tmp_path / "head" / "typer.py").write_text("")
     monkeypatch.chdir(tmp_path / "head")
     given = read_settings({"app": "typer:app", "servers": "uvicorn", "scenarios": "plaintext"}, None)
-    with pytest.raises(UsageError, match=r"--app: expected typer in --app-dir .*/base \(base, 1a2b\), found no typer.py"):
+    with pytest.raises(
+        UsageError, match=r"--app: expected typer in --app-dir .*/base \(base, 1a2b\), found no typer.py"
+    ):
         select(given, print, make=False, revisions=revisions_of(tmp_path))
     elsewhere = msgspec.structs.replace(given, app_dir=str(tmp_path))
-    with pytest.raises(UsageError, match="--app-dir: expected a folder in .*/head, found "):
+    with pytest.raises(UsageError, match=r"--app-dir: expected a folder in .*/head, found "):
         select(elsewhere, print, make=False, revisions=revisions_of(tmp_path))

@@ -270,7 +270,7 @@ def test_a_comment_has_the_gates_and_as_much_of_the_rest_as_fits() -> None:
 def test_junit_has_a_suite_for_each_gate_and_a_test_for_each_case(strict: bool) -> None:
     suites = ET.fromstring(compare_junit.render(COMPARISON, strict=strict))
     assert [suite.get("name") for suite in suites] == ["throughput<-5%", "p99>5%", "p99>50%"]
-    assert [[test.get("name") for test in suite.iter("testcase")] for suite in suites][0] == [
+    assert [test.get("name") for test in suites[0].iter("testcase")] == [
         "plaintext · h1 · granian",
         "echo · h1 · granian",
     ]
