@@ -19,6 +19,7 @@ from harness.model.plan import REFERENCE_APP
 from harness.report import compare_markdown
 from harness.report.compare import encode, make_page, write_contrast
 from harness.run.directory import RunDirectory
+from harness.text.suggestions import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,7 +106,8 @@ def _side(name: str, text: str) -> Side:
         raise UsageError(f"{name}: expected a run with trials, found none in {directory.path / 'trials.jsonl'}")
     servers = sorted({record.case.label for record in records})
     if folder != text and server not in servers:
-        raise UsageError(f"{name}: expected any of {', '.join(servers)} after the colon, found {server or 'nothing'}")
+        found = f"{server or 'nothing'}{suggest(server, servers)}"
+        raise UsageError(f"{name}: expected any of {', '.join(servers)} after the colon, found {found}")
     starts = [start for start in directory.read_starts() if start.config.app != REFERENCE_APP]
     return Side(text, info, records, starts, server or None)
 
