@@ -41,7 +41,7 @@ WIDTHS = {
     ("granian", 120, BUSY): (0.015, 0.010),
 }
 """Limits for half the width of the intervals of throughput and CPU, by pair, seconds and surroundings."""
-DURATIONS_S = {30: 0.6, 60: 0.6, 120: 1.2, 180: 1.2}
+DURATIONS_S = {30: 0.4, 60: 0.6, 120: 1.2, 180: 1.2}
 """Counted time of each case in a round, by the seconds that a run may take."""
 FALSE_DIFFERENCES = 5 / 60
 """The limit for the share of control intervals that exclude 1."""

@@ -25,7 +25,7 @@ from harness.model.machine import (
 from harness.model.plan import Candidate, Case, Comparison, Conditions
 from harness.model.protocols import Protocol
 from harness.model.results import Environment, Errors, RunInfo, Verdict
-from harness.model.summaries import CaseSummary, ComparisonSummary, Estimate, Latency, Memory, Ratio, Ratios
+from harness.model.summaries import CaseSummary, ComparisonSummary, Estimate, Latency, Memory, Ratio, Ratios, Stretch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -257,6 +257,35 @@ def with_apps(servers: Sequence[str], apps: Sequence[str]) -> list[ComparisonSum
             name = app if len(servers) == 1 else f"{app} on {each.name}"
             found.append(replace(each, case=replace(each.case, app=app), name=name))
     return grouped(found)
+
+
+def timed(
+    comparisons: Iterable[ComparisonSummary], *, rounds: int = 5, disturbed: Iterable[int] = (), tails: int = 4
+) -> list[ComparisonSummary]:
+    """The comparisons, each measured for 4 s in every round; `disturbed` are measurements by their number.
+
+    Of each, so many slices have a p99 as `tails` says.
+    """
+    chance, bad = random.Random(7), set(disturbed)
+    found = []
+    for number, comparison in enumerate(comparisons):
+        own = []
+        for each in comparison.summaries:
+            rate = each.throughput_rps.median if each.throughput_rps else math.inf
+            stretches = tuple(
+                Stretch(
+                    rounds * number + of,
+                    of,
+                    4.0,
+                    tuple((second + 0.5, rate * chance.gauss(1, 0.04)) for second in range(4)),
+                    tuple((second + 0.5, 32e6 / rate * chance.gauss(1.8, 0.1)) for second in range(tails)),
+                    disturbed=rounds * number + of in bad,
+                )
+                for of in range(rounds)
+            )
+            own.append(replace(each, timeline=stretches if each.measured else ()))
+        found.append(replace(comparison, summaries=tuple(own)))
+    return found
 
 
 def times(summary: CaseSummary, factor: float, workers: int) -> CaseSummary:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from harness.analysis.intervals import Key, Turns
+    from harness.model.histogram import Histogram
     from harness.model.plan import Case, Preference
     from harness.model.results import LoadResult, Record, Sample, Verdict
 
@@ -92,8 +93,7 @@ class Round:
 
     @property
     def p99_us(self) -> float | None:
-        response = self.result.response
-        return response.percentile(99) if has_tail(response.count, PER_MILLE["p99"]) else None
+        return find_p99_us(self.result.response)
 
 
 @dataclass(frozen=True)
@@ -195,6 +195,11 @@ def collect(records: Sequence[Record]) -> list[CaseRounds]:
 def count_rounds(keys: Iterable[Key]) -> int:
     """How many rounds there are in these; of one round, a case may have been measured in several blocks."""
     return len({number for number, _ in keys})
+
+
+def find_p99_us(response: Histogram) -> float | None:
+    """The p99 of response times; None with too few of them."""
+    return response.percentile(99) if has_tail(response.count, PER_MILLE["p99"]) else None
 
 
 def combine(records: Sequence[Record]) -> tuple[Verdict, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from harness.analysis.case_rounds import collect
 from harness.analysis.comparison import (
@@ -24,8 +24,8 @@ from harness.analysis.comparison import (
     StartPair,
 )
 from harness.analysis.conditions import find_changes, find_mismatches, list_conditions
+from harness.analysis.gates import ON_DEMAND
 from harness.analysis.intervals import (
-    PER_MILLE,
     Key,
     Turns,
     as_turns,
@@ -36,6 +36,7 @@ from harness.analysis.intervals import (
     unpaired_ratio,
 )
 from harness.model.loads import Rate, Sweep
+from harness.model.summaries import Ratio
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -45,14 +46,14 @@ if TYPE_CHECKING:
     from harness.analysis.gates import Gate, Metric
     from harness.model.plan import Case, ServerConfig
     from harness.model.results import ServerStart
-    from harness.model.summaries import Ratio
 
 MORE_IS_BETTER: frozenset[Metric] = frozenset({"throughput"})
+_PERCENTILES: Mapping[Metric, int] = {"p50": 500, "p90": 900, "p95": 950, "p99": 990}
+"""Per mille of the requests that are faster."""
 
 _LACKING: Mapping[Metric, str] = {
     "throughput": "no round has an answer",
-    "p50": "too few requests for it",
-    "p99": "too few requests for it",
+    **dict.fromkeys(_PERCENTILES, "too few requests for it"),
     "cpu": "the server's CPU time was not sampled",
     "memory": "the server's memory was not sampled",
     "ready": "no server start gave a right answer",
@@ -60,6 +61,7 @@ _LACKING: Mapping[Metric, str] = {
 """The reason that is given if a side does not have a figure."""
 
 ByRound = dict[Key, float]
+Entered = TypeVar("Entered", "Case", "ServerConfig")
 
 
 @dataclass(frozen=True)
@@ -81,19 +83,22 @@ class _Figure:
 
 
 def compare(a: Side, b: Side, gates: Sequence[Gate] = ()) -> RunComparison:
-    """Compare B with A: equal cases, or if each side is one server, cases that are equal in all but the server."""
+    """Compare B with A: equal cases, or if each side is one server or app, cases that are equal in all but that."""
     paired = a.info.id == b.info.id
+    metrics = frozenset(gate.metric for gate in gates)
     ours, theirs = _collect_by_case(a), _collect_by_case(b)
     own_rates = _find_own_rates(a, ours, theirs), _find_own_rates(b, theirs, ours)
     common = [case for case in ours if case in theirs]
     workloads = [(a.info.workloads.get(each.scenario), b.info.workloads.get(each.scenario)) for each in common]
     cases = tuple(
-        _compare_case(ours[each], theirs[each], explain_requests(ours[each], theirs[each], own), paired=paired)
+        _compare_case(ours[each], theirs[each], explain_requests(ours[each], theirs[each], own), metrics, paired=paired)
         for each, own in zip(common, workloads, strict=True)
     )
+    controls = _compare_controls(a, (ours[each] for each in common if not theirs[each].case.control), metrics) if paired else ()
     starts = _compare_starts(a, b, ours.values(), theirs.values(), paired=paired)
     only_a = tuple(_entry(ours[each]) for each in ours if each not in theirs and each not in own_rates[0])
     servers = {(pair.a.case.server, pair.b.case.server) for pair in cases}
+    apps = {(pair.a.case.app, pair.b.case.app) for pair in cases}
     return RunComparison(
         schema=COMPARISON_SCHEMA,
         a=_origin(a),
@@ -103,11 +108,12 @@ def compare(a: Side, b: Side, gates: Sequence[Gate] = ()) -> RunComparison:
         starts=starts,
         only_a=only_a,
         only_b=tuple(_entry(theirs[each]) for each in theirs if each not in ours and each not in own_rates[1]),
-        gates=tuple(each for gate in gates for each in _check_gate(gate, cases, starts, only_a)),
-        changes=find_changes(a.info, b.info, servers, (a.starts, b.starts)),
+        gates=tuple(each for gate in gates for each in _check_gate(gate, cases, starts, only_a, controls)),
+        changes=find_changes(a.info, b.info, servers, (a.starts, b.starts), apps),
         unlike=find_mismatches(a.info, b.info, (a.server, b.server)),
         conditions_a=list_conditions(a.info, a.server),
         conditions_b=list_conditions(b.info, b.server),
+        controls=controls,
         own_rates=(len(own_rates[0]), len(own_rates[1])),
     )
 
@@ -123,17 +129,36 @@ def _origin(side: Side) -> Origin:
         shlex.join(info.argv),
         environment.host,
         environment.system,
-        environment.app_commit,
+        environment.app_versions.get(side.app, environment.app_commit) if side.app else environment.app_commit,
+        side.app,
     )
 
 
 def _collect_by_case(side: Side) -> dict[Case, CaseRounds]:
-    """The rounds of each case of a side; if the side is one server, its name is left out of the cases."""
-    own = [record for record in side.records if side.server in {None, record.case.label}]
+    """The rounds of each case of a side; if the side is one server or app, its name is left out of the cases."""
+    own = [record for record in side.records if _is_of(side, record.case)]
     ordered = sorted(collect(own), key=lambda each: (*each.case.comparison.place, each.case.app, each.case.label))
-    return {
-        each.case if side.server is None else replace(each.case, server="", control=False): each for each in ordered
-    }
+    return {_without_candidate(each.case, side): each for each in ordered}
+
+
+def _is_of(side: Side, case: Case) -> bool:
+    if side.app is not None:
+        return case.app == side.app and not case.control
+    return side.server in {None, case.label}
+
+
+def _without_candidate(case: Entered, side: Side) -> Entered:
+    """A case or configuration without what tells the two sides apart: the server or the app of each."""
+    if side.server is not None:
+        return replace(case, server="", control=False)
+    return case if side.app is None else replace(case, app="")
+
+
+def _compare_controls(a: Side, ours: Iterable[CaseRounds], metrics: Collection[Metric]) -> tuple[CasePair, ...]:
+    """What A measured twice in this run differs by."""
+    rounds = {each.case: each for each in collect(a.records)}
+    twice = ((own, rounds.get(replace(own.case, control=True))) for own in ours if not own.case.control)
+    return tuple(_compare_case(own, control, "", metrics, paired=True) for own, control in twice if control)
 
 
 def _find_own_rates(side: Side, own: Iterable[Case], others: Collection[Case]) -> frozenset[Case]:
@@ -144,7 +169,8 @@ def _find_own_rates(side: Side, own: Iterable[Case], others: Collection[Case]) -
 
 
 def _entry(rounds: CaseRounds) -> Entry:
-    return Entry(rounds.case, rounds.verdict, rounds.reasons)
+    requests = sum(each.result.requests for each in rounds.rounds)
+    return Entry(rounds.case, rounds.verdict, rounds.reasons, requests, rounds.errors.total)
 
 
 def explain_requests(a: CaseRounds, b: CaseRounds, workloads: tuple[str | None, str | None]) -> str:
@@ -157,15 +183,32 @@ def explain_requests(a: CaseRounds, b: CaseRounds, workloads: tuple[str | None, 
         return ""
     changes = [f"{name} is new" for name in others if name not in ones]
     changes += [f"{name} is gone" for name in ones if name not in others]
-    return f"the requests differ: {', '.join(changes) or 'payloads, weights, headers or tags are others'}"
+    parts = [_read_digests(each) for each in workloads if each is not None]
+    if bool(parts[0]) != bool(parts[1]):
+        return ""  # one is of an earlier version, and its digest of another kind
+    return f"the requests differ: {', '.join(changes) or _explain_digests(*parts)}"
 
 
-def _compare_case(a: CaseRounds, b: CaseRounds, unlike: str, *, paired: bool) -> CasePair:
+def _read_digests(workload: str) -> dict[str, str]:
+    """The digest of each part of a workload; earlier versions had one of all parts, which has no name."""
+    lines = (line.partition(" ") for line in workload.splitlines())
+    return {name: digest for digest, _, name in lines if name}
+
+
+def _explain_digests(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str:
+    """Say which parts have other digests, or are on one side only."""
+    if not ours:
+        return "payloads, weights, headers or tags are others"
+    return ", ".join(f"{name} not the same" for name in {**ours, **theirs} if ours.get(name) != theirs.get(name))
+
+
+def _compare_case(a: CaseRounds, b: CaseRounds, unlike: str, asked: Collection[Metric], *, paired: bool) -> CasePair:
     """The figures of a case on both sides; none is judged where the requests are not the same (`unlike` says how)."""
     if (a.verdict, b.verdict) != ("valid", "valid"):
         return CasePair(_entry(a), _entry(b), (), unlike)
     ours, theirs = _list_figures(a), _list_figures(b)
-    differences = [_compare_figure(metric, ours[metric], theirs[metric], paired=paired) for metric in ours]
+    metrics = [metric for metric in ours if metric in asked or metric not in ON_DEMAND]
+    differences = [_compare_figure(metric, ours[metric], theirs[metric], paired=paired) for metric in metrics]
     if unlike:
         differences = [
             replace(each, finding="not compared", ratio=None, told_from=None, reason=unlike) for each in differences
@@ -174,19 +217,22 @@ def _compare_case(a: CaseRounds, b: CaseRounds, unlike: str, *, paired: bool) ->
 
 
 def _list_figures(rounds: CaseRounds) -> dict[Metric, _Figure]:
-    peaks: ByRound = {}
-    p50_us: ByRound = {}
-    for each in rounds.rounds:
-        if seen := [sample.memory_bytes for sample in each.samples if sample.memory_bytes is not None]:
-            peaks[each.key] = max(seen)
-        if has_tail(each.result.response.count, PER_MILLE["p50"]):
-            p50_us[each.key] = each.result.response.percentile(50)
+    responses = {each.key: each.result.response for each in rounds.rounds}
+    percentiles = {
+        metric: _Figure.of(
+            {
+                key: response.percentile(per_mille / 10)
+                for key, response in responses.items()
+                if has_tail(response.count, per_mille)
+            }
+        )
+        for metric, per_mille in _PERCENTILES.items()
+    }
     return {
         "throughput": _Figure(dict(rounds.throughput_rps), rounds.throughput_turns),
-        "p50": _Figure.of(p50_us),
-        "p99": _Figure(dict(rounds.p99_us), rounds.p99_turns),
+        **percentiles,
         "cpu": _Figure(dict(rounds.cpu_us_per_request), rounds.cpu_turns),
-        "memory": _Figure.of(peaks),
+        "memory": _Figure.of({each.key: each.peak_bytes for each in rounds.rounds if each.peak_bytes is not None}),
     }
 
 
@@ -195,20 +241,15 @@ def _compare_starts(
 ) -> tuple[StartPair, ...]:
     """Compare the start-up time of each server configuration of A, once for all cases that it served."""
     configs = dict.fromkeys(each.case.config for each in ours if each.verdict != "unsupported")
-    counterparts = {_comparable(each.case.config, b): each.case.config for each in theirs}
+    counterparts = {_without_candidate(each.case.config, b): each.case.config for each in theirs}
     found = []
     for config in configs:
-        counterpart = counterparts.get(_comparable(config, b))
+        counterpart = counterparts.get(_without_candidate(config, b))
         missing = "" if counterpart else "B has no such start"
-        counterpart = counterpart or (config if b.server is None else replace(config, server=b.server))
+        counterpart = counterpart or replace(config, server=b.server or config.server, app=b.app or config.app)
         times = _list_ready_s(a.starts, config), _list_ready_s(b.starts, counterpart)
         found.append(StartPair(config, counterpart, _compare_figure("ready", *times, paired=paired, missing=missing)))
     return tuple(found)
-
-
-def _comparable(config: ServerConfig, b: Side) -> ServerConfig:
-    """What two configurations must have in common; between two servers, all but the server."""
-    return config if b.server is None else replace(config, server="", control=False)
 
 
 def _list_ready_s(starts: Iterable[ServerStart], config: ServerConfig) -> _Figure:
@@ -251,7 +292,11 @@ def _judge_ratio(metric: Metric, ratio: Ratio) -> Finding:
 
 
 def _check_gate(
-    gate: Gate, cases: Sequence[CasePair], starts: Sequence[StartPair], only_a: Sequence[Entry]
+    gate: Gate,
+    cases: Sequence[CasePair],
+    starts: Sequence[StartPair],
+    only_a: Sequence[Entry],
+    controls: Iterable[CasePair],
 ) -> list[Judgement]:
     """Check a gate on every case, or every server configuration, of A.
 
@@ -261,14 +306,45 @@ def _check_gate(
     if gate.metric == "ready":
         found = [_judge(gate, pair.a, pair.difference) for pair in starts]
     else:
+        own_controls = {pair.a.case: pair for pair in controls}
         found = [
-            _judge(gate, pair.a.case, pair.difference(gate.metric), _explain_invalid(pair))
+            _doubt(gate, _judge_pair(gate, pair), own_controls.get(pair.a.case))
             for pair in cases
             if pair.a.verdict != "unsupported"
         ]
         absent = (each.case for each in only_a if each.verdict != "unsupported")
         found += [_judge(gate, case, None, "B has no such case") for case in absent]
     return found or [Judgement(gate.text, gate.metric, None, "not checked", reason="A measured nothing")]
+
+
+def _judge_pair(gate: Gate, pair: CasePair) -> Judgement:
+    if gate.metric == "errors":
+        return _judge_errors(gate, pair)
+    return _judge(gate, pair.a.case, pair.difference(gate.metric), _explain_invalid(pair))
+
+
+def _judge_errors(gate: Gate, pair: CasePair) -> Judgement:
+    """Errors are counted, not estimated: whatever the verdicts, and without an interval."""
+    ours, theirs = pair.a.error_share, pair.b.error_share
+    about, metric = pair.a.case, gate.metric
+    if ours is None or theirs is None or pair.requests:
+        reason = pair.requests or _explain_invalid(pair) or "no requests"
+        return Judgement(gate.text, metric, about, "not checked", reason=reason)
+    change = 1 + theirs - ours
+    ratio = Ratio(change, change, change)
+    told = f"{pair.b.errors:,} of B's {pair.b.requests + pair.b.errors:,} requests, {100 * theirs:.3g} %; "
+    told += f"{100 * ours:.3g} % of A's"
+    return Judgement(gate.text, metric, about, gate.judge(ratio), ratio, told)
+
+
+def _doubt(gate: Gate, judgement: Judgement, control: CasePair | None) -> Judgement:
+    """A gate that A misses against itself, in the same run, is not clear."""
+    if control is None or judgement.outcome != "missed" or gate.metric == "errors":
+        return judgement
+    against_itself = _judge_pair(gate, control)
+    if against_itself.outcome != "missed":
+        return judgement
+    return replace(judgement, outcome="not clear", reason="the control, A measured twice, misses it too")
 
 
 def _explain_invalid(pair: CasePair) -> str:

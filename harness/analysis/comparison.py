@@ -31,7 +31,9 @@ class Side:
     records: Sequence[Record]
     starts: Sequence[ServerStart]
     server: str | None = None
-    """The name of the one server that is compared; None for the whole run."""
+    """The name of the one server that is compared; None for all."""
+    app: str | None = None
+    """The name of the one app that is compared; None for all."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,12 @@ class Origin:
     host: str
     system: str
     app_commit: str | None = None
+    app: str | None = None
+
+    @property
+    def candidate(self) -> str | None:
+        """The one server or app that is compared; None for a whole run."""
+        return self.server or self.app
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,16 @@ class Entry:
     case: Case
     verdict: Verdict
     reasons: tuple[str, ...]
+    requests: int = 0
+    """Right answers."""
+    errors: int = 0
+    """Requests without a right answer."""
+
+    @property
+    def error_share(self) -> float | None:
+        """The share of its requests without a right answer; None without requests."""
+        every = self.requests + self.errors
+        return self.errors / every if every else None
 
 
 @dataclass(frozen=True)
@@ -110,7 +128,7 @@ class Judgement:
     outcome: GateResult
     ratio: Ratio | None = None
     reason: str = ""
-    """Why the gate was not checked."""
+    """Why the gate was not checked or is not clear; of `errors`, the counts."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +152,8 @@ class RunComparison:
     """Conditions that should be equal and are not."""
     conditions_a: Mapping[str, object]
     conditions_b: Mapping[str, object]
+    controls: tuple[CasePair, ...] = ()
+    """A measured twice: what the run itself calls no difference."""
     own_rates: tuple[int, int] = (0, 0)
     """In a sweep: how many cases of A, and of B, are not compared as the other side does not have their rates."""
 

@@ -158,10 +158,11 @@ def find_changes(
     b: RunInfo,
     servers: Iterable[tuple[str, str]],
     starts: tuple[Sequence[ServerStart], Sequence[ServerStart]],
+    apps: Iterable[tuple[str, str]] = (),
 ) -> tuple[Contrast, ...]:
     """What may explain a difference: versions of servers, apps and packages, event loops, commits.
 
-    `servers` are the names of the compared servers, A and B; `starts` are the server starts of the two runs.
+    `servers` and `apps` are the names of those that are compared, A and B; `starts` are the server starts of the runs.
     """
     ones, others = a.environment, b.environment
     pairs = sorted(set(servers))
@@ -175,8 +176,14 @@ def find_changes(
         for pair in pairs
         if _differ(values := (mine.get(pair[0]), yours.get(pair[1])))
     ]
-    apps = ones.app_versions.keys() & others.app_versions.keys()
-    found += _contrasts("app", ones.app_versions, others.app_versions, apps)
+    common = ones.app_versions.keys() & others.app_versions.keys()
+    found += _contrasts("app", ones.app_versions, others.app_versions, common)
+    for pair in sorted({each for each in apps if _differ(each)}):
+        found.append(_contrast("app", pair, (ones.app_versions.get(pair[0]), others.app_versions.get(pair[1]))))
+        if pair[0] in ones.other_packages and pair[1] in others.other_packages:
+            found += _compare_packages(pair, ones, others)
+        if _differ(pythons := (ones.interpreters.get(pair[0]), others.interpreters.get(pair[1]))):
+            found.append(_contrast("app", pair, pythons))
     if ones.app_commit != others.app_commit:
         found.append(Contrast("app", "commit", ones.app_commit, others.app_commit))
     for pair in pairs:

@@ -11,14 +11,16 @@ from harness.model.errors import UsageError
 if TYPE_CHECKING:
     from harness.model.summaries import Ratio
 
-Metric = Literal["throughput", "p50", "p99", "cpu", "memory", "ready"]
+Metric = Literal["throughput", "p50", "p90", "p95", "p99", "cpu", "memory", "ready", "errors"]
 """The figures that can have a gate.
 
-`throughput` is right answers per second, `p50` and `p99` are response times, `cpu` is CPU time per request, `memory` is
-the peak PSS, `ready` is the start-up time.
+`throughput` is right answers per second, `p50` to `p99` are response times, `cpu` is CPU time per request, `memory` is
+the peak PSS, `ready` is the start-up time, `errors` is the share of requests without a right answer.
 """
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
+ON_DEMAND: frozenset[Metric] = frozenset({"p90", "p95"})
+"""Compared only where a gate asks: the more figures, the more of them differ by chance."""
 
 GateResult = Literal["met", "missed", "not clear", "not checked"]
 """How the interval lies to the limit: within it, wholly beyond it, on both sides; `not checked` without an interval."""
@@ -37,7 +39,7 @@ class Gate:
     above: bool
     """Is the gate missed above the limit (True) or below it (False)?"""
     limit: float
-    """The limit as a ratio B ÷ A: −5 % is 0.95."""
+    """The limit as a ratio B ÷ A: −5 % is 0.95. Of `errors`, 1 and the difference of the shares: 0.1 % is 1.001."""
 
     def judge(self, ratio: Ratio) -> GateResult:
         """Compare a ratio with the limit; the gate is missed only if the whole interval is beyond it."""
@@ -59,4 +61,6 @@ def _parse_gate(text: str) -> Gate:
     if limit <= 0:
         raise UsageError(f"--fail-if: expected a limit above -100%, since no figure can fall further; found {text}")
     metric = next(each for each in METRICS if each == found[1])
+    if metric == "errors" and (found[2] != ">" or limit < 1):
+        raise UsageError(f"--fail-if: expected errors>N% with N of 0 or more, found {text}")
     return Gate(text, metric, found[2] == ">", limit)

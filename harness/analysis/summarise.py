@@ -12,6 +12,7 @@ from harness.analysis.intervals import estimate, estimate_latency, make_chance, 
 from harness.analysis.naming import Naming
 from harness.analysis.precision import estimate_precisions, estimate_start_spreads
 from harness.analysis.references import find_divisor, find_reference, group_by_comparison
+from harness.analysis.timeline import trace
 from harness.model.histogram import Histogram
 from harness.model.loads import Rate, Saturate, Sweep
 from harness.model.plan import PREFERENCES, usual_preference
@@ -44,6 +45,7 @@ def summarise(records: Sequence[Record], starts: Sequence[ServerStart], run: Run
     records = [record for record in records if not record.case.aside]
     comparisons = group_by_comparison(records)
     naming = Naming.of(row.case.candidate for rows in comparisons.values() for row in rows)
+    timelines = trace(records)
     reached: dict[Comparison, dict[Candidate, float]] = {}
     for case, rps in reached_rps(records).items():
         reached.setdefault(case.comparison.sweep, {})[case.candidate] = rps
@@ -59,6 +61,8 @@ def summarise(records: Sequence[Record], starts: Sequence[ServerStart], run: Run
         summaries.setdefault(whole, []).extend(
             _summarise_comparison(rows, reference, starts, run, naming, own_rps, ranked_by)
         )
+    for each, own in summaries.items():
+        summaries[each] = [replace(one, timeline=timelines.get(one.case, ())) for one in own]
     return [ComparisonSummary(each, _order(own), references.get(each), run.prefer) for each, own in summaries.items()]
 
 

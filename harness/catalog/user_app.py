@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 from harness.catalog import packages
 from harness.model.errors import UsageError
-from harness.model.targets import App
+from harness.model.targets import App, Revision
 
 _FACTORY = Path(__file__).parents[1] / "servers" / "_runners" / "factory" / "made_by_factory.py"
 
@@ -25,6 +25,7 @@ def find_user_app(
     factory: bool = False,
     import_path: str | None = None,
     option: str = "app",
+    revision: Revision | None = None,
 ) -> App:
     """A user app, named `module:attribute`; with `factory`, the attribute is called to make the app.
 
@@ -32,24 +33,38 @@ def find_user_app(
     process), or from what is installed beside `python`. Its servers run in the current working
     directory, so that relative paths and `.env` files are found as usual, wherever the packages are. `option` is the
     one that names it.
+    With a `revision`, the app and the working directory are those of the revision, and bear its name.
     Raises `UsageError` if the module is not found.
     """
     module, attribute = _split_target(target, option)
+    current = Path.cwd()
+    if revision is not None:
+        try:
+            directory, current = revision.place(directory), revision.place(current)
+        except ValueError:
+            found = f"{directory}, of which {revision.name} has no other state"
+            raise UsageError(f"--app-dir: expected a folder in {revision.origin}, found {found}") from None
     if not directory.is_dir():
         raise UsageError(f"--app-dir: expected a folder, found no {directory}")
     if not ready_path.startswith("/"):
         raise UsageError(f"--ready-path: expected a path that begins with /, found {ready_path}")
     first, place = module.split(".")[0], directory.joinpath(*module.split("."))
     here = place.with_suffix(".py").is_file() or place.is_dir()
+    if revision is not None and not here:
+        raise UsageError(
+            f"--{option}: expected {module} in --app-dir {directory} ({revision.name}, {revision.commit}), found no "
+            f"{place.name}.py there; what is installed beside {python} is the same for both revisions"
+        )
     if not (here or packages.finds(module, python, directory, import_path)):
         found = f"found no {place.name}.py there and no {first} installed beside {python}"
         source = directory / "src"
         hint = f"; --app-dir {source} has a {first}" if _holds(source, first) or (source / first).is_dir() else ""
         raise UsageError(f"--{option}: expected {module} in --app-dir {directory}, {found}{hint}")
-    current = Path.cwd()
     # Servers import from their working directory first, where another module may have the same name.
     hidden = here and current != directory.resolve() and _holds(current, first)
     app = App(first, f"{module}:{attribute}", directory.resolve(), ready_path, runs_in=None if hidden else current)
+    if revision is not None:
+        app = replace(app, name=revision.name, commit=revision.commit)
     if not factory:
         return app
     environment = {FACTORY: app.target}

@@ -6,15 +6,13 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from harness.charts._colours import FAINT, GROUND, INK, QUIET
+from harness.charts._looks import look
 from harness.charts._style import (
     DISTURBED_CAPTION,
-    FAINT,
     FEW,
-    INK,
-    QUIET,
     TICKS,
     WIDTH_IN,
-    colours,
     columns_for,
     compared,
     grid,
@@ -22,6 +20,7 @@ from harness.charts._style import (
     settle,
     title_panel,
 )
+from harness.charts._words import list_best, write_estimate
 from harness.text.numbers import DISTURBED, TOO_FEW, is_telling, significant
 
 if TYPE_CHECKING:
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 ROW_IN = 0.32
 LETTER_IN = 0.068
 """The mean width of a letter, in inches."""
-ON_WHITE: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
-"""The background of a label that a line may cross."""
 STRETCH = 1.4
 """An interval longer than this multiple of all bars and dots is cut, and ends in an arrow."""
 
@@ -121,28 +118,44 @@ def bar_chart(measure: Measure, comparisons: Sequence[ComparisonSummary], run: R
     summaries = [each for group in groups.values() for each in group]
     if not any(measure.estimate(summary) for summary in summaries):
         return None
-    colour = colours(summary.name for summary in summaries)
-    rows = {title: _rows(group, measure, colour) for title, group in groups.items()}
-    shape = len(groups), columns_for(len(groups), colour)
+    rows = {title: _rows(group, measure) for title, group in groups.items()}
+    shape = len(groups), columns_for(len(groups), (summary.name for summary in summaries))
     most = max(map(len, rows.values()))
     height_in = 0.8 + ROW_IN * most
     disturbed = any(each.disturbed for each in summaries if measure.estimate(each))
     caption = f"{measure.caption} {DISTURBED_CAPTION}" if disturbed else measure.caption
     figure, cells = grid(measure.title, caption, run, shape, height_in)
     for axes, (title, group) in zip(cells, groups.items(), strict=True):
-        _fill(axes, title, rows[title], measure.unit, most)
+        fill(axes, title, rows[title], measure.unit, most)
         case = group[0].case
         if case.users == max(run.conditions.users):  # the number with which the ceilings were measured
             _show_ceiling(axes, measure.ceilings.get(case.protocol))
-    return settle(figure)
+    return settle(figure, (describe_bars(title, bars, measure.unit) for title, bars in rows.items()))
 
 
-def _rows(group: Sequence[CaseSummary], measure: Measure, colour: Mapping[str, str]) -> list[Bar]:
+def outline(colour: str) -> dict[str, Any]:
+    """A bar of which only the outline is drawn, as its number is the lesser one of two, or not valid."""
+    return {"facecolor": "none", "edgecolor": colour, "linewidth": 1}
+
+
+def draw_across(axes: Axes, low: float, high: float, place: float) -> None:
+    """Draw an interval along a bar, with an edge that keeps it apart from the bar on light and dark pages."""
+    for colour, width in ((GROUND, 3.4), (INK, 1.5)):
+        axes.plot([low, high], [place, place], color=colour, linewidth=width, solid_capstyle="butt")
+
+
+def describe_bars(title: str, bars: Sequence[Bar], unit: str) -> str:
+    """The best of them in words."""
+    found = [(bar.name, write_estimate(bar.estimate)) for bar in bars if bar.estimate and bar.verdict == "valid"]
+    return list_best(title, found, unit)
+
+
+def _rows(group: Sequence[CaseSummary], measure: Measure) -> list[Bar]:
     """The bars of a panel, the best first; if many are unsupported, they share a row."""
     bars = [
         Bar(
             each.name,
-            colour[each.name],
+            look(each.name).colour,
             each.verdict,
             measure.estimate(each),
             measure.rounds(each),
@@ -157,7 +170,7 @@ def _rows(group: Sequence[CaseSummary], measure: Measure, colour: Mapping[str, s
     return sorted(bars, key=measure.order)
 
 
-def _fill(axes: Axes, title: str, bars: Sequence[Bar], unit: str, most: int) -> None:
+def fill(axes: Axes, title: str, bars: Sequence[Bar], unit: str, most: int) -> None:
     """Draw one panel, the first bar on top, with room for `most` bars; its axis starts at 0 and has room for labels."""
     end = STRETCH * max(bar.measured for bar in bars)
     for row, bar in enumerate(bars):
@@ -177,12 +190,15 @@ def _fill(axes: Axes, title: str, bars: Sequence[Bar], unit: str, most: int) -> 
 
 
 def _show_ceiling(axes: Axes, ceiling: float | None) -> None:
-    """Name the ceiling, and draw it as a line if it lies on the axis. A longer axis would make all bars small."""
+    """Name the ceiling, and mark it if it lies on the axis. A longer axis would make all bars small."""
     if ceiling is None:
         return
-    axes.set_xlabel(f"{axes.get_xlabel()} (generator's ceiling: {significant(ceiling)})")
+    sign = ""
     if ceiling < axes.get_xlim()[1]:
-        axes.axvline(ceiling, color=QUIET, linewidth=1, linestyle="--")
+        sign = "\u25be\u00a0"
+        # A line down the panel would cross the numbers beside the bars.
+        axes.plot(ceiling, 1, "v", transform=axes.get_xaxis_transform(), color=QUIET, markersize=5, clip_on=False)
+    axes.set_xlabel(f"{axes.get_xlabel()} ({sign}generator's ceiling: {significant(ceiling)})")
 
 
 def _draw_bar(axes: Axes, row: int, bar: Bar, end: float) -> None:
@@ -193,17 +209,17 @@ def _draw_bar(axes: Axes, row: int, bar: Bar, end: float) -> None:
     if bar.verdict == "valid":
         axes.barh(row, middle, height=0.62, color=bar.colour)
     else:
-        axes.barh(row, middle, height=0.62, facecolor="white", edgecolor=bar.colour, hatch="////", linewidth=1)
+        axes.barh(row, middle, height=0.62, hatch="////", **outline(bar.colour))
     if bar.has_interval:
         high = min(bar.estimate.high, end)
-        axes.plot([min(bar.estimate.low, high), high], [row - 0.1] * 2, color=INK, linewidth=1.6, solid_capstyle="butt")
+        draw_across(axes, min(bar.estimate.low, high), high, row - 0.1)
         if high < bar.estimate.high:
             axes.plot(high, row - 0.1, ">", markersize=4, color=INK)
     axes.plot(
-        bar.rounds, [row + 0.14] * len(bar.rounds), "o", markersize=3.4, markerfacecolor="white",
+        bar.rounds, [row + 0.14] * len(bar.rounds), "o", markersize=3.4, markerfacecolor=GROUND,
         markeredgecolor=INK, markeredgewidth=0.7,
     )  # fmt: skip
     axes.annotate(
         bar.label, (bar.reach(end), row), (6, 0), textcoords="offset points", va="center", fontsize=8,
-        color=INK if bar.verdict == "valid" else QUIET, linespacing=1.0, bbox=ON_WHITE,
+        color=INK if bar.verdict == "valid" else QUIET, linespacing=1.0,
     )  # fmt: skip

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from matplotlib import rc_context
 
-from harness.charts._bars import ON_WHITE, axis_end, label_in
-from harness.charts._style import INK, QUIET, STYLE, TICKS, colours, frame, pale, settle, title_panel
+from harness.charts._bars import axis_end, draw_across, label_in, outline
+from harness.charts._colours import INK, QUIET
+from harness.charts._looks import look
+from harness.charts._style import STYLE, TICKS, frame, settle, title_panel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from matplotlib.axes import Axes
 
@@ -36,7 +38,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Row:
-    """One server in a panel, the first of several bars paler; without bars, it has its note in their place."""
+    """One server in a panel, the first of several bars an outline; without bars, it has its note in their place."""
 
     server: str
     bars: tuple[Bar, ...]
@@ -71,13 +73,17 @@ def draw(title: str, caption: str, foot: Sequence[str], panels: Sequence[Panel])
         max(panel.height_in for panel in panels[start : start + columns]) for start in range(0, len(panels), columns)
     ]
     figure, cells = frame(title, caption, foot, (len(panels), columns), heights)
-    colour = colours(row.server for panel in panels for row in panel.rows)
     for number, (axes, panel) in enumerate(zip(cells, panels, strict=True)):
-        _fill(axes, panel, colour, heights[number // columns])
-    return settle(figure)
+        _fill(axes, panel, heights[number // columns])
+    return settle(figure, map(_describe, panels))
 
 
-def _fill(axes: Axes, panel: Panel, colour: Mapping[str, str], height_in: float) -> None:
+def _describe(panel: Panel) -> str:
+    found = (f"{row.server} {', '.join(bar.label for bar in row.bars) or row.note}" for row in panel.rows)
+    return f"{panel.title}: {'; '.join(found)}."
+
+
+def _fill(axes: Axes, panel: Panel, height_in: float) -> None:
     """Draw one panel, the first server on top; the axis is in inches downwards."""
     longest = [row.longest for row in panel.rows if row.longest]
     end = LONGEST * min(longest, default=1.0)
@@ -89,10 +95,11 @@ def _fill(axes: Axes, panel: Panel, colour: Mapping[str, str], height_in: float)
             labels.append((0.0, label_in(row.note)))
         for number, bar in enumerate(row.bars):
             place = top + BAR_IN * (number + 0.5)
-            shade = pale(colour[row.server]) if number == 0 < len(row.bars) - 1 else colour[row.server]
-            axes.barh(place, min(bar.value, end), height=0.82 * BAR_IN, color=shade)
+            colour = look(row.server).colour
+            style = outline(colour) if number == 0 < len(row.bars) - 1 else {"color": colour}
+            axes.barh(place, min(bar.value, end), height=0.82 * BAR_IN, **style)
             if bar.low < bar.high and bar.value < end:
-                axes.plot([bar.low, min(bar.high, end)], [place, place], color=INK, linewidth=1.2)
+                draw_across(axes, bar.low, min(bar.high, end), place)
             reach = min(max(bar.value, bar.high), end)
             cut = "…  " if bar.value > end else ""
             _write(axes, f"{cut}{bar.label}", reach, place, INK, "normal")
@@ -114,5 +121,4 @@ def _fill(axes: Axes, panel: Panel, colour: Mapping[str, str], height_in: float)
 def _write(axes: Axes, text: str, start: float, place: float, colour: str, style: str) -> None:
     axes.annotate(
         text, (start, place), (5, 0), textcoords="offset points", va="center", fontsize=7.5, color=colour, style=style,
-        bbox=ON_WHITE,
     )  # fmt: skip

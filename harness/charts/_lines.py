@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from matplotlib.ticker import LogLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
-from harness.charts._style import QUIET, TICKS, title_panel
+from harness.charts._colours import GROUND, INK, MUTED, QUIET
+from harness.charts._looks import looks
+from harness.charts._style import TICKS, compared, title_panel
 from harness.model.summaries import Ratio
 from harness.text.numbers import TOO_FEW, is_telling
 
@@ -19,11 +21,16 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from harness.model.summaries import Estimate
+    from harness.charts._looks import Look
+    from harness.model.summaries import ComparisonSummary, Estimate
 
 LABEL_GAP_IN = 0.13
 """The least distance between two names, in inches."""
 NO_INTERVAL = f"no interval: {TOO_FEW}"
+MOST_IN_COLOUR = 8
+"""Of more lines, so many that lead are in colour, and the others in grey."""
+STRETCH = 1.4
+"""Intervals stretch a scale beyond its points by this factor at most; a longer one is cut, and ends in an arrow."""
 DECADE = 10
 """Values that span more than this factor get a logarithmic scale."""
 ASIDE, ASIDE_AT_MOST = 0.008, 0.06
@@ -40,7 +47,7 @@ class End(NamedTuple):
     """The end of a line, and the name to be written beside it."""
 
     name: str
-    colour: str
+    look: Look
     point: tuple[float, float]
 
 
@@ -113,10 +120,47 @@ def frame(axes: Axes, title: str, x_label: str, y_label: str) -> None:
     axes.grid(visible=True)
 
 
-def draw_interval(axes: Axes, place: float, bounds: Estimate | Ratio, colour: str, unit: float = 1) -> None:
-    """Draw an interval as a vertical line, in units of `unit`, unless it is too wide to say anything."""
-    if is_telling(bounds.low, bounds.high):
-        axes.vlines(place, bounds.low / unit, bounds.high / unit, colour, linewidth=1)
+def line_looks(comparisons: Sequence[ComparisonSummary]) -> dict[str, Look]:
+    """The look of each candidate's lines; of many, only the reference and those with the best places are in colour."""
+    places: dict[str, list[float]] = {}
+    for each in comparisons:
+        for place, one in enumerate(compared(each), start=1):
+            own = places.setdefault(one.name, [])
+            if one.measured:
+                own.append(0 if one.case.candidate == each.reference else place)
+    means = {name: fmean(own) if own else math.inf for name, own in places.items()}
+    leading = sorted(means, key=lambda name: (means[name], name))[:MOST_IN_COLOUR]
+    return {
+        name: own if name in leading else replace(own, colour=MUTED, muted=True)
+        for name, own in looks(sorted(places)).items()
+    }
+
+
+def reach(every: Iterable[Estimate | Ratio], *others: float) -> tuple[float, float]:
+    """What a scale must hold: all points, the `others`, and of the intervals as much as does not squeeze the points."""
+    shown = list(every)
+    points = [*map(middle, shown), *others]
+    telling = [each for each in shown if is_telling(each.low, each.high)]
+    low, high = min(points), max(points)
+    return (
+        max(low / STRETCH, min([low, *(each.low for each in telling)])),
+        min(high * STRETCH, max([high, *(each.high for each in telling)])),
+    )
+
+
+def draw_interval(axes: Axes, place: float, bounds: Estimate | Ratio, look: Look, unit: float = 1) -> None:
+    """Draw an interval as a vertical line, in units of `unit`, unless it is too wide to say anything.
+
+    The scale must be set before: what lies beyond it is cut, and ends in an arrow.
+    """
+    if not is_telling(bounds.low, bounds.high):
+        return
+    bottom, top = axes.get_ylim()
+    low, high = bounds.low / unit, bounds.high / unit
+    axes.vlines(place, max(low, bottom), min(high, top), look.colour, linewidth=look.weight)
+    for mark, at, cut in (("v", bottom, low < bottom), ("^", top, high > top)):
+        if cut:
+            axes.plot(place, at, mark, markersize=4, color=INK, clip_on=False)
 
 
 def middle(bounds: Estimate | Ratio) -> float:
@@ -125,15 +169,30 @@ def middle(bounds: Estimate | Ratio) -> float:
 
 
 def draw_line(
-    axes: Axes, places: Sequence[float], bounds: Sequence[Estimate | Ratio], valid: Sequence[bool], colour: str
+    axes: Axes, places: Sequence[float], bounds: Sequence[Estimate | Ratio], valid: Sequence[bool], look: Look
 ) -> None:
     """Draw one candidate's points with their intervals, and the line through the valid ones; the others are hollow."""
     values = [middle(each) for each in bounds]
-    axes.plot(places, [value if good else math.nan for value, good in zip(values, valid, strict=True)], color=colour)
+    joined = [value if good else math.nan for value, good in zip(values, valid, strict=True)]
+    draw_curve(axes, places, joined, look)
     for place, value, each, good in zip(places, values, bounds, valid, strict=True):
-        draw_interval(axes, place, each, colour)
-        fill = colour if good else "white"
-        axes.plot(place, value, "o", markersize=5, markeredgecolor=colour, markerfacecolor=fill)
+        draw_interval(axes, place, each, look)
+        draw_mark(axes, place, value, look, hollow=not good)
+
+
+def draw_curve(axes: Axes, places: Sequence[float], values: Sequence[float], look: Look, width: float = 1.5) -> None:
+    """Draw a candidate's line, with a gap where a value is NaN."""
+    axes.plot(
+        places, values, color=look.colour, linestyle=look.dashes, linewidth=width * look.weight, zorder=look.depth
+    )  # fmt: skip
+
+
+def draw_mark(axes: Axes, place: float, value: float, look: Look, *, hollow: bool, size: float = 5) -> None:
+    """Draw a candidate's marker, hollow for what is not valid."""
+    axes.plot(
+        place, value, look.marker, markersize=size * look.weight, markeredgecolor=look.colour,
+        markerfacecolor=GROUND if hollow else look.colour, zorder=look.depth,
+    )  # fmt: skip
 
 
 def note_intervals(axes: Axes, every: Iterable[Estimate | Ratio | None]) -> None:
@@ -160,5 +219,5 @@ def name_lines(axes: Axes, ends: Sequence[End], plot_in: float) -> None:
     for end, place in zip(ends, spread(heights, LABEL_GAP_IN / plot_in), strict=True):
         axes.annotate(
             end.name, end.point, (1, place), textcoords=beside, va="center", fontsize=7.5,
-            color=end.colour, arrowprops=LEADER, zorder=1.5,
+            color=QUIET if end.look.muted else end.look.colour, arrowprops=LEADER, zorder=1.5,
         )  # fmt: skip

@@ -1,18 +1,17 @@
-"""What all charts share: colours, the frame with title and footer, and panels side by side."""
+"""What all charts share: their style, the frame with title and footer, and panels side by side."""
 
 from __future__ import annotations
 
 import textwrap
-import zlib
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter
 
 from harness.analysis.naming import Levels
+from harness.charts._colours import FAINT, GRID, INK, QUIET
 from harness.model.loads import Saturate, Sweep
 from harness.model.protocols import PROTOCOL_NAMES, PROTOCOLS
 from harness.text.numbers import DISTURBED
@@ -34,7 +33,6 @@ LONG_NAME, VERY_LONG_NAME = 14, 32
 FEW = 3
 """Up to this many unsupported candidates are named in a panel; more are counted."""
 DISTURBED_CAPTION = f"{DISTURBED}:\u00a0disturbed by other processes or the host."
-INK, QUIET, FAINT = "#1f2328", "#59636e", "#d1d9e0"
 
 STYLE: Any = {  # Any, because matplotlib's releases disagree on the type of its keys
     "svg.fonttype": "none",  # text stays text: sharp, searchable, small
@@ -44,6 +42,7 @@ STYLE: Any = {  # Any, because matplotlib's releases disagree on the type of its
     "font.size": 8.5,
     "text.color": INK,
     "text.parse_math": False,  # a dollar sign in a name is a dollar sign
+    "axes.facecolor": "none",
     "axes.edgecolor": FAINT,
     "axes.labelcolor": QUIET,
     "axes.labelsize": 8,
@@ -56,41 +55,17 @@ STYLE: Any = {  # Any, because matplotlib's releases disagree on the type of its
     "ytick.labelcolor": INK,
     "xtick.labelsize": 7.5,
     "ytick.labelsize": 8.5,
-    "grid.color": "#e8ecf0",
+    "grid.color": GRID,
     "grid.linewidth": 0.8,
     "hatch.linewidth": 1.0,
 }
 
-# Okabe and Ito's colours (https://jfly.uni-koeln.de/color/), then those of Paul Tol's that differ from them.
-PALETTE = (
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00",
-    "#332288", "#882255", "#999933", "#117733", "#7F7F7F", "#AA4499",
-)  # fmt: skip
-USUAL = ("uvicorn", "granian", "hypercorn", "daphne", "gunicorn")
-"""Servers whose colour never changes. Others get a colour by their name, one of these only if no other is left."""
-
-
-def colours(candidates: Iterable[str]) -> dict[str, str]:
-    """A colour for each candidate, the same in every chart of a run; no two are equal as long as there are enough."""
-    chosen = {name: PALETTE[USUAL.index(name)] for name in USUAL}
-    names = sorted(set(candidates))
-    for name in (name for name in names if name not in USUAL):
-        wish = zlib.crc32(name.encode()) % len(PALETTE)
-        in_turn = PALETTE[wish:] + PALETTE[:wish]
-        taken = {colour for other, colour in chosen.items() if other in names}
-        free = [colour for colour in in_turn if colour not in taken]
-        chosen[name] = next((colour for colour in free if colour not in chosen.values()), [*free, in_turn[0]][0])
-    return {name: chosen[name] for name in names}
-
-
-def pale(colour: str) -> tuple[float, float, float]:
-    """The colour mixed with as much white."""
-    red, green, blue = to_rgb(colour)
-    return (1 + red) / 2, (1 + green) / 2, (1 + blue) / 2
-
 
 class Picture(Figure):
     """A figure that is saved in the charts' style; the same figure gives the same bytes."""
+
+    words: tuple[str, ...] = ()
+    """What it shows, in a sentence for each panel."""
 
     def savefig(self, fname: Any, **options: Any) -> None:
         with mpl.rc_context(STYLE):
@@ -103,8 +78,12 @@ def first_line(docstring: str | None) -> str:
 
 
 def _tick(value: float, _position: object = None) -> str:
-    """A number on an axis, in as few digits as it needs: 10k · 2.5k · 400 · 0.5."""
-    return f"{value / THOUSAND:g}k" if value >= THOUSAND else f"{value:g}"
+    """A number on an axis, in as few digits as it needs: 2M · 10k · 2.5k · 400 · 0.5."""
+    whole = float(f"{value:g}")  # a logarithmic scale has its ticks a little beside 1,000
+    for unit, sign in ((THOUSAND**3, "G"), (THOUSAND**2, "M"), (THOUSAND, "k")):
+        if whole >= unit:
+            return f"{whole / unit:g}{sign}"
+    return f"{whole:g}"
 
 
 TICKS = FuncFormatter(_tick)
@@ -157,7 +136,7 @@ def frame(
     height_in = top_in + sum(heights_in) + bottom_in
     rect = (0.006, bottom_in / height_in, 0.988, 1 - (top_in + bottom_in) / height_in)
     layout = ConstrainedLayoutEngine(rect=rect, hspace=0.06, wspace=0.03)
-    figure = Picture(figsize=(WIDTH_IN, height_in), layout=layout, facecolor="white")
+    figure = Picture(figsize=(WIDTH_IN, height_in), layout=layout, facecolor="none")
     figure.text(0.012, 1 - 0.12 / height_in, title, size=13, weight="bold", va="top")
     figure.text(0.012, 1 - 0.37 / height_in, "\n".join(head), size=8.5, color=QUIET, va="top")
     figure.text(0.012, 0.08 / height_in, "\n".join(foot), size=7, color=QUIET, va="bottom", linespacing=1.35)
@@ -167,11 +146,12 @@ def frame(
     return figure, cells[:count]
 
 
-def settle(figure: Picture) -> Picture:
-    """Fix the layout of the panels.
+def settle(figure: Picture, words: Iterable[str]) -> Picture:
+    """Say in words what it shows, and fix the layout of the panels.
 
     The layout's solver may differ in the last bit from run to run; rounded, the same chart gives the same bytes.
     """
+    figure.words = tuple(words)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:

@@ -6,19 +6,11 @@ from typing import TYPE_CHECKING, Literal
 
 from matplotlib import rc_context
 
-from harness.charts._bars import axis_end, label_in
-from harness.charts._style import (
-    INK,
-    STYLE,
-    colours,
-    columns_for,
-    compared,
-    first_line,
-    grid,
-    pale,
-    settle,
-    title_panel,
-)
+from harness.charts._bars import axis_end, label_in, outline
+from harness.charts._colours import INK
+from harness.charts._looks import look
+from harness.charts._style import STYLE, columns_for, compared, first_line, grid, settle, title_panel
+from harness.charts._words import list_best
 from harness.text.numbers import plural, significant
 
 if TYPE_CHECKING:
@@ -42,29 +34,35 @@ def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | Non
     used = [each for each in summaries if each.verdict in {"valid", "client-limited"} and each.memory_pss_bytes.peak]
     if not used:
         return None
-    colour = colours(each.name for each in summaries)
     counts = sorted({each.case.workers for each in used})
     groups = {count: [each for each in used if each.case.workers == count] for count in counts}
     rows = max(len({each.name for each in group}) for group in groups.values())
-    shape = len(groups), columns_for(len(groups), colour)
+    shape = len(groups), columns_for(len(groups), (each.name for each in summaries))
     figure, cells = grid(TITLE, first_line(__doc__), run, shape, 0.8 + ROW_IN * rows)
     for axes, (count, group) in zip(cells, groups.items(), strict=True):
-        _fill(axes, plural(count, "worker") if len(groups) > 1 else "", group, colour)
-    return settle(figure)
+        _fill(axes, plural(count, "worker") if len(groups) > 1 else "", group)
+    return settle(figure, (_describe(count, group) for count, group in groups.items()))
 
 
-def _fill(axes: Axes, title: str, group: Sequence[CaseSummary], colour: dict[str, str]) -> None:
+def _describe(workers: int, group: Sequence[CaseSummary]) -> str:
+    peak = _most(group, "peak")
+    found = [(name, significant(peak[name])) for name in sorted(peak, key=lambda name: peak[name])]
+    return list_best(f"Peak with {plural(workers, 'worker')}", found, "MB")
+
+
+def _fill(axes: Axes, title: str, group: Sequence[CaseSummary]) -> None:
     idle, peak = _most(group, "idle"), _most(group, "peak")
     names = sorted(peak, key=lambda name: peak[name])
     labels = []
     for row, name in enumerate(names):
-        for moment, used, shift, shade in (
-            ("idle", idle, -0.2, pale(colour[name])),
-            ("peak", peak, 0.2, colour[name]),
+        colour = look(name).colour
+        for moment, used, shift, style in (
+            ("idle", idle, -0.2, outline(colour)),
+            ("peak", peak, 0.2, {"color": colour}),
         ):
             if name not in used:
                 continue
-            axes.barh(row + shift, used[name], height=0.36, color=shade)
+            axes.barh(row + shift, used[name], height=0.36, **style)
             label = f"{significant(used[name])} MB {moment}"
             labels.append((used[name], label_in(label)))
             axes.annotate(

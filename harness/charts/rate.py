@@ -1,4 +1,4 @@
-"""p99 against the offered rate with its 95 % interval; thin: p50. Hollow points, off the line, are not valid."""
+"""p99 by offered rate, with its 95 % interval (arrow: longer); thin: p50. Hollow points, off the line: not valid."""
 
 from __future__ import annotations
 
@@ -9,10 +9,25 @@ from typing import TYPE_CHECKING
 from matplotlib import rc_context
 from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter
 
-from harness.charts._lines import DECADE, NO_INTERVAL, End, draw_interval, frame, name_lines, plot_height_in, scale
-from harness.charts._style import QUIET, STYLE, TICKS, colours, first_line, grid, panels, settle
+from harness.charts._colours import QUIET
+from harness.charts._lines import (
+    DECADE,
+    NO_INTERVAL,
+    End,
+    draw_curve,
+    draw_interval,
+    draw_mark,
+    frame,
+    line_looks,
+    name_lines,
+    plot_height_in,
+    reach,
+    scale,
+)
+from harness.charts._style import STYLE, TICKS, first_line, grid, panels, settle
+from harness.charts._words import list_best
 from harness.model.summaries import Latency
-from harness.text.numbers import is_telling
+from harness.text.numbers import count, is_telling, significant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +35,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from harness.charts._looks import Look
     from harness.model.results import RunInfo
     from harness.model.summaries import CaseSummary, ComparisonSummary, Estimate
 
@@ -36,7 +52,7 @@ class Line:
     """One candidate's rates in ascending order: those that overload it, and those that have a p50 and a p99."""
 
     name: str
-    colour: str
+    look: Look
     rates: Sequence[CaseSummary]
 
     @property
@@ -44,9 +60,10 @@ class Line:
         return [each for each in self.rates if not each.overloaded]
 
     @property
-    def range_ms(self) -> tuple[float, float]:
-        ends = [end for each in self.points for end in (_ends(each.latency_us.p99), _ends(each.latency_us.p50))]
-        return min(low for low, _ in ends) / 1000, max(high for _, high in ends) / 1000
+    def estimates(self) -> list[Estimate]:
+        """What is drawn."""
+        found = (one for each in self.points for one in (each.latency_us.p99, each.latency_us.p50))
+        return [each for each in found if each is not None]
 
     @property
     def lacks_interval(self) -> bool:
@@ -57,12 +74,12 @@ class Line:
 @rc_context(STYLE)
 def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | None:
     """Two panels for each comparison of a sweep: by requests per second, and by share of each candidate's own rate."""
-    colour = colours(each.name for comparison in comparisons for each in comparison.summaries)
+    look = line_looks(comparisons)
     rates = {
         title: [each for each in comparison.summaries if each.own_share is not None and each.offered_rps]
         for title, comparison in panels(comparisons).items()
     }
-    lines = {title: _lines(group, colour) for title, group in rates.items() if group}
+    lines = {title: _lines(group, look) for title, group in rates.items() if group}
     groups = {title: group for title, group in lines.items() if any(line.points for line in group)}
     if not groups:
         return None
@@ -80,26 +97,27 @@ def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | Non
         _by_share(by_share)
         for axes, place in ((by_rate, _rate), (by_share, _share)):
             ends = [(line, line.points[-1]) for line in group if line.points]
-            points = [End(line.name, line.colour, (place(last), _ms(last.latency_us.p99))) for line, last in ends]
+            points = [End(line.name, line.look, (place(last), _ms(last.latency_us.p99))) for line, last in ends]
             name_lines(axes, points, plot_in)
-    return settle(figure)
+    return settle(figure, (_describe(title, group) for title, group in groups.items()))
 
 
-def _lines(group: Sequence[CaseSummary], colour: Mapping[str, str]) -> list[Line]:
+def _describe(title: str, lines: Sequence[Line]) -> str:
+    """The highest valid rate of each candidate and the p99 there, the highest first."""
+    valid = {line.name: [each for each in line.points if each.verdict == "valid"] for line in lines}
+    best = [(name, max(own, key=_rate)) for name, own in valid.items() if own]
+    best.sort(key=lambda each: -_rate(each[1]))
+    found = [(name, f"{count(_rate(each))} (p99 {significant(_ms(each.latency_us.p99))} ms)") for name, each in best]
+    return list_best(title, found, "highest requests/s that were kept")
+
+
+def _lines(group: Sequence[CaseSummary], look: Mapping[str, Look]) -> list[Line]:
     lines = []
     for name in sorted({each.name for each in group}):
         own = sorted((each for each in group if each.name == name), key=_rate)
         shown = [each for each in own if each.overloaded or (each.latency_us.p99 and each.latency_us.p50)]
-        lines.append(Line(name, colour[name], shown))
+        lines.append(Line(name, look[name], shown))
     return lines
-
-
-def _ends(estimate: Estimate | None) -> tuple[float, float]:
-    """What is drawn of an estimate: its interval if it is narrow enough, else the median alone."""
-    if estimate is None:
-        return math.inf, -math.inf
-    telling = is_telling(estimate.low, estimate.high)
-    return (estimate.low, estimate.high) if telling else (estimate.median, estimate.median)
 
 
 def _ms(estimate: Estimate | None) -> float:
@@ -117,13 +135,12 @@ def _share(summary: CaseSummary) -> float:
 
 def _fill(axes: Axes, lines: Sequence[Line], place: Callable[[CaseSummary], float]) -> None:
     """Draw one panel, without its horizontal scale."""
-    for line in lines:
-        _draw(axes, line, place)
-    ranges_ms = [line.range_ms for line in lines if line.points]
-    low, high = min(low for low, _ in ranges_ms), max(high for _, high in ranges_ms)
+    low, high = (us / 1000 for us in reach(each for line in lines for each in line.estimates))
     logarithmic = high > DECADE * low > 0
     room = (1.7 if logarithmic else 1.12) if any(each.overloaded for line in lines for each in line.rates) else 1
     scale(axes, low, high * room, logarithmic=logarithmic)
+    for line in lines:
+        _draw(axes, line, place)
     missing = [f"{line.name}: no p99, too few requests" for line in lines if not line.points]
     missing += [NO_INTERVAL] if any(line.lacks_interval for line in lines) else []
     axes.text(0.02, 0.04, "\n".join(missing), transform=axes.transAxes, fontsize=7, color=QUIET, style="italic")
@@ -133,19 +150,18 @@ def _draw(axes: Axes, line: Line, place: Callable[[CaseSummary], float]) -> None
     """Draw one candidate's p99 and p50: a mark for every point, and a line through the valid ones."""
     across = [place(each) for each in line.rates]
     valid = [each.latency_us if each.verdict == "valid" else Latency() for each in line.rates]
-    axes.plot(across, [_ms(each.p99) for each in valid], color=line.colour, linewidth=1.6)
-    axes.plot(across, [_ms(each.p50) for each in valid], color=line.colour, linewidth=0.7)
+    for figure, width in (("p99", 1.6), ("p50", 0.7)):
+        draw_curve(axes, across, [_ms(getattr(each, figure)) for each in valid], line.look, width)
     for at, each in zip(across, line.rates, strict=True):
         if each.overloaded:
             axes.plot(
-                at, CROSSES_AT, "x", transform=axes.get_xaxis_transform(), color=line.colour, markersize=6,
+                at, CROSSES_AT, "x", transform=axes.get_xaxis_transform(), color=line.look.colour, markersize=6,
                 markeredgewidth=1.6,
             )  # fmt: skip
         elif each.latency_us.p99:
-            draw_interval(axes, at, each.latency_us.p99, line.colour, 1000)
-            fill = line.colour if each.verdict == "valid" else "white"
-            for estimate, size in ((each.latency_us.p99, 4.5), (each.latency_us.p50, 2.2)):
-                axes.plot(at, _ms(estimate), "o", markersize=size, markeredgecolor=line.colour, markerfacecolor=fill)
+            draw_interval(axes, at, each.latency_us.p99, line.look, 1000)
+            for estimate, size in ((each.latency_us.p99, 5.0), (each.latency_us.p50, 2.8)):
+                draw_mark(axes, at, _ms(estimate), line.look, hollow=each.verdict != "valid", size=size)
 
 
 def _by_rate(axes: Axes, rates: Sequence[float]) -> None:

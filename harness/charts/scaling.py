@@ -1,4 +1,4 @@
-"""Throughput by number of workers: medians, 95 % intervals. Dashed: in proportion to what the fewest workers reach."""
+"""Throughput by number of workers: medians, 95 % intervals (arrow: longer). Dotted: what the CPUs would allow."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING, NamedTuple
 from matplotlib import rc_context
 
 from harness.analysis.naming import Levels
+from harness.analysis.scaling import allowed_growth
 from harness.charts._lines import (
     DECADE,
     Across,
     End,
     draw_line,
     frame,
+    line_looks,
     name_lines,
     note_intervals,
     plot_height_in,
+    reach,
     scale,
 )
 from harness.charts._style import (
     STYLE,
     by_protocol,
-    colours,
     columns_for,
     compared,
     first_line,
@@ -30,8 +32,9 @@ from harness.charts._style import (
     panel_title,
     settle,
 )
+from harness.charts._words import list_best
 from harness.model.loads import Rate
-from harness.text.numbers import plural
+from harness.text.numbers import plural, significant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from harness.charts._looks import Look
     from harness.model.results import RunInfo
     from harness.model.summaries import CaseSummary, ComparisonSummary, Estimate
 
@@ -62,14 +66,24 @@ class Line:
 
     name: str
     points: Sequence[Point]
+    cpus: int
+    """The CPUs that its server may use; 0 if they are not known."""
 
     @property
-    def ideal_rps(self) -> float:
-        """What the most workers would reach in proportion to the fewest, of the valid points; 0 without two of them."""
+    def ideals_rps(self) -> list[float]:
+        """What each number of workers would reach if each CPU brought as much; from the fewest valid workers on.
+
+        Empty without two valid points.
+        """
         valid = [point for point in self.points if point.valid]
         if len(valid) < 2:  # noqa: PLR2004 - one point is no line
-            return 0.0
-        return valid[0].rps.median * valid[-1].workers / valid[0].workers
+            return []
+        first, last = valid[0], valid[-1]
+        return [
+            first.rps.median * allowed_growth(first.workers, each.workers, self.cpus)
+            for each in self.points
+            if first.workers <= each.workers <= last.workers
+        ]
 
 
 @rc_context(STYLE)
@@ -87,13 +101,14 @@ def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | Non
     groups = {title: group for title, group in groups.items() if len({each.case.workers for each in group}) > 1}
     if not groups:
         return None
-    colour = colours(each.name for comparison in comparisons for each in comparison.summaries)
-    shape = len(groups), columns_for(len(groups), colour)
+    look = line_looks(comparisons)
+    shape = len(groups), columns_for(len(groups), look)
+    cpus = len(run.environment.server_cpus)
     plot_in = plot_height_in(PLOT_IN, max(len({each.name for each in group}) for group in groups.values()))
     figure, cells = grid(TITLE, f"{first_line(__doc__)} {HOLLOW}{_limit(run)}", run, shape, plot_in + 0.85)
     for axes, (title, group) in zip(cells, groups.items(), strict=True):
-        _fill(axes, title, group, colour, plot_in)
-    return settle(figure)
+        _fill(axes, title, _lines(group, cpus), look, plot_in)
+    return settle(figure, (_describe(title, _lines(group, cpus), cpus) for title, group in groups.items()))
 
 
 def _limit(run: RunInfo) -> str:
@@ -101,43 +116,56 @@ def _limit(run: RunInfo) -> str:
     return f" The servers had {plural(cpus, 'CPU')}: beyond that nothing can scale." if cpus else ""
 
 
-def _fill(axes: Axes, title: str, group: Sequence[CaseSummary], colour: Mapping[str, str], plot_in: float) -> None:
+def _describe(title: str, lines: Sequence[Line], cpus: int) -> str:
+    """How much more the most workers answer than the fewest, and how much the CPUs allow."""
+    grown = []
+    for line in lines:
+        valid = [point for point in line.points if point.valid]
+        if len(valid) > 1:
+            grown.append((valid[-1].rps.median / valid[0].rps.median, line.name, valid[0].workers, valid[-1].workers))
+    found = []
+    for growth, name, least, most in sorted(grown, reverse=True):
+        allowed = significant(allowed_growth(least, most, cpus))
+        found.append((name, f"{significant(growth)}× with {most} instead of {least} (the CPUs allow {allowed}×)"))
+    return list_best(title, found, "workers")
+
+
+def _fill(axes: Axes, title: str, lines: Sequence[Line], look: Mapping[str, Look], plot_in: float) -> None:
     """Draw one panel.
 
     Where slow candidates would be squeezed at the bottom, both scales are logarithmic, so that ideals stay straight.
-    A long interval is cut, as all else would look flat beside it.
     """
-    lines = [_line(name, group) for name in sorted({each.name for each in group})]
-    medians = [point.rps.median for line in lines for point in line.points]
-    low, high = min(medians), max(*medians, *(line.ideal_rps for line in lines))
+    rates = [point.rps for line in lines for point in line.points]
+    low, high = reach(rates, *(rps for line in lines for rps in line.ideals_rps))
     logarithmic = high > DECADE * low > 0
-    across = Across(sorted({each.case.workers for each in group}), logarithmic=logarithmic)
-    ends = []
-    for number, line in enumerate(lines):
-        places = across.places((point.workers for point in line.points), number, len(lines))
-        _draw_ideal(axes, line, places, colour[line.name])
-        rates = [point.rps for point in line.points]
-        draw_line(axes, places, rates, [point.valid for point in line.points], colour[line.name])
-        ends.append(End(line.name, colour[line.name], (places[-1], rates[-1].median)))
+    across = Across(sorted({point.workers for line in lines for point in line.points}), logarithmic=logarithmic)
     frame(axes, title, "workers", "requests/s")
     across.show(axes)
     scale(axes, low, high, logarithmic=logarithmic)
-    note_intervals(axes, [point.rps for line in lines for point in line.points])
+    ends = []
+    for number, line in enumerate(lines):
+        places = across.places((point.workers for point in line.points), number, len(lines))
+        if not look[line.name].muted:
+            _draw_ideal(axes, line, places, look[line.name])
+        valid = [point.valid for point in line.points]
+        draw_line(axes, places, [point.rps for point in line.points], valid, look[line.name])
+        ends.append(End(line.name, look[line.name], (places[-1], line.points[-1].rps.median)))
+    note_intervals(axes, rates)
     name_lines(axes, ends, plot_in)
 
 
-def _line(name: str, group: Sequence[CaseSummary]) -> Line:
-    points = [
-        Point(each.case.workers, each.throughput_rps, valid=each.verdict == "valid")
-        for each in group
-        if each.name == name and each.throughput_rps
-    ]
-    return Line(name, sorted(points, key=lambda point: point.workers))
+def _lines(group: Sequence[CaseSummary], cpus: int) -> list[Line]:
+    points: dict[str, list[Point]] = {}
+    for each in sorted(group, key=lambda each: (each.name, each.case.workers)):
+        if each.throughput_rps:
+            point = Point(each.case.workers, each.throughput_rps, valid=each.verdict == "valid")
+            points.setdefault(each.name, []).append(point)
+    return [Line(name, own, cpus) for name, own in points.items()]
 
 
-def _draw_ideal(axes: Axes, line: Line, places: Sequence[float], colour: str) -> None:
-    """Draw what a candidate would reach in proportion to its first valid point, as far as its last."""
-    if line.ideal_rps:
-        valid = [(place, point) for place, point in zip(places, line.points, strict=True) if point.valid]
-        (start, first), (end, _) = valid[0], valid[-1]
-        axes.plot([start, end], [first.rps.median, line.ideal_rps], color=colour, linewidth=0.9, linestyle="--")
+def _draw_ideal(axes: Axes, line: Line, places: Sequence[float], look: Look) -> None:
+    """Draw what the CPUs would allow a candidate, from its first valid point to its last."""
+    if ideals := line.ideals_rps:
+        start = next(number for number, point in enumerate(line.points) if point.valid)
+        across = places[start : start + len(ideals)]
+        axes.plot(across, ideals, color=look.colour, linewidth=0.9, linestyle=":", zorder=look.depth)

@@ -1,4 +1,4 @@
-"""Throughput ÷ the baseline's, and CPU per request, by number of users: medians, 95 % intervals."""
+"""Throughput ÷ the baseline's, and CPU per request, by number of users: medians, 95 % intervals (arrow: longer)."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ from typing import TYPE_CHECKING
 from matplotlib import rc_context
 
 from harness.analysis.naming import Levels
+from harness.charts._colours import QUIET
 from harness.charts._lines import (
     DECADE,
     Across,
     End,
     draw_line,
     frame,
+    line_looks,
     middle,
     name_lines,
     note_intervals,
     plot_height_in,
+    reach,
     scale,
 )
-from harness.charts._style import QUIET, STYLE, by_protocol, colours, compared, first_line, grid, panel_title, settle
+from harness.charts._style import STYLE, by_protocol, compared, first_line, grid, panel_title, settle
+from harness.charts._words import list_best
 from harness.model.loads import Rate
-from harness.text.numbers import is_telling
+from harness.text.numbers import significant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from harness.charts._looks import Look
     from harness.model.results import RunInfo
     from harness.model.summaries import CaseSummary, ComparisonSummary, Estimate, Ratio
 
@@ -64,18 +69,37 @@ def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | Non
     groups = {title: group for title, group in groups.items() if len({each.case.users for each in group}) > 1}
     if not groups:
         return None
-    colour = colours(each.name for comparison in comparisons for each in comparison.summaries)
+    look = line_looks(comparisons)
     plot_in = plot_height_in(PLOT_IN, max(len({each.name for each in group}) for group in groups.values()))
     figure, cells = grid(TITLE, f"{first_line(__doc__)} {HOLLOW}", run, (2 * len(groups), 2), plot_in + 0.85)
+    words = []
     for number, (title, group) in enumerate(groups.items()):
         by_rate, by_cost = cells[2 * number : 2 * number + 2]
         divisor = " or ".join(sorted(divisors[title])) or "baseline"
+        words.append(_describe(title, group, divisor))
         frame(by_rate, title, "users", f"throughput ÷ {divisor}")
-        _fill(by_rate, group, _ratio, colour, plot_in)
-        by_rate.axhline(1, color=QUIET, linewidth=0.8, linestyle="--", zorder=0.5)
+        _fill(by_rate, group, _ratio, look, plot_in)
+        by_rate.axhline(1, color=QUIET, linewidth=0.8, linestyle=":", zorder=0.5)
         frame(by_cost, f"{title} · CPU", "users", "CPU µs per request")
-        _fill(by_cost, group, _cost, colour, plot_in)
-    return settle(figure)
+        _fill(by_cost, group, _cost, look, plot_in)
+    return settle(figure, words)
+
+
+def _describe(title: str, group: Sequence[CaseSummary], divisor: str) -> str:
+    """The ratios of each candidate with all numbers of users, the best with the most users first."""
+    lines = [_line(name, [each for each in group if each.verdict == "valid"], _ratio) for name in _names(group)]
+    found = [(line.name, [(each.case.users, _ratio(each)) for each in line.cases]) for line in lines if line.cases]
+    found = [(name, ratios) for name, ratios in found if name != divisor]
+    found.sort(key=lambda each: -max((ratio.value for _, ratio in each[1] if ratio), default=0.0))
+    said = [
+        (name, " · ".join(f"{significant(ratio.value)} with {users}" for users, ratio in ratios if ratio))
+        for name, ratios in found
+    ]
+    return list_best(title, said, f"throughput ÷ {divisor} by users")
+
+
+def _names(group: Sequence[CaseSummary]) -> list[str]:
+    return sorted({each.name for each in group})
 
 
 def _ratio(summary: CaseSummary) -> Ratio | None:
@@ -90,23 +114,23 @@ def _fill(
     axes: Axes,
     group: Sequence[CaseSummary],
     figure: Callable[[CaseSummary], Estimate | Ratio | None],
-    colour: Mapping[str, str],
+    look: Mapping[str, Look],
     plot_in: float,
 ) -> None:
     """Draw one panel; without the figure for any case it is empty."""
-    lines = [line for name in sorted({each.name for each in group}) if (line := _line(name, group, figure)).cases]
+    lines = [line for name in _names(group) if (line := _line(name, group, figure)).cases]
+    bounds = {line.name: [each for each in map(figure, line.cases) if each is not None] for line in lines}
+    shown = [each for own in bounds.values() for each in own]
     across = Across(sorted({each.case.users for each in group}), logarithmic=True)
-    ends, shown = [], []
+    across.show(axes)
+    low, high = reach(shown) if shown else (1.0, 1.0)
+    scale(axes, low, high, logarithmic=high > DECADE * low > 0)
+    ends = []
     for number, line in enumerate(lines):
         places = across.places((each.case.users for each in line.cases), number, len(lines))
-        bounds = [each for each in map(figure, line.cases) if each is not None]
-        draw_line(axes, places, bounds, [each.verdict == "valid" for each in line.cases], colour[line.name])
-        shown += bounds
-        ends.append(End(line.name, colour[line.name], (places[-1], middle(bounds[-1]))))
-    across.show(axes)
-    values = [middle(each) for each in shown] or [1.0]
-    highest = max([*values, *(each.high for each in shown if is_telling(each.low, each.high))])
-    scale(axes, min(values), highest, logarithmic=highest > DECADE * min(values) > 0)
+        valid = [each.verdict == "valid" for each in line.cases]
+        draw_line(axes, places, bounds[line.name], valid, look[line.name])
+        ends.append(End(line.name, look[line.name], (places[-1], middle(bounds[line.name][-1]))))
     note_intervals(axes, shown)
     name_lines(axes, ends, plot_in)
 

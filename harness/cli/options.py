@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ from harness.plan.options import list_options, read_settings
 from harness.text.suggestions import suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from typer.models import OptionInfo
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 OneApp = Annotated[str, typer.Option("--app", help="App of the catalogue, or MODULE:CALLABLE.")]
 OwnServers = Annotated[str, typer.Option(help="Comma-separated names from `harness list`, or all.", metavar="A,B")]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="Settings file to read instead of harness.toml.", show_default=False)
+]
 OutFolder = Annotated[Path, typer.Option(help="Folder for results.")]
 
 
@@ -47,9 +51,16 @@ def choose_settings(*keys: str) -> list[Option]:
     return [known[key] for key in keys]
 
 
-def with_options(**groups: Iterable[Option]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Put these options in place of the parameter of that name, which gets what was given for them, by key."""
-    added = {name: {option.key: _make_parameter(option) for option in options} for name, options in groups.items()}
+def with_options(
+    panel: str | None = None, **groups: Iterable[Option]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Put these options in place of the parameter of that name, which gets what was given for them, by key.
+
+    The help lists them under the title `panel`, if there is one.
+    """
+    added = {
+        name: {option.key: _make_parameter(option, panel) for option in options} for name, options in groups.items()
+    }
 
     def decorate(run: Callable[..., None]) -> Callable[..., None]:
         def command(**given: Any) -> None:
@@ -71,29 +82,32 @@ def with_options(**groups: Iterable[Option]) -> Callable[[Callable[..., None]], 
 def with_settings(run: Callable[[Settings], None]) -> Callable[..., None]:
     """Make a command with one option per setting; `run` gets the settings from options, file and defaults."""
 
-    def command(
-        given: dict[str, Any],
-        config_file: Annotated[
-            Path | None, typer.Option("--config", help="Settings file to read instead of harness.toml.")
-        ] = None,
-    ) -> None:
+    def command(given: dict[str, Any], config_file: ConfigFile = None) -> None:
         settings = read_settings(given, Path.cwd(), config_file)
-        try:
+        with hiding_secrets(settings):
             run(settings)
-        except HarnessError as error:
-            error.args = (find_secrets(settings).mask(str(error)),)
-            raise
 
     command.__name__, command.__doc__ = run.__name__, run.__doc__
     return with_options(given=list_options())(command)
 
 
-def _make_parameter(option: Option) -> inspect.Parameter:
+@contextmanager
+def hiding_secrets(settings: Settings) -> Iterator[None]:
+    """Mask what is secret in the messages of errors."""
+    try:
+        yield
+    except HarnessError as error:
+        error.args = (find_secrets(settings).mask(str(error)),)
+        raise
+
+
+def _make_parameter(option: Option, panel: str | None = None) -> inspect.Parameter:
     shown = typer.Option(
         f"--{option.key.replace('_', '-')}",
         help=option.help,
         metavar=None if option.flag else option.metavar,
         show_default=False,
+        rich_help_panel=panel,
     )
     kind = bool if option.flag else list[str] if option.repeated else str
     annotation = Annotated[kind | None, shown]  # type: ignore[valid-type] # it is made for typer alone

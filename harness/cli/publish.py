@@ -18,6 +18,7 @@ from harness.cli.app import NOTHING_MEASURED, app
 from harness.cli.run import is_measured
 from harness.cli.terminal import Screen
 from harness.model.errors import UsageError
+from harness.report.behaviour import read_behaviour
 from harness.report.export import list_formats
 from harness.report.publish import find_place, publish
 from harness.run.directory import RunDirectory
@@ -53,7 +54,8 @@ def publish_(
         raise UsageError(f"expected a run with numbers, found none in {directory / 'trials.jsonl'}")
     charts = report.draw(listing.charts(), run, comparisons)
     shares = estimate_server_shares(trials, run)
-    listed = publish(place, run, comparisons, charts, starts, trials, shares)
+    behaviour = read_behaviour(directory, run.environment.server_versions)
+    listed = publish(place, run, comparisons, charts, starts, trials, shares, behaviour)
     screen = Screen()
     before = "itself" if place.replaced == run.id else place.replaced
     instead = f", in place of {before}" if before else ""

@@ -30,13 +30,14 @@ from harness.run.info import describe
 from harness.run.masking import digest_values, is_private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from harness.model.machine import Placement
     from harness.model.plan import Plan, Selection
     from harness.model.results import Record, RunInfo, ServerStart
     from harness.model.server_share import ServerShare
     from harness.model.summaries import ComparisonSummary
+    from harness.model.targets import Revision
     from harness.plan.settings import Settings
 
 
@@ -49,11 +50,26 @@ def measure(settings: Settings) -> None:
     report says which numbers are valid.
     """
     screen = Screen()
+    directory, comparisons, rounds = carry_out(settings, screen)
+    command = name_command()
+    screen.say(f"This answer again: {command} show {directory.path}")
+    screen.say(f"Into your documentation: {command} publish {directory.path} --to docs/bench")
+    if not is_usable(comparisons) or (rounds >= RANKED_FROM_ROUNDS and not is_ranked(comparisons)):
+        raise typer.Exit(NOTHING_MEASURED)
+
+
+def carry_out(
+    settings: Settings, screen: Screen, revisions: Sequence[tuple[Revision, str | None]] = ()
+) -> tuple[RunDirectory, list[ComparisonSummary], int]:
+    """Measure, and report it; return where the run is, what was measured, and the planned number of rounds.
+
+    `revisions` are those of `select`.
+    """
     before = RunDirectory(Path(settings.resume)).read_info() if settings.resume else None
     placement = place_processes(settings)
     asked = settings if before is None else replace(settings, seed=before.conditions.seed)
     secrets = find_secrets(settings)
-    selection = select(asked, lambda text: screen.say(secrets.mask(text)))
+    selection = select(asked, lambda text: screen.say(secrets.mask(text)), revisions=revisions)
     plan = make_plan(selection)
     screen.plan(plan, selection)
     _tell_of_running(selection, screen)
@@ -78,11 +94,7 @@ def measure(settings: Settings) -> None:
         else:
             directory.repair()
         comparisons = _measure(selection, plan, info, directory, placement, screen, requests=settings.by_request)
-    command = name_command()
-    screen.say(f"This answer again: {command} show {directory.path}")
-    screen.say(f"Into your documentation: {command} publish {directory.path} --to docs/bench")
-    if not is_measured(comparisons) or (len(plan.rounds) >= RANKED_FROM_ROUNDS and not is_ranked(comparisons)):
-        raise typer.Exit(NOTHING_MEASURED)
+    return directory, comparisons, len(plan.rounds)
 
 
 def _tell_of_running(selection: Selection, screen: Screen) -> None:
@@ -193,6 +205,15 @@ def write_report(directory: RunDirectory, screen: Screen, *, requests: bool = Fa
 def is_measured(comparisons: Iterable[ComparisonSummary]) -> bool:
     """Does any case have a number?"""
     return any(each.measured for comparison in comparisons for each in comparison.summaries)
+
+
+def is_usable(comparisons: Iterable[ComparisonSummary]) -> bool:
+    """Does any case have a number that is right, if only as the least that the server can do?"""
+    return any(
+        each.measured and each.verdict in {"valid", "client-limited"}
+        for comparison in comparisons
+        for each in comparison.summaries
+    )
 
 
 def is_ranked(comparisons: Iterable[ComparisonSummary]) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from harness.charts import _files as files
 from harness.charts._drills import Bar, Panel, Row, draw
 from harness.drill.tables import CAPTION, TITLE, cell, lead
 from harness.drill.words import FORMS
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from harness.drill.model import Entry, Figure, Unit
     from harness.drill.results import DrillInfo, DrillRun
 
-PNG_DPI = 150
 _AXES: Mapping[Unit, tuple[float, str]] = {
     "s": (1, "s"),
     "ms": (1, "ms"),
@@ -29,21 +28,9 @@ _AXES: Mapping[Unit, tuple[float, str]] = {
 
 
 def encode(run: DrillRun) -> dict[str, bytes]:
-    """The contents of `drill.svg` and `drill.png`; none if nothing was seen."""
+    """The files of the chart, as `charts/_files.py` makes them; none if nothing was seen."""
     figure = draw_chart(run)
-    if figure is None:
-        return {}
-    return {
-        "drill.svg": _save(figure, format="svg", metadata={"Date": None}),
-        "drill.png": _save(figure, format="png", dpi=PNG_DPI),
-    }
-
-
-def _save(figure: Picture, **options: Any) -> bytes:
-    """The file of the chart."""
-    file = BytesIO()
-    figure.savefig(file, **options)
-    return file.getvalue()
+    return files.encode(figure, "drill", TITLE, figure.words) if figure else {}
 
 
 def draw_chart(run: DrillRun) -> Picture | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from harness.charts._files import DARK_SUFFIX, adapt, make_style
 from harness.drill.tables import (
     CAPTION,
     MEANING,
@@ -54,7 +55,7 @@ def write(run: DrillRun, directory: Path) -> Path:
     contents = {
         "drill.json": encode(run),
         **charts,
-        "drill.md": _render_markdown(run, next(iter(charts), "")).encode(),
+        "drill.md": _render_markdown(run, charted=bool(charts)).encode(),
         "drill.html": _render_html(run, charts.get("drill.svg", b"").decode()).encode(),
     }
     for name, content in contents.items():
@@ -71,7 +72,8 @@ def _render_html(run: DrillRun, svg: str) -> str:
         overview=overview(run),
         meaning=MEANING,
         sentences=sentences(run),
-        chart=embed_svg(svg, "drill", f"{TITLE}. {CAPTION}") if svg else "",
+        chart=embed_svg(adapt(svg), "drill", f"{TITLE}. {CAPTION}") if svg else "",
+        dark_charts=make_style(),
         notes=" ".join([explain_intervals(run), explain_lag(run)]).strip(),
         details=[(info, details(run, info), reasons(run, info)) for info in run.drills],
         commands=[(each.server, each.drill, shlex.join(each.argv)) for each in run.results if each.argv],
@@ -79,9 +81,9 @@ def _render_html(run: DrillRun, svg: str) -> str:
     )
 
 
-def _render_markdown(run: DrillRun, chart: str) -> str:
-    """The contents of `drill.md`; `chart` is the name of its file, if there is one."""
-    charted = [f"![{markdown.escape(f'{TITLE}. {CAPTION}')}]({chart})"] if chart else []
+def _render_markdown(run: DrillRun, *, charted: bool) -> str:
+    """The contents of `drill.md`, with the chart if there is one."""
+    shown = [markdown.picture("drill.svg", f"drill{DARK_SUFFIX}.svg", f"{TITLE}. {CAPTION}")] if charted else []
     escape, code = markdown.escape, markdown.code
     blocks = [
         "# Deployment drills",
@@ -95,7 +97,7 @@ def _render_markdown(run: DrillRun, chart: str) -> str:
             for place, meaning, option in sentences(run)
         ),
         "## Numbers",
-        *charted,
+        *shown,
         explain_intervals(run),
         explain_lag(run),
     ]

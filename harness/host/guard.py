@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 VARIABLE = "HARNESS_TOKEN"
 """The environment variable that holds the token."""
 _POLL_S = 0.02
-_FOLDER = "harness"
+FOLDER = "harness"
 """Names of temporary folders begin with it."""
 
 
@@ -64,7 +64,7 @@ def identify_owner() -> str:
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[Path]:
     """A folder that only this user may enter; removed at the end of the block, or by a guard after it was killed."""
-    folder = tempfile.mkdtemp(prefix=f"{_FOLDER}-{identify_owner()}-")
+    folder = tempfile.mkdtemp(prefix=f"{FOLDER}-{identify_owner()}-")
     try:
         yield Path(folder)
     finally:
@@ -134,7 +134,7 @@ def _remove_leftovers(folder: str) -> None:
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             kind, _, rest = entry.name.partition("-")
-            if kind == _FOLDER and _has_ended(rest.partition("-")[0]) and _is_owned(entry.path, uid):
+            if kind == FOLDER and _has_ended(rest.partition("-")[0]) and _is_owned(entry.path, uid):
                 shutil.rmtree(entry.path, ignore_errors=True)
 
 

@@ -253,9 +253,12 @@ class Ledger:
         """Add a slice; every request that began in its counted stretch counts, however long it took."""
         self._counts.update(counts)
         answers, in_flight_ns, requests, finished = 0.0, 0, 0, 0
+        waited = [each.response_ns for each in failures if _counts_as_wait(each, stretch)]
+        response_times = [np.array(waited, np.int64)]
         for each in recorded:
             counted = each.batch.begun_between(stretch.start_ns, stretch.end_ns)
             response_ns = counted.ended - counted.intended
+            response_times.append(response_ns)
             self._response.add(response_ns)
             self._service.add(counted.ended - counted.written)
             self._send_lag.add(counted.written - counted.intended)
@@ -285,6 +288,7 @@ class Ledger:
                 finished,
                 in_flight_ns / max(1, stretch.end_ns - stretch.start_ns),
                 stretch.users,
+                _find_p99_us(np.concatenate(response_times)),
             )
         )
 
@@ -305,7 +309,7 @@ class Ledger:
             if kind == UNANSWERED:
                 self._unanswered += 1
                 own.unanswered += 1
-                if stretch.start_ns <= each.intended_ns < stretch.end_ns:
+                if _counts_as_wait(each, stretch):
                     # Without it the percentiles would be too low: it took longer than the limit.
                     waited = np.array([each.response_ns])
                     self._response.add(waited)
@@ -352,6 +356,18 @@ class Ledger:
             stopped_users=self.stopped_users,
             users_ready_s=self.users_ready_s,
         )
+
+
+def _counts_as_wait(failed: Failed, stretch: Stretch) -> bool:
+    """Was it waited for in vain, so that its time belongs to the response times of the stretch?"""
+    return failed.failure.kind == UNANSWERED and stretch.start_ns <= failed.intended_ns < stretch.end_ns
+
+
+def _find_p99_us(response_ns: Counts) -> int | None:
+    if not response_ns.size:
+        return None
+    rank = -(-99 * response_ns.size // 100)
+    return int(np.partition(response_ns, rank - 1)[rank - 1]) // 1000
 
 
 def merge(results: Sequence[LoadResult]) -> LoadResult:
@@ -403,6 +419,7 @@ def _merge_slice(parts: Sequence[Slice]) -> Slice:
         finished=sum(part.finished for part in parts),
         in_flight=sum(part.in_flight for part in parts),
         users=sum(part.users or 0 for part in parts),
+        p99_us=parts[0].p99_us if len(parts) == 1 else None,
     )
 
 

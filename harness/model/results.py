@@ -73,6 +73,11 @@ class Slice:
     """Requests in flight, on average over the counted stretch; only those that had a right answer."""
     users: int | None = None
     """Users that ran at its end; None in a run of an earlier version."""
+    p99_us: int | None = None
+    """The time that 99 % of the responses to requests that began in the counted stretch did not exceed.
+
+    None without any, where several load processes have a part of them, and in a run of an earlier version.
+    """
 
     @property
     def counted_s(self) -> float:
@@ -360,9 +365,10 @@ class Environment:
     server_versions: Mapping[str, str] = field(default_factory=dict)
     """The version of each server's distribution, the first of `Server.requires`, by the name of the server."""
     app_versions: Mapping[str, str] = field(default_factory=dict)
-    """The version of each app's framework, the first of `App.requires`, by the name of the app."""
+    """The version of each app's framework, the first of `App.requires`, or its commit, by the name of the app."""
     other_packages: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """The packages of each server that runs in another environment than the harness, by the name of the server."""
+    """The packages of each server that runs in another environment than the harness, by the name of the server; and of
+    two revisions of an app, by theirs, where they have different environments."""
     interpreters: Mapping[str, str] = field(default_factory=dict)
     """The version and build of the Python that runs each server, by the name of the server."""
     app_commit: str | None = None

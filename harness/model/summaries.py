@@ -96,6 +96,22 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """What a case did in one measurement, in which cases take turns; seconds count from the first of their slices."""
+
+    measurement: int
+    """Its place in the run."""
+    round: int
+    length_s: float
+    """Of the whole measurement, all of its cases together."""
+    rates_rps: tuple[tuple[float, float], ...]
+    """For each second in which it had a turn: where its slices lie, and their rate."""
+    tails_us: tuple[tuple[float, float], ...]
+    """Where each slice with enough requests lies, and its p99; without any, the p99 of the whole measurement."""
+    disturbed: bool
+
+
+@dataclass(frozen=True)
 class CaseSummary:
     """All rounds of one case: one row of the results and one element of `summary.json`."""
 
@@ -165,6 +181,9 @@ class CaseSummary:
     """The same for each method and name of its requests; none in a run of an earlier version."""
     start_spread: float | None = None
     """How much its rate varies from one start to the next: the standard deviation, 0.03 for 3 %."""
+
+    timeline: tuple[Stretch, ...] = ()
+    """All its measurements in order, valid or not; it is not in `summary.json`."""
 
     @property
     def measured(self) -> bool:

@@ -23,6 +23,24 @@ class Tls:
 
 
 @dataclass(frozen=True)
+class Revision:
+    """A state of the repository of a user's app, in a folder of its own."""
+
+    name: str
+    """`base` or `head`; the app is named so."""
+    commit: str
+    """The first digits of its name, with `-dirty` where files differ from it."""
+    top: Path
+    """The folder of its files."""
+    origin: Path
+    """The folder of the repository that the command was given in, with the same files in other states."""
+
+    def place(self, path: Path) -> Path:
+        """Where this revision has what is at `path` in the repository; raises `ValueError` if it is elsewhere."""
+        return self.top / path.resolve().relative_to(self.origin.resolve())
+
+
+@dataclass(frozen=True)
 class App:
     """The callable that a server serves, named `module:attribute`, importable with `directory` on the path."""
 
@@ -53,6 +71,10 @@ class App:
     """Headers of the request for `ready_path`; names are in lower case."""
     login: Login | None = None
     """How a user logs in to it."""
+    commit: str | None = None
+    """Of a revision that is compared with another one."""
+    python: str | None = None
+    """The interpreter that runs its servers; None for that of the run."""
 
     @property
     def working_directory(self) -> Path:

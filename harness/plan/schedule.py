@@ -318,7 +318,7 @@ def make_round(
 def _divide(
     cases: Sequence[Case], reference: ServerConfig, together: int, shuffle: random.Random
 ) -> list[list[ServerConfig]]:
-    """Distribute servers over blocks, as evenly as possible."""
+    """Distribute servers over blocks, as evenly as possible; two apps are compared under each, so those of a server share a block."""
     configs = list(dict.fromkeys(case.config for case in cases))
     if len(configs) <= together:
         return [configs]
@@ -326,9 +326,25 @@ def _divide(
     # Each block needs a place for one of the others.
     common = [each for each in compared_with if each in configs][: together - 1]
     others = [each for each in configs if each not in common]
-    count = math.ceil(len(others) / (together - len(common)))
-    shuffled = shuffle.sample(others, len(others))
-    return [[*common, *shuffled[number::count]] for number in range(count)]
+    room = together - len(common)
+    in_pairs = room > 1 and len({each.app for each in configs}) == 2  # noqa: PLR2004
+    groups: dict[object, list[ServerConfig]] = {}
+    for each in others:
+        groups.setdefault(each.server if in_pairs else each, []).append(each)
+    every = list(groups.values())
+    shuffled = shuffle.sample(every, len(every))
+    count = math.ceil(len(others) / room)
+    while max(map(len, blocks := _deal(shuffled, count))) > room:
+        count += 1
+    return [[*common, *own] for own in blocks]
+
+
+def _deal(groups: Iterable[Sequence[ServerConfig]], count: int) -> list[list[ServerConfig]]:
+    """Put each group into the block that has the fewest."""
+    blocks: list[list[ServerConfig]] = [[] for _ in range(count)]
+    for group in groups:
+        min(blocks, key=len).extend(group)
+    return blocks
 
 
 def _make_block(

@@ -23,19 +23,26 @@ from harness.plan.user_app import options, scenario
 from harness.text.suggestions import suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from harness.model.machine import Placement
-    from harness.model.targets import Scenario, Server
+    from harness.model.targets import Revision, Scenario, Server
     from harness.plan.settings import Settings
 
 
-def select(settings: Settings, say: Callable[[str], None], *, make: bool = True) -> Selection:
+def select(
+    settings: Settings,
+    say: Callable[[str], None],
+    *,
+    make: bool = True,
+    revisions: Sequence[tuple[Revision, str | None]] = (),
+) -> Selection:
     """Look up what the settings name; raises `UsageError` for a name that does not exist.
 
     With `make`, a version of a server such as `granian@2.8.6` gets a virtual environment, and a user app without a
     scenario is started and asked for what its OpenAPI document describes, for a scenario. Without, no environment is
-    made, and the app is asked for its document only. `say` reports both to the user.
+    made, and the app is asked for its document only. `say` reports both to the user. `revisions` of the user app are
+    measured in place of the app as it is, each with its value of `--python`, if it has one of its own.
     """
     _check_rounds(settings)
     _check_load(settings)
@@ -43,7 +50,7 @@ def select(settings: Settings, say: Callable[[str], None], *, make: bool = True)
     for name, tags in (("tags", settings.tags), ("exclude-tags", settings.exclude_tags)):
         if tags and settings.locustfile is None:
             raise UsageError(f"--{name}: expected --locustfile with it, found none")
-    apps = _find_apps(settings)
+    apps = _find_apps(settings, revisions)
     servers = add_arguments(_find_servers(settings, apps, say, make=make), settings.server_args)
     baseline = _find_baseline(settings, servers, apps)
     not_installed = _find_missing(settings, servers, apps)
@@ -190,26 +197,11 @@ def _find_servers(
     return tuple(found.values())
 
 
-def _find_apps(settings: Settings) -> tuple[App, ...]:
+def _find_apps(settings: Settings, revisions: Sequence[tuple[Revision, str | None]] = ()) -> tuple[App, ...]:
     environment = _read_variables(settings.env)
     if settings.app is not None:
-        python, folder = _find_python(settings), Path(settings.app_dir)
-        app = find_user_app(
-            settings.app,
-            folder,
-            settings.ready_path,
-            python=python,
-            factory=settings.factory,
-            import_path=environment.get("PYTHONPATH"),
-        )
-        if settings.wsgi is not None:
-            wsgi = find_user_app(
-                settings.wsgi, folder, python=python, import_path=environment.get("PYTHONPATH"), option="wsgi"
-            )
-            app = replace(app, wsgi_target=wsgi.target)
-        headers = options.parse_headers(settings.header)
-        login = options.read_login(settings.login)
-        return (replace(app, environment={**environment, **app.environment}, headers=headers, login=login),)
+        states: Sequence[tuple[Revision | None, str | None]] = revisions or [(None, None)]
+        return tuple(_find_user_app(settings, settings.app, environment, *each) for each in states)
     if options.runs_elsewhere(settings):
         headers = options.parse_headers(settings.header)
         app = App("app", "", Path.cwd(), settings.ready_path, environment=environment, headers=headers)
@@ -219,6 +211,35 @@ def _find_apps(settings: Settings) -> tuple[App, ...]:
         # An app names only those scenarios of the catalogue that it answers, so any other may be right for it.
         chosen = tuple(replace(app, scenarios=None) for app in chosen)
     return tuple(replace(app, environment={**app.environment, **environment}) for app in chosen)
+
+
+def _find_user_app(
+    settings: Settings, target: str, environment: Mapping[str, str], revision: Revision | None, own_python: str | None
+) -> App:
+    python = _find_python(settings) if own_python is None else _check_python(own_python, "base-python")
+    import_path = environment.get("PYTHONPATH")
+
+    def find(target: str, option: str, *, factory: bool = False) -> App:
+        return find_user_app(
+            target,
+            Path(settings.app_dir),
+            settings.ready_path,
+            python=python,
+            factory=factory,
+            import_path=import_path,
+            option=option,
+            revision=revision,
+        )
+
+    app = find(target, "app", factory=settings.factory)
+    return replace(
+        app,
+        wsgi_target=None if settings.wsgi is None else find(settings.wsgi, "wsgi").target,
+        environment={**environment, **app.environment},
+        headers=options.parse_headers(settings.header),
+        login=options.read_login(settings.login),
+        python=None if own_python is None else python,
+    )
 
 
 def _read_variables(given: Iterable[str]) -> dict[str, str]:
@@ -249,14 +270,16 @@ def _find_baseline(settings: Settings, servers: tuple[Server, ...], apps: tuple[
 
 def _find_python(settings: Settings) -> str:
     """The interpreter that runs the servers; links are kept, since they make the virtual environment."""
-    if settings.python is None:
-        return sys.executable
-    path = Path(settings.python).absolute()
+    return sys.executable if settings.python is None else _check_python(settings.python)
+
+
+def _check_python(given: str, option: str = "python") -> str:
+    path = Path(given).absolute()
     if path.is_dir():
         path = path / "bin" / "python"
     if packages.interpreter(str(path)) is None:
         found = f"that {path} does not run Python" if path.is_file() else f"no {path}"
-        raise UsageError(f"--python: expected an interpreter such as ../shop/.venv/bin/python, found {found}")
+        raise UsageError(f"--{option}: expected an interpreter such as ../shop/.venv/bin/python, found {found}")
     return str(path)
 
 
@@ -266,7 +289,10 @@ def _find_missing(settings: Settings, servers: tuple[Server, ...], apps: tuple[A
     The virtual environment of a version has everything, so these servers are not checked.
     """
     unversioned = tuple(server for server in servers if server.python is None)
-    return listing.not_installed((*unversioned, *apps), _find_python(settings))
+    pythons = dict.fromkeys(app.python or _find_python(settings) for app in apps)
+    return {
+        name: text for python in pythons for name, text in listing.not_installed((*unversioned, *apps), python).items()
+    }
 
 
 def _find_scenarios(
@@ -285,10 +311,11 @@ def _find_scenarios(
         if not runs:
             found = "; ".join(not_installed.values()) or "only servers that serve WSGI"
             raise UsageError(f"--servers: expected one that can run here, found {found}")
+        python = _find_python(settings)
         if make:
             with files.writing(Path(settings.out)):
                 Path(settings.out).mkdir(parents=True, exist_ok=True)
-        return (scenario.write_scenario(settings, apps[0], runs, _find_python(settings), say, ask=make),)
+        return (scenario.write_scenario(settings, apps[0], runs, apps[0].python or python, say, ask=make),)
     chosen = listing.choose("scenarios", listing.scenarios(), settings.scenarios or SCENARIOS)
     return tuple(replace(each, headers=apps[0].headers) for each in chosen)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from harness.charts import _files as files
 from harness.host.files import make_folder, replace_file
 from harness.report import hdr, html, markdown, summary
+from harness.report.behaviour import read_behaviour
 from harness.report.page import Chart, make_page
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Chart", "draw", "render", "write"]
 
-PNG_DPI = 150
-
 
 def draw(modules: Iterable[ModuleType], run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> list[Chart]:
     """Let the chart modules draw these comparisons; those with nothing to draw are left out.
@@ -36,7 +35,8 @@ def draw(modules: Iterable[ModuleType], run: RunInfo, comparisons: Sequence[Comp
         figure = module.draw(comparisons, run)
         if figure is not None:
             caption = (module.__doc__ or "").partition("\n")[0]
-            charts.append(Chart(module.__name__.rpartition(".")[2], module.TITLE, caption, figure))
+            words = getattr(figure, "words", ())
+            charts.append(Chart(module.__name__.rpartition(".")[2], module.TITLE, caption, figure, words))
     return charts
 
 
@@ -55,7 +55,8 @@ def write(
     The comparisons and `shares` were made from `starts` and `trials`. Without these, the report leaves out what only
     they tell.
     """
-    page = make_page(run, comparisons, charts, starts, trials, shares)
+    behaviour = read_behaviour(directory, run.environment.server_versions)
+    page = make_page(run, comparisons, charts, starts, trials, shares, behaviour=behaviour)
     contents = render(run, comparisons, charts, page, shares)
     make_folder(directory / "charts")
     for name, content in contents.items():
@@ -71,19 +72,12 @@ def render(
     shares: Sequence[ServerShare] = (),
 ) -> dict[str, bytes]:
     """The files of a report, by their paths."""
-    svgs = {chart.name: _save(chart, format="svg", metadata={"Date": None}) for chart in charts}
+    drawn = {chart.name: files.encode(chart.figure, chart.name, chart.title, chart.words) for chart in charts}
+    svgs = {name: own[f"{name}.svg"].decode() for name, own in drawn.items()}
     return {
         "summary.json": summary.encode(run, comparisons, shares),
         "latency.hlog": hdr.write_log(run, comparisons).encode(),
         "report.md": markdown.render(page).encode(),
-        "report.html": html.render(page, {name: svg.decode() for name, svg in svgs.items()}).encode(),
-        **{f"charts/{name}.svg": svg for name, svg in svgs.items()},
-        **{f"charts/{chart.name}.png": _save(chart, format="png", dpi=PNG_DPI) for chart in charts},
+        "report.html": html.render(page, svgs).encode(),
+        **{f"charts/{file}": content for own in drawn.values() for file, content in own.items()},
     }
-
-
-def _save(chart: Chart, **options: Any) -> bytes:
-    """The file of a chart."""
-    file = BytesIO()
-    chart.figure.savefig(file, **options)
-    return file.getvalue()

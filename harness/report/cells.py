@@ -47,8 +47,8 @@ def factor(value: float) -> str:
 
 
 def milliseconds(estimate: Estimate | None) -> Cell:
-    """The median of microseconds."""
-    return Cell(significant(estimate.median / 1000) if estimate else NOTHING)
+    """The median of microseconds, with its interval."""
+    return estimated(estimate, unit=1000)
 
 
 def megabytes(size_bytes: int | None) -> Cell:

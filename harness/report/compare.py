@@ -28,10 +28,13 @@ MARKS: Mapping[GateResult, str] = {"missed": "✗", "not checked": "?", "not cle
 _FIGURES: Mapping[Metric, tuple[str, float]] = {
     "throughput": ("requests/s", 1),
     "p50": ("p50 ms", 1e3),
+    "p90": ("p90 ms", 1e3),
+    "p95": ("p95 ms", 1e3),
     "p99": ("p99 ms", 1e3),
     "cpu": ("CPU µs/request", 1),
     "memory": ("peak MB", 1e6),
     "ready": ("start-up s", 1),
+    "errors": ("errors %", 0.01),
 }
 """The name of each figure with its unit, and how many of the metric's units make one of it."""
 
@@ -74,11 +77,13 @@ class Page:
     changes: tuple[str, ...]
     notes: tuple[str, ...]
     environment: tuple[tuple[str, str, str], ...]
+    controls: tuple[str, ...] = ()
+    """What A measured twice differs by."""
 
 
 def make_page(comparison: RunComparison) -> Page:
     """Put a comparison into words."""
-    name = _Names(comparison)
+    name = CaseNames(comparison)
     return Page(
         title=_title(comparison),
         headline=tuple(_headline(comparison)),
@@ -87,6 +92,7 @@ def make_page(comparison: RunComparison) -> Page:
         rows=tuple(_rows(comparison, name)),
         uncompared=tuple(_uncompared(comparison, name)),
         changes=tuple(_changes(comparison.changes)),
+        controls=tuple(_control(name(pair.a.case), pair) for pair in comparison.controls),
         notes=tuple(_notes(comparison)),
         environment=tuple(_environment(comparison)),
     )
@@ -117,14 +123,14 @@ def _percent(ratio: float) -> str:
     return "0.0" if text in {"+0.0", "−0.0"} else text
 
 
-class _Names:
+class CaseNames:
     """Names cases and starts by what differs between those compared, and by nothing else."""
 
     def __init__(self, comparison: RunComparison) -> None:
         entries = [*(pair.a for pair in comparison.cases), *comparison.only_a, *comparison.only_b]
         cases = [each.case for each in entries]
         self._server = comparison.a.server is None
-        self._apps = len({case.app for case in cases}) > 1
+        self._apps = comparison.a.app is None and len({case.app for case in cases}) > 1
         self._loads = len({case.load for case in cases}) > 1
         self._levels = Levels.of(cases)
 
@@ -153,9 +159,9 @@ def _title(comparison: RunComparison) -> str:
         return "Nothing could be compared"
     worse, better = findings.count("worse"), findings.count("better")
     found = f"{worse} worse, {better} better" if worse or better else "no difference seen"
-    servers = comparison.b.server, comparison.a.server
-    named = None not in servers and len(set(servers)) > 1
-    return f"{servers[0]} against {servers[1]}: {found}" if named else f"B against A: {found}"
+    names = comparison.b.candidate, comparison.a.candidate
+    named = None not in names and len(set(names)) > 1
+    return f"{names[0]} against {names[1]}: {found}" if named else f"B against A: {found}"
 
 
 def _headline(comparison: RunComparison) -> Iterable[str]:
@@ -169,8 +175,8 @@ def _headline(comparison: RunComparison) -> Iterable[str]:
 
 
 def _side(name: str, origin: Origin) -> str:
-    server = f"{origin.server} in " if origin.server else ""
-    return f"{name}: {server}run {origin.run}, started {origin.started_at} ({origin.label})"
+    candidate = f"{origin.candidate} in " if origin.candidate else ""
+    return f"{name}: {candidate}run {origin.run}, started {origin.started_at} ({origin.label})"
 
 
 def _of(gates: Iterable[Judgement], gate: str) -> list[Judgement]:
@@ -181,7 +187,7 @@ def _worst(judgements: Sequence[Judgement]) -> GateResult:
     return next(outcome for outcome in MARKS if any(each.outcome == outcome for each in judgements))
 
 
-def _gate_lines(gates: Sequence[Judgement], name: _Names) -> Iterable[GateLine]:
+def _gate_lines(gates: Sequence[Judgement], name: CaseNames) -> Iterable[GateLine]:
     """One for each gate. Outcomes are counted, and those other than `met` are also listed one by one."""
     for gate in dict.fromkeys(each.gate for each in gates):
         own = _of(gates, gate)
@@ -191,12 +197,29 @@ def _gate_lines(gates: Sequence[Judgement], name: _Names) -> Iterable[GateLine]:
         yield GateLine(MARKS[_worst(own)], gate, summary, tuple(details))
 
 
-def _detail(each: Judgement, name: _Names) -> str:
+def _detail(each: Judgement, name: CaseNames) -> str:
     where = f"{name(each.about)}: " if each.about else ""
-    return f"{where}{each.outcome}: {each.reason or (write_change(each.ratio) if each.ratio else '')}"
+    return f"{where}{each.outcome}: {explain(each)}"
 
 
-def _rows(comparison: RunComparison, name: _Names) -> Iterable[Row]:
+def explain(each: Judgement) -> str:
+    """The change that a gate was judged by, or why it was not; of errors, which are counted, the counts."""
+    estimated = each.ratio is not None and each.outcome != "not checked" and each.metric != "errors"
+    change = write_change(each.ratio) if estimated and each.ratio else ""
+    return "; ".join(filter(None, [change, each.reason]))
+
+
+def _control(title: str, pair: CasePair) -> str:
+    """`plaintext · h1: requests/s +0.2 % (−1.0 … +1.4), CPU µs/request …`, or why there is none."""
+    if not pair.differences:
+        return f"{title}: {_verdicts(pair)}"
+    changes = (
+        f"{_FIGURES[each.metric][0]} {write_change(each.ratio)}" for each in pair.differences if each.ratio is not None
+    )
+    return f"{title}: {', '.join(changes)}"
+
+
+def _rows(comparison: RunComparison, name: CaseNames) -> Iterable[Row]:
     for pair in comparison.cases:
         for number, each in enumerate(pair.differences):
             yield _row(name(pair.a.case), each, first=number == 0)
@@ -219,7 +242,7 @@ def _figure(estimate: Estimate | None, unit: float) -> str:
     return significant(estimate.median / unit) if estimate else NOTHING
 
 
-def _uncompared(comparison: RunComparison, name: _Names) -> Iterable[str]:
+def _uncompared(comparison: RunComparison, name: CaseNames) -> Iterable[str]:
     for pair in comparison.cases:
         if pair.differences:
             yield from _reasons(name(pair.a.case), pair.differences)

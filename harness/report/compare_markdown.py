@@ -12,9 +12,16 @@ if TYPE_CHECKING:
 
     from harness.report.compare import Page
 
+LONGEST_COMMENT = 65_000
+"""GitHub takes 65,536 characters in a comment, and whoever posts it may add a line."""
+_CUT = "*The rest is left out, since it does not fit a comment.*"
 
-def render(page: Page) -> str:
-    """The page as Markdown, with a newline at its end."""
+
+def render(page: Page, most: int | None = None) -> str:
+    """The page as Markdown, with a newline at its end.
+
+    With `most` characters, blocks at its end are left out that do not fit; the title and the gates are first.
+    """
     gates = [
         line
         for gate in page.gates
@@ -30,14 +37,27 @@ def render(page: Page) -> str:
         "\n".join(gates),
         _section("Compared", page.sides),
         table(COLUMNS, rows, "llrrrrl") if rows else "",
+        _section("The control: A measured twice, which differs by chance alone", page.controls),
         _section("Not compared", page.uncompared),
         _section("What changed", page.changes or ("nothing that is recorded",)),
         *map(escape, page.notes),
-        "<details><summary>Environment</summary>",
-        table(("", "A", "B"), [[escape(each) for each in row] for row in page.environment]),
-        "</details>",
+        _fold("Environment", table(("", "A", "B"), [[escape(each) for each in row] for row in page.environment])),
     ]
-    return "\n\n".join(filter(None, blocks)) + "\n"
+    return _fit([each for each in blocks if each], most) + "\n"
+
+
+def _fold(title: str, text: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
+
+
+def _fit(blocks: Sequence[str], most: int | None) -> str:
+    whole = "\n\n".join(blocks)
+    if most is None or len(whole) < most:
+        return whole
+    kept = list(blocks)
+    while len(kept) > 1 and len("\n\n".join([*kept, _CUT])) >= most:
+        kept.pop()
+    return "\n\n".join([*kept, _CUT])
 
 
 def _section(title: str, lines: Sequence[str]) -> str:

@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.analysis.naming import TITLES
+from harness.charts._files import DARK_SUFFIX
 from harness.report import by_request
 from harness.report.columns import TEXT_COLUMNS
 from harness.report.sections import Table
 from harness.report.server_share import QUESTION
-from harness.text.markdown import bullets, escape, table
+from harness.text.markdown import bullets, code, escape, picture, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,13 +44,18 @@ def render(page: Page) -> str:
         f"# {escape(page.title)}",
         escape(page.lead),
         *_interrupted(page),
-        *(f"**{escape(line)}**" for line in (*page.control, *page.headline)),
+        "## Answer",
+        *(f"**{escape(line)}**" for line in page.headline),
+        *_decisions(page),
         *_server_share(page),
-        "## Ranking",
+        "## Trust",
+        bullets(map(escape, [*page.control, *page.trust])),
+        "## Each comparison",
         "Brackets hold 95 % intervals. – means: not measured, too few requests, or no baseline to divide by.",
         *(block for sentence, section in page.answers for block in _section(sentence, section)),
         *_starts(page),
         *_charts(page),
+        *_behaviour(page),
         *_unanswered(page),
         "## How it was measured",
         bullets(map(escape, page.method)),
@@ -65,6 +71,29 @@ def _interrupted(page: Page) -> list[str]:
         return []
     first, *missing = page.interrupted
     return [f"**{escape(first)}**", *([bullets(map(escape, missing))] if missing else [])]
+
+
+def _decisions(page: Page) -> list[str]:
+    """A list for each protocol."""
+    blocks = []
+    for protocol in dict.fromkeys(each.protocol for each in page.decisions):
+        lines = [
+            f"{f'**{each.mark}** · ' if each.mark else ''}{escape(each.place)}: {escape(each.sentence)}"
+            + (f" · {code(each.command)}" if each.command else "")
+            for each in page.decisions
+            if each.protocol == protocol
+        ]
+        blocks += [f"### {escape(protocol)}", bullets(lines)]
+    return blocks
+
+
+def _behaviour(page: Page) -> list[str]:
+    lines = [
+        f"**{escape(each.server)}** ({each.severity}), {escape(each.what)}: {escape(each.meaning)}"
+        + (f" What changes it: {escape(each.option)}." if each.option else "")
+        for each in page.behaviour
+    ]
+    return ["## Behaviour", bullets(lines)] if lines else []
 
 
 def _server_share(page: Page) -> list[str]:
@@ -128,7 +157,10 @@ def _table(shown: Table) -> str:
 def _charts(page: Page) -> list[str]:
     if not page.charts:
         return []
-    pictures = [f"![{escape(f'{chart.title}. {chart.caption}')}](charts/{chart.name}.svg)" for chart in page.charts]
+    pictures = [
+        picture(f"charts/{each.name}.svg", f"charts/{each.name}{DARK_SUFFIX}.svg", each.short_label)
+        for each in page.charts
+    ]
     return ["## Charts", *pictures]
 
 
@@ -140,7 +172,7 @@ def _unanswered(page: Page) -> list[str]:
         for each in page.unanswered
     ]
     return [
-        "## Cases without a valid number",
+        "## Not measured",
         bullets(f"**{verdict}**: {escape(meaning)}" for verdict, meaning in page.meanings.items()),
         table(["Comparison", page.candidates, "Verdict", "Why"], rows),
     ]

@@ -124,6 +124,16 @@ def _time(seconds: float) -> str:
     return f"{1000 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
 
 
+def describe_machine(run: RunInfo) -> str:
+    """What was measured on, in a line."""
+    where = run.environment
+    kind = ", a virtual machine" if where.machine.system.hypervisor else ""
+    return (
+        f"Machine: {where.cpu_model} × {where.cpu_count}{kind}, {where.memory_bytes / 1e9:.1f} GB, {where.system}, "
+        f"kernel {where.kernel}; servers on {_cpus(where.server_cpus)}, the load generator on {_cpus(where.load_cpus)}."
+    )
+
+
 def describe_environment(
     run: RunInfo, summaries: Sequence[CaseSummary] = (), starts: Sequence[ServerStart] = ()
 ) -> list[tuple[str, str]]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from harness.model.results import Record, RunInfo, ServerStart
     from harness.model.server_share import ServerShare
     from harness.model.summaries import ComparisonSummary
+    from harness.report.behaviour import Behaviour
     from harness.report.page import Chart, Page
     from harness.report.sections import Section
 
@@ -77,13 +78,14 @@ def publish(
     starts: Sequence[ServerStart],
     trials: Sequence[Record],
     shares: Sequence[ServerShare] = (),
+    behaviour: Sequence[Behaviour] = (),
 ) -> int:
     """Write the run and the index, and return how many runs that lists.
 
     A published run in its place is replaced once all is written; files of others in its folder are kept.
     Raises `StorageError`; what was published before is still there then.
     """
-    page = make_page(run, comparisons, charts, starts, trials, shares, FILES)
+    page = make_page(run, comparisons, charts, starts, trials, shares, FILES, behaviour)
     contents = render(run, comparisons, charts, page, shares)
     sections = [section for _, section in page.answers]
     contents |= {

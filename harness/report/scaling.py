@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.analysis.intervals import as_turns, paired_ratio, unpaired_ratio
+from harness.analysis.scaling import allowed_growth
 from harness.model.loads import Rate
 from harness.report.cells import factor, interval
 from harness.text.numbers import join, percent, plural
@@ -30,11 +31,8 @@ def sentence(run: RunInfo, section: Section, sections: Sequence[Section]) -> str
     growth = {name: ratio for name in many if name in few and (ratio := _growth(run, many[name], few[name]))}
     if not growth:
         return ""
-    ideal = workers / least
-    parts = [
-        f"{name} answers {factor(more.value)}× as many ({_between(more)}{percent(more.value / ideal)} of ideal)"
-        for name, more in growth.items()
-    ]
+    allowed = allowed_growth(least, workers, len(run.environment.server_cpus))
+    parts = [f"{name} answers {factor(more.value)}× as many{_explain(more, allowed)}" for name, more in growth.items()]
     unpaired = [name for name in growth if not _has_all_rounds(run, many[name], few[name])]
     pairs = f" The rounds of {join(unpaired)} could not be paired." if unpaired else ""
     return f"With {workers} workers instead of {least}, {join(parts)}.{pairs}{_limit(run)}"
@@ -71,6 +69,8 @@ def _has_all_rounds(run: RunInfo, *summaries: CaseSummary) -> bool:
     )
 
 
-def _between(ratio: Ratio) -> str:
-    bounds = interval(ratio, factor)
-    return f"{bounds}; " if bounds else ""
+def _explain(growth: Ratio, allowed: float) -> str:
+    """` (1.6 – 1.9; 88 % of what the CPUs allow)`; without the share where they allow no growth."""
+    share = [f"{percent(growth.value / allowed)} of what the CPUs allow"] if allowed > 1 else []
+    said = "; ".join(filter(None, [interval(growth, factor), *share]))
+    return f" ({said})" if said else ""

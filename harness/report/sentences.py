@@ -34,11 +34,15 @@ FIGURES: Mapping[Preference, str] = {"throughput": "throughput", "p99": "p99", "
 
 
 def headline(run: RunInfo, sections: Sequence[Section]) -> list[str]:
-    """The result in short, and what a reader must know before believing it."""
-    lines = [] if is_sweep(run) else _tally(run, sections)
+    """The result in short."""
+    return [] if is_sweep(run) else _tally(run, sections)
+
+
+def list_warnings(run: RunInfo) -> list[str]:
+    """What a reader must know before believing the result."""
     if set(run.environment.server_cpus) & set(run.environment.load_cpus):
-        lines.append("The load generator and the servers shared CPUs: each took time from the other.")
-    return lines
+        return ["The load generator and the servers shared CPUs: each took time from the other."]
+    return []
 
 
 def _tally(run: RunInfo, sections: Sequence[Section]) -> list[str]:
@@ -168,6 +172,27 @@ def list_unanswered(sections: Sequence[Section]) -> list[Unanswered]:
         for section in sections
         for each in section.summary.summaries
         if each.verdict != "valid"
+    ]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why cases have no valid number, and which."""
+
+    verdict: Verdict
+    lines: tuple[str, ...]
+    cases: tuple[str, ...]
+    """`uvicorn and daphne on echo over HTTP/2 with TLS`, a line for each comparison."""
+
+
+def group_unanswered(cases: Sequence[Unanswered]) -> list[Reason]:
+    """The cases without a valid number by what went wrong, in the order of the tables."""
+    found: dict[tuple[Verdict, tuple[str, ...]], dict[str, list[str]]] = {}
+    for each in cases:
+        found.setdefault((each.verdict, (*each.reasons, *each.errors)), {}).setdefault(each.comparison, []).append(each.name)
+    return [
+        Reason(verdict, lines, tuple(f"{join(names)} on {where}" for where, names in own.items()))
+        for (verdict, lines), own in found.items()
     ]
 
 

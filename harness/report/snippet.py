@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape as escape_html
 from typing import TYPE_CHECKING
 
-from harness.text.markdown import code, escape
+from harness.charts._files import DARK_SUFFIX
+from harness.text.markdown import code, escape, picture
 from harness.text.plain import neutralise
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-
-DARK = "-dark"
-"""The end of the name of a chart that is drawn for dark pages."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,7 @@ class Picture:
     @classmethod
     def of(cls, chart: str, files: Collection[str], result: str) -> Picture:
         """The picture of a chart of this name, from the files that there are."""
-        light, dark = (f"charts/{chart}{end}.svg" for end in ("", DARK))
+        light, dark = (f"charts/{chart}{end}.svg" for end in ("", DARK_SUFFIX))
         return cls(light, dark if dark in files else light, " ".join(neutralise(result).split()))
 
 
@@ -35,12 +32,12 @@ def render(name: str, root: str, pictures: Sequence[Picture]) -> str:
     """The page; `name` is that of the run, `root` the path from the root of the repository to its folder, or empty."""
     here = f"{name}/"
     pieces: list[tuple[str, str, str]] = []
-    for picture in pictures[:1]:
+    for chart in pictures[:1]:
         pieces += [
-            ("README of a code host", "html", _host(picture, f"{root}{here}")),
-            ("MkDocs Material", "markdown", _mkdocs(picture, here)),
-            ("Furo and other Sphinx themes, reStructuredText", "rst", _sphinx(picture, here)),
-            ("Furo and other Sphinx themes, MyST", "markdown", _myst(picture, here)),
+            ("README of a code host", "html", _host(chart, f"{root}{here}")),
+            ("MkDocs Material", "markdown", _mkdocs(chart, here)),
+            ("Furo and other Sphinx themes, reStructuredText", "rst", _sphinx(chart, here)),
+            ("Furo and other Sphinx themes, MyST", "markdown", _myst(chart, here)),
         ]
     badge = f"[![Benchmark](https://img.shields.io/endpoint?url=ADDRESS/{here}badge.json)]({here}report.md)"
     pieces.append(("Badge, with the address at which this folder is published", "markdown", badge))
@@ -53,33 +50,26 @@ def render(name: str, root: str, pictures: Sequence[Picture]) -> str:
     return "\n\n".join([f"# Pieces that show run {escape(name)}", paths, *more, *blocks]) + "\n"
 
 
-def _host(picture: Picture, here: str) -> str:
-    lines = [
-        f'<a href="{here}report.md">',
-        "<picture>",
-        f'  <source media="(prefers-color-scheme: dark)" srcset="{here}{picture.dark}">',
-        f'  <img src="{here}{picture.light}" alt="{escape_html(picture.result)}">',
-        "</picture>",
-        "</a>",
-    ]
-    return "\n".join(lines)
+def _host(chart: Picture, here: str) -> str:
+    shown = picture(f"{here}{chart.light}", f"{here}{chart.dark}", chart.result)
+    return f'<a href="{here}report.md">\n{shown}\n</a>'
 
 
-def _mkdocs(picture: Picture, here: str) -> str:
-    pictures = ((picture.light, "only-light"), (picture.dark, "only-dark"))
-    shown = (f"![{escape(picture.result)}]({here}{path}#{only})" for path, only in pictures)
+def _mkdocs(chart: Picture, here: str) -> str:
+    pictures = ((chart.light, "only-light"), (chart.dark, "only-dark"))
+    shown = (f"![{escape(chart.result)}]({here}{path}#{only})" for path, only in pictures)
     return "\n".join(f"[{each}]({here}report.md)" for each in shown)
 
 
-def _sphinx(picture: Picture, here: str) -> str:
-    pictures = ((picture.light, "only-light"), (picture.dark, "only-dark"))
+def _sphinx(chart: Picture, here: str) -> str:
+    pictures = ((chart.light, "only-light"), (chart.dark, "only-dark"))
     return "\n\n".join(
-        f".. image:: {here}{path}\n   :class: {only}\n   :alt: {picture.result}" for path, only in pictures
+        f".. image:: {here}{path}\n   :class: {only}\n   :alt: {chart.result}" for path, only in pictures
     )
 
 
-def _myst(picture: Picture, here: str) -> str:
-    pictures = ((picture.light, "only-light"), (picture.dark, "only-dark"))
+def _myst(chart: Picture, here: str) -> str:
+    pictures = ((chart.light, "only-light"), (chart.dark, "only-dark"))
     return "\n\n".join(
-        f"```{{image}} {here}{path}\n:class: {only}\n:alt: {picture.result}\n```" for path, only in pictures
+        f"```{{image}} {here}{path}\n:class: {only}\n:alt: {chart.result}\n```" for path, only in pictures
     )

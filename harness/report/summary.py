@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def to_contract(
     run: RunInfo, comparisons: Sequence[ComparisonSummary], shares: Sequence[ServerShare] = ()
 ) -> dict[str, Any]:
-    """The run and its cases as plain values; histograms stay in `trials.jsonl`."""
+    """The run and its cases as plain values; histograms and time-lines stay in `trials.jsonl`."""
     cases = [
         {**_case(summary, comparison), "workload": run.workloads.get(summary.case.scenario)}
         for comparison in comparisons
@@ -90,8 +90,8 @@ def _environment(environment: Environment) -> dict[str, Any]:
 
 def _case(summary: CaseSummary, comparison: ComparisonSummary) -> dict[str, Any]:
     """A case, with what its ratios are ratios to: not the baseline where that does not speak the protocol."""
-    plain = to_plain(replace(summary, response=Histogram()))
-    del plain["response"]
+    plain = to_plain(replace(summary, response=Histogram(), timeline=()))
+    del plain["response"], plain["timeline"]
     reference = comparison.reference if summary.ratio_to_baseline else None
     return {**plain, "ratio_to": None if reference is None else {"server": reference.server, "app": reference.app}}
 

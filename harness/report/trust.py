@@ -6,9 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 from harness.report.control import ONE_BY_ONE, compared_ratios, size_range
+from harness.report.sections import is_sweep
 from harness.report.sentences import place
 from harness.text import numbers
-from harness.text.numbers import DISTURBED, is_telling, join, percent, plural, span, tolerance
+from harness.text.numbers import DISTURBED, count, is_telling, join, percent, plural, span, tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +37,21 @@ def lines(run: RunInfo, sections: Sequence[Section]) -> list[str]:
         *_warming(run, sections),
         *_connections(run, sections),
     ]
+
+
+def count_left_out(run: RunInfo, sections: Sequence[Section]) -> list[str]:
+    """The rounds of measured cases that do not count, as their sanity checks failed; with a precision nobody knows."""
+    if run.conditions.precision is not None or run.complete is False or is_sweep(run):
+        return []
+    every = [(section, each) for section in sections for each in section.summary.summaries if each.measured]
+    lost = {f"{each.name} on {section.title}": run.conditions.rounds - each.rounds for section, each in every}
+    ordered = sorted(((name, number) for name, number in lost.items() if number > 0), key=lambda item: -item[1])
+    total = f"{count(run.conditions.rounds * len(every))} rounds of {plural(len(every), 'case')}"
+    if not ordered:
+        return [f"Rounds left out: none of {total}."] if every else []
+    names = "; ".join(f"{name} ({number})" for name, number in ordered[:ONE_BY_ONE])
+    more = f"; and {len(ordered) - ONE_BY_ONE} more" if len(ordered) > ONE_BY_ONE else ""
+    return [f"Rounds left out, as their sanity checks failed: {sum(lost.values())} of {total}: {names}{more}."]
 
 
 def _resolution(sections: Sequence[Section]) -> list[str]:

@@ -38,6 +38,10 @@ def describe(selection: Selection, placement: Placement) -> RunInfo:
     now = datetime.now(UTC)
     interpreters = {entry.name: _interpreter(entry, selection) for entry in selection.servers}
     others = {name: packages.installed(python) for name, python in interpreters.items() if python != sys.executable}
+    revisions = [each for each in selection.apps if each.commit is not None]
+    apart = any(each.python for each in revisions)
+    own = {each.name: each.python or selection.python for each in revisions if apart}
+    others |= {name: packages.installed(python) for name, python in own.items()}
     machine = facts.read_machine(look_s=LOOK_S)
     return RunInfo(
         id=f"{now:%Y-%m-%dT%H-%M-%S}-{selection.conditions.seed}",
@@ -51,9 +55,10 @@ def describe(selection: Selection, placement: Placement) -> RunInfo:
                 _versions_of(selection.servers, lambda server: _interpreter(server, selection)),
                 Path(__file__).parents[1],
             ),
-            app_versions=_versions_of(selection.apps, lambda _: selection.python),
+            app_versions=_versions_of(selection.apps, lambda app: app.python or selection.python)
+            | {each.name: each.commit for each in revisions if each.commit},
             other_packages=others,
-            interpreters=_known(interpreters, packages.interpreter),
+            interpreters=_known(interpreters | own, packages.interpreter),
             app_commit=_app_commit(selection.apps),
             server_args={
                 each.name: own_servers.join(mask_argv(words))

@@ -61,7 +61,7 @@ class Launcher:
         target = entry.target(app)
         assert target is not None  # noqa: S101 - else the plan has excluded it
         tls = self._tls if config.tls else None
-        launch = process.make_launch(entry, target, config.workers, tls, self._selection.python)
+        launch = process.make_launch(entry, target, config.workers, tls, app.python or self._selection.python)
         log = self._journal.directory.logs / self._name_log(config)
         self._journal.starts += 1
         start = ServerStart(config, number, () if entry.runs_at else tuple(entry.command(launch)), log=log.name)

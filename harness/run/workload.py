@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 _LONGEST_NAME = 200
 """A longer text in the code is not the name of a file."""
-_EXPECTATIONS = frozenset({"answers", "check", "status", "until"})
+_EXPECTATIONS = frozenset({"answers", "check", "seen_body", "status", "until"})
 
 
 def list_files(scenario: Path) -> list[Path]:
@@ -30,21 +31,30 @@ def list_files(scenario: Path) -> list[Path]:
 
 
 def digest_workload(scenario: Scenario, apps: Iterable[App]) -> str:
-    """Of the requests with weights and payloads, the tags, and the names of headers and of the file's variables."""
-    found = hashlib.blake2b(digest_size=8)
+    """A line for each part: tags, names of headers and of variables, and each file, with its weights and payloads.
+
+    As from `sha256sum`, a line has the digest of the part and its name.
+    """
     names = sorted({name for headers in (scenario.headers, *(app.headers for app in apps)) for name, _ in headers})
-    for part in (scenario.tags, scenario.excluded_tags, names, sorted(scenario.environment)):
-        found.update(repr(list(part)).encode())
+    parts = {
+        "tags": repr((scenario.tags, scenario.excluded_tags)),
+        "names of headers": repr(names),
+        "names of variables": repr(sorted(scenario.environment)),
+    }
     for path in list_files(scenario.path):
         with suppress(OSError):
-            found.update(_describe(path).encode())
-    return found.hexdigest()
+            parts[os.path.relpath(path, scenario.path.parent)] = _describe(path)
+    return "\n".join(f"{_digest(text.encode())} {name}" for name, text in parts.items())
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
 def _describe(path: Path) -> str:
     """The code of a file without comments, docstrings and expectations of answers; any other file as it is."""
     if path.suffix != ".py":
-        return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
+        return _digest(path.read_bytes())
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import escape as escape_html
 from typing import TYPE_CHECKING
 
 from harness.text.plain import neutralise
@@ -40,3 +41,12 @@ def table(names: Sequence[str], rows: Iterable[Sequence[str]], align: str = "") 
 def bullets(items: Iterable[str]) -> str:
     """A list of items that are Markdown already."""
     return "\n".join(f"- {item}" for item in items)
+
+
+def picture(light: str, dark: str, alt: str) -> str:
+    """An image with a file for light pages and one for dark ones, as code hosts show it."""
+    words = escape_html(" ".join(neutralise(alt).split()))
+    return (
+        f'<picture>\n  <source media="(prefers-color-scheme: dark)" srcset="{dark}">\n'
+        f'  <img src="{light}" alt="{words}">\n</picture>'
+    )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from functools import cache
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 _REFERENCE = re.compile(r'(\bid="|href="#|url\(#)')
 _SIZE = re.compile(r' (?:width|height)="[\d.]+pt"')
-_ASIDE = re.compile(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>", re.DOTALL)
+_ASIDE = re.compile(r"<(metadata|style|title|desc)\b[^>]*>.*?</\1>", re.DOTALL)
 
 
 @cache
@@ -47,3 +49,14 @@ def embed_svg(svg: str, name: str, label: str) -> Markup:
     style = "stroke-linejoin: round; stroke-linecap: butt"
     opening = f'{_SIZE.sub("", opening)} role="img" aria-label="{escape(label)}" style="{style}">'
     return Markup(opening + _REFERENCE.sub(rf"\g<1>{name}-", rest))  # noqa: S704 - Matplotlib escapes its texts
+
+
+def embed_script(source: str) -> tuple[Markup, str]:
+    """A script as an element, and what allows it alone in a content-security policy: its digest (CSP 3, 2.3.1)."""
+    digest = b64encode(sha256(source.encode()).digest()).decode()
+    return Markup(f"<script>{source}</script>"), f"'sha256-{digest}'"  # noqa: S704 - a file of this program
+
+
+def embed_style(source: str) -> Markup:
+    """A style sheet as the content of an element."""
+    return Markup(source)  # noqa: S704 - a file of this program

@@ -110,6 +110,16 @@ def test_a_missed_gate_is_exit_status_1(harness: Command) -> None:
     assert "✗ ready>-10%: missed in 1" in done.stdout
 
 
+def test_the_summary_is_added_to_a_file_and_junit_replaces_one(harness: Command, tmp_path: Path) -> None:
+    summary, gates = tmp_path / "summary.md", tmp_path / "gates.xml"
+    summary.write_text("before\n")
+    options = ("--fail-if", "ready>10%", "--strict", "--summary", str(summary), "--junit", str(gates))
+    assert [harness("compare", *COPIES, *options).returncode for _ in range(2)] == [0, 0]
+    assert summary.read_text().startswith("before\n### ✓ 1 of 1 gate met\n")
+    assert summary.read_text().count("### ") == 2
+    assert gates.read_text().count('<testcase name="start"') == 1
+
+
 @pytest.mark.parametrize("side", ["before/latest", "before/latest:uvicorn"])
 def test_a_run_compared_with_itself_is_refused_because_it_would_meet_every_gate(harness: Command, side: str) -> None:
     done = harness("compare", side, side, "--fail-if", "ready>10%")
@@ -193,8 +203,18 @@ def test_two_servers_of_one_run_are_paired_and_the_comment_has_a_table(harness: 
         (("before/latest", "nowhere"), "expected a run's folder, found no run.json in nowhere"),
         (("before/latest/run.json", "after/latest"), "expected a run's folder, found no run.json in before/latest/run"),
         (("x" * 999, "after/latest"), "x"),
-        (("before/latest:cherokee", "before/latest:granian"), "A: expected any of copy, granian, uvicorn after the"),
-        (("before/latest:granian", "before/latest"), "A and B: expected a server after the colon on both sides or on"),
+        (("before/latest:cherokee", "before/latest:granian"), "A: expected any of copy, granian, uvicorn, asgi af"),
+        (("before/latest:granian", "before/latest"), "A and B: expected servers, apps or nothing after both colons"),
+        (("before/latest:asgi", "before/latest:uvicorn"), "A and B: expected servers, apps or nothing after both col"),
+        (("before/latest",), "A and B: expected two runs or servers, or --base, found before/latest"),
+        ((), "A and B: expected two runs or servers, or --base, found nothing"),
+        (("before/latest", "after/latest", "--strict"), "--strict: expected --fail-if with it, found none"),
+        (("before/latest", "after/latest", "--users", "8"), "--users: expected --base with it, found none"),
+        (("before/latest", "after/latest", "--head", "main"), "--head: expected --base with it, found none"),
+        ((*COPIES, "--summary", "no/such.md"), "--summary: expected a file in a folder that exists, found no/such.md"),
+        (("before/latest", "--base", "main"), "--base: expected neither A nor B with it, found before/latest"),
+        (("--base", "main"), "--base: expected --app with it, found none"),
+        (("--base", "main", "--app", "shop:app"), "--base: expected git rev-parse to work in "),
         (("before/latest", "after/latest", "--format", "xml"), "--format: expected text, markdown or json, found xml"),
         (("before/latest", "after/latest", "--fail-if", "speed<-5%"), "--fail-if: expected METRIC<-5%"),
     ],

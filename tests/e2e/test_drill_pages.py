@@ -23,7 +23,7 @@ def test_a_users_app_is_started_again_and_again_and_the_pages_tell_how_long_it_t
     done = harness("drill", *APP, "--servers", "daphne", "--drills", "cold-start", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "results").iterdir()
-    names = {"drill.json", "drill.md", "drill.html", "drill.svg", "drill.png", "logs"}
+    names = {"drill.json", "drill.md", "drill.html", "drill.svg", "drill-dark.svg", "drill.png", "logs"}
     assert {path.name for path in folder.iterdir()} == names
     found = results_of(folder)["daphne", "cold-start"]
     (numbers,) = (each["numbers"] for each in found["observations"])

@@ -36,7 +36,12 @@ def show_comparison(screen: Screen, page: Page) -> None:
         (grid,) = screen.fit([_make_grid(page.rows)])
         screen.table(grid)
         screen.left_out("--format markdown has them")
-    for title, lines in (("Not compared", page.uncompared), ("What changed", page.changes)):
+    sections = (
+        ("The control: A measured twice, which differs by chance alone", page.controls),
+        ("Not compared", page.uncompared),
+        ("What changed", page.changes),
+    )
+    for title, lines in sections:
         if lines:
             show(f"\n{title}", *(f"  {line}" for line in lines), sep="\n", markup=False)
     show("", *page.notes, sep="\n", markup=False)

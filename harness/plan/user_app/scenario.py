@@ -91,8 +91,9 @@ def write_scenario(
     Raises `UsageError` if no server starts, no request gets a right answer, or the scenario has been edited.
     """
     folder = Path(settings.out) / "scenarios"
-    owner = f"{title_app(settings)} in {app.directory}"
-    path = _choose_path(folder, app.name, owner)
+    # Not where the app is measured from: of a revision, that is another place each time.
+    owner = f"{title_app(settings)} in {Path(settings.app_dir).resolve()}"
+    path = _choose_path(folder, settings.app.partition(":")[0].partition(".")[0] if settings.app else app.name, owner)
     folder.mkdir(parents=True, exist_ok=True)
     if settings.header or settings.env or settings.login:
         folder.chmod(_PRIVATE)

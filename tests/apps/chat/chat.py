@@ -28,6 +28,7 @@ class Room:
         self.messages = deque(maxlen=NEWEST)
         self.queues = set()
         self._numbers = itertools.count(1)
+        self.publish("This room is new.")
 
     def publish(self, text):
         message = {"id": next(self._numbers), "text": text}
@@ -112,7 +113,7 @@ async def stream_events(request):
 
 async def join_room(websocket):
     """Greet the member, then publish what it says and send it what all say."""
-    await websocket.accept(subprotocol=SUBPROTOCOL)
+    await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in websocket.scope["subprotocols"] else None)
     name = websocket.path_params["room"]
     room = rooms[name]
     queue = room.join()

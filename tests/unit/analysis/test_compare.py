@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from harness.analysis.compare import compare
 from harness.analysis.comparison import Side
-from harness.analysis.gates import METRICS, parse_gates
+from harness.analysis.gates import METRICS, ON_DEMAND, parse_gates
 from harness.model.errors import UsageError
 from harness.model.histogram import Histogram
 from harness.model.loads import Rate, Sweep
 from harness.model.plan import Case, ServerConfig
-from harness.model.results import Record, RequestResult, RunInfo, ServerStart
+from harness.model.results import Errors, Record, RequestResult, RunInfo, ServerStart
 from harness.model.summaries import Ratio
 from tests.builders import CASE, RUN, SECOND_NS, record, run_info
 
@@ -46,8 +46,9 @@ def side(
     *,
     info: RunInfo = INFO,
     server: str | None = None,
+    app: str | None = None,
 ) -> Side:
-    return Side("a folder", info, records, started, server)
+    return Side("a folder", info, records, started, server, app)
 
 
 def figures(comparison: RunComparison) -> Mapping[Metric, Difference]:
@@ -66,7 +67,7 @@ def outcomes(comparison: RunComparison) -> list[str]:
 def test_between_identical_records_every_ratio_is_exactly_one(info: RunInfo) -> None:
     records, started = rounds(FIVE), starts([0.2, 0.3, 0.25])
     comparison = compare(side(records, started), side(records, started, info=info))
-    assert set(figures(comparison)) == set(METRICS)
+    assert set(figures(comparison)) == set(METRICS) - ON_DEMAND - {"errors"}
     for each in figures(comparison).values():
         assert each.ratio is not None
         assert each.ratio.value == 1.0
@@ -254,6 +255,31 @@ def test_a_case_that_is_not_valid_on_either_side_is_not_compared_and_says_why(ba
     assert (entry.verdict, entry.reasons) == ("client-limited", ("client-limited for a reason",))
 
 
+def test_two_apps_are_compared_in_cases_that_are_equal_in_all_but_the_app_and_the_control_is_none_of_them() -> None:
+    base, head = replace(CASE, app="base"), replace(CASE, app="head")
+    other, control = replace(head, server="b"), replace(base, control=True)
+    records = [each for case in (base, head, other, control) for each in rounds(FIVE, case)]
+    started = [*starts([0.2, 0.21], base.config), *starts([0.4, 0.42], head.config), *starts([9, 9], control.config)]
+    info = replace(INFO, environment=replace(INFO.environment, app_versions={"base": "1a2b", "head": "3c4d-dirty"}))
+    comparison = compare(side(records, started, info=info, app="base"), side(records, started, info=info, app="head"))
+    assert [(pair.a.case, pair.b.case) for pair in comparison.cases] == [(base, head)]
+    assert (comparison.only_a, [each.case for each in comparison.only_b]) == ((), [other])
+    assert [(pair.a.case, pair.b.case) for pair in comparison.controls] == [(base, control)]
+    (pair,) = comparison.starts
+    assert (pair.a, pair.b) == (base.config, head.config)
+    assert pair.difference.ratio == Ratio(pytest.approx(2), pytest.approx(2), pytest.approx(2))
+    assert [(each.kind, each.a, each.b) for each in comparison.changes] == [("app", "base 1a2b", "head 3c4d-dirty")]
+    assert (comparison.a.app_commit, comparison.b.app_commit) == ("1a2b", "3c4d-dirty")
+
+
+def test_packages_of_two_revisions_with_environments_of_their_own_are_among_the_changes() -> None:
+    packages = {"base": {"starlette": "1.0"}, "head": {"starlette": "1.1"}}
+    info = replace(INFO, environment=replace(INFO.environment, other_packages=packages))
+    records = [each for app in packages for each in rounds(FIVE, replace(CASE, app=app))]
+    comparison = compare(side(records, info=info, app="base"), side(records, info=info, app="head"))
+    assert ("starlette", "1.0", "1.1") in [(each.name, each.a, each.b) for each in comparison.changes]
+
+
 def test_starts_are_compared_once_however_many_cases_they_served() -> None:
     cases = [replace(CASE, scenario=name) for name in ("echo", "json")] + [replace(CASE, protocol="h1-tls")]
     records = [each for case in cases for each in rounds(FIVE, case)]
@@ -384,6 +410,59 @@ def test_if_a_measured_nothing_a_gate_is_not_checked() -> None:
     assert outcomes(compare(nothing, side(rounds(FIVE), info=OTHER), parse_gates("cpu>5%"))) == ["not checked"]
 
 
+def test_p90_and_p95_are_compared_where_a_gate_asks_for_them() -> None:
+    a, b = side(rounds([1_000] * 3, response_us=500)), side(rounds([1_000] * 3, response_us=750), info=OTHER)
+    comparison = compare(a, b, parse_gates("p95>10%"))
+    assert set(figures(comparison)) == set(METRICS) - {"p90", "errors"}
+    assert outcomes(comparison) == ["missed"]
+
+
+@pytest.mark.parametrize(
+    ("gate", "of_a", "of_b", "outcome"),
+    [
+        ("errors>0%", 0, 0, "met"),
+        ("errors>0%", 0, 1, "missed"),
+        ("errors>0.1%", 0, 1, "met"),
+        ("errors>0.1%", 0, 9, "missed"),
+        ("errors>0%", 9, 9, "met"),
+        ("errors>0%", 9, 1, "met"),
+    ],
+)
+def test_errors_are_counted_whatever_the_verdicts_and_a_gate_is_about_how_many_more_there_are(
+    gate: str, of_a: int, of_b: int, outcome: str
+) -> None:
+    ours, theirs = (
+        rounds([1_000, 1_000], verdict="invalid" if each else "valid", errors=Errors(each, {"status": each}))
+        for each in (of_a, of_b)
+    )
+    (judgement,) = compare(side(ours), side(theirs, info=OTHER), parse_gates(gate)).gates
+    assert judgement.outcome == outcome
+    share = 100 * 2 * of_b / (2_000 + 2 * of_b)
+    assert judgement.reason.startswith(f"{2 * of_b} of B's {2_000 + 2 * of_b:,} requests, {share:.3g} %; ")
+
+
+def test_a_gate_on_errors_of_a_server_that_answered_nothing_is_not_checked() -> None:
+    failed = [Record(CASE, 0, -1, "failed", ("it did not start",))]
+    (judgement,) = compare(side(rounds(FIVE)), side(failed, info=OTHER), parse_gates("errors>0%")).gates
+    assert (judgement.outcome, judgement.reason) == ("not checked", "B is failed")
+
+
+@pytest.mark.parametrize("text", ["errors<-1%", "errors>-1%"])
+def test_a_gate_on_errors_is_about_more_of_them(text: str) -> None:
+    with pytest.raises(UsageError, match="expected errors>N% with N of 0 or more"):
+        parse_gates(text)
+
+
+@pytest.mark.parametrize(("of_control", "outcome"), [(FIVE, "missed"), (SLOWER, "not clear")])
+def test_a_gate_that_the_control_misses_too_is_not_clear(of_control: Sequence[int], outcome: str) -> None:
+    base, head = replace(CASE, app="base"), replace(CASE, app="head")
+    records = [*rounds(FIVE, base), *rounds(SLOWER, head), *rounds(of_control, replace(base, control=True))]
+    comparison = compare(side(records, app="base"), side(records, app="head"), parse_gates("throughput<-5%"))
+    (judgement,) = comparison.gates
+    assert judgement.outcome == outcome
+    assert ("misses it too" in judgement.reason) == (outcome == "not clear")
+
+
 # Sweeps
 
 
@@ -449,6 +528,13 @@ def sent(*names: str) -> tuple[RequestResult, ...]:
             ("1", "2"),
             "the requests differ: payloads, weights, headers or tags are others",
         ),
+        (
+            sent("/items"),
+            sent("/items"),
+            ("1 tags\n2 shop.py\n3 names.csv", "1 tags\n4 shop.py\n5 more.csv"),
+            "the requests differ: shop.py not the same, names.csv not the same, more.csv not the same",
+        ),
+        (sent("/items"), sent("/items", "/new"), ("1", "1 tags\n2 shop.py"), ""),
         (sent("/items", "/rare"), sent("/items"), ("1", "1"), ""),
         (sent("/items"), sent("/items", "/report"), (None, "2"), ""),
         ((), sent("/items"), ("1", "2"), ""),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.charts import cpu_cost, memory, throughput
-from harness.charts._style import USUAL, panels
+from harness.charts._style import panels
 from harness.model.summaries import Estimate
 from tests import synthetic
 from tests.drawings import words_in
@@ -32,7 +32,7 @@ def test_bars_show_every_case_and_say_which_are_not_valid(chart: ModuleType) -> 
 
 
 @pytest.mark.parametrize("chart", [throughput, cpu_cost, memory])
-@pytest.mark.parametrize("names", [USUAL, ("uvicorn", "django-ninja on gunicorn-uvicorn-h11-asyncio")])
+@pytest.mark.parametrize("names", [tuple(synthetic.SPEED), ("uvicorn", "django-ninja on gunicorn-uvicorn-h11-asyncio")])
 def test_labels_beside_bars_end_inside_their_panel(chart: ModuleType, names: tuple[str, ...]) -> None:
     comparisons = grouped(
         replace(each, case=replace(each.case, workers=count))

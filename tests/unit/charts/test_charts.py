@@ -7,8 +7,7 @@ import matplotlib as mpl
 import pytest
 
 from harness.catalog import listing
-from harness.charts import cpu_cost, latency, memory, rate, scaling, throughput, users
-from harness.charts._style import USUAL
+from harness.charts import cpu_cost, latency, memory, rate, scaling, startup, throughput, users
 from harness.model.histogram import Histogram
 from harness.model.loads import Saturate
 from harness.model.summaries import Latency, Memory
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 CHARTS = listing.charts()
-ALWAYS = (throughput, latency, cpu_cost, memory)
+ALWAYS = (throughput, latency, cpu_cost, memory, startup)
 """The charts that every run has."""
 
 
@@ -33,7 +32,7 @@ each_chart = pytest.mark.parametrize("chart", ALWAYS, ids=name_of)
 
 
 def test_every_chart_has_a_title_and_a_caption() -> None:
-    assert len(CHARTS) == len({chart.TITLE for chart in CHARTS}) == 7
+    assert len(CHARTS) == len({chart.TITLE for chart in CHARTS}) == 9
     assert all(chart.__doc__.partition("\n")[0].endswith(".") for chart in CHARTS)
 
 
@@ -49,6 +48,8 @@ def test_a_chart_without_summaries_or_without_numbers_is_none(chart: ModuleType)
             latency_us=Latency(),
             response=Histogram(),
             memory_pss_bytes=Memory(None, None),
+            ready_s=None,
+            first_request_s=None,
         )
         for each in flat(COMPARISONS)
     ]
@@ -109,7 +110,14 @@ def test_one_server_in_one_comparison_makes_a_chart(chart: ModuleType) -> None:
 
 @each_chart
 def test_the_words_of_many_servers_with_long_names_stay_in_the_picture(chart: ModuleType) -> None:
-    names = (*USUAL, "uvicorn-h11-asyncio", "gunicorn-uvicorn", "anycorn", "tremolo", "a-very-long-server-name")
+    names = (
+        *synthetic.SPEED,
+        "uvicorn-h11-asyncio",
+        "gunicorn-uvicorn",
+        "anycorn",
+        "tremolo",
+        "a-very-long-server-name",
+    )
     comparisons = synthetic.summaries(names, ASKED, requests_per_case=150)
     figure = chart.draw(comparisons, synthetic.run_info(names))
     assert fits(figure)
@@ -125,7 +133,7 @@ def test_charts_of_an_interrupted_run_say_so(complete: bool | None) -> None:
 def test_apps_on_servers_share_one_panel(chart: ModuleType) -> None:
     comparisons = synthetic.with_apps(("uvicorn", "granian"), ("asgi", "fastapi"))
     figure = chart.draw(comparisons, RUN)
-    assert len(figure.axes) == 1
+    assert len(figure.axes) == (2 if chart is startup else 1), "start-up and first answer have a panel each"
     assert {"asgi on uvicorn", "fastapi on uvicorn", "asgi on granian", "fastapi on granian"} <= set(words_in(figure))
 
 

@@ -13,9 +13,9 @@ from tests.drawings import words_in
 from tests.reported import COMPARISONS, RUN
 
 
-def test_lines_that_are_not_valid_are_dashed_and_missing_ones_noted() -> None:
+def test_lines_that_are_not_valid_are_hollow_and_missing_ones_noted() -> None:
     said = "\n".join(words_in(latency.draw(COMPARISONS, RUN)))
-    assert "granian client-limited (dashed)" in said
+    assert "granian client-limited (hollow)" in said
     assert "uvicorn unsupported" in said
     assert "daphne failed" in said
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 
 from harness.charts import rate, scaling
+from harness.charts._colours import QUIET
 from harness.charts._lines import spread
-from harness.charts._style import QUIET
 from tests import synthetic
 from tests.reported import RUN, SWEEP
 

@@ -4,6 +4,8 @@ import math
 from dataclasses import replace
 
 from harness.charts import rate
+from harness.charts._colours import GROUND
+from harness.charts._looks import MARKERS
 from harness.model.summaries import Latency
 from tests import synthetic
 from tests.drawings import words_in
@@ -41,8 +43,8 @@ def test_a_point_that_is_not_valid_is_hollow() -> None:
     (whole,) = synthetic.sweep()
     limited = [replace(each, verdict="client-limited") if each.own_share == 0.5 else each for each in whole.summaries]
     for axes in rate.draw([swept(limited)], SWEEP).axes:
-        dots = [line for line in axes.lines if line.get_marker() == "o"]
-        assert sum(dot.get_markerfacecolor() == "white" for dot in dots) == 4
+        dots = [line for line in axes.lines if line.get_marker() in MARKERS]
+        assert sum(dot.get_markerfacecolor() == GROUND for dot in dots) == 4
         assert len(dots) == 4 * (len(synthetic.SHARES) - 1)
 
 
@@ -53,10 +55,10 @@ def test_a_valid_rate_between_invalid_ones_has_marks_and_an_invalid_one_no_line(
     ]
     for axes, where in zip(rate.draw([swept(mixed)], SWEEP).axes, ("offered_rps", "own_share"), strict=True):
         (alone,) = [each for each in mixed if each.own_share == 0.5]
-        marks = [line for line in axes.lines if line.get_marker() == "o"]
+        marks = [line for line in axes.lines if line.get_marker() in MARKERS]
         heights = {float(line.get_ydata()[0]) for line in marks if line.get_xdata()[0] == getattr(alone, where)}
         assert heights == {alone.latency_us.p99.median / 1000, alone.latency_us.p50.median / 1000}
-        assert [line.get_markerfacecolor() == "white" for line in marks] == [False, False, True, True]
+        assert [line.get_markerfacecolor() == GROUND for line in marks] == [False, False, True, True]
         assert all(sum(not math.isnan(y) for y in line.get_ydata()) == 1 for line in axes.lines)
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from harness.charts import throughput
 from harness.charts._style import panels
 from tests import builders, synthetic
@@ -17,9 +19,11 @@ def test_the_fastest_come_first_and_the_unmeasured_last() -> None:
 
 def test_the_ceiling_does_not_cross_the_numbers_beside_the_bars() -> None:
     (axes, *_) = throughput.draw(COMPARISONS, RUN).axes
-    assert [line for line in axes.lines if line.get_linestyle() == "--"]
-    measured = [text for text in axes.texts if any(letter.isdigit() for letter in text.get_text())]
-    assert all(text.get_bbox_patch().get_facecolor() == (1, 1, 1, 1) for text in measured)
+    (mark,) = [line for line in axes.lines if line.get_marker() == "v"]
+    assert list(mark.get_xdata()) == [RUN.ceilings["h1"]]
+    top = axes.transAxes.transform((0, 1))[1]
+    assert mark.get_transform().transform(mark.get_xydata())[0][1] == pytest.approx(top)
+    assert all(text.get_window_extent().y1 < top for text in axes.texts)
 
 
 def test_the_ceiling_is_drawn_for_the_number_of_users_with_which_it_was_measured() -> None:

@@ -129,6 +129,13 @@ def test_the_result_is_what_a_naive_count_gives(slices: list[tuple[int, int, lis
         right = [(r.written_ns, r.ended_ns) for r in requests if r.failure is None]
         inside = (min(ended, start_ns + length_ns) - max(written, start_ns) for written, ended in right)
         assert each.in_flight * length_ns == pytest.approx(sum(max(0, ns) for ns in inside))
+        timed_ns = sorted(
+            r.response_ns
+            for r in requests
+            if start_ns <= r.intended_ns < start_ns + length_ns and r.failure in {None, UNANSWERED}
+        )
+        rank = math.ceil(len(timed_ns) * 99 / 100)
+        assert each.p99_us == (timed_ns[rank - 1] // 1000 if timed_ns else None)
     assert result.response == us([r.response_ns for r in timed])
     assert result.service == us([*(r.service_ns for r in begun), *(r.response_ns for r in unanswered)])
     assert result.send_lag == us([r.lag_ns for r in begun])
@@ -167,6 +174,12 @@ def test_an_account_hands_over_each_request_once() -> None:
 def test_every_request_that_began_in_the_stretch_counts(intended_ns: int, ended_ns: int, counts: bool) -> None:
     result = measure([(stretch_of(10, 10), [Seen("GET", "a", intended_ns, 0, ended_ns - intended_ns)])])
     assert (result.requests, result.response.count, result.finished) == (counts, counts, 1)
+
+
+def test_a_slice_of_several_load_processes_has_no_p99_since_none_of_them_has_all_requests() -> None:
+    one = measure([(stretch_of(0, 10), [Seen("GET", "a", 5, 0, 7_000)])])
+    assert [each.p99_us for each in merge([one]).slices] == [7]
+    assert [each.p99_us for each in merge([one, one]).slices] == [None]
 
 
 def test_what_fails_before_the_first_slice_is_an_error_without_a_time() -> None:

@@ -156,6 +156,23 @@ def test_the_shares_are_shuffled_anew_in_each_round() -> None:
     assert len(shares) > 1
 
 
+@pytest.mark.parametrize(("together", "blocks"), [(4, 10), (5, 9), (6, 5), (7, 5), (30, 1)])
+def test_of_two_apps_both_are_in_the_block_of_a_server(together: int, blocks: int) -> None:
+    apps = (replace(SELECTION.apps[0], name="base"), replace(SELECTION.apps[0], name="head"))
+    selection = replace(under(control=True, together=together), servers=MANY, protocols=("h1",), apps=apps)
+    selection = replace(selection, baseline=Candidate("a", "base"))
+    for planned in make_plan(selection).rounds:
+        assert len(planned) == blocks
+        for block in planned:
+            assert len(block.configs) <= together
+            by_server = Counter(config.server for config in block.configs if not config.control)
+            assert all(number == 2 for name, number in by_server.items() if name != "a")
+            assert {("a", "base", False), ("a", "base", True)} <= {(c.server, c.app, c.control) for c in block.configs}
+        every = Counter((c.server, c.app) for block in planned for c in block.configs if not c.control)
+        assert all(number == 1 for candidate, number in every.items() if candidate != ("a", "base"))
+        assert len(every) == 20
+
+
 def test_one_at_a_time_is_a_block_of_one() -> None:
     for blocks in make_plan(under(together=1, control=True)).rounds:
         assert all(len(block.configs) == 1 for block in blocks)

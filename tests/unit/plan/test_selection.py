@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.model.errors import UsageError
-from harness.model.plan import REFERENCE_APP
+from harness.model.plan import REFERENCE_APP, Candidate
+from harness.model.targets import Revision
 from harness.plan.options import read_settings
 from harness.plan.selection import select
 
@@ -79,3 +82,50 @@ def test_a_user_app_is_measured_beside_the_reference_app(
         assert selection.reference.app.name == REFERENCE_APP
         assert selection.reference.app.environment["SHOP"] == "1"
         assert not {each.name for each in selection.reference.scenarios} & {each.name for each in selection.scenarios}
+
+
+def revisions_of(folder: Path) -> list[tuple[Revision, str | None]]:
+    """A base, and the head in the working directory."""
+    return [
+        (Revision("base", "1a2b", folder / "base", folder / "head"), sys.executable),
+        (Revision("head", "3c4d", folder / "head", folder / "head"), None),
+    ]
+
+
+def test_two_revisions_are_two_apps_of_the_same_names_and_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("base", "head"):
+        (tmp_path / name / "api" / "src").mkdir(parents=True)
+        (tmp_path / name / "api" / "src" / "shop.py").write_text("")
+    monkeypatch.chdir(tmp_path / "head" / "api")
+    options = {"app": "shop:app", "app_dir": "src", "servers": "uvicorn,granian", "scenarios": "plaintext"}
+    given = read_settings({**options, "header": ["X-Tenant: t1"]}, None)
+    selection = select(given, print, make=False, revisions=revisions_of(tmp_path))
+    base, head = selection.apps
+    assert [(each.name, each.target, each.commit) for each in selection.apps] == [
+        ("base", "shop:app", "1a2b"),
+        ("head", "shop:app", "3c4d"),
+    ]
+    assert (base.directory, head.directory) == (tmp_path / "base/api/src", tmp_path / "head/api/src")
+    assert (base.working_directory, head.working_directory) == (tmp_path / "base/api", tmp_path / "head/api")
+    assert (base.python, head.python) == (sys.executable, None)
+    assert base.headers == head.headers == (("x-tenant", "t1"),)
+    assert selection.baseline == Candidate("uvicorn", "base")
+
+
+def test_an_app_that_only_one_revision_has_is_refused_though_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("base", "head"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "head" / "typer.py").write_text("")
+    monkeypatch.chdir(tmp_path / "head")
+    given = read_settings({"app": "typer:app", "servers": "uvicorn", "scenarios": "plaintext"}, None)
+    with pytest.raises(
+        UsageError, match=r"--app: expected typer in --app-dir .*/base \(base, 1a2b\), found no typer.py"
+    ):
+        select(given, print, make=False, revisions=revisions_of(tmp_path))
+    elsewhere = msgspec.structs.replace(given, app_dir=str(tmp_path))
+    with pytest.raises(UsageError, match=r"--app-dir: expected a folder in .*/head, found "):
+        select(elsewhere, print, make=False, revisions=revisions_of(tmp_path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import pytest
@@ -22,7 +23,7 @@ from harness.analysis.conditions import Contrast
 from harness.model.loads import Rate
 from harness.model.plan import Case
 from harness.model.summaries import Estimate, Ratio
-from harness.report import compare_markdown
+from harness.report import compare_junit, compare_markdown
 from harness.report.compare import encode, make_page, write_change
 
 CASE = Case("granian", "asgi", "plaintext", "h1")
@@ -250,6 +251,33 @@ def test_markdown_is_one_table_and_details_whatever_the_reasons_hold() -> None:
     assert shown.startswith("<h3>✗ 1 of 3 gates missed</h3>")
     assert "<code>throughput&lt;-5%</code>" in shown
     assert details.rstrip().endswith("</details>")
+
+
+def test_a_comment_has_the_gates_and_as_much_of_the_rest_as_fits() -> None:
+    page = make_page(replace(COMPARISON, controls=COMPARISON.cases))
+    whole = compare_markdown.render(page)
+    assert compare_markdown.render(page, len(whole)) == whole
+    assert "plaintext · h1 · granian: requests/s −7.0 % (−10.0 … −4.0), p99 ms" in whole
+    for most in range(600, len(whole), 97):
+        text = compare_markdown.render(page, most)
+        assert len(text) <= most
+        assert "`p99>50%`: met in 1" in text
+        assert text.endswith("does not fit a comment.*\n")
+        assert text.count("<details>") == text.count("</details>")
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_junit_has_a_suite_for_each_gate_and_a_test_for_each_case(strict: bool) -> None:
+    suites = ET.fromstring(compare_junit.render(COMPARISON, strict=strict))
+    assert [suite.get("name") for suite in suites] == ["throughput<-5%", "p99>5%", "p99>50%"]
+    assert [test.get("name") for test in suites[0].iter("testcase")] == [
+        "plaintext · h1 · granian",
+        "echo · h1 · granian",
+    ]
+    kinds = [[each.tag for each in test] for test in suites.iter("testcase")]
+    assert kinds == [["failure"], ["error"], ["error" if strict else "skipped"], []]
+    message = next(suites.iter("failure")).get("message")
+    assert message == "missed: −7.0 % (−10.0 … −5.1)"
 
 
 def test_json_has_its_schema_first_and_everything() -> None:

@@ -40,8 +40,18 @@ def test_every_chart_on_the_page_has_a_label_for_screen_readers(written: Path) -
         "Latency",
         "CPU cost",
         "Memory",
+        "Start-up and first answer",
     ]
     assert all(attrs["role"] == "img" for attrs in charts)
+    assert "requests/s: uvicorn " in charts[0]["aria-label"], "the result, not only the title"
+
+
+def test_charts_have_other_colours_on_a_dark_page(written: Path) -> None:
+    source = (written / "report.html").read_text()
+    used = set(re.findall(r"var\((--chart-[0-9a-f]{6}), ", source))
+    assert used
+    dark = source[source.index("@media (prefers-color-scheme: dark)") :].partition("</style>")[0]
+    assert used <= set(re.findall(r"(--chart-[0-9a-f]{6}): #", dark))
 
 
 def test_odd_names_stay_text_in_html(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from harness.model.summaries import Estimate
 from harness.report import scaling
 from harness.report.sections import make_sections
@@ -41,17 +43,29 @@ def test_each_worker_count_is_a_comparison_and_the_most_are_compared_with_the_fe
     ]
     shown = [scaling.sentence(RUN, section, found) for section in found]
     assert shown[:2] == ["", ""]
-    growth = "With 4 workers instead of 1, uvicorn answers 2.50× as many (62 % of ideal). The servers"
+    growth = "With 4 workers instead of 1, uvicorn answers 2.50× as many. The servers had 1 CPU"
     assert shown[2].startswith(growth)
     assert shown[2].endswith("The servers had 1 CPU: beyond that nothing can scale.")
 
 
+@pytest.mark.parametrize(
+    ("cpus", "share"),
+    [((), " (62 % of what the CPUs allow)"), ((0,), ""), ((0, 1), " (125 % of"), ((0, 1, 2, 3, 4), " (62 % of")],
+)
+def test_growth_is_a_share_of_what_the_cpus_allow(cpus: tuple[int, ...], share: str) -> None:
+    run = replace(RUN, environment=replace(RUN.environment, server_cpus=cpus))
+    found = make_sections(run, synthetic.with_workers((1, 2, 4), 0.5))
+    said = scaling.sentence(run, found[2], found)
+    assert said.startswith(f"With 4 workers instead of 1, uvicorn answers 2.50× as many{share}")
+    assert "of what" in said or not share
+
+
 def test_growth_has_an_interval_paired_by_round_if_no_round_is_missing() -> None:
     paired = grown(one=(100, 200, 400, 800, 1600), four=(200, 400, 800, 1600, 3200))
-    assert paired.startswith("With 4 workers instead of 1, uvicorn answers 2.00× as many (50 % of ideal).")
+    assert paired.startswith("With 4 workers instead of 1, uvicorn answers 2.00× as many.")
     assert "paired" not in paired
     some = grown(one=(100, 101), four=(200, 210, 205, 190, 195))
-    assert re.search(r"uvicorn answers [\d.]+× as many \([\d.]+ – [\d.]+; \d+ % of ideal\)", some)
+    assert re.search(r"uvicorn answers [\d.]+× as many \([\d.]+ – [\d.]+\)", some)
     assert "The rounds of uvicorn could not be paired." in some
 
 

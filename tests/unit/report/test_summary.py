@@ -101,15 +101,13 @@ def test_every_case_of_the_summary_has_the_same_keys_and_none_holds_a_histogram(
     assert "response" not in cases[0]
 
 
-def test_every_field_of_run_and_summary_but_the_histogram_is_in_the_contract() -> None:
+def test_every_field_of_run_and_summary_but_histogram_and_time_line_is_in_the_contract() -> None:
     contract = to_contract(under(RUN, workers=(1, 2)), COMPARISONS)
     conditions = {field.name for field in fields(RUN.conditions)} - {"control"}
     run = {field.name for field in fields(RUN)} - {"schema", "conditions", "given", "workloads"}
     assert contract["run"].keys() == run | conditions | {"baseline_app", "twin", "user_levels"}
-    assert contract["cases"][0].keys() == ({field.name for field in fields(WS_ECHO.summaries[0])} - {"response"}) | {
-        "ratio_to",
-        "workload",
-    }
+    case = {field.name for field in fields(WS_ECHO.summaries[0])} - {"response", "timeline"}
+    assert contract["cases"][0].keys() == case | {"ratio_to", "workload"}
     assert json.loads(msgspec.json.encode(contract))["run"]["workers"] == [1, 2]
 
 

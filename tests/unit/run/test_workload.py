@@ -42,6 +42,7 @@ def digest(folder: Path, old: str = "", new: str = "", payload: str = "BODY = b'
         ('"POST", ', '"PUT", ', False),
         ("payloads.BODY", "b'2'", False),
         ('expected_body=b"1"', 'expected_body=b"2", status=201, answers=2', True),
+        ('expected_body=b"1"', 'seen_body=b"2"', True),
         ("Requests to shop", "All requests to shop", True),
         ("Sends them", "Sends each of them", True),
         ("class Recipes", "# a comment\nclass Recipes", True),
@@ -62,6 +63,14 @@ def test_what_a_file_imports_beside_it_is_part_of_it(tmp_path: Path) -> None:
     assert digest(tmp_path, payload="import more\nBODY = more.TEXT") != before
     assert list_files(tmp_path / "shop.py") == [tmp_path / "shop.py", tmp_path / "payloads.py", more]
     assert digest(tmp_path, payload="BODY = b'2'") != digest(tmp_path)
+
+
+def test_what_differs_has_a_name(tmp_path: Path) -> None:
+    parts = [line.split(" ", 1) for line in digest(tmp_path).splitlines()]
+    others = [line.split(" ", 1) for line in digest(tmp_path, payload="BODY = b'2'").splitlines()]
+    names = [name for _, name in parts]
+    assert names == ["tags", "names of headers", "names of variables", "shop.py", "payloads.py"]
+    assert [name for (one, name), (other, _) in zip(parts, others, strict=True) if one != other] == ["payloads.py"]
 
 
 def test_headers_tags_and_variables_are_part_of_it_by_name(tmp_path: Path) -> None:

@@ -1,0 +1,249 @@
+"""The answer of each comparison in a line: who is first and by how much, how sure that is, what would settle it. Pure."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from harness.analysis.summarise import RANKED_FROM_ROUNDS
+from harness.model.protocols import PROTOCOL_NAMES
+from harness.model.summaries import Ratio
+from harness.report import sentences, sweep
+from harness.report.cells import factor, interval
+from harness.text.numbers import is_telling, join, percent, plural, significant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from harness.model.plan import Candidate, Preference
+    from harness.model.results import RunInfo
+    from harness.model.summaries import CaseSummary
+    from harness.report.sections import Section
+
+Clarity = Literal["clear", "tied", "too noisy", "open", ""]
+"""One candidate is first; several are, and even a small difference would have shown; several are, and a large one would
+not; the valid numbers do not say who is first; there is nothing to decide."""
+MARKS: Mapping[Clarity, str] = {"clear": "✓", "tied": "=", "too noisy": "~", "open": "?", "": ""}
+TIED_WITHIN = 0.10
+"""Candidates are tied if a difference above this would have shown; else the measurement is too noisy to say so."""
+FINEST = 0.005
+"""No command asks for a precision finer than this."""
+MORE_ROUNDS = 4
+"""So many times as many rounds halve an interval."""
+_NAMED = 5
+"""So many candidates are named; more are counted."""
+_OF: Mapping[Preference, str] = {"throughput": "", "p99": "'s p99", "cpu": "'s CPU", "memory": "'s memory"}
+_REPLACED = (
+    *("--servers", "--apps", "--scenarios", "--protocols", "--users", "--workers"),
+    *("--rounds", "--precision", "--max-rounds", "--baseline"),
+)
+"""Options that the command replaces."""
+_OWN_REQUESTS = ("--app", "--path", "--openapi", "--locustfile", "--url")
+"""With one of these, scenarios are not chosen by name."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a comparison says to somebody who has to choose."""
+
+    protocol: str
+    place: str
+    """The comparison within its protocol: `echo`, `echo with 8 users`."""
+    anchor: str
+    clarity: Clarity
+    sentence: str
+    command: str = ""
+    """What would settle it; empty where it is settled, or where no command can."""
+
+    @property
+    def mark(self) -> str:
+        return f"{MARKS[self.clarity]} {self.clarity}".strip()
+
+
+def decide(run: RunInfo, section: Section) -> Decision:
+    """The answer of one comparison."""
+    protocol = PROTOCOL_NAMES[section.summary.comparison.protocol]
+    place = section.title.replace(f" over {protocol}", "")
+
+    def found(clarity: Clarity, sentence: str, command: str = "") -> Decision:
+        return Decision(protocol, place, section.anchor, clarity, sentence, command)
+
+    if sweep.has_rates(section):
+        return found("", sweep.sentence(section))
+    ranked, candidates = sentences.list_ranked(section), section.summary.candidates
+    limited = [each for each in candidates if each.verdict == "client-limited" and each.measured]
+    if not ranked:
+        few = [each for each in candidates if each.verdict == "valid" and 0 < each.rounds < RANKED_FROM_ROUNDS]
+        if few:
+            rounds = f"--rounds {max(RANKED_FROM_ROUNDS + 2, run.conditions.rounds)}"
+            return found("too noisy", "too few rounds to tell", _command(run, section, few, rounds))
+        return found("open", f"nobody can be ranked{_limited(limited)}")
+    leaders = sentences.list_leaders(section)
+    if len(candidates) == 1:
+        return found("", f"{leaders[0].name} is the only candidate")
+    if len(ranked) == 1:
+        return found("open", f"only {leaders[0].name} could be ranked{_limited(limited)}")
+    if len(leaders) > 1:
+        return _decide_tie(run, section, leaders, limited, found)
+    return found("open" if limited else "clear", f"{_describe_lead(section, ranked)}{_limited(limited)}")
+
+
+def _decide_tie(
+    run: RunInfo,
+    section: Section,
+    leaders: Sequence[CaseSummary],
+    limited: Sequence[CaseSummary],
+    found: Callable[[Clarity, str, str], Decision],
+) -> Decision:
+    by, reference = section.summary.ranked_by, section.summary.reference
+    size = _detectable(leaders, by, reference)
+    others = len(leaders) - _NAMED
+    names = [each.name for each in leaders] if others <= 1 else [each.name for each in leaders[:_NAMED]]
+    text = f"{join([*names, *([f'{others} more'] if others > 1 else [])])} cannot be told apart"
+    text += "" if size is None else f"; a difference above {percent(size)} would have shown"
+    if reference not in {each.case.candidate for each in leaders}:
+        text += _against(leaders[0], by, _find(section, reference))
+    sure = size is not None and size <= TIED_WITHIN
+    finer = min((size or TIED_WITHIN) / 2, TIED_WITHIN / 2)
+    rounds = MORE_ROUNDS * run.conditions.rounds
+    if by in {"throughput", "cpu"}:
+        wish = f"--precision {100 * max(finer, FINEST):.1g}% --max-rounds {max(rounds, run.conditions.max_rounds)}"
+    else:
+        wish = f"--rounds {rounds}"
+    clarity: Clarity = "open" if limited else "tied" if sure else "too noisy"
+    return found(clarity, f"{text}{_limited(limited)}", _command(run, section, leaders, wish))
+
+
+def ratio_of(summary: CaseSummary, by: Preference) -> Ratio | None:
+    """The ratio to the reference in this figure; of memory none has an interval."""
+    ratios = summary.ratio_to_baseline
+    if ratios is None:
+        return None
+    return {"throughput": ratios.throughput, "p99": ratios.p99, "cpu": ratios.cpu, "memory": None}[by]
+
+
+def _describe_lead(section: Section, ranked: Sequence[CaseSummary]) -> str:
+    """`granian: 1.90× uvicorn (1.60 – 2.20), at 0.80× its CPU; next is hypercorn, 1.20×`."""
+    by, reference = section.summary.ranked_by, section.summary.reference
+    leader, second = ranked[0], ranked[1]
+    if leader.case.candidate == reference:
+        share = _invert(ratio_of(second, by))
+        cpu = _invert(ratio_of(second, "cpu"))
+        if share is None:
+            return f"{leader.name} is first, before {second.name}"
+        return f"{leader.name}: {_times(share, second.name, by)}, the next{_cost(cpu, by)}"
+    whole = _find(section, reference)
+    share = ratio_of(leader, by)
+    if whole is None or share is None:
+        return f"{leader.name} is first, before {second.name}"
+    text = f"{leader.name}: {_times(share, whole.name, by)}{_cost(ratio_of(leader, 'cpu'), by)}"
+    following = ratio_of(second, by)
+    if second is whole or following is None:
+        return text
+    return f"{text}; next is {second.name}, {factor(following.value)}×"
+
+
+def _against(leader: CaseSummary, by: Preference, whole: CaseSummary | None) -> str:
+    share = ratio_of(leader, by)
+    return "" if whole is None or share is None else f"; {leader.name}: {_times(share, whole.name, by)}"
+
+
+def _times(share: Ratio, name: str, by: Preference) -> str:
+    """`1.90× uvicorn (1.60 – 2.20)`."""
+    bounds = interval(share, factor)
+    return f"{factor(share.value)}× {name}{_OF[by]}" + (f" ({bounds})" if bounds else "")
+
+
+def _cost(cpu: Ratio | None, by: Preference) -> str:
+    return "" if cpu is None or by == "cpu" else f", at {factor(cpu.value)}× its CPU"
+
+
+def _invert(ratio: Ratio | None) -> Ratio | None:
+    return None if ratio is None or ratio.low <= 0 else Ratio(1 / ratio.value, 1 / ratio.high, 1 / ratio.low)
+
+
+def _find(section: Section, candidate: Candidate | None) -> CaseSummary | None:
+    return next((each for each in section.summary.candidates if each.case.candidate == candidate), None)
+
+
+def _detectable(leaders: Sequence[CaseSummary], by: Preference, reference: Candidate | None) -> float | None:
+    """The difference between the first leader and any other that would have shown; None if their intervals do not say.
+
+    Both are known as ratios to the reference. The error of the ratio of two such ratios is at most that of both
+    together, since they share the reference's own.
+    """
+    widths = []
+    for each in leaders:
+        ratio = ratio_of(each, by)
+        if each.case.candidate == reference:
+            widths.append(0.0)
+        elif ratio is None or ratio.low == ratio.high or not is_telling(ratio.low, ratio.high):
+            return None
+        else:
+            widths.append(math.log1p(ratio.half_width))
+    first, *others = widths
+    return math.expm1(max(math.hypot(first, each) for each in others))
+
+
+def _limited(limited: Sequence[CaseSummary]) -> str:
+    """Who may be faster than the numbers say."""
+    if not limited:
+        return ""
+    speeds = [
+        f"{each.name} ({significant(each.throughput_rps.median)}/s)" for each in limited if each.throughput_rps is not None
+    ]
+    return f"; {join(speeds)} may be faster: the load generator was the limit"
+
+
+def _command(run: RunInfo, section: Section, candidates: Sequence[CaseSummary], wish: str) -> str:
+    """The command of the run for these candidates in this comparison alone; `wish` says how precise it is to be."""
+    of = section.summary.comparison
+    kept = _drop(run.argv, _REPLACED)
+    own = {value.partition("=")[0] for name, value in _options(run.argv) if name in {"--server", "--url"}}
+    servers = dict.fromkeys(each.case.server for each in candidates if each.case.server not in own)
+    apps = dict.fromkeys(each.case.app for each in candidates)
+    given = {name for name, _ in _options(run.argv)}
+    options = [
+        *(["--servers", ",".join(servers)] if servers else []),
+        *(["--apps", ",".join(apps)] if "--apps" in given else []),
+        *([] if given & {*_OWN_REQUESTS} else ["--scenarios", of.scenario]),
+        *("--protocols", of.protocol),
+        *("--users", str(of.users)),
+        *(["--workers", str(of.workers)] if of.workers > 1 else []),
+    ]
+    return shlex.join([*kept, *options, *wish.split()])
+
+
+def _options(argv: Sequence[str]) -> list[tuple[str, str]]:
+    """Each option of a command line with its value, whether that follows `=` or is the next word."""
+    found = []
+    for word, after in zip(argv, [*argv[1:], ""], strict=True):
+        if word.startswith("--"):
+            name, same, value = word.partition("=")
+            found.append((name, value if same else after))
+    return found
+
+
+def _drop(argv: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The command line without these options and their values."""
+    kept: list[str] = []
+    skip = False
+    for word in argv:
+        if skip:
+            skip = False
+        elif word in names:
+            skip = True
+        elif word.partition("=")[0] not in names:
+            kept.append(word)
+    return kept
+
+
+def count_clear(decisions: Sequence[Decision]) -> str:
+    """How many comparisons are clear, tied and so on: `5 clear, 2 tied, 1 too noisy`; empty for a single one."""
+    kinds = [each.clarity for each in decisions if each.clarity]
+    if len(kinds) <= 1:
+        return ""
+    parts = [f"{kinds.count(kind)} {kind}" for kind in MARKS if kind and kind in kinds]
+    return f"Of {plural(len(kinds), 'comparison')}: {', '.join(parts)}."

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+from matplotlib.figure import Figure
+
+from harness.charts import throughput
+from harness.charts._colours import DARK, INK
+from harness.charts._files import adapt, darken, encode, make_style
+from tests.reported import COMPARISONS, RUN
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def test_a_chart_is_a_file_for_light_pages_one_for_dark_ones_and_a_picture() -> None:
+    figure = throughput.draw(COMPARISONS, RUN)
+    files = encode(figure, "throughput", "Throughput", figure.words)
+    assert list(files) == ["throughput.svg", "throughput-dark.svg", "throughput.png"]
+    assert files["throughput.png"].startswith(b"\x89PNG")
+    assert files["throughput.svg"] != files["throughput-dark.svg"]
+    assert files == encode(throughput.draw(COMPARISONS, RUN), "throughput", "Throughput", figure.words)
+
+
+def test_a_file_says_its_title_and_its_result_first_and_its_words_are_text() -> None:
+    figure = throughput.draw(COMPARISONS, RUN)
+    for name, content in encode(figure, "x", "a < b", (*figure.words, "<script> & more.")).items():
+        if name.endswith(".svg"):
+            root = ET.fromstring(content)
+            assert [(each.tag, each.text) for each in root][:2] == [
+                (f"{SVG}title", "a < b"),
+                (f"{SVG}desc", " ".join([*figure.words, "<script> & more."])),
+            ]
+            said = {"".join(node.itertext()) for node in root.iter(f"{SVG}text")}
+            assert {"granian", "uvicorn"} <= said
+
+
+def test_a_chart_says_of_each_panel_who_is_first() -> None:
+    words = throughput.draw(COMPARISONS, RUN).words
+    assert len(words) == len(COMPARISONS)
+    for sentence in words:
+        (own,) = [each for each in COMPARISONS if sentence.startswith(f"{each.comparison.scenario} · ")]
+        valid = [each for each in own.candidates if each.verdict == "valid"]
+        best = max(valid, key=lambda each: each.throughput_rps.median)
+        assert f"requests/s: {best.name} {best.throughput_rps.median:,.0f}" in sentence
+
+
+def test_a_figure_of_a_chart_of_ones_own_needs_no_words() -> None:
+    figure = Figure()
+    figure.text(0.5, 0.5, "mine", color=INK)
+    files = encode(figure, "mine", "Mine", ())
+    assert b"<desc>" not in files["mine.svg"]
+    assert DARK[INK].encode() in files["mine-dark.svg"]
+
+
+def test_only_styles_change_colour() -> None:
+    svg = f'<text style="fill: {INK}; stroke: {INK}">{INK}</text>'
+    assert darken(svg) == f'<text style="fill: {DARK[INK]}; stroke: {DARK[INK]}">{INK}</text>'
+    assert adapt(svg).endswith(f">{INK}</text>")
+    variable = f"--chart-{INK[1:]}"
+    assert f"fill: var({variable}, {INK})" in adapt(svg)
+    assert f"{variable}: {DARK[INK]};" in make_style()
