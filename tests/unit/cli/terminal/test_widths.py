@@ -47,7 +47,7 @@ FOUR = ("uvicorn", "hypercorn", "daphne", "granian")
 MANY = tuple(each.name for each in listing.servers())
 WIDTHS = (60, 80, 120)
 Show = Callable[[Callable[[Screen], object]], str]
-_COMMANDS = ("to do: ", "Report: ", "All numbers: ", "Evidence: ", "unsupported: ")
+_COMMANDS = ("to settle it: ", "to do: ", "Report: ", "All numbers: ", "Evidence: ", "unsupported: ")
 """What these lines begin with is never broken, so that it can be copied."""
 
 
