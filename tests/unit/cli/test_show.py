@@ -53,9 +53,13 @@ def test_results_that_are_none_are_told_with_their_file(tmp_path: Path, text: st
         show_(tmp_path)
 
 
-def test_a_folder_without_results_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"expected a run's folder"):
-        show_(tmp_path)
+def test_a_folder_without_results_is_told_with_the_one_that_was_meant(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"expected a run's folder, found no run.json in .*; `harness run` makes one"):
+        show_(tmp_path / "results/latest")
+    (tmp_path / "latest").mkdir()
+    (tmp_path / "latest/run.json").touch()
+    with pytest.raises(UsageError, match=r"found no run.json in .*latst; did you mean latest\?"):
+        show_(tmp_path / "latst")
 
 
 def test_the_exit_status_says_that_nothing_has_a_number(tmp_path: Path) -> None:
