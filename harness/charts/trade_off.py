@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 TITLE = "Trade-off"
 ORDER = 1
 LARGEST, USUAL = 170, 45
-"""The area of the mark of the candidate that takes the most memory, and of one whose memory is not known; in points²."""
+"""The area of the mark of the candidate that takes the most memory, and of one whose memory is unknown, in points²."""
 DECADE = 10
 
 
@@ -77,7 +77,7 @@ def _points(comparison: ComparisonSummary, look: dict[str, Look]) -> list[Point]
 
 
 def _fill(axes: Axes, title: str, group: Sequence[Point], plot_in: float) -> None:
-    """Draw one panel; those that lead come last, above the others."""
+    """Draw one panel; those that lead come last, and small marks after large ones, so that none is hidden."""
     frame(axes, title, "requests/s", "p99, ms")
     low, high = reach(each.p99_ms for each in group)
     scale(axes, low, high, logarithmic=high > DECADE * low)
@@ -86,7 +86,7 @@ def _fill(axes: Axes, title: str, group: Sequence[Point], plot_in: float) -> Non
     axes.locator_params(axis="x", nbins=5)
     axes.xaxis.set_major_formatter(TICKS)
     most = max((each.peak_bytes or 0 for each in group), default=0)
-    for each in sorted(group, key=lambda each: not each.look.muted):
+    for each in sorted(group, key=lambda each: (not each.look.muted, -(each.peak_bytes or 0))):
         draw_interval(axes, each.rate_rps.median, each.p99_ms, each.look)
         if is_telling(each.rate_rps.low, each.rate_rps.high):
             left, end = each.rate_rps.low, min(each.rate_rps.high, 1.05 * right)
@@ -96,11 +96,15 @@ def _fill(axes: Axes, title: str, group: Sequence[Point], plot_in: float) -> Non
             each.rate_rps.median, each.p99_ms.median, s=area, marker=each.look.marker, edgecolors=each.look.colour,
             facecolors=each.look.colour if each.valid else GROUND, linewidths=1, zorder=each.look.depth + 1,
         )  # fmt: skip
-    ends = [End(each.name, each.look, (each.rate_rps.median, each.p99_ms.median)) for each in group if not each.look.muted]
+    ends = [
+        End(each.name, each.look, (each.rate_rps.median, each.p99_ms.median)) for each in group if not each.look.muted
+    ]
     name_lines(axes, ends, plot_in)
 
 
 def _describe(title: str, group: Sequence[Point]) -> str:
     best = sorted((each for each in group if each.valid), key=lambda each: -each.rate_rps.median)
-    figures = [(each.name, f"{significant(each.rate_rps.median)} at {significant(each.p99_ms.median)}") for each in best]
+    figures = [
+        (each.name, f"{significant(each.rate_rps.median)} at {significant(each.p99_ms.median)}") for each in best
+    ]
     return list_best(title, figures, "requests/s at p99 in ms")
