@@ -46,6 +46,18 @@ def test_checks_and_drills_are_printed_again(tmp_path: Path, capsys: pytest.Capt
     assert capsys.readouterr().out.splitlines()[-1] == f"All numbers: {drills / 'drill.html'}"
 
 
+def test_checks_in_the_folder_of_a_run_are_printed_before_its_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(ROOT / "tests/data/run-of-schema-1", folder)
+    page = report.write(CHECK_RUN, folder)
+    show_(folder)
+    before, _, after = capsys.readouterr().out.partition(f"Evidence: {page}")
+    assert "Requests/s" not in before
+    assert "Requests/s" in after
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"schema": 2}', "\udcff"])
 def test_results_that_are_none_are_told_with_their_file(tmp_path: Path, text: str) -> None:
     (tmp_path / "check.json").write_bytes(text.encode(errors="surrogateescape"))
