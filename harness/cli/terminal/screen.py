@@ -371,7 +371,8 @@ class _RunBar(Bar):
 
     def get_renderables(self) -> Iterable[RenderableType]:
         yield from super().get_renderables()
-        yield self.below
+        if self.below:
+            yield self.below
 
 
 class _Plain(Console):
