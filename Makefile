@@ -6,10 +6,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ALL_INSTALLED := $(VENV)/.all-installed
+DOCS_INSTALLED := $(VENV)/.docs-installed
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --no-header
 
-.PHONY: help install install-all bench bench-quick bench-full check report test test-long faults soak fuzz lint format lock clean
+.PHONY: help install install-all bench bench-quick bench-full check report test test-long faults soak fuzz lint format docs lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,6 +24,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --require-hashes --no-deps -r requirements.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+	@echo "Installed. The command is $(BIN)/harness, or harness after: source $(BIN)/activate"
 
 install-all: $(ALL_INSTALLED) ## Add every server and framework of the catalogue to .venv
 
@@ -77,11 +79,19 @@ format: install ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+$(DOCS_INSTALLED): requirements-docs.lock $(INSTALLED)
+	$(BIN)/pip install --quiet --require-hashes --no-deps -r requirements-docs.lock
+	@touch $@
+
+docs: $(DOCS_INSTALLED) ## Write the documentation as a site into build/docs, and check its links
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 UPGRADE ?= --upgrade
 lock: install ## Pin the newest versions that pyproject.toml allows (UPGRADE= keeps the present ones)
 	$(COMPILE) $(UPGRADE) --extra servers --extra dev --output-file requirements.lock pyproject.toml
 	$(COMPILE) $(UPGRADE) --extra servers --extra more-servers --extra frameworks --extra dev \
 		--constraint requirements.lock --output-file requirements-all.lock pyproject.toml
+	$(COMPILE) $(UPGRADE) --extra docs --constraint requirements-all.lock --output-file requirements-docs.lock pyproject.toml
 	for app in shop notes chat; do \
 		$(COMPILE) $(UPGRADE) --output-file tests/apps/$$app/requirements.txt tests/apps/$$app/requirements.in || exit 1; \
 	done

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from harness.cli import app
+from harness.cli.app import describe_error
 from harness.cli.terminal import survive_readers
 from harness.host.files import telling_of_full_disks
 from harness.model.errors import HarnessError, UsageError
@@ -42,7 +43,7 @@ def main() -> None:
     except UsageError as error:
         status = _report_error(str(error), BAD_USAGE)
     except typer.TyperException as error:
-        status = _report_error(error.format_message(), BAD_USAGE)
+        status = _report_error(describe_error(error), BAD_USAGE)
     except HarnessError as error:
         status = _report_error(str(error), NOTHING_MEASURED)
     except (KeyboardInterrupt, typer.Abort):
@@ -90,7 +91,8 @@ def _check_encoding(arguments: list[str]) -> None:
 
 
 def _report_error(message: str, status: int) -> int:
-    print(f"harness: {' '.join(neutralise(message).split())}", file=sys.stderr)
+    if message:
+        print(f"harness: {' '.join(neutralise(message).split())}", file=sys.stderr)
     return status
 
 

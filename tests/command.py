@@ -11,6 +11,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from tests.contract_page import list_faults
+
 HARNESS = (sys.executable, "-m", "harness")
 QUICK = ("--rounds", "1", "--warmup", "50ms", "--duration", "200ms", "--users", "4")
 ALONE = (*QUICK, "--no-control")
@@ -44,7 +46,10 @@ def records_of(folder: Path) -> list[Any]:
 
 
 def summary_of(folder: Path) -> Any:
-    return json.loads((folder / "summary.json").read_text())
+    """The summary of a run, which keeps to its contract."""
+    summary = json.loads((folder / "summary.json").read_text())
+    assert list_faults(summary) == []
+    return summary
 
 
 def slices_of(records: list[Any]) -> list[tuple[Any, dict[str, int]]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import importlib
 import importlib.util
 import pkgutil
@@ -22,6 +21,7 @@ from harness.catalog import packages
 from harness.model.errors import UsageError
 from harness.model.protocols import PROTOCOLS, WEBSOCKET_PROTOCOLS, Protocol
 from harness.model.targets import App, Scenario, Server
+from harness.text.suggestions import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -38,6 +38,8 @@ _SERVERS_IMPORT = "from harness.model import Launch, Server"
 
 ALL = "all"
 """The name by which options choose every entry."""
+_MOST_LISTED = 12
+"""Of more names than this, a misspelt one is answered with the closest alone, which would be lost among them."""
 
 
 class HasName(typing.Protocol):
@@ -210,9 +212,11 @@ def find(option: str, entries: Sequence[Named], name: str) -> Named:
     by_name = {_name(entry): entry for entry in entries}
     if name in by_name:
         return by_name[name]
-    close = difflib.get_close_matches(name, by_name, n=1)
-    hint = f"; did you mean {close[0]}?" if close else ""
-    raise UsageError(f"--{option}: expected any of {', '.join(by_name)}, found {name!r}{hint}")
+    hint = suggest(name, by_name)
+    expected = (
+        f"one of {len(by_name)} names" if hint and len(by_name) > _MOST_LISTED else f"any of {', '.join(by_name)}"
+    )
+    raise UsageError(f"--{option}: expected {expected}, found {name!r}{hint}")
 
 
 def _name(entry: HasName | str) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from harness.model.protocols import Protocol  # noqa: TC001 - `check.json` is read by these types
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from harness.check.target import Target
-    from harness.model.protocols import Interface, Protocol
+    from harness.model.protocols import Interface
 
     Run = Callable[[Target], "Finding"]
 

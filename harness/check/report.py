@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence  # noqa: TC003 - `check.json` is read by these types
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.check.model import Level, bounded
+from harness.check.model import Entry, Level, bounded
 from harness.host.files import replace_file
 from harness.model.protocols import PROTOCOL_NAMES, PROTOCOLS, Protocol
 from harness.text import markdown
 from harness.text.templates import read_template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable
 
-    from harness.check.model import Check, Entry, Outcome
+    from harness.check.model import Check, Outcome
 
 CHECK_SCHEMA = 2
 """The version of `check.json`; incompatible changes increase it."""

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from harness.catalog import packages
+from harness.cli.terminal import Screen
+from harness.model.errors import UsageError
 from harness.model.login import parse_login
 from harness.text.secrets import Secrets
+from harness.text.suggestions import suggest
 
 if TYPE_CHECKING:
     from harness.plan.settings import Settings
@@ -16,7 +24,21 @@ MISSED_GATE = 1
 NOTHING_MEASURED = 3
 INTERRUPTED = 130
 
+_DISTRIBUTION = "asgi-harness"
+
+
+class _Commands(TyperGroup):
+    """The commands, of which one that does not exist is answered with the closest."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            hint = suggest(args[0], self.commands) or f"; expected any of {', '.join(self.commands)}"
+            raise UsageError(f"No such command: {args[0]}{hint}")
+        return super().resolve_command(ctx, args)
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Which server should I deploy my ASGI app on? Runs one app under several servers, with the same load on each.",
     epilog="Begin with: harness run --rounds 3 --scenarios plaintext. "
     "Exit status: 2 invalid options or files, with one line that says why; "
@@ -26,6 +48,49 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        Screen().say(f"{_DISTRIBUTION} {packages.version(_DISTRIBUTION)}")
+        raise typer.Exit
+
+
+@app.callback()
+def _start(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+def describe_error(error: typer.TyperException) -> str:
+    """What is wrong with the words of a command line, and what may have been meant; empty after the help."""
+    option, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
+    if option is None or context is None or not hasattr(error, "possibilities"):
+        return error.format_message()
+    if hint := suggest(option, _list_options(context.command)):
+        return f"No such option: {option}{hint}"
+    commands = getattr(context.command, "commands", {})
+    own = [name for name, command in commands.items() if option in _list_options(command)]
+    before = "run" if "run" in own else next(iter(own), None)
+    return f"No such option: {option}" + (f"; did you mean {name_command()} {before} {option}?" if before else "")
+
+
+def _list_options(command: Any) -> list[str]:
+    """The names of a command's options, long ones with their dashes."""
+    return [name for each in command.params for name in each.opts if name.startswith("--")]
+
+
+def name_command() -> str:
+    """The command as it can be given where this one was: `harness`, or the path of it that is not on PATH."""
+    called = Path(sys.argv[0])
+    if called.name != "harness":
+        return f"{sys.executable} -m harness"
+    found = shutil.which("harness")
+    return "harness" if found and Path(found).resolve() == called.resolve() else str(called)
 
 
 def find_secrets(settings: Settings) -> Secrets:

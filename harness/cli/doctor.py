@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -11,6 +11,7 @@ import typer
 from harness.analysis import diagnosis, noise
 from harness.catalog import listing
 from harness.cli.app import MISSED_GATE, app
+from harness.cli.options import format_option
 from harness.cli.terminal import Screen, show_checks, show_machine, show_noise
 from harness.host import cpus, facts, guard
 from harness.model.errors import UsageError
@@ -42,7 +43,7 @@ def doctor_(
     ] = True,
     server_cpus: Annotated[str | None, typer.Option(help="CPUs for the server, such as 0-3,8.", metavar="CPUS")] = None,
     load_cpus: Annotated[str | None, typer.Option(help="CPUs for the load.", metavar="CPUS")] = None,
-    format_: Annotated[Literal["text", "json"], typer.Option("--format", help="What is printed.")] = "text",
+    format_: Annotated[str, format_option("text", "json")] = "text",
 ) -> None:
     """Check what on this machine disturbs measurements, say how to fix it, and measure the noise.
 

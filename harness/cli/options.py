@@ -12,6 +12,7 @@ import typer
 from harness.cli.app import find_secrets
 from harness.model.errors import HarnessError, UsageError
 from harness.plan.options import list_options, read_settings
+from harness.text.suggestions import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -35,7 +36,7 @@ def format_option(*formats: str) -> OptionInfo:
 
     def check(found: str) -> str:
         if found not in formats:
-            raise UsageError(f"--format: expected {expected}, found {found}")
+            raise UsageError(f"--format: expected {expected}, found {found}{suggest(found, formats)}")
         return found
 
     option: OptionInfo = typer.Option(

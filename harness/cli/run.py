@@ -16,7 +16,7 @@ from harness.analysis.conditions import find_resume_mismatches
 from harness.analysis.server_share import estimate_server_shares
 from harness.analysis.summarise import RANKED_FROM_ROUNDS
 from harness.catalog import listing
-from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, find_secrets
+from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, find_secrets, name_command
 from harness.cli.options import with_settings
 from harness.cli.terminal import Screen, find_loss
 from harness.host import limits
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
     from harness.model.machine import Placement
     from harness.model.plan import Plan, Selection
-    from harness.model.results import RunInfo
+    from harness.model.results import Record, RunInfo, ServerStart
+    from harness.model.server_share import ServerShare
     from harness.model.summaries import ComparisonSummary
     from harness.model.targets import Revision
     from harness.plan.settings import Settings
@@ -48,7 +49,11 @@ def measure(settings: Settings) -> None:
     Servers run at the same time and take turns. They are started anew in every round, every answer is verified, and the
     report says which numbers are valid.
     """
-    _, comparisons, rounds = carry_out(settings, Screen())
+    screen = Screen()
+    directory, comparisons, rounds = carry_out(settings, screen)
+    command = name_command()
+    screen.say(f"This answer again: {command} show {directory.path}")
+    screen.say(f"Into your documentation: {command} publish {directory.path} --to docs/bench")
     if not is_usable(comparisons) or (rounds >= RANKED_FROM_ROUNDS and not is_ranked(comparisons)):
         raise typer.Exit(NOTHING_MEASURED)
 
@@ -117,7 +122,7 @@ def _measure(
 ) -> list[ComparisonSummary]:
     """Measure, and report what was measured, also after an interruption and where the disk is full."""
     try:
-        with screen.progress(plan) as watch:
+        with screen.progress(plan, selection.baseline) as watch:
             stages.measure(selection, plan, info, directory, placement, watch)
     except KeyboardInterrupt:
         screen.say("Interrupted; what was measured is kept.")
@@ -172,15 +177,23 @@ def report_(
         raise typer.Exit(NOTHING_MEASURED)
 
 
+def show_run(
+    directory: RunDirectory, screen: Screen, *, requests: bool = False
+) -> tuple[RunInfo, list[Record], list[ServerStart], list[ComparisonSummary], list[ServerShare]]:
+    """Print the results of a run from its records; returns what was read and what was made of it."""
+    info, trials, starts = directory.read_info(), directory.read_trials(), directory.read_starts()
+    comparisons = summarise.summarise(trials, starts, info)
+    shares = estimate_server_shares(trials, info)
+    screen.ranking(info, comparisons, shares, requests=requests)
+    return info, trials, starts, comparisons, shares
+
+
 def write_report(directory: RunDirectory, screen: Screen, *, requests: bool = False) -> list[ComparisonSummary]:
     """Print the results of a run, and write summary, charts and report, all from its records.
 
     With `requests`, the figures of each request are printed too.
     """
-    info, trials, starts = directory.read_info(), directory.read_trials(), directory.read_starts()
-    comparisons = summarise.summarise(trials, starts, info)
-    shares = estimate_server_shares(trials, info)
-    screen.ranking(info, comparisons, shares, requests=requests)
+    info, trials, starts, comparisons, shares = show_run(directory, screen, requests=requests)
     charts = report.draw(listing.charts(), info, comparisons)
     page = report.write(directory.path, info, comparisons, charts, starts, trials, shares)
     screen.say(f"Report: {page}")

@@ -103,7 +103,7 @@ class WebSocketClient(SerialClient[Message]):
         self._comparing = False
         """Is an answer compared as bytes first? The first message of a connection is read in any case."""
         self._messages = 0
-        """How many messages have come on this connection, of those that were read."""
+        """How many messages have come on this connection, of those that were read and are no pushes."""
         self._body = bytearray()
         """The beginning of a message that arrives in several parts."""
         self._content_bytes = 0
@@ -277,10 +277,7 @@ class WebSocketClient(SerialClient[Message]):
     def _react_to(self, data: bytes) -> Answer | Failure | None:
         arrived: Answer | None = None
         for event in self._list_events(data):
-            if isinstance(event, AcceptConnection):
-                found = self._accept(event, data)
-            else:
-                found = self._react(event, awaited=arrived is None and self._waiter is not None)
+            found = self._accept(event, data) if isinstance(event, AcceptConnection) else self._react(event, arrived)
             if isinstance(found, Failure):
                 # A close frame after the answer does not make the answer wrong.
                 if arrived is not None and found.kind == RESET:
@@ -308,12 +305,15 @@ class WebSocketClient(SerialClient[Message]):
             return Failure("handshake", f"expected a subprotocol of {', '.join(self._subprotocols)}, found none")
         return None if self._is_greeted else Answer(101, (), b"")
 
-    def _react(self, event: Event, *, awaited: bool) -> Answer | Failure | None:
-        """Reply to pings and close frames; returns the message that completes an answer, or why there will be none."""
+    def _react(self, event: Event, arrived: Answer | None) -> Answer | Failure | None:
+        """Reply to pings and close frames; returns the message that completes an answer, or why there will be none.
+
+        `arrived` is the answer that has just arrived, if there is one.
+        """
         match event:
             case TextMessage() | BytesMessage():
                 found = self._add(event)
-                return self._take(found, awaited=awaited) if isinstance(found, Answer) else found
+                return self._take(found, arrived) if isinstance(found, Answer) else found
             case Ping():
                 self._reply(event.response())
             case CloseConnection():
@@ -348,16 +348,17 @@ class WebSocketClient(SerialClient[Message]):
         sent = self._message.data if self._waiter is not None else None
         return Answer(0, _type(isinstance(part, TextMessage)), body, sent or b"")
 
-    def _take(self, found: Answer, *, awaited: bool) -> Answer | Failure | None:
+    def _take(self, found: Answer, arrived: Answer | None) -> Answer | Failure | None:
         """Decide what a message is; returns it if it completes an answer, None if more is to come or it is a push."""
-        self._messages += 1
         self._comparing = not self._parsing
         try:
             if self._is_push is not None and self._is_push(found):
                 self._account.pushes += 1
                 return None
-            if not awaited:
-                return Failure("protocol", f"expected no message, found {excerpt(found.body)}{self._advise(found)}")
+            self._messages += 1
+            if arrived is not None or self._waiter is None:
+                advice = self._advise(found, arrived)
+                return Failure("protocol", f"expected no message, found {excerpt(found.body)}{advice}")
             self._answers += 1
             if self._message.is_last(found, self._answers):
                 self._answers = 0
@@ -369,11 +370,12 @@ class WebSocketClient(SerialClient[Message]):
             return Failure("check", f"is_push raised {error!r} for {excerpt(found.body)}")
         return None
 
-    def _advise(self, found: Answer) -> str:
-        """What a scenario may have to say of a message that is not expected."""
-        if self._messages == 1 and not self._greeting:
-            body = f"expected_body=b{excerpt(found.body)}" if len(found.body) <= _QUOTED_BYTES else "check=…"
-            text = ", text=True" if found.header("type") == "text" else ""
+    def _advise(self, found: Answer, arrived: Answer | None = None) -> str:
+        """What a scenario may have to say of a message that was not expected, alone or behind the one that arrived."""
+        first = {1: found, 2: arrived}.get(self._messages)
+        if first is not None and not self._greeting:
+            body = f"expected_body=b{excerpt(first.body)}" if len(first.body) <= _QUOTED_BYTES else "check=…"
+            text = ", text=True" if first.header("type") == "text" else ""
             return f"; if the server greets whoever connects, the scenario needs greeting = Message({body}{text})"
         if self._is_push is None:
             return "; if the server sends it unasked, the scenario needs a method is_push"

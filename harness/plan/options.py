@@ -18,6 +18,7 @@ from harness.model.loads import EXPECTED, parse_load
 from harness.model.protocols import METHODS, PROTOCOLS
 from harness.plan.settings import MOST_NUMBERS, SERVERS, Names, Settings
 from harness.plan.values import read_share, read_size, read_slice, read_time_s, write_size
+from harness.text.suggestions import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -67,6 +68,13 @@ _ALLOWED = {
     "path": "a path such as /items",
 }
 """What these keys may be set to, where their types do not say it."""
+_CHOICES = {
+    "protocols": PROTOCOLS,
+    "methods": METHODS,
+    "with_reference": ("on", "off"),
+    "prefer": ("throughput", "p99", "cpu", "memory"),
+}
+"""The names that there are, where there are few."""
 _SHOWN = 100
 """An error message repeats so many characters of a value."""
 _SECRET = frozenset({"env", "header"})
@@ -201,7 +209,7 @@ def _convert(keys: Mapping[str, Any], prefix: str, separator: str) -> Settings:
     known = Settings.__struct_fields__
     for key in keys:
         if key not in known:
-            raise UsageError(f"{prefix}{_show(key)}: expected any of {', '.join(known)}")
+            raise UsageError(f"{prefix}{_show(key)}: expected any of {', '.join(known)}{suggest(key, known)}")
     shown = {key: f"{prefix}{key.replace('_', separator)}" for key in keys}
     for key, value in keys.items():
         for text in value if isinstance(value, list | tuple) else [value]:
@@ -221,7 +229,14 @@ def _convert(keys: Mapping[str, Any], prefix: str, separator: str) -> Settings:
 
 def _make_error(key: str, value: object, shown: str) -> UsageError:
     found = "something else" if key in _SECRET else _show(value)
-    return UsageError(f"{shown}: expected {_describe_allowed(key)}, found {found}")
+    return UsageError(f"{shown}: expected {_describe_allowed(key)}, found {found}{_suggest_value(key, value)}")
+
+
+def _suggest_value(key: str, value: object) -> str:
+    """What was meant by the first wrong name of a list that is closed, or by the wrong value of a choice."""
+    names = _CHOICES.get(key, ())
+    parts = [each.strip() for each in value.split(",")] if isinstance(value, str) else []
+    return next((suggest(each, names) for each in parts if each not in names), "")
 
 
 def _check_text(key: str, text: str, shown: str) -> None:

@@ -1,4 +1,4 @@
-"""The answer of each comparison in a line: who is first and by how much, how sure that is, what would settle it. Pure."""
+"""The answer of each comparison in a line: who is first, by how much, how sure that is, what would settle it. Pure."""
 
 from __future__ import annotations
 
@@ -75,19 +75,26 @@ def decide(run: RunInfo, section: Section) -> Decision:
     ranked, candidates = sentences.list_ranked(section), section.summary.candidates
     limited = [each for each in candidates if each.verdict == "client-limited" and each.measured]
     if not ranked:
-        few = [each for each in candidates if each.verdict == "valid" and 0 < each.rounds < RANKED_FROM_ROUNDS]
-        if few:
-            rounds = f"--rounds {max(RANKED_FROM_ROUNDS + 2, run.conditions.rounds)}"
-            return found("too noisy", "too few rounds to tell", _command(run, section, few, rounds))
-        return found("open", f"nobody can be ranked{_limited(limited)}")
+        return _explain_unranked(run, section, limited, found)
     leaders = sentences.list_leaders(section)
-    if len(candidates) == 1:
-        return found("", f"{leaders[0].name} is the only candidate")
     if len(ranked) == 1:
-        return found("open", f"only {leaders[0].name} could be ranked{_limited(limited)}")
+        alone = len(candidates) == 1
+        what = "was measured" if alone else "could be ranked"
+        return found("" if alone else "open", f"only {leaders[0].name} {what}{_limited(limited)}")
     if len(leaders) > 1:
         return _decide_tie(run, section, leaders, limited, found)
     return found("open" if limited else "clear", f"{_describe_lead(section, ranked)}{_limited(limited)}")
+
+
+def _explain_unranked(
+    run: RunInfo, section: Section, limited: Sequence[CaseSummary], found: Callable[[Clarity, str, str], Decision]
+) -> Decision:
+    valid = (each for each in section.summary.candidates if each.verdict == "valid")
+    few = [each for each in valid if 0 < each.rounds < RANKED_FROM_ROUNDS]
+    if not few:
+        return found("open", f"nobody can be ranked{_limited(limited)}", "")
+    rounds = f"--rounds {max(RANKED_FROM_ROUNDS + 2, run.conditions.rounds)}"
+    return found("too noisy", "too few rounds to tell", _command(run, section, few, rounds))
 
 
 def _decide_tie(
@@ -192,7 +199,9 @@ def _limited(limited: Sequence[CaseSummary]) -> str:
     if not limited:
         return ""
     speeds = [
-        f"{each.name} ({significant(each.throughput_rps.median)}/s)" for each in limited if each.throughput_rps is not None
+        f"{each.name} ({significant(each.throughput_rps.median)}/s)"
+        for each in limited
+        if each.throughput_rps is not None
     ]
     return f"; {join(speeds)} may be faster: the load generator was the limit"
 

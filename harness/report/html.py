@@ -1,4 +1,4 @@
-"""`report.html`: one page with its style, script and charts inside, which requests nothing and is whole without script."""
+"""`report.html`: one page with style, script and charts inside, which requests nothing and is whole without script."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from harness.analysis.naming import TITLES
 from harness.charts._files import adapt, make_style
 from harness.report.columns import TEXT_COLUMNS
 from harness.report.filters import list_filters
-from harness.report.server_share import QUESTION
 from harness.report.sentences import group_unanswered
+from harness.report.server_share import QUESTION
 from harness.text.numbers import DISTURBED
 from harness.text.templates import embed_script, embed_style, embed_svg, read_template
 

@@ -99,7 +99,9 @@ def _column(measure: Preference, section: Section) -> dict[str, Entry]:
     """The entry of each candidate. The best is who has the first place, or without places the best number."""
     cases = _compared(section)
     sound = [each for each in cases if each.verdict == "valid" and _value(each, measure)]
-    best = min(sound, key=lambda each: (_rank(each, measure, section) or math.inf, _badness(each, measure)), default=None)
+    best = min(
+        sound, key=lambda each: (_rank(each, measure, section) or math.inf, _badness(each, measure)), default=None
+    )
     ranks = [_rank(each, measure, section) for each in sound]
     return {each.name: _entry(each, measure, best if each in sound else None, section, ranks) for each in cases}
 
@@ -140,10 +142,8 @@ def _badness(case: CaseSummary, measure: Preference) -> float:
 
 
 def _value(case: CaseSummary, measure: Preference) -> float | None:
-    figure = {
-        "throughput": case.throughput_rps,
-        "p99": case.latency_us.p99,
-        "cpu": case.cpu_us_per_request,
-        "memory": None,
-    }[measure]
-    return case.memory_pss_bytes.peak if measure == "memory" else figure and figure.median
+    if measure == "memory":
+        return case.memory_pss_bytes.peak
+    figures = {"throughput": case.throughput_rps, "p99": case.latency_us.p99, "cpu": case.cpu_us_per_request}
+    found = figures[measure]
+    return None if found is None else found.median

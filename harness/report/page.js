@@ -121,7 +121,7 @@
     form.hidden = false;
     form.addEventListener("change", choose);
     form.addEventListener("submit", event => event.preventDefault());
-    document.getElementById("reset").addEventListener("click", clear);
+    document.getElementById("show-all").addEventListener("click", clear);
     all("[data-all]", form).forEach(button => button.addEventListener("click", () => {
       for (const box of all("[name=server]", form)) box.checked = button.dataset.all === "on";
       choose();

@@ -170,7 +170,11 @@ def _title(run: RunInfo, summaries: Sequence[CaseSummary]) -> str:
     servers = dict.fromkeys(case.server for case in cases)
     apps = dict.fromkeys(case.app for case in cases)
     if max(len(servers), len(apps)) > MOST_NAMED:
-        return f"{len(apps)} ASGI apps on {len(servers)} servers compared" if len(apps) > 1 else f"{len(servers)} ASGI servers compared"
+        return (
+            f"{len(apps)} ASGI apps on {len(servers)} servers compared"
+            if len(apps) > 1
+            else f"{len(servers)} ASGI servers compared"
+        )
     if len(apps) <= 1:
         return f"ASGI servers compared: {', '.join(servers) or 'none'}"
     if len(servers) == 1:

@@ -189,7 +189,9 @@ def group_unanswered(cases: Sequence[Unanswered]) -> list[Reason]:
     """The cases without a valid number by what went wrong, in the order of the tables."""
     found: dict[tuple[Verdict, tuple[str, ...]], dict[str, list[str]]] = {}
     for each in cases:
-        found.setdefault((each.verdict, (*each.reasons, *each.errors)), {}).setdefault(each.comparison, []).append(each.name)
+        found.setdefault((each.verdict, (*each.reasons, *each.errors)), {}).setdefault(each.comparison, []).append(
+            each.name
+        )
     return [
         Reason(verdict, lines, tuple(f"{join(names)} on {where}" for where, names in own.items()))
         for (verdict, lines), own in found.items()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import ALONE, SOUND, harness
+from tests.command import ALONE, SOUND, harness, summary_of
 
 PASSWORD = "correct-horse-9"
 SHOP = f"""
@@ -61,7 +61,7 @@ def shop(tmp_path: Path) -> Path:
 
 
 def summary(folder: Path) -> dict[str, object]:
-    (case,) = json.loads((folder / "results/latest/summary.json").read_text())["cases"]
+    (case,) = summary_of(folder / "results/latest")["cases"]
     found: dict[str, object] = case
     return found
 
@@ -111,7 +111,7 @@ def test_headers_are_sent_with_a_file_of_ones_own_which_may_log_in_itself(shop: 
     options = ("--app", "shop:app", "--servers", "granian", "--protocols", "h1,h2c", "--locustfile", "own.py")
     done = harness("run", *ALONE, *options, "--header", "X-Tenant: t1", cwd=shop)
     assert done.returncode == 0, done.stderr
-    cases = json.loads((shop / "results/latest/summary.json").read_text())["cases"]
+    cases = summary_of(shop / "results/latest")["cases"]
     assert [case["errors"]["total"] for case in cases] == [0, 0]
     wrong = harness("run", *ALONE, *options, "--header", "X-Tenant: t2-secret", cwd=shop)
     assert wrong.returncode == 3
@@ -172,7 +172,7 @@ def test_djangos_forms_sessions_and_csrf_tokens_are_kept_in_clear_text_and_over_
     login = ("--login", f"POST /login user=ann&password={PASSWORD}", "--compression", "gzip")
     done = harness("run", *ALONE, *options, *login, "--ready-path", "/openapi.json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    cases = json.loads((tmp_path / "results/latest/summary.json").read_text())["cases"]
+    cases = summary_of(tmp_path / "results/latest")["cases"]
     assert {case["verdict"] for case in cases} <= SOUND
     assert [case["errors"]["total"] for case in cases] == [0, 0]
     records = [json.loads(line) for line in (tmp_path / "results/latest/trials.jsonl").read_text().splitlines()]

@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 from harness.host import process
-from tests.command import QUICK, SOUND, harness, names_of, records_of
+from tests.command import QUICK, SOUND, harness, names_of, records_of, summary_of
 
 APP = """
 import os
@@ -253,6 +253,6 @@ def test_nginx_and_the_server_behind_it_are_one_candidate(shop: Path, socket: st
     by_program = record["cpu_s_by_program"]
     assert {"nginx", "uvicorn"} <= by_program.keys() <= {"nginx", "uvicorn", "bash"}
     assert sum(by_program.values()) == pytest.approx(sum(record["slice_cpu_s"]))
-    (case,) = json.loads((shop / "results" / "latest" / "summary.json").read_text())["cases"]
+    (case,) = summary_of(shop / "results" / "latest")["cases"]
     assert case["cpu_us_by_program"]["nginx"]["median"] > 0
     assert "uvicorn" in (shop / "results" / "latest" / "report.md").read_text().partition("by program")[2]

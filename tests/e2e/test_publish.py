@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import HARNESS, harness
+from tests.command import HARNESS, harness, summary_of
 from tests.fault_table import Fault
 
 RECORDED = Path(__file__).parents[1] / "data" / "run-of-schema-1"
@@ -38,7 +38,7 @@ def test_a_run_is_published_and_exported(run: Path, tmp_path: Path) -> None:
     ]
     assert max(map(len, said)) <= 80
     host = json.loads((run / "run.json").read_text())["environment"]["host"]
-    assert json.loads((folder / "summary.json").read_text())["run"]["environment"]["host"] == ""
+    assert summary_of(folder)["run"]["environment"]["host"] == ""
     for path in folder.rglob("*"):
         if path.is_file() and path.suffix != ".png":
             assert "secret-shop" not in path.read_text(), path

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import ALONE, SOUND, harness
+from tests.command import ALONE, SOUND, harness, summary_of
 
 QUICK = (*ALONE, "--protocols", "h1")
 SHOP = """
@@ -72,7 +72,7 @@ def shop(tmp_path: Path) -> Path:
 
 
 def cases(folder: Path) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = json.loads((folder / "results" / "latest" / "summary.json").read_text())["cases"]
+    found: list[dict[str, object]] = summary_of(folder / "results" / "latest")["cases"]
     return found
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from tests.command import ALONE, SOUND, harness
+from tests.command import ALONE, SOUND, harness, summary_of
 
 PEOPLE = """
 import json
@@ -55,7 +54,7 @@ def test_bodies_are_made_and_what_the_app_refuses_the_second_time_is_new_each_ti
     assert "so {unique:int} and {unique:uuid} stand for a new value each time" in done.stdout
     assert "left out: POST /codes: answered 409" in done.stdout
     assert "unique: add {unique} where a value must be new each time" in done.stdout
-    (case,) = json.loads((tmp_path / "results/latest/summary.json").read_text())["cases"]
+    (case,) = summary_of(tmp_path / "results/latest")["cases"]
     assert case["verdict"] in SOUND
     assert case["errors"]["total"] == 0
     text = (tmp_path / "results/scenarios/people.py").read_text()
@@ -73,5 +72,5 @@ def test_a_request_that_was_left_out_works_with_the_placeholder(tmp_path: Path) 
     options = ("--app", "people:app", "--servers", "granian", "--locustfile", "own.py", "--protocols", "h1,h2c")
     done = harness("run", *ALONE, *options, "--load-processes", "2", "--rounds", "2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    cases = json.loads((tmp_path / "results/latest/summary.json").read_text())["cases"]
+    cases = summary_of(tmp_path / "results/latest")["cases"]
     assert [(case["case"]["protocol"], case["errors"]["total"]) for case in cases] == [("h1", 0), ("h2c", 0)]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.table import Table as Grid
 from rich.text import Text
 
 from harness.check.report import LEVELS, MEANING, mark, tables
+from harness.cli.terminal.grids import Column, Grid, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -42,7 +42,7 @@ def show_check_progress(screen: Screen, total: int) -> Iterator[Callable[[Entry]
 def show_check_run(screen: Screen, run: CheckRun, page: Path) -> None:
     """Print the tables, one line for each failure, and where the evidence is."""
     for table in tables(run):
-        screen.table(_grid(table))
+        screen.matrix(_make_grid(table))
         for check, entry in table.failures:
             screen.say(f"{mark(check, entry)} {entry.server} · {check.name}: {entry.summary}")
         for server, reason, count in table.not_tried:
@@ -61,17 +61,16 @@ def show_faulty_checks(screen: Screen, entries: Iterable[Entry]) -> None:
             screen.write(f"harness: {_place(entry)}: the check itself has a bug\n{entry.evidence}")
 
 
-def _grid(table: Table) -> Grid:
-    grid = Grid(title=f"\n{table.title}", title_justify="left", box=None, pad_edge=False)
-    grid.add_column("", no_wrap=True)
-    for server in table.servers:
-        grid.add_column(server, justify="center", overflow="fold")
-    for row in table.rows:
-        grid.add_row(row.check.name, *(Text(text, _COLOURS.get(text, _VALUE_COLOUR)) for text in row.marks))
+def _make_grid(table: Table) -> Grid:
+    columns = (Column("", words=True), *(Column(server, justify="center") for server in table.servers))
+    rows = [
+        Row.of(row.check.name, *(Text(text, _COLOURS.get(text, _VALUE_COLOUR)) for text in row.marks))
+        for row in table.rows
+    ]
     for level, word in LEVELS.items():
         shares = (table.passed(server, level) for server in table.servers)
-        grid.add_row(f"passed, {word}", *shares, style="bold")
-    return grid
+        rows.append(Row.of(f"passed, {word}", *shares, style="bold"))
+    return Grid(f"\n{table.title}", columns, tuple(rows))
 
 
 def _place(entry: Entry) -> str:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-from rich.text import Text
-
+from harness.cli.terminal.grids import Column, Grid, Row, order_of_leaving
 from harness.report.compare import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.cli.terminal.screen import Screen
-    from harness.report.compare import Page, Row
+    from harness.report.compare import Page
+    from harness.report.compare import Row as Line
 
 _COLOURS = {"worse": "red", "better": "green", "no difference seen": "", "not compared": "dim"}
 _MARKS = {"✗": "bold red", "?": "yellow", "✓": "green"}
-_LEFT = {"Case", "Figure", "Finding"}
-_WRAPPED = {"Case", "Finding"}
-"""Columns that give way on a narrow terminal."""
+_WORDS = {"Case", "Figure", "Finding"}
+_LEAVING = order_of_leaving("Detectable", "A", "B")
+"""Columns that a narrow terminal has no room for."""
 
 
 def show_comparison(screen: Screen, page: Page) -> None:
@@ -34,7 +33,9 @@ def show_comparison(screen: Screen, page: Page) -> None:
             show(f"    {detail}", markup=False)
     if page.rows:
         show()
-        screen.table(_table(page.rows))
+        (grid,) = screen.fit([_make_grid(page.rows)])
+        screen.table(grid)
+        screen.left_out("--format markdown has them")
     sections = (
         ("The control: A measured twice, which differs by chance alone", page.controls),
         ("Not compared", page.uncompared),
@@ -46,11 +47,7 @@ def show_comparison(screen: Screen, page: Page) -> None:
     show("", *page.notes, sep="\n", markup=False)
 
 
-def _table(rows: Sequence[Row]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in COLUMNS:
-        table.add_column(name, justify="left" if name in _LEFT else "right", no_wrap=name not in _WRAPPED)
-    for row in rows:
-        cells = row.cells if row.first else ("", *row.cells[1:])
-        table.add_row(*map(Text, cells), style=_COLOURS[row.finding])
-    return table
+def _make_grid(rows: Sequence[Line]) -> Grid:
+    columns = tuple(Column(name, words=name in _WORDS, leaves=_LEAVING.get(name, 0)) for name in COLUMNS)
+    cells = ((row.cells if row.first else ("", *row.cells[1:]), _COLOURS[row.finding]) for row in rows)
+    return Grid("", columns, tuple(Row.of(*each, style=style) for each, style in cells))

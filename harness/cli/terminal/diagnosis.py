@@ -35,17 +35,17 @@ def show_machine(screen: Screen, machine: Machine) -> None:
         f"Linux {system.kernel}",
         system.os or "",
     ]
-    screen.say(", ".join(filter(None, parts)))
+    screen.paragraph(", ".join(filter(None, parts)))
 
 
 def show_checks(screen: Screen, checks: Sequence[Check]) -> None:
     """Print a line for each check; where it is not ok, also what would be and how to get there."""
     for check in checks:
         level = f"{check.level:{_LEVEL_WIDTH}} "
-        line = Text.assemble((level, _COLOURS[check.level]), f"{check.name:{_NAME_WIDTH}} {check.found}")
-        screen.console.print(line, soft_wrap=True)
+        screen.hanging(Text.assemble((level, _COLOURS[check.level]), f"{check.name:{_NAME_WIDTH}} "), check.found)
         if check.level != "ok":
-            screen.say(f"{_INDENT}right: {check.wanted}\n{_INDENT}to do: {check.fix}")
+            screen.hanging(_INDENT, f"right: {check.wanted}")
+            screen.say(f"{_INDENT}to do: {check.fix}")  # may be a command, to be copied
 
 
 def show_noise(screen: Screen, found: Noise) -> None:
@@ -58,7 +58,7 @@ def show_noise(screen: Screen, found: Noise) -> None:
     lines.append(f"false difference in CPU per request {_difference(found.cpu, found.resolves_cpu)}")
     lines.append(_foretell(found))
     for line in (*lines, *found.reasons):
-        screen.say(f"{_INDENT}{line}")
+        screen.hanging(_INDENT, line)
 
 
 def _foretell(found: Noise) -> str:

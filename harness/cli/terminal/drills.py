@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING
 
-from rich.table import Table as Grid
 from rich.text import Text
 
+from harness.cli.terminal.grids import Column, Grid, Row
 from harness.drill.tables import MEANING, explain_intervals, explain_lag, lead, overview, sentences
 
 if TYPE_CHECKING:
@@ -39,15 +39,11 @@ def show_drill_progress(screen: Screen, total: int) -> Iterator[Callable[[str], 
 
 def show_drill_run(screen: Screen, run: DrillRun, page: Path) -> None:
     """Print the overview, what it means, and where the numbers are."""
-    screen.say(lead(run), style="dim")
+    screen.paragraph(lead(run), style="dim")
     table = overview(run)
-    grid = Grid(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    grid.add_column("", no_wrap=True)
-    for server in table.servers:
-        grid.add_column(server, overflow="fold")
-    for title, *cells in table.rows:
-        grid.add_row(title, *(Text(text, _COLOURS.get(text[:1], "")) for text in cells))
-    screen.table(grid)
+    columns = tuple(Column(title, words=True) for title in ("", *table.servers))
+    rows = [Row.of(title, *(Text(text, _COLOURS.get(text[:1], "")) for text in cells)) for title, *cells in table.rows]
+    screen.matrix(Grid("", columns, tuple(rows)))
     for place, meaning, option in sentences(run):
         screen.say(f"\n{place}", style="bold")
         screen.paragraph(meaning)

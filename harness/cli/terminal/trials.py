@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.analysis.budget import TYPICAL, TYPICAL_SLICE_S, estimate_half_width
-from harness.analysis.naming import Levels, Naming
+from harness.analysis.naming import BY_SERVER, Levels, Naming
+from harness.cli.terminal.grids import Column
 from harness.model.loads import SWEEP_OWN_SHARES, Capacity, Rate, Saturate, Sweep
 from harness.model.plan import Candidate
-from harness.text.numbers import count, duration, half_width, join, percent, plural, significant, tolerance
+from harness.report.cells import Cell, estimated, factor, interval
+from harness.text.numbers import NOTHING, count, duration, half_width, join, percent, plural, significant, tolerance
 
 if TYPE_CHECKING:
+    from harness.analysis.so_far import CaseSoFar
     from harness.model.plan import Case, Plan, Selection, ServerConfig
     from harness.model.results import Record
+
+_NUMBER = re.compile(r"(?<![\w/-])\d[\d,.]*")
+"""A number that is no part of a name, such as h2 or HTTP/2."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,85 @@ def describe_resolution(plan: Plan, selection: Selection) -> str | None:
         f"ratios to about {half_width(reached)}, where cycles vary by {percent(math.sqrt(TYPICAL.of_cycles))} "
         f"and starts by {percent(math.sqrt(TYPICAL.of_starts))}; `harness doctor` measures how much they vary here"
     )
+
+
+def describe_exclusions(plan: Plan) -> list[str]:
+    """What cannot be measured and why: one line for all servers and protocols that have the same reason."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for each in plan.exclusions:
+        names.setdefault((each.case.protocol, each.reason), []).append(BY_SERVER.name(each.case.candidate))
+    protocols: dict[tuple[tuple[str, ...], str], list[str]] = {}
+    for (protocol, reason), servers in names.items():
+        protocols.setdefault((tuple(servers), reason), []).append(protocol)
+    return [
+        f"unsupported: {join(list(dict.fromkeys(servers)))} over {join(own)} "
+        f"({plural(len(servers) * len(own), 'case')}): {reason}"
+        for (servers, reason), own in protocols.items()
+    ]
+
+
+def without_numbers(reason: str) -> str:
+    """What reasons have in common that differ in their numbers only."""
+    return _NUMBER.sub("#", reason)
+
+
+class Faults:
+    """Trials without a valid number: each kind of trouble of a candidate is told once, and then counted."""
+
+    def __init__(self, names: CaseNames) -> None:
+        self._names = names
+        self._told: set[tuple[Candidate, str, str]] = set()
+        self._repeated: dict[str, list[str]] = {}
+        """The names of the candidates by verdict, one for each trial that was not told."""
+
+    def tell(self, record: Record) -> str | None:
+        """The line of a trial; None for one that is valid, or like one before in all but its numbers."""
+        if record.verdict == "valid":
+            return None
+        kind = record.case.candidate, record.verdict, without_numbers(" ".join(record.reasons))
+        if kind in self._told:
+            self._repeated.setdefault(record.verdict, []).append(self._names.naming.name(record.case.candidate))
+            return None
+        self._told.add(kind)
+        return describe_trial(record, self._names)
+
+    def sum_up(self) -> str | None:
+        """One line on all trials that were not told."""
+        if not self._repeated:
+            return None
+        verdicts = [
+            f"{len(names)} {verdict} ({', '.join(dict.fromkeys(names))})" for verdict, names in self._repeated.items()
+        ]
+        return f"More trials without a valid number, for the same reasons: {join(verdicts)}"
+
+
+def describe_so_far(case: Case, names: CaseNames) -> tuple[str, Column, Column, Column, Column]:
+    """Title and columns of the estimates so far."""
+    levels = "".join(f", {level}" for level in names.levels.names(case))
+    return (
+        f"So far: {case.scenario} · {case.protocol}{levels}",
+        Column("", words=True),
+        Column("Requests/s"),
+        Column("÷ baseline"),
+        Column("Rounds", leaves=1),
+    )
+
+
+def list_so_far(found: CaseSoFar, names: CaseNames) -> tuple[str, str, str, str]:
+    """The cells of one case."""
+    throughput, ratio = _write_so_far(found)
+    return names.naming.name(found.case.candidate), throughput, ratio or NOTHING, str(found.rounds)
+
+
+def write_so_far(found: CaseSoFar) -> str:
+    """`so far 12,345 (11,900 – 12,700), 1.45× (1.38 – 1.52)`."""
+    return f"so far {', '.join(filter(None, _write_so_far(found)))}"
+
+
+def _write_so_far(found: CaseSoFar) -> tuple[str, str]:
+    throughput = str(estimated(found.throughput_rps))
+    ratio = found.ratio
+    return throughput, "" if ratio is None else str(Cell(f"{factor(ratio.value)}×", interval(ratio, factor)))
 
 
 def describe_trial(record: Record, names: CaseNames) -> str:

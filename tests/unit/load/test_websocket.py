@@ -563,7 +563,7 @@ def test_what_tells_pushes_may_raise(listener: socket.socket) -> None:
         assert (found.kind, found.detail[:15]) == ("check", "is_push raised ")
 
 
-@pytest.mark.parametrize("when", ["with the handshake", "before a message", "in place of an answer"])
+@pytest.mark.parametrize("when", ["with the handshake", "before a message", "in place of an answer", "with it"])
 def test_a_greeting_that_the_scenario_does_not_expect_is_named(listener: socket.socket, when: str) -> None:
     welcome = b"\x81\x07welcome"
     with Line(listener) as line:
@@ -571,7 +571,8 @@ def test_a_greeting_that_the_scenario_does_not_expect_is_named(listener: socket.
         if when == "before a message":
             line.idle([welcome])
         if found is None:
-            found = line.exchange(Message(b"hello", text=True, expected_body=b"hello"), [welcome])
+            data = welcome + b"\x81\x05hello" if when == "with it" else welcome
+            found = line.exchange(Message(b"hello", text=True, expected_body=b"hello"), [data])
         assert isinstance(found, Failure)
         assert "greeting = Message(expected_body=b'welcome', text=True)" in found.detail
 

@@ -43,13 +43,14 @@ CONTROL = "Control: uvicorn against itself on plaintext over HTTP/1.1: "
         ),
     ],
 )
-def test_the_control_comes_first_and_says_which_differences_the_run_can_detect(throughput: Ratio, outcome: str) -> None:
+def test_the_control_says_which_differences_the_run_can_detect(throughput: Ratio, outcome: str) -> None:
     run, comparisons = control_run(throughput)
     page = make_page(run, comparisons, [])
     assert page.control == [CONTROL + outcome]
     shown = markdown.render(page)
-    assert shown.index(escape(outcome)) < shown.index("## Ranking")
-    assert html.render(page, {}).index("Control: uvicorn against itself") < html.render(page, {}).index('id="ranking"')
+    assert shown.index("## Answer") < shown.index(escape(outcome)) < shown.index("## Each comparison")
+    source = html.render(page, {})
+    assert source.index('id="answer"') < source.index(" uvicorn against itself") < source.index('id="comparisons"')
 
 
 @pytest.mark.parametrize(

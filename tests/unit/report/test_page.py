@@ -38,7 +38,7 @@ def test_an_interrupted_run_says_so_first_and_names_what_it_lacks() -> None:
         html.render(make_page(run, comparisons, []), {}),
     ):
         said = Reader(source).text
-        assert said.index("Interrupted: 2 of 4") < said.index("Ranking")
+        assert said.index("Interrupted: 2 of 4") < said.index("Answer\n")
         assert "ws_echo over WebSocket: daphne, granian" in said
 
 

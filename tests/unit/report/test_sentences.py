@@ -56,9 +56,10 @@ def test_a_server_that_the_generator_limited_is_named_beside_the_ranking() -> No
 def test_the_headline_warns_of_a_single_round_and_of_shared_cpus() -> None:
     sections = make_sections(RUN, COMPARISONS)
     shared = replace(RUN.environment, load_cpus=RUN.environment.server_cpus)
-    shown = sentences.headline(replace(under(RUN, rounds=1), environment=shared), sections)
-    assert any("One round" in line for line in shown)
-    assert any("shared CPUs" in line for line in shown)
+    doubtful = replace(under(RUN, rounds=1), environment=shared)
+    assert any("One round" in line for line in sentences.headline(doubtful, sections))
+    assert any("shared CPUs" in line for line in sentences.list_warnings(doubtful))
+    assert any("shared CPUs" in line for line in make_page(doubtful, COMPARISONS, []).trust)
     assert len(sentences.headline(RUN, sections)) == 1
 
 

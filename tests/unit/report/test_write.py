@@ -24,7 +24,7 @@ def test_the_report_is_written_as_files(written: Path) -> None:
     names = {path.relative_to(written).as_posix() for path in written.rglob("*") if path.is_file()}
     charts = {
         f"charts/{name}{end}"
-        for name in ("throughput", "latency", "cpu_cost", "memory", "startup")
+        for name in ("trade_off", "throughput", "latency", "cpu_cost", "memory", "startup")
         for end in (".svg", "-dark.svg", ".png")
     }
     assert names == {"report.md", "report.html", "summary.json", "latency.hlog"} | charts
@@ -42,7 +42,9 @@ def test_writing_again_gives_the_same_bytes(written: Path, tmp_path: Path) -> No
 
 def test_charts_come_in_their_order_with_the_first_line_of_their_docstring_as_caption() -> None:
     charts = report.draw(reversed(listing.charts()), RUN, COMPARISONS[:1])
-    assert [chart.name for chart in charts] == ["throughput", "latency", "cpu_cost", "memory", "startup"]
+    assert [chart.name for chart in charts] == [
+        *("trade_off", "throughput", "latency", "cpu_cost", "memory", "startup")
+    ]
     assert all(chart.caption and "\n" not in chart.caption for chart in charts)
 
 

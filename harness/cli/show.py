@@ -1,0 +1,61 @@
+"""`harness show`: the answer of what was measured, checked or drilled before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import msgspec
+import typer
+
+from harness.check.report import CheckRun
+from harness.cli.app import NOTHING_MEASURED, app
+from harness.cli.run import is_measured, show_run
+from harness.cli.terminal import Screen, show_check_run, show_drill_run
+from harness.drill.results import DrillRun
+from harness.model.errors import UsageError
+from harness.run.directory import RunDirectory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Results = TypeVar("Results", CheckRun, DrillRun)
+
+
+@app.command("show")
+def show_(
+    directory: Annotated[Path, typer.Argument(help="Folder of a run, of checks or of drills.", metavar="RUN")] = Path(
+        "results/latest"
+    ),
+    *,
+    by_request: Annotated[bool, typer.Option("--by-request", help="Print the figures of each request too.")] = False,
+) -> None:
+    """Print the answer of a finished run again, and change no file.
+
+    Exit status: 3 no case has a number.
+    """
+    screen = Screen()
+    if _show_results(screen, directory, "check", CheckRun, show_check_run):
+        return
+    if _show_results(screen, directory, "drill", DrillRun, show_drill_run):
+        return
+    *_, comparisons, _ = show_run(RunDirectory(directory), screen, requests=by_request)
+    page = directory / "report.html"
+    screen.say(f"Report: {page}" if page.is_file() else f"No report yet: harness report {directory}")
+    if not is_measured(comparisons):
+        raise typer.Exit(NOTHING_MEASURED)
+
+
+def _show_results(
+    screen: Screen, directory: Path, name: str, kind: type[Results], show: Callable[[Screen, Results, Path], None]
+) -> bool:
+    """Show checks or drills if the folder has them."""
+    path = directory / f"{name}.json"
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=kind)
+    except OSError:
+        return False
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"expected what `harness {name}` writes, found {path}: {error}") from error
+    show(screen, found, directory / f"{name}.html")
+    return True

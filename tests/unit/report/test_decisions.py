@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+
+import pytest
+
+from harness.model.summaries import CaseSummary, Ratio, Ratios
+from harness.report.decisions import Decision, decide
+from harness.report.sections import make_sections
+from tests import synthetic
+from tests.reported import RUN, SWEEP, control_run
+from tests.synthetic import Fault, flat, grouped, no_faults, under
+
+SERVERS = ("uvicorn", "granian", "hypercorn")
+
+
+def ranked(server: str, rank: int | None, throughput: Ratio, cpu: Ratio, cases: list[CaseSummary]) -> CaseSummary:
+    case = next(each for each in cases if each.case.server == server)
+    return replace(case, rank=rank, ratio_to_baseline=Ratios(throughput, cpu, None))
+
+
+CPU = Ratio(0.8, 0.79, 0.81)
+
+
+def decide_on(*found: tuple[str, int | None, Ratio]) -> Decision:
+    """The decision on candidates with these ranks and ratios of throughput to uvicorn."""
+    cases = flat(synthetic.summaries(SERVERS, [("echo", "h2")], no_faults, 200))
+    (section,) = make_sections(RUN, grouped(ranked(*each, CPU, cases) for each in found))
+    return decide(RUN, section)
+
+
+BASELINE = Ratio(1, 1, 1)
+
+
+def test_a_lead_is_a_ratio_to_the_baseline_with_its_interval_and_its_cost() -> None:
+    found = decide_on(
+        ("granian", 1, Ratio(1.9, 1.6, 2.2)), ("hypercorn", 2, Ratio(1.3, 1.2, 1.4)), ("uvicorn", 3, BASELINE)
+    )
+    assert found.sentence == "granian: 1.90× uvicorn (1.60 – 2.20), at 0.80× its CPU; next is hypercorn, 1.30×"
+    assert (found.clarity, found.mark, found.command) == ("clear", "✓ clear", "")
+    assert (found.protocol, found.place, found.anchor) == ("HTTP/2 with TLS", "echo", "echo-h2")
+
+
+def test_a_lead_of_the_baseline_is_a_ratio_to_the_next() -> None:
+    found = decide_on(("uvicorn", 1, BASELINE), ("granian", 2, Ratio(0.5, 0.4, 0.8)))
+    assert found.sentence == "uvicorn: 2.00× granian (1.25 – 2.50), the next, at 1.25× its CPU"
+    assert found.clarity == "clear"
+
+
+def test_a_tie_says_which_difference_would_have_shown_and_how_to_see_a_smaller_one() -> None:
+    found = decide_on(("uvicorn", 1, BASELINE), ("granian", 1, Ratio(1.01, 0.97, 1.05)), ("hypercorn", 3, BASELINE))
+    assert found.sentence == "granian and uvicorn cannot be told apart; a difference above 4 % would have shown"
+    assert found.clarity == "tied"
+    words = shlex.split(found.command)
+    assert words[:2] == ["harness", "run"]
+    assert words[words.index("--servers") + 1] == "granian,uvicorn"
+    assert words[words.index("--protocols") + 1] == "h2"
+    assert words[words.index("--precision") + 1] == "2%"
+    assert words.count("--scenarios") == 1
+
+
+def test_a_tie_of_wide_intervals_is_too_noisy() -> None:
+    for wide, said in (
+        (Ratio(1.1, 0.8, 1.5), "above 37 % would have shown"),
+        (Ratio(1.1, 0.3, 4), "apart"),
+    ):
+        found = decide_on(("uvicorn", 1, BASELINE), ("granian", 1, wide))
+        assert found.clarity == "too noisy"
+        assert found.sentence.endswith(said)
+        assert "--precision 5%" in found.command
+
+
+def test_a_tie_without_the_baseline_adds_the_errors_of_both_ratios_and_says_where_the_baseline_is() -> None:
+    found = decide_on(
+        ("granian", 1, Ratio(1.5, 1.46, 1.54)), ("hypercorn", 1, Ratio(1.49, 1.45, 1.53)), ("uvicorn", 3, BASELINE)
+    )
+    assert "cannot be told apart; a difference above 3.9 % would have shown; granian: 1.50× uvicorn" in found.sentence
+
+
+def test_who_may_be_faster_than_the_generator_leaves_it_open() -> None:
+    cases = flat(synthetic.summaries(SERVERS, [("plaintext", "h1")], synthetic.usual_faults, 200))
+    (section,) = make_sections(RUN, grouped(cases))
+    found = decide(RUN, section)
+    assert found.clarity == "open"
+    assert found.sentence.endswith("may be faster: the load generator was the limit")
+
+
+def test_too_few_rounds_no_valid_number_a_single_candidate_and_rates() -> None:
+    few = [
+        replace(each, rank=None, rounds=1)
+        for each in flat(synthetic.summaries(SERVERS, [("echo", "h1")], no_faults, 200))
+    ]
+    run = under(RUN, rounds=1)
+    (section,) = make_sections(run, grouped(few))
+    assert decide(run, section).clarity == "too noisy"
+    assert "--rounds 5" in decide(run, section).command
+    failed = synthetic.summaries(SERVERS, [("echo", "h1")], lambda _: Fault("failed", ("it did not start",)))
+    (section,) = make_sections(RUN, failed)
+    assert (decide(RUN, section).clarity, decide(RUN, section).command) == ("open", "")
+    run, alone = control_run(Ratio(1.0, 0.99, 1.01))
+    (section,) = make_sections(run, alone)
+    assert decide(run, section).clarity == ""
+    (section,) = make_sections(SWEEP, synthetic.sweep())
+    assert decide(SWEEP, section).clarity == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (("--scenarios", "json,echo", "--rounds=3"), ("--scenarios echo",)),
+        (("--app", "shop:app", "--servers", "all"), ("--app shop:app", "--servers ")),
+        (("--server", "granian=ours -b {address}"), ("--server 'granian=ours -b {address}'", "--servers uvicorn ")),
+        (("--apps", "asgi,fastapi", "--precision", "9%"), ("--apps asgi",)),
+    ],
+)
+def test_the_command_keeps_what_else_the_run_was_given(given: tuple[str, ...], kept: tuple[str, ...]) -> None:
+    run = replace(RUN, argv=("harness", "run", *given))
+    cases = flat(synthetic.summaries(SERVERS[:2], [("echo", "h1")], no_faults, 200))
+    (section,) = make_sections(run, grouped(replace(each, rank=1) for each in cases))
+    command = decide(run, section).command
+    assert all(each in command for each in kept)
+    assert ("--scenarios" in command) == ("--app" not in given)
+    assert "9%" not in command
+    assert "--rounds=3" not in command
