@@ -147,7 +147,8 @@ def test_rounds_of_measured_cases_that_do_not_count_are_told_with_whose_they_are
     fewer = grouped(replace(each, rounds=3) if each.case.server == "daphne" else each for each in WS_ECHO.summaries)
     (line,) = trust.count_left_out(RUN, make_sections(RUN, fewer))
     assert line == (
-        "Rounds left out, as their sanity checks failed: 2 of 20 rounds of 4 cases: daphne on ws_echo over WebSocket (2)."
+        "Rounds left out, as their sanity checks failed: 2 of 20 rounds of 4 cases: "
+        "daphne on ws_echo over WebSocket (2)."
     )
     (line,) = trust.count_left_out(RUN, make_sections(RUN, [WS_ECHO]))
     assert line == "Rounds left out: none of 20 rounds of 4 cases."
