@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -48,13 +49,17 @@ def publish_(
     place = find_place(to, name, info)
     with source.lock():
         trials, starts = source.read_trials(), source.read_starts()
-    run, trials, starts = anonymise(info, trials, starts, _find_paths(directory))
+    paths = _find_paths(directory)
+    run, trials, starts = anonymise(info, trials, starts, paths)
     comparisons = summarise.summarise(trials, starts, run)
     if not is_measured(comparisons):
         raise UsageError(f"expected a run with numbers, found none in {directory / 'trials.jsonl'}")
     charts = report.draw(listing.charts(), run, comparisons)
     shares = estimate_server_shares(trials, run)
-    behaviour = read_behaviour(directory, run.environment.server_versions)
+    behaviour = [
+        replace(each, what=paths.leave_out(each.what), meaning=paths.leave_out(each.meaning))
+        for each in read_behaviour(directory, run.environment.server_versions)
+    ]
     listed = publish(place, run, comparisons, charts, starts, trials, shares, behaviour)
     screen = Screen()
     before = "itself" if place.replaced == run.id else place.replaced

@@ -110,8 +110,10 @@ def _decide_tie(
     names = [each.name for each in leaders] if others <= 1 else [each.name for each in leaders[:_NAMED]]
     text = f"{join([*names, *([f'{others} more'] if others > 1 else [])])} cannot be told apart"
     text += "" if size is None else f"; a difference above {percent(size)} would have shown"
+    following = [each for each in sentences.list_ranked(section) if each not in leaders]
     if reference not in {each.case.candidate for each in leaders}:
         text += _against(leaders[0], by, _find(section, reference))
+    text += _name_next(following, section)
     sure = size is not None and size <= TIED_WITHIN
     finer = min((size or TIED_WITHIN) / 2, TIED_WITHIN / 2)
     rounds = MORE_ROUNDS * run.conditions.rounds
@@ -132,7 +134,7 @@ def ratio_of(summary: CaseSummary, by: Preference) -> Ratio | None:
 
 
 def _describe_lead(section: Section, ranked: Sequence[CaseSummary]) -> str:
-    """`granian: 1.90× uvicorn (1.60 – 2.20), at 0.80× its CPU; next is hypercorn, 1.20×`."""
+    """`granian: 1.90× uvicorn (1.60 – 2.20), at 0.80× its CPU; next is hypercorn, 1.20× uvicorn`."""
     by, reference = section.summary.ranked_by, section.summary.reference
     leader, second = ranked[0], ranked[1]
     if leader.case.candidate == reference:
@@ -146,10 +148,16 @@ def _describe_lead(section: Section, ranked: Sequence[CaseSummary]) -> str:
     if whole is None or share is None:
         return f"{leader.name} is first, before {second.name}"
     text = f"{leader.name}: {_times(share, whole.name, by)}{_cost(ratio_of(leader, 'cpu'), by)}"
-    following = ratio_of(second, by)
-    if second is whole or following is None:
-        return text
-    return f"{text}; next is {second.name}, {factor(following.value)}×"
+    return text + _name_next(ranked[1:], section)
+
+
+def _name_next(following: Sequence[CaseSummary], section: Section) -> str:
+    """`; next is hypercorn, 1.20× uvicorn`; empty where nobody is, or that is the reference."""
+    by, whole = section.summary.ranked_by, _find(section, section.summary.reference)
+    ratio = ratio_of(following[0], by) if following else None
+    if ratio is None or whole is None or following[0] is whole:
+        return ""
+    return f"; next is {following[0].name}, {factor(ratio.value)}× {whole.name}{_OF[by]}"
 
 
 def _against(leader: CaseSummary, by: Preference, whole: CaseSummary | None) -> str:

@@ -37,7 +37,7 @@ def test_a_lead_is_a_ratio_to_the_baseline_with_its_interval_and_its_cost() -> N
     found = decide_on(
         ("granian", 1, Ratio(1.9, 1.6, 2.2)), ("hypercorn", 2, Ratio(1.3, 1.2, 1.4)), ("uvicorn", 3, BASELINE)
     )
-    assert found.sentence == "granian: 1.90× uvicorn (1.60 – 2.20), at 0.80× its CPU; next is hypercorn, 1.30×"
+    assert found.sentence == "granian: 1.90× uvicorn (1.60 – 2.20), at 0.80× its CPU; next is hypercorn, 1.30× uvicorn"
     assert (found.clarity, found.mark, found.command) == ("clear", "✓ clear", "")
     assert (found.protocol, found.place, found.anchor) == ("HTTP/2 with TLS", "echo", "echo-h2")
 
@@ -49,8 +49,13 @@ def test_a_lead_of_the_baseline_is_a_ratio_to_the_next() -> None:
 
 
 def test_a_tie_says_which_difference_would_have_shown_and_how_to_see_a_smaller_one() -> None:
-    found = decide_on(("uvicorn", 1, BASELINE), ("granian", 1, Ratio(1.01, 0.97, 1.05)), ("hypercorn", 3, BASELINE))
-    assert found.sentence == "granian and uvicorn cannot be told apart; a difference above 4 % would have shown"
+    found = decide_on(
+        ("uvicorn", 1, BASELINE), ("granian", 1, Ratio(1.01, 0.97, 1.05)), ("hypercorn", 3, Ratio(0.4, 0.39, 0.41))
+    )
+    assert found.sentence == (
+        "granian and uvicorn cannot be told apart; a difference above 4 % would have shown; "
+        "next is hypercorn, 0.40× uvicorn"
+    )
     assert found.clarity == "tied"
     words = shlex.split(found.command)
     assert words[:2] == ["harness", "run"]

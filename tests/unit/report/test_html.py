@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING
 
 from harness import report
 from harness.catalog import listing
+from harness.model.protocols import Protocol
+from harness.model.results import Record
+from harness.report import html
+from harness.report.page import make_page
+from harness.report.sentences import group_unanswered
+from tests import synthetic
 from tests.pages import Reader
-from tests.reported import ODD, odd_run
+from tests.reported import COMPARISONS, ODD, RUN, odd_run
+from tests.synthetic import Fault, flat
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,3 +82,27 @@ def test_odd_names_stay_text_in_html(tmp_path: Path) -> None:
     assert [tag for tag, _ in page_read.tags].count("script") == 1
     assert ODD in page_read.text
     assert not any("javascript:" in address for address in page_read.values("href"))
+
+
+def test_what_programs_wrote_is_on_the_page_beside_the_verdict_of_a_case_that_went_wrong() -> None:
+    wrong = next(each for each in flat(COMPARISONS) if each.verdict == "failed")
+    right = next(each for each in flat(COMPARISONS) if each.verdict == "valid")
+    trials = [
+        Record(wrong.case, 0, 0, "failed", log_tail="Traceback <b>of the app</b>"),
+        Record(right.case, 0, 1, "valid", log_tail="all is well"),
+    ]
+    source = html.render(make_page(RUN, COMPARISONS, [], trials=trials), {})
+    assert source.count("<pre>Traceback &lt;b&gt;of the app&lt;/b&gt;</pre>") == 1
+    assert "all is well" not in source
+
+
+def test_reasons_that_cases_share_are_told_once() -> None:
+    fault = Fault("unsupported", ("no HTTP/2",))
+    asked: list[tuple[str, Protocol]] = [("json", "h2"), ("echo", "h2")]
+    page = make_page(RUN, synthetic.summaries(("uvicorn", "daphne"), asked, lambda _: fault), [])
+    (reason,) = group_unanswered(page.unanswered)
+    assert reason.lines == ("no HTTP/2",)
+    assert reason.cases == (
+        "daphne and uvicorn on json over HTTP/2 with TLS",
+        "daphne and uvicorn on echo over HTTP/2 with TLS",
+    )

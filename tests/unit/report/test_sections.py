@@ -118,3 +118,37 @@ def test_starts_leave_out_servers_that_never_started() -> None:
     cells = dict(zip(starts.table.columns, map(str, row.cells), strict=True))
     assert cells["Ready s"] == "0.210 (0.190 – 0.240)"
     assert cells["First answer ms"] == "1.20 (1.00 – 1.50)"
+
+
+def test_every_comparison_has_an_anchor_of_its_own_by_its_name() -> None:
+    anchors = [each.anchor for each in make_sections(RUN, COMPARISONS)]
+    assert anchors == ["plaintext-h1", "json-h2", "echo-h2", "ws_echo-ws"]
+    comparisons = synthetic.summaries(asked=[("GET /a", "h1"), ("GET a", "h1")], fault=synthetic.no_faults)
+    assert [each.anchor for each in make_sections(RUN, comparisons)] == ["get-a-h1", "get-a-h1-2"]
+    users = synthetic.with_users({8: {"uvicorn": 1.0}, 32: {"uvicorn": 1.0}})
+    assert [each.anchor for each in make_sections(RUN, users)] == ["plaintext-h1-8-users", "plaintext-h1-32-users"]
+
+
+@pytest.mark.parametrize(
+    ("interval", "is_cut"), [((0.99, 1.01), False), ((0.9, 1.9), True), ((0.001, 33_000.0), True), ((1.0, 1.0), False)]
+)
+def test_dots_lie_on_the_axis_and_what_is_longer_is_cut(interval: tuple[float, float], is_cut: bool) -> None:
+    low, high = interval
+    cases = [
+        replace(each, throughput_rps=Estimate(1_000.0, 1_000 * low, 1_000 * high)) if each.name == "uvicorn" else each
+        for each in flat(synthetic.summaries(("uvicorn", "daphne"), [("json", "h1")], synthetic.no_faults, 200))
+        if each.name == "uvicorn"
+    ]
+    (section,) = make_sections(RUN, grouped(cases))
+    (row,) = section.table.rows
+    assert row.dot is not None
+    assert 0 <= row.dot.low <= row.dot.middle <= row.dot.high <= 1
+    assert row.dot.is_cut == is_cut
+    assert section.axis.startswith("0 to 1,")
+    assert section.axis.endswith(" requests/s")
+    assert section.rounds.columns == ("Server", "1", "2", "3", "4", "5")
+
+
+def test_a_sweep_has_no_dots() -> None:
+    (section,) = make_sections(SWEEP, synthetic.sweep())
+    assert (section.axis, {row.dot for row in section.table.rows}) == ("", {None})

@@ -141,3 +141,15 @@ def test_of_many_that_missed_the_precision_the_widest_are_named() -> None:
     assert line.startswith("±5 % was not reached by 7 of 7 cases, the widest ")
     assert line.count("after 20 rounds") == 3
     assert "(±70 % after 20 rounds)" in line
+
+
+def test_rounds_of_measured_cases_that_do_not_count_are_told_with_whose_they_are() -> None:
+    fewer = grouped(replace(each, rounds=3) if each.case.server == "daphne" else each for each in WS_ECHO.summaries)
+    (line,) = trust.count_left_out(RUN, make_sections(RUN, fewer))
+    assert line == (
+        "Rounds left out, as their sanity checks failed: 2 of 20 rounds of 4 cases: "
+        "daphne on ws_echo over WebSocket (2)."
+    )
+    (line,) = trust.count_left_out(RUN, make_sections(RUN, [WS_ECHO]))
+    assert line == "Rounds left out: none of 20 rounds of 4 cases."
+    assert trust.count_left_out(under(RUN, precision=0.05), make_sections(RUN, fewer)) == []
