@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from harness.cli import app
-from harness.cli.app import describe_error
+from harness.cli.app import BAD_USAGE, describe_error
 from harness.cli.terminal import survive_readers
 from harness.host.files import telling_of_full_disks
 from harness.model.errors import HarnessError, UsageError
@@ -22,7 +22,6 @@ from harness.text.plain import neutralise
 if TYPE_CHECKING:
     from types import FrameType
 
-BAD_USAGE = 2
 NOTHING_MEASURED = 3
 INTERRUPTED = 130
 INTERNAL_ERROR = 70
@@ -91,8 +90,7 @@ def _check_encoding(arguments: list[str]) -> None:
 
 
 def _report_error(message: str, status: int) -> int:
-    if message:
-        print(f"harness: {' '.join(neutralise(message).split())}", file=sys.stderr)
+    print(f"harness: {' '.join(neutralise(message).split())}", file=sys.stderr)
     return status
 
 

@@ -94,7 +94,11 @@ def compare(a: Side, b: Side, gates: Sequence[Gate] = ()) -> RunComparison:
         _compare_case(ours[each], theirs[each], explain_requests(ours[each], theirs[each], own), metrics, paired=paired)
         for each, own in zip(common, workloads, strict=True)
     )
-    controls = _compare_controls(a, (ours[each] for each in common if not theirs[each].case.control), metrics) if paired else ()
+    controls = (
+        _compare_controls(a, (ours[each] for each in common if not theirs[each].case.control), metrics)
+        if paired
+        else ()
+    )
     starts = _compare_starts(a, b, ours.values(), theirs.values(), paired=paired)
     only_a = tuple(_entry(ours[each]) for each in ours if each not in theirs and each not in own_rates[0])
     servers = {(pair.a.case.server, pair.b.case.server) for pair in cases}

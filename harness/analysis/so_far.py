@@ -64,4 +64,6 @@ class SoFar:
     def _find_divisor(self, case: Case) -> Case | None:
         if case.control:
             return replace(case, control=False)
-        return self._baseline and replace(case, server=self._baseline.server, app=self._baseline.app)
+        if self._baseline is None:
+            return None
+        return replace(case, server=self._baseline.server, app=self._baseline.app)

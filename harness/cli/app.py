@@ -21,18 +21,35 @@ if TYPE_CHECKING:
     from harness.plan.settings import Settings
 
 MISSED_GATE = 1
+BAD_USAGE = 2
 NOTHING_MEASURED = 3
 INTERRUPTED = 130
 
 _DISTRIBUTION = "asgi-harness"
+_HELP_WIDTH = 100
+_ORDER = (
+    *("run", "show", "compare", "list", "plan", "doctor", "check", "drill", "serve"),
+    *("report", "publish", "export", "calibrate"),
+)
+"""The order of the commands in the help: what a newcomer needs comes first."""
 
 
 class _Commands(TyperGroup):
-    """The commands, of which one that does not exist is answered with the closest."""
+    """The commands, in order and with their whole first sentences; a misspelt one is answered with the closest."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer calls it so
+        return sorted(self.commands, key=lambda name: (*_ORDER, name).index(name))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        command = super().get_command(ctx, cmd_name)
+        if command is not None and command.help and not command.short_help:
+            command.short_help = " ".join(command.help.partition("\n\n")[0].split())  # else it is cut off
+        return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and not args[0].startswith("-") and args[0] not in self.commands:
-            hint = suggest(args[0], self.commands) or f"; expected any of {', '.join(self.commands)}"
+            names = self.list_commands(ctx)
+            hint = suggest(args[0], names) or f"; expected any of {', '.join(names)}"
             raise UsageError(f"No such command: {args[0]}{hint}")
         return super().resolve_command(ctx, args)
 
@@ -43,10 +60,10 @@ app = typer.Typer(
     epilog="Begin with: harness run --rounds 3 --scenarios plaintext. "
     "Exit status: 2 invalid options or files, with one line that says why; "
     "70 an internal error, with its traceback.",
-    no_args_is_help=True,
+    rich_markup_mode=None,  # its tables cut words off on narrow terminals
     add_completion=False,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": _HELP_WIDTH},
 )
 
 
@@ -56,18 +73,22 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _start(
+    context: typer.Context,
     *,
     _version: Annotated[
         bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
-    """Take the options that stand before a command."""
+    """Take the options that stand before a command, and print the help where there is none."""
+    if context.invoked_subcommand is None:
+        Screen().write(context.get_help())
+        raise typer.Exit(BAD_USAGE)
 
 
 def describe_error(error: typer.TyperException) -> str:
-    """What is wrong with the words of a command line, and what may have been meant; empty after the help."""
+    """What is wrong with the words of a command line, and what may have been meant."""
     option, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
     if option is None or context is None or not hasattr(error, "possibilities"):
         return error.format_message()

@@ -27,6 +27,7 @@ from harness.report import compare_junit, compare_markdown
 from harness.report.compare import encode, make_page, write_contrast
 from harness.run.directory import RunDirectory
 from harness.text.numbers import join
+from harness.text.suggestions import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -223,10 +224,10 @@ def _side(name: str, text: str) -> Side:
     if not records:
         raise UsageError(f"{name}: expected a run with trials, found none in {directory.path / 'trials.jsonl'}")
     servers = sorted({record.case.label for record in records})
-    apps = sorted({record.case.app for record in records})
-    if folder != text and candidate not in {*servers, *apps}:
-        known = ", ".join([*servers, *apps])
-        raise UsageError(f"{name}: expected any of {known} after the colon, found {candidate or 'nothing'}")
+    known = [*servers, *sorted({record.case.app for record in records})]
+    if folder != text and candidate not in known:
+        found = f"{candidate or 'nothing'}{suggest(candidate, known)}"
+        raise UsageError(f"{name}: expected any of {', '.join(known)} after the colon, found {found}")
     starts = [start for start in directory.read_starts() if start.config.app != REFERENCE_APP]
     server = candidate if candidate in servers else None
     return Side(text, info, records, starts, server, (candidate or None) if server is None else None)

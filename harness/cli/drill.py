@@ -50,12 +50,12 @@ _PATHS = {
 }
 """Of the apps of the catalogue: paths for drills that need others than the ordinary one."""
 _PATH_OPTIONS = [
-    Option("path", "Path that is requested all the time. \\[that of --ready-path]", "PATH"),
+    Option("path", "Path that is requested all the time. [that of --ready-path]", "PATH"),
     Option("slow_path", "Path whose answer takes about a second, for requests in flight.", "PATH"),
-    Option("large_path", "Path with a large answer, for slow readers. \\[--path]", "PATH"),
-    Option("upload_path", "Path that takes a body by POST, for slow senders. \\[--path]", "PATH"),
+    Option("large_path", "Path with a large answer, for slow readers. [--path]", "PATH"),
+    Option("upload_path", "Path that takes a body by POST, for slow senders. [--path]", "PATH"),
     Option("websocket_path", "Path of a WebSocket, for idle ones.", "PATH"),
-    Option("busy_path", "Path whose answer takes work, for the overload. \\[--path]", "PATH"),
+    Option("busy_path", "Path whose answer takes work, for the overload. [--path]", "PATH"),
 ]
 """Each sets the field of that name of a `Site`."""
 

@@ -35,9 +35,9 @@ def show_(
     Exit status: 3 no case has a number.
     """
     screen = Screen()
-    if _show_results(screen, directory, "check", CheckRun, show_check_run):
-        return
-    if _show_results(screen, directory, "drill", DrillRun, show_drill_run):
+    checks = _show_results(screen, directory, "check", CheckRun, show_check_run)
+    drills = _show_results(screen, directory, "drill", DrillRun, show_drill_run)
+    if (checks or drills) and not (directory / "run.json").exists():
         return
     *_, comparisons, _ = show_run(RunDirectory(directory), screen, requests=by_request)
     page = directory / "report.html"

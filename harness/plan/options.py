@@ -104,7 +104,7 @@ def list_options() -> Iterator[Option]:
         meta: Meta = _HINTS[field.name].__metadata__[0]
         flag = field.default is False
         limits = _describe_limits(field.name)
-        default = f" \\[{write_size(field.default)}]" if field.name in _SIZES else _describe_default(field.default)
+        default = f" [{write_size(field.default)}]" if field.name in _SIZES else _describe_default(field.default)
         text = f"{meta.description}{f' {limits[0].upper()}{limits[1:]}.' if limits else ''}{default}"
         yield Option(field.name, text, meta.title or "", flag, field.name in _REPEATED)
 
@@ -114,10 +114,10 @@ def _describe_default(value: Any) -> str:
         case None | False | ():
             return ""
         case tuple():
-            return f" \\[{','.join(map(str, value))}]"
+            return f" [{', '.join(map(str, value))}]"
         case float():
-            return f" \\[{value:g}s]"
-    return f" \\[{value}]"
+            return f" [{value:g}s]"
+    return f" [{value}]"
 
 
 def read_settings(

@@ -318,7 +318,7 @@ def make_round(
 def _divide(
     cases: Sequence[Case], reference: ServerConfig, together: int, shuffle: random.Random
 ) -> list[list[ServerConfig]]:
-    """Distribute servers over blocks, as evenly as possible; two apps are compared under each, so those of a server share a block."""
+    """Distribute servers over blocks, as evenly as possible; of two apps, a server has both in one block."""
     configs = list(dict.fromkeys(case.config for case in cases))
     if len(configs) <= together:
         return [configs]

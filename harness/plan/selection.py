@@ -20,6 +20,7 @@ from harness.plan.locust_file import check_locust_file, check_variables
 from harness.plan.options import ABOUT_SERVERS, read_settings
 from harness.plan.settings import REFERENCE_SCENARIOS, SCENARIOS, SERVERS, WSGI_SERVERS
 from harness.plan.user_app import options, scenario
+from harness.text.suggestions import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -261,8 +262,9 @@ def _find_baseline(settings: Settings, servers: tuple[Server, ...], apps: tuple[
     by_server = [server for server in servers if server.name == settings.baseline]
     by_app = [app for app in apps if app.name == settings.baseline]
     if not by_server and not by_app:
-        names = ", ".join([*(server.name for server in servers), *(app.name for app in apps)])
-        raise UsageError(f"--baseline: expected any of {names}, found {settings.baseline}")
+        names = [*(server.name for server in servers), *(app.name for app in apps)]
+        hint = suggest(settings.baseline, names)
+        raise UsageError(f"--baseline: expected any of {', '.join(names)}, found {settings.baseline}{hint}")
     return Candidate((by_server or servers)[0].name, (by_app or apps)[0].name)
 
 

@@ -172,7 +172,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[Names, Meta(min_length=1)] | None,
         Meta(
             description="Comma-separated scenarios from `harness list`; or all. "
-            f"\\[{','.join(SCENARIOS)}; with --app, requests from its OpenAPI document]",
+            f"[{', '.join(SCENARIOS)}; with --app, requests from its OpenAPI document]",
             title="A,B",
         ),
     ] = None
@@ -188,7 +188,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str | None,
         Meta(
             description="Path at which your app serves its OpenAPI document, a file with it, in JSON or YAML, "
-            "or none. \\[/openapi.json, or where frameworks usually serve it]",
+            "or none. [/openapi.json, or where frameworks usually serve it]",
             title="PATH",
         ),
     ] = None
@@ -242,7 +242,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="Processes of the load generator; auto: one for every two CPUs.", title="N"),
     ] = 1
     server_cpus: Annotated[
-        str | None, Meta(description="CPUs for the servers, such as 0-3,8. \\[whole cores]", title="CPUS")
+        str | None, Meta(description="CPUs for the servers, such as 0-3,8. [whole cores]", title="CPUS")
     ] = None
     load_cpus: Annotated[str | None, Meta(description="CPUs for the load generator.", title="CPUS")] = None
     workers: Annotated[
@@ -287,7 +287,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = "auto"
     prefer: Annotated[
         Preference | None,
-        Meta(description="Rank by throughput, p99, cpu or memory. \\[throughput; p99 at a given rate]", title="FIGURE"),
+        Meta(description="Rank by throughput, p99, cpu or memory. [throughput; p99 at a given rate]", title="FIGURE"),
     ] = None
     together: Annotated[
         Annotated[int, Meta(ge=1, le=MOST_PROCESSES)] | Literal["auto"],
@@ -348,7 +348,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = Conditions.load_memory_bytes
     baseline: Annotated[
         str | None,
-        Meta(description="Server or app that the others are compared with. \\[the first]", title="NAME"),
+        Meta(description="Server or app that the others are compared with. [the first]", title="NAME"),
     ] = None
     seed: Annotated[
         Annotated[int, Meta(ge=0, le=MOST_SEED)] | None,

@@ -21,6 +21,7 @@ from harness.model.results import SCHEMA, Record, RunInfo, ServerStart
 from harness.run import former
 from harness.run.validation import find_fault
 from harness.text.secrets import mask_argv
+from harness.text.suggestions import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -132,7 +133,9 @@ class RunDirectory:
         try:
             return read_file(self.path / "run.json")
         except FileNotFoundError:
-            raise UsageError(f"expected a run's folder, found no run.json in {self.path}") from None
+            others = [path.parent.name for path in self.path.parent.glob("*/run.json")]
+            hint = suggest(self.path.name, others) or "; `harness run` makes one"
+            raise UsageError(f"expected a run's folder, found no run.json in {self.path}{hint}") from None
 
     def _read_lines(
         self, name: str, kind: type[Stored], upgrade: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]

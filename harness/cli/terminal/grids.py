@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 _COMFORTABLE_WIDTH = 28
 """A table is divided before a column of words is narrower than this, so that numbers stay with their units."""
@@ -56,9 +56,8 @@ class Grid:
         """Is there room without breaking a word or a number?"""
         return sum(self._least_widths()) + len(self.columns) - 1 <= width
 
-    def keep(self, wanted: Callable[[int, Column], bool]) -> Grid:
-        """The table with these columns only; they are asked for by number and column."""
-        kept = [number for number, column in enumerate(self.columns) if wanted(number, column)]
+    def keep(self, kept: Sequence[int]) -> Grid:
+        """The table with the columns of these numbers only."""
         rows = tuple(replace(row, cells=tuple(row.cells[number] for number in kept)) for row in self.rows)
         return replace(self, columns=tuple(self.columns[number] for number in kept), rows=rows)
 
@@ -66,15 +65,15 @@ class Grid:
         """Tables that each fit, with the first column in all of them, and the title in the first."""
         least, natural = self._least_widths(), self._natural_widths()
         wanted = [max(own, min(most, _COMFORTABLE_WIDTH)) for own, most in zip(least, natural, strict=True)]
-        groups: list[set[int]] = [set()]
+        groups: list[list[int]] = [[]]
         room = width - wanted[0]
         for number in range(1, len(self.columns)):
             if groups[-1] and wanted[number] + 1 > room:
-                groups.append(set())
+                groups.append([])
                 room = width - wanted[0]
-            groups[-1].add(number)
+            groups[-1].append(number)
             room -= wanted[number] + 1
-        parts = [self.keep(lambda number, _, own=own: number == 0 or number in own) for own in groups]
+        parts = [self.keep([0, *own]) for own in groups]
         return [parts[0], *(replace(part, title=" ") for part in parts[1:])]
 
     def draw(self, width: int) -> Table:
@@ -131,7 +130,7 @@ def fit(width: int, *alternatives: Sequence[Grid]) -> Sequence[Grid]:
     grids = alternatives[-1]
     levels = sorted({column.leaves for grid in grids for column in grid.columns} - {0}, reverse=True)
     for level in levels:
-        grids = [grid.keep(lambda _, column, level=level: column.leaves < level) for grid in grids]
+        grids = [grid.keep([n for n, each in enumerate(grid.columns) if each.leaves < level]) for grid in grids]
         if all(grid.fits(width) for grid in grids):
             break
     return grids

@@ -31,6 +31,7 @@ from harness.cli.terminal.trials import (
 from harness.model.protocols import PROTOCOLS
 from harness.report import control, interruption, server_share, trust
 from harness.report.columns import TEXT_COLUMNS
+from harness.report.decisions import decide
 from harness.report.page import list_remarks
 from harness.report.sections import is_sweep, make_sections
 from harness.report.sentences import answer, name_other_leaders
@@ -64,6 +65,9 @@ _LEAVING = order_of_leaving(
 _FILE_WIDTH = 120
 _FILE_TABLE_WIDTH = 1000
 """A table in a file may be this wide, so that no cell is cut off."""
+_CLARITY_COLOURS = {"clear": "green", "tied": "cyan", "too noisy": "yellow", "open": "yellow"}
+_MARK_WIDTH = 13
+"""For a mark with its word, `~ too noisy`."""
 _BAR_WIDTH = 20
 _ROWS_OF_OTHERS = 6
 """Rows of the terminal that the estimates so far leave to the bar, their title and what was printed before."""
@@ -274,6 +278,20 @@ class Screen:
             where = f"On {each.title}: " if len(answers) > 1 else ""
             self.paragraph(f"{server_share.QUESTION} {where}{each.sentences}")
         self.left_out("the report has them")
+        self._answers(run, sections)
+
+    def _answers(self, run: RunInfo, sections: Sequence[Section]) -> None:
+        """Print who is first in each comparison and how sure that is: last, where readers of a terminal look."""
+        decided = [(section, decide(run, section)) for section in sections]
+        # That of a sweep is told below its table.
+        open_or_settled = [(section, each) for section, each in decided if each.clarity]
+        if open_or_settled:
+            self.say("\nAnswer", style="bold")
+        for section, each in open_or_settled:
+            lead = Text(f"{each.mark:{_MARK_WIDTH}}", _CLARITY_COLOURS[each.clarity])
+            self.hanging(lead, f"{section.title}: {each.sentence}")
+            if each.command:
+                self.say(f"{'':{_MARK_WIDTH}}to settle it: {each.command}")
 
     def _fit_figures(self, tables: Sequence[tuple[str, Figures]], details: Collection[str] = ("",)) -> Sequence[Grid]:
         """Tables with their titles; where there is room, columns that begin with one of `details` have intervals."""
@@ -353,7 +371,8 @@ class _RunBar(Bar):
 
     def get_renderables(self) -> Iterable[RenderableType]:
         yield from super().get_renderables()
-        yield self.below
+        if self.below:
+            yield self.below
 
 
 class _Plain(Console):

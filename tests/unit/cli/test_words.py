@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+import typer.main
 
-from harness.__main__ import BAD_USAGE, main
-from harness.cli.app import app
+from harness.__main__ import main
+from harness.cli.app import BAD_USAGE, app
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +39,7 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
     ("words", "answer"),
     [
         (("rnu",), "No such command: rnu; did you mean run?"),
-        (("bench",), "No such command: bench; expected any of calibrate, "),
+        (("bench",), "No such command: bench; expected any of run, "),
         (("run", "--serverz", "x"), "No such option: --serverz; did you mean --server or --servers?"),
         (("plan", "--colour"), "No such option: --colour"),
         (("--servers", "uvicorn"), "No such option: --servers; did you mean harness run --servers?"),
@@ -82,7 +83,25 @@ def test_the_version_is_one_line(call: Call, capsys: pytest.CaptureFixture[str])
 
 
 def test_without_a_command_the_help_is_all_that_is_printed(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
-    call()
+    assert call() == BAD_USAGE
     printed = capsys.readouterr()
     assert all(each.name in printed.out for each in app.registered_commands if each.name)
     assert not printed.err
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("name", [None, *(each.name for each in app.registered_commands)])
+def test_the_help_has_every_option_and_cuts_nothing_off(
+    call: Call, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str | None, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert call(*([name] if name else []), "--help") == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= width
+    assert not re.search(r"\w\.\.\.", text)
+    group = typer.main.get_command(app)
+    command = group.commands[name] if name else group  # type: ignore[attr-defined] # it is a group
+    assert all(option in text for each in command.params for option in each.opts if option.startswith("--"))
+    assert not name or not command.help or command.help.split()[-1] in text
+    if not name:
+        assert all(f"  {each.name} " in text for each in app.registered_commands)

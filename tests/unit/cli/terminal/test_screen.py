@@ -13,6 +13,8 @@ from harness.model.plan import REFERENCE_APP, Candidate, Case, Conditions, Refer
 from harness.model.results import Record
 from harness.model.summaries import Ratio, Ratios
 from harness.plan.schedule import make_plan
+from harness.report.decisions import decide
+from harness.report.sections import make_sections
 from harness.run.journal import Progress
 from harness.text.numbers import duration
 from tests import synthetic
@@ -146,6 +148,22 @@ def test_the_ranking_begins_with_the_control_and_ends_with_how_far_it_may_be_bel
         "Control: uvicorn against itself on plaintext over HTTP/1.1: throughput 1.000 (0.980 – 1.020), CPU"
     )
     assert text[-1].startswith("±1 % was not reached by uvicorn (control) on plaintext over HTTP/1.1 (±3.1 %")
+
+
+def test_the_ranking_ends_with_the_answer_of_each_comparison_and_what_would_settle_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = synthetic.run_info(("uvicorn", "granian", "daphne"), control=True)
+    comparisons = synthetic.summaries(
+        ("uvicorn", "granian", "daphne"), synthetic.USUAL_COMPARISONS[:2], synthetic.no_faults, 200, control=True
+    )
+    text = said(capsys, lambda screen: screen.ranking(run, comparisons))
+    _, _, answer = text.partition("\nAnswer\n")
+    decided = [decide(run, section) for section in make_sections(run, comparisons)]
+    assert len(decided) == 2
+    for each in decided:
+        assert f"{each.place} over {each.protocol}: {each.sentence}\n" in answer
+        assert not each.command or f"to settle it: {each.command}\n" in answer
 
 
 def test_an_interrupted_run_says_so_above_its_tables(capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,7 +47,7 @@ FOUR = ("uvicorn", "hypercorn", "daphne", "granian")
 MANY = tuple(each.name for each in listing.servers())
 WIDTHS = (60, 80, 120)
 Show = Callable[[Callable[[Screen], object]], str]
-_COMMANDS = ("to do: ", "Report: ", "All numbers: ", "Evidence: ", "unsupported: ")
+_COMMANDS = ("to settle it: ", "to do: ", "Report: ", "All numbers: ", "Evidence: ", "unsupported: ")
 """What these lines begin with is never broken, so that it can be copied."""
 
 
@@ -135,7 +135,8 @@ def test_the_catalogue_has_all_names(show: Show) -> None:
     servers, apps, scenarios = listing.servers(), listing.apps(), listing.scenarios()
     absent = {"uwsgi": "not installed: pip install uwsgi"}
     text = show(lambda screen: screen.catalogue(servers, apps, scenarios, absent))
-    assert_whole(text, (each.name for each in (*servers, *apps, *scenarios)))
+    for entries in (servers, apps, scenarios):
+        assert_whole(text, (each.name for each in entries))
 
 
 def _selection(servers: Iterable[str]) -> Selection:
@@ -193,3 +194,22 @@ def test_progress_shows_the_estimate_of_each_candidate_and_like_faults_once(show
     assert_whole(text, ["granian", "uvicorn", "2.00×"])
     assert text.count("% of all") == 1
     assert "More trials without a valid number, for the same reasons: 2 invalid (daphne)" in " ".join(text.split())
+
+
+def test_without_colours_no_escape_sequence_sets_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    comparisons = synthetic.summaries(FOUR, requests_per_case=200)
+    colour = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|9[0-7])[;m]")
+    outputs = []
+    for variables in ({"FORCE_COLOR": "1"}, {"FORCE_COLOR": "1", "NO_COLOR": "1"}, {}):
+        for name in ("FORCE_COLOR", "NO_COLOR"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in {"TERM": "xterm", "COLUMNS": "120", **variables}.items():
+            monkeypatch.setenv(name, value)
+        Screen().ranking(synthetic.run_info(), comparisons)
+        outputs.append(capsys.readouterr().out)
+    coloured, colourless, file = outputs
+    assert colour.search(coloured)
+    assert not colour.search(colourless)
+    assert "\x1b" not in file
