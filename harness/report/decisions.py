@@ -12,6 +12,7 @@ from harness.model.protocols import PROTOCOL_NAMES
 from harness.model.summaries import Ratio
 from harness.report import sentences, sweep
 from harness.report.cells import factor, interval
+from harness.report.control import compared_ratios
 from harness.text.numbers import is_telling, join, percent, plural, significant
 
 if TYPE_CHECKING:
@@ -83,6 +84,12 @@ def decide(run: RunInfo, section: Section) -> Decision:
         return found("" if alone else "open", f"only {leaders[0].name} {what}{_limited(limited)}")
     if len(leaders) > 1:
         return _decide_tie(run, section, leaders, limited, found)
+    lead, false = _measure_lead(ranked, section.summary.ranked_by), _false_difference(section)
+    if false and lead is not None and lead <= false:
+        doubt = f"; but the control differs from its own server by {percent(false)}, which is no less"
+        wish = f"--rounds {MORE_ROUNDS * run.conditions.rounds}"
+        text = f"{_describe_lead(section, ranked)}{doubt}{_limited(limited)}"
+        return found("open" if limited else "too noisy", text, _command(run, section, ranked[:2], wish))
     return found("open" if limited else "clear", f"{_describe_lead(section, ranked)}{_limited(limited)}")
 
 
@@ -106,6 +113,7 @@ def _decide_tie(
 ) -> Decision:
     by, reference = section.summary.ranked_by, section.summary.reference
     size = _detectable(leaders, by, reference)
+    size = None if size is None else max(size, _false_difference(section))
     others = len(leaders) - _NAMED
     names = [each.name for each in leaders] if others <= 1 else [each.name for each in leaders[:_NAMED]]
     text = f"{join([*names, *([f'{others} more'] if others > 1 else [])])} cannot be told apart"
@@ -149,6 +157,20 @@ def _describe_lead(section: Section, ranked: Sequence[CaseSummary]) -> str:
         return f"{leader.name} is first, before {second.name}"
     text = f"{leader.name}: {_times(share, whole.name, by)}{_cost(ratio_of(leader, 'cpu'), by)}"
     return text + _name_next(ranked[1:], section)
+
+
+def _measure_lead(ranked: Sequence[CaseSummary], by: Preference) -> float | None:
+    """How far the first two are apart: 0.05 for 5 %; None where no ratio says."""
+    first, second = (ratio_of(each, by) for each in ranked[:2])
+    return None if first is None or second is None or second.value <= 0 else abs(first.value / second.value - 1)
+
+
+def _false_difference(section: Section) -> float:
+    """By how much the control differs from its own server in the ranked figure; 0 where no difference was seen."""
+    figure = {"throughput": "throughput", "p99": "p99", "cpu": "CPU", "memory": ""}[section.summary.ranked_by]
+    ratios = [compared_ratios(each).get(figure) for each in section.summary.controls]
+    false = [each for each in ratios if each and is_telling(each.low, each.high) and not each.low <= 1 <= each.high]
+    return max((abs(each.value - 1) for each in false), default=0.0)
 
 
 def _name_next(following: Sequence[CaseSummary], section: Section) -> str:

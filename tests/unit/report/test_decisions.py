@@ -83,6 +83,25 @@ def test_a_tie_without_the_baseline_adds_the_errors_of_both_ratios_and_says_wher
     assert "cannot be told apart; a difference above 3.9 % would have shown; granian: 1.50× uvicorn" in found.sentence
 
 
+@pytest.mark.parametrize(("false", "clarity"), [(0.06, "too noisy"), (0.03, "clear")])
+def test_a_lead_that_is_no_larger_than_the_difference_of_the_control_from_its_server_is_not_clear(
+    false: float, clarity: str
+) -> None:
+    cases = flat(synthetic.summaries(SERVERS[:2], [("echo", "h2")], no_faults, 200, control=True))
+    control = next(replace(each, rank=None) for each in cases if each.case.control)
+    control = replace(control, ratio_to_baseline=Ratios(Ratio(1 + false, 1.01, 1.1), None, None))
+    candidates = [each for each in cases if not each.case.control]
+    leading = [
+        ranked("granian", 1, Ratio(1.05, 1.02, 1.08), CPU, candidates),
+        ranked("uvicorn", 2, BASELINE, BASELINE, candidates),
+    ]
+    (section,) = make_sections(RUN, grouped([*leading, control]))
+    found = decide(RUN, section)
+    assert found.clarity == clarity
+    assert ("but the control differs from its own server by 6 %, which is no less" in found.sentence) == (false > 0.05)
+    assert bool(found.command) == (false > 0.05)
+
+
 def test_who_may_be_faster_than_the_generator_leaves_it_open() -> None:
     cases = flat(synthetic.summaries(SERVERS, [("plaintext", "h1")], synthetic.usual_faults, 200))
     (section,) = make_sections(RUN, grouped(cases))
