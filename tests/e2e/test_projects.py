@@ -137,7 +137,7 @@ def test_what_a_shop_in_fastapi_refuses_in_mid_run_is_counted_as_errors_and_not_
         assert "expected 201, found 409" in done.stdout
 
 
-def test_a_shop_in_fastapi_is_planned_checked_and_served_from_its_own_environment(shop: Project) -> None:
+def test_a_shop_in_fastapi_is_planned_and_served_from_its_own_environment(shop: Project) -> None:
     planned = run(shop, *SHOP, "--servers", "uvicorn,granian", command="plan")
     assert planned.returncode == 0, planned.stderr
     assert "shop.main:app was started under uvicorn to read its document, and was stopped again" in planned.stdout
