@@ -33,6 +33,8 @@ _READY_PATH, _READY_BODY = "/plaintext", b"Hello, World!"
 
 _USERS = "harness.load"
 """Scenarios import this module; everything else of the package is internal and may move."""
+_FORMER_USERS = frozenset({"harness.load.users", "harness.load.exchange"})
+"""Where scenarios imported the same names from before; files of that time still run."""
 _USERS_IMPORT = f"from {_USERS} import HttpScenario, get"
 _SERVERS_IMPORT = "from harness.model import Launch, Server"
 
@@ -118,10 +120,8 @@ def read_scenario(path: Path) -> Scenario:
     tree = _parse(path, "a Locust file")
     imported = list(_harness_imports(tree))
     for line, module, names in imported:
-        if module != _USERS:
-            moved = module.startswith(f"{_USERS}.") and names
-            expected = f"`from {_USERS} import {names}`" if moved else f"`{_USERS_IMPORT}` or the like"
-            raise UsageError(f"{path}, line {line}: expected {expected}, found {module}")
+        if module != _USERS and not (module in _FORMER_USERS and names):
+            raise UsageError(f"{path}, line {line}: expected `{_USERS_IMPORT}` or the like, found {module}")
     ours = bool(imported)
     protocols: frozenset[Protocol] = frozenset(PROTOCOLS) - WEBSOCKET_PROTOCOLS if ours else frozenset({"h1"})
     if _list_scenario_classes(tree) == {"WebSocketScenario"}:

@@ -53,9 +53,9 @@ def measure(settings: Settings) -> None:
     directory, comparisons, rounds = carry_out(settings, screen)
     command = name_command()
     screen.say(f"This answer again: {command} show {directory.path}")
-    screen.say(f"Into your documentation: {command} publish {directory.path} --to docs/bench")
     if not is_usable(comparisons) or (rounds >= RANKED_FROM_ROUNDS and not is_ranked(comparisons)):
         raise typer.Exit(NOTHING_MEASURED)
+    screen.say(f"Into your documentation: {command} publish {directory.path} --to docs/bench")
 
 
 def carry_out(
