@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,14 +50,18 @@ def recorded(account: Account) -> Recorded:
 
 
 def sending(*parts: bytes, closes: bool = False) -> Script:
-    """Answer a request with these parts, each in its own write; then close, or stay until the client has closed."""
+    """Answer a request with these parts, each in its own write; then close, or stay until the client has closed.
+
+    A client closes at its limit, which may be before all parts are written.
+    """
 
     def script(connection: Connection) -> None:
         connection.request()
-        for part in parts:
-            connection.send(part)
-        if not closes:
-            assert connection.rest() == b""
+        with suppress(ConnectionError):
+            for part in parts:
+                connection.send(part)
+            if not closes:
+                assert connection.rest() == b""
 
     return script
 
