@@ -15,6 +15,7 @@ import typer
 from harness.cli import app
 from harness.cli.app import BAD_USAGE, describe_error
 from harness.cli.terminal import survive_readers
+from harness.host import interruption
 from harness.host.files import telling_of_full_disks
 from harness.model.errors import HarnessError, UsageError
 from harness.text.plain import neutralise
@@ -31,7 +32,7 @@ INTERNAL_ERROR = 70
 def main() -> None:
     """Run the command line and exit with 0, 1, 2, 3, 4, 70 or 130."""
     survive_readers()
-    signal.signal(signal.SIGTERM, _interrupt)
+    interruption.install()
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # `nohup` has it ignored
         signal.signal(signal.SIGHUP, _hang_up)
     try:
@@ -53,11 +54,6 @@ def main() -> None:
     sys.exit(status)
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """End a run on SIGTERM as on Ctrl-C: servers are stopped and records kept."""
-    raise KeyboardInterrupt
-
-
 def _hang_up(number: int, frame: FrameType | None) -> None:
     """End a run when its terminal is closed, as on Ctrl-C, and write no more to a terminal that is gone."""
     # The kernel and the shell both send it: a second one must not cut the clean-up short.
@@ -67,7 +63,7 @@ def _hang_up(number: int, frame: FrameType | None) -> None:
         if stat.S_ISCHR(os.fstat(stream.fileno()).st_mode) and not stream.isatty():
             os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
-    _interrupt(number, frame)
+    interruption.interrupt(number, frame)
 
 
 def _check_working_directory() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.analysis.advice import IDLE_CPU_ALONE, advise
+from harness.host import interruption
 from harness.model.loads import Capacity, Rate
 from harness.plan.schedule import separate
 from harness.run.measurer import TurnOf
@@ -46,6 +47,7 @@ class Rounds:
         turn = TurnOf(number, place, block.duration_s)
         with self._launcher.run_together(block.configs, number) as together:
             for cases in block.measurements:
+                interruption.check()
                 together.restart_ended()
                 self._measure(together, cases, turn)
 
@@ -79,6 +81,7 @@ class Rounds:
         earlier = self._journal.records
         searches = {case: Search(level, [each for each in earlier if each.case == case]) for case in cases}
         while due := {case: own.due for case, own in searches.items() if own.due is not None}:
+            interruption.check()
             length_s = max(choose_length_s(level, attempt.rate_rps, turn.duration_s) for attempt in due.values())
             rates = {case: Rate(attempt.rate_rps) for case, attempt in due.items()}
             step = replace(turn, duration_s=length_s, slice_s=length_s, loads=rates)
