@@ -239,7 +239,7 @@ def _limited(limited: Sequence[CaseSummary]) -> str:
 def _command(run: RunInfo, section: Section, candidates: Sequence[CaseSummary], wish: str) -> str:
     """The command of the run for these candidates in this comparison alone; `wish` says how precise it is to be."""
     of = section.summary.comparison
-    kept = _drop(run.argv, _REPLACED)
+    kept = ["harness", *_drop(run.argv[1:], _REPLACED)]  # however it was called there
     own = {value.partition("=")[0] for name, value in _options(run.argv) if name in {"--server", "--url"}}
     servers = dict.fromkeys(each.case.server for each in candidates if each.case.server not in own)
     apps = dict.fromkeys(each.case.app for each in candidates)

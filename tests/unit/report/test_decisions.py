@@ -139,7 +139,7 @@ def test_too_few_rounds_no_valid_number_a_single_candidate_and_rates() -> None:
     ],
 )
 def test_the_command_keeps_what_else_the_run_was_given(given: tuple[str, ...], kept: tuple[str, ...]) -> None:
-    run = replace(RUN, argv=("harness", "run", *given))
+    run = replace(RUN, argv=("/somewhere/harness/__main__.py", "run", *given))
     cases = flat(synthetic.summaries(SERVERS[:2], [("echo", "h1")], no_faults, 200))
     (section,) = make_sections(run, grouped(replace(each, rank=1) for each in cases))
     command = decide(run, section).command
