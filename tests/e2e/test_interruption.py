@@ -116,7 +116,7 @@ def test_an_interrupted_run_keeps_what_was_measured_and_leaves_nothing_running(
     left = fault.left()
     assert left == "nothing"
     assert "Interrupted; what was measured is kept." in rest
-    assert ("Report: " in rest) == reported
+    assert "Report: " in rest or not reported  # a second Ctrl-C may come when it is already being written
     if not reported:
         assert harness("report", "results/latest", cwd=tmp_path).returncode == 0
     summary = summary_of(tmp_path / "results" / "latest")
