@@ -53,9 +53,14 @@ def measure(settings: Settings) -> None:
     directory, comparisons, rounds = carry_out(settings, screen)
     command = name_command()
     screen.say(f"This answer again: {command} show {directory.path}")
+    check_measured(comparisons, rounds)
+    screen.say(f"Into your documentation: {command} publish {directory.path} --to docs/bench")
+
+
+def check_measured(comparisons: Sequence[ComparisonSummary], rounds: int) -> None:
+    """End with the status for nothing that was measured, or ranked in so many planned rounds."""
     if not is_usable(comparisons) or (rounds >= RANKED_FROM_ROUNDS and not is_ranked(comparisons)):
         raise typer.Exit(NOTHING_MEASURED)
-    screen.say(f"Into your documentation: {command} publish {directory.path} --to docs/bench")
 
 
 def carry_out(

@@ -103,6 +103,23 @@ def read_app_settings(app: str, given: Mapping[str, str | bool | list[str] | Non
     return read_settings({**given, "app" if user_app else "apps": app}, Path.cwd(), only=ABOUT_SERVERS)
 
 
+def make_versions(
+    settings: Settings, server: Server, versions: Iterable[str], say: Callable[[str], None]
+) -> tuple[str, ...]:
+    """Make the environments of these versions of a server, and return the names of those that could be made."""
+    apps, python = _find_apps(settings), _find_python(settings)
+    found = []
+    for version in versions:
+        entry = environments.at_version(server, version, apps, python)
+        try:
+            environments.make(entry, apps, python, say)
+        except UsageError as error:
+            say(f"! left out: {error}")
+        else:
+            found.append(entry.name)
+    return tuple(found)
+
+
 def find_app(settings: Settings) -> tuple[App, str]:
     """Look up the first app and the interpreter that runs it; raises `UsageError` as `select` does."""
     return _find_apps(settings)[0], _find_python(settings)
