@@ -83,7 +83,7 @@ class Step:
 
     figure: str
     since: PastRun
-    """The run that it is a change from."""
+    """The run that it is a change from: the last before, or where that one's interval is too wide, one before that."""
     change: Ratio
     better: bool
     changes: tuple[Contrast, ...]
@@ -219,9 +219,11 @@ def _add(course: _Course, run: PastRun, entry: Entry) -> None:
             continue
         step = None if best is None else _find_step(best, run, entry, figure)
         if step is not None:
-            steps.append(step)
+            last = next(each for each in reversed(course.points) if figure in each.entry.figures)
+            nearer = _find_step(last, run, entry, figure)
+            steps.append(nearer if nearer is not None and nearer.better == step.better else step)
         known = None if best is None else _find_interval(best.entry, figure)
-        if step is not None or known is None or own.half_width <= known.half_width:
+        if step is not None or known is None or own.half_width < known.half_width:
             course.best[figure] = Point(run, entry)
     course.points.append(Point(run, entry, tuple(steps), apart))
 

@@ -9,7 +9,6 @@ from matplotlib import rc_context
 
 from harness.charts._colours import INK, MUTED, QUIET
 from harness.charts._lines import (
-    DECADE,
     MOST_IN_COLOUR,
     Across,
     End,
@@ -41,6 +40,8 @@ _LABELS = 8
 _LEAST_SPAN = 0.05
 """The scale spans at least this share of its highest value, so that noise does not fill the panel."""
 _MARGIN = 0.08
+_WIDE = 3
+"""Values that span more than this factor get a logarithmic scale, on which equal changes are equally large."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def _fill(axes: Axes, panel: Panel, labels: Sequence[str], own_looks: dict[str, 
     named = sorted({*range(0, len(labels) - every, every), len(labels) - 1})
     axes.set_xticks(named, [labels[place] for place in named])
     low, high = reach(bounds)
-    if high > DECADE * low > 0:
+    if high > _WIDE * low > 0:
         scale(axes, low, high, logarithmic=True)
     else:
         span = max(high - low, _LEAST_SPAN * high)

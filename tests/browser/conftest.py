@@ -50,7 +50,9 @@ def open_page(browser: Browser) -> Iterator[Opener]:
     for context in contexts:
         context.close()
     assert errors == []
-    assert all(url.startswith("file:///") and url.endswith("/report.html") for url in requests), requests
+    assert all(url.startswith("file:///") and url.endswith(("/report.html", "/history.html")) for url in requests), (
+        requests
+    )
 
 
 @pytest.fixture

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from harness.cli.terminal.screen import Screen
     from harness.report.history.page import HistoryPage, Part
 
+_COLOURS = {"better": "green", "worse": "red"}
+_MARK_WIDTH = 9
+"""For the longest mark, `▲ better`, and a space."""
 _LEAVING = order_of_leaving("Runs", "First")
 """Columns that a narrow terminal has no room for."""
 
@@ -37,7 +40,7 @@ def show_history(screen: Screen, page: HistoryPage) -> None:
     screen.paragraph(NOTE)
     screen.say("\nSteps", style="bold")
     for each in page.steps:
-        lead = Text(f"{each.mark} ", "green" if each.better else "red")
+        lead = Text(f"{each.mark:{_MARK_WIDTH}}", _COLOURS.get(each.mark.split()[1], "yellow"))
         screen.hanging(lead, f"{each.time}, {each.place}: {each.sentence}")
     if not page.steps:
         screen.paragraph("None: no figure changed by more than its intervals allow for.")

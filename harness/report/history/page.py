@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from harness.model.plan import Candidate, Case, Comparison
 
 NOTE = (
-    "Runs are compared by the rules of harness compare: only under the same conditions, with the same requests. Ratios "
-    "to the baseline are judged, of which the state of the machine cancels out. Of the baseline itself, and where "
-    "there is none, it is absolute figures, of which it does not: the machine may be why they changed. A step is where the "
-    "95 % intervals of two runs do not overlap, and their controls differ by less. A run is compared with the most "
-    "precise one since the last step; brackets hold the 95 % interval of the change, in percent."
+    "Runs are compared by the rules of harness compare: only under the same conditions, with the same requests. "
+    "Ratios to the baseline are judged, of which the state of the machine cancels out. Of the baseline itself, "
+    "and where there is none, it is absolute figures, of which it does not: the machine may be why they changed. "
+    "A step is where the 95 % intervals of two runs do not overlap, and their controls differ by less. A run is "
+    "compared with the most precise one since the last step; brackets hold the 95 % interval of the change, in "
+    "percent."
 )
+_MARKS = {frozenset({True}): "▲ better", frozenset({False}): "▼ worse"}
 _IN_A_LINE = 2
 """So many of the judged figures have a line for each case: throughput and CPU, as in the charts."""
 _MOST_CHANGES = 3
@@ -56,14 +58,14 @@ _CHARTED = (("throughput ratio", "cpu ratio"), ("throughput", "cpu"))
 
 @dataclass(frozen=True)
 class StepLine:
-    """A step in words."""
+    """The steps of a case in one run, in words."""
 
     anchor: str
     mark: str
+    """`▲ better`, `▼ worse`, or `◆ mixed`."""
     time: str
     place: str
     sentence: str
-    better: bool
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ class Part:
 class EraPage:
     """The runs that can be compared with each other."""
 
+    anchor: str
     title: str
     lead: str
     unlike: str
@@ -155,11 +158,12 @@ def make_page(eras: Sequence[Era], left_out: Sequence[str], *, charts: bool = Tr
     runs = sorted((run for era in eras for run in era.runs), key=lambda run: run.info.started_at)
     named = [(era, Names(era)) for era in eras]
     steps = [
-        _make_step(_anchor(number, place), series, point, step, names)
+        _make_step(_anchor(number, place), series, point, names)
         for number, (era, names) in enumerate(named, start=1)
         for place, several in enumerate(era.comparisons.values(), start=1)
         for series in several
-        for point, step in series.steps
+        for point in series.points
+        if point.steps
     ]
     apart = f" · {len(eras)} groups, each under conditions of its own" if len(eras) > 1 else ""
     return HistoryPage(
@@ -177,17 +181,14 @@ def _anchor(era: int, part: int) -> str:
 
 def _make_era(number: int, era: Era, names: Names, *, charts: bool) -> EraPage:
     where, conditions = era.runs[-1].info.environment, era.runs[-1].info.conditions
-    hosts = join(
-        list(dict.fromkeys(each.info.environment.host for each in era.runs if each.info.environment.host)) or [""]
-    )
-    machine = f"{where.cpu_model} × {where.cpu_count}"
-    kernel = f"kernel {where.kernel}"
-    users = f"{', '.join(map(str, conditions.users))} users"
-    lead = [plural(len(era.runs), "run"), *filter(None, [hosts]), kernel, where.python, users]
-    lead += [f"{conditions.duration_s:g} s a round", conditions.load.text]
+    hosts = dict.fromkeys(each.info.environment.host for each in era.runs if each.info.environment.host)
+    loop = "closed loop" if isinstance(conditions.load, Saturate) else conditions.load.text
+    lead = [f"{where.cpu_model} × {where.cpu_count}", *hosts, f"kernel {where.kernel}", where.python, loop]
+    users = f"{join([str(each) for each in conditions.users])} user{'s' if conditions.users != (1,) else ''}"
     return EraPage(
-        f"{machine}, {_span(era.runs)}",
-        " · ".join(lead),
+        f"conditions-{number}",
+        f"Conditions {number}: {plural(len(era.runs), 'run')}, {_span(era.runs)}",
+        " · ".join([*lead, users, f"{conditions.duration_s:g} s a round"]),
         "; ".join(map(write_contrast, era.unlike)),
         len(era.runs),
         names.naming.title,
@@ -282,15 +283,18 @@ def _mark(better: bool) -> str:
     return "▲" if better else "▼"
 
 
-def _make_step(anchor: str, series: Series, point: Point, step: Step, names: Names) -> StepLine:
-    changes = list(map(write_contrast, step.changes))
+def _make_step(anchor: str, series: Series, point: Point, names: Names) -> StepLine:
+    changes = list(dict.fromkeys(write_contrast(each) for step in point.steps for each in step.changes))
     more = len(changes) - _MOST_CHANGES
     told = [*changes[:_MOST_CHANGES], *([f"{more} more"] if more > 0 else [])]
-    sentence = _write_step(series, step, names)
-    sentence += f"; changed: {', '.join(told)}" if told else "; nothing that was recorded changed"
-    place = f"{names.case(series.case)} on {names.comparison(series.case.comparison)}"
-    word = "better" if step.better else "worse"
-    return StepLine(anchor, f"{_mark(step.better)} {word}", point.run.time, place, sentence, step.better)
+    changed = f"changed: {', '.join(told)}" if told else "nothing that was recorded changed"
+    return StepLine(
+        anchor,
+        _MARKS.get(frozenset(step.better for step in point.steps), "◆ mixed"),
+        point.run.time,
+        f"{names.case(series.case)} on {names.comparison(series.case.comparison)}",
+        f"{', '.join(_write_step(series, step, names) for step in point.steps)}; {changed}",
+    )
 
 
 def _write_step(series: Series, step: Step, names: Names) -> str:
@@ -320,8 +324,8 @@ def _draw(anchor: str, title: str, several: Sequence[Series], runs: Sequence[Pas
     labels = _label(runs)
     where = runs[-1].info.environment
     foot = wrap_footer([f"{where.cpu_model} × {where.cpu_count} · {plural(len(runs), 'run')}, {_span(runs)}"])
-    figure = draw_course(title, caption, foot, ("run", labels), panels, words)
-    return Chart(anchor, title, caption, figure, words)
+    picture = draw_course(title, caption, foot, ("run", labels), panels, words)
+    return Chart(anchor, title, caption, picture, words)
 
 
 def _label(runs: Sequence[PastRun]) -> list[str]:
