@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 TITLE = "Releases"
 ORDER = 1.5
-_LEAST = 3
-"""Two releases are a comparison like any other."""
+_LEAST = 2
 _READ: Mapping[str, Callable[[Ratios], Ratio | None]] = {
     "throughput": lambda ratios: ratios.throughput,
     "CPU per request": lambda ratios: ratios.cpu,
@@ -32,7 +31,7 @@ _NAME = re.compile(r"(?P<server>[^@]+)@(?P<version>.+)")
 
 
 def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | None:
-    """Two panels for each comparison, if one server was measured in three releases or more."""
+    """Two panels for each comparison, if one server was measured in several releases."""
     releases = _list_releases(comparisons)
     shown = _make_panels(comparisons, releases)
     if not shown:
@@ -50,20 +49,23 @@ def tell(comparisons: Sequence[ComparisonSummary]) -> list[str]:
 
 
 def _make_panels(comparisons: Sequence[ComparisonSummary], releases: Mapping[str, str]) -> list[Panel]:
-    """Throughput and CPU of each comparison, a line for each app, where a release has them."""
+    """Throughput and CPU of each comparison, a line for each app and for the control, where a release has them."""
     found = []
     for title, comparison in panels(comparisons).items():
-        own = [each for each in compared(comparison) if each.case.server in releases and not each.case.control]
+        measured = [each for each in compared(comparison) if each.case.server in releases]
+        own = [each for each in measured if not each.case.control]
         divisor = next((each.name for each in own if each.case.candidate == comparison.reference), "the baseline")
         for figure, read in _READ.items():
-            lines = [
-                line
-                for app in dict.fromkeys(each.case.app for each in own)
-                if (line := _make_line([each for each in own if each.case.app == app], releases, read)).marks
-            ]
+            by_app = [[each for each in own if each.case.app == app] for app in dict.fromkeys(_list_apps(own))]
+            alone = [[each] for each in measured if each.case.control]
+            lines = [line for each in (*by_app, *alone) if (line := _make_line(each, releases, read)).marks]
             if lines:
                 found.append(Panel(title, f"{figure} ÷ {divisor}", lines, even=True))
     return found
+
+
+def _list_apps(summaries: Sequence[CaseSummary]) -> list[str]:
+    return [each.case.app for each in summaries]
 
 
 def _make_line(own: Sequence[CaseSummary], releases: Mapping[str, str], read: Callable[[Ratios], Ratio | None]) -> Line:

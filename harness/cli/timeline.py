@@ -15,11 +15,14 @@ from harness.cli.app import app, name_command
 from harness.cli.options import ConfigFile, hiding_secrets, with_options
 from harness.cli.run import carry_out, check_measured
 from harness.cli.terminal import Screen
-from harness.model.errors import UsageError
+from harness.host import cpus, guard, process
+from harness.model.errors import ServerError, UsageError
 from harness.plan.options import list_options, read_settings
 from harness.plan.selection import find_app, list_servers, make_versions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harness.model.targets import Server
     from harness.plan.settings import Settings
 
@@ -55,8 +58,9 @@ def timeline_(
     with hiding_secrets(settings):
         found = _find_server(settings, server)
         screen = Screen()
-        names = _make_releases(settings, found, last, screen)
-        asked = replace(settings, servers=names, baseline=settings.baseline or names[-1])
+        releases = _make_releases(settings, found, last, screen)
+        baseline = settings.baseline or _choose_baseline(settings, releases, screen)
+        asked = replace(settings, servers=tuple(each.name for each in releases), baseline=baseline)
         directory, comparisons, rounds = carry_out(asked, screen)
     for line in chart.tell(comparisons):
         screen.paragraph(line)
@@ -74,16 +78,35 @@ def _find_server(settings: Settings, name: str) -> Server:
     return found
 
 
-def _make_releases(settings: Settings, server: Server, last: int, screen: Screen) -> tuple[str, ...]:
-    """The names of the releases that can be measured, the oldest first; raises `UsageError` for fewer than two."""
+def _make_releases(settings: Settings, server: Server, last: int, screen: Screen) -> tuple[Server, ...]:
+    """The releases that can be installed, the oldest first; raises `UsageError` for fewer than two."""
     _, python = find_app(settings)
     releases = find_releases(server, last, python)
     for line in releases.left_out:
         screen.say(f"! left out: {line}")
     screen.say(f"Releases of {server.name}: {', '.join(releases.found)}")
-    names = make_versions(settings, server, releases.found, screen.say)
-    if len(names) < _LEAST:
+    made = make_versions(settings, server, releases.found, screen.say)
+    if len(made) < _LEAST:
         raise UsageError(
-            f"SERVER: expected {_LEAST} releases of {server.name} that can be installed, found {len(names)}"
+            f"SERVER: expected {_LEAST} releases of {server.name} that can be installed, found {len(made)}"
         )
-    return names
+    return made
+
+
+def _choose_baseline(settings: Settings, releases: Sequence[Server], screen: Screen) -> str:
+    """The newest release that starts: without a baseline that answers, nothing would have a ratio."""
+    chosen, python = find_app(settings)
+    with guard.guard() as token, guard.temporary_folder() as folder:
+        for each in reversed(releases):
+            launch = process.make_launch(each, each.target(chosen) or "", 1, None, python)
+            log = folder / f"{each.name}.log"
+            try:
+                running = process.start(
+                    each, chosen, launch, cpus=cpus.available(), log=log, token=token, deadline_s=settings.ready_within
+                )
+            except ServerError as error:
+                screen.say(f"! not the baseline: {str(error).removesuffix(f'; its log is {log}')}")
+            else:
+                running.stop()
+                return each.name
+    return releases[-1].name

@@ -105,8 +105,8 @@ def read_app_settings(app: str, given: Mapping[str, str | bool | list[str] | Non
 
 def make_versions(
     settings: Settings, server: Server, versions: Iterable[str], say: Callable[[str], None]
-) -> tuple[str, ...]:
-    """Make the environments of these versions of a server, and return the names of those that could be made."""
+) -> tuple[Server, ...]:
+    """Make the environments of these versions of a server, and return those that could be made."""
     apps, python = _find_apps(settings), _find_python(settings)
     found = []
     for version in versions:
@@ -116,7 +116,7 @@ def make_versions(
         except UsageError as error:
             say(f"! left out: {error}")
         else:
-            found.append(entry.name)
+            found.append(entry)
     return tuple(found)
 
 
