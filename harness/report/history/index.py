@@ -50,6 +50,8 @@ def read(path: Path) -> tuple[Index, str]:
         content = read_file(path)
     except FileNotFoundError:
         return {}, ""
+    if not content:
+        return {}, "it is empty"
     try:
         with closing(sqlite3.connect(":memory:")) as database:
             database.deserialize(content)
