@@ -22,7 +22,7 @@ _LEAVING = order_of_leaving("Runs", "First")
 
 
 def show_history(screen: Screen, page: HistoryPage) -> None:
-    """Print a line for each figure of each case, and the steps last, where readers of a terminal look.
+    """Print a line for each figure of each case, and the steps last, the latest at the end.
 
     A single run has no course; its own report shows it.
     """
@@ -39,7 +39,7 @@ def show_history(screen: Screen, page: HistoryPage) -> None:
     screen.say("")
     screen.paragraph(NOTE)
     screen.say("\nSteps", style="bold")
-    for each in page.steps:
+    for each in sorted(page.steps, key=lambda each: each.time):
         lead = Text(f"{each.mark:{_MARK_WIDTH}}", _COLOURS.get(each.mark.split()[1], "yellow"))
         screen.hanging(lead, f"{each.time}, {each.place}: {each.sentence}")
     if not page.steps:

@@ -231,7 +231,7 @@ def _make_part(
 
 def _list_rows(series: Series, shown: Sequence[str], names: Names) -> Iterable[Row]:
     for number, point in enumerate(series.points):
-        steps = [f"{_mark(step.better)} {_write_step(series, step, names)}" for step in point.steps]
+        steps = [f"{_mark(step.better)} {each}" for step in point.steps for each in _write_steps(series, [step], names)]
         entry = point.entry
         yield Row(
             names.case(series.case),
@@ -293,13 +293,17 @@ def _make_step(anchor: str, series: Series, point: Point, names: Names) -> StepL
         _MARKS.get(frozenset(step.better for step in point.steps), "◆ mixed"),
         point.run.time,
         f"{names.case(series.case)} on {names.comparison(series.case.comparison)}",
-        f"{', '.join(_write_step(series, step, names) for step in point.steps)}; {changed}",
+        f"{'; '.join(_write_steps(series, point.steps, names))}; {changed}",
     )
 
 
-def _write_step(series: Series, step: Step, names: Names) -> str:
-    """`throughput ÷ uvicorn −7.1 % (−9.0 … −5.2) since 2026-11-20 10:00`."""
-    return f"{_name_figure(series, step.figure, names)} {write_change(step.change)} since {step.since.time}"
+def _write_steps(series: Series, steps: Sequence[Step], names: Names) -> list[str]:
+    """For each run that they are changes from: `throughput ÷ uvicorn −7.1 % (−9.0 … −5.2) since 2026-11-20 10:00`."""
+    by_run: dict[str, list[str]] = {}
+    for each in steps:
+        change = f"{_name_figure(series, each.figure, names)} {write_change(each.change)}"
+        by_run.setdefault(each.since.time, []).append(change)
+    return [f"{join(changes)} since {time}" for time, changes in by_run.items()]
 
 
 def _draw(anchor: str, title: str, several: Sequence[Series], runs: Sequence[PastRun], names: Names) -> Chart | None:
