@@ -35,9 +35,9 @@ def find_releases(server: Server, last: int, python: str = sys.executable) -> Re
 
     Raises `UsageError` if pip finds none.
     """
-    name = Requirement(server.requires[0]).name
-    versions = _list_versions(name, python)
-    found = sorted(version for version in versions if not version.is_prerelease)[-last:]
+    needed = Requirement(server.requires[0])
+    name, versions = needed.name, _list_versions(needed.name, python)
+    found = sorted(version for version in versions if needed.specifier.contains(version, prereleases=False))[-last:]
     if not found:
         raise UsageError(f"{server.name}: expected releases in pip's index, found none")
     others = {version: "a pre-release" for version in versions if version.is_prerelease} | _list_ignored(name, python)

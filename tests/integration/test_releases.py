@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,7 @@ def test_the_last_releases_are_found_and_what_is_none_is_told() -> None:
         "toy 3.0b2: a pre-release",
     )
     assert find_releases(TOY, 1).found == ("2.2",)
+    assert find_releases(replace(TOY, requires=("toyserver>=2",)), 3).found == ("2.1", "2.2")
     assert [each.partition(":")[0] for each in find_releases(TOY, 1).left_out] == ["toy 2.3", "toy 3.0b2"]
 
 

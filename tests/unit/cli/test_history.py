@@ -19,6 +19,7 @@ from harness.model.errors import UsageError
 from harness.report.history import index
 from harness.report.history.page import make_page
 from tests import synthetic
+from tests.fault_table import Fault
 from tests.past_runs import write_summary
 
 ROOT = Path(__file__).parents[3]
@@ -137,7 +138,7 @@ def test_of_a_damaged_index_nothing_is_used(days: list[Path], tmp_path: Path, da
     assert fault
 
 
-def test_a_damaged_index_is_told_and_made_again(call: Call, tmp_path: Path) -> None:
+def test_a_damaged_index_is_told_and_made_again(call: Call, tmp_path: Path, fault: Fault) -> None:
     whole = call(FORMER)
     path = tmp_path / "out/history.sqlite"
     path.write_text("no database")
@@ -145,6 +146,7 @@ def test_a_damaged_index_is_told_and_made_again(call: Call, tmp_path: Path) -> N
     assert warning == f"! {path} is damaged and made again from the runs: file is not a database"
     assert rest == whole
     assert call(FORMER) == whole
+    fault.report(name="index of a history damaged", happened="made again", lost="nothing", left="nothing", told=warning)
 
 
 def test_an_index_of_another_version_or_none_is_no_damage(days: list[Path], tmp_path: Path) -> None:
@@ -156,7 +158,7 @@ def test_an_index_of_another_version_or_none_is_no_damage(days: list[Path], tmp_
 
 
 def test_what_is_no_run_or_damaged_is_told_and_the_others_are_shown(
-    call: Call, days: list[Path], tmp_path: Path
+    call: Call, days: list[Path], tmp_path: Path, fault: Fault
 ) -> None:
     notes = tmp_path / "runs/README.md"
     notes.write_text("no folder")
@@ -193,6 +195,9 @@ def test_what_is_no_run_or_damaged_is_told_and_the_others_are_shown(
     assert "expected schema 1 of this version, found 99" in told[4]
     assert "History of 3 runs" in printed
     assert page_of(tmp_path).count("<li>") >= len(told)
+    fault.report(
+        name="a run of a history damaged", happened="the others shown", lost="its figures", left="nothing", told=told[1]
+    )
 
 
 def test_a_run_that_is_given_twice_counts_once(days: list[Path], tmp_path: Path) -> None:
