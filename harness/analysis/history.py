@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from harness.analysis.compare import explain_requests
 from harness.analysis.conditions import find_changes, find_mismatches
 from harness.analysis.figures import FIGURES, list_rows
+from harness.model.loads import Rate
 from harness.model.summaries import Ratio
 from harness.text.numbers import is_telling
 
@@ -34,6 +35,8 @@ RATIOS = ("throughput ratio", "cpu ratio", "p99 ratio")
 """The figures of `analysis/figures.py` that are judged where there is a baseline to divide by."""
 ABSOLUTES = ("throughput", "cpu", "p99")
 """Those that are judged for the baseline itself, and where there is none."""
+MEMORY = "memory"
+"""It is judged everywhere, since it does not depend on how busy the machine is."""
 _BETTER: Mapping[str, Better] = {each.name: each.better for each in FIGURES}
 
 
@@ -113,7 +116,7 @@ class Series:
     @property
     def judged(self) -> tuple[str, ...]:
         """The figures in which steps are looked for."""
-        return RATIOS if self.reference else ABSOLUTES
+        return list_judged(self.reference)
 
     @property
     def steps(self) -> list[tuple[Point, Step]]:
@@ -149,7 +152,7 @@ class _Course:
 
 
 def list_entries(info: RunInfo, comparisons: Iterable[ComparisonSummary]) -> tuple[Entry, ...]:
-    """The cases of a run that were measured."""
+    """The cases of a run that were measured, without rates that follow from its own figures, which no other run has."""
     found = []
     for comparison in comparisons:
         figures: dict[Case, dict[str, Ratio]] = {}
@@ -158,9 +161,9 @@ def list_entries(info: RunInfo, comparisons: Iterable[ComparisonSummary]) -> tup
                 low, high = (row.value, row.value) if row.low is None or row.high is None else (row.low, row.high)
                 figures.setdefault(row.case.case, {})[row.figure.name] = Ratio(row.value, low, high)
         for each in comparison.summaries:
-            if not each.measured:
-                continue
             case = each.case
+            if not each.measured or (isinstance(case.load, Rate) and case.load != info.conditions.load):
+                continue
             reference = case.candidate.original if case.control else comparison.reference or info.baseline
             found.append(
                 Entry(
@@ -175,6 +178,11 @@ def list_entries(info: RunInfo, comparisons: Iterable[ComparisonSummary]) -> tup
                 )
             )
     return tuple(found)
+
+
+def list_judged(reference: Candidate | None) -> tuple[str, ...]:
+    """The figures in which steps are looked for, of a case that is divided by this."""
+    return (*(RATIOS if reference else ABSOLUTES), MEMORY)
 
 
 def make_history(runs: Iterable[PastRun]) -> list[Era]:
@@ -213,7 +221,7 @@ def _add(course: _Course, run: PastRun, entry: Entry) -> None:
     if apart:
         course.best.clear()
     steps = []
-    for figure in RATIOS if entry.reference else ABSOLUTES:
+    for figure in list_judged(entry.reference):
         own, best = _find_interval(entry, figure), course.best.get(figure)
         if own is None:
             continue

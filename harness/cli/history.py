@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -20,7 +21,7 @@ from harness.report.history.page import make_page
 from harness.report.summary import decode
 from harness.run.directory import STARTS, TRIALS, RunDirectory
 from harness.run.former import STARTS as FORMER_STARTS
-from harness.text.numbers import plural
+from harness.text.numbers import join, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -94,7 +95,12 @@ def read_runs(folders: Iterable[Path], out: Path, before: Index) -> tuple[Index,
     places: dict[str, str] = {}
     left_out: list[str] = []
     given = {each.resolve(): each for each in reversed([*folders]) if not each.is_file()}
+    no_runs = [str(each) for each in reversed(given.values()) if not _is_run(each)]
+    if no_runs:
+        left_out.append(f"{join(no_runs)}: expected a run, found neither {_RUN} nor {_SUMMARY}")
     for resolved, folder in reversed(given.items()):
+        if str(folder) in no_runs:
+            continue
         place = os.path.relpath(resolved, out.resolve())
         try:
             state = _describe_files(folder)
@@ -112,8 +118,12 @@ def read_runs(folders: Iterable[Path], out: Path, before: Index) -> tuple[Index,
     return found, left_out
 
 
+def _is_run(folder: Path) -> bool:
+    return any(os.path.exists(folder / name) for name in (_RUN, _SUMMARY))  # noqa: PTH110 - an odd path is no error
+
+
 def _describe_files(folder: Path) -> str:
-    """The state of a run's files, by which a change is seen; raises `UsageError` for a folder of another kind."""
+    """The state of a run's files, by which a change is seen; raises `UsageError` where they cannot be looked at."""
     seen = [packages.version(DISTRIBUTION) or ""]
     for name in (*_FILES, "report.html"):
         try:
@@ -123,14 +133,12 @@ def _describe_files(folder: Path) -> str:
         except OSError as error:
             raise UsageError(f"{folder}: expected a folder that can be read, found that {error.strerror}") from error
         seen.append(f"{name} {status.st_size} {status.st_mtime_ns}")
-    if not any(each.startswith((f"{_RUN} ", f"{_SUMMARY} ")) for each in seen):
-        raise UsageError(f"{folder}: expected a run, found neither {_RUN} nor {_SUMMARY}")
     return "\n".join(seen)
 
 
 def _read(folder: Path, place: str) -> PastRun:
     """A run from its records, or where it was published without them from its summary; raises `UsageError`."""
-    page = f"{place}/report.html" if (folder / "report.html").is_file() else ""
+    page = quote(f"{place}/report.html") if (folder / "report.html").is_file() else ""
     directory = RunDirectory(folder)
     if (folder / TRIALS).exists():
         info = directory.read_info()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.analysis.history import RATIOS
+from harness.analysis.history import ABSOLUTES, RATIOS
 from harness.analysis.naming import Levels, Naming
 from harness.charts._course import Line, Mark, Panel, draw_course
 from harness.charts._lines import middle
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 NOTE = (
     "Runs are compared by the rules of harness compare: only under the same conditions, with the same requests. "
-    "Ratios to the baseline are judged, of which the state of the machine cancels out. Of the baseline itself, "
-    "and where there is none, it is absolute figures, of which it does not: the machine may be why they changed. "
+    "Memory is judged, and ratios to the baseline, of which the state of the machine cancels out. Of the baseline "
+    "itself, and where there is none, it is absolute figures, of which it does not: the machine may be why they "
+    "changed. "
     "A step is where the 95 % intervals of two runs do not overlap, and their controls differ by less. A run is "
     "compared with the most precise one since the last step; brackets hold the 95 % interval of the change, in "
     "percent."
@@ -52,6 +53,7 @@ FIGURES = {
     "throughput": Figure("Requests/s", "requests/s"),
     "cpu": Figure("CPU µs/request", "CPU per request"),
     "p99": Figure("p99 ms", "p99", 1000),
+    "memory": Figure("Peak MB", "peak memory", 1e6),
 }
 _CHARTED = (("throughput ratio", "cpu ratio"), ("throughput", "cpu"))
 
@@ -250,7 +252,7 @@ def _make_cell(entry: Entry, name: str) -> Cell:
         return Cell(NOTHING)
     form = _form(name)
     cell = Cell(form(figure.value), interval(figure, form))
-    return cell.mark_disturbed() if entry.disturbed and name not in RATIOS else cell
+    return cell.mark_disturbed() if entry.disturbed and name in ABSOLUTES else cell
 
 
 def _form(name: str) -> Callable[[float], str]:
@@ -276,7 +278,7 @@ def _list_courses(series: Series, names: Names) -> Iterable[Course]:
 def _name_figure(series: Series, name: str, names: Names) -> str:
     """`throughput ÷ uvicorn`, `requests/s`."""
     words = FIGURES[name].words
-    return f"{words} ÷ {names.candidate(series.reference)}" if series.reference else words
+    return f"{words} ÷ {names.candidate(series.reference)}" if series.reference and name in RATIOS else words
 
 
 def _mark(better: bool) -> str:

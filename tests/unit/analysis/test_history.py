@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.analysis.history import ABSOLUTES, RATIOS, Entry, PastRun, Series, divide, list_entries, make_history
+from harness.model.loads import Rate, Sweep
 from harness.model.plan import Candidate, Case
 from harness.model.results import RunInfo
 from harness.model.summaries import Ratio
@@ -182,6 +183,16 @@ def test_the_entries_of_a_run_are_its_measured_cases_with_figures_that_may_be_co
     assert Case("daphne", "asgi", "echo", "h2") not in by_case
 
 
+def test_rates_that_follow_from_the_figures_of_a_run_are_in_no_history() -> None:
+    sweep = synthetic.under(synthetic.run_info(), load=Sweep())
+    assert {each.case.load.text for each in list_entries(sweep, synthetic.sweep())} == {"saturate"}
+    (comparison,) = synthetic.summaries(("uvicorn",), [("json", "h1")], synthetic.no_faults, 200)
+    (summary,) = comparison.summaries
+    rated = [replace(comparison, summaries=(replace(summary, case=replace(summary.case, load=Rate(100))),))]
+    assert list_entries(synthetic.run_info(), rated) == ()
+    assert len(list_entries(synthetic.under(synthetic.run_info(), load=Rate(100)), rated)) == 1
+
+
 INTERVALS = st.builds(
     lambda value, below, above: Ratio(value, value / below, value * above),
     st.floats(0.01, 1e6),
@@ -202,3 +213,12 @@ def test_the_interval_of_a_change_holds_it_and_excludes_1_where_the_two_do_not_o
         assert change.high < 1
     widest = (a.high / a.low) * (b.high / b.low)
     assert change.high / change.low <= widest * 1.000001
+
+
+def test_memory_is_judged_of_every_case_and_on_a_disturbed_machine() -> None:
+    for case in (BASELINE, OTHER):
+        runs = [
+            past_run(day, entry(case, {"memory": about(size)}, disturbed=True)) for day, size in ((1, 4e7), (2, 5e7))
+        ]
+        ((_, step),) = series_of(runs, case).steps
+        assert (step.figure, step.better) == ("memory", False)

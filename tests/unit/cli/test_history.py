@@ -184,13 +184,12 @@ def test_what_is_no_run_or_damaged_is_told_and_the_others_are_shown(
     printed = call(*days, notes, other, cut, half, odd, foreign, bare, gone)
     told = [line.removeprefix("! left out: ") for line in printed.splitlines() if line.startswith("! left out: ")]
     assert [line.partition(": ")[0] for line in told] == [
-        str(other),
+        f"{other} and {gone}",
         f"{cut}/trials.jsonl, line 1",
         f"{half}/summary.json",
         f"{odd}/summary.json",
         f"{foreign}/summary.json",
         str(bare),
-        str(gone),
     ]
     assert "expected schema 1 of this version, found 99" in told[4]
     assert "History of 3 runs" in printed
@@ -247,6 +246,13 @@ def test_without_a_run_there_is_an_error_and_without_a_number_a_status(
         history_(None)
     assert ended.value.exit_code == 3
     assert capsys.readouterr().out.splitlines()[-1] == "No case of 1 run has a number."
+
+
+def test_a_link_to_a_report_is_no_other_address_whatever_its_folder_is_called(tmp_path: Path) -> None:
+    folder = write_summary(tmp_path / "javascript:alert(1) ü", 1)
+    (folder / "report.html").touch()
+    ((_, run),) = read_runs([folder], tmp_path, {})[0].values()
+    assert run.page == "javascript%3Aalert%281%29%20%C3%BC/report.html"
 
 
 def test_names_that_are_markup_stay_names(call: Call, tmp_path: Path) -> None:
