@@ -265,13 +265,9 @@ def _list_courses(series: Series, names: Names) -> Iterable[Course]:
         if not points:
             continue
         first, last = (_make_cell(points[at].entry, name).value for at in (0, -1))
-        steps = [
-            f"{point.run.day} {_mark(step.better)} {write_change(step.change)}"
-            for point, step in series.steps
-            if step.figure == name
-        ]
+        steps = [f"{_mark(step.better)} {point.run.day}" for point, step in series.steps if step.figure == name]
         yield Course(
-            names.case(series.case), _name_figure(series, name, names), len(points), first, last, "; ".join(steps)
+            names.case(series.case), _name_figure(series, name, names), len(points), first, last, ", ".join(steps)
         )
 
 

@@ -226,7 +226,6 @@ def test_a_history(show: Show, tmp_path: Path) -> None:
     found, _ = read_runs(folders, tmp_path, {})
     page = make_history_page(make_history(run for _, run in found.values()), [], charts=False)
     text = show(lambda screen: show_history(screen, page))
-    figures = [
-        (each.last, *each.steps.split("; ")[-1].split(" ")[:3]) for part in page.eras[0].parts for each in part.courses
-    ]
-    assert_whole(text, ["Figure", "Latest", "Steps", *(word for words in figures for word in words if word)])
+    courses = [each for part in page.eras[0].parts for each in part.courses]
+    cells = [word for each in courses for word in (each.last, *each.steps.split())]
+    assert_whole(text, ["Figure", "Latest", "Steps", *cells])
