@@ -56,16 +56,13 @@ def _make_panels(comparisons: Sequence[ComparisonSummary], releases: Mapping[str
         own = [each for each in measured if not each.case.control]
         divisor = next((each.name for each in own if each.case.candidate == comparison.reference), "the baseline")
         for figure, read in _READ.items():
-            by_app = [[each for each in own if each.case.app == app] for app in dict.fromkeys(_list_apps(own))]
+            apps = dict.fromkeys(each.case.app for each in own)
+            by_app = [[each for each in own if each.case.app == app] for app in apps]
             alone = [[each] for each in measured if each.case.control]
             lines = [line for each in (*by_app, *alone) if (line := _make_line(each, releases, read)).marks]
             if lines:
                 found.append(Panel(title, f"{figure} ÷ {divisor}", lines, even=True))
     return found
-
-
-def _list_apps(summaries: Sequence[CaseSummary]) -> list[str]:
-    return [each.case.app for each in summaries]
 
 
 def _make_line(own: Sequence[CaseSummary], releases: Mapping[str, str], read: Callable[[Ratios], Ratio | None]) -> Line:
