@@ -31,6 +31,9 @@ ASGI_ONLY: frozenset[Interface] = frozenset({"asgi"})
 ANY_APP: frozenset[Interface] = frozenset({"asgi", "wsgi"})
 """Both interfaces, for checks whose result does not depend on how the app is called."""
 
+OURS = "No source asks for this; the expectation is this project's."
+"""Stands for the quotation of a check whose level is `expected`."""
+
 EVIDENCE_CHARACTERS = 2000
 """Evidence is cut to this length."""
 
@@ -90,6 +93,10 @@ class Check:
     """What a server should do, with MUST and SHOULD as in the source."""
     source: str
     """Where the expectation comes from, such as `RFC 9112 §9.3.2`."""
+    quote: str
+    """The words of the source that a server is held to, unchanged; `OURS` if there are none."""
+    consequence: str
+    """What a failure means for a deployment, in one sentence."""
     run: Run
     interfaces: frozenset[Interface] = ASGI_ONLY
     """Servers that call apps by one of these are checked; `wsgi` needs the route in `probe/wsgi.py` too."""
@@ -117,13 +124,15 @@ class Family:
         source: str,
         run: Run,
         *,
+        quote: str = OURS,
+        consequence: str = "",
         level: Level = "must",
         protocols: frozenset[Protocol] | None = None,
         interfaces: frozenset[Interface] | None = None,
     ) -> None:
         """Add a check whose `run` is made by another function."""
-        where = (protocols or self.protocols, expectation, source)
-        self._checks.append(Check(name, title, *where, run, interfaces or self.interfaces, level))
+        spoken, called = protocols or self.protocols, interfaces or self.interfaces
+        self._checks.append(Check(name, title, spoken, expectation, source, quote, consequence, run, called, level))
 
     def check(
         self,
@@ -131,6 +140,8 @@ class Family:
         title: str,
         source: str,
         *,
+        quote: str = OURS,
+        consequence: str = "",
         level: Level = "must",
         protocols: frozenset[Protocol] | None = None,
         interfaces: frozenset[Interface] | None = None,
@@ -141,7 +152,18 @@ class Family:
             expectation = " ".join((run.__doc__ or "").split())
             if not expectation:
                 raise ValueError(f"check {name}: expected a docstring that states the expectation, found none")
-            self.add(name, title, expectation, source, run, level=level, protocols=protocols, interfaces=interfaces)
+            self.add(
+                name,
+                title,
+                expectation,
+                source,
+                run,
+                quote=quote,
+                consequence=consequence,
+                level=level,
+                protocols=protocols,
+                interfaces=interfaces,
+            )
             return run
 
         return decorate

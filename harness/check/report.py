@@ -45,10 +45,14 @@ class CheckInfo(msgspec.Struct, frozen=True):
     expectation: str
     source: str
     level: Level = msgspec.field(default="must", name="force")
+    quote: str = ""
+    """As in `Check`, and so is `consequence`."""
+    consequence: str = ""
 
     @classmethod
     def of(cls, check: Check) -> CheckInfo:
-        return cls(check.name, check.title, check.protocols, check.expectation, check.source, check.level)
+        where = (check.name, check.title, check.protocols, check.expectation, check.source)
+        return cls(*where, check.level, check.quote, check.consequence)
 
 
 @dataclass(frozen=True)

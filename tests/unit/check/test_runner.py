@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def check(run: Callable[[Target], Finding]) -> Check:
-    return Check("mine", "Mine", frozenset({"h1"}), "It MUST.", "RFC 1", run)
+    return Check("mine", "Mine", frozenset({"h1"}), "It MUST.", "RFC 1", "It MUST.", "No answers.", run)
 
 
 class StubServer:
