@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 CHECKS = Family(HTTP1_CLEAR, ANY_APP)
 
+_UNRECOVERABLE = (
+    "If the unrecoverable error is in a request message, the server MUST respond with a 400 (Bad "
+    "Request) status code and then close the connection."
+)
+_NO_GRAMMAR = "the server SHOULD respond with a 400 (Bad Request) response and close the connection."
+
 
 def _chunked(body: bytes) -> bytes:
     return post(b"Transfer-Encoding: chunked", body=body)
@@ -58,7 +64,15 @@ CHUNKS = {
 }
 
 
-@CHECKS.check("smuggling-cl-te", "Content-Length with Transfer-Encoding", "RFC 9112 §6.1, §6.3")
+@CHECKS.check(
+    "smuggling-cl-te",
+    "Content-Length with Transfer-Encoding",
+    "RFC 9112 §6.1, §6.3",
+    quote="Regardless, the server MUST close the connection after responding to such a request to avoid "
+    "the potential attacks.",
+    consequence="An attacker hides a request in a body, and the next user's connection is answered with it: "
+    "request smuggling.",
+)
 def content_length_and_chunked(target: Target) -> Finding:
     """A server MAY reject a request with Content-Length and Transfer-Encoding, or obey Transfer-Encoding alone.
 
@@ -102,6 +116,8 @@ CHECKS.add(
     "A server MUST answer 400 to a request with different Content-Length values, and close.",
     "RFC 9112 §6.3",
     all_refused(TWO_LENGTHS, BAD_REQUEST, closing=True),
+    quote=_UNRECOVERABLE,
+    consequence="A proxy and the server see the end of the body in different places: request smuggling.",
 )
 CHECKS.add(
     "content-length-malformed",
@@ -109,6 +125,8 @@ CHECKS.add(
     "A server MUST answer 400 to a request with an invalid Content-Length, and close.",
     "RFC 9112 §6.3, RFC 9110 §8.6",
     all_refused(LENGTHS, BAD_REQUEST, closing=True),
+    quote=_UNRECOVERABLE,
+    consequence="A proxy and the server see the end of the body in different places: request smuggling.",
 )
 CHECKS.add(
     "smuggling-codings",
@@ -117,6 +135,10 @@ CHECKS.add(
     " to a coding that it does not know.",
     "RFC 9112 §6.3, §6.1",
     all_refused(CODINGS, closing=True),
+    quote="If a Transfer-Encoding header field is present in a request and the chunked transfer coding is "
+    "not the final encoding, the message body length cannot be determined reliably; the server MUST "
+    "respond with the 400 (Bad Request) status code and then close the connection.",
+    consequence="A proxy and the server see the end of the body in different places: request smuggling.",
 )
 CHECKS.add(
     "chunk-malformed",
@@ -126,6 +148,8 @@ CHECKS.add(
     "RFC 9112 §7.1, §2.2",
     _never_complete(CHUNKS),
     level="should",
+    quote=_NO_GRAMMAR,
+    consequence="A proxy and the server see the end of a chunk in different places: request smuggling.",
 )
 CHECKS.add(
     "chunk-overflow",
@@ -133,6 +157,11 @@ CHECKS.add(
     "A server MUST NOT let a large chunk size overflow. It may wait for that many bytes.",
     "RFC 9112 §7.1",
     _never_complete(OVERFLOW, may_wait=True),
+    quote="Therefore, recipients MUST anticipate potentially large hexadecimal numerals and prevent "
+    "parsing errors due to integer conversion overflows or precision loss due to integer "
+    "representation.",
+    consequence="The size wraps round to a small one, and the rest of the body is read as a request: request "
+    "smuggling.",
 )
 CHECKS.add(
     "chunk-bare-lf",
@@ -142,4 +171,6 @@ CHECKS.add(
     "RFC 9112 §7.1, §2.2",
     _never_complete(BARE_LF),
     level="should",
+    quote=_NO_GRAMMAR,
+    consequence="A proxy and the server see the end of a chunk in different places: request smuggling.",
 )

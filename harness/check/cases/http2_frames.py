@@ -141,6 +141,9 @@ CHECKS.add(
             "CONTINUATION": _frame(CONTINUATION, END_HEADERS, 0, BODY),
         }
     ),
+    quote="If a DATA frame is received whose Stream Identifier field is 0x00, the recipient MUST respond "
+    "with a connection error (Section 5.4.1) of type PROTOCOL_ERROR.",
+    consequence="Faulty or hostile clients keep connections that they should lose.",
 )
 CHECKS.add(
     "h2-connection-frames",
@@ -148,6 +151,9 @@ CHECKS.add(
     "A server MUST treat SETTINGS or PING on a stream other than 0 as a connection error.",
     "RFC 9113 §6.5, §6.7",
     connections_refused({"SETTINGS": _frame(SETTINGS, 0, 1), "PING": _frame(PING, 0, 1, bytes(8))}),
+    quote="If an endpoint receives a SETTINGS frame whose Stream Identifier field is anything other than "
+    "0x00, the endpoint MUST respond with a connection error (Section 5.4.1) of type PROTOCOL_ERROR.",
+    consequence="Faulty or hostile clients keep connections that they should lose.",
 )
 CHECKS.add(
     "h2-idle-stream",
@@ -161,6 +167,9 @@ CHECKS.add(
             "WINDOW_UPDATE": _window(STREAM, 1),
         }
     ),
+    quote="Receiving any frame other than HEADERS or PRIORITY on a stream in this state MUST be treated as "
+    "a connection error (Section 5.4.1) of type PROTOCOL_ERROR.",
+    consequence="Faulty or hostile clients make the server keep state for streams that do not exist.",
 )
 CHECKS.add(
     "h2-stream-id",
@@ -168,6 +177,9 @@ CHECKS.add(
     "A server MUST treat a new stream with an even number, or a lower one than before, as a connection error.",
     "RFC 9113 §5.1.1",
     connections_refused({"stream 2": _fields_on(2), "stream 1 after 3": _fields_on(3, 1)}),
+    quote="An endpoint that receives an unexpected stream identifier MUST respond with a connection error "
+    "(Section 5.4.1) of type PROTOCOL_ERROR.",
+    consequence="The responses of two requests may be confused.",
 )
 CHECKS.add(
     "h2-half-closed",
@@ -175,6 +187,10 @@ CHECKS.add(
     "A server MUST treat DATA on a stream that the client has ended as a stream error.",
     "RFC 9113 §5.1, §6.1",
     streams_refused({"DATA after END_STREAM": _after_end}),
+    quote="If an endpoint receives additional frames, other than WINDOW_UPDATE, PRIORITY, or RST_STREAM, "
+    "for a stream that is in this state, it MUST respond with a stream error (Section 5.4.2) of type "
+    "STREAM_CLOSED.",
+    consequence="An app may get more data after a request was complete.",
 )
 CHECKS.add(
     "h2-frame-too-large",
@@ -186,6 +202,10 @@ CHECKS.add(
         {"DATA": _long_data, "HEADERS": _long_fields},
         lambda treatment: treatment.connection_refused or (treatment.case == "DATA" and treatment.stream_refused),
     ),
+    quote="An endpoint MUST send an error code of FRAME_SIZE_ERROR if a frame exceeds the size defined in "
+    "SETTINGS_MAX_FRAME_SIZE, exceeds any limit defined for the frame type, or is too small to "
+    "contain mandatory frame data.",
+    consequence="Hostile clients make the server hold frames of up to 16 MiB for each connection.",
 )
 CHECKS.add(
     "h2-frame-size",
@@ -201,6 +221,9 @@ CHECKS.add(
             "RST_STREAM of 3": _opened(RST_STREAM, 0, bytes(3)),
         }
     ),
+    quote="A RST_STREAM frame with a length other than 4 octets MUST be treated as a connection error "
+    "(Section 5.4.1) of type FRAME_SIZE_ERROR.",
+    consequence="The server and a faulty client disagree on the state of the connection.",
 )
 CHECKS.add(
     "h2-settings-value",
@@ -214,6 +237,8 @@ CHECKS.add(
             "MAX_FRAME_SIZE 1": _settings(MAX_FRAME_SIZE, 1),
         }
     ),
+    quote="Values outside this range MUST be treated as a connection error (Section 5.4.1) of type PROTOCOL_ERROR.",
+    consequence="The server and a faulty client disagree on windows and sizes, and downloads stop.",
 )
 CHECKS.add(
     "h2-window-overflow",
@@ -226,6 +251,9 @@ CHECKS.add(
             "stream": _opened(WINDOW_UPDATE, 0, struct.pack(">I", LARGEST_WINDOW)),
         }
     ),
+    quote="If a sender receives a WINDOW_UPDATE that causes a flow-control window to exceed this maximum, "
+    "it MUST terminate either the stream or the connection, as appropriate.",
+    consequence="A window that overflows lets the server send without a limit, or not at all.",
 )
 CHECKS.add(
     "h2-window-no-increment",
@@ -233,6 +261,10 @@ CHECKS.add(
     "A server MUST treat WINDOW_UPDATE by 0 as a stream error, and on stream 0 as a connection error.",
     "RFC 9113 §6.9",
     streams_refused({"connection": _window(0, 0), "stream": _opened(WINDOW_UPDATE, 0, bytes(4))}),
+    quote="A receiver MUST treat the receipt of a WINDOW_UPDATE frame with a flow-control window increment "
+    "of 0 as a stream error (Section 5.4.2) of type PROTOCOL_ERROR; errors on the connection "
+    "flow-control window MUST be treated as a connection error (Section 5.4.1).",
+    consequence="Faulty or hostile clients keep connections that they should lose.",
 )
 CHECKS.add(
     "h2-hpack",
@@ -248,6 +280,10 @@ CHECKS.add(
             "Huffman code of EOS": _section(b"\x00\x84\xff\xff\xff\xff\x01a"),
         }
     ),
+    quote="A decoding error in a field block MUST be treated as a connection error (Section 5.4.1) of type "
+    "COMPRESSION_ERROR.",
+    consequence="Headers of later requests on the connection are decoded wrongly, which may mix up users behind "
+    "a proxy.",
 )
 CHECKS.add(
     "h2-continuation-order",
@@ -262,6 +298,9 @@ CHECKS.add(
             "CONTINUATION after END_HEADERS": _opened(CONTINUATION, END_HEADERS, b"\x82"),
         }
     ),
+    quote="A receiver MUST treat the receipt of any other type of frame or a frame on a different stream "
+    "as a connection error (Section 5.4.1) of type PROTOCOL_ERROR.",
+    consequence="Headers of two requests may be mixed up.",
 )
 CHECKS.add(
     "h2-push-promise",
@@ -269,6 +308,9 @@ CHECKS.add(
     "A server MUST treat PUSH_PROMISE from a client as a connection error.",
     "RFC 9113 §8.4",
     connections_refused({"PUSH_PROMISE": _opened(PUSH_PROMISE, END_HEADERS, struct.pack(">I", 2) + b"\x82")}),
+    quote="Thus, servers MUST treat the receipt of a PUSH_PROMISE frame as a connection error (Section "
+    "5.4.1) of type PROTOCOL_ERROR.",
+    consequence="Faulty or hostile clients keep connections that they should lose.",
 )
 CHECKS.add(
     "h2-padding-too-long",
@@ -276,10 +318,19 @@ CHECKS.add(
     "A server MUST treat padding as long as the payload of its frame, or longer, as a connection error.",
     "RFC 9113 §6.1",
     connections_refused({"DATA": _opened(DATA, PADDED | END_STREAM, b"\x0aabc")}),
+    quote="If the length of the padding is the length of the frame payload or greater, the recipient MUST "
+    "treat this as a connection error (Section 5.4.1) of type PROTOCOL_ERROR.",
+    consequence="The server may read beyond the frame, or give the app wrong data.",
 )
 
 
-@CHECKS.check("h2-header-flood", "Headers without an end", "RFC 9113 §10.5, §10.5.1", level="expected")
+@CHECKS.check(
+    "h2-header-flood",
+    "Headers without an end",
+    "RFC 9113 §10.5, §10.5.1",
+    level="expected",
+    consequence="One connection can use up the memory of the server (CONTINUATION flood).",
+)
 def header_flood(target: Target) -> Finding:
     """A server accepts less than 8 MiB of headers in CONTINUATION frames without an end."""
     with RawHttp2(target) as raw:
