@@ -43,7 +43,6 @@ OTHER_HOST = "other.example"
     "RFC 9113 §8.1",
     quote="That is, trailer fields comprise a sequence starting with a HEADERS frame, followed by zero or "
     "more CONTINUATION frames, where the HEADERS frame bears an END_STREAM flag.",
-    level="should",
     consequence="gRPC clients and uploads with checksums fail.",
 )
 def request_trailers(target: Target) -> Finding:
@@ -98,6 +97,7 @@ CHECKS.add(
     _extension("http.response.early_hint", _early_hint),
     quote="The ASGI server should then attempt to send an informational response to the client with the "
     "provided links as Link headers.",
+    level="should",
     consequence="Browsers start to load styles and scripts later than they could.",
 )
 
