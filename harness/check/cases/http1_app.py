@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from harness.check.clients.connection import Cut, Silent
 from harness.check.clients.http1 import Http1, Response, request
-from harness.check.model import ANY_APP, ASGI_ONLY, HTTP1, HTTP1_CLEAR, Family, Finding, ProtocolFault, failed, passed
+from harness.check.model import (
+    ANY_APP,
+    ASGI_ONLY,
+    HTTP1,
+    HTTP1_CLEAR,
+    Family,
+    Finding,
+    ProtocolFault,
+    failed,
+    not_applicable,
+    passed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -184,3 +196,47 @@ def header_injection(target: Target) -> Finding:
     if response.all(b"x-injected"):
         return connection.failed("expected no header beside the app's own, found x-injected")
     return connection.passed(f"{response.status} without the injected header")
+
+
+FAULTS = (
+    *("/raise", "/nothing", "/raise-midway", "/raise-midway?length=10", "/start-only"),
+    *("/length?says=10&sends=5", "/length?says=5&sends=10", "/injection"),
+)
+"""What an app does wrong, each of which may leave a server in a bad state."""
+
+
+@CHECKS.check(
+    "app-raises-later",
+    "App that raises after it has failed before",
+    "RFC 9110 §15.6.1",
+    level="expected",
+    interfaces=ASGI_ONLY,
+    consequence="After one error, every later error leaves its client waiting, until the server is restarted.",
+)
+def app_raises_later(target: Target) -> Finding:
+    """A server answers 500 if the app raises, and serves others, also after the app has failed in any other way."""
+    with target.fresh() as server:
+        if (before := _state(server)) != _WELL:
+            return not_applicable(f"the first exception is not answered with 500, as app-raises says: {before}")
+        for path in FAULTS:
+            with suppress(ProtocolFault):  # how the fault itself is answered is left to other checks
+                Http1(server).fetch(path)
+            if (found := _state(server)) != _WELL:
+                return failed(f"expected 500 and 200 after GET {path}, found {found}")
+    return passed(f"answered 500 to an exception, and 200 to others, after {', '.join(FAULTS)}")
+
+
+_WELL = "500 to an exception, 200 to others"
+
+
+def _state(server: Target) -> str:
+    """What the server answers if the app raises, and otherwise."""
+    found = []
+    for path in ("/raise", "/hello"):
+        try:
+            found.append(str(Http1(server).fetch(path).status))
+        except Silent:
+            found.append("nothing")
+        except Cut:
+            found.append("a closed connection")
+    return "{} to an exception, {} to others".format(*found)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, AnyStr
 
 from harness.check.cases.http1 import OK, UNAUTHORIZED, judge_next
 from harness.check.clients.http1 import Http1, request
 from harness.check.model import ANY_APP, ASGI_ONLY, HTTP1, HTTP1_CLEAR, Family, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from harness.check.target import Target
 
@@ -20,6 +20,11 @@ CHECKS = Family(HTTP1_CLEAR, ANY_APP)
 CONTINUE = 100
 NO_CONTENT = 204
 CLOCK_DIFFERENCE = timedelta(seconds=5)
+
+
+_NO_CONTENT_IN_HEAD = (
+    "The HEAD method is identical to GET except that the server MUST NOT send content in the response."
+)
 
 
 def _chunked(body: bytes, words: str, *lines: str) -> Callable[[Target], Finding]:
@@ -165,7 +170,7 @@ def expect_refused(target: Target) -> Finding:
     "HEAD without body",
     "RFC 9110 §9.3.2",
     protocols=HTTP1,
-    quote="The HEAD method is identical to GET except that the server MUST NOT send content in the response.",
+    quote=_NO_CONTENT_IN_HEAD,
     consequence="The body is read as the next response on the connection; behind a proxy that may be another user's.",
 )
 def head(target: Target) -> Finding:
@@ -176,6 +181,23 @@ def head(target: Target) -> Finding:
     if response.status != OK or lengths not in ([], [b"5"]):
         return connection.failed(f"expected 200 with the headers of GET, found {response.status} {lengths}")
     return judge_next(connection, response, f"no body, Content-Length {'as for GET' if lengths else 'left out'}")
+
+
+@CHECKS.check(
+    "head-streamed",
+    "HEAD of a streamed response",
+    "RFC 9110 §9.3.2",
+    protocols=HTTP1,
+    quote=_NO_CONTENT_IN_HEAD,
+    consequence="The body is read as the next response on the connection; behind a proxy that may be another user's.",
+)
+def head_streamed(target: Target) -> Finding:
+    """A server MUST NOT send a body in response to HEAD, also if the app sends one in several parts."""
+    connection = Http1(target)
+    response = connection.fetch("/stream", method="HEAD")
+    if response.status != OK:
+        return connection.failed(f"expected 200, found {response.status}")
+    return judge_next(connection, response, "no body")
 
 
 def _bodiless(status: int, *forbidden: bytes) -> Callable[[Target], Finding]:
@@ -239,3 +261,43 @@ def date(target: Target) -> Finding:
     if difference > CLOCK_DIFFERENCE:
         return connection.failed(f"expected the time of the response, found one that differs by {difference}")
     return connection.passed(f"one Date; Server: {server}")
+
+
+@CHECKS.check(
+    "app-date-server",
+    "Date and Server set by the app",
+    "RFC 9110 §5.3",
+    quote="This means that, aside from the well-known exception noted below, a sender MUST NOT generate multiple field "
+    "lines with the same name in a message (whether in the headers or trailers) or append a field line when a field "
+    "line of the same name already exists in the message, unless that field's definition allows multiple field line "
+    "values to be recombined as a comma-separated list",
+    consequence="Strict proxies and caches reject the response, or pick one of two dates.",
+)
+def app_date_server(target: Target) -> Finding:
+    """A server MUST NOT add its own Date and Server to those that the app has set."""
+    connection = Http1(target)
+    response = connection.fetch("/date-and-server")
+    return connection.finding(*judge_single(response.fields))
+
+
+def judge_single(fields: Sequence[tuple[AnyStr, AnyStr]]) -> tuple[bool, str]:
+    """Are Date and Server in a response once each at most? And what was found, in words."""
+    names = [name if isinstance(name, str) else name.decode("latin-1") for name, _ in fields]
+    dates, servers = names.count("date"), names.count("server")
+    return max(dates, servers) <= 1, f"the app set Date and Server; received {dates} Date and {servers} Server"
+
+
+@CHECKS.check(
+    "request-body-type",
+    "Type of a request's body",
+    "ASGI HTTP 2.5 Request",
+    interfaces=ASGI_ONLY,
+    quote="body (byte string) -- Body of the request.",
+    consequence="Apps that use the body as a key, hash it or decode it fail, or keep data that change later.",
+)
+def request_body_type(target: Target) -> Finding:
+    """The body of a request is given as bytes, and not as bytearray or memoryview."""
+    connection = Http1(target)
+    response = connection.fetch("/body-types", "Content-Length: 5", method="POST", body=b"hello")
+    types = set(response.body.decode("latin-1").split())
+    return connection.finding(types == {"bytes"}, f"body given as {', '.join(sorted(types)) or 'nothing'}")

@@ -235,3 +235,30 @@ def receive_after_answer(target: Target) -> Finding:
     if found != "http.disconnect":
         return connection.failed(f"expected http.disconnect from receive() after the response, found {found}")
     return connection.passed("receive() returned http.disconnect after the response")
+
+
+@CHECKS.check(
+    "receive-cancelled",
+    "receive() that the app cancels",
+    "ASGI HTTP 2.5 Request, Disconnect",
+    level="expected",
+    consequence="Frameworks cancel receive() when they wait for two things at once: uploads lose a part, or apps are "
+    "not told that the client has left.",
+)
+def receive_cancelled(target: Target) -> Finding:
+    """A server loses nothing if the app cancels receive() while nothing has come, within the body and after it."""
+    connection, marker = Http1(target), new_marker()
+    connection.send(request(target, f"/cancels?marker={marker}", "Content-Length: 10", method="POST", body=b"first"))
+    if target.await_event(marker, "cancelled", min(SILENCE_S, target.timeout_s)) is None:
+        connection.remark("the app has not been called yet, or still waits for the first part of the body")
+    connection.send(b"later")
+    body = target.await_event(marker, "body")
+    if body is None or body["body"] != "firstlater":
+        return connection.failed(f"expected the whole body, found {body and body['body']!r}")
+    after = target.await_event(marker, "cancelled-after-body")
+    if after is None or after["early"] is not None:
+        return connection.failed(f"expected receive() to wait after the body, found {after and after['early']}")
+    connection.close()
+    if target.await_event(marker, "http.disconnect") is None:
+        return connection.failed("expected http.disconnect after a receive() that was cancelled, found none")
+    return connection.passed("the whole body, then http.disconnect")

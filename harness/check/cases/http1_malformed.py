@@ -41,6 +41,16 @@ REQUEST_LINES = {
     "method no token": b"G(T /hello?marker=MARKER HTTP/1.1\r\nHost: a\r\n\r\n",
     "binary": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
 }
+SPACES = {
+    "two spaces before the target": b"GET  /hello?marker=MARKER HTTP/1.1\r\nHost: a\r\n\r\n",
+    "two spaces before the version": b"GET /hello?marker=MARKER  HTTP/1.1\r\nHost: a\r\n\r\n",
+    "a tab before the version": b"GET /hello?marker=MARKER\tHTTP/1.1\r\nHost: a\r\n\r\n",
+    "a space at the end": b"GET /hello?marker=MARKER HTTP/1.1 \r\nHost: a\r\n\r\n",
+}
+RAW_TARGETS = {
+    "UTF-8 in the path": "GET /hello/\u00e9?marker=MARKER HTTP/1.1\r\nHost: a\r\n\r\n".encode(),
+    "UTF-8 in the query": "GET /hello?marker=MARKER&\u00e9 HTTP/1.1\r\nHost: a\r\n\r\n".encode(),
+}
 FIELD_LINES = {
     "no colon": get(b"X-Odd"),
     "empty name": get(b": value"),
@@ -49,6 +59,11 @@ FIELD_LINES = {
 }
 SPACE_BEFORE_COLON = {"Transfer-Encoding : chunked": post(b"Transfer-Encoding : chunked", body=b"0\r\n\r\n")}
 
+_INVALID_LINE = (
+    "Recipients of an invalid request-line SHOULD respond with either a 400 (Bad Request) error or a "
+    "301 (Moved Permanently) redirect with the request-target properly encoded."
+)
+
 CHECKS.add(
     "malformed-request-line",
     "Malformed request line",
@@ -56,9 +71,27 @@ CHECKS.add(
     "RFC 9112 §3, §2.2",
     all_refused(REQUEST_LINES),
     level="should",
-    quote="Recipients of an invalid request-line SHOULD respond with either a 400 (Bad Request) error or a "
-    "301 (Moved Permanently) redirect with the request-target properly encoded.",
+    quote=_INVALID_LINE,
     consequence="A proxy and the server may read two different requests, which passes filters by.",
+)
+CHECKS.add(
+    "request-line-spaces",
+    "Other whitespace in the request line",
+    "A server refuses a request line whose words are not separated by one space each; the source allows both.",
+    "RFC 9112 §3",
+    all_refused(SPACES),
+    level="expected",
+    consequence="A proxy and the server may read two different targets, which passes access rules.",
+)
+CHECKS.add(
+    "target-utf8",
+    "Target with raw UTF-8",
+    "A server SHOULD answer 400 to a target with characters beyond ASCII that are not percent-encoded.",
+    "RFC 9112 §3.2",
+    all_refused(RAW_TARGETS),
+    level="should",
+    quote=_INVALID_LINE,
+    consequence="A proxy and the app may read two different paths, which passes access rules.",
 )
 CHECKS.add(
     "malformed-header",

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from harness.check.cases.malformed_http1 import (
     BAD_REQUEST,
-    OK,
     SILENCE,
     Treatment,
     all_refused,
@@ -50,9 +49,7 @@ CHECKS.add(
 
 def _serves(target: Target, case: str, sent: bytes) -> Finding:
     treatment = try_case(target, case, sent)
-    response = treatment.response
-    served = response is not None and (response.status, response.body) == (OK, BODY)
-    return treatment.finding(served, treatment.words)
+    return treatment.finding(treatment.is_hello, treatment.words)
 
 
 @CHECKS.check(
@@ -64,19 +61,40 @@ def _serves(target: Target, case: str, sent: bytes) -> Finding:
     consequence="Requests of clients that are configured to use a proxy fail.",
 )
 def absolute_form(target: Target) -> Finding:
-    """A server MUST accept a request target in absolute-form, such as http://example.org/path."""
+    """A server MUST accept a request target in absolute-form, such as http://example.org/path: it calls the app."""
+    treatment = _try_absolute_form(target)
+    return treatment.finding(bool(treatment.reached), treatment.words)
+
+
+def _try_absolute_form(target: Target) -> Treatment:
     line = f"GET http://{target.authority}/hello?marker=MARKER HTTP/1.1\r\n"
-    return _serves(target, "target in absolute-form", f"{line}Host: {target.authority}\r\n\r\n".encode())
+    return try_case(target, "target in absolute-form", f"{line}Host: {target.authority}\r\n\r\n".encode())
+
+
+@CHECKS.check(
+    "absolute-form-path",
+    "Path of a target in absolute-form",
+    "RFC 9112 §3.3; ASGI HTTP 2.5 HTTP Connection Scope, which calls the whole target the path",
+    level="expected",
+    consequence="Apps answer 404 to clients that are configured to use a proxy.",
+)
+def absolute_form_path(target: Target) -> Finding:
+    """A server gives the app the path of an absolute-form target, without its scheme and host."""
+    treatment = _try_absolute_form(target)
+    return treatment.finding(treatment.is_hello, treatment.words)
 
 
 @CHECKS.check(
     "absolute-form-host",
     "Host of a target in absolute-form",
-    "RFC 9112 §3.2.2",
+    "RFC 9112 §3.2.2; ASGI HTTP 2.5 HTTP Connection Scope",
+    level="expected",
     consequence="Apps make links from a host that the client did not ask for, which may poison caches.",
 )
 def absolute_form_host(target: Target) -> Finding:
-    """A server MUST use the host of an absolute-form target in place of the Host header, also towards the app.
+    """A server gives the app the host of an absolute-form target in place of the Host header.
+
+    The source requires it of an origin server, and ASGI that headers are preserved, so the app could do it too.
 
     Refusing a request with two different hosts passes too.
     """

@@ -8,6 +8,7 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import TextMessage
 from wsproto.utilities import RemoteProtocolError
 
+from harness.check.cases.http1_body import judge_single
 from harness.check.cases.http2 import OK, SILENCE_S, is_hello
 from harness.check.cases.malformed_http1 import BAD_REQUEST
 from harness.check.cases.scopes import Scope, header_pairs, header_values, judge_extensions, plain, read_scope
@@ -35,6 +36,9 @@ TRIED = {
 }
 """Extensions, and the checks that try them over HTTP/2."""
 OTHER_HOST = "other.example"
+_NO_CONTENT_IN_HEAD = (
+    "The HEAD method is identical to GET except that the server MUST NOT send content in the response."
+)
 
 
 @CHECKS.check(
@@ -119,7 +123,7 @@ def extensions(target: Target) -> Finding:
     "h2-head",
     "HEAD",
     "RFC 9110 §9.3.2",
-    quote="The HEAD method is identical to GET except that the server MUST NOT send content in the response.",
+    quote=_NO_CONTENT_IN_HEAD,
     consequence="Clients and proxies end the stream or the connection with an error.",
 )
 def head(target: Target) -> Finding:
@@ -129,6 +133,38 @@ def head(target: Target) -> Finding:
         goes_on = is_hello(client.fetch("/hello"))
         words = f"HEAD: {response} with {len(response.body)} bytes of body"
         return client.finding(response.is_complete(OK, b"") and goes_on, words)
+
+
+@CHECKS.check(
+    "h2-head-streamed",
+    "HEAD of a streamed response",
+    "RFC 9110 §9.3.2",
+    quote=_NO_CONTENT_IN_HEAD,
+    consequence="Clients and proxies end the stream or the connection with an error.",
+)
+def head_streamed(target: Target) -> Finding:
+    """A server MUST NOT send a body in response to HEAD, also if the app sends one in several parts."""
+    with Http2(target) as client:
+        response = client.fetch("/stream", "HEAD")
+        goes_on = is_hello(client.fetch("/hello"))
+        words = f"HEAD: {response} with {len(response.body)} bytes of body"
+        return client.finding(response.is_complete(OK, b"") and goes_on, words)
+
+
+@CHECKS.check(
+    "h2-app-date-server",
+    "Date and Server set by the app",
+    "RFC 9110 §5.3",
+    quote="This means that, aside from the well-known exception noted below, a sender MUST NOT generate multiple field "
+    "lines with the same name in a message (whether in the headers or trailers) or append a field line when a field "
+    "line of the same name already exists in the message, unless that field's definition allows multiple field line "
+    "values to be recombined as a comma-separated list",
+    consequence="Strict proxies and caches reject the response, or pick one of two dates.",
+)
+def app_date_server(target: Target) -> Finding:
+    """A server MUST NOT add its own Date and Server to those that the app has set."""
+    with Http2(target) as client:
+        return client.finding(*judge_single(client.fetch("/date-and-server").fields))
 
 
 @CHECKS.check(
