@@ -10,11 +10,11 @@ from harness.model.protocols import PROTOCOL_NAMES, PROTOCOLS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.check.model import Danger, Entry
+    from harness.check.model import BroughtDown, Danger
     from harness.check.report import CheckInfo, CheckRun, Table
 
 WORDS: Mapping[Danger, str] = {
-    "dies": "It dies",
+    "dies": "It dies, or stops to answer",
     "smuggles": "Requests can be smuggled past a proxy",
     "mixes": "Users may get each other's data",
     "forges": "Clients can forge what a proxy checks",
@@ -38,22 +38,30 @@ _OF_OTHERS = {"extension-trailers": "h2-response-trailers"}
 """Where a check was not tried, this one may say it."""
 
 
+_DANGERS_OF_DOWN: Mapping[BroughtDown, Danger] = {"died": "dies", "hangs": "dies"}
+
+
 @dataclass(frozen=True)
 class Risk:
     """What endangers a deployment on one server in one way, and which checks showed it."""
 
     words: str
-    found: tuple[tuple[CheckInfo, Entry], ...]
+    found: tuple[tuple[CheckInfo, str], ...]
+    """Each check that showed it, and the id of its evidence on the page."""
+
+    @property
+    def titles(self) -> list[str]:
+        return [check.title for check, _ in self.found]
 
 
 def list_risks(tables: Sequence[Table], server: str) -> list[Risk]:
     """What failed on a server and endangers a deployment, the gravest first."""
-    failed = [(check, entry) for table in tables for check, entry in table.failures if entry.server == server]
-    by_danger: dict[Danger, list[tuple[CheckInfo, Entry]]] = {}
-    for check, entry in failed:
-        danger: Danger | None = "dies" if entry.outcome == "died" else check.danger
-        if danger:
-            by_danger.setdefault(danger, []).append((check, entry))
+    by_danger: dict[Danger, list[tuple[CheckInfo, str]]] = {}
+    for table in tables:
+        for check, entry in table.failures:
+            danger = _DANGERS_OF_DOWN.get(entry.brought_down, check.danger)
+            if danger and entry.server == server:
+                by_danger.setdefault(danger, []).append((check, table.anchor(entry)))
     return [Risk(words, tuple(by_danger[danger])) for danger, words in WORDS.items() if danger in by_danger]
 
 
@@ -69,11 +77,11 @@ def list_capabilities(run: CheckRun) -> Capabilities:
     """Protocols that servers speak and checks of `CAPABILITIES`; those that nobody was asked for are left out."""
     outcomes: dict[tuple[str, str], set[str]] = {}
     for entry in run.results:
-        for asked in (entry.check, entry.protocol):
-            outcomes.setdefault((entry.server, asked), set()).add(entry.outcome)
-    servers = list(dict.fromkeys(entry.server for entry in run.results))
+        for name in (entry.check, entry.protocol):
+            outcomes.setdefault((entry.server, name), set()).add(entry.outcome)
+    servers = [each for each in dict.fromkeys(entry.server for entry in run.results) if each in run.setting.servers]
     asked = {name for _, name in outcomes}
-    columns = {
+    columns: dict[str, str] = {
         **{protocol: PROTOCOL_NAMES[protocol] for protocol in PROTOCOLS if protocol in asked},
         **{name: words for name, words in CAPABILITIES.items() if name in asked},
     }

@@ -31,6 +31,10 @@ ASGI_ONLY: frozenset[Interface] = frozenset({"asgi"})
 ANY_APP: frozenset[Interface] = frozenset({"asgi", "wsgi"})
 """Both interfaces, for checks whose result does not depend on how the app is called."""
 
+Danger = Literal["dies", "smuggles", "mixes", "forges", "loses", "hangs", "memory"]
+"""What a failure endangers in a deployment: the server itself, the rules of a proxy, users' data, their requests, their
+time, or the memory of the server."""
+
 OURS = "No source asks for this; the expectation is this project's."
 """Stands for the quotation of a check whose level is `expected`."""
 
@@ -104,6 +108,8 @@ class Check:
     interfaces: frozenset[Interface] = ASGI_ONLY
     """Servers that call apps by one of these are checked; `wsgi` needs the route in `probe/wsgi.py` too."""
     level: Level = "must"
+    danger: Danger | None = None
+    """What a failure endangers; None where it is only an inconvenience."""
 
 
 @dataclass
@@ -129,13 +135,16 @@ class Family:
         *,
         quote: str = OURS,
         consequence: str = "",
+        danger: Danger | None = None,
         level: Level = "must",
         protocols: frozenset[Protocol] | None = None,
         interfaces: frozenset[Interface] | None = None,
     ) -> None:
         """Add a check whose `run` is made by another function."""
         spoken, called = protocols or self.protocols, interfaces or self.interfaces
-        self._checks.append(Check(name, title, spoken, expectation, source, quote, consequence, run, called, level))
+        self._checks.append(
+            Check(name, title, spoken, expectation, source, quote, consequence, run, called, level, danger)
+        )
 
     def check(
         self,
@@ -145,6 +154,7 @@ class Family:
         *,
         quote: str = OURS,
         consequence: str = "",
+        danger: Danger | None = None,
         level: Level = "must",
         protocols: frozenset[Protocol] | None = None,
         interfaces: frozenset[Interface] | None = None,
@@ -163,6 +173,7 @@ class Family:
                 run,
                 quote=quote,
                 consequence=consequence,
+                danger=danger,
                 level=level,
                 protocols=protocols,
                 interfaces=interfaces,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.catalog import listing, packages
-from harness.check import report
+from harness.check import pages, report
 from harness.check.runner import Runner, checks
 from harness.check.target import Launcher, command_lines
 from harness.cli.app import INTERRUPTED, MISSED_GATE, NOTHING_MEASURED, app
@@ -81,7 +81,7 @@ def check_(
     whole = _run(screen, runner)
     found = _check_run(started, runner, kept_out, whole=whole)
     with files.writing(out):
-        page = report.write(found, folder)
+        page = pages.write(found, folder)
     if format_ == "json":
         Screen().write(report.encode(found).decode())
     else:
