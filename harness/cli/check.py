@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.catalog import listing, packages
+from harness.check import junit as check_junit
 from harness.check import report
 from harness.check.runner import Runner, checks
 from harness.check.target import Launcher, command_lines
@@ -53,6 +54,9 @@ def check_(
     fail_on: Annotated[
         str, typer.Option(help="Exit with 1 if one of these checks fails, or any for all checks.", metavar="A,B")
     ] = "",
+    junit: Annotated[
+        Path | None, typer.Option(help="Write the results to this file, in JUnit's XML.", metavar="FILE")
+    ] = None,
     out: OutFolder = Path("results"),
     format_: Annotated[str, format_option("text", "json")] = "text",
 ) -> None:
@@ -61,6 +65,8 @@ def check_(
     The exit status is 0 once all checks were tried, also if some failed, unless --fail-on names them. It is not 0 if a
     server does not start.
     """
+    if junit is not None and not junit.absolute().parent.is_dir():
+        raise UsageError(f"--junit: expected a file in a folder that exists, found {junit}")
     settings = read_settings({"servers": servers, **given}, Path.cwd(), only=ABOUT_SERVERS)
     named: Sequence[Server] = choose_started_servers(settings, settings.servers)
     chosen = [listing.keep_possible(each) for each in named]
@@ -82,6 +88,8 @@ def check_(
     found = _check_run(started, runner, kept_out, whole=whole)
     with files.writing(out):
         page = report.write(found, folder)
+    if junit is not None:
+        files.replace_file(junit, check_junit.render(found).encode())
     if format_ == "json":
         Screen().write(report.encode(found).decode())
     else:
@@ -133,14 +141,16 @@ def _check_run(started: datetime, runner: Runner, kept_out: tuple[str, ...], *, 
         if server.name not in runner.not_installed
     }
     python = f"{platform.python_implementation()} {platform.python_version()}"
+    asked = tuple(report.CheckInfo.of(check) for check in runner.checks)
     return report.CheckRun(
         schema=report.CHECK_SCHEMA,
         id=_id(started),
         started_at=started.isoformat(timespec="seconds"),
         argv=tuple(sys.argv),
         setting=report.Setting(python, platform.platform(), installed, commands, packages.installed(), kept_out),
-        checks=tuple(report.CheckInfo.of(check) for check in runner.checks),
+        checks=asked,
         results=tuple(runner.entries),
+        faults=report.find_faults(asked, runner.entries),
         whole=whole,
     )
 
