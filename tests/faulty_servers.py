@@ -71,7 +71,7 @@ class FaultyServer:
             else:
                 entry = run_check(protocol, check, shared)
         assert entry.outcome == fault.outcome, entry.evidence
-        assert fault.evidence[check.name] in entry.evidence
+        assert fault.evidence[check.name] in entry.evidence, entry.evidence
 
 
 def make_fixtures(server: str, protocols: frozenset[Protocol], protocol: Protocol, timeout_s: float) -> tuple[Any, Any]:

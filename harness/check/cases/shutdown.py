@@ -41,7 +41,13 @@ def _in_flight(target: Target) -> Iterator[tuple[StartedServer, Http1, str]]:
         yield server, connection, marker
 
 
-@CHECKS.check("shutdown-in-flight", "SIGTERM: request in flight completed", _SOURCE, level="expected")
+@CHECKS.check(
+    "shutdown-in-flight",
+    "SIGTERM: request in flight completed",
+    _SOURCE,
+    level="expected",
+    consequence="At each deployment users see failed requests, and writes may be half done.",
+)
 def request_in_flight(target: Target) -> Finding:
     """A server that gets SIGTERM completes the response in flight, then closes the connection and exits."""
     with _in_flight(target) as (server, connection, marker):
@@ -64,7 +70,15 @@ def request_in_flight(target: Target) -> Finding:
     return connection.passed(f"answered, closed, ended with {ended}")
 
 
-@CHECKS.check("shutdown-refuses", "SIGTERM: no new connections", _SOURCE, level="expected")
+@CHECKS.check(
+    "shutdown-refuses",
+    "SIGTERM: no new connections",
+    _SOURCE,
+    level="expected",
+    consequence=(
+        "A load balancer that has not noticed yet keeps an old process busy, and its requests fail when that is killed."
+    ),
+)
 def no_new_connections(target: Target) -> Finding:
     """A server that gets SIGTERM accepts no new connections while it completes requests in flight."""
     with _in_flight(target) as (server, connection, marker):
@@ -108,7 +122,13 @@ def try_new_connection(server: StartedServer) -> str:
     return "served"
 
 
-@CHECKS.check("shutdown-idle", "SIGTERM: idle connections closed", _SOURCE, level="expected")
+@CHECKS.check(
+    "shutdown-idle",
+    "SIGTERM: idle connections closed",
+    _SOURCE,
+    level="expected",
+    consequence="Each deployment takes until the supervisor's patience ends, and then kills what is in flight.",
+)
 def idle_connection(target: Target) -> Finding:
     """A server that gets SIGTERM closes idle connections and exits within 5 seconds."""
     with target.fresh() as server:

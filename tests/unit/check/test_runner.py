@@ -135,7 +135,7 @@ LEVELS = {"must": r"MUST|must|REQUIRED", "should": r"SHOULD|should|RECOMMENDED|r
 SAID_OTHERWISE = (
     *("http10-close", "byte-by-byte", "response-framing", "status-204", "status-304", "h2-window-zero"),
     *("h2-request-trailers", "h2-no-content", "h2-padding", "h2-continuation", "h2-websocket", "ws-accept"),
-    *("ws-handshake-words", "ws-fragments-order", "ws-split-character", "ws-deflate", "ws-close-no-code"),
+    *("ws-handshake-words", "ws-fragments-order", "ws-split-character", "ws-deflate"),
 )
 """Checks whose source requires the behaviour without the word MUST, by stating what a message is or what happens."""
 
