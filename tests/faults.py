@@ -14,7 +14,7 @@ from harness.check.model import Outcome
 class Fault(NamedTuple):
     """A fault, or a behaviour that looks like one."""
 
-    server: Literal["http1", "http2", "websocket"]
+    server: Literal["http1", "http2", "websocket", "processes"]
     """`tests/integration/faulty_<server>_server.py` has it."""
     name: str
     does: str
@@ -27,6 +27,8 @@ class Fault(NamedTuple):
     """Does it only apply to a server that is started with it?"""
     timeout_s: float | None = None
     """Used in place of the short timeout with which faults are found quickly."""
+    long: bool = False
+    """Do its checks wait for many seconds for what does not come?"""
 
 
 HTTP1_MALFORMED = (
@@ -253,6 +255,14 @@ HTTP1_LIFE = (
         at_start=True,
     ),
     Fault("http1", "aborts", "cuts connections on SIGTERM", {"shutdown-in-flight": "in flight answered"}),
+    Fault("http1", "no-interrupt", "ends at once on SIGINT", {"shutdown-sigint": "in flight answered"}),
+    Fault(
+        "http1",
+        "waits-for-readers",
+        "waits for clients that do not read",
+        {"shutdown-unread": "alive 10 s after SIGTERM"},
+        long=True,
+    ),
     Fault("http1", "keeps-idle", "keeps idle connections on SIGTERM", {"shutdown-idle": "found it open"}),
     Fault(
         "http1",
@@ -288,6 +298,13 @@ HTTP2 = (
         "aborts",
         "cuts connections on SIGTERM",
         {"h2-goaway-shutdown": "expected the stream in flight to be answered"},
+    ),
+    Fault(
+        "http2",
+        "waits-for-readers",
+        "waits for clients that do not read",
+        {"h2-shutdown-unread": "alive 10 s after SIGTERM"},
+        long=True,
     ),
     Fault("http2", "names-none", "names stream 0 in GOAWAY", {"h2-goaway-shutdown": "names 0 as the last one"}),
     Fault(
@@ -612,4 +629,56 @@ WEBSOCKET = (
     ),
 )
 
-FAULTS = (*HTTP1_MALFORMED, *HTTP1_MESSAGES, *HTTP1_SCOPE, *HTTP1_LIFE, *HTTP2, *WEBSOCKET)
+PROCESSES = (
+    Fault(
+        "processes",
+        "ends-with-worker",
+        "ends when a worker does",
+        {
+            "process-worker-killed": "and the server ended with exit status 1",
+            "process-worker-replaced": "the server ended with exit status 1",
+        },
+    ),
+    Fault(
+        "processes",
+        "replaces-none",
+        "replaces no workers",
+        {"process-worker-replaced": "found 1 of 2"},
+        long=True,
+    ),
+    Fault(
+        "processes",
+        "orphans",
+        "leaves its workers behind",
+        {"process-orphans": "still answer requests"},
+        long=True,
+    ),
+    Fault(
+        "processes",
+        "shares-port",
+        "shares its port",
+        {"process-port-taken": "1 worker: still runs"},
+        long=True,
+    ),
+    Fault(
+        "processes",
+        "exits-0",
+        "exits with 0 if the app cannot be imported",
+        {"process-import-fails": "2 workers: ended with exit status 0"},
+    ),
+    Fault(
+        "processes",
+        "hides-error",
+        "does not say why the app cannot be imported",
+        {"process-import-fails": "without the error in its log"},
+    ),
+    Fault(
+        "processes",
+        "tries-again",
+        "does not end if the app cannot be imported",
+        {"process-import-fails": "does not end"},
+        long=True,
+    ),
+)
+
+FAULTS = (*HTTP1_MALFORMED, *HTTP1_MESSAGES, *HTTP1_SCOPE, *HTTP1_LIFE, *HTTP2, *WEBSOCKET, *PROCESSES)
