@@ -50,7 +50,37 @@ HTTP1_MALFORMED = (
         "accepts any number of Host headers with any value",
         {"host-missing": "no Host: 200", "host-twice": "two Hosts: 200", "host-invalid": "Host: a/b: 200"},
     ),
-    Fault("http1", "no-absolute-form", "takes an absolute-form target for a path", {"absolute-form": "404"}),
+    Fault(
+        "http1", "refuses-absolute-form", "refuses targets in absolute-form", {"absolute-form": "absolute-form: 400"}
+    ),
+    Fault("http1", "no-absolute-form", "takes an absolute-form target for a path", {"absolute-form-path": "404"}),
+    Fault(
+        "http1",
+        "lenient-spaces",
+        "takes any whitespace in the request line for a space",
+        {"request-line-spaces": "two spaces before the target: 200"},
+    ),
+    Fault("http1", "raw-target", "accepts any octet in a target", {"target-utf8": "UTF-8 in the query: 200"}),
+    Fault(
+        "http1",
+        "connects",
+        "gives CONNECT to the app",
+        {"connect-port": "example.com:99999: 200", "connect": "CONNECT: 200 with content-length"},
+    ),
+    Fault("http1", "refuses-upgrade", "refuses requests with Upgrade", {"upgrade-h2c": "400 in HTTP/1.1"}),
+    Fault(
+        "http1",
+        "any-extension",
+        "accepts control characters in chunk extensions",
+        {"chunk-extension-control": "extension with NUL: 200"},
+    ),
+    Fault(
+        "http1",
+        "500-for-chunks",
+        "answers 500 to a malformed chunk",
+        {"chunk-malformed": "500", "chunk-bare-lf": "500", "chunk-extension-control": "500"},
+    ),
+    Fault("http1", "keeps-10", "leaves LF in trailers", {"trailer-bare-lf": "1 of the two requests served"}),
     Fault(
         "http1",
         "keeps-host",
@@ -68,6 +98,7 @@ HTTP1_MALFORMED = (
             "gzip-chunked": "still in gzip",
             "chunked-twice": "chunked, chunked: 200",
             "smuggling-codings": "Transfer-Encoding: identity: 200",
+            "transfer-encoding-lines": "in two lines: 200",
         },
     ),
     Fault("http1", "length-wins", "prefers Content-Length to chunked", {"smuggling-cl-te": "Content-Length did"}),
@@ -148,6 +179,32 @@ HTTP1_MESSAGES = (
         "http1", "no-expect", "answers Expect with 417", {"expect-continue": "found 417", "expect-refused": "found 417"}
     ),
     Fault("http1", "body-for-head", "sends a body in response to HEAD", {"head": "not a status line"}),
+    Fault(
+        "http1",
+        "body-for-streamed-head",
+        "sends the chunks of a streamed response to HEAD",
+        {"head-streamed": "not a status line"},
+    ),
+    Fault("http1", "two-dates", "adds a Date to the app's", {"app-date-server": "2 Date"}),
+    Fault("http1", "bytearrays", "gives bodies as bytearray", {"request-body-type": "given as bytearray"}),
+    Fault(
+        "http1",
+        "merges-trailers",
+        "adds trailers to the headers of the scope",
+        {"trailer-headers": "Authorization in several segments: the app got ['forged.example']"},
+    ),
+    Fault(
+        "http1",
+        "hangs-later",
+        "answers no exception after one in a response",
+        {"app-raises-later": "after GET /raise-midway, found nothing to an exception, 200 to others"},
+    ),
+    Fault(
+        "http1",
+        "forgets-cancelled",
+        "reports a disconnect after a receive() that was cancelled",
+        {"receive-cancelled": "expected the whole body, found None"},
+    ),
     Fault("http1", "length-for-204", "sends Content-Length in a 204", {"status-204": "no content-length"}),
     Fault("http1", "body-for-304", "sends a body in a 304", {"status-304": "not a status line"}),
     Fault("http1", "no-date", "sends no Date", {"date": "expected one Date"}),
@@ -384,7 +441,26 @@ HTTP2 = (
         "http2",
         "body-for-head",
         "sends a body with HEAD, 204 and 304",
-        {"h2-head": "InvalidBodyLengthError", "h2-no-content": "4 bytes"},
+        {
+            "h2-head": "InvalidBodyLengthError",
+            "h2-head-streamed": "InvalidBodyLengthError",
+            "h2-no-content": "4 bytes",
+        },
+    ),
+    Fault("http2", "two-dates", "adds a Date to the app's", {"h2-app-date-server": "2 Date"}),
+    Fault(
+        "http2",
+        "general-codes",
+        "names every connection error PROTOCOL_ERROR",
+        {"h2-error-codes": "PING of 7: GOAWAY PROTOCOL_ERROR"},
+    ),
+    Fault(
+        "http2",
+        "other-codes",
+        "names every connection error SETTINGS_TIMEOUT",
+        dict.fromkeys(
+            ("h2-hpack", "h2-frame-size", "h2-frame-too-large", "h2-window-overflow"), "GOAWAY SETTINGS_TIMEOUT"
+        ),
     ),
     Fault("http2", "no-continue", "ignores Expect", {"h2-expect-continue": "before the body: nothing"}),
     Fault("http2", "counts-padding", "gives padding to the app", {"h2-padding": "body\\x00"}),

@@ -34,6 +34,9 @@ ANY_APP: frozenset[Interface] = frozenset({"asgi", "wsgi"})
 OURS = "No source asks for this; the expectation is this project's."
 """Stands for the quotation of a check whose level is `expected`."""
 
+BroughtDown = Literal["", "died", "hangs"]
+"""What a check did to the server: nothing, or the process ended, or it no longer answers."""
+
 EVIDENCE_CHARACTERS = 2000
 """Evidence is cut to this length."""
 
@@ -185,6 +188,8 @@ class Entry:
     """As in `Finding`."""
     value: str = ""
     """As in `Finding`."""
+    brought_down: BroughtDown = ""
+    """A server that did not survive the check has failed it, whatever else was found."""
 
     @property
     def summary(self) -> str:

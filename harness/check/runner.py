@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from harness.check import cases
 from harness.check.model import Check, Entry, NotApplicable, Outcome, ProtocolFault, bounded, failed, not_applicable
 from harness.check.target import without_path
+from harness.host import logs
 from harness.model.errors import ServerError
 from harness.model.protocols import TLS_PROTOCOLS
 
@@ -31,13 +32,17 @@ LIMIT_S = 60.0
 """A check that takes longer than this has a bug."""
 GRACE_S = 1.0
 """A server that no longer answers because it is about to exit has exited by then."""
+SUSPECTS = 3
+"""If a check does not bring a server down alone, so many of those before it are tried."""
+LAST_WORDS_CHARACTERS = 900
+"""The end of the server's log is cut to this length, and leaves room for the transcript."""
 MOST_AT_ONCE = 4
 """At most this many servers are checked at once, on as many CPUs; most of the time is spent waiting for silence."""
 
 Job = tuple["Protocol", Check]
 Result = tuple[Outcome, str, str]
 """Outcome, evidence, value."""
-_DOWN = "after it the server"
+_TRACEBACK = "Traceback (most recent call last):"
 
 
 @cache
@@ -104,17 +109,44 @@ class Runner:
                 left.append((protocol, check))
         while left and not self.stopped.is_set():
             try:
+                tried: list[Job] = []
                 with launcher.serving(server, left[0][0]) as started:
-                    survived = True
-                    while left and survived and not self.stopped.is_set():
-                        entry = run_check(*left.popleft(), started)
-                        survived = _survived(started)
-                        add(entry if survived else _brought_down(entry, started))
+                    down: Entry | None = None
+                    while left and not down and not self.stopped.is_set():
+                        tried.append(left.popleft())
+                        entry = _run_and_ask(tried[-1], started)
+                        if entry.brought_down:
+                            down = entry
+                        else:
+                            add(entry)
+                if down:
+                    add(self._find_cause(launcher, server, tried, down, entries))
             except ServerError as error:
                 evidence = bounded(f"{without_path(error)}\n{error.log_tail}")
                 while left:
                     protocol, check = left.popleft()
                     add(Entry(server.name, protocol, check.name, "no-start", evidence))
+
+    def _find_cause(
+        self, launcher: Launcher, server: Server, tried: list[Job], down: Entry, entries: list[Entry]
+    ) -> Entry:
+        """The entry of the last check tried, after which the server was down.
+
+        Whether it was the cause is found by running it alone on a new server, and so are the checks before it, since a
+        server may die a while after its cause; their entries are replaced.
+        """
+        try:
+            alone = _run_alone(launcher, server, tried[-1])
+            if alone.brought_down:
+                return alone
+            for number, job in enumerate(tried[-2 : -2 - SUSPECTS : -1], 1):
+                if not self.stopped.is_set() and (suspect := _run_alone(launcher, server, job)).brought_down:
+                    entries[-number] = suspect
+                    return alone
+        except ServerError:
+            return down
+        summary, _, rest = down.evidence.partition("\n")
+        return replace(down, evidence=bounded(f"{summary}; not when it ran alone on a new server\n{rest}"))
 
     def _reason_not_to_try(self, server: Server, protocol: Protocol, check: Check) -> str | None:
         if server.name in self.not_installed:
@@ -138,6 +170,17 @@ def run_check(protocol: Protocol, check: Check, started: StartedServer) -> Entry
     return entry if started.ended is None else _brought_down(entry, started)
 
 
+def _run_and_ask(job: Job, started: StartedServer) -> Entry:
+    """Run one check as `run_check`; it has failed too if the server no longer answers."""
+    entry = run_check(*job, started)
+    return entry if entry.brought_down or _survived(started) else _brought_down(entry, started)
+
+
+def _run_alone(launcher: Launcher, server: Server, job: Job) -> Entry:
+    with launcher.serving(server, job[0]) as started:
+        return _run_and_ask(job, started)
+
+
 def _survived(started: StartedServer) -> bool:
     """Does the server still answer? It is asked twice; a server that does not answer is given time to exit."""
     if started.ended is None and (started.answers() or started.answers()):
@@ -148,10 +191,16 @@ def _survived(started: StartedServer) -> bool:
 
 def _brought_down(entry: Entry, started: StartedServer) -> Entry:
     """The entry of a check after which the server has ended or no longer answers: failed, whatever it found."""
-    if entry.outcome == "error" or entry.evidence.startswith(_DOWN):
-        return entry
-    how = f"ended with {started.ended}" if started.ended is not None else "no longer answers"
-    return replace(entry, outcome="fail", evidence=bounded(f"{_DOWN} {how}; {entry.evidence}\n{started.log}"), value="")
+    log, died = started.log, started.ended is not None
+    how = f"the server died ({started.ended})" if died else "the server no longer answers"
+    found = logs.find_reason(log) if died else logs.find_exception(log)
+    reason = f": {found}" if found else ""
+    last_words = bounded(log[max(0, log.rfind(_TRACEBACK)) :], LAST_WORDS_CHARACTERS)
+    summary, _, transcript = entry.evidence.partition("\n")
+    evidence = bounded("\n".join(filter(None, (f"{how}{reason}; {summary}", last_words, transcript))))
+    if entry.outcome == "error":  # the evidence is the traceback of the check itself
+        return replace(entry, brought_down="died" if died else "hangs")
+    return replace(entry, outcome="fail", evidence=evidence, value="", brought_down="died" if died else "hangs")
 
 
 def _run_with_limit(check: Check, target: Target) -> Result:

@@ -32,6 +32,7 @@ HOST = "127.0.0.1"
 TIMEOUT_S = 5.0
 """A server that has not answered by then counts as silent, unless a check says otherwise."""
 POLL_S = 0.005
+LOG_LINES = 60
 SENT_POLL_S = 0.05
 """Used where the app notes so much that reading its notes more often would slow the server down."""
 _PROBE = "harness_probe"
@@ -186,8 +187,8 @@ class StartedServer(Target):
 
     @property
     def log(self) -> str:
-        """The last lines of what the server wrote."""
-        return logs.tail(self.supervised.running.log)
+        """The last lines of what the server wrote, enough for a traceback."""
+        return logs.tail(self.supervised.running.log, LOG_LINES)
 
     def start_beside(self, within_s: float) -> tuple[str | None, str]:
         """Start the same server once more on the same port: how it ended within this time, or None, and its log."""

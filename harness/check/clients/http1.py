@@ -157,6 +157,12 @@ class Http1(Connection):
         self.work_until(lambda: bool(self._data), within_s)
         return self.closed and not self._data
 
+    def more(self) -> bytes:
+        """What is received next, unparsed, for a connection that goes on in another protocol; empty at its end."""
+        if not self._data:
+            self._receive_more()
+        return self._take(len(self._data))
+
     def rest(self, within_s: float) -> bytes:
         """All that is received until the end of the connection or of this time."""
         self.work_until(lambda: False, within_s)

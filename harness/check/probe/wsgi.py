@@ -93,6 +93,15 @@ class _Exchange:
             json.dumps({"type": "dict", "value": {"headers": {"type": "list", "value": described}}}).encode()
         )
 
+    def get_scope_after_body(self) -> list[bytes]:
+        self.request_body()
+        return self.get_scope()
+
+    def get_date_and_server(self) -> list[bytes]:
+        date = "Sun, 06 Nov 1994 08:49:37 GMT"
+        self.start(200, ("Date", date), ("Server", "probe"), ("Content-Length", "5"))
+        return [b"hello"]
+
     def get_stream(self) -> Iterator[bytes]:
         self.start(200, ("Content-Type", "text/plain"))
         return self._parts()

@@ -84,6 +84,7 @@ def test_json_has_everything(tmp_path: Path) -> None:
         "outcome": "fail",
         "evidence": HOSTILE,
         "value": "",
+        "brought_down": "",
     }
     assert [check["force"] for check in data["checks"]] == ["must", "should"]
     assert data["setting"]["commands"] == {"a": ["python -m a --port 8000"]}

@@ -158,33 +158,88 @@ def test_a_server_that_does_not_start_is_no_server_that_need_not_be_asked() -> N
     assert rest == log
 
 
-def test_a_server_that_hangs_after_a_check_fails_that_one_and_is_started_again() -> None:
-    launcher = StubLauncher()
+def hang(server: Any) -> Finding:
+    server.hangs = True
+    return passed("all right")
 
-    def hang(_: Target) -> Finding:
-        launcher.started[-1].hangs = True
+
+def die(server: Any) -> Finding:
+    server.ended = "SIGSEGV"
+    return passed("all right")
+
+
+def die_once_asked(server: Any) -> Finding:
+    """The server dies a while after the check has passed."""
+
+    def ask() -> bool:
+        server.ended = "SIGSEGV"
+        return False
+
+    server.answers = ask
+    return passed("all right")
+
+
+def well(_: Any) -> Finding:
+    return passed("well")
+
+
+@pytest.mark.parametrize(
+    ("fault", "evidence"),
+    [
+        (hang, "the server no longer answers; all right\nits last words"),
+        (die, "the server died (SIGSEGV): its last words; all right\nits last words"),
+        (die_once_asked, "the server died (SIGSEGV): its last words; all right\nits last words"),
+    ],
+)
+def test_a_check_that_brings_the_server_down_alone_too_is_the_cause(
+    fault: Callable[[Any], Finding], evidence: str
+) -> None:
+    launcher = StubLauncher()
+    assert entries_of(launcher, well, fault, well) == [("pass", "well"), ("fail", evidence), ("pass", "well")]
+    assert len(launcher.started) == 3  # for both, for the fault alone, for what is left
+
+
+def test_the_check_that_brings_the_server_down_later_is_blamed_and_not_the_one_that_ran_by_then() -> None:
+    def dies_later(server: Any) -> Finding:
+        server.dies = True
+        server.answers = lambda: len(launcher.started) == 1
         return passed("all right")
 
-    found = entries_of(launcher, hang, lambda _: passed("well"))
-    assert [outcome for outcome, _ in found] == ["fail", "pass"]
-    assert found[0][1].startswith("after it the server no longer answers; all right")
-    assert len(launcher.started) == 2
+    def victim(server: Any) -> Finding:
+        if getattr(server, "dies", False):
+            server.ended = "exit status 1"
+        return passed("well")
 
-
-def test_a_server_that_dies_after_a_check_fails_that_one_and_not_the_next() -> None:
     launcher = StubLauncher()
+    found = entries_of(launcher, well, dies_later, well, victim, well)
+    assert [outcome for outcome, _ in found] == ["pass", "fail", "pass", "pass", "pass"]
+    assert "the server no longer answers" in found[1][1]
 
-    def dies_late(server: StubServer) -> Finding:
-        def ask() -> bool:
+
+def test_a_server_that_goes_down_once_only_has_failed_the_check_that_ran_by_then() -> None:
+    def dies_once(server: Any) -> Finding:
+        if server is launcher.started[0]:
             server.ended = "SIGSEGV"
-            return False
-
-        server.answers = ask  # type: ignore[method-assign]
         return passed("all right")
 
-    found = entries_of(launcher, dies_late, lambda _: passed("well"))
-    assert [outcome for outcome, _ in found] == ["fail", "pass"]
-    assert "after it the server ended with SIGSEGV" in found[0][1]
+    launcher = StubLauncher()
+    found = entries_of(launcher, well, dies_once)
+    assert [outcome for outcome, _ in found] == ["pass", "fail"]
+    assert "all right; not when it ran alone on a new server\nits last words" in found[1][1]
+
+
+def test_the_traceback_of_a_server_that_died_comes_before_the_transcript() -> None:
+    server = StubServer()
+    server.log = "starting\nTraceback (most recent call last):\n  File \"a.py\"\nKeyError: 'x'"
+
+    def fault(_: Any) -> Finding:
+        server.ended = "exit status 1"
+        return failed("expected 200\n→ sent")
+
+    lines = outcome_of(fault, server)[1].splitlines()
+    assert lines[0] == "the server died (exit status 1): KeyError: 'x'; expected 200"
+    assert lines[1] == "Traceback (most recent call last):"
+    assert lines[-1] == "→ sent"
 
 
 def test_what_was_found_stays_when_the_survey_is_interrupted() -> None:
