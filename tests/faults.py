@@ -14,7 +14,7 @@ from harness.check.model import Outcome
 class Fault(NamedTuple):
     """A fault, or a behaviour that looks like one."""
 
-    server: Literal["http1", "http2", "websocket"]
+    server: Literal["http1", "http2", "websocket", "processes"]
     """`tests/integration/faulty_<server>_server.py` has it."""
     name: str
     does: str
@@ -27,6 +27,8 @@ class Fault(NamedTuple):
     """Does it only apply to a server that is started with it?"""
     timeout_s: float | None = None
     """Used in place of the short timeout with which faults are found quickly."""
+    long: bool = False
+    """Do its checks wait for many seconds for what does not come?"""
 
 
 HTTP1_MALFORMED = (
@@ -316,6 +318,14 @@ HTTP1_LIFE = (
         at_start=True,
     ),
     Fault("http1", "aborts", "cuts connections on SIGTERM", {"shutdown-in-flight": "in flight answered"}),
+    Fault("http1", "no-interrupt", "ends at once on SIGINT", {"shutdown-sigint": "in flight answered"}),
+    Fault(
+        "http1",
+        "waits-for-readers",
+        "waits for clients that do not read",
+        {"shutdown-unread": "alive 10 s after SIGTERM"},
+        long=True,
+    ),
     Fault("http1", "keeps-idle", "keeps idle connections on SIGTERM", {"shutdown-idle": "found it open"}),
     Fault(
         "http1",
@@ -351,6 +361,13 @@ HTTP2 = (
         "aborts",
         "cuts connections on SIGTERM",
         {"h2-goaway-shutdown": "expected the stream in flight to be answered"},
+    ),
+    Fault(
+        "http2",
+        "waits-for-readers",
+        "waits for clients that do not read",
+        {"h2-shutdown-unread": "alive 10 s after SIGTERM"},
+        long=True,
     ),
     Fault("http2", "names-none", "names stream 0 in GOAWAY", {"h2-goaway-shutdown": "names 0 as the last one"}),
     Fault(
@@ -538,10 +555,27 @@ WEBSOCKET = (
         "hides that the app raised",
         {"ws-raise-early": "status 200", "ws-app-raises": "CLOSE 1000"},
     ),
-    Fault("websocket", "no-body", "drops the body of a denial response", {"ws-response": "418 b''"}),
+    Fault(
+        "websocket",
+        "no-body",
+        "drops the body of a denial response",
+        {"ws-response": "418 b''", "ws-response-parts": "418 b''"},
+    ),
+    Fault("websocket", "one-part", "sends the first part of a denial response", {"ws-response-parts": "418 b'no '"}),
+    Fault(
+        "websocket",
+        "hangs-later",
+        "does not answer a handshake whose app raises after one raised in a response",
+        {"ws-raises-later": "before it accepted: no answer"},
+    ),
     Fault("websocket", "both-keys", "gives both text and bytes", {"ws-text": "both or neither"}),
     Fault("websocket", "text-only", "sends binary as text", {"ws-binary": "found"}),
-    Fault("websocket", "drops-empty", "drops empty messages", {"ws-empty": "found"}),
+    Fault(
+        "websocket",
+        "drops-empty",
+        "drops empty messages",
+        {"ws-empty": "found", "ws-deflate-forms": "an empty message: ['Hello']"},
+    ),
     Fault("websocket", "small", "accepts messages up to 1 KiB", {"ws-large": "0 bytes back"}),
     Fault("websocket", "drops-large", "drops messages that are too big", {"ws-largest": "connection open"}),
     Fault(
@@ -551,13 +585,67 @@ WEBSOCKET = (
         "websocket",
         "no-joining",
         "gives each fragment to the app as a message",
-        {"ws-fragments": "'one '", "ws-split-character": "''"},
+        {
+            "ws-fragments": "'one '",
+            "ws-split-character": "''",
+            "ws-deflate-fragments": "with a PING between: [''",
+        },
     ),
     Fault("websocket", "no-pong", "does not answer PING", {"ws-ping": "0 PONGs"}),
     Fault("websocket", "empty-pong", "answers PING with an empty PONG", {"ws-ping": "PONG"}),
     Fault("websocket", "ends-on-pong", "ends on an unsolicited PONG", {"ws-pong": "None back"}),
     Fault("websocket", "answers-pong", "answers PONG", {"ws-pong": "1 PONGs in return"}),
     Fault("websocket", "no-inflate", "agrees to compression without doing it", {"ws-deflate": "0 back"}),
+    Fault(
+        "websocket",
+        "one-stream",
+        "stops decompressing at a final block",
+        {"ws-deflate-final": "BFINAL: ['Hello', '']"},
+    ),
+    Fault(
+        "websocket",
+        "forgets-context",
+        "decompresses each message by itself",
+        {"ws-deflate-takeover": "back, CLOSE 1007"},
+    ),
+    Fault(
+        "websocket",
+        "any-offer",
+        "agrees to any offer of compression",
+        {"ws-deflate-offers": "permessage-deflate; unknown: 101, permessage-deflate"},
+    ),
+    Fault(
+        "websocket",
+        "adds-bits",
+        "limits the window of clients that did not offer it",
+        {"ws-deflate-response": "permessage-deflate; client_max_window_bits=15"},
+    ),
+    Fault(
+        "websocket",
+        "keeps-context",
+        "refers to earlier messages although it agreed not to",
+        {"ws-deflate-no-takeover": "what came back cannot be read"},
+    ),
+    Fault(
+        "websocket",
+        "wide-window",
+        "refers further back than it agreed to",
+        {"ws-deflate-window": "what came back cannot be read"},
+    ),
+    Fault(
+        "websocket",
+        "no-size-limit",
+        "accepts messages of any size",
+        {"ws-deflate-bomb": "reached the app"},
+        at_start=True,
+        timeout_s=5,
+    ),
+    Fault(
+        "websocket",
+        "no-close-within",
+        "answers CLOSE within a message with 1002",
+        {"ws-close-in-message": "back: CLOSE 1002", "ws-deflate-close": "back: CLOSE 1002"},
+    ),
     Fault("websocket", "no-drain", "never waits for the client to read", {"ws-send-pressure": "would take more"}),
     Fault(
         "websocket",
@@ -607,7 +695,10 @@ WEBSOCKET = (
         "ignores-input",
         "ignores all that it receives",
         dict.fromkeys(
-            ("ws-utf8", "ws-unmasked", "ws-reserved", "ws-control", "ws-fragments-order", "ws-length"),
+            (
+                *("ws-utf8", "ws-unmasked", "ws-reserved", "ws-control", "ws-fragments-order", "ws-length"),
+                *("ws-deflate-reserved", "ws-deflate-utf8", "ws-deflate-invalid"),
+            ),
             "connection open",
         ),
     ),
@@ -620,4 +711,56 @@ WEBSOCKET = (
     ),
 )
 
-FAULTS = (*HTTP1_MALFORMED, *HTTP1_MESSAGES, *HTTP1_SCOPE, *HTTP1_LIFE, *HTTP2, *WEBSOCKET)
+PROCESSES = (
+    Fault(
+        "processes",
+        "ends-with-worker",
+        "ends when a worker does",
+        {
+            "process-worker-killed": "and the server ended with exit status 1",
+            "process-worker-replaced": "the server ended with exit status 1",
+        },
+    ),
+    Fault(
+        "processes",
+        "replaces-none",
+        "replaces no workers",
+        {"process-worker-replaced": "found 1 of 2"},
+        long=True,
+    ),
+    Fault(
+        "processes",
+        "orphans",
+        "leaves its workers behind",
+        {"process-orphans": "still answer requests"},
+        long=True,
+    ),
+    Fault(
+        "processes",
+        "shares-port",
+        "shares its port",
+        {"process-port-taken": "1 worker: still runs"},
+        long=True,
+    ),
+    Fault(
+        "processes",
+        "exits-0",
+        "exits with 0 if the app cannot be imported",
+        {"process-import-fails": "2 workers: ended with exit status 0"},
+    ),
+    Fault(
+        "processes",
+        "hides-error",
+        "does not say why the app cannot be imported",
+        {"process-import-fails": "without the error in its log"},
+    ),
+    Fault(
+        "processes",
+        "tries-again",
+        "does not end if the app cannot be imported",
+        {"process-import-fails": "does not end"},
+        long=True,
+    ),
+)
+
+FAULTS = (*HTTP1_MALFORMED, *HTTP1_MESSAGES, *HTTP1_SCOPE, *HTTP1_LIFE, *HTTP2, *WEBSOCKET, *PROCESSES)

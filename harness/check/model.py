@@ -45,6 +45,10 @@ class ProtocolFault(Exception):  # noqa: N818 - the server's fault, not this pro
     """The server broke its protocol, so the check fails; the message is the evidence."""
 
 
+class NotApplicable(Exception):  # noqa: N818 - no error
+    """There is nothing to try on this server; the message is the reason."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """What one check found on one server over one protocol."""

@@ -15,7 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from harness.check import cases
-from harness.check.model import Check, Entry, Outcome, ProtocolFault, bounded, failed
+from harness.check.model import Check, Entry, NotApplicable, Outcome, ProtocolFault, bounded, failed, not_applicable
 from harness.check.target import without_path
 from harness.host import logs
 from harness.model.errors import ServerError
@@ -218,6 +218,8 @@ def _run(check: Check, target: Target) -> Result:
     """Run the check: exceptions that the server caused are findings, and any other is a bug in the check."""
     try:
         finding = check.run(target)
+    except NotApplicable as reason:
+        finding = not_applicable(str(reason))
     except (ProtocolFault, ServerError) as fault:
         finding = failed(without_path(fault) if isinstance(fault, ServerError) else str(fault))
     except (ConnectionError, TimeoutError, ssl.SSLError) as fault:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from harness.check.target import StartedServer
     from tests.faults import Fault
 
-BY_NAME = {name: check for name, check in CHECKS.items() if "h1" in check.protocols}
+BY_NAME = {name: check for name, check in CHECKS.items() if "h1" in check.protocols and "process-" not in name}
 
 
 server, shared = make_fixtures("http1", frozenset({"h1"}), "h1", 0.5)

@@ -5,7 +5,7 @@ app runs in the server's process, on an interpreter that may have the standard l
 
 Environment: PROBE_FOLDER, the folder for notes and gates. PROBE_LIFESPAN: `slow` for a start-up that takes a while,
 `fail` for one that reports its failure, `raise` for an app without lifespan, and `waits` for a shutdown that waits at
-the gate `lifespan`.
+the gate `lifespan`. PROBE_IMPORT: `fail` for an app whose import fails.
 """
 
 from __future__ import annotations
