@@ -153,6 +153,8 @@ REQUIRES = {"must": r"MUST|must|REQUIRED|will ", "should": LEVELS["should"]}
 STATED = (
     *("http10-close", "byte-by-byte", "request-trailer", "response-framing", "expect-refused", "status-304"),
     *("upgrade-h2c-body", "h2-request-trailers", "h2-no-content", "h2-padding", "h2-continuation", "ws-accept"),
+    *("ws-handshake-words", "ws-deflate", "ws-deflate-forms", "ws-deflate-final", "ws-deflate-fragments"),
+    "ws-deflate-utf8",
 )
 """Checks whose quotation requires something by stating what a message is or what happens."""
 
