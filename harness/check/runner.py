@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 import ssl
 import threading
+import time
 import traceback
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -32,8 +33,8 @@ LIMIT_S = 60.0
 """A check that takes longer than this has a bug."""
 GRACE_S = 1.0
 """A server that no longer answers because it is about to exit has exited by then."""
-SUSPECTS = 3
-"""If a check does not bring a server down alone, so many of those before it are tried."""
+LONGEST_DELAY_S = 15.0
+"""A check that was over this long before the server was down is no suspect."""
 LAST_WORDS_CHARACTERS = 900
 """The end of the server's log is cut to this length, and leaves room for the transcript."""
 MOST_AT_ONCE = 4
@@ -109,12 +110,13 @@ class Runner:
                 left.append((protocol, check))
         while left and not self.stopped.is_set():
             try:
-                tried: list[Job] = []
+                tried: list[tuple[Job, float]] = []
                 with launcher.serving(server, left[0][0]) as started:
                     down: Entry | None = None
                     while left and not down and not self.stopped.is_set():
-                        tried.append(left.popleft())
-                        entry = _run_and_ask(tried[-1], started)
+                        job = left.popleft()
+                        entry = _run_and_ask(job, started)
+                        tried.append((job, time.monotonic()))
                         if entry.brought_down:
                             down = entry
                         else:
@@ -128,21 +130,34 @@ class Runner:
                     add(Entry(server.name, protocol, check.name, "no-start", evidence))
 
     def _find_cause(
-        self, launcher: Launcher, server: Server, tried: list[Job], down: Entry, entries: list[Entry]
+        self, launcher: Launcher, server: Server, tried: list[tuple[Job, float]], down: Entry, entries: list[Entry]
     ) -> Entry:
-        """The entry of the last check tried, after which the server was down.
+        """The entry of the last check tried, after which the server was down; each has the time at which it was over.
 
-        Whether it was the cause is found by running it alone on a new server, and so are the checks before it, since a
-        server may die a while after its cause; their entries are replaced.
+        Whether it was the cause is found by running it alone on a new server. If it was not, one of those before it may
+        have been, since a server may die a while after its cause: each of them runs alone too, some at the same time,
+        and has as long until the server is down. The entry of one that brings it down is replaced.
         """
+        (last, down_at), *_ = reversed(tried)
+        recent = [number for number, (_, at) in enumerate(tried[:-1]) if down_at - at <= LONGEST_DELAY_S]
+
+        def run_alone(number: int) -> Entry:
+            job, at = tried[number]
+            return _run_alone(launcher, server, job, down_at - at + GRACE_S)
+
         try:
-            alone = _run_alone(launcher, server, tried[-1])
+            alone = _run_alone(launcher, server, last)
             if alone.brought_down:
                 return alone
-            for number, job in enumerate(tried[-2 : -2 - SUSPECTS : -1], 1):
-                if not self.stopped.is_set() and (suspect := _run_alone(launcher, server, job)).brought_down:
-                    entries[-number] = suspect
-                    return alone
+            with ThreadPoolExecutor(MOST_AT_ONCE) as pool:
+                while recent and not self.stopped.is_set():
+                    latest, recent = recent[-MOST_AT_ONCE:], recent[:-MOST_AT_ONCE]
+                    found = dict(zip(latest, pool.map(run_alone, latest), strict=True))
+                    causes = {number: each for number, each in found.items() if each.brought_down == down.brought_down}
+                    for number, cause in causes.items():
+                        entries[number - len(tried) + 1] = cause
+                    if causes:
+                        return alone
         except ServerError:
             return down
         summary, _, rest = down.evidence.partition("\n")
@@ -176,9 +191,13 @@ def _run_and_ask(job: Job, started: StartedServer) -> Entry:
     return entry if entry.brought_down or _survived(started) else _brought_down(entry, started)
 
 
-def _run_alone(launcher: Launcher, server: Server, job: Job) -> Entry:
+def _run_alone(launcher: Launcher, server: Server, job: Job, patience_s: float = 0) -> Entry:
+    """Run one check on a new server, which has this long to die after it."""
     with launcher.serving(server, job[0]) as started:
-        return _run_and_ask(job, started)
+        entry = _run_and_ask(job, started)
+        if entry.brought_down or not patience_s or started.await_end(patience_s) is None:
+            return entry
+        return _brought_down(entry, started)
 
 
 def _survived(started: StartedServer) -> bool:
