@@ -744,12 +744,6 @@ PROCESSES = (
     ),
     Fault(
         "processes",
-        "hides-error",
-        "does not say why the app cannot be imported",
-        {"process-import-fails": "without the error in its log"},
-    ),
-    Fault(
-        "processes",
         "tries-again",
         "does not end if the app cannot be imported",
         {"process-import-fails": "does not end"},

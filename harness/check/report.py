@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from harness.check.model import Entry, Level, bounded
+from harness.check.suites.model import SuiteRun  # noqa: TC001 - `check.json` is read by this type
+from harness.check.suites.report import describe_suites
 from harness.host.files import replace_file
 from harness.model.protocols import PROTOCOL_NAMES, PROTOCOLS, Protocol
 from harness.text import markdown
@@ -84,6 +86,8 @@ class CheckRun:
     results: tuple[Entry, ...]
     whole: bool = True
     """False if the run was interrupted, and checks are missing."""
+    suites: tuple[SuiteRun, ...] = ()
+    """What independent suites found on the same servers."""
 
 
 @dataclass(frozen=True)
@@ -248,6 +252,7 @@ def _render_markdown(run: CheckRun, made: Iterable[Table]) -> str:
         "" if run.whole else "**Interrupted: missing checks were not tried.**",
         markdown.table(["Server", "Version", *LEVELS.values()], [list(map(escape, row)) for row in of_servers]),
         *(block for table in made for block in _section(table)),
+        *describe_suites(run.suites),
         "## Checks",
         markdown.bullets(
             f"`{check.name}` ({LEVELS[check.level]}; {escape(check.source)}): {escape(check.expectation)}"

@@ -75,7 +75,7 @@ def main(host: str, port: str, target: str, file: str, workers: str) -> None:
     try:
         importlib.import_module(target.partition(":")[0])
     except ImportError as error:
-        print("the app is missing" if "hides-error" in faults else error, flush=True)
+        print(error, flush=True)
         while "tries-again" in faults:
             time.sleep(POLL_S)
         sys.exit(0 if "exits-0" in faults else 1)
