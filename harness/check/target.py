@@ -218,7 +218,7 @@ class Launcher:
     ) -> Iterator[StartedServer]:
         """A running server, stopped at the end of the block; raises `ServerError` if it does not start."""
         with guard.temporary_folder() as folder:
-            app = _probe(folder, environment)
+            app = _probe(folder, environment, counts_workers=workers > 1)
             tls = self.tls if protocol in TLS_PROTOCOLS else None
             target = server.target(app) or app.target
             launch = process.make_launch(server, target, workers, tls, self.python)
@@ -250,7 +250,7 @@ def command_lines(server: Server, protocols: Iterable[Protocol], python: str) ->
     return lines
 
 
-def _probe(folder: Path, environment: dict[str, str]) -> App:
+def _probe(folder: Path, environment: dict[str, str], *, counts_workers: bool) -> App:
     """Copy the probe app into a folder, because a server's interpreter may not have this package."""
     (folder / "gates").mkdir()
     shutil.copytree(Path(__file__).parent / "probe", folder / _PROBE, ignore=shutil.ignore_patterns("__pycache__"))
@@ -260,6 +260,7 @@ def _probe(folder: Path, environment: dict[str, str]) -> App:
         folder,
         ready_path="/ready",
         ready_body=b"ready",
+        counts_workers=counts_workers,
         environment={**environment, "PROBE_FOLDER": str(folder)},
         wsgi_target=f"{_PROBE}.wsgi:app",
     )
