@@ -67,6 +67,12 @@ HTTP1_MALFORMED = (
         "gives CONNECT to the app",
         {"connect-port": "example.com:99999: 200", "connect": "CONNECT: 200 with content-length"},
     ),
+    Fault(
+        "http1",
+        "drops-body",
+        "drops the body of a request with Upgrade",
+        {"upgrade-h2c-body": "200 in HTTP/1.1, the app got "},
+    ),
     Fault("http1", "refuses-upgrade", "refuses requests with Upgrade", {"upgrade-h2c": "400 in HTTP/1.1"}),
     Fault(
         "http1",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.check.model import Entry, Level, bounded
+from harness.check.model import BroughtDown, Entry, Level, Outcome, bounded
 from harness.check.suites.model import SuiteRun  # noqa: TC001 - `check.json` is read by this type
 from harness.check.suites.report import describe_suites
 from harness.host.files import replace_file
@@ -20,7 +20,7 @@ from harness.text.templates import read_template
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from harness.check.model import Check, Outcome
+    from harness.check.model import Check
 
 CHECK_SCHEMA = 2
 """The version of `check.json`; incompatible changes increase it."""
@@ -33,6 +33,8 @@ MEANING = (
     "✓ passed · ✗ failed what the source requires · △ failed what the source recommends · ○ failed what only this "
     "project expects · – not tried · ? the server did not start · ! the check itself has a bug"
 )
+_WORST: tuple[Outcome, ...] = ("fail", "error", "pass", "no-start", "n/a")
+"""What a check counts as if it ended differently over several protocols."""
 _LINE_CHARACTERS = 90
 _PAGE_CHARACTERS = 500
 """The evidence of a failure is cut to this length on the page; `check.json` has all of it."""
@@ -55,6 +57,20 @@ class CheckInfo(msgspec.Struct, frozen=True):
     def of(cls, check: Check) -> CheckInfo:
         where = (check.name, check.title, check.protocols, check.expectation, check.source)
         return cls(*where, check.level, check.quote, check.consequence)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A check that a server failed, over as many protocols as it may be: one fault, and counted once."""
+
+    server: str
+    check: str
+    level: Level
+    protocols: tuple[Protocol, ...]
+    brought_down: BroughtDown
+    """As in `Entry`, over any of these protocols."""
+    summary: str
+    """The first line of the evidence over the first of these protocols."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +100,8 @@ class CheckRun:
     setting: Setting
     checks: tuple[CheckInfo, ...]
     results: tuple[Entry, ...]
+    faults: tuple[Fault, ...] = ()
+    """As `find_faults` finds them in these results; former files have none."""
     whole: bool = True
     """False if the run was interrupted, and checks are missing."""
     suites: tuple[SuiteRun, ...] = ()
@@ -127,12 +145,6 @@ class Table:
     @property
     def title(self) -> str:
         return PROTOCOL_NAMES[self.protocol]
-
-    @property
-    def failures(self) -> list[tuple[CheckInfo, Entry]]:
-        """The checks that did not pass, by server."""
-        found = [(row.check, entry) for row in self.rows for entry in row.entries if entry and _is_bad(entry)]
-        return sorted(found, key=lambda each: self.servers.index(each[1].server))
 
     @property
     def not_tried(self) -> list[tuple[str, str, int]]:
@@ -185,9 +197,29 @@ class Score:
     server: str
     version: str
     passed: Mapping[Level, str]
-    """As `Table.passed`."""
+    """As `Table.passed`; a check has passed if it has over all protocols."""
     not_started: str
     """Why the server did not start; empty if it did."""
+
+
+def find_faults(checks: Iterable[CheckInfo], results: Iterable[Entry]) -> tuple[Fault, ...]:
+    """One fault for each server and check that failed, in the order of the results."""
+    level = {check.name: check.level for check in checks}
+    failed: dict[tuple[str, str], list[Entry]] = {}
+    for entry in results:
+        if entry.outcome == "fail":
+            failed.setdefault((entry.server, entry.check), []).append(entry)
+    return tuple(
+        Fault(
+            server,
+            check,
+            level[check],
+            tuple(entry.protocol for entry in entries),
+            next((entry.brought_down for entry in entries if entry.brought_down), ""),
+            entries[0].summary,
+        )
+        for (server, check), entries in failed.items()
+    )
 
 
 def scores(run: CheckRun) -> list[Score]:
@@ -196,7 +228,10 @@ def scores(run: CheckRun) -> list[Score]:
     made = []
     for server in dict.fromkeys(entry.server for entry in run.results):
         own = [entry for entry in run.results if entry.server == server]
-        passed = {each: _share(entry for entry in own if level[entry.check] == each) for each in LEVELS}
+        worst = {
+            entry.check: entry for entry in sorted(own, key=lambda entry: _WORST.index(entry.outcome), reverse=True)
+        }
+        passed = {each: _share(entry for name, entry in worst.items() if level[name] == each) for each in LEVELS}
         reason = next((entry.summary for entry in own if entry.outcome == "no-start"), "")
         made.append(Score(server, run.setting.servers.get(server, ""), passed, reason))
     return made
@@ -237,6 +272,7 @@ def write(run: CheckRun, directory: Path) -> Path:
 def _render_markdown(run: CheckRun, made: Iterable[Table]) -> str:
     """The contents of `check.md`."""
     escape, code = markdown.escape, markdown.code
+    faults = find_faults(run.checks, run.results)
     of_servers = [
         [
             f"{score.server} (did not start)" if score.not_started else score.server,
@@ -252,10 +288,22 @@ def _render_markdown(run: CheckRun, made: Iterable[Table]) -> str:
         "" if run.whole else "**Interrupted: missing checks were not tried.**",
         markdown.table(["Server", "Version", *LEVELS.values()], [list(map(escape, row)) for row in of_servers]),
         *(block for table in made for block in _section(table)),
+        "## Failures" if faults else "",
+        markdown.bullets(
+            f"{FAILED[fault.level]} **{fault.server}** `{fault.check}` ({', '.join(fault.protocols)}): "
+            f"{markdown.code(fault.summary)}"
+            for fault in faults
+        ),
+        markdown.bullets(
+            f"! **{entry.server}** `{entry.check}` ({entry.protocol}): the check itself has a bug"
+            for entry in run.results
+            if entry.outcome == "error"
+        ),
         *describe_suites(run.suites),
         "## Checks",
         markdown.bullets(
-            f"`{check.name}` ({LEVELS[check.level]}; {escape(check.source)}): {escape(check.expectation)}"
+            f"`{check.name}` ({LEVELS[check.level]}; {escape(check.source)}): {escape(check.expectation)} "
+            f"“{escape(check.quote)}” If it fails: {escape(check.consequence)}"
             for check in run.checks
         ),
         "## Commands",
@@ -270,7 +318,7 @@ def _render_markdown(run: CheckRun, made: Iterable[Table]) -> str:
 
 
 def _section(table: Table) -> list[str]:
-    """The table of one protocol in Markdown, with its failures and what was not tried."""
+    """The table of one protocol in Markdown, with what was not tried."""
     escape = markdown.escape
     rows = [[f"{escape(row.check.title)} (`{row.check.name}`)", *map(escape, row.marks)] for row in table.rows]
     rows += [
@@ -280,10 +328,6 @@ def _section(table: Table) -> list[str]:
     return [
         f"## {table.title}",
         markdown.table(["", *table.servers], rows, "l" + "c" * len(table.servers)),
-        markdown.bullets(
-            f"{mark(check, entry)} **{entry.server}** `{check.name}`: {markdown.code(entry.summary)}"
-            for check, entry in table.failures
-        ),
         markdown.bullets(
             f"not tried, {server} ({count}): {markdown.code(reason)}" for server, reason, count in table.not_tried
         ),

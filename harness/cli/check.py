@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.catalog import listing, packages
+from harness.check import junit as check_junit
 from harness.check import report
 from harness.check.runner import Runner, checks
 from harness.check.suites.run import SUITES, run_suites
@@ -59,6 +60,9 @@ def check_(
         str,
         typer.Option(help=f"Independent suites to run too, if installed: any of {', '.join(SUITES)}.", metavar="A,B"),
     ] = "",
+    junit: Annotated[
+        Path | None, typer.Option(help="Write the results to this file, in JUnit's XML.", metavar="FILE")
+    ] = None,
     out: OutFolder = Path("results"),
     format_: Annotated[str, format_option("text", "json")] = "text",
 ) -> None:
@@ -67,6 +71,8 @@ def check_(
     The exit status is 0 once all checks were tried, also if some failed, unless --fail-on names them. It is not 0 if a
     server does not start.
     """
+    if junit is not None and not junit.absolute().parent.is_dir():
+        raise UsageError(f"--junit: expected a file in a folder that exists, found {junit}")
     settings = read_settings({"servers": servers, **given}, Path.cwd(), only=ABOUT_SERVERS)
     named: Sequence[Server] = choose_started_servers(settings, settings.servers)
     chosen = [listing.keep_possible(each) for each in named]
@@ -90,6 +96,8 @@ def check_(
     found = _check_run(started, runner, kept_out, tuple(beside), whole=whole)
     with files.writing(out):
         page = report.write(found, folder)
+    if junit is not None:
+        files.replace_file(junit, check_junit.render(found).encode())
     if format_ == "json":
         Screen().write(report.encode(found).decode())
     else:
@@ -147,14 +155,16 @@ def _check_run(
         if server.name not in runner.not_installed
     }
     python = f"{platform.python_implementation()} {platform.python_version()}"
+    asked = tuple(report.CheckInfo.of(check) for check in runner.checks)
     return report.CheckRun(
         schema=report.CHECK_SCHEMA,
         id=_id(started),
         started_at=started.isoformat(timespec="seconds"),
         argv=tuple(sys.argv),
         setting=report.Setting(python, platform.platform(), installed, commands, packages.installed(), kept_out),
-        checks=tuple(report.CheckInfo.of(check) for check in runner.checks),
+        checks=asked,
         results=tuple(runner.entries),
+        faults=report.find_faults(asked, runner.entries),
         whole=whole,
         suites=suites,
     )

@@ -248,6 +248,9 @@ class Request:
         self.keeps = self.keeps or "never-closes" in self.faults
         self.keeps = self.keeps and "always-closes" not in self.faults
         self.length, self.chunked = self.framing()
+        if self.all(b"upgrade") and "drops-body" in self.faults:
+            connection.data.clear()
+            self.length = 0
         self.expects = b"100-continue" in self.all(b"expect")
         self.read = 0
         self.whole = not self.chunked and not self.length

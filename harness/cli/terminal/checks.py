@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from harness.check.report import LEVELS, MEANING, mark, tables
+from harness.check.report import FAILED, LEVELS, MEANING, find_faults, tables
 from harness.check.suites.report import describe, summarise
 from harness.cli.terminal.grids import Column, Grid, Row
 
@@ -41,14 +41,16 @@ def show_check_progress(screen: Screen, total: int) -> Iterator[Callable[[Entry]
 
 
 def show_check_run(screen: Screen, run: CheckRun, page: Path) -> None:
-    """Print the tables, one line for each failure, and where the evidence is."""
+    """Print the tables, one line for each fault over all protocols, and where the evidence is."""
     for table in tables(run):
         screen.matrix(_make_grid(table))
-        for check, entry in table.failures:
-            screen.say(f"{mark(check, entry)} {entry.server} · {check.name}: {entry.summary}")
         for server, reason, count in table.not_tried:
             if count == len(table.rows):  # the page has the reasons for single checks
                 screen.say(f"{server} · not tried: {reason}", style="dim")
+    screen.say("")
+    for fault in find_faults(run.checks, run.results):
+        where = ", ".join(fault.protocols)
+        screen.say(f"{FAILED[fault.level]} {fault.server} · {fault.check} ({where}): {fault.summary}")
     _show_suites(screen, run)
     if not run.whole:
         screen.say(f"\nInterrupted after {len(run.results):,} results: missing checks were not tried.")

@@ -6,12 +6,13 @@ import json
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 import msgspec
 import pytest
 from markdown_it import MarkdownIt
 
-from harness.check import report
+from harness.check import junit, report
 from harness.check.model import Entry
 
 if TYPE_CHECKING:
@@ -50,10 +51,53 @@ def test_there_is_a_table_for_each_protocol_with_a_mark_in_each_cell() -> None:
     assert [row.marks for row in second.rows] == [["–", "2.4", "?"]]
 
 
-def test_what_did_not_pass_is_listed_by_server_and_what_was_not_tried_with_its_reason() -> None:
-    first, second = report.tables(RUN)
-    assert [(entry.server, check.name) for check, entry in first.failures] == [("a", "two"), ("b", "one")]
+def test_what_was_not_tried_is_listed_with_its_reason() -> None:
+    _, second = report.tables(RUN)
     assert second.not_tried == [("a", "a does not speak h2", 1), ("c", "c ended; its log says: OSError", 1)]
+
+
+def test_a_check_that_fails_over_several_protocols_is_one_fault() -> None:
+    results = (
+        Entry("a", "h1", "one", "fail", "found 200\n→ sent"),
+        Entry("a", "h2", "one", "fail", "died", brought_down="died"),
+        Entry("a", "h1", "two", "pass", "fine"),
+        Entry("b", "h1", "one", "pass", "fine"),
+        Entry("b", "h2", "one", "n/a", "no h2"),
+        Entry("b", "h1", "two", "fail", "found none"),
+    )
+    assert report.find_faults(CHECKS, results) == (
+        report.Fault("a", "one", "must", ("h1", "h2"), "died", "found 200"),
+        report.Fault("b", "two", "should", ("h1",), "", "found none"),
+    )
+    scores = {score.server: score.passed for score in report.scores(replace(RUN, results=results))}
+    assert scores["a"] == {"must": "0 of 1", "should": "1 of 1", "expected": "–"}
+    assert scores["b"] == {"must": "1 of 1", "should": "0 of 1", "expected": "–"}
+
+
+def test_a_fault_stands_once_in_the_list_of_failures(tmp_path: Path) -> None:
+    results = tuple(Entry("a", protocol, "one", "fail", "found 200") for protocol in ("h1", "h2"))
+    report.write(replace(RUN, results=results), tmp_path)
+    text = (tmp_path / "check.md").read_text()
+    assert text.count("found 200") == 1
+    assert "✗ **a** `one` (h1, h2): ` found 200 `" in text
+
+
+def test_results_are_tests_of_a_suite_for_each_server() -> None:
+    root = ET.fromstring(junit.render(RUN))
+    suites = {suite.get("name"): suite for suite in root}
+    assert list(suites) == ["a", "b", "c"]
+    outcomes = [
+        (test.get("name"), *((child.tag, child.get("type")) for child in test)) for test in suites["a"].iter("testcase")
+    ]
+    assert outcomes == [
+        ("one h1",),
+        ("two h1", ("failure", "recommended")),
+        ("one h2", ("skipped", "n/a")),
+    ]
+    failure = suites["a"].find(".//failure")
+    assert failure is not None
+    assert (failure.get("message"), "more" in str(failure.text)) == (HOSTILE.splitlines()[0], True)
+    assert [suites[name].find(".//error") is not None for name in "abc"] == [False, True, True]
 
 
 def test_required_and_recommended_checks_are_counted_separately() -> None:
@@ -61,7 +105,7 @@ def test_required_and_recommended_checks_are_counted_separately() -> None:
     assert (first.passed("a", "must"), first.passed("a", "should")) == ("1 of 1", "0 of 1")
     assert (second.passed("a", "must"), second.passed("b", "must"), second.passed("c", "must")) == ("–", "1 of 1", "–")
     scores = {score.server: score for score in report.scores(RUN)}
-    assert dict(scores["b"].passed) == {"must": "1 of 2", "should": "1 of 1", "expected": "–"}
+    assert dict(scores["b"].passed) == {"must": "0 of 1", "should": "1 of 1", "expected": "–"}
     assert (scores["a"].version, scores["c"].not_started) == ("1.0", "c ended; its log says: OSError")
 
 

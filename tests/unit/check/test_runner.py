@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from harness.check import runner
-from harness.check.model import Check, Finding, ProtocolFault, failed, passed
+from harness.check.model import OURS, Check, Finding, ProtocolFault, failed, passed
 from harness.check.runner import Runner, checks, run_check
 from harness.model.errors import ServerError
 from harness.model.protocols import PROTOCOLS
@@ -133,6 +133,7 @@ def test_a_check_that_hangs_is_an_error_and_its_sockets_are_closed(monkeypatch: 
 
 LEVELS = {"must": r"MUST|must|REQUIRED", "should": r"SHOULD|should|RECOMMENDED|recommended"}
 SAID_OTHERWISE = (
+    "upgrade-h2c-body",
     *("http10-close", "byte-by-byte", "response-framing", "status-204", "status-304", "h2-window-zero"),
     *("h2-request-trailers", "h2-no-content", "h2-padding", "h2-continuation", "h2-websocket", "ws-accept"),
     *("ws-handshake-words", "ws-fragments-order", "ws-split-character", "ws-deflate"),
@@ -146,6 +147,27 @@ def test_expectation_level_and_source_agree(each: Check) -> None:
         assert not re.search(r"\bMUST\b|\bSHOULD\b|RECOMMENDED", each.expectation)
     elif each.level == "should" or (each.name not in SAID_OTHERWISE and "ASGI" not in each.source):
         assert re.search(LEVELS[each.level], each.expectation)
+
+
+REQUIRES = {"must": r"MUST|must|REQUIRED|will ", "should": LEVELS["should"]}
+STATED = (
+    *("http10-close", "byte-by-byte", "request-trailer", "response-framing", "expect-refused", "status-304"),
+    *("upgrade-h2c-body", "h2-request-trailers", "h2-no-content", "h2-padding", "h2-continuation", "ws-accept"),
+    *("ws-handshake-words", "ws-deflate", "ws-deflate-forms", "ws-deflate-final", "ws-deflate-fragments"),
+    "ws-deflate-utf8",
+)
+"""Checks whose quotation requires something by stating what a message is or what happens."""
+
+
+@pytest.mark.parametrize("each", checks(), ids=lambda each: each.name)
+def test_a_check_quotes_what_its_level_needs_and_says_what_a_failure_means(each: Check) -> None:
+    assert each.consequence.endswith("."), "expected what a failure means for a deployment, in a sentence"
+    if each.level == "expected":
+        assert each.quote == OURS
+    elif each.level == "should" or (each.name not in STATED and "ASGI" not in each.source):
+        assert re.search(REQUIRES[each.level], each.quote), each.quote
+    else:
+        assert each.quote != OURS
 
 
 def test_a_server_that_does_not_start_is_no_server_that_need_not_be_asked() -> None:
