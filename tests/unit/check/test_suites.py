@@ -82,8 +82,15 @@ def test_cases_of_h2spec_are_read_from_its_report(tmp_path: Path) -> None:
     ]
 
 
+def test_what_a_server_sent_is_read_although_h2spec_does_not_escape_it(tmp_path: Path) -> None:
+    said = "a < b & \\x00\x00"
+    case = f'<testcase classname="What"><error>{said}</error></testcase>'
+    (tmp_path / "h2spec.xml").write_text(f'<testsuites><testsuite package="http2/1">{case}</testsuite></testsuites>')
+    assert h2spec.SUITE.read(tmp_path) == [Case("http2/1/1", "What", False, "a < b & \\x00�")]
+
+
 def test_a_report_that_is_no_xml_is_told(tmp_path: Path) -> None:
-    (tmp_path / "h2spec.xml").write_text("<testsuites><error>a < b</error></testsuites>")
+    (tmp_path / "h2spec.xml").write_text("<testsuites>")
     with pytest.raises(ValueError, match="expected a report in XML"):
         h2spec.SUITE.read(tmp_path)
 
