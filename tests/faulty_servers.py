@@ -93,12 +93,7 @@ def make_fixtures(server: str, protocols: frozenset[Protocol], protocol: Protoco
 def noticed(server: str, *, failing: bool) -> list[Any]:
     """Parameters (check, fault) for tests: the faults of a server that make checks fail, or those that do not."""
     return [
-        pytest.param(
-            CHECKS[name],
-            fault,
-            id=f"{name}-{fault.name.replace(' ', '+')}",
-            marks=pytest.mark.long if fault.long else (),
-        )
+        pytest.param(CHECKS[name], fault, id=f"{name}-{fault.name.replace(' ', '+')}")
         for fault in FAULTS
         if fault.server == server and (fault.outcome == "fail") is failing
         for name in fault.evidence

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from harness.check.model import BroughtDown, Entry, Level, Outcome, bounded
+from harness.check.suites.model import SuiteRun  # noqa: TC001 - `check.json` is read by this type
+from harness.check.suites.report import describe_suites
 from harness.host.files import replace_file
 from harness.model.protocols import PROTOCOL_NAMES, PROTOCOLS, Protocol
 from harness.text import markdown
@@ -102,6 +104,8 @@ class CheckRun:
     """As `find_faults` finds them in these results; former files have none."""
     whole: bool = True
     """False if the run was interrupted, and checks are missing."""
+    suites: tuple[SuiteRun, ...] = ()
+    """What independent suites found on the same servers."""
 
 
 @dataclass(frozen=True)
@@ -295,6 +299,7 @@ def _render_markdown(run: CheckRun, made: Iterable[Table]) -> str:
             for entry in run.results
             if entry.outcome == "error"
         ),
+        *describe_suites(run.suites),
         "## Checks",
         markdown.bullets(
             f"`{check.name}` ({LEVELS[check.level]}; {escape(check.source)}): {escape(check.expectation)} "

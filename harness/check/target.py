@@ -159,6 +159,12 @@ class Target:
         """
         return self._launcher.serving(self.server, self.protocol, workers, **environment)
 
+    def start_to_end(self, within_s: float, workers: int = 1, **environment: str) -> tuple[str | None, str]:
+        """Start the same server once more, to fail: how it ended within this time, or None, and its log."""
+        with guard.temporary_folder() as folder:
+            app, launch = self._launcher.prepare(self.server, self.protocol, folder, workers, environment)
+            return self._launcher.await_end(self.server, app, launch, folder, within_s)
+
 
 class StartedServer(Target):
     """A target whose processes the caller may signal and watch."""
@@ -192,13 +198,7 @@ class StartedServer(Target):
 
     def start_beside(self, within_s: float) -> tuple[str | None, str]:
         """Start the same server once more on the same port: how it ended within this time, or None, and its log."""
-        launch, log = self.supervised.launch, self._folder / "beside.log"
-        cpus, token = self._launcher.cpus, f"{self._launcher.token}/beside-{launch.port}"
-        beside = process.spawn(self.server, self._app, launch, cpus=cpus, log=log, token=token)
-        try:
-            return wait_for(beside.ended, within_s), logs.tail(log)
-        finally:
-            beside.end(grace_s=0)
+        return self._launcher.await_end(self.server, self._app, self.supervised.launch, self._folder, within_s)
 
 
 @dataclass(frozen=True)
@@ -218,18 +218,34 @@ class Launcher:
     ) -> Iterator[StartedServer]:
         """A running server, stopped at the end of the block; raises `ServerError` if it does not start."""
         with guard.temporary_folder() as folder:
-            app = _probe(folder, environment)
-            tls = self.tls if protocol in TLS_PROTOCOLS else None
-            target = server.target(app) or app.target
-            launch = process.make_launch(server, target, workers, tls, self.python)
+            app, launch = self.prepare(server, protocol, folder, workers, environment)
             log = folder / "server.log"
             with process.start(server, app, launch, cpus=self.cpus, log=log, token=self.token) as running:
                 supervised = Supervised(running, app, launch)
-                started = StartedServer(supervised, app, server, protocol, launch.port, tls, folder, self)
+                started = StartedServer(supervised, app, server, protocol, launch.port, launch.tls, folder, self)
                 try:
                     yield started
                 finally:
                     started.disconnect()
+
+    def prepare(
+        self, server: Server, protocol: Protocol, folder: Path, workers: int, environment: dict[str, str]
+    ) -> tuple[App, Launch]:
+        """The probe app, copied into the folder, and what the server is started with."""
+        app = _probe(folder, environment, counts_workers=workers > 1)
+        tls = self.tls if protocol in TLS_PROTOCOLS else None
+        return app, process.make_launch(server, server.target(app) or app.target, workers, tls, self.python)
+
+    def await_end(
+        self, server: Server, app: App, launch: Launch, folder: Path, within_s: float
+    ) -> tuple[str | None, str]:
+        """Start a server that should end by itself: how it ended within this time, or None, and its log."""
+        log, token = folder / "ends.log", f"{self.token}/ends-{launch.port}"
+        spawned = process.spawn(server, app, launch, cpus=self.cpus, log=log, token=token)
+        try:
+            return wait_for(spawned.ended, within_s), logs.tail(log, LOG_LINES)
+        finally:
+            spawned.end(grace_s=0)
 
 
 def without_path(error: ServerError) -> str:
@@ -250,7 +266,7 @@ def command_lines(server: Server, protocols: Iterable[Protocol], python: str) ->
     return lines
 
 
-def _probe(folder: Path, environment: dict[str, str]) -> App:
+def _probe(folder: Path, environment: dict[str, str], *, counts_workers: bool) -> App:
     """Copy the probe app into a folder, because a server's interpreter may not have this package."""
     (folder / "gates").mkdir()
     shutil.copytree(Path(__file__).parent / "probe", folder / _PROBE, ignore=shutil.ignore_patterns("__pycache__"))
@@ -260,6 +276,7 @@ def _probe(folder: Path, environment: dict[str, str]) -> App:
         folder,
         ready_path="/ready",
         ready_body=b"ready",
+        counts_workers=counts_workers,
         environment={**environment, "PROBE_FOLDER": str(folder)},
         wsgi_target=f"{_PROBE}.wsgi:app",
     )

@@ -2,7 +2,8 @@
 
     python faulty_processes_server.py HOST PORT MODULE:APP FILE WORKERS
 
-It answers every request with `ready`. The file is read once, at the start. `tests/faults.py` says what each fault does.
+It answers `/scope` with its process, and any other request with `ready`. The file is read once, at the start.
+`tests/faults.py` says what each fault does.
 """
 
 from __future__ import annotations
@@ -45,8 +46,9 @@ class Supervisor:
         server.close()
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nready")
+        head = await reader.readuntil(b"\r\n\r\n")
+        body = b'{"pid": %d}' % os.getpid() if head.startswith(b"GET /scope ") else b"ready"
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b" % (len(body), body))
         await writer.drain()
         writer.close()
 
@@ -75,7 +77,7 @@ def main(host: str, port: str, target: str, file: str, workers: str) -> None:
     try:
         importlib.import_module(target.partition(":")[0])
     except ImportError as error:
-        print("the app is missing" if "hides-error" in faults else error, flush=True)
+        print(error, flush=True)
         while "tries-again" in faults:
             time.sleep(POLL_S)
         sys.exit(0 if "exits-0" in faults else 1)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 BY_NAME = {name: check for name, check in CHECKS.items() if name.startswith("process-")}
 
-server, shared = make_fixtures("processes", frozenset({"h1"}), "h1", 5)
+server, shared = make_fixtures("processes", frozenset({"h1"}), "h1", 0.5)
 
 
 def test_every_check_passes_on_a_conformant_server(server: FaultyServer) -> None:

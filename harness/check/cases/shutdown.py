@@ -29,8 +29,8 @@ NOTICE_S = 0.5
 LARGE_BYTES = 64 * 1024 * 1024
 """More than sockets and queues hold."""
 SMALL_BUFFER_BYTES = 16_384
-UNREAD_S = 10.0
-"""`docker stop` kills after this time."""
+UNREAD_TIMEOUTS = 2
+"""Ten seconds: `docker stop` kills after this time."""
 _UNREAD = "One client with a bad connection delays each deployment until SIGKILL, which cuts off all that is in flight."
 _SOURCE = "RFC 9112 §9.5; what process supervisors rely on"
 
@@ -192,8 +192,10 @@ def _stops_while_unread(name: str) -> Callable[[Target], Finding]:
                 client.request(path)
             server.await_sent(marker, LARGE_BYTES, WAITING_S)
             terminate(server, client)
-            ended = server.await_end(UNREAD_S)
-        found = f"ended with {ended}" if ended else f"alive {UNREAD_S:g} s after SIGTERM"
+            limit_s = UNREAD_TIMEOUTS * target.timeout_s
+            ended = server.await_end(limit_s)
+            server.terminate(signal.SIGKILL)
+        found = f"ended with {ended}" if ended else f"alive {limit_s:g} s after SIGTERM"
         return client.finding(ended is not None, f"a client that does not read its response: {found}")
 
     return run

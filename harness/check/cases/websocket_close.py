@@ -118,9 +118,8 @@ CHECKS.add(
 CHECKS.add(
     "ws-deflate-close",
     "Closed by the client within a compressed message",
-    "A server MUST answer CLOSE between the fragments of a compressed message as any CLOSE, with no error; the app "
-    "gets "
-    "its code and no part of the message.",
+    "A server MUST answer CLOSE between the fragments of a compressed message as any CLOSE, with no error; the app is "
+    "told, and gets no part of the message.",
     "RFC 6455 §5.4, §5.5.1",
     close_in_message(RSV1 | TEXT, b"\xf2\x48\xcd", compressing=True),
     quote=_IN_THE_MIDDLE,

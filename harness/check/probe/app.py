@@ -155,7 +155,8 @@ class _Exchange:
         await self.whole(b"refused", 401)
 
     async def get_scope(self) -> None:
-        await self.whole(json.dumps(described(self.scope)).encode())
+        """Answer with the scope, described, and the process that answers."""
+        await self.whole(json.dumps({**described(self.scope), "pid": os.getpid()}).encode())
 
     async def get_scope_after_body(self) -> None:
         """Answer with the scope as it is once the body has been read."""

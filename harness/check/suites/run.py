@@ -15,9 +15,9 @@ from harness.host import guard
 from harness.model.errors import ServerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from harness.check.model import Check, Entry
+    from harness.check.runner import Runner
     from harness.check.suites.model import Suite
     from harness.check.target import Launcher
     from harness.model.protocols import Protocol
@@ -36,28 +36,19 @@ def find_program(suite: Suite) -> str | None:
 
 
 def run_suites(
-    suites: Sequence[Suite],
-    servers: Sequence[Server],
-    protocols: Sequence[Protocol],
-    results: tuple[Sequence[Check], Sequence[Entry]],
-    launcher: Launcher,
-    say: Callable[[str], None],
-) -> list[SuiteRun]:
-    """Run each suite that is installed on each server that speaks one of its protocols; `results` are our own."""
-    checks, entries = results
-    runs = []
+    suites: Sequence[Suite], runner: Runner, launcher: Launcher, say: Callable[[str], None]
+) -> Iterator[SuiteRun]:
+    """Run each suite that is installed on each server that speaks one of its protocols, beside the runner's entries."""
     for suite in suites:
         program = find_program(suite)
         if program is None:
             say(f"{suite.name} is not installed: {suite.source}")
             continue
-        for server in servers:
-            spoken = next((each for each in suite.protocols if each in protocols and each in server.protocols), None)
-            if spoken is not None:
+        for server in runner.servers:
+            spoken = next((each for each in suite.protocols if each in {*runner.protocols} & server.protocols), None)
+            if spoken is not None and server.name not in runner.not_installed:
                 say(f"{suite.name} on {server.name} …")
-                own = [entry for entry in entries if (entry.server, entry.protocol) == (server.name, spoken)]
-                runs.append(_run(suite, program, server, spoken, launcher, own, checks))
-    return runs
+                yield _run(suite, program, server, spoken, launcher, runner)
 
 
 def _run(
@@ -66,10 +57,10 @@ def _run(
     server: Server,
     protocol: Protocol,
     launcher: Launcher,
-    entries: Sequence[Entry],
-    checks: Sequence[Check],
+    runner: Runner,
 ) -> SuiteRun:
     name = Path(program).name
+    entries = [each for each in runner.entries if (each.server, each.protocol) == (server.name, protocol)]
     try:
         with launcher.serving(server, protocol) as started, guard.temporary_folder() as folder:
             output = _carry_out(suite.command(program, started, folder), folder)
@@ -80,7 +71,7 @@ def _run(
     except ServerError as error:
         return SuiteRun(suite.name, name, server.name, protocol, 0, (), (), without_path(error))
     failures = tuple(case for case in cases if not case.passed)
-    disagreements = compare(suite, cases, entries, checks)
+    disagreements = compare(suite, cases, entries, runner.checks)
     return SuiteRun(suite.name, name, server.name, protocol, len(cases), failures, disagreements)
 
 
