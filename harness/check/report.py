@@ -203,13 +203,13 @@ class Score:
 
 
 def find_faults(checks: Iterable[CheckInfo], results: Iterable[Entry]) -> tuple[Fault, ...]:
-    """One fault for each server and check that failed, in the order of the results."""
+    """One fault for each server and check that failed: those that brought the server down first, as the results are."""
     level = {check.name: check.level for check in checks}
     failed: dict[tuple[str, str], list[Entry]] = {}
     for entry in results:
         if entry.outcome == "fail":
             failed.setdefault((entry.server, entry.check), []).append(entry)
-    return tuple(
+    found = [
         Fault(
             server,
             check,
@@ -219,7 +219,8 @@ def find_faults(checks: Iterable[CheckInfo], results: Iterable[Entry]) -> tuple[
             entries[0].summary,
         )
         for (server, check), entries in failed.items()
-    )
+    ]
+    return tuple(sorted(found, key=lambda fault: not fault.brought_down))
 
 
 def scores(run: CheckRun) -> list[Score]:

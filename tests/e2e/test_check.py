@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 from tests.command import harness
 
@@ -28,10 +29,12 @@ def test_a_gate_fails_the_command_when_its_check_fails(tmp_path: Path) -> None:
     """Gunicorn's sync worker closes each connection after its answer, so it cannot pass `keep-alive`."""
     arguments = ("--servers", "gunicorn-sync", "--protocols", "h1", "--checks", "keep-alive,date", "--format", "json")
     for gate, status in (("keep-alive", 1), ("date", 0)):
-        done = harness("check", *arguments, "--fail-on", gate, cwd=tmp_path)
+        done = harness("check", *arguments, "--fail-on", gate, "--junit", "checks.xml", cwd=tmp_path)
         outcomes = {result["check"]: result["outcome"] for result in json.loads(done.stdout)["results"]}
         assert outcomes == {"keep-alive": "fail", "date": "pass"}
         assert done.returncode == status
+        suite = ET.parse(tmp_path / "checks.xml").getroot()[0]
+        assert (suite.get("name"), suite.get("tests"), suite.get("failures")) == ("gunicorn-sync", "2", "1")
 
 
 H2SPEC = """#!/bin/sh
