@@ -10,6 +10,7 @@ import time
 import traceback
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import chain
@@ -33,6 +34,10 @@ LIMIT_S = 60.0
 """A check that takes longer than this has a bug."""
 GRACE_S = 1.0
 """A server that no longer answers because it is about to exit has exited by then."""
+ATTEMPTS = 2
+"""What brings a server down may be a race, and not happen every time."""
+MOST_ALONE = 8
+"""So many servers with one check each may wait for their end at the same time."""
 LONGEST_DELAY_S = 15.0
 """A check that was over this long before the server was down is no suspect."""
 LAST_WORDS_CHARACTERS = 900
@@ -43,6 +48,7 @@ MOST_AT_ONCE = 4
 Job = tuple["Protocol", Check]
 Result = tuple[Outcome, str, str]
 """Outcome, evidence, value."""
+_NOT_ALONE = "not so when this check, or one shortly before it, ran alone on a new server: it may be a race"
 _TRACEBACK = "Traceback (most recent call last):"
 
 
@@ -135,33 +141,30 @@ class Runner:
         """The entry of the last check tried, after which the server was down; each has the time at which it was over.
 
         Whether it was the cause is found by running it alone on a new server. If it was not, one of those before it may
-        have been, since a server may die a while after its cause: each of them runs alone too, some at the same time,
-        and has as long until the server is down. The entry of one that brings it down is replaced.
+        have been, since a server may die a while after its cause: each of them runs alone too, and its server has as
+        long until it is down. The entry of one that brings it down is replaced.
         """
         (last, down_at), *_ = reversed(tried)
         recent = [number for number, (_, at) in enumerate(tried[:-1]) if down_at - at <= LONGEST_DELAY_S]
-
-        def run_alone(number: int) -> Entry:
-            job, at = tried[number]
-            return _run_alone(launcher, server, job, down_at - at + GRACE_S)
-
+        latest_first = [recent[max(0, end - MOST_ALONE) : end] for end in range(len(recent), 0, -MOST_ALONE)]
         try:
-            alone = _run_alone(launcher, server, last)
+            (alone,) = _run_alone(launcher, server, [(last, 0)])
             if alone.brought_down:
                 return alone
-            with ThreadPoolExecutor(MOST_AT_ONCE) as pool:
-                while recent and not self.stopped.is_set():
-                    latest, recent = recent[-MOST_AT_ONCE:], recent[:-MOST_AT_ONCE]
-                    found = dict(zip(latest, pool.map(run_alone, latest), strict=True))
-                    causes = {number: each for number, each in found.items() if each.brought_down == down.brought_down}
-                    for number, cause in causes.items():
-                        entries[number - len(tried) + 1] = cause
-                    if causes:
-                        return alone
+            for numbers in latest_first * ATTEMPTS:
+                if self.stopped.is_set():
+                    break
+                jobs = [(job, down_at - at + GRACE_S) for job, at in (tried[number] for number in numbers)]
+                found = zip(numbers, _run_alone(launcher, server, jobs), strict=True)
+                causes = {number: entry for number, entry in found if entry.brought_down == down.brought_down}
+                for number, entry in causes.items():
+                    entries[number - len(tried) + 1] = entry
+                if causes:
+                    return alone
         except ServerError:
             return down
         summary, _, rest = down.evidence.partition("\n")
-        return replace(down, evidence=bounded(f"{summary}; not when it ran alone on a new server\n{rest}"))
+        return replace(down, evidence=bounded(f"{summary}; {_NOT_ALONE}\n{rest}"))
 
     def _reason_not_to_try(self, server: Server, protocol: Protocol, check: Check) -> str | None:
         if server.name in self.not_installed:
@@ -191,13 +194,19 @@ def _run_and_ask(job: Job, started: StartedServer) -> Entry:
     return entry if entry.brought_down or _survived(started) else _brought_down(entry, started)
 
 
-def _run_alone(launcher: Launcher, server: Server, job: Job, patience_s: float = 0) -> Entry:
-    """Run one check on a new server, which has this long to die after it."""
-    with launcher.serving(server, job[0]) as started:
-        entry = _run_and_ask(job, started)
-        if entry.brought_down or not patience_s or started.await_end(patience_s) is None:
-            return entry
-        return _brought_down(entry, started)
+def _run_alone(launcher: Launcher, server: Server, jobs: list[tuple[Job, float]]) -> list[Entry]:
+    """Run each check on a server of its own, one after the other; the number is how long its server has to die."""
+    with ExitStack() as stack:
+        tried = []
+        for job, patience_s in jobs:
+            started = stack.enter_context(launcher.serving(server, job[0]))
+            tried.append((started, _run_and_ask(job, started), time.monotonic() + patience_s))
+        return [
+            entry
+            if entry.brought_down or started.await_end(max(0.0, until - time.monotonic())) is None
+            else _brought_down(entry, started)
+            for started, entry, until in tried
+        ]
 
 
 def _survived(started: StartedServer) -> bool:
