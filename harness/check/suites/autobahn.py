@@ -80,6 +80,7 @@ SUITE = Suite(
         "6": ("ws-utf8", "ws-split-character", "ws-text"),
         "6.1": ("ws-empty", "ws-fragments"),
         "7.1": ("ws-close",),
+        "7.1.5": ("ws-close-in-message",),
         "7.3": ("ws-close",),
         "7.3.2": ("ws-control",),
         "7.3.6": ("ws-control",),

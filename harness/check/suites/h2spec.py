@@ -58,6 +58,7 @@ def _describe(text: str) -> str:
     return f"expected {' or '.join(expected)}, found {found}" if expected else found
 
 
+_HPACK = ("h2-hpack", "h2-error-codes")
 _CONTINUATION = ("h2-continuation", "h2-continuation-order")
 
 SUITE = Suite(
@@ -82,13 +83,13 @@ SUITE = Suite(
         "generic/4": ("h2-scope",),
         "generic/4/2": ("h2-head",),
         "generic/4/4": ("h2-request-trailers",),
-        "generic/5": ("h2-scope", "h2-hpack"),
+        "generic/5": ("h2-scope",),
         "http2/3.5": ("h2-preface",),
         "http2/3.5/2": ("h2-bad-preface",),
         "http2/4.1": ("h2-unknown",),
         "http2/4.2": ("h2-frame-too-large",),
         "http2/4.2/1": ("h2-upload",),
-        "http2/4.3": ("h2-hpack",),
+        "http2/4.3": _HPACK,
         "http2/4.3/2": _CONTINUATION,
         "http2/4.3/3": _CONTINUATION,
         "http2/5.1": ("h2-half-closed",),
@@ -109,9 +110,9 @@ SUITE = Suite(
         "http2/6.4": ("h2-stream-zero",),
         "http2/6.4/2": ("h2-idle-stream",),
         "http2/6.4/3": ("h2-frame-size",),
-        "http2/6.5": ("h2-frame-size",),
+        "http2/6.5": ("h2-frame-size", "h2-error-codes"),
         "http2/6.5/2": ("h2-connection-frames",),
-        "http2/6.5.2": ("h2-settings-value",),
+        "http2/6.5.2": ("h2-settings-value", "h2-error-codes"),
         "http2/6.5.2/5": ("h2-unknown",),
         "http2/6.5.3": ("h2-window-settings", "h2-settings-ack"),
         "http2/6.7": ("h2-ping",),
@@ -123,10 +124,11 @@ SUITE = Suite(
         "http2/6.9.1/1": ("h2-window-stream",),
         "http2/6.9.2": ("h2-window-settings",),
         "http2/6.9.2/2": ("h2-window-negative",),
-        "http2/6.9.2/3": ("h2-settings-value",),
+        "http2/6.9.2/3": ("h2-settings-value", "h2-error-codes"),
         "http2/6.10": ("h2-continuation-order",),
         "http2/6.10/1": ("h2-continuation",),
         "http2/6.10/3": ("h2-stream-zero",),
+        "http2/7/1": ("h2-client-goaway",),
         "http2/8.1/1": ("h2-request-trailers",),
         "http2/8.1.2": ("h2-header-name",),
         "http2/8.1.2.1": ("h2-pseudo-unknown",),
@@ -137,6 +139,6 @@ SUITE = Suite(
         **dict.fromkeys(("http2/8.1.2.3/5", "http2/8.1.2.3/6", "http2/8.1.2.3/7"), ("h2-pseudo-twice",)),
         "http2/8.1.2.6": ("h2-content-length",),
         "http2/8.2": ("h2-push-promise",),
-        "hpack": ("h2-hpack",),
+        "hpack": _HPACK,
     },
 )

@@ -127,7 +127,7 @@ def test_suites_name_checks_that_there_are(suite: Suite) -> None:
         ("http2/6.9.1/2", ("h2-window-overflow",)),
         ("http2/6.10/3", ("h2-stream-zero",)),
         ("generic/3.10/1", ("h2-continuation", "h2-continuation-order")),
-        ("hpack/2.3.3/1", ("h2-hpack",)),
+        ("hpack/2.3.3/1", ("h2-hpack", "h2-error-codes")),
         ("http2/5.3.1/1", ()),
     ],
 )
