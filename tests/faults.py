@@ -54,6 +54,13 @@ HTTP1_MALFORMED = (
     Fault("http1", "no-absolute-form", "takes an absolute-form target for a path", {"absolute-form-path": "404"}),
     Fault(
         "http1",
+        "no-absolute-form",
+        "takes an absolute-form target for a path",
+        {"absolute-form-host": "as absolute-form-path says"},
+        "n/a",
+    ),
+    Fault(
+        "http1",
         "lenient-spaces",
         "takes any whitespace in the request line for a space",
         {"request-line-spaces": "two spaces before the target: 200"},
