@@ -49,6 +49,10 @@ class ProtocolFault(Exception):  # noqa: N818 - the server's fault, not this pro
     """The server broke its protocol, so the check fails; the message is the evidence."""
 
 
+class NotApplicable(Exception):  # noqa: N818 - no error
+    """There is nothing to try on this server; the message is the reason."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """What one check found on one server over one protocol."""
@@ -133,8 +137,8 @@ class Family:
         source: str,
         run: Run,
         *,
+        consequence: str,
         quote: str = OURS,
-        consequence: str = "",
         danger: Danger | None = None,
         level: Level = "must",
         protocols: frozenset[Protocol] | None = None,
@@ -152,8 +156,8 @@ class Family:
         title: str,
         source: str,
         *,
+        consequence: str,
         quote: str = OURS,
-        consequence: str = "",
         danger: Danger | None = None,
         level: Level = "must",
         protocols: frozenset[Protocol] | None = None,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from harness.check import dangers
 from harness.check.model import OURS, bounded
-from harness.check.report import FAILED, KIND_NAMES, LEVELS, MEANING, encode, mark, scores, tables
+from harness.check.report import FAILED, KIND_NAMES, LEVELS, MEANING, encode, find_faults, mark, scores, tables
+from harness.check.suites.report import describe, describe_suites, summarise
 from harness.host.files import replace_file
 from harness.text import markdown
 from harness.text.numbers import plural
@@ -47,6 +48,7 @@ def _render_markdown(run: CheckRun, made: Sequence[Table]) -> str:
         for score in scores(run)
     ]
     can = dangers.list_capabilities(run)
+    faults = find_faults(run.checks, run.results)
     blocks = [
         "# What servers do",
         escape(f"{run.started_at[:10]} · {run.setting.python}"),
@@ -63,8 +65,20 @@ def _render_markdown(run: CheckRun, made: Sequence[Table]) -> str:
         "## Checks passed, of those tried",
         markdown.table(["Server", "Version", *LEVELS.values()], [list(map(escape, row)) for row in of_servers]),
         *(block for table in made for block in _section(table)),
+        "## Failures" if faults else "",
+        markdown.bullets(
+            f"{FAILED[fault.level]} **{fault.server}** `{fault.check}` ({', '.join(fault.protocols)}): "
+            f"{markdown.code(fault.summary)}"
+            for fault in faults
+        ),
+        markdown.bullets(
+            f"! **{entry.server}** `{entry.check}` ({entry.protocol}): the check itself has a bug"
+            for entry in run.results
+            if entry.outcome == "error"
+        ),
+        *describe_suites(run.suites),
         "## Checks",
-        *(_describe_check(check) for check in run.checks),
+        markdown.bullets(map(_describe_check, run.checks)),
         "## Commands",
         markdown.bullets(
             f"**{server}**: {code(command)}"
@@ -88,7 +102,7 @@ def _describe_risks(server: str, risks: Sequence[dangers.Risk]) -> str:
 
 
 def _section(table: Table) -> list[str]:
-    """The checks of one kind of protocol that servers differ in, in Markdown, with evidence and what was not tried."""
+    """The checks of one kind of protocol that servers differ in, in Markdown, with what was not tried."""
     escape = markdown.escape
     told = [row for row in table.rows if not row.is_uniform]
     rows = [
@@ -100,10 +114,6 @@ def _section(table: Table) -> list[str]:
         f"## {table.title}",
         markdown.table(["Check", "Source", "Servers"], rows) if rows else "",
         f"{plural(alike, 'other check')} found no difference between servers, and no failure." if alike else "",
-        markdown.bullets(
-            f"{mark(check, entry)} **{entry.server}** `{check.name}`: {markdown.code(entry.summary)}"
-            for check, entry in table.failures
-        ),
         markdown.bullets(
             f"not tried, {server} ({count}): {markdown.code(reason)}" for server, reason, count in table.not_tried
         ),
@@ -124,12 +134,8 @@ def _describe_check(check: CheckInfo) -> str:
     """What a check expects, in whose words, and what a failure means."""
     escape = markdown.escape
     said = f" “{escape(check.quote)}”" if check.quote and check.quote != OURS else ""
-    return markdown.bullets(
-        [
-            f"`{check.name}` ({LEVELS[check.level]}; {escape(check.source)}): {escape(check.expectation)}{said}"
-            f" {escape(check.consequence)}".rstrip()
-        ]
-    )
+    means = f" If it fails: {escape(check.consequence)}" if check.consequence else ""
+    return f"`{check.name}` ({LEVELS[check.level]}; {escape(check.source)}): {escape(check.expectation)}{said}{means}"
 
 
 def _render_html(run: CheckRun, made: Sequence[Table]) -> str:
@@ -149,6 +155,8 @@ def _render_html(run: CheckRun, made: Sequence[Table]) -> str:
         ours=OURS,
         mark=mark,
         meaning=MEANING,
+        describe=describe,
+        summarise=summarise,
         plural=plural,
         shortened=lambda evidence: bounded(evidence, _PAGE_CHARACTERS),
         style=embed_style(),

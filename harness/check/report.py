@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.check.model import Danger, Entry, Level
+from harness.check.model import BroughtDown, Danger, Entry, Level, Outcome
+from harness.check.suites.model import SuiteRun  # noqa: TC001 - `check.json` is read by this type
 from harness.model.protocols import PROTOCOL_NAMES, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from harness.check.model import Check, Outcome
+    from harness.check.model import Check
 
 CHECK_SCHEMA = 2
 """The version of `check.json`; incompatible changes increase it."""
@@ -27,6 +28,8 @@ MEANING = (
     "✓ passed · ✗ failed what the source requires · △ failed what the source recommends · ○ failed what only this "
     "project expects · – not tried · ? the server did not start · ! the check itself has a bug"
 )
+_WORST: tuple[Outcome, ...] = ("fail", "error", "no-start", "pass", "n/a")
+"""What a check counts as if it ended differently over several protocols."""
 _LINE_CHARACTERS = 90
 
 
@@ -48,6 +51,20 @@ class CheckInfo(msgspec.Struct, frozen=True):
     def of(cls, check: Check) -> CheckInfo:
         where = (check.name, check.title, check.protocols, check.expectation, check.source)
         return cls(*where, check.level, check.quote, check.consequence, check.danger)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A check that a server failed, over as many protocols as it may be: one fault, and counted once."""
+
+    server: str
+    check: str
+    level: Level
+    protocols: tuple[Protocol, ...]
+    brought_down: BroughtDown
+    """As in `Entry`, over any of these protocols."""
+    summary: str
+    """The first line of the evidence over the first of these protocols."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +94,14 @@ class CheckRun:
     setting: Setting
     checks: tuple[CheckInfo, ...]
     results: tuple[Entry, ...]
+    faults: tuple[Fault, ...] = ()
+    """As `find_faults` finds them in these results; former files have none."""
     whole: bool = True
     """False if the run was interrupted, and checks are missing."""
+    suites: tuple[SuiteRun, ...] = ()
+    """What independent suites found on the same servers."""
 
 
-_GRAVITY: tuple[Outcome, ...] = ("fail", "error", "no-start", "pass", "n/a")
-"""Of the outcomes of a check over several protocols of one kind, the first of these is the one that is shown."""
 KINDS: Mapping[Protocol, Protocol] = {"h1-tls": "h1", "h2c": "h2", "ws-tls": "ws"}
 """Protocols that differ from another one by TLS alone: what a server does wrong over both is one fault."""
 KIND_NAMES: Mapping[Protocol, str] = {"h1": "HTTP/1.1", "h2": "HTTP/2", "ws": "WebSocket", "h3": "HTTP/3"}
@@ -193,22 +212,45 @@ class Score:
     server: str
     version: str
     passed: Mapping[Level, str]
-    """As `Table.passed`."""
+    """As `Table.passed`; a check has passed if it has over all protocols."""
     not_started: str
     """Why the server did not start; empty if it did."""
 
 
+def find_faults(checks: Iterable[CheckInfo], results: Iterable[Entry]) -> tuple[Fault, ...]:
+    """One fault for each server and check that failed: those that brought the server down first, as the results are."""
+    level = {check.name: check.level for check in checks}
+    failed: dict[tuple[str, str], list[Entry]] = {}
+    for entry in results:
+        if entry.outcome == "fail":
+            failed.setdefault((entry.server, entry.check), []).append(entry)
+    found = [
+        Fault(
+            server,
+            check,
+            level[check],
+            tuple(entry.protocol for entry in entries),
+            next((entry.brought_down for entry in entries if entry.brought_down), ""),
+            entries[0].summary,
+        )
+        for (server, check), entries in failed.items()
+    ]
+    return tuple(sorted(found, key=lambda fault: not fault.brought_down))
+
+
 def scores(run: CheckRun) -> list[Score]:
-    """One score for each server that has entries; a check counts once for each kind of protocol."""
-    made = tables(run)
-    found = []
+    """One score for each server that has entries."""
+    level = {check.name: check.level for check in run.checks}
+    made = []
     for server in dict.fromkeys(entry.server for entry in run.results):
-        columns = [(table, table.servers.index(server)) for table in made if server in table.servers]
-        own = [(row.check, entry) for table, at in columns for row in table.rows if (entry := row.entries[at])]
-        passed = {level: _share(entry for check, entry in own if check.level == level) for level in LEVELS}
-        reason = next((entry.summary for _, entry in own if entry.outcome == "no-start"), "")
-        found.append(Score(server, run.setting.servers.get(server, ""), passed, reason))
-    return found
+        own = [entry for entry in run.results if entry.server == server]
+        worst = {
+            entry.check: entry for entry in sorted(own, key=lambda entry: _WORST.index(entry.outcome), reverse=True)
+        }
+        passed = {each: _share(entry for name, entry in worst.items() if level[name] == each) for each in LEVELS}
+        reason = next((entry.summary for entry in own if entry.outcome == "no-start"), "")
+        made.append(Score(server, run.setting.servers.get(server, ""), passed, reason))
+    return made
 
 
 def tables(run: CheckRun) -> list[Table]:
@@ -236,7 +278,7 @@ def _fold(entries: Sequence[Entry]) -> Entry | None:
     tried = [entry for entry in entries if entry.outcome != "n/a"] or list(entries)
     if not tried:
         return None
-    gravest = min(tried, key=lambda entry: _GRAVITY.index(entry.outcome))
+    gravest = min(tried, key=lambda entry: _WORST.index(entry.outcome))
     alike = [entry for entry in tried if (entry.outcome, entry.value) == (gravest.outcome, gravest.value)]
     if len(alike) == len(tried):
         return gravest

@@ -65,6 +65,8 @@ class Server:
     async def run(self, host: str, port: int) -> None:  # noqa: C901 - the faults are why
         faults, loop = self.faults(), asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self.stopping.set)
+        if "no-interrupt" not in faults:
+            loop.add_signal_handler(signal.SIGINT, self.stopping.set)
         answer, listener = "none", None
         if "no-lifespan" not in faults:
             task = asyncio.create_task(self.lifespan())
@@ -85,7 +87,8 @@ class Server:
         elif "accepts-while-stopping" not in faults:
             listener.close()
         for connection in list(self.connections):
-            if "aborts" in faults or (connection.idle and "keeps-idle" not in faults):
+            unread = connection.writer.transport.get_write_buffer_size() and "waits-for-readers" not in faults
+            if "aborts" in faults or unread or (connection.idle and "keeps-idle" not in faults):
                 connection.writer.transport.abort()
         while self.connections:
             await next(iter(self.connections)).over.wait()
@@ -245,6 +248,9 @@ class Request:
         self.keeps = self.keeps or "never-closes" in self.faults
         self.keeps = self.keeps and "always-closes" not in self.faults
         self.length, self.chunked = self.framing()
+        if self.all(b"upgrade") and "drops-body" in self.faults:
+            connection.data.clear()
+            self.length = 0
         self.expects = b"100-continue" in self.all(b"expect")
         self.read = 0
         self.whole = not self.chunked and not self.length

@@ -84,6 +84,8 @@ class Connection(asyncio.Protocol):
         self.streams: dict[int, Stream] = {}
         self.data, self.begun, self.frames = bytearray(), False, 0
         self.window = asyncio.Event()
+        self.blocked = False
+        """Does a stream wait for its client to read?"""
         self.line = asyncio.Lock()
         self.flags: set[str] = set()
         self.code: int | None = None
@@ -242,6 +244,9 @@ class Connection(asyncio.Protocol):
         if "no-goaway" not in self.faults:
             last = 0 if "names-none" in self.faults else max(self.streams, default=0)
             self.write(GoAwayFrame(0, last_stream_id=last))
+        if "waits-for-readers" not in self.faults and (self.blocked or self.transport.get_write_buffer_size()):
+            self.transport.abort()
+            return
         tasks = [stream.task for stream in self.streams.values() if stream.task]
         await asyncio.gather(*tasks, return_exceptions=True)
         self.transport.close()
@@ -382,7 +387,9 @@ class Stream:
                 if "blocks-all" in self.faults:
                     self.connection.faults.add("one-at-a-time")
                     await self.connection.line.acquire()
+                self.connection.blocked = True
                 await self.connection.window.wait()
+                self.connection.blocked = False
                 continue
             h2.send_data(self.id, data[:room])
             self.connection.flush()

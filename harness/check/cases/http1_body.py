@@ -7,8 +7,9 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, AnyStr
 
 from harness.check.cases.http1 import OK, UNAUTHORIZED, judge_next
+from harness.check.clients.connection import Cut
 from harness.check.clients.http1 import Http1, request
-from harness.check.model import ANY_APP, ASGI_ONLY, HTTP1, HTTP1_CLEAR, Family, Finding
+from harness.check.model import ANY_APP, ASGI_ONLY, HTTP1, HTTP1_CLEAR, Family, Finding, failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -186,15 +187,18 @@ def head(target: Target) -> Finding:
 @CHECKS.check(
     "head-streamed",
     "HEAD of a streamed response",
-    "RFC 9110 §9.3.2",
+    "RFC 9110 §9.1, §9.3.2",
     protocols=HTTP1,
     quote=_NO_CONTENT_IN_HEAD,
     consequence="The body is read as the next response on the connection; behind a proxy that may be another user's.",
 )
 def head_streamed(target: Target) -> Finding:
-    """A server MUST NOT send a body in response to HEAD, also if the app sends one in several parts."""
+    """A server MUST support HEAD, and MUST NOT send a body in response, also if the app sends one in several parts."""
     connection = Http1(target)
-    response = connection.fetch("/stream", method="HEAD")
+    try:
+        response = connection.fetch("/stream", method="HEAD")
+    except Cut as cut:
+        return failed(f"expected a response to HEAD, found {cut}")
     if response.status != OK:
         return connection.failed(f"expected 200, found {response.status}")
     return judge_next(connection, response, "no body")

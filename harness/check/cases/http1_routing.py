@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.check.cases.malformed_http1 import (
     BAD_REQUEST,
+    OK,
     SILENCE,
     Treatment,
     all_refused,
@@ -17,7 +18,7 @@ from harness.check.cases.malformed_http1 import (
     try_case,
 )
 from harness.check.cases.scopes import header_values, read_scope
-from harness.check.model import ANY_APP, HTTP1_CLEAR, Family, Finding, judge
+from harness.check.model import ANY_APP, HTTP1_CLEAR, Family, Finding, judge, not_applicable
 
 if TYPE_CHECKING:
     from harness.check.clients.http1 import Response
@@ -29,6 +30,7 @@ HOSTS = {
     f"Host: {value.decode()}": get(host=b"Host: " + value + b"\r\n")
     for value in (b"a b", b"a/b", b"a@b", b"a:port", b"[::1")
 }
+NOT_FOUND = 404
 OTHER_HOST = "other.example"
 BODY = b"hello"
 CHUNKED_BODY = b"5\r\nhello\r\n0\r\n\r\n"
@@ -98,14 +100,18 @@ def absolute_form_host(target: Target) -> Finding:
 
     Refusing a request with two different hosts passes too.
     """
-
-    def read(treatment: Treatment, response: Response) -> Finding:
-        hosts = header_values(read_scope(response.body), "host")
-        sent = f"target http://{OTHER_HOST}/scope, Host: a"
-        return treatment.finding(hosts == [OTHER_HOST], f"{sent}; the app got the host {hosts}")
-
     sent = f"GET http://{OTHER_HOST}/scope?marker=MARKER HTTP/1.1\r\nHost: a\r\n\r\n".encode()
-    return refused_or(target, "target in absolute-form with another host", sent, "the host of the target", read)
+    treatment = try_case(target, "target in absolute-form with another host", sent)
+    if treatment.refused:
+        return treatment.finding(True, f"refused: {treatment.words}")
+    if treatment.reached and treatment.status == NOT_FOUND:
+        return not_applicable(f"the app did not get the path, as absolute-form-path says: {treatment.words}")
+    if treatment.response is None or treatment.status != OK:
+        return treatment.finding(False, f"expected a refusal or the host of the target, found {treatment.words}")
+    hosts = header_values(read_scope(treatment.response.body), "host")
+    return treatment.finding(
+        hosts == [OTHER_HOST], f"target http://{OTHER_HOST}/scope, Host: a; the app got the host {hosts}"
+    )
 
 
 @CHECKS.check(

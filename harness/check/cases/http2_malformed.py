@@ -80,7 +80,8 @@ CHECKS.add(
         {f"no {name}": _without(name) for name in (":method", ":scheme", ":path")}
         | {"empty :path": _replaced(":path", "")}
     ),
-    quote="An HTTP request that omits mandatory pseudo-header fields is malformed (Section 8.1.1).",
+    quote='All HTTP/2 requests MUST include exactly one valid value for the ":method", ":scheme", and ":path" '
+    "pseudo-header fields, unless they are CONNECT requests (Section 8.5).",
     consequence="Apps get requests without a method or a path, and fail or guess.",
 )
 CHECKS.add(

@@ -5,7 +5,7 @@ app runs in the server's process, on an interpreter that may have the standard l
 
 Environment: PROBE_FOLDER, the folder for notes and gates. PROBE_LIFESPAN: `slow` for a start-up that takes a while,
 `fail` for one that reports its failure, `raise` for an app without lifespan, and `waits` for a shutdown that waits at
-the gate `lifespan`.
+the gate `lifespan`. PROBE_IMPORT: `fail` for an app whose import fails.
 """
 
 from __future__ import annotations
@@ -155,7 +155,8 @@ class _Exchange:
         await self.whole(b"refused", 401)
 
     async def get_scope(self) -> None:
-        await self.whole(json.dumps(described(self.scope)).encode())
+        """Answer with the scope, described, and the process that answers."""
+        await self.whole(json.dumps({**described(self.scope), "pid": os.getpid()}).encode())
 
     async def get_scope_after_body(self) -> None:
         """Answer with the scope as it is once the body has been read."""

@@ -21,6 +21,9 @@ GATE_S = 20.0
 """A gate opens by itself after this time, so that no app waits forever."""
 _POLL_S = 0.005
 
+if os.environ.get("PROBE_IMPORT") == "fail":
+    raise ImportError("the probe refuses to be imported")
+
 
 class Notes:
     """A file of JSON lines, and a folder of gates."""

@@ -6,12 +6,13 @@ import json
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 import msgspec
 import pytest
 from markdown_it import MarkdownIt
 
-from harness.check import dangers, pages, report
+from harness.check import dangers, junit, pages, report
 from harness.check.model import Entry
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def test_a_fault_counts_once_for_all_protocols_of_a_kind() -> None:
         "expected 1, found 4 (over HTTP/2 in clear only)",
     ]
     (score,) = [each for each in report.scores(replace(RUN, checks=(every,), results=results)) if each.server == "a"]
-    assert score.passed["must"] == "0 of 2"
+    assert score.passed["must"] == "0 of 1"
 
 
 def test_what_endangers_a_deployment_comes_first_the_gravest_before_others(tmp_path: Path) -> None:
@@ -111,10 +112,53 @@ def test_what_servers_can_do_is_told_of_installed_ones_as_far_as_it_was_asked() 
     assert can.by_server == {"a": (True, True, True), "b": (True, False, False), "c": (None, None, None)}
 
 
-def test_what_did_not_pass_is_listed_by_server_and_what_was_not_tried_with_its_reason() -> None:
-    first, second = report.tables(RUN)
-    assert [(entry.server, check.name) for check, entry in first.failures] == [("a", "two"), ("b", "one")]
+def test_what_was_not_tried_is_listed_with_its_reason() -> None:
+    _, second = report.tables(RUN)
     assert second.not_tried == [("a", "a does not speak h2", 1), ("c", "c ended; its log says: OSError", 1)]
+
+
+def test_a_check_that_fails_over_several_protocols_is_one_fault() -> None:
+    results = (
+        Entry("a", "h1", "one", "fail", "found 200\n→ sent"),
+        Entry("a", "h2", "one", "fail", "died", brought_down="died"),
+        Entry("a", "h1", "two", "pass", "fine"),
+        Entry("b", "h1", "one", "pass", "fine"),
+        Entry("b", "h2", "one", "n/a", "no h2"),
+        Entry("b", "h1", "two", "fail", "found none"),
+    )
+    one = report.Fault("a", "one", "must", ("h1", "h2"), "died", "found 200")
+    two = report.Fault("b", "two", "should", ("h1",), "", "found none")
+    assert report.find_faults(CHECKS, results) == (one, two)
+    assert report.find_faults(CHECKS, reversed(results)) == (replace(one, protocols=("h2", "h1"), summary="died"), two)
+    scores = {score.server: score.passed for score in report.scores(replace(RUN, results=results))}
+    assert scores["a"] == {"must": "0 of 1", "should": "1 of 1", "expected": "–"}
+    assert scores["b"] == {"must": "1 of 1", "should": "0 of 1", "expected": "–"}
+
+
+def test_a_fault_stands_once_in_the_list_of_failures(tmp_path: Path) -> None:
+    results = tuple(Entry("a", protocol, "one", "fail", "found 200") for protocol in ("h1", "h2"))
+    pages.write(replace(RUN, results=results), tmp_path)
+    text = (tmp_path / "check.md").read_text()
+    assert text.count("found 200") == 1
+    assert "✗ **a** `one` (h1, h2): ` found 200 `" in text
+
+
+def test_results_are_tests_of_a_suite_for_each_server() -> None:
+    root = ET.fromstring(junit.render(RUN))
+    suites = {suite.get("name"): suite for suite in root}
+    assert list(suites) == ["a", "b", "c"]
+    outcomes = [
+        (test.get("name"), *((child.tag, child.get("type")) for child in test)) for test in suites["a"].iter("testcase")
+    ]
+    assert outcomes == [
+        ("one h1",),
+        ("two h1", ("failure", "recommended")),
+        ("one h2", ("skipped", "n/a")),
+    ]
+    failure = suites["a"].find(".//failure")
+    assert failure is not None
+    assert (failure.get("message"), "more" in str(failure.text)) == (HOSTILE.splitlines()[0], True)
+    assert [suites[name].find(".//error") is not None for name in "abc"] == [False, True, True]
 
 
 def test_required_and_recommended_checks_are_counted_separately() -> None:
@@ -122,7 +166,7 @@ def test_required_and_recommended_checks_are_counted_separately() -> None:
     assert (first.passed("a", "must"), first.passed("a", "should")) == ("1 of 1", "0 of 1")
     assert (second.passed("a", "must"), second.passed("b", "must"), second.passed("c", "must")) == ("–", "1 of 1", "–")
     scores = {score.server: score for score in report.scores(RUN)}
-    assert dict(scores["b"].passed) == {"must": "1 of 2", "should": "1 of 1", "expected": "–"}
+    assert dict(scores["b"].passed) == {"must": "0 of 1", "should": "1 of 1", "expected": "–"}
     assert (scores["a"].version, scores["c"].not_started) == ("1.0", "c ended; its log says: OSError")
 
 
