@@ -263,7 +263,8 @@ class Socket:
             self.status, self.body = message["status"], b""
         elif kind == "websocket.http.response.body":
             self.body += message["body"]
-            if not message.get("more_body", False) or "one-part" in self.faults:
+            ended = not message.get("more_body", False) or "one-part" in self.faults
+            if ended and not self.refused:
                 await self.refuse(self.status, b"" if "no-body" in self.faults else self.body)
         elif self.over:
             if "silent-send" not in self.faults:
