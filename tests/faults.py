@@ -732,6 +732,12 @@ PROCESSES = (
     ),
     Fault(
         "processes",
+        "no-reload",
+        "ends on SIGHUP",
+        {"process-reload": "the server ended with SIGHUP"},
+    ),
+    Fault(
+        "processes",
         "orphans",
         "leaves its workers behind",
         {"process-orphans": "2 processes left"},

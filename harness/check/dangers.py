@@ -30,8 +30,8 @@ CAPABILITIES: Mapping[str, str] = {
     "extension-trailers": "response trailers",
     "lifespan-startup": "lifespan",
     "lifespan-state": "lifespan state",
-    "workers-replaced": "replaces workers",
-    "workers-reload": "reloads on SIGHUP",
+    "process-worker-replaced": "replaces workers",
+    "process-reload": "reloads on SIGHUP",
 }
 """Checks that ask for something that a server has or has not, and what that is called."""
 _OF_OTHERS = {"extension-trailers": "h2-response-trailers"}

@@ -27,11 +27,14 @@ class Supervisor:
         """The parent keeps the other end of a pipe open as long as it lives."""
         self.workers = {self.start() for _ in range(workers)}
         signal.signal(signal.SIGTERM, self.stop)
+        if "no-reload" not in faults:
+            signal.signal(signal.SIGHUP, self.reload)
 
     def start(self) -> int:
         pid = os.fork()
         if pid == 0:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
             os.close(self.kept)
             asyncio.run(self.work())
             os._exit(0)
@@ -60,6 +63,10 @@ class Supervisor:
                 self.stop()
             if "replaces-none" not in self.faults:
                 self.workers.add(self.start())
+
+    def reload(self, *_: object) -> None:
+        for pid in self.workers:
+            os.kill(pid, signal.SIGTERM)  # each is replaced when it has ended
 
     def stop(self, *received: object) -> None:
         for pid in self.workers:

@@ -70,6 +70,7 @@ def keep_alive(target: Target) -> Finding:
     protocols=HTTP1,
     quote="The connection will close after the current response.",
     consequence="Old clients and health checks that wait for the end of the connection hang.",
+    danger="hangs",
 )
 def http10_close(target: Target) -> Finding:
     """A server closes the connection after its response to an HTTP/1.0 request that does not ask for keep-alive."""
@@ -110,6 +111,7 @@ def http10_no_chunks(target: Target) -> Finding:
     'below) after it sends the final response to the request that contained the "close" connection '
     "option.",
     consequence="Clients that wait for the end of the connection hang, and connections pile up.",
+    danger="hangs",
 )
 def connection_close(target: Target) -> Finding:
     """A server MUST close the connection after its response to a request that says close.
@@ -133,6 +135,7 @@ def connection_close(target: Target) -> Finding:
     "(Section 9.2.1 of [HTTP]), but it MUST send the corresponding responses in the same order that "
     "the requests were received.",
     consequence="A client gets the response to another request, which may be another user's behind a proxy.",
+    danger="mixes",
 )
 def pipelining(target: Target) -> Finding:
     """A server MUST answer pipelined requests in the order in which they arrived.
@@ -165,6 +168,7 @@ def pipelining(target: Target) -> Finding:
     "response; otherwise, the remaining data on a persistent connection would be misinterpreted as "
     "the next request.",
     consequence="The body of one user's request is served as a request of its own: request smuggling.",
+    danger="smuggles",
 )
 def unread_body(target: Target) -> Finding:
     """A server MUST read the whole request body, or close the connection after its response.
@@ -213,6 +217,7 @@ def empty_line_first(target: Target) -> Finding:
     quote="If a message body has been indicated, then it is read as a stream until an amount of octets "
     "equal to the message body length is read or the connection is closed.",
     consequence="Requests fail at random, as the network cuts them in different places.",
+    danger="loses",
 )
 def byte_by_byte(target: Target) -> Finding:
     """A server answers a request that arrives byte by byte, because TCP may cut a message anywhere."""

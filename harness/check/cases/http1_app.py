@@ -110,6 +110,7 @@ CHECKS.add(
     _gives_500("/nothing"),
     level="expected",
     consequence="Clients wait until their timeout, or see a broken connection in place of an error.",
+    danger="hangs",
 )
 CHECKS.add(
     "app-raises-midway",
@@ -120,6 +121,7 @@ CHECKS.add(
     protocols=HTTP1,
     quote=_TERMINATED,
     consequence="Half a response looks whole: clients and caches keep it, and nobody notices the error.",
+    danger="loses",
 )
 CHECKS.add(
     "app-raises-midway-length",
@@ -129,6 +131,7 @@ CHECKS.add(
     _cut_off("/raise-midway?length=10"),
     quote=_TERMINATED,
     consequence="Clients wait for the rest of the response until their timeout.",
+    danger="hangs",
 )
 CHECKS.add(
     "app-starts-only",
@@ -139,6 +142,7 @@ CHECKS.add(
     level="expected",
     interfaces=ASGI_ONLY,
     consequence="Clients wait for the body until their timeout, and each holds a connection.",
+    danger="hangs",
 )
 CHECKS.add(
     "app-body-short",
@@ -149,6 +153,7 @@ CHECKS.add(
     level="expected",
     consequence="Clients wait for the rest of the response until their timeout, or read the next response as a "
     "part of this one.",
+    danger="hangs",
 )
 
 
@@ -159,6 +164,7 @@ CHECKS.add(
     quote="As a result, a sender MUST NOT forward a message with a Content-Length header field value that "
     "is known to be incorrect.",
     consequence="The surplus is read as the next response on the connection: a user may get another's data.",
+    danger="mixes",
 )
 def app_body_long(target: Target) -> Finding:
     """A server MUST NOT send more bytes than Content-Length says: a client would read them as the next response.
@@ -183,6 +189,7 @@ def app_body_long(target: Target) -> Finding:
     quote="A sender MUST NOT generate protocol elements that do not match the grammar defined by the "
     "corresponding ABNF rules.",
     consequence="User input in a header lets an attacker add headers or a whole response (response splitting).",
+    danger="mixes",
 )
 def header_injection(target: Target) -> Finding:
     """A server MUST NOT send a header value with CR or LF in it: it refuses the app's header, or replaces them."""
@@ -212,6 +219,7 @@ FAULTS = (
     level="expected",
     interfaces=ASGI_ONLY,
     consequence="After one error, every later error leaves its client waiting, until the server is restarted.",
+    danger="hangs",
 )
 def app_raises_later(target: Target) -> Finding:
     """A server answers 500 if the app raises, and serves others, also after the app has failed in any other way."""

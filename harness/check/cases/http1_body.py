@@ -173,6 +173,7 @@ def expect_refused(target: Target) -> Finding:
     protocols=HTTP1,
     quote=_NO_CONTENT_IN_HEAD,
     consequence="The body is read as the next response on the connection; behind a proxy that may be another user's.",
+    danger="mixes",
 )
 def head(target: Target) -> Finding:
     """A server MUST NOT send a body in response to HEAD, and SHOULD send the headers of GET."""
@@ -191,6 +192,7 @@ def head(target: Target) -> Finding:
     protocols=HTTP1,
     quote=_NO_CONTENT_IN_HEAD,
     consequence="The body is read as the next response on the connection; behind a proxy that may be another user's.",
+    danger="mixes",
 )
 def head_streamed(target: Target) -> Finding:
     """A server MUST support HEAD, and MUST NOT send a body in response, also if the app sends one in several parts."""
@@ -238,6 +240,7 @@ CHECKS.add(
     _bodiless(304),
     quote="A 304 response is terminated by the end of the header section; it cannot contain content or trailers.",
     consequence="The body is read as the next response on the connection.",
+    danger="mixes",
 )
 
 

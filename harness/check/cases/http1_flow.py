@@ -82,6 +82,7 @@ def _read(body: Iterator[bytes], length: int) -> bytes:
     level="expected",
     interfaces=ANY_APP,
     consequence="A few clients that upload faster than the app reads use up the memory of the server.",
+    danger="memory",
 )
 def upload_back_pressure(target: Target) -> Finding:
     """A server accepts less than 64 MiB of an upload while the app does not read, or answers 413."""
@@ -111,6 +112,7 @@ def upload_back_pressure(target: Target) -> Finding:
     level="expected",
     interfaces=ANY_APP,
     consequence="A few clients that read slowly use up the memory of the server.",
+    danger="memory",
 )
 def slow_reader(target: Target) -> Finding:
     """A server makes send() wait before it holds 64 MiB for a client that does not read."""
@@ -176,6 +178,7 @@ CHECKS.add(
     "octets are received, the recipient MUST consider the message to be incomplete and close the "
     "connection.",
     consequence="Half an upload is stored as if it were whole.",
+    danger="loses",
 )
 def disconnect_upload(target: Target) -> Finding:
     """A server does not give the app an incomplete request as if it were complete.
@@ -244,6 +247,7 @@ def receive_after_answer(target: Target) -> Finding:
     level="expected",
     consequence="Frameworks cancel receive() when they wait for two things at once: uploads lose a part, or apps are "
     "not told that the client has left.",
+    danger="loses",
 )
 def receive_cancelled(target: Target) -> Finding:
     """A server loses nothing if the app cancels receive() while nothing has come, within the body and after it."""

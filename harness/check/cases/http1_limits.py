@@ -148,6 +148,7 @@ def request_line_8000(target: Target) -> Finding:
     "RFC 9110 §17.5; the figures are of this project",
     level="expected",
     consequence="A few clients can use up the memory or the CPU of the server with endless headers.",
+    danger="memory",
 )
 def head_limit(target: Target) -> Finding:
     """A server has a limit below a header of 1 MiB, below 25,600 headers, and below a request target of 1 MiB."""

@@ -73,6 +73,7 @@ CHECKS.add(
     level="should",
     quote=_INVALID_LINE,
     consequence="A proxy and the server may read two different requests, which passes filters by.",
+    danger="forges",
 )
 CHECKS.add(
     "request-line-spaces",
@@ -82,6 +83,7 @@ CHECKS.add(
     all_refused(SPACES),
     level="expected",
     consequence="A proxy and the server may read two different targets, which passes access rules.",
+    danger="forges",
 )
 CHECKS.add(
     "target-utf8",
@@ -92,6 +94,7 @@ CHECKS.add(
     level="should",
     quote=_INVALID_LINE,
     consequence="A proxy and the app may read two different paths, which passes access rules.",
+    danger="forges",
 )
 CHECKS.add(
     "malformed-header",
@@ -102,6 +105,7 @@ CHECKS.add(
     level="should",
     quote="the server SHOULD respond with a 400 (Bad Request) response and close the connection.",
     consequence="A proxy and the server may read different headers, which passes filters by.",
+    danger="smuggles",
 )
 CHECKS.add(
     "space-before-colon",
@@ -112,6 +116,7 @@ CHECKS.add(
     quote="A server MUST reject, with a response status code of 400 (Bad Request), any received request "
     "message that contains whitespace between a header field name and colon.",
     consequence="An attacker hides a header such as Transfer-Encoding from a proxy: request smuggling.",
+    danger="smuggles",
 )
 CHECKS.add(
     "header-nul",
@@ -121,6 +126,7 @@ CHECKS.add(
     rejected_or_spaced(b"X-Odd: a\0b", ("a b",)),
     quote=_CONTROL,
     consequence="Values are cut short in libraries written in C, so that two programs read different ones.",
+    danger="forges",
 )
 CHECKS.add(
     "header-bare-cr",
@@ -131,6 +137,7 @@ CHECKS.add(
     quote="A recipient of such a bare CR MUST consider that element to be invalid or replace each bare CR "
     "with SP before processing the element or forwarding the message.",
     consequence="Programs behind the app that take CR for the end of a line see an injected header.",
+    danger="forges",
 )
 
 
@@ -140,6 +147,7 @@ CHECKS.add(
     "RFC 9112 §2.2, RFC 9110 §5.5",
     quote=_CONTROL,
     consequence="Programs behind the app that take LF for the end of a line see an injected header.",
+    danger="forges",
 )
 def header_bare_lf(target: Target) -> Finding:
     """A server MAY take LF without CR for the end of a header line; it MUST NOT leave it in a value."""
@@ -169,6 +177,7 @@ CHECKS.add(
     "obs-fold with one or more SP octets prior to interpreting the field value or forwarding the "
     "message downstream.",
     consequence="A proxy and the server may see different headers, which passes filters by.",
+    danger="smuggles",
 )
 CHECKS.add(
     "host-missing",
@@ -187,4 +196,5 @@ CHECKS.add(
     all_refused({"two Hosts": get(b"Host: b")}, BAD_REQUEST),
     quote=_ONE_HOST,
     consequence="A proxy routes by one host and the app by the other, which passes access rules and poisons caches.",
+    danger="forges",
 )

@@ -47,6 +47,7 @@ CHECKS.add(
     quote="A server MUST NOT send a Content-Length header field in any 2xx (Successful) response to a CONNECT request "
     "(Section 9.3.6).",
     consequence="A proxy takes 200 for an open tunnel, through which the next requests pass without its rules.",
+    danger="forges",
 )
 def connect(target: Target) -> Finding:
     """A server MUST NOT send Content-Length or Transfer-Encoding in a 2xx to CONNECT, which opens a tunnel.
@@ -91,6 +92,7 @@ def upgrade_h2c(target: Target) -> Finding:
     quote="If a valid Content-Length header field is present without Transfer-Encoding, its decimal value defines the "
     "expected message body length in octets.",
     consequence="Java's HTTP client offers h2c with its first request: an upload is lost, and the app sees no error.",
+    danger="loses",
 )
 def upgrade_h2c_body(target: Target) -> Finding:
     """A server gives the app the whole body of a request that offers h2c, or refuses the request."""

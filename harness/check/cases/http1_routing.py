@@ -46,6 +46,7 @@ CHECKS.add(
     "lacks a Host header field and to any request message that contains more than one Host header "
     "field line or a Host header field with an invalid field value.",
     consequence="An attacker's text gets into links and caches as the host.",
+    danger="forges",
 )
 
 
@@ -122,6 +123,7 @@ def absolute_form_host(target: Target) -> Finding:
     "either reject the message as invalid or consume each whitespace-preceded line without further "
     "processing of it",
     consequence="An attacker hides a header from a proxy: request smuggling.",
+    danger="smuggles",
 )
 def space_before_header(target: Target) -> Finding:
     """A server MUST reject a request with whitespace before the first header, or ignore that line."""
@@ -168,6 +170,7 @@ def version_minor(target: Target) -> Finding:
     "field MUST treat the message as if the framing is faulty, even if a Content-Length is present, "
     "and close the connection after processing the message.",
     consequence="Behind a proxy that speaks HTTP/1.0, an attacker can hide a request in a body: request smuggling.",
+    danger="smuggles",
 )
 def http10_transfer_encoding(target: Target) -> Finding:
     """A server MUST treat Transfer-Encoding in HTTP/1.0 as faulty framing, and close the connection afterwards."""
@@ -211,4 +214,5 @@ CHECKS.add(
     all_refused({"chunked, chunked": post(b"Transfer-Encoding: chunked, chunked", body=CHUNKED_BODY)}),
     level="expected",
     consequence="A proxy and the server may see the end of the body in different places: request smuggling.",
+    danger="smuggles",
 )

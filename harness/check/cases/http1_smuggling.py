@@ -83,6 +83,7 @@ CHUNKS = {
     "the potential attacks.",
     consequence="An attacker hides a request in a body, and the next user's connection is answered with it: "
     "request smuggling.",
+    danger="smuggles",
 )
 def content_length_and_chunked(target: Target) -> Finding:
     """A server MAY reject a request with Content-Length and Transfer-Encoding, or obey Transfer-Encoding alone.
@@ -125,6 +126,7 @@ CHECKS.add(
     all_refused(TWO_LENGTHS, BAD_REQUEST, closing=True),
     quote=_UNRECOVERABLE,
     consequence="A proxy and the server see the end of the body in different places: request smuggling.",
+    danger="smuggles",
 )
 CHECKS.add(
     "content-length-malformed",
@@ -134,6 +136,7 @@ CHECKS.add(
     all_refused(LENGTHS, BAD_REQUEST, closing=True),
     quote=_UNRECOVERABLE,
     consequence="A proxy and the server see the end of the body in different places: request smuggling.",
+    danger="smuggles",
 )
 CHECKS.add(
     "smuggling-codings",
@@ -146,6 +149,7 @@ CHECKS.add(
     "not the final encoding, the message body length cannot be determined reliably; the server MUST "
     "respond with the 400 (Bad Request) status code and then close the connection.",
     consequence="A proxy and the server see the end of the body in different places: request smuggling.",
+    danger="smuggles",
 )
 CHECKS.add(
     "chunk-malformed",
@@ -157,6 +161,7 @@ CHECKS.add(
     level="should",
     quote=_NO_GRAMMAR,
     consequence="A proxy and the server see the end of a chunk in different places: request smuggling.",
+    danger="smuggles",
 )
 CHECKS.add(
     "chunk-overflow",
@@ -169,6 +174,7 @@ CHECKS.add(
     "representation.",
     consequence="The size wraps round to a small one, and the rest of the body is read as a request: request "
     "smuggling.",
+    danger="smuggles",
 )
 CHECKS.add(
     "chunk-bare-lf",
@@ -180,6 +186,7 @@ CHECKS.add(
     level="should",
     quote=_NO_GRAMMAR,
     consequence="A proxy and the server see the end of a chunk in different places: request smuggling.",
+    danger="smuggles",
 )
 CHECKS.add(
     "chunk-extension-control",
@@ -190,6 +197,7 @@ CHECKS.add(
     level="should",
     quote=_NO_GRAMMAR,
     consequence="A proxy that takes CR for the end of a line sees another chunk than the server: request smuggling.",
+    danger="smuggles",
 )
 CHECKS.add(
     "transfer-encoding-lines",
@@ -202,4 +210,5 @@ CHECKS.add(
     quote="A server that receives a request message with a transfer coding it does not understand SHOULD respond with "
     "501 (Not Implemented).",
     consequence="A proxy that obeys the first line sees another end of the body than the server: request smuggling.",
+    danger="smuggles",
 )

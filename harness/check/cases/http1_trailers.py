@@ -32,6 +32,7 @@ FORGED = "forged.example"
     "can be safely merged.",
     consequence="A client forges what a proxy checks or sets, such as Host, X-Forwarded-For or Authorization, in a "
     "place where the proxy does not look.",
+    danger="forges",
 )
 def trailer_headers(target: Target) -> Finding:
     """A server MUST NOT add trailers to the headers of the scope, whether they arrive with the head or later."""
@@ -65,6 +66,7 @@ def _try(target: Target, name: str, *, apart: bool) -> Attempt:
     quote="a recipient of CR, LF, or NUL within a field value MUST either reject the message or replace each of those "
     "characters with SP before further processing or forwarding of that message.",
     consequence="A proxy and the server see the end of a request in different places: request smuggling.",
+    danger="smuggles",
 )
 def trailer_bare_lf(target: Target) -> Finding:
     """A server MAY take LF without CR for the end of a trailer line, or reject the request.

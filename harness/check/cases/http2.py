@@ -213,6 +213,7 @@ def client_goaway(target: Target) -> Finding:
     quote="Endpoints SHOULD always send a GOAWAY frame before closing a connection so that the remote peer "
     "can know whether a stream has been partially processed or not.",
     consequence="Clients cannot know which requests to send again, and some fail with each deployment.",
+    danger="loses",
 )
 def goaway_on_shutdown(target: Target) -> Finding:
     """A server SHOULD send GOAWAY before it closes a connection.

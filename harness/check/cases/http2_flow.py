@@ -91,6 +91,7 @@ def window_zero(target: Target) -> Finding:
     "stream flow-control windows that it maintains by the difference between the new value and the "
     "old value.",
     consequence="Downloads stop for ever when a client changes its settings.",
+    danger="hangs",
 )
 def window_by_settings(target: Target) -> Finding:
     """A server MUST change the windows of all streams by the difference when SETTINGS_INITIAL_WINDOW_SIZE changes."""
@@ -172,6 +173,7 @@ def window_of_connection(target: Target) -> Finding:
     "RFC 9113 §5.2",
     level="expected",
     consequence="One slow download stops every other request of the same browser or proxy.",
+    danger="hangs",
 )
 def blocked_stream(target: Target) -> Finding:
     """A server serves other streams while one waits for its window."""
@@ -188,6 +190,7 @@ def blocked_stream(target: Target) -> Finding:
     "RFC 9113 §5.2.2, §6.9",
     level="expected",
     consequence="Uploads larger than the first window stop for ever.",
+    danger="hangs",
 )
 def upload(target: Target) -> Finding:
     """A server gives room with WINDOW_UPDATE as the app reads, and the app gets every byte."""
@@ -211,6 +214,7 @@ def upload(target: Target) -> Finding:
     "RFC 9113 §5.2.2",
     level="expected",
     consequence="A few clients that upload faster than the app reads use up the memory of the server.",
+    danger="memory",
 )
 def upload_back_pressure(target: Target) -> Finding:
     """A server accepts less than 4 MiB of an upload while the app does not read."""

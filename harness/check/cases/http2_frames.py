@@ -205,6 +205,7 @@ CHECKS.add(
     quote="An endpoint that receives an unexpected stream identifier MUST respond with a connection error "
     "(Section 5.4.1) of type PROTOCOL_ERROR.",
     consequence="The responses of two requests may be confused.",
+    danger="mixes",
 )
 CHECKS.add(
     "h2-half-closed",
@@ -294,6 +295,7 @@ CHECKS.add(
     "COMPRESSION_ERROR.",
     consequence="Headers of later requests on the connection are decoded wrongly, which may mix up users behind "
     "a proxy.",
+    danger="mixes",
 )
 CHECKS.add(
     "h2-error-codes",
@@ -327,6 +329,7 @@ CHECKS.add(
     quote="A receiver MUST treat the receipt of any other type of frame or a frame on a different stream "
     "as a connection error (Section 5.4.1) of type PROTOCOL_ERROR.",
     consequence="Headers of two requests may be mixed up.",
+    danger="mixes",
 )
 CHECKS.add(
     "h2-push-promise",
@@ -356,6 +359,7 @@ CHECKS.add(
     "RFC 9113 §10.5, §10.5.1",
     level="expected",
     consequence="One connection can use up the memory of the server (CONTINUATION flood).",
+    danger="memory",
 )
 def header_flood(target: Target) -> Finding:
     """A server accepts less than 8 MiB of headers in CONTINUATION frames without an end."""

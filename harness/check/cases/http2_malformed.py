@@ -93,6 +93,7 @@ CHECKS.add(
     quote="A field block for an HTTP request or response that contains a repeated pseudo-header field name "
     "MUST be treated as malformed (Section 8.1.1).",
     consequence="A proxy routes by one path and the app by the other, which passes access rules.",
+    danger="forges",
 )
 CHECKS.add(
     "h2-pseudo-late",
@@ -103,6 +104,7 @@ CHECKS.add(
     quote="Any request or response that contains a pseudo-header field that appears in a field block after "
     "a regular field line MUST be treated as malformed (Section 8.1.1).",
     consequence="A proxy and the server may read different requests, which passes access rules.",
+    danger="forges",
 )
 CHECKS.add(
     "h2-pseudo-unknown",
@@ -113,6 +115,7 @@ CHECKS.add(
     quote="Endpoints MUST treat a request or response that contains undefined or invalid pseudo-header "
     "fields as malformed (Section 8.1.1).",
     consequence="A proxy and the server may read different requests, which passes access rules.",
+    danger="forges",
 )
 CHECKS.add(
     "h2-header-name",
@@ -122,6 +125,7 @@ CHECKS.add(
     requests_refused({repr(name): _with((name, "value")) for name in ("X-Upper", "x space", "x\x7f", "x:colon")}),
     quote=_VIOLATES,
     consequence="Headers become others when a proxy translates to HTTP/1.1: request smuggling.",
+    danger="smuggles",
 )
 CHECKS.add(
     "h2-header-value",
@@ -131,6 +135,7 @@ CHECKS.add(
     requests_refused({repr(value): _with(("x-odd", value)) for value in ("a\0b", "a\rb", "a\nb")}),
     quote=_VIOLATES,
     consequence="Values become headers of their own when a proxy translates to HTTP/1.1: request smuggling.",
+    danger="smuggles",
 )
 CHECKS.add(
     "h2-header-space",
@@ -140,6 +145,7 @@ CHECKS.add(
     requests_refused({repr(value): _with(("x-odd", value)) for value in (" a", "a ", "\ta")}),
     quote=_VIOLATES,
     consequence="Comparisons of values, such as those of access rules, give another result than in a proxy.",
+    danger="forges",
 )
 CHECKS.add(
     "h2-connection-headers",
@@ -149,6 +155,7 @@ CHECKS.add(
     requests_refused(_CONNECTION_FIELDS),
     quote="Any message containing connection-specific header fields MUST be treated as malformed (Section 8.1.1).",
     consequence="Transfer-Encoding reaches a program that speaks HTTP/1.1: request smuggling.",
+    danger="smuggles",
 )
 CHECKS.add(
     "h2-te",
@@ -175,4 +182,5 @@ CHECKS.add(
     level="expected",
     consequence="A program behind the server that believes Content-Length waits, or reads the next request as "
     "data: request smuggling.",
+    danger="smuggles",
 )

@@ -41,6 +41,7 @@ class _Run:
     "RFC 9113 §6.8",
     level="expected",
     consequence="Requests of proxies that keep a connection for long are lost when the server renews it.",
+    danger="loses",
 )
 def many_requests(target: Target) -> Finding:
     """A server that ends a connection with GOAWAY completes the streams up to the last one that it names.

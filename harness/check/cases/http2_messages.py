@@ -266,6 +266,7 @@ def authority(target: Target) -> Finding:
     quote="The recipient of an HTTP/2 request MUST NOT use the Host header field to determine the target "
     'URI if ":authority" is present.',
     consequence="A proxy routes by one host and the app by the other, which passes access rules and poisons caches.",
+    danger="forges",
 )
 def authority_and_host(target: Target) -> Finding:
     """A server SHOULD treat a request whose host differs from :authority as malformed; the app gets :authority."""

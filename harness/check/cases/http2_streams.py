@@ -84,6 +84,7 @@ def _is_late(response: Response) -> bool:
     "be exceeded MUST treat this as a stream error (Section 5.4.2) of type PROTOCOL_ERROR or "
     "REFUSED_STREAM.",
     consequence="One client can start any number of requests at once, and use up the memory of the server.",
+    danger="memory",
 )
 def one_stream_too_many(target: Target) -> Finding:
     """A server MUST treat a stream beyond its limit as a stream error (PROTOCOL_ERROR or REFUSED_STREAM).
@@ -180,6 +181,7 @@ def connection_lost(target: Target) -> Finding:
     "RFC 9113 §10.5",
     level="expected",
     consequence="One connection can stop the server (rapid reset, CVE-2023-44487).",
+    danger="dies",
 )
 def rapid_reset(target: Target) -> Finding:
     """A server goes on after 200 streams that are opened and reset, or ends that connection; it serves others."""
@@ -232,6 +234,7 @@ CHECKS.add(
     _app_fails("/raise", _is_error),
     level="expected",
     consequence="Clients wait until their timeout when the app fails.",
+    danger="hangs",
 )
 CHECKS.add(
     "h2-app-raises-midway",
@@ -243,6 +246,7 @@ CHECKS.add(
     "however they wish - log to console, send to syslog, or other options - but they must terminate "
     "the application instance and its associated connection if this happens.",
     consequence="Half a response looks whole: clients and caches keep it, and nobody notices the error.",
+    danger="loses",
 )
 
 
@@ -252,6 +256,7 @@ CHECKS.add(
     "RFC 9110 §15.6.1, RFC 9113 §5.4.2",
     level="expected",
     consequence="After one error, every later error leaves its client waiting, until the server is restarted.",
+    danger="hangs",
 )
 def app_raises_later(target: Target) -> Finding:
     """The client gets 500 or RST_STREAM if the app raises, also after the app has failed for an earlier request."""
@@ -272,4 +277,5 @@ CHECKS.add(
     _app_fails("/nothing", _is_error),
     level="expected",
     consequence="Clients wait until their timeout when the app returns without a response.",
+    danger="hangs",
 )

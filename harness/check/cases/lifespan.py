@@ -78,6 +78,7 @@ def scope(target: Target) -> Finding:
     _SOURCE,
     quote="A server must wait for this message before terminating.",
     consequence="Connections and queues are not closed, and buffered data are lost with each deployment.",
+    danger="loses",
 )
 def shutdown(target: Target) -> Finding:
     """A server sends lifespan.shutdown once it has stopped accepting connections, and serves none after that.
@@ -119,6 +120,7 @@ def _is_told(server: StartedServer) -> bool:
     quote="The server will ensure that a shallow copy of the namespace is passed into each subsequent "
     "request/response call into the application.",
     consequence="What one request keeps in state shows up in another user's request.",
+    danger="mixes",
 )
 def state(target: Target) -> Finding:
     """A server that offers state gives each request a shallow copy of what the start-up put there."""

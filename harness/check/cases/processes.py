@@ -59,6 +59,7 @@ def _with_worker_killed(target: Target) -> Iterator[tuple[StartedServer, int]]:
     _SOURCE,
     level="expected",
     consequence="One worker that crashes, or takes too much memory, takes the whole service down.",
+    danger="dies",
 )
 def worker_killed(target: Target) -> Finding:
     """A server with two workers answers every new connection after one of them was killed by SIGKILL."""
@@ -76,6 +77,7 @@ def worker_killed(target: Target) -> Finding:
     _SOURCE,
     level="expected",
     consequence="Each worker that dies is capacity lost until somebody restarts the server.",
+    danger="loses",
 )
 def worker_replaced(target: Target) -> Finding:
     """A server starts another worker within 10 seconds of the end of one that was killed by SIGKILL."""
@@ -90,15 +92,33 @@ def worker_replaced(target: Target) -> Finding:
 
 
 @CHECKS.check(
+    "process-reload",
+    "SIGHUP: workers replaced",
+    _SOURCE,
+    level="expected",
+    consequence="A new release of the app needs a restart of the server, or a second one beside it.",
+)
+def reload(target: Target) -> Finding:
+    """A server replaces all workers within 10 seconds of SIGHUP, and goes on to answer."""
+    with _with_workers(target) as (server, workers):
+        told_ns = server.supervised.signal(signal.SIGHUP)
+        new_ns = server.supervised.await_workers(WORKERS, TIMEOUTS * target.timeout_s, without=workers)
+        if new_ns is not None and server.answers():
+            return passed(f"{WORKERS} new workers {(new_ns - told_ns) / 1e9:.1f} s after SIGHUP")
+        found = f"the server ended with {server.ended}" if server.ended else "old workers, or no answer"
+        return failed(f"expected {WORKERS} new workers after SIGHUP, found {found}\n{server.log}")
+
+
+@CHECKS.check(
     "process-orphans",
     "Parent killed: its workers end",
     _SOURCE,
     level="expected",
     consequence=(
         "After a parent's crash old workers hold the port or share it: the new server does not start, or requests go "
-        "to "
-        "the old code too."
+        "to the old code too."
     ),
+    danger="loses",
 )
 def orphans(target: Target) -> Finding:
     """All workers end within 10 seconds of the end of their parent by SIGKILL."""
@@ -119,9 +139,9 @@ def orphans(target: Target) -> Finding:
     level="expected",
     consequence=(
         "A server that was started twice by mistake, or an old one that has not ended, gets a share of the requests, "
-        "and "
-        "nobody is told."
+        "and nobody is told."
     ),
+    danger="forges",
 )
 def port_taken(target: Target) -> Finding:
     """A server ends within 10 seconds, with an exit status that is not 0, if another one has its port."""
@@ -141,6 +161,7 @@ def port_taken(target: Target) -> Finding:
     consequence=(
         "A broken release looks like a healthy server to its supervisor: it is not started again, and nobody is told."
     ),
+    danger="loses",
 )
 def import_fails(target: Target) -> Finding:
     """A server ends, with an exit status that is not 0, if the app cannot be imported."""

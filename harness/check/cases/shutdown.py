@@ -57,6 +57,7 @@ def _in_flight(target: Target, by: signal.Signals = signal.SIGTERM) -> Iterator[
     _SOURCE,
     level="expected",
     consequence="At each deployment users see failed requests, and writes may be half done.",
+    danger="loses",
 )
 def request_in_flight(target: Target) -> Finding:
     """A server that gets SIGTERM completes the response in flight, then closes the connection and exits."""
@@ -70,6 +71,7 @@ def request_in_flight(target: Target) -> Finding:
     level="expected",
     protocols=HTTP1_CLEAR,
     consequence="Ctrl-C, and supervisors that stop by SIGINT, cut off what is in flight, or do not stop the server.",
+    danger="loses",
 )
 def interrupted(target: Target) -> Finding:
     """A server that gets SIGINT completes the response in flight, then closes the connection and exits."""
@@ -107,6 +109,7 @@ def _completes(target: Target, by: signal.Signals) -> Finding:
     consequence=(
         "A load balancer that has not noticed yet keeps an old process busy, and its requests fail when that is killed."
     ),
+    danger="hangs",
 )
 def no_new_connections(target: Target) -> Finding:
     """A server that gets SIGTERM accepts no new connections while it completes requests in flight."""
@@ -157,6 +160,7 @@ def try_new_connection(server: StartedServer) -> str:
     _SOURCE,
     level="expected",
     consequence="Each deployment takes until the supervisor's patience ends, and then kills what is in flight.",
+    danger="hangs",
 )
 def idle_connection(target: Target) -> Finding:
     """A server that gets SIGTERM closes idle connections and exits within 5 seconds."""
@@ -210,6 +214,7 @@ CHECKS.add(
     level="expected",
     protocols=HTTP1_CLEAR,
     consequence=_UNREAD,
+    danger="hangs",
 )
 CHECKS.add(
     "h2-shutdown-unread",
@@ -220,4 +225,5 @@ CHECKS.add(
     level="expected",
     protocols=HTTP2_PROTOCOLS,
     consequence=_UNREAD,
+    danger="hangs",
 )

@@ -93,6 +93,7 @@ def handshake_of_browsers(target: Target) -> Finding:
         "A page of another site, which cannot send these headers, may open a connection that only WebSocket clients "
         "should."
     ),
+    danger="forges",
 )
 def malformed_handshake(target: Target) -> Finding:
     """A server MUST answer with an error to a handshake without key, version, GET or HTTP/1.1."""
@@ -266,6 +267,7 @@ def reject(target: Target) -> Finding:
     consequence=(
         "A client waits for the answer to a handshake that has failed, and no status shows it in the log of a proxy."
     ),
+    danger="hangs",
 )
 def raise_early(target: Target) -> Finding:
     """The client gets an HTTP error such as 500 if the app raises before websocket.accept."""
@@ -280,6 +282,7 @@ def raise_early(target: Target) -> Finding:
     "RFC 6455 §4.2.2, RFC 9110 §15.6.1",
     level="expected",
     consequence="One exception in a response leaves all later handshakes that fail without an answer: clients hang.",
+    danger="hangs",
 )
 def raises_later(target: Target) -> Finding:
     """The client gets an HTTP error if the app raises before websocket.accept, also after it raised in a response."""

@@ -245,6 +245,7 @@ def late_send(target: Target) -> Finding:
         "At each deployment clients see a broken connection, not one that says to connect again, and apps cannot clean "
         "up."
     ),
+    danger="loses",
 )
 def shutdown(target: Target) -> Finding:
     """A server that gets SIGTERM sends CLOSE 1001 or 1012, and the app gets websocket.disconnect."""

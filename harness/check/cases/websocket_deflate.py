@@ -74,8 +74,7 @@ def _echoes(cases: Mapping[str, Exchange]) -> Callable[[Target], Finding]:
     "RFC 7692 §6, §7",
     quote=(
         "An endpoint receiving a compressed message decompresses the concatenation of the compressed data of the "
-        "frames "
-        "of the message by following the decompression procedure specified by the PMCE in use."
+        "frames of the message by following the decompression procedure specified by the PMCE in use."
     ),
     consequence="Browsers, which all offer compression, cannot talk to the app.",
 )
@@ -108,6 +107,7 @@ CHECKS.add(
     ),
     quote="An endpoint MAY use DEFLATE blocks of any type.",
     consequence="Messages of clients with another library than the server's developers tried are lost.",
+    danger="loses",
 )
 CHECKS.add(
     "ws-deflate-final",
@@ -117,10 +117,10 @@ CHECKS.add(
     _echoes({"BFINAL": (((WHOLE, HELLO_FINAL), (WHOLE, HELLO)), ["Hello", "Hello"])}),
     quote=(
         'An endpoint MAY use both DEFLATE blocks with the "BFINAL" bit set to 0 and DEFLATE blocks with the "BFINAL" '
-        "bit "
-        "set to 1."
+        "bit set to 1."
     ),
     consequence="All that a client sends whose library ends messages so is lost, or is empty.",
+    danger="loses",
 )
 CHECKS.add(
     "ws-deflate-fragments",
@@ -146,6 +146,7 @@ CHECKS.add(
     ),
     quote="Concatenate the payload data portion of the received frames of the compressed message.",
     consequence="Clients that compress and send large messages in parts lose them, or their connection.",
+    danger="loses",
 )
 
 
@@ -253,8 +254,7 @@ def response(target: Target) -> Finding:
     "RFC 7692 §7.1.1.1, §7.2.1",
     quote=(
         'If the "agreed parameters" contain the "server_no_context_takeover" extension parameter, the server MUST '
-        "start "
-        "compressing each new message with an empty LZ77 sliding window."
+        "start compressing each new message with an empty LZ77 sliding window."
     ),
     consequence="Clients with little memory cannot read the second message and any after it.",
 )

@@ -109,6 +109,7 @@ CHECKS.add(
     fails({"TEXT unmasked": _unmasked}),
     quote="The server MUST close the connection upon receiving a frame that is not masked.",
     consequence="A script can make proxies on the way read its bytes as requests, and poison their caches.",
+    danger="smuggles",
 )
 CHECKS.add(
     "ws-reserved",
@@ -163,6 +164,7 @@ CHECKS.add(
         "extension has been negotiated that can interpret the interleaving."
     ),
     consequence="Parts of messages reach the app as whole messages, or mixed with others.",
+    danger="mixes",
 )
 CHECKS.add(
     "ws-length",
@@ -172,6 +174,7 @@ CHECKS.add(
     fails({"length 2⁶³": _too_long}),
     quote="the most significant bit MUST be 0",
     consequence="One frame leaves the server waiting for data that cannot come, or breaks its arithmetic.",
+    danger="hangs",
 )
 
 

@@ -39,6 +39,7 @@ SMALL_BUFFER_BYTES = 16_384
     "RFC 6455 §7.4.1, §10.4",
     level="expected",
     consequence="One client can make the server hold, or wait for, a message of any size.",
+    danger="memory",
 )
 def largest(target: Target) -> Finding:
     """A server ends the connection on a message that is too big for it; a code, if there is one, is 1009.
@@ -89,6 +90,7 @@ def _judge_refusal(socket: WebSocket, found: str, size_mib: int, value: str = ""
     level="expected",
     protocols=frozenset({"ws"}),
     consequence="A few kilobytes from one client cost the server many megabytes: a few clients can end it.",
+    danger="memory",
 )
 def bomb(target: Target) -> Finding:
     """A server limits messages by their size once decompressed: one that becomes 64 MiB ends the connection."""
@@ -113,6 +115,7 @@ def bomb(target: Target) -> Finding:
     "ASGI WebSocket, Send; RFC 6455 §10.4",
     level="expected",
     consequence="Each slow client holds what the app sends it in the server's memory, until that runs out.",
+    danger="memory",
 )
 def send_pressure(target: Target) -> Finding:
     """A server makes send() wait before it holds 24 MiB for a client that does not read.
@@ -137,6 +140,7 @@ def send_pressure(target: Target) -> Finding:
     "RFC 6455 §10.4",
     level="expected",
     consequence="A client that sends faster than the app reads fills the server's memory.",
+    danger="memory",
 )
 def receive_pressure(target: Target) -> Finding:
     """A server accepts less than 24 MiB while the app does not read, and goes on when the app reads.
