@@ -224,8 +224,11 @@ def _name(entry: HasName | str) -> str:
 
 
 def version_of(entry: Server | App, python: str = sys.executable) -> str | None:
-    """The version of the server or of an app's framework: the first of its required distributions."""
-    return packages.version(entry.requires[0], python) if entry.requires else None
+    """The version of the server or of an app's framework: the first of its required distributions.
+
+    It is that beside `python`, unless the entry has an interpreter of its own.
+    """
+    return packages.version(entry.requires[0], entry.python or python) if entry.requires else None
 
 
 def not_installed(chosen: Iterable[Server | App], python: str = sys.executable) -> dict[str, str]:
@@ -247,7 +250,12 @@ def keep_possible(server: Server, python: str = sys.executable) -> Server:
 
 
 def _suggest_variant(entry: Server | App, python: str) -> str:
-    """The end of a message on a server's main entry: another entry of that server which lacks fewer packages."""
+    """The end of a message on a server's main entry: another entry of that server which lacks fewer packages.
+
+    For a server that displaces another one, it is a warning.
+    """
+    if isinstance(entry, Server) and entry.displaces is not None:
+        return f", which takes the place of {entry.displaces}"
     if not isinstance(entry, Server) or entry.name != entry.requires[0] or packages.lacking([entry.name], python):
         return ""
     variants = [
