@@ -65,9 +65,7 @@ def apart(server: Server, apps: Iterable[App], python: str = sys.executable) -> 
     return replace(at_version(server, server.version, apps, python), name=server.name)
 
 
-def make_all(
-    entries: Iterable[Server], apps: Sequence[App], python: str, say: Callable[[str], None]
-) -> dict[str, str]:
+def make_all(entries: Iterable[Server], apps: Sequence[App], python: str, say: Callable[[str], None]) -> dict[str, str]:
     """Make the environments of those servers that have one of their own; by name, why that of a server was impossible.
 
     Raises `UsageError` where that is a version that was asked for, as `make` does.

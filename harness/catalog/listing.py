@@ -232,8 +232,11 @@ def version_of(entry: Server | App, python: str = sys.executable) -> str | None:
 
 
 def not_installed(chosen: Iterable[Server | App], python: str = sys.executable) -> dict[str, str]:
-    """For each server and app that cannot run with this interpreter, what is missing and how to install it."""
-    missing = {entry.name: (entry, packages.missing(entry.requires, python)) for entry in chosen}
+    """For each server and app that cannot run with its interpreter, what is missing and how to install it.
+
+    That is `python`, unless it has one of its own.
+    """
+    missing = {entry.name: (entry, packages.missing(entry.requires, entry.python or python)) for entry in chosen}
     return {name: f"{text}{_suggest_variant(entry, python)}" for name, (entry, text) in missing.items() if text}
 
 

@@ -163,8 +163,7 @@ def list_() -> None:
     """List the available servers, apps and scenarios, and what each can do."""
     known = list_servers(read_settings({}, Path.cwd(), only=ABOUT_SERVERS))
     servers, apps = [environments.apart(each, []) for each in known], listing.apps()
-    beside = [each for each in servers if each.python is None]
-    not_installed = {**listing.not_installed([*beside, *apps]), **environments.not_made(servers)}
+    not_installed = {**listing.not_installed([*servers, *apps]), **environments.not_made(servers)}
     Screen().catalogue(servers, apps, listing.scenarios(), not_installed)
 
 

@@ -65,7 +65,13 @@ def serve(
         raise UsageError(f"--tls: expected it {'not ' if tls else ''}to be given, because {name} serves {only} only")
     if entry.max_workers is not None and workers > entry.max_workers:
         raise UsageError(f"--workers: expected at most {entry.max_workers} for {name}, found {workers}")
-    _serve(entry, chosen, Launch(HOST, port, _target(entry, chosen), workers, None, entry.python or interpreter), settings, tls=tls)
+    _serve(
+        entry,
+        chosen,
+        Launch(HOST, port, _target(entry, chosen), workers, None, entry.python or interpreter),
+        settings,
+        tls=tls,
+    )
 
 
 def _target(entry: Server, chosen: App) -> str:

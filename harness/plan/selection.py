@@ -102,8 +102,7 @@ def prepare_servers(
     """
     placed = tuple(_place(settings, server, apps, python) for server in chosen)
     impossible = environments.make_all(placed, apps, python, say)
-    beside = [server for server in placed if server.python is None]
-    return placed, {**listing.not_installed(beside, python), **impossible}
+    return placed, {**listing.not_installed(placed, python), **impossible}
 
 
 def _place(settings: Settings, server: Server, apps: Sequence[App], python: str) -> Server:
@@ -199,9 +198,7 @@ def _find_servers(settings: Settings, apps: tuple[App, ...]) -> tuple[Server, ..
             raise UsageError(f"--servers: expected {base}, a command, without a version, found {name}")
         if at and settings.app is not None:
             raise UsageError(f"--servers: expected {base} with --app, found {name}; choose its version by --python")
-        entry = (
-            environments.at_version(server, version, apps, python) if at else _place(settings, server, apps, python)
-        )
+        entry = environments.at_version(server, version, apps, python) if at else _place(settings, server, apps, python)
         found[entry.name] = entry
     if settings.wsgi is not None and not any(entry.interface == "wsgi" for entry in found.values()):
         expected = ", ".join(each.name for each in every if each.interface == "wsgi")
@@ -309,9 +306,7 @@ def _find_missing(settings: Settings, servers: tuple[Server, ...], apps: tuple[A
     """
     beside = tuple(server for server in servers if server.python is None)
     pythons = dict.fromkeys(app.python or _find_python(settings) for app in apps)
-    return {
-        name: text for python in pythons for name, text in listing.not_installed((*beside, *apps), python).items()
-    }
+    return {name: text for python in pythons for name, text in listing.not_installed((*beside, *apps), python).items()}
 
 
 def _find_scenarios(
