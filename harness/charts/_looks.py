@@ -41,7 +41,7 @@ _FAMILIES = (
 )
 """Servers, and apps, which are compared among themselves."""
 _LATER = {"echocorn": 23, "palfrey": 24, "nonecorn": 25, "h2corn": 35}
-"""More servers than there are colours: each has a marker of its own, and shares its colour with one it is seldom beside."""
+"""There are more servers than colours: each has a marker of its own, and the colour of one that it is seldom beside."""
 _PLACES = {name: place for names in _FAMILIES for place, name in enumerate(names)} | _LATER
 _FREE = max(map(len, _FAMILIES))
 """Places from here on belong to new families, but for those in `_LATER`."""
