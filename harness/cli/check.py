@@ -24,7 +24,7 @@ from harness.host import certificates, cpus, files, guard, inherited
 from harness.model.errors import UsageError
 from harness.model.protocols import PROTOCOLS
 from harness.plan.options import ABOUT_SERVERS, read_settings
-from harness.plan.selection import choose_started_servers
+from harness.plan.selection import choose_started_servers, prepare_servers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,16 +75,15 @@ def check_(
         raise UsageError(f"--junit: expected a file in a folder that exists, found {junit}")
     settings = read_settings({"servers": servers, **given}, Path.cwd(), only=ABOUT_SERVERS)
     named: Sequence[Server] = choose_started_servers(settings, settings.servers)
-    chosen = [listing.keep_possible(each) for each in named]
     spoken: Sequence[Protocol] = listing.choose("protocols", PROTOCOLS, protocols.split(","))
     asked: Sequence[Check] = listing.choose("checks", checks(), checks_.split(","))
     gating = "all" if fail_on == "any" else fail_on
     gates = {each.name for each in listing.choose("fail-on", asked, gating.split(","))} if fail_on else set()
     suites: Sequence[Suite] = listing.choose("against", tuple(SUITES.values()), against.split(",")) if against else ()
     _demand_checks(spoken, asked, named=protocols != "all")
-    absent = listing.not_installed(chosen)
     # JSON is printed to stdout, so the progress goes to stderr.
     screen = Screen(stderr=format_ == "json")
+    chosen, absent = prepare_servers(settings, named, [], sys.executable, screen.say)
     runner = Runner(chosen, spoken, asked, absent, lambda _: None)
     started = datetime.now(UTC)
     folder = _folder(out, started)
