@@ -121,14 +121,9 @@ def start(
     if server.runs_at is not None:
         return _find_running(server, server.runs_at, app, launch, log, deadline_s)
     _check_port_is_free(server, launch)
-    server_token = f"{token}/{launch.port}"
-    argv = tuple(server.command(launch))
-    runs_in = server.runs_in or app.working_directory
-    environment = server_environment(os.environ, server, app, launch.python, server_token)
     limit = f" within {deadline_s:g} s (--ready-within)" if deadline_s else f" within {DEADLINE_S:g} s"
     began = time.perf_counter()
-    kept = logs.Log(log)
-    processes = StartedProcesses(_spawn(argv, runs_in, environment, cpus, kept), server_token, kept)
+    processes = spawn(server, app, launch, cpus=cpus, log=log, token=f"{token}/{launch.port}")
     try:
         readiness = Readiness(app, launch, began + (deadline_s or DEADLINE_S), processes.left)
         expected = f"{server.name}: expected the right answer to GET {app.ready_path}"
@@ -141,7 +136,15 @@ def start(
     except BaseException:
         processes.end(grace_s=0)
         raise
-    return Running(processes, argv, log, ready_s, readiness)
+    return Running(processes, tuple(server.command(launch)), log, ready_s, readiness)
+
+
+def spawn(server: Server, app: App, launch: Launch, *, cpus: frozenset[int], log: Path, token: str) -> StartedProcesses:
+    """Start the server's first process on `cpus`, and wait for nothing; raises `ServerError` if that cannot be done."""
+    runs_in = server.runs_in or app.working_directory
+    environment = server_environment(os.environ, server, app, launch.python, token)
+    kept = logs.Log(log)
+    return StartedProcesses(_popen(tuple(server.command(launch)), runs_in, environment, cpus, kept), token, kept)
 
 
 def _find_running(
@@ -236,7 +239,7 @@ def _check_listeners(server: Server, launch: Launch, own: set[int]) -> None:
         )
 
 
-def _spawn(
+def _popen(
     argv: tuple[str, ...], directory: Path, environment: dict[str, str], cpus: frozenset[int], log: logs.Log
 ) -> subprocess.Popen[bytes]:
     """Start the server's first process, in a new session."""

@@ -17,13 +17,12 @@ if TYPE_CHECKING:
 
 def render(page: HistoryPage) -> str:
     """The page as HTML."""
-    here = Path(__file__).parent
-    return read_template(here / "template.html.j2").render(
+    return read_template(Path(__file__).parent / "template.html.j2").render(
         page=page,
         pictures={part.anchor: _embed(part.chart) for era in page.eras for part in era.parts if part.chart},
         note=NOTE,
         disturbed=DISTURBED,
-        style=embed_style((here.parent / "page.css").read_text()),
+        style=embed_style(),
         dark_charts=files.make_style(),
     )
 
