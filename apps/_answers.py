@@ -24,7 +24,6 @@ MAX_ITEMS = 10_000
 MAX_ITEM_BYTES = 4096
 LISTED_ITEMS = 100
 MAX_DIGITS = 15  # the longest decimals that every JSON reader reads exactly
-PATTERN = bytes(range(251))  # a prime length, so that a lost or swapped block of any usual size changes the body
 
 
 class File(NamedTuple):
@@ -154,7 +153,7 @@ def message() -> Response:
 
 def pattern(size_bytes: int) -> Response:
     """`size_bytes` bytes; byte i is i mod 251."""
-    return sized((PATTERN * (size_bytes // len(PATTERN) + 1))[:size_bytes], b"application/octet-stream")
+    return sized(work.make_pattern(size_bytes), b"application/octet-stream")
 
 
 def stream(count: int) -> Response:
@@ -181,7 +180,7 @@ def blocks(count: int) -> Response:
 
 def file() -> Response:
     """A file of 1 MiB."""
-    length = b"%d" % (len(work.BLOCK) * work.FILE_BLOCKS)
+    length = b"%d" % (work.BLOCK_BYTES * work.FILE_BLOCKS)
     headers = [(b"content-type", b"application/octet-stream"), (b"content-length", length)]
     return Response(200, headers, File(work.open_file()))
 

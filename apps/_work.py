@@ -5,7 +5,6 @@ Waits are those of asyncio, or for WSGI those of a thread.
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import hashlib
 import hmac
@@ -24,8 +23,10 @@ QUERIES = 3
 SHORTEST_MS, MEDIAN_MS, LONGEST_MS, SPREAD = 1.0, 2.0, 5.0, 0.5
 """The times of queries are log-normal: half are shorter than the median, and `SPREAD` is σ of their logarithms."""
 MAX_SEED = 999
-BLOCK = (bytes(range(251)) * 262)[: 64 * 1024]
-"""What files are read in, and sent in where nothing better is known: byte i is i mod 251."""
+PATTERN = bytes(range(251))
+"""Of a prime length, so that a lost or swapped block of any usual size changes a body."""
+BLOCK_BYTES = 64 * 1024
+"""Long streams and files are sent in blocks of this length."""
 FILE_BLOCKS = 16
 MAX_BLOCKS = 256
 TOKENS = 50
@@ -33,6 +34,14 @@ TOKEN_GAP_S = 0.01
 MOST_STREAMS = 10_000
 """The progress of so many streams is kept, the newest ones."""
 _SECRET = b"the same in all workers"
+
+
+def make_pattern(size_bytes: int) -> bytes:
+    """A body of this length; byte i is i mod 251."""
+    return (PATTERN * (size_bytes // len(PATTERN) + 1))[:size_bytes]
+
+
+BLOCK = make_pattern(BLOCK_BYTES)
 
 
 @cache
@@ -45,8 +54,10 @@ def query_times_ms(seed: int) -> tuple[float, ...]:
 
 async def query(seed: int) -> dict[str, Any]:
     """Wait for one query after the other, as a view does that asks a database."""
+    from asyncio import sleep  # noqa: PLC0415 - WSGI servers do not need it
+
     for each in query_times_ms(seed):
-        await asyncio.sleep(each / 1000)
+        await sleep(each / 1000)
     return {"seed": seed, "ms": query_times_ms(seed)}
 
 
@@ -68,7 +79,7 @@ def open_file() -> str:
 def read_file() -> Iterator[bytes]:
     """The file in blocks."""
     with open(open_file(), "rb") as file:  # noqa: PTH123 - pathlib would resolve it to a path that does not exist
-        while block := file.read(len(BLOCK)):
+        while block := file.read(BLOCK_BYTES):
             yield block
 
 
@@ -113,10 +124,12 @@ class Streams:
 
     async def send(self, stream_id: int) -> AsyncIterator[bytes]:
         """50 events, one every 10 ms."""
+        from asyncio import sleep  # noqa: PLC0415 - WSGI servers do not need it
+
         self._begin(stream_id)
         try:
             for _ in range(TOKENS):
-                await asyncio.sleep(TOKEN_GAP_S)
+                await sleep(TOKEN_GAP_S)
                 yield self._send(stream_id)
         finally:
             self._running.discard(stream_id)
@@ -147,7 +160,7 @@ def visit(cookie: str | None) -> tuple[dict[str, int], str]:
     Without a cookie, or with one that is not signed right, a session begins.
     """
     text, _, signature = (cookie or "").rpartition(".")
-    before = text.partition("-")[0] if text and hmac.compare_digest(signature, _sign(text)) else "0"
+    before = text.partition("-")[0] if text and hmac.compare_digest(signature.encode(), _sign(text).encode()) else "0"
     visits = int(before) + 1
     text = f"{visits}-{uuid.uuid4().hex}"
     return {"visits": visits}, f"{text}.{_sign(text)}"
@@ -182,7 +195,10 @@ class Room:
             number = self._members.get(send)
             if number is not None:  # else it has left meanwhile
                 self._members[send] = number + 1
-                await send(f"{number + 1} {text}")
+                try:
+                    await send(f"{number + 1} {text}")
+                except Exception:  # noqa: BLE001 - frameworks raise different ones for a connection that is closed
+                    self.leave(send)
 
 
 room = Room()

@@ -20,7 +20,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import aclosing, contextmanager
 from functools import cache
 from typing import Any
 
@@ -339,8 +339,7 @@ async def broadcast(receive: Receive, send: Send) -> None:
     """Send each message of this connection to all."""
 
     async def send_text(text: str) -> None:
-        with suppress(OSError):  # who has gone is told of by receive()
-            await send({"type": "websocket.send", "text": text})
+        await send({"type": "websocket.send", "text": text})
 
     work.room.join(send_text)
     try:

@@ -1,4 +1,4 @@
-"""GET /tokens/N: 50 events, 10 ms apart, as language models send them; every other reader leaves after 10."""
+"""GET /tokens/N: 50 events, 10 ms apart, as language models send them; every other time the reader leaves after 10."""
 
 import time
 from itertools import count
@@ -21,17 +21,13 @@ def _check_beginning(answer: Answer) -> str | None:
 
 
 class Tokens(HttpScenario):
-    """Reads a stream to its end, leaves another one, and asks the app whether that one still runs."""
+    """Reads a stream to its end, leaves another one, and asks whether the app still sends that."""
 
     @task
     def read(self) -> None:
-        """Read one stream to its end."""
+        """Read one stream to its end and leave another; the name of the last request says what came of that one."""
         path = f"/tokens/{next(_numbers)}"
         self.send(get(path, name="whole stream", expected_type=EVENT_STREAM, expected_body=WHOLE, stream=Stream()))
-
-    @task
-    def leave(self) -> None:
-        """Leave a stream; the name under which the last request counts says what came of it."""
         number = next(_numbers)
         limit = Stream(events=LEFT_AFTER)
         expected = {"expected_type": EVENT_STREAM, "check": _check_beginning}

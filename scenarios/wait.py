@@ -2,15 +2,19 @@
 
 from locust import task
 
-from harness.load import HttpScenario, get
+from harness.load import Answer, HttpScenario, get
 
 USERS = 512
+
+
+def _check(answer: Answer) -> str | None:
+    return None if answer.json() == {"ms": 10} else f"expected 10 ms, found {answer.json()}"
 
 
 class Wait(HttpScenario):
     """Requests the same delayed answer repeatedly."""
 
-    delayed = get("/delay/10", expected_body=b'{"ms": 10}', expected_type="application/json")
+    delayed = get("/delay/10", expected_type="application/json", check=_check)
 
     @task
     def read(self) -> None:

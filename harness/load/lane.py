@@ -11,7 +11,6 @@ import gevent
 from gevent import get_hub, getcurrent
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
-from gevent.pool import Pool
 
 from harness.load.account import Account
 from harness.load.arrivals import Arrivals
@@ -137,12 +136,10 @@ class Lane:
             client.reopen()
 
     def hold(self, idle: Iterable[Client]) -> None:
-        """Open connections that carry nothing, as many as the server accepts."""
+        """Open connections that carry nothing, up to the first that the server does not accept."""
         self._idle = list(idle)
-        opening = Pool(CONNECT_AT_ONCE)
-        for client in self._idle:
-            opening.spawn(_try_to_open, client)
-        opening.join()
+        waiting = iter(self._idle)
+        gevent.joinall([gevent.spawn(_open_each, waiting) for _ in range(CONNECT_AT_ONCE)])
 
     def count_idle(self) -> int | None:
         """How many of them are open; None if there were to be none."""
@@ -168,9 +165,14 @@ class Lane:
         return self.active == 0 and (self.arrivals is None or self.arrivals.is_empty(now_ns))
 
 
-def _try_to_open(client: Client) -> None:
-    with suppress(Failure):
-        client.open()
+def _open_each(clients: Iterator[Client]) -> None:
+    """Open one client after the other; greenlets that share the iterator end it for all after a failure."""
+    for client in clients:
+        try:
+            client.open()
+        except Failure:
+            for _ in clients:
+                pass
 
 
 class Stage:
