@@ -311,6 +311,7 @@ def _summary(chance: random.Random, case: Case, faults: Callable[[Case], Fault |
     scale_us = 32e6 / speed
     response = Histogram.of(int(scale_us * math.exp(chance.gauss(-0.04, 0.28))) for _ in range(requests))
     idle = int(chance.uniform(26e6, 48e6))
+    peak = int(idle * chance.uniform(1.02, 1.5))
     return CaseSummary(
         case,
         fault.verdict if fault else "valid",
@@ -325,7 +326,7 @@ def _summary(chance: random.Random, case: Case, faults: Callable[[Case], Fault |
         response=response,
         cpu_us_per_request=_estimate(costs),
         cpu_us_per_request_by_round=costs,
-        memory_pss_bytes=Memory(idle, int(idle * chance.uniform(1.02, 1.5))),
+        memory_pss_bytes=Memory(idle, peak, Estimate(peak * 0.98, peak * 0.95, peak)),
         ready_s=Estimate(0.21, 0.19, 0.24),
         first_request_s=Estimate(0.0012, 0.001, 0.0015),
         stop_s=Estimate(0.11, 0.1, 0.12),

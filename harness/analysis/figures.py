@@ -87,7 +87,8 @@ def _row(case: CaseSummary, request: RequestSummary | None, figure: Figure, valu
         return
     about = case if request is None else request
     every = case.response.count if request is None else request.requests + request.unanswered
-    at_least = figure.name in PER_MILLE and exceeds_wait(figure.name, every, about.unanswered)
+    percentile = figure.name.removeprefix(_FIRST_BYTE)
+    at_least = percentile in PER_MILLE and exceeds_wait(percentile, every, about.unanswered)
     if isinstance(value, int | float):
         yield Row(case, request, figure, value, None, None, at_least)
         return
@@ -111,9 +112,9 @@ def _list_request_rows(case: CaseSummary, request: RequestSummary) -> Iterator[R
         yield from _row(case, request, figure, values.get(figure.name))
 
 
-def _read_percentile(name: str) -> Callable[[CaseSummary], Value]:
+def _read_percentile(name: str, times: str = "latency_us") -> Callable[[CaseSummary], Value]:
     def read(case: CaseSummary) -> Estimate | None:
-        found: Estimate | None = getattr(case.latency_us, name)
+        found: Estimate | None = getattr(getattr(case, times), name, None)
         return found
 
     return read
@@ -128,11 +129,16 @@ def _if_measured(read: Callable[[CaseSummary], int]) -> Callable[[CaseSummary], 
     return lambda case: read(case) if case.measured or case.errors.total else None
 
 
+_FIRST_BYTE = "first byte "
 FIGURES = (
     Figure("throughput", "requests/s", "higher", True, lambda case: case.throughput_rps),
     *(Figure(name, "us", "lower", True, _read_percentile(name)) for name in PER_MILLE),
+    *(
+        Figure(f"{_FIRST_BYTE}{name}", "us", "lower", True, _read_percentile(name, "first_byte_us"))
+        for name in ("p50", "p99")
+    ),
     Figure("cpu", "us/request", "lower", True, lambda case: case.cpu_us_per_request),
-    Figure("memory", "bytes", "lower", False, lambda case: case.memory_pss_bytes.peak),
+    Figure("memory", "bytes", "lower", False, lambda case: case.memory_pss_bytes.by_round),
     Figure("idle memory", "bytes", "lower", False, lambda case: case.memory_pss_bytes.idle),
     Figure("ready", "s", "lower", False, lambda case: case.ready_s),
     Figure("first request", "s", "lower", False, lambda case: case.first_request_s),

@@ -21,10 +21,12 @@ from harness.model.summaries import CaseSummary, ComparisonSummary, Memory, Rati
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from numpy.random import Generator
+
     from harness.analysis.case_rounds import CaseRounds, Round
     from harness.model.plan import Candidate, Case, Comparison, Preference
     from harness.model.results import LoadResult, Record, RunInfo, ServerStart
-    from harness.model.summaries import Estimate
+    from harness.model.summaries import Estimate, Latency
 
 
 RANKED_FROM_ROUNDS = 3
@@ -165,6 +167,7 @@ def _summary(row: CaseRounds, starts: Sequence[ServerStart], reference: CaseRoun
         throughput_by_round_rps=tuple(row.throughput_rps.values()),
         latency_us=estimate_latency([result.response for result in results], chance),
         service_us=estimate_latency([result.service for result in results], chance),
+        first_byte_us=_first_byte(results, chance),
         send_lag_us=estimate_latency([result.send_lag for result in results], chance),
         response=Histogram.merge(result.response for result in results),
         cpu_us_per_request=estimate(tuple(row.cpu_us_per_request.values())),
@@ -201,6 +204,13 @@ def _summary(row: CaseRounds, starts: Sequence[ServerStart], reference: CaseRoun
     )
 
 
+def _first_byte(results: Iterable[LoadResult], chance: Generator) -> Latency | None:
+    """None unless it is known of every round."""
+    histograms = [each.first_byte for each in results]
+    known = [each for each in histograms if each is not None]
+    return estimate_latency(known, chance) if known and len(known) == len(histograms) else None
+
+
 def _median_slice_s(results: Iterable[LoadResult]) -> float | None:
     """The usual counted time of a slice."""
     lengths = [each.counted_s for result in results for each in result.slices]
@@ -227,10 +237,10 @@ def _offered_rps(row: CaseRounds) -> float | None:
 
 
 def _memory(row: CaseRounds, starts: Iterable[ServerStart]) -> Memory:
-    """Median of the idle sizes, and the largest size seen in a round that counts."""
+    """Median of the idle sizes, and the largest sizes seen in rounds that count."""
     idle = [life.idle_memory_bytes for life in starts if life.idle_memory_bytes is not None]
     seen = [each.peak_bytes for each in row.rounds if each.peak_bytes is not None]
-    return Memory(idle=round(median(idle)) if idle else None, peak=max(seen, default=None))
+    return Memory(round(median(idle)) if idle else None, max(seen, default=None), estimate(seen))
 
 
 def _ratios(row: CaseRounds, reference: CaseRounds) -> Ratios | None:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from harness.model.summaries import CaseSummary, ComparisonSummary, Estimate
 
 ROW_IN = 0.32
+PAIR_ROW_IN = 0.5
+"""The height of a row with two bars."""
 LETTER_IN = 0.068
 """The mean width of a letter, in inches."""
 STRETCH = 1.4
@@ -223,3 +225,31 @@ def _draw_bar(axes: Axes, row: int, bar: Bar, end: float) -> None:
         bar.label, (bar.reach(end), row), (6, 0), textcoords="offset points", va="center", fontsize=8,
         color=INK if bar.verdict == "valid" else QUIET, linespacing=1.0,
     )  # fmt: skip
+
+
+def fill_pairs(
+    axes: Axes, title: str, rows: Sequence[tuple[str, float | None, float]], moments: tuple[str, str], unit: str
+) -> None:
+    """Draw a panel of two bars for each candidate: the first one as an outline, if it is known, and the second one."""
+    labels = []
+    for row, (name, first, second) in enumerate(rows):
+        colour = look(name).colour
+        looks = (outline(colour), {"color": colour})
+        for moment, value, shift, style in zip(moments, (first, second), (-0.2, 0.2), looks, strict=True):
+            if value is None:
+                continue
+            axes.barh(row + shift, value, height=0.36, **style)
+            label = f"{significant(value)} {unit} {moment}"
+            labels.append((value, label_in(label)))
+            axes.annotate(
+                label, (value, row + shift), (5, 0),
+                textcoords="offset points", va="center", fontsize=8, color=INK,
+            )  # fmt: skip
+    names = [name for name, _, _ in rows]
+    axes.set_xlim(0, axis_end(axes, names, labels))
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x")
+    axes.set_xlabel(unit)
+    title_panel(axes, title)

@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from matplotlib import rc_context
 
-from harness.charts._bars import axis_end, label_in, outline
-from harness.charts._colours import INK
-from harness.charts._looks import look
-from harness.charts._style import STYLE, columns_for, compared, first_line, grid, settle, title_panel
+from harness.charts._bars import PAIR_ROW_IN, fill_pairs
+from harness.charts._style import STYLE, columns_for, compared, first_line, grid, settle
 from harness.charts._words import list_best
 from harness.text.numbers import plural, significant
 
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 
 TITLE = "Memory"
 ORDER = 6
-ROW_IN = 0.5
 
 
 @rc_context(STYLE)
@@ -38,7 +35,7 @@ def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | Non
     groups = {count: [each for each in used if each.case.workers == count] for count in counts}
     rows = max(len({each.name for each in group}) for group in groups.values())
     shape = len(groups), columns_for(len(groups), (each.name for each in summaries))
-    figure, cells = grid(TITLE, first_line(__doc__), run, shape, 0.8 + ROW_IN * rows)
+    figure, cells = grid(TITLE, first_line(__doc__), run, shape, 0.8 + PAIR_ROW_IN * rows)
     for axes, (count, group) in zip(cells, groups.items(), strict=True):
         _fill(axes, plural(count, "worker") if len(groups) > 1 else "", group)
     return settle(figure, (_describe(count, group) for count, group in groups.items()))
@@ -53,34 +50,7 @@ def _describe(workers: int, group: Sequence[CaseSummary]) -> str:
 def _fill(axes: Axes, title: str, group: Sequence[CaseSummary]) -> None:
     idle, peak = _most(group, "idle"), _most(group, "peak")
     names = sorted(peak, key=lambda name: peak[name])
-    labels = []
-    for row, name in enumerate(names):
-        colour = look(name).colour
-        for moment, used, shift, style in (
-            ("idle", idle, -0.2, outline(colour)),
-            ("peak", peak, 0.2, {"color": colour}),
-        ):
-            if name not in used:
-                continue
-            axes.barh(row + shift, used[name], height=0.36, **style)
-            label = f"{significant(used[name])} MB {moment}"
-            labels.append((used[name], label_in(label)))
-            axes.annotate(
-                label,
-                (used[name], row + shift),
-                (5, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=8,
-                color=INK,
-            )
-    axes.set_xlim(0, axis_end(axes, names, labels))
-    axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.set_yticks(range(len(names)), names)
-    axes.tick_params(axis="y", length=0)
-    axes.grid(axis="x")
-    axes.set_xlabel("MB")
-    title_panel(axes, title)
+    fill_pairs(axes, title, [(name, idle.get(name), peak[name]) for name in names], ("idle", "peak"), "MB")
 
 
 def _most(group: Sequence[CaseSummary], moment: Literal["idle", "peak"]) -> dict[str, float]:

@@ -246,6 +246,7 @@ class Ledger:
         self._unanswered = 0
         self._service = Tally()
         self._response = Tally()
+        self._first_byte = Tally()
         self._send_lag = Tally()
         self._names: dict[tuple[str, str], _NameTally] = {}
         self._error_kinds: Counter[str] = Counter()
@@ -265,6 +266,7 @@ class Ledger:
             response_times.append(response_ns)
             self._response.add(response_ns)
             self._service.add(counted.ended - counted.written)
+            self._first_byte.add(counted.first_byte - counted.intended)
             self._send_lag.add(counted.written - counted.intended)
             in_flight_ns += int(each.batch.in_flight_between(stretch.start_ns, stretch.end_ns).sum())
             untimed = int(((each.untimed >= stretch.start_ns) & (each.untimed < stretch.end_ns)).sum())
@@ -318,6 +320,7 @@ class Ledger:
                     waited = np.array([each.response_ns])
                     self._response.add(waited)
                     self._service.add(waited)
+                    self._first_byte.add(waited)
                     own.response.add(waited)
 
     @property
@@ -344,6 +347,7 @@ class Ledger:
             errors=Errors(self._failed, dict(self._error_kinds), self._error_examples),
             response=self._response.histogram(),
             service=self._service.histogram(),
+            first_byte=self._first_byte.histogram() if verified else None,
             send_lag=self._send_lag.histogram(),
             by_request=tuple(own.result(*key, len(self._slices)) for key, own in self._names.items()),
             connections=Connections(
@@ -400,6 +404,7 @@ def merge(results: Sequence[LoadResult]) -> LoadResult:
         errors=errors,
         response=Histogram.merge(result.response for result in results),
         service=Histogram.merge(result.service for result in results),
+        first_byte=Histogram.merge_all(result.first_byte for result in results),
         send_lag=Histogram.merge(result.send_lag for result in results),
         by_request=RequestResult.merge(each for result in results for each in result.by_request),
         connections=Connections(

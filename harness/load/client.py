@@ -39,6 +39,8 @@ class SerialClient(ABC, Generic[Sent]):
         self._waiter: greenlet | None = None
         self._arrived: Answer | Failure
         self._arrived_ns = 0
+        self._first_byte_ns = 0
+        """When the first byte of the answer's body came, if that did not come at once; else 0."""
 
     @abstractmethod
     def open(self) -> None:
@@ -82,6 +84,8 @@ class SerialClient(ABC, Generic[Sent]):
         series = account.series(sent.method, sent.name)
         series.intended(intended_ns or written_ns)
         series.written(written_ns)
+        if self._first_byte_ns:
+            series.add_first_byte(self._first_byte_ns)
         series.ended(self._arrived_ns)
         series.body_bytes += len(answer.body)
         return answer
@@ -142,6 +146,7 @@ class SerialClient(ABC, Generic[Sent]):
     def _send(self, wire: bytes) -> Answer | Failure:
         """Write, and wait for the result that `_wake` is called with."""
         assert self._transport is not None
+        self._first_byte_ns = 0
         self._waiter = getcurrent()
         try:
             self._transport.write(wire)

@@ -49,6 +49,14 @@ def encode(request: Request, base: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + request.body
 
 
+def holds_body(beginning: bytes) -> bool:
+    """Has a beginning of an answer that was right before a byte of the body, behind the length of a first chunk?"""
+    head, _, rest = beginning.partition(b"\r\n\r\n")
+    if b"\r\ntransfer-encoding:" in head.lower():
+        rest = rest.partition(b"\r\n")[2]
+    return rest != b""
+
+
 class AnswerReader:
     """Parses one answer from bytes it is given; interim answers (1xx) are skipped.
 
@@ -80,6 +88,11 @@ class AnswerReader:
     def raw(self) -> bytes:
         """All bytes it was given; empty if they are too many to be learned."""
         return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+
+    @property
+    def has_body(self) -> bool:
+        """Has the first byte of the body come?"""
+        return len(self._body) > 0
 
     def feed(self, data: bytes) -> Answer | None:
         """Parse at least one byte; returns the answer when it is complete."""
@@ -221,6 +234,7 @@ class Http1Client(SerialClient[Request]):
                     return
                 if learned.startswith(data):
                     self._held = data
+                    self._first_byte_ns = self._first_byte_ns or (at_ns if holds_body(data) else 0)
                     return
             self._held = b""
         try:
@@ -231,6 +245,8 @@ class Http1Client(SerialClient[Request]):
             return
         if answer is not None:
             self._wake(answer)
+        elif reader.has_body and not self._first_byte_ns:
+            self._first_byte_ns = at_ns
 
     def lost(self, reason: str) -> None:
         """The connection ended, which may be the end of the answer (RFC 9112, 6.3)."""

@@ -71,7 +71,7 @@ class OpenConnection:
 
     def received(self, data: bytes, at_ns: int) -> None:
         """Bytes from the server."""
-        self._wake(self._protocol.receive(data), at_ns)
+        self._wake(self._protocol.receive(data, at_ns), at_ns)
 
     def lost(self, reason: str) -> None:
         """The connection ended."""
@@ -197,6 +197,7 @@ class Http2Client(SerialClient[Request]):
             stream = self._attempt(sent)
             arrived = stream.arrived
             if isinstance(arrived, Answer):
+                self._first_byte_ns = stream.first_byte_ns
                 if arrived is not sent.learned_answer:
                     self._verify(sent, arrived)
                     sent.learned_answer = arrived

@@ -44,6 +44,8 @@ class Connection:
         self._max_body_bytes = max_body_bytes
         self._overhead_bytes = 0
         """Beside the content, since an answer last made progress."""
+        self._at_ns = 0
+        """When the last bytes came."""
         self._settings_received = False
         self._goaway_text = ""
 
@@ -52,8 +54,9 @@ class Connection:
         """Whether no answer can arrive any more."""
         return self._closed or not (self.streams.usable or self.streams.open)
 
-    def receive(self, data: bytes) -> list[Stream]:
-        """Process bytes from the server; returns the streams that they ended."""
+    def receive(self, data: bytes, at_ns: int = 0) -> list[Stream]:
+        """Process bytes from the server that came at a time; returns the streams that they ended."""
+        self._at_ns = at_ns
         streams = self.streams
         ended = streams.ended = []
         if self._closed:
@@ -149,7 +152,7 @@ class Connection:
         self._overhead_bytes = add_overhead(self._overhead_bytes, 0, len(body))
         if stream is None:
             return
-        stream.add(body, self._max_body_bytes)
+        stream.add(body, self._at_ns, self._max_body_bytes)
         stream.received_bytes += len(payload)
         if flags & frames.END_STREAM:
             self._complete(stream, bytes(stream.parts or b""))

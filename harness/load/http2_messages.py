@@ -144,6 +144,8 @@ class Stream:
     head: Head | None = None
     parts: bytearray | None = None
     """The body so far, if it arrives in several frames."""
+    first_byte_ns = 0
+    """When the first byte of the body came, if it arrives in several frames."""
     received_bytes = 0
     """Payload of DATA frames with padding, since the last WINDOW_UPDATE."""
     unsent: memoryview | None = None
@@ -168,12 +170,14 @@ class Stream:
         elif last or head.status in {_NO_STATUS, _SWITCHING}:
             raise MalformedError(f"expected a final status, found {head.status or 'none'}")
 
-    def add(self, part: bytes, max_body_bytes: int) -> None:
-        """Add a part of the body; raises `MalformedError`, or `TooLargeError` for the connection."""
+    def add(self, part: bytes, at_ns: int, max_body_bytes: int) -> None:
+        """Add a part of the body that has just come; raises `MalformedError`, or `TooLargeError` for the connection."""
         if self.head is None:
             raise MalformedError("expected the status first, found a body")
         if self.parts is None:
             self.parts = bytearray()
+        if part and not self.parts:
+            self.first_byte_ns = at_ns
         self.parts += part
         if len(self.parts) > max_body_bytes:
             self.parts.clear()
@@ -206,8 +210,8 @@ class WatchedStream(Stream):
         self.parts = bytearray()  # it is not taken for one whose body comes at once
         self.watch = watch
 
-    def add(self, part: bytes, max_body_bytes: int) -> None:
-        super().add(part, max_body_bytes)
+    def add(self, part: bytes, at_ns: int, max_body_bytes: int) -> None:
+        super().add(part, at_ns, max_body_bytes)
         if self.head is not None and part:
             self.watch.feed(part, self.head.headers)
 

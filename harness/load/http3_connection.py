@@ -121,6 +121,8 @@ class Connection:
         self._max_body_bytes = max_body_bytes
         self._overhead_bytes = 0
         """Beside the content, since an answer last made progress."""
+        self._at_ns = 0
+        """When the last datagram came."""
         self._goaways: dict[int, GoawayReader] = {}
         self._goaway_text = ""
         self._sent = 0
@@ -174,6 +176,7 @@ class Connection:
 
     def receive(self, data: bytes, now_s: float) -> None:
         """Process a datagram from the server."""
+        self._at_ns = int(now_s * 1e9)
         self._quic.receive_datagram(data, self._address, now_s)
 
     def expire(self, now_s: float) -> None:
@@ -269,7 +272,7 @@ class Connection:
                 if event.stream_ended and stream.parts is None:
                     self._end(event.stream_id, stream.finish(event.data))
                     return
-                stream.add(event.data, self._max_body_bytes)
+                stream.add(event.data, self._at_ns, self._max_body_bytes)
             elif stream.head is None:
                 stream.begin(read_head(tuple(event.headers)), last=event.stream_ended)
                 if stream.head is not None:

@@ -59,6 +59,8 @@ class Batch:
     intended: Counts
     written: Counts
     ended: Counts
+    first_byte: Counts
+    """When the first byte of the body came; of an answer whose body came at once, or that has none, its end."""
 
     def share_between(self, start_ns: int, end_ns: int) -> float:
         """How many requests were answered between two times, each counted by the share of its time between them.
@@ -77,7 +79,7 @@ class Batch:
     def begun_between(self, start_ns: int, end_ns: int) -> Batch:
         """The requests whose intended times lie between two times, however long they took."""
         mask = (self.intended >= start_ns) & (self.intended < end_ns)
-        return Batch(self.intended[mask], self.written[mask], self.ended[mask])
+        return Batch(self.intended[mask], self.written[mask], self.ended[mask], self.first_byte[mask])
 
 
 class Events(NamedTuple):
@@ -96,12 +98,20 @@ class Series:
         self._times = (array("q"), array("q"), array("q"))
         self._untimed = array("q")
         self._events: list[Events] = []
+        self._first_bytes: tuple[list[int], list[int]] = ([], [])
+        """Of answers whose bodies did not come at once: their places, and when the first byte came."""
         self.body_bytes = 0
         self._expose()
 
     def add_events(self, times: array[int]) -> None:
         """Add when the events of an answer came, just before the answer itself is added."""
         self._events.append(Events(len(self._times[2]), times))
+
+    def add_first_byte(self, at_ns: int) -> None:
+        """Add when the first byte of a body came, just before the end of its answer is added."""
+        places, times = self._first_bytes
+        places.append(len(self._times[2]))
+        times.append(at_ns)
 
     def _expose(self) -> None:
         self.intended, self.written, self.ended = (times.append for times in self._times)
@@ -122,6 +132,13 @@ class Series:
         self._untimed = array("q")
         body_bytes, self.body_bytes = self.body_bytes, 0
         events, self._events = self._events, []
+        (places, first_bytes), self._first_bytes = self._first_bytes, ([], [])
         self._expose()
-        *timed, untimed = (np.frombuffer(part, np.int64) if part else np.zeros(0, np.int64) for part in times)
-        return Batch(*timed), body_bytes, untimed, events
+        intended, written, ended, untimed = (
+            np.frombuffer(part, np.int64) if part else np.zeros(0, np.int64) for part in times
+        )
+        first_byte = ended
+        if places:
+            first_byte = ended.copy()
+            first_byte[places] = np.minimum(first_bytes, ended[places])
+        return Batch(intended, written, ended, first_byte), body_bytes, untimed, events

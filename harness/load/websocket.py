@@ -171,17 +171,22 @@ class WebSocketClient(SerialClient[Message]):
             data = self._held + data if self._held else data
             expected = self._message.learned
             if expected is not None:
+                assert self._message.learned_answer is not None
                 if data == expected:
-                    assert self._message.learned_answer is not None
                     self._held = b""
                     self._wake(self._message.learned_answer)
                     return
                 if expected.startswith(data):
                     self._held = data
+                    if not self._first_byte_ns and len(data) > len(expected) - len(self._message.learned_answer.body):
+                        self._first_byte_ns = at_ns
                     return
             self._held = b""
         arrived = self._read(data)
         if arrived is None:
+            # The beginning of a message may be that of a push, where there are any.
+            if not self._first_byte_ns and (self._answers or (self._body and self._is_push is None)):
+                self._first_byte_ns = at_ns
             return
         if self._waiter is not None:
             self._wake(arrived)

@@ -98,3 +98,10 @@ class Histogram:
             total += histogram.sum_us
             top = max(top, histogram.max_us)
         return Histogram(counts, total, top)
+
+    @staticmethod
+    def merge_all(histograms: Iterable[Histogram | None]) -> Histogram | None:
+        """The sum; None if one is missing, or there is none."""
+        every = list(histograms)
+        known = [each for each in every if each is not None]
+        return Histogram.merge(known) if known and len(known) == len(every) else None

@@ -201,6 +201,11 @@ class LoadResult:
     """How long the users took to start: to connect, and to end their `on_start`. Counting began after it."""
     by_request: tuple[RequestResult, ...] = ()
     """The same by method and name; none in a run of an earlier version."""
+    first_byte: Histogram | None = None
+    """From the intended time to the first byte of the body; where there is no body, to the end of the answer.
+
+    None where custom Locust users drove the trial, which report only the end, and in a run of an earlier version.
+    """
     verified: bool = True
     """False where custom Locust users drove the trial: responses were checked only as far as their file checks them."""
     changes: Mapping[str, str] = field(default_factory=dict)

@@ -93,6 +93,8 @@ class Memory:
 
     idle: int | None
     peak: int | None
+    by_round: Estimate | None = None
+    """The largest of each round; candidates are compared by it, since `peak` grows with the number of rounds."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,11 @@ class CaseSummary:
     throughput_by_round_rps: tuple[float, ...] = ()
     latency_us: Latency = Latency()
     service_us: Latency = Latency()
+    first_byte_us: Latency | None = None
+    """From the intended time to the first byte of the body; where there is no body, to the end of the answer.
+
+    None where custom Locust users drove the load, which report only the end, and in a run of an earlier version.
+    """
     send_lag_us: Latency = Latency()
     response: Histogram = field(default_factory=Histogram)
     """The response times of all rounds, for the percentile curve."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from harness.model.plan import Case
     from harness.model.results import RunInfo
-    from harness.model.summaries import CaseSummary, ComparisonSummary
+    from harness.model.summaries import CaseSummary, ComparisonSummary, Latency
 
 _PROGRAMS = "CPU µs/request by program"
 TEXT_COLUMNS = TITLES | {"Verdict", by_request.TITLE, _PROGRAMS}
@@ -126,9 +126,9 @@ def _precision(summary: CaseSummary) -> Cell:
     return Cell(half_width(summary.precision).removeprefix("±"), f"{own}{rounds}")
 
 
-def _percentile(summary: CaseSummary, name: str) -> Cell:
-    """A percentile of the response time; one of requests that had no answer is only known to be longer than it says."""
-    cell = milliseconds(getattr(summary.latency_us, name))
+def _percentile(summary: CaseSummary, name: str, times: Latency | None) -> Cell:
+    """A percentile of these times; one of requests that had no answer is only known to be longer than it says."""
+    cell = milliseconds(getattr(times, name, None))
     longer = exceeds_wait(name, summary.response.count, summary.unanswered)
     return replace(cell, value=f"> {cell.value}") if longer and cell.value != NOTHING else cell
 
@@ -155,12 +155,12 @@ _ANSWERED: Column = (
 )
 """Always with a tenth: below 99 % a trial is invalid."""
 _PERCENTILES: tuple[Column, ...] = (
-    ("p50 ms", _absolute(lambda each: _percentile(each, "p50"))),
-    ("p99 ms", _absolute(lambda each: _percentile(each, "p99"))),
-    ("p99.9 ms", _absolute(lambda each: _percentile(each, "p99_9"))),
+    ("p50 ms", _absolute(lambda each: _percentile(each, "p50", each.latency_us))),
+    ("p99 ms", _absolute(lambda each: _percentile(each, "p99", each.latency_us))),
+    ("p99.9 ms", _absolute(lambda each: _percentile(each, "p99_9", each.latency_us))),
 )
 _CPU: Column = ("CPU µs/request", _absolute(lambda each: estimated(each.cpu_us_per_request)))
-_PEAK: Column = ("Peak MB", lambda each: megabytes(each.memory_pss_bytes.peak))
+_PEAK: Column = ("Peak MB", lambda each: estimated(each.memory_pss_bytes.by_round, unit=1e6))
 _VERDICT: Column = ("Verdict", lambda each: Cell(each.verdict, "; ".join(each.reasons)))
 _OPEN_LOOP: tuple[Column, ...] = (
     _ANSWERED,
@@ -176,6 +176,8 @@ STARTS: tuple[Column, ...] = (
 )
 """What a server does before its first measurement and after its last, whatever the load between."""
 DETAILS: tuple[Column, ...] = (
+    ("First byte p50 ms", _absolute(lambda each: _percentile(each, "p50", each.first_byte_us))),
+    ("First byte p99 ms", _absolute(lambda each: _percentile(each, "p99", each.first_byte_us))),
     (
         "Differs from start to start",
         lambda each: Cell(NOTHING if each.start_spread is None else percent(each.start_spread)),

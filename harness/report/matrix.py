@@ -142,8 +142,11 @@ def _badness(case: CaseSummary, measure: Preference) -> float:
 
 
 def _value(case: CaseSummary, measure: Preference) -> float | None:
-    if measure == "memory":
-        return case.memory_pss_bytes.peak
-    figures = {"throughput": case.throughput_rps, "p99": case.latency_us.p99, "cpu": case.cpu_us_per_request}
+    figures = {
+        "throughput": case.throughput_rps,
+        "p99": case.latency_us.p99,
+        "cpu": case.cpu_us_per_request,
+        "memory": case.memory_pss_bytes.by_round,
+    }
     found = figures[measure]
     return None if found is None else found.median

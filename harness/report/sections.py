@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from harness.analysis.naming import Levels
 from harness.model.loads import Saturate, Sweep
 from harness.model.protocols import PROTOCOL_NAMES, PROTOCOLS
-from harness.model.summaries import Estimate
 from harness.report import by_request, columns
 from harness.report.cells import Cell
 from harness.text.numbers import NOTHING, is_telling, join, plural, significant
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from harness.model.plan import Case, Comparison, Preference, ServerConfig
     from harness.model.results import RunInfo, Verdict
-    from harness.model.summaries import CaseSummary, ComparisonSummary, RequestSummary
+    from harness.model.summaries import CaseSummary, ComparisonSummary, Estimate, RequestSummary
     from harness.report.columns import Column
 
 
@@ -179,11 +178,13 @@ def _draw(comparison: ComparisonSummary) -> tuple[dict[Case, Dot], str]:
 
 
 def _ranked_figure(summary: CaseSummary, by: Preference) -> Estimate | None:
-    """The figure that candidates are ranked by; memory has no interval."""
-    if by == "memory":
-        peak = summary.memory_pss_bytes.peak
-        return None if peak is None else Estimate(peak, peak, peak)
-    figures = {"throughput": summary.throughput_rps, "p99": summary.latency_us.p99, "cpu": summary.cpu_us_per_request}
+    """The figure that candidates are ranked by."""
+    figures = {
+        "throughput": summary.throughput_rps,
+        "p99": summary.latency_us.p99,
+        "cpu": summary.cpu_us_per_request,
+        "memory": summary.memory_pss_bytes.by_round,
+    }
     found = figures[by]
     return found if found is not None and found.median > 0 else None
 

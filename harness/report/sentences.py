@@ -220,23 +220,22 @@ def _unit(section: Section) -> str:
         case "cpu":
             return "µs CPU a request"
         case "memory":
-            return "MB of memory at most"
+            return "MB of memory at the peak"
     return f"requests/s, the most that meets {load.level}" if isinstance(load, Capacity) else "requests/s"
 
 
 def _speed(summary: CaseSummary, by: Preference) -> str:
     """What a candidate is ranked by; memory is not blurred by what others do."""
-    peak_bytes = summary.memory_pss_bytes.peak
-    if by == "memory":
-        return "unknown" if peak_bytes is None else significant(peak_bytes / 1e6)
     figure, unit = {
         "throughput": (summary.throughput_rps, 1),
         "p99": (summary.latency_us.p99, 1_000),
         "cpu": (summary.cpu_us_per_request, 1),
+        "memory": (summary.memory_pss_bytes.by_round, 1_000_000),
     }[by]
     if figure is None:
         return "no" if by == "throughput" else "unknown"
-    return (DISTURBED if summary.disturbed else "") + significant(figure.median / unit)
+    blurred = summary.disturbed and by != "memory"
+    return (DISTURBED if blurred else "") + significant(figure.median / unit)
 
 
 def _name_and_speed(summary: CaseSummary, by: Preference) -> str:

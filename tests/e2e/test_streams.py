@@ -38,6 +38,8 @@ def test_each_route_of_an_app_with_an_endless_stream_has_figures(tmp_path: Path)
         own = {each["name"]: each for each in result["by_request"]}
         assert own.keys() == {"GET /events", "GET /chat", "GET /ping"}
         assert own["GET /ping"]["stream"] is None
+        gaps_us = sum(own[name]["stream"]["gap"]["sum_us"] for name in ("GET /events", "GET /chat"))
+        assert result["response"]["sum_us"] - result["first_byte"]["sum_us"] == pytest.approx(gaps_us, rel=0.1)
         for name, events in (("GET /events", MOST_EVENTS), ("GET /chat", CHAT_EVENTS)):
             stream, requests = own[name]["stream"], own[name]["requests"]
             assert requests > 0

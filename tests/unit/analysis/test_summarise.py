@@ -24,7 +24,7 @@ from harness.model.results import (
     ServerStart,
     Verdict,
 )
-from harness.model.summaries import Estimate, Latency, Memory, Ratio
+from harness.model.summaries import Estimate, Latency, Ratio
 from tests import builders
 from tests.builders import SECOND_NS
 
@@ -108,7 +108,10 @@ def test_a_summary_gathers_the_rounds_of_its_case() -> None:
     assert found.throughput_rps is not None
     assert found.throughput_rps.median == 1_500
     assert found.cpu_us_per_request_by_round == pytest.approx((500, 250, 1_000 / 3))
-    assert found.memory_pss_bytes == Memory(idle=25_000_000, peak=40_000_002)
+    assert (found.memory_pss_bytes.idle, found.memory_pss_bytes.peak) == (25_000_000, 40_000_002)
+    by_round = found.memory_pss_bytes.by_round
+    assert by_round is not None
+    assert by_round.low < by_round.median == 40_000_001 < by_round.high
     assert found.ready_s is not None
     assert found.ready_s.median == pytest.approx(0.2)
     assert found.stop_s == estimate([0.05])

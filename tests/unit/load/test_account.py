@@ -241,14 +241,17 @@ def test_the_throughput_of_constant_service_times_is_exact_for_any_phase_and_len
         count = math.ceil((stretch.end_ns - first) / service_ns) - number
         starts.append(first + service_ns * np.arange(number, number + count, dtype=np.int64))
     written = np.concatenate(starts)
-    answers = Batch(written, written, written + service_ns).share_between(stretch.start_ns, stretch.end_ns)
+    answers = Batch(written, written, written + service_ns, written + service_ns).share_between(
+        stretch.start_ns, stretch.end_ns
+    )
     assert answers / (length_ns / 1e9) == pytest.approx(users / (service_ns / 1e9), rel=1e-6)
 
 
 def test_answers_that_come_in_bursts_do_not_count_more_than_their_time() -> None:
     """32 users, answers of 0.8 s all at the same time, a stretch of 2 s: three bursts end in it, 96 answers."""
     written = np.repeat(np.arange(-1, 4) * 800_000_000 + 300_000_000, 32)
-    batch = Batch(written, written, written + 800_000_000)
+    ended = written + 800_000_000
+    batch = Batch(written, written, ended, ended)
     assert int(((batch.ended > 0) & (batch.ended <= 2 * SECOND_NS)).sum()) == 96
     assert batch.share_between(0, 2 * SECOND_NS) == pytest.approx(80)
 
@@ -364,12 +367,29 @@ def test_counters_give_what_a_slice_added() -> None:
 def test_the_service_times_are_those_of_all_names() -> None:
     assert tally_service([]).mean_residence_us == 0
     times = [
-        Recorded("GET", name, Batch(*(np.array(part, np.int64) for part in ([0], [1_000], [ended]))), 0)
+        Recorded("GET", name, Batch(*(np.array(part, np.int64) for part in ([0], [1_000], [ended], [ended]))), 0)
         for name, ended in (("a", 1_001_000), ("b", 3_001_000))
     ]
     found = tally_service(times)
     assert found.count == 2
     assert found.mean_residence_us == pytest.approx(2_500, rel=0.01)  # (1² + 3²) ÷ (1 + 3) ms
+
+
+def test_the_first_bytes_of_bodies_are_timed_as_the_answers_are() -> None:
+    account, ledger = Account(), Ledger()
+    counters, series = Counters(account), account.series("GET", "download")
+    for begun_ns, first_ns, ended_ns in ((9_000, 9_500, 12_000), (11_000, 13_000, 19_000), (12_000, 0, 15_000)):
+        account.started += 1
+        if first_ns:
+            series.add_first_byte(first_ns)
+        series.intended(begun_ns)
+        series.written(begun_ns)
+        series.ended(ended_ns)
+    account.started += 1
+    account.fail("GET", "download", Failure(UNANSWERED, ""), 12_000, 92_000)
+    ledger.add(stretch_of(10_000, 5_000), *account.take(), counters.gained())
+    assert ledger.result(verified=True).first_byte == us([2_000, 3_000, 80_000]), "that of its end without a first byte"
+    assert ledger.result(verified=False).first_byte is None, "Locust's own users report the ends only"
 
 
 @given(st.lists(st.tuples(TIMES, st.lists(SEEN)), min_size=2, max_size=4))

@@ -278,6 +278,8 @@ class Line:
 
     def __init__(self, listener: socket.socket) -> None:
         self.account = Account()
+        self.came_ns: list[int] = []
+        """When each piece came."""
         self.client = Http1Client(Endpoint(*listener.getsockname()), self.account)
         self.client.open()
         self.peer = listener.accept()[0]
@@ -300,7 +302,8 @@ class Line:
     def hand_over(self, pieces: Iterable[bytes]) -> None:
         loop = gevent.get_hub().loop
         for piece in pieces:
-            loop.run_callback(self.client.received, piece, perf_counter_ns())
+            self.came_ns.append(perf_counter_ns())
+            loop.run_callback(self.client.received, piece, self.came_ns[-1])
 
 
 def expecting(sent: Sent) -> Request:
@@ -380,6 +383,32 @@ def test_a_changed_date_is_seen_and_learned(listener: socket.socket) -> None:
             assert isinstance(found, Answer)
             assert found == AnswerReader().feed(data)
             assert request.learned == data
+
+
+IN_PARTS = {
+    "the end of the head first": ([HELLO[:-5], HELLO[-5:]], None),
+    "a part of the head first": ([HELLO[:9], HELLO[9:]], None),
+    "the first byte last but one": ([HELLO[:9], HELLO[9:-4], HELLO[-4:]], 1),
+    "the first byte first": ([HELLO[:-4], HELLO[-4:-2], HELLO[-2:]], 0),
+    "the length of a chunk first": ([OK + CHUNKED + b"\r\n5\r\n", b"hello\r\n0\r\n\r\n"], None),
+    "a chunk first": ([OK + CHUNKED + b"\r\n5\r\nh", b"ello\r\n0\r\n", b"\r\n"], 0),
+}
+
+
+@pytest.mark.parametrize(("pieces", "first"), IN_PARTS.values(), ids=IN_PARTS)
+def test_the_first_byte_of_a_body_is_timed_of_new_answers_and_of_known_ones(
+    listener: socket.socket, pieces: list[bytes], first: int | None
+) -> None:
+    with Line(listener) as line:
+        request = get("/", expected_body=b"hello")
+        for _ in range(3):
+            assert isinstance(line.exchange(request, pieces), Answer)
+        ((found,), _) = line.account.take()
+        came_ns = line.came_ns
+        for answer in range(3):
+            own = came_ns[answer * len(pieces) : (answer + 1) * len(pieces)]
+            assert found.batch.first_byte[answer] == own[-1 if first is None else first]
+            assert found.batch.ended[answer] == own[-1]
 
 
 def test_answers_larger_than_the_limit_are_not_learned(listener: socket.socket) -> None:

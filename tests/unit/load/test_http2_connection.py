@@ -150,6 +150,29 @@ def test_every_request_gets_its_answer_whatever_the_frames(
     assert not peer.resets
 
 
+def test_the_first_byte_of_a_body_in_several_frames_is_timed() -> None:
+    connection, peer = connect()
+    peer.answers = False
+    in_parts, at_once = send(connection, get("/"), get("/"))
+    talk(connection, peer)
+
+    def receive(at_ns: int) -> None:
+        connection.receive(peer.h2.data_to_send(), at_ns)
+
+    peer.h2.send_headers(1, [(":status", "200")])
+    peer.h2.send_data(1, b"")
+    receive(1_000)
+    assert in_parts.first_byte_ns == 0, "an empty frame has no byte"
+    for at_ns in (2_000, 3_000):
+        peer.h2.send_data(1, b"part")
+        receive(at_ns)
+    peer.h2.end_stream(1)
+    peer.answer(3, Planned(Answer(200, (), b"whole")))
+    receive(4_000)
+    assert (in_parts.arrived, at_once.arrived) == (Answer(200, (), b"partpart"), Answer(200, (), b"whole"))
+    assert (in_parts.first_byte_ns, at_once.first_byte_ns) == (2_000, 0)
+
+
 def test_a_request_arrives_as_it_was_meant() -> None:
     connection, peer = connect()
     send(connection, Request("PUT", "/a?b=1", (("X-Mixed", "1"),), b"body"))

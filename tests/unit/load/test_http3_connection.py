@@ -138,6 +138,24 @@ def test_answers_reach_their_requests_in_whatever_order_they_come(pair: Pair) ->
     assert not pair.client.open
 
 
+def test_the_first_byte_of_a_body_in_several_parts_is_timed(pair: Pair) -> None:
+    stream = pair.send()
+    pair.settle()
+    assert pair.http is not None
+    pair.http.send_headers(0, [(b":status", b"200")])
+    pair.settle()
+    assert stream.first_byte_ns == 0
+    before_s = pair.now_s
+    pair.http.send_data(0, b"first ", end_stream=False)
+    pair.settle()
+    first_ns = stream.first_byte_ns
+    assert before_s < first_ns / 1e9 < pair.now_s
+    pair.http.send_data(0, b"second", end_stream=True)
+    assert pair.settle() == [stream]
+    assert stream.arrived == Answer(200, (), b"first second")
+    assert stream.first_byte_ns == first_ns
+
+
 def test_a_request_on_a_connection_that_the_server_has_closed_comes_back_at_once(pair: Pair) -> None:
     used(pair)
     assert pair.server is not None

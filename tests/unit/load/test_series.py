@@ -22,6 +22,8 @@ def test_a_series_hands_over_each_time_once(rounds: list[list[int]]) -> None:
         for time_ns in times:
             if time_ns % 2:
                 series.add_events(array("q", [time_ns]))
+            if time_ns % 3 == 0:
+                series.add_first_byte(time_ns + 1)
             series.intended(time_ns)
             series.written(time_ns + 1)
             series.ended(time_ns + 2)
@@ -30,6 +32,7 @@ def test_a_series_hands_over_each_time_once(rounds: list[list[int]]) -> None:
         batch, body_bytes, untimed, events = series.take()
         assert batch.written.tolist() == [time_ns + 1 for time_ns in times]
         assert batch.ended.tolist() == [time_ns + 2 for time_ns in times]
+        assert batch.first_byte.tolist() == [time_ns + (1 if time_ns % 3 == 0 else 2) for time_ns in times]
         assert body_bytes == len(times)
         assert [batch.intended[answer] for answer, _ in events] == [came for _, (came,) in events]
         assert len(events) == sum(time_ns % 2 for time_ns in times)

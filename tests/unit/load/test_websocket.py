@@ -236,6 +236,25 @@ def test_fragments_and_pings_between_them_make_one_message(
         assert pongs == [ping for ping in pings.values() if ping is not None]
 
 
+def test_the_first_byte_of_an_answer_in_parts_is_timed(listener: socket.socket) -> None:
+    def cut_after(size: int) -> list[bytes]:
+        frame = line.server.send(BytesMessage(b"hello"))
+        return [frame[:size], frame[size:]]
+
+    with Line(listener, is_push=lambda message: message.body == b"push") as line:
+        assert line.open() is None
+        push = line.server.send(BytesMessage(b"push"))
+        known, several = Message(b"ask", expected_body=b"hello"), Message(b"ask", answers=2)
+        whole = line.server.send(BytesMessage(b"hello"))
+        in_parts = [whole], cut_after(2), cut_after(3), [push, whole]
+        for pieces in in_parts:
+            line.exchange(known, pieces)
+        line.exchange(several, [push, whole, whole])
+        ((found,), _) = line.account.take()
+    firsts = [int(each) for each in found.batch.ended - found.batch.first_byte]
+    assert [first > 0 for first in firsts] == [False, False, True, False, True]
+
+
 @settings(deadline=None, max_examples=100)
 @given(BODIES.filter(lambda body: len(body[1]) < 200), st.integers(0, 200), st.integers(1, 255), PLACES)
 def test_a_predicted_message_hides_no_wrong_byte(

@@ -167,7 +167,7 @@ def test_a_sentence_says_what_took_the_place_of_the_baseline() -> None:
     [
         ("p99", "ms at p99"),
         ("cpu", "µs CPU a request"),
-        ("memory", "MB of memory at most"),
+        ("memory", "MB of memory at the peak"),
         ("throughput", "requests/s"),
     ],
 )

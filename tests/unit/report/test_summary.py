@@ -30,7 +30,7 @@ def test_the_summary_has_the_keys_of_the_contract() -> None:
     assert case["case"].keys() >= {"server", "app", "scenario", "protocol", "load", "users", "streams", "workers"}
     assert case.keys() >= {"verdict", "reasons", "rounds", "requests", "connections", "offered_rps", "achieved_ratio"}
     assert case["errors"].keys() >= {"total", "by_kind"}
-    assert case["memory_pss_bytes"].keys() == {"idle", "peak"}
+    assert case["memory_pss_bytes"].keys() == {"idle", "peak", "by_round"}
     assert case["ratio_to_baseline"].keys() == {"throughput", "cpu", "p99"}
     assert case["ratio_to_baseline"]["throughput"].keys() == ratio
     for key in ("latency_us", "service_us", "send_lag_us"):
@@ -68,11 +68,11 @@ def test_the_summary_has_these_keys_and_no_others() -> None:
             "stop_s", "connections", "offered_rps", "achieved_ratio", "own_share", "overloaded",
             "context_switches_per_request", "frequency_mhz", "disturbed", "disturbed_rounds", "unanswered",
             "reopened", "resent", "pushes", "idle_cpu_ratio", "warming", "slice_s", "start_spread", "ratio_to",
-            "by_name", "users_ready_s", "workload", "cpu_us_by_program", "resumed", "idle_connections",
+            "by_name", "users_ready_s", "workload", "cpu_us_by_program", "first_byte_us", "resumed", "idle_connections",
         }  # fmt: skip
         assert case["case"].keys() == case_keys
         assert case["errors"].keys() == {"total", "by_kind", "examples"}
-        assert case["memory_pss_bytes"].keys() == {"idle", "peak"}
+        assert case["memory_pss_bytes"].keys() == {"idle", "peak", "by_round"}
         assert case["ratio_to_baseline"].keys() == {"throughput", "cpu", "p99"}
         assert case["ratio_to_baseline"]["throughput"].keys() == case["ratio_to_baseline"]["cpu"].keys() == RATIO
         for key in ("latency_us", "service_us", "send_lag_us"):
