@@ -1,4 +1,4 @@
-"""The scenarios that look like production, under two servers: every answer is right, and what each is for can be read."""
+"""The scenarios that look like production, under two servers: every answer is right, and each shows what it is for."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ def measure(folder: Path, scenarios: str, *options: str) -> dict[tuple[str, str,
     results = {}
     for record in records_of(latest):
         case, result = record["case"], record["result"]
+        if record["verdict"] == "unsupported":
+            continue
         assert result["errors"]["examples"] == {}, case
         assert result["started"] == result["finished"] + result["abandoned"]
         assert result["finished"] > 0
         assert result["checked"]
         results[case["scenario"], case["protocol"], case["server"]] = result
     assert summary_of(latest)["cases"]
+    assert results
     return results
 
 
@@ -58,7 +61,7 @@ def test_churn_counts_connections_and_the_tls_sessions_that_were_resumed(tmp_pat
 
 @pytest.mark.long
 def test_tokens_tell_the_first_event_the_gaps_and_what_came_of_streams_that_were_left(tmp_path: Path) -> None:
-    for result in measure(tmp_path, "tokens", "--protocols", "h1,h2c", "--users", "4", "--slice", "3s").values():
+    for result in measure(tmp_path, "tokens", "--protocols", "h1,h2c", "--users", "4", "--slice", "1s").values():
         own = {each["name"]: each for each in result["by_request"]}
         ends = {"left stream: has stopped", "left stream: still runs"}
         assert {"whole stream", "left stream"} <= own.keys() <= {"whole stream", "left stream", *ends}
