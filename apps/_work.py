@@ -13,6 +13,7 @@ import os
 import random
 import time
 import uuid
+from collections import deque
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -175,15 +176,38 @@ def new_request_id() -> str:
     return uuid.uuid4().hex
 
 
+class _Member:
+    """Who is sent texts: one at a time, since servers may change the order of several."""
+
+    def __init__(self, send: Callable[[str], Awaitable[Any]]) -> None:
+        self._send = send
+        self._sent = 0
+        self._waiting: deque[str] = deque()
+        self._busy = False
+
+    async def deliver(self, text: str) -> None:
+        """Send a text behind how many there were; whoever is at it sends this one too."""
+        self._waiting.append(text)
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._waiting:
+                self._sent += 1
+                await self._send(f"{self._sent} {self._waiting.popleft()}")
+        finally:
+            self._busy = False
+
+
 class Room:
-    """The members of a chat in this process; each is sent every message, behind how many it has been sent."""
+    """The members of a chat in this process; each is sent every message, numbered for each."""
 
     def __init__(self) -> None:
-        self._members: dict[Callable[[str], Awaitable[Any]], int] = {}
+        self._members: dict[Callable[[str], Awaitable[Any]], _Member] = {}
 
     def join(self, send: Callable[[str], Awaitable[Any]]) -> None:
         """Add a member, who is sent texts by this function."""
-        self._members[send] = 0
+        self._members[send] = _Member(send)
 
     def leave(self, send: Callable[[str], Awaitable[Any]]) -> None:
         """Remove a member."""
@@ -191,14 +215,11 @@ class Room:
 
     async def tell(self, text: str) -> None:
         """Send a message to every member, to the sender too."""
-        for send in list(self._members):
-            number = self._members.get(send)
-            if number is not None:  # else it has left meanwhile
-                self._members[send] = number + 1
-                try:
-                    await send(f"{number + 1} {text}")
-                except Exception:  # noqa: BLE001 - frameworks raise different ones for a connection that is closed
-                    self.leave(send)
+        for send, member in list(self._members.items()):
+            try:
+                await member.deliver(text)
+            except Exception:  # noqa: BLE001 - frameworks raise different ones for a connection that is closed
+                self.leave(send)
 
 
 room = Room()

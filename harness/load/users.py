@@ -106,8 +106,10 @@ class _Scenario(User):
             self._begin_session()
         except Failure as failure:
             now_ns = perf_counter_ns()
+            held = lane.count_idle()
+            beside = failure if held is None else Failure(failure.kind, f"{failure.detail}, beside {held:,} idle ones")
             lane.account.started += 1
-            lane.account.fail(kind, kind, failure, now_ns, now_ns)
+            lane.account.fail(kind, kind, beside, now_ns, now_ns)
             lane.right = False
             lane.verified.set()
             raise StopUser from failure

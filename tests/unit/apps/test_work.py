@@ -207,6 +207,28 @@ def test_every_member_of_a_room_is_sent_every_message_numbered_for_each() -> Non
     assert heard == {"early": ["1 one", "2 two"], "late": ["1 two", "2 three"]}
 
 
+def test_a_member_is_sent_one_message_at_a_time_in_the_order_in_which_they_were_said() -> None:
+    heard: list[str] = []
+    sending = 0
+
+    async def talk() -> None:
+        room = work.Room()
+
+        async def slow(text: str) -> None:
+            nonlocal sending
+            sending += 1
+            assert sending == 1
+            await asyncio.sleep(0)
+            heard.append(text)
+            sending -= 1
+
+        room.join(slow)
+        await asyncio.gather(*(room.tell(word) for word in ("a", "b", "c")))
+
+    asyncio.run(talk())
+    assert heard == ["1 a", "2 b", "3 c"]
+
+
 def test_a_websocket_is_sent_what_it_has_said_to_all(client: Driver) -> None:
     accept, *said = client.websocket("/ws/broadcast", ["x", "y"])
     assert accept == {"type": "websocket.accept"}
