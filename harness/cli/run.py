@@ -108,7 +108,7 @@ def _tell_of_running(selection: Selection, screen: Screen) -> None:
         at = server.runs_at
         if at is None:
             continue
-        users = max(selection.conditions.users)
+        users = max(max(selection.levels(scenario)) for scenario in selection.scenarios)
         sent = f"up to {users} requests at a time are sent to {at.url}, which is neither started nor stopped"
         watched = at.pid is not None or at.cgroup is not None
         unknown = "" if watched else "; CPU and memory are unknown without --pid or --cgroup"

@@ -113,7 +113,8 @@ def _add_aside(plan: Plan, possible: Sequence[Case], selection: Selection, refer
     """
     conditions = selection.conditions
     shuffle = random.Random(conditions.seed)  # noqa: S311 - a reproducible order, not a secret
-    compared = [case for case in possible if not case.control and case.users == max(conditions.users)]
+    most = {scenario.name: max(selection.levels(scenario)) for scenario in selection.scenarios}
+    compared = [case for case in possible if not case.control and case.users == most[case.scenario]]
     references = list_reference_cases(compared, selection, reference)
     duration_s = min(conditions.duration_s, _REFERENCE_DURATION_S)
     first = references[0].candidate if references else selection.baseline
@@ -260,7 +261,7 @@ def list_cases(selection: Selection, load: Load) -> Iterator[Case]:
     conditions = selection.conditions
     for scenario, protocol in product(selection.scenarios, selection.protocols):
         if protocol in scenario.protocols:
-            every = product(conditions.workers, conditions.users, selection.apps, selection.servers)
+            every = product(conditions.workers, selection.levels(scenario), selection.apps, selection.servers)
             for workers, users, app, server in every:
                 yield Case(server.name, app.name, scenario.name, protocol, load, users, conditions.streams, workers)
 

@@ -14,7 +14,7 @@ from harness.catalog.user_app import find_user_app
 from harness.host import cpus, facts, files
 from harness.model.errors import UsageError
 from harness.model.loads import Rate, Saturate, Sweep
-from harness.model.plan import REFERENCE_APP, Candidate, Reference, Selection
+from harness.model.plan import REFERENCE_APP, Candidate, Conditions, Reference, Selection
 from harness.model.targets import App
 from harness.plan.locust_file import check_locust_file, check_variables
 from harness.plan.options import ABOUT_SERVERS, read_settings
@@ -222,7 +222,7 @@ def _find_servers(settings: Settings, apps: tuple[App, ...]) -> tuple[Server, ..
         raise UsageError(f"--servers: expected any of {expected} with --wsgi, found {', '.join(found)}")
     for entry in found.values():
         if entry.runs_at and not own_servers.is_local(entry.runs_at) and not settings.allow_remote:
-            sent = f"with --allow-remote, up to {max(settings.users)} requests at a time would be sent to it"
+            sent = f"with --allow-remote, up to {max(_levels(settings))} requests at a time would be sent to it"
             found_at = f"{entry.runs_at.host}, another machine; {sent}"
             raise UsageError(
                 f"--url {entry.name}: expected an address of this machine such as 127.0.0.1, found {found_at}"
@@ -348,14 +348,23 @@ def _find_scenarios(
                 Path(settings.out).mkdir(parents=True, exist_ok=True)
         return (scenario.write_scenario(settings, apps[0], runs, apps[0].python or python, say, ask=make),)
     chosen = listing.choose("scenarios", listing.scenarios(), settings.scenarios or SCENARIOS)
-    return tuple(replace(each, headers=apps[0].headers) for each in chosen)
+    return tuple(_as_asked(replace(each, headers=apps[0].headers), settings) for each in chosen)
+
+
+def _as_asked(scenario: Scenario, settings: Settings) -> Scenario:
+    """The scenario with the number of users that is asked for, else with its own."""
+    return scenario if settings.users is None else replace(scenario, users=None)
+
+
+def _levels(settings: Settings) -> tuple[int, ...]:
+    return settings.users or Conditions.users
 
 
 def _read_user_scenario(settings: Settings, path: str) -> Scenario:
     variables = _read_variables(settings.env)
     check_variables(variables)
     scenario = replace(
-        listing.read_scenario(Path(path)),
+        _as_asked(listing.read_scenario(Path(path)), settings),
         environment=variables,
         tags=settings.tags,
         excluded_tags=settings.exclude_tags,
@@ -370,10 +379,11 @@ def _read_user_scenario(settings: Settings, path: str) -> Scenario:
         why = "" if scenario.ours else ", since Locust's own users speak HTTP/1.1 in clear text"
         raise UsageError(f"--protocols: expected any of {spoken} for {path}{why}, found {','.join(settings.protocols)}")
     processes = _count_load_processes(settings)
-    if not scenario.ours and any(users % processes for users in settings.users):
-        shown = ",".join(map(str, settings.users))
+    levels = _levels(settings) if scenario.users is None else (scenario.users,)
+    if not scenario.ours and any(users % processes for users in levels):
+        shown = ",".join(map(str, levels))
         raise UsageError(f"--users: expected multiples of --load-processes, {processes}, with {path}, found {shown}")
-    check_locust_file(scenario, settings.users)
+    check_locust_file(scenario, levels)
     return scenario
 
 

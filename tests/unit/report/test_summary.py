@@ -71,7 +71,7 @@ def test_the_summary_has_these_keys_and_no_others() -> None:
             "stop_s", "connections", "offered_rps", "achieved_ratio", "own_share", "overloaded",
             "context_switches_per_request", "frequency_mhz", "disturbed", "disturbed_rounds", "unanswered",
             "reopened", "resent", "pushes", "idle_cpu_ratio", "warming", "slice_s", "start_spread", "ratio_to",
-            "by_name", "users_ready_s", "workload", "cpu_us_by_program", "first_byte_us",
+            "by_name", "users_ready_s", "workload", "cpu_us_by_program", "first_byte_us", "resumed", "idle_connections",
         }  # fmt: skip
         assert case["case"].keys() == case_keys
         assert case["errors"].keys() == {"total", "by_kind", "examples"}
