@@ -440,6 +440,8 @@ class RunInfo:
     """Salted digests of the values of `--env` and `--header`, by option and name; the values are not recorded."""
     prefer: Preference | None = None
     """The figure by which candidates are ranked; None for the usual one of the load."""
+    part: tuple[str, ...] = ()
+    """What was chosen of a run of which only a part is shown: `32 of 3 users`."""
     schema: int = SCHEMA
 
     @property

@@ -83,6 +83,7 @@ def _run(run: RunInfo) -> dict[str, Any]:
         "planned": [to_plain(case) for case in run.planned],
         "complete": run.complete,
         "sources": run.sources,
+        "part": run.part,
     }
 
 
