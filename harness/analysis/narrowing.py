@@ -40,7 +40,7 @@ def narrow(run: RunInfo, records: Sequence[Record], wanted: Mapping[str, str]) -
         return all(FIELDS[name](case) in values for name, (values, _) in kept.items())
 
     users = tuple(each for each in run.conditions.users if "users" not in kept or str(each) in kept["users"][0])
-    part = tuple(f"{join(values)} of {len(kept[name][1])} {name}" for name, values in left_out.items())
+    part = tuple(f"{name} {join(values)}, of {join(kept[name][1])}" for name, values in left_out.items())
     info = replace(
         run,
         planned=tuple(filter(belongs, run.planned)),

@@ -441,7 +441,7 @@ class RunInfo:
     prefer: Preference | None = None
     """The figure by which candidates are ranked; None for the usual one of the load."""
     part: tuple[str, ...] = ()
-    """What was chosen of a run of which only a part is shown: `32 of 3 users`."""
+    """What was chosen of a run of which only a part is shown: `users 32, of 8, 32 and 128`."""
     schema: int = SCHEMA
 
     @property

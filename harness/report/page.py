@@ -9,7 +9,6 @@ from harness.analysis.naming import Naming
 from harness.report import control, decisions, interruption, matrix, scaling, sentences, server_share, trust, users
 from harness.report.method import describe_environment, describe_machine, describe_method
 from harness.report.sections import list_starts, make_sections
-from harness.text.numbers import join
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -187,5 +186,5 @@ def _lead(run: RunInfo) -> str:
     where = run.environment
     parts = [run.started_at[:10], f"{where.cpu_model} × {where.cpu_count}", str(run.conditions)]
     if run.part:
-        parts.append(f"a part of the run: {join(list(run.part))}")
+        parts.append(f"a part of the run: {'; '.join(run.part)}")
     return " · ".join([*parts, "interrupted"] if run.complete is False else parts)

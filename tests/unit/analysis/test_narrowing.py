@@ -26,7 +26,7 @@ def test_a_part_has_the_figures_of_the_whole_and_its_controls() -> None:
     run, records = narrow(RUN, RECORDS, {"users": "32", "scenarios": "plaintext", "servers": "a"})
     assert {each.case for each in records} == {case for case in CASES[3:6] if case.server == "a"}
     assert (run.conditions.users, len(run.planned)) == ((32,), 2)
-    assert run.part == ("32 of 2 users", "plaintext of 2 scenarios", "a of 2 servers")
+    assert run.part == ("users 32, of 8 and 32", "scenarios plaintext, of plaintext and json", "servers a, of a and b")
     whole = {each.case: each for comparison in summarise(RECORDS, [], RUN) for each in comparison.summaries}
     for comparison in summarise(records, [], run):
         for each in comparison.summaries:
