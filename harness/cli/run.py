@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +20,7 @@ from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, find_secrets, na
 from harness.cli.options import with_settings
 from harness.cli.terminal import Screen, find_loss
 from harness.host import limits
+from harness.hosts import remote_host
 from harness.model.errors import StorageError, UsageError
 from harness.plan.options import ABOUT_SERVERS, read_settings
 from harness.plan.schedule import make_plan
@@ -30,8 +31,9 @@ from harness.run.info import describe
 from harness.run.masking import digest_values, is_private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from harness.hosts.server_host import ServerHost
     from harness.model.machine import Placement
     from harness.model.plan import Plan, Selection
     from harness.model.results import Record, RunInfo, ServerStart
@@ -65,15 +67,22 @@ def carry_out(
 
     `revisions` are those of `select`.
     """
+    with open_server_host(settings) as host:
+        return _carry_out(settings, screen, revisions, host)
+
+
+def _carry_out(
+    settings: Settings, screen: Screen, revisions: Sequence[tuple[Revision, str | None]], host: ServerHost | None
+) -> tuple[RunDirectory, list[ComparisonSummary], int]:
     before = RunDirectory(Path(settings.resume)).read_info() if settings.resume else None
-    placement = place_processes(settings)
+    placement = place_processes(settings, host)
     asked = settings if before is None else replace(settings, seed=before.conditions.seed)
     secrets = find_secrets(settings)
-    selection = select(asked, lambda text: screen.say(secrets.mask(text)), revisions=revisions)
+    selection = select(asked, lambda text: screen.say(secrets.mask(text)), revisions=revisions, host=host)
     plan = make_plan(selection)
     screen.plan(plan, selection)
     _tell_of_running(selection, screen)
-    info = dataclasses.replace(describe(selection, placement), planned=plan.cases)
+    info = dataclasses.replace(describe(selection, placement, host), planned=plan.cases)
     wanted = plan.most_connections + limits.OTHER_FILES
     if (allowed := limits.raise_open_files(wanted)) < wanted:
         screen.say(
@@ -93,7 +102,7 @@ def carry_out(
             screen.say("First, a few seconds per protocol to measure the load generator's ceiling.")
         else:
             directory.repair()
-        comparisons = _measure(selection, plan, info, directory, placement, screen, requests=settings.by_request)
+        comparisons = _measure(selection, plan, info, directory, placement, screen, host, requests=settings.by_request)
     return directory, comparisons, len(plan.rounds)
 
 
@@ -117,13 +126,14 @@ def _measure(
     directory: RunDirectory,
     placement: Placement,
     screen: Screen,
+    host: ServerHost | None,
     *,
     requests: bool,
 ) -> list[ComparisonSummary]:
     """Measure, and report what was measured, also after an interruption and where the disk is full."""
     try:
         with screen.progress(plan, selection.baseline) as watch:
-            stages.measure(selection, plan, info, directory, placement, watch)
+            stages.measure(selection, plan, info, directory, placement, watch, host)
     except KeyboardInterrupt:
         screen.say("Interrupted; what was measured is kept.")
         write_report(directory, screen, requests=requests)
@@ -144,6 +154,19 @@ def _check_resumable(before: RunInfo, now: RunInfo) -> None:
         raise UsageError(f"--resume: expected {each.name} {expected}, as in {before.id}, found {found}")
 
 
+@contextmanager
+def open_server_host(settings: Settings) -> Iterator[ServerHost | None]:
+    """Where servers run, if not on this machine; raises `UsageError` if it cannot be reached."""
+    if settings.server_host is None:
+        for name, given in (("bind", settings.bind), ("server-python", settings.server_python)):
+            if given is not None:
+                raise UsageError(f"--{name}: expected --server-host with it, found none")
+        yield None
+        return
+    with remote_host.connect(settings.server_host, settings.bind, settings.server_python) as host:
+        yield host
+
+
 @app.command("plan")
 @with_settings
 def plan_(settings: Settings) -> None:
@@ -152,9 +175,10 @@ def plan_(settings: Settings) -> None:
     A user app is started once, to read its OpenAPI document.
     """
     screen = Screen()
-    place_processes(settings)
     secrets = find_secrets(settings)
-    selection = select(settings, lambda text: screen.say(secrets.mask(text)), make=False)
+    with open_server_host(settings) as host:
+        place_processes(settings, host)
+        selection = select(settings, lambda text: screen.say(secrets.mask(text)), make=False, host=host)
     screen.plan(make_plan(selection), selection, every_start=True)
 
 

@@ -131,28 +131,32 @@ def start(
     """
     if server.runs_at is not None:
         return _find_running(server, server.runs_at, app, launch, log, deadline_s, cpus)
-    _check_port_is_free(server, launch)
-    server_token = f"{token}/{launch.port}"
-    argv = tuple(server.command(launch))
-    runs_in = server.runs_in or app.working_directory
-    environment = server_environment(os.environ, server, app, launch.python, server_token)
     limit = f" within {deadline_s:g} s (--ready-within)" if deadline_s else f" within {DEADLINE_S:g} s"
     began = time.perf_counter()
-    kept = logs.Log(log)
-    processes = StartedProcesses(_spawn(argv, runs_in, environment, cpus, kept), server_token, kept)
+    processes = spawn(server, app, launch, cpus=cpus, log=log, token=token)
     try:
         readiness = Readiness(app, launch, began + (deadline_s or DEADLINE_S), processes.left)
         expected = f"{server.name}: expected the right answer to GET {app.ready_path}"
         _await_answer(expected, limit, readiness, processes, launch.port)
         ready_s = time.perf_counter() - began
-        _check_listeners(server, launch, processes.left())
+        check_listeners(server, launch, processes.left())
     except ServerError as error:
         processes.end(grace_s=0)
         raise ServerError(f"{error}{logs.quote_reason(log)}; its log is {log}", logs.tail(log), error.ended) from None
     except BaseException:
         processes.end(grace_s=0)
         raise
-    return Running(processes, argv, log, ready_s, readiness, cpus)
+    return Running(processes, tuple(server.command(launch)), log, ready_s, readiness, cpus)
+
+
+def spawn(server: Server, app: App, launch: Launch, *, cpus: frozenset[int], log: Path, token: str) -> StartedProcesses:
+    """Start `server` on `cpus`, and do not wait for it; raises `ServerError` if that fails, or if the port is taken."""
+    _check_port_is_free(server, launch)
+    server_token = f"{token}/{launch.port}"
+    runs_in = server.runs_in or app.working_directory
+    environment = server_environment(os.environ, server, app, launch.python, server_token)
+    kept = logs.Log(log)
+    return StartedProcesses(_spawn(tuple(server.command(launch)), runs_in, environment, cpus, kept), server_token, kept)
 
 
 def _find_running(
@@ -242,7 +246,7 @@ def _listeners(launch: Launch) -> set[int | None]:
     }
 
 
-def _check_listeners(server: Server, launch: Launch, own: set[int]) -> None:
+def check_listeners(server: Server, launch: Launch, own: set[int]) -> None:
     """Raise `ServerError` unless the server, whose processes are `own`, is the only one that listens on its port."""
     listeners = _listeners(launch)
     others = listeners.difference(own)
@@ -303,11 +307,11 @@ def _await_answer(
         if missing is None:
             return
         if time.perf_counter() >= readiness.deadline:
-            raise ServerError(f"{expected}{limit}, found {missing}{_say_where_else(processes.left(), port)}")
+            raise ServerError(f"{expected}{limit}, found {missing}{say_where_else(processes.left(), port)}")
         time.sleep(POLL_S)
 
 
-def _say_where_else(pids: set[int], port: int) -> str:
+def say_where_else(pids: set[int], port: int) -> str:
     """Where these processes listen, if not on this port: a command may have ignored what it was given."""
     own = (each for each in psutil.net_connections("tcp") if each.pid in pids and each.status == psutil.CONN_LISTEN)
     places = sorted({(each.laddr.ip, each.laddr.port) for each in own if each.laddr})

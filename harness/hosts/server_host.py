@@ -71,8 +71,10 @@ class ServerHost(Protocol):
 
     address: str
     """The address that servers bind to, and that load is sent to."""
+    cpus: frozenset[int]
+    """Those that servers get."""
 
-    def make_launch(self, server: Server, target: str, workers: int, tls: Tls | None, python: str) -> Launch:
+    def make_launch(self, server: Server, target: str, workers: int, tls: Tls | None, python: str, /) -> Launch:
         """What a server is started with, with a port that is free there."""
 
     def start(
@@ -85,12 +87,12 @@ class ServerHost(Protocol):
 
 
 class LocalHost:
-    """The machine of the harness, of which servers get these CPUs."""
+    """The machine of the harness."""
 
     address = HOST
 
     def __init__(self, cpus: frozenset[int]) -> None:
-        self._cpus = cpus
+        self.cpus = cpus
 
     def make_launch(self, server: Server, target: str, workers: int, tls: Tls | None, python: str) -> Launch:
         return process.make_launch(server, target, workers, tls, python)
@@ -98,7 +100,7 @@ class LocalHost:
     def start(
         self, server: Server, app: App, launch: Launch, *, log: Path, token: str, deadline_s: float | None = None
     ) -> RunningServer:
-        return process.start(server, app, launch, cpus=self._cpus, log=log, token=token, deadline_s=deadline_s)
+        return process.start(server, app, launch, cpus=self.cpus, log=log, token=token, deadline_s=deadline_s)
 
     def read_machine(self, look_s: float) -> Machine:
         return facts.read_machine(look_s=look_s)

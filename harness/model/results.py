@@ -23,6 +23,8 @@ Verdict = Literal["valid", "client-limited", "invalid", "unsupported", "failed"]
 the case cannot be measured. `failed`: there is no number, since the server or the generator ended.
 """
 
+Role = Literal["load", "server"]
+"""What a machine does in a run of several."""
 Step = Literal["doubling", "bisection", "confirmation"]
 """Why a search for a capacity tries a rate."""
 
@@ -407,7 +409,24 @@ class Environment:
     @property
     def python(self) -> str:
         """The Python that runs the harness: `CPython 3.11.7`."""
-        return f"{self.machine.python.implementation} {self.machine.python.version}"
+        return str(self.machine.python)
+
+
+@dataclass(frozen=True)
+class Host:
+    """One of several machines that took part in a run."""
+
+    role: Role
+    name: str
+    machine: Machine
+    version: str
+    """Of the harness."""
+    python: str
+    """That runs the harness there: `CPython 3.11.7`."""
+    address: str | None = None
+    """That servers listen on."""
+    clock_error_us: int | None = None
+    """How exactly its clock is known here: half of the shortest round trip over ssh."""
 
 
 @dataclass(frozen=True)
@@ -436,6 +455,8 @@ class RunInfo:
     """Salted digests of the values of `--env` and `--header`, by option and name; the values are not recorded."""
     prefer: Preference | None = None
     """The figure by which candidates are ranked; None for the usual one of the load."""
+    hosts: tuple[Host, ...] = ()
+    """The machines, where load and servers were not all on one."""
     schema: int = SCHEMA
 
     @property

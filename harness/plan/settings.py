@@ -241,6 +241,30 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[int, Meta(ge=1, le=MOST_PROCESSES)] | Literal["auto"],
         Meta(description="Processes of the load generator; auto: one for every two CPUs.", title="N"),
     ] = 1
+    server_host: Annotated[
+        str | None,
+        Meta(
+            description="Another machine on which servers run, reached by your own ssh. Paths of --python and "
+            "--app-dir are those over there.",
+            title="ssh://USER@HOST",
+        ),
+    ] = None
+    bind: Annotated[
+        str | None,
+        Meta(
+            description="Address of --server-host that servers listen on and load is sent to; others reach them too "
+            "meanwhile.",
+            title="ADDRESS",
+        ),
+    ] = None
+    server_python: Annotated[
+        str | None,
+        Meta(
+            description="Interpreter of --server-host that has the harness; it runs the servers too, unless --python "
+            "names another one. [python3]",
+            title="FILE",
+        ),
+    ] = None
     server_cpus: Annotated[
         str | None, Meta(description="CPUs for the servers, such as 0-3,8. [whole cores]", title="CPUS")
     ] = None

@@ -11,7 +11,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.host import certificates, guard
+from harness.host import certificates, cpus, guard
 from harness.host.files import telling_of_full_disks
 from harness.hosts.server_host import LocalHost
 from harness.model.errors import StorageError
@@ -55,13 +55,15 @@ def measure(
     """
     info = replace(info, complete=False)
     host = host or LocalHost(placement.server)
+    host.cpus = placement.server
     directory.write_info(info)
     with (
         guard.guard() as token,
         certificates.issue(selection.servers, host.address) as tls,
         ForkServer(token) as fork_server,
     ):
-        generator = Generator(sys.executable, placement, tls, token, fork_server)
+        own = cpus.place(cpus.available(), selection.conditions.load_processes) if placement.apart else placement
+        generator = Generator(sys.executable, own, tls, token, fork_server)
         info = replace(info, ceilings=info.ceilings or _ceilings(selection, plan, generator))
         directory.write_info(info)
         journal = Journal(directory, watch, plan.estimate_s, secrets=find_secrets(selection))

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.analysis import cpu_time
 from harness.analysis.verdict import GENERATOR_CPU_LIMIT, SAMPLE_ERROR
 from harness.catalog import listing
 from harness.host import guard, process, sampler
+from harness.hosts.null import APP, NULL
 from harness.model.blocks import BlockOrder, Turn
 from harness.model.errors import LoadError, ServerError
 from harness.model.plan import Conditions
-from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, WEBSOCKET_PROTOCOLS
-from harness.model.targets import HOST, App, Launch, Server
+from harness.model.protocols import TLS_PROTOCOLS, WEBSOCKET_PROTOCOLS
+from harness.model.targets import HOST, Launch
 from harness.run import trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from harness.model.machine import Placement
     from harness.model.protocols import Protocol
@@ -29,16 +30,6 @@ if TYPE_CHECKING:
 
 WARMUP_S = 0.2
 DURATION_S = 0.5
-_SCRIPT = Path(__file__).with_name("null_server.py")
-
-
-def _make_command(launch: Launch) -> list[str]:
-    files = [str(launch.tls.certificate), str(launch.tls.key)] if launch.tls else []
-    return [launch.python, str(_SCRIPT), launch.host, str(launch.port), *files]
-
-
-NULL = Server("null", (), frozenset(PROTOCOLS) - {"h3"}, _make_command)
-APP = App("none", "", _SCRIPT.parent, "/plaintext", b"Hello, World!")
 
 
 @dataclass(frozen=True)
