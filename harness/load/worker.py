@@ -41,7 +41,7 @@ ASK_S = 0.5
 """The interval at which a worker asks for work."""
 ANSWER_S = 5.0
 """How long it waits for an answer, which may hold large files."""
-SILENCE_S = 10.0
+SILENCE_S = 6.0
 """A master that sends no heartbeat for so long is gone. Locust's own limit is a minute, in which users would go on."""
 RETRY_S = 1.0
 """The pause after a process that failed."""

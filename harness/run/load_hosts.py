@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 FIRST_WAIT_S = 600.0
 """How long a run waits for its load workers before it begins."""
-WAIT_S = 20.0
-"""How long a measurement waits for them: one that is back after an accident needs up to ten seconds."""
+WAIT_S = 15.0
+"""How long a measurement waits for them: one that is back after an accident needs up to eight seconds."""
 HOME_S = 5.0
 """How long load workers may take to hear that the run is over."""
 
