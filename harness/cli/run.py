@@ -21,7 +21,7 @@ from harness.cli.options import with_settings
 from harness.cli.terminal import Screen, find_loss
 from harness.host import limits
 from harness.hosts import remote_host
-from harness.model.errors import StorageError, UsageError
+from harness.model.errors import StorageError, UsageError, WorkersMissingError
 from harness.plan.options import ABOUT_SERVERS, read_settings
 from harness.plan.schedule import make_plan
 from harness.plan.selection import list_servers, place_processes, select
@@ -133,11 +133,14 @@ def _measure(
     """Measure, and report what was measured, also after an interruption and where the disk is full."""
     try:
         with screen.progress(plan, selection.baseline) as watch:
-            stages.measure(selection, plan, info, directory, placement, watch, host)
+            stages.measure(selection, plan, info, directory, placement, watch, host, say=screen.say)
     except KeyboardInterrupt:
         screen.say("Interrupted; what was measured is kept.")
         write_report(directory, screen, requests=requests)
         raise typer.Exit(INTERRUPTED) from None
+    except WorkersMissingError as error:
+        write_report(directory, screen, requests=requests)
+        raise WorkersMissingError(f"{error}; what was measured until then is kept") from None
     except StorageError as error:
         with suppress(StorageError):
             write_report(directory, screen, requests=requests)

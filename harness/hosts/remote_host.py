@@ -96,6 +96,7 @@ class RemoteHost:
         try:
             self.connection = self._connect()
             self.cpus = self.available_cpus
+            self.python = self.connection.greeting.python
         except ServerError as error:
             raise UsageError(f"--server-host {destination.url}: {error}") from None
         self._failure = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Protocol, Self
 
 from harness.host import facts, process
@@ -73,6 +74,8 @@ class ServerHost(Protocol):
     """The address that servers bind to, and that load is sent to."""
     cpus: frozenset[int]
     """Those that servers get."""
+    python: str
+    """The interpreter there that has the harness."""
 
     def make_launch(self, server: Server, target: str, workers: int, tls: Tls | None, python: str, /) -> Launch:
         """What a server is started with, with a port that is free there."""
@@ -89,13 +92,14 @@ class ServerHost(Protocol):
 class LocalHost:
     """The machine of the harness."""
 
-    address = HOST
+    python = sys.executable
 
-    def __init__(self, cpus: frozenset[int]) -> None:
+    def __init__(self, cpus: frozenset[int], address: str = HOST) -> None:
+        self.address = address
         self.cpus = cpus
 
     def make_launch(self, server: Server, target: str, workers: int, tls: Tls | None, python: str) -> Launch:
-        return process.make_launch(server, target, workers, tls, python)
+        return process.make_launch(server, target, workers, tls, python, self.address)
 
     def start(
         self, server: Server, app: App, launch: Launch, *, log: Path, token: str, deadline_s: float | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.model.histogram import Histogram
+from harness.model.load_workers import LoadWorker
 from harness.model.machine import Machine
 from harness.model.plan import Candidate, Case, Conditions, Preference, ServerConfig
 from harness.model.protocols import Protocol
@@ -208,6 +209,9 @@ class LoadResult:
     """False where custom Locust users drove the trial: responses were checked only as far as their file checks them."""
     changes: Mapping[str, str] = field(default_factory=dict)
     """For each request whose body was not the one that the app gave before the run: the first change."""
+    load_workers: Mapping[str, float] = field(default_factory=dict)
+    """The load workers on other hosts that took part, by name, with the `cpu_ratio` of each; none if load came from
+    this host."""
 
     @property
     def requests(self) -> int:
@@ -457,6 +461,8 @@ class RunInfo:
     """The figure by which candidates are ranked; None for the usual one of the load."""
     hosts: tuple[Host, ...] = ()
     """The machines, where load and servers were not all on one."""
+    load_workers: tuple[LoadWorker, ...] = ()
+    """The load workers on other hosts that came before the run; none if load comes from this one."""
     schema: int = SCHEMA
 
     @property
