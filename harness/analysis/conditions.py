@@ -88,6 +88,9 @@ def list_conditions(info: RunInfo, server: str | None = None) -> dict[str, objec
         "longest body in bytes": info.conditions.max_body_bytes,
         "compression": info.conditions.compression,
         "load processes": info.conditions.load_processes,
+        "layout": "servers in a network namespace" if info.conditions.netns else "servers beside the load",
+        "RTT in s": _text(info.conditions.rtt_s),
+        "packet loss": info.conditions.loss,
         **{name: value for name, value in _leaves("machine", environment.machine) if name not in _ELSEWHERE},
     }
 

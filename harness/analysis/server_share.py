@@ -42,9 +42,10 @@ def estimate_server_shares(records: Sequence[Record], run: RunInfo) -> list[Serv
     if not asides and not planned:
         return []
     compared: dict[tuple[str, object], list[CaseRounds]] = {}
+    near = min(run.conditions.rtt_s)
     for row in rows:
         case = row.case
-        if not case.aside and not case.control and case.users == max(run.conditions.users):
+        if not case.aside and not case.control and case.users == max(run.conditions.users) and case.rtt_s == near:
             compared.setdefault((case.app, case.comparison), []).append(row)
     ordered = sorted(compared.values(), key=lambda own: (own[0].case.app, own[0].case.comparison.place))
     found = [_estimate_share(own, asides, run) for own in ordered]

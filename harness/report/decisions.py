@@ -37,7 +37,7 @@ _NAMED = 5
 """So many candidates are named; more are counted."""
 _OF: Mapping[Preference, str] = {"throughput": "", "p99": "'s p99", "cpu": "'s CPU", "memory": "'s memory"}
 _REPLACED = (
-    *("--servers", "--apps", "--scenarios", "--protocols", "--users", "--workers"),
+    *("--servers", "--apps", "--scenarios", "--protocols", "--users", "--workers", "--rtt"),
     *("--rounds", "--precision", "--max-rounds", "--baseline"),
 )
 """Options that the command replaces."""
@@ -251,6 +251,7 @@ def _command(run: RunInfo, section: Section, candidates: Sequence[CaseSummary], 
         *("--protocols", of.protocol),
         *("--users", str(of.users)),
         *(["--workers", str(of.workers)] if of.workers > 1 else []),
+        *(["--rtt", f"{1000 * of.distance.rtt_s:g}ms"] if "--rtt" in given else []),
     ]
     return shlex.join([*kept, *options, *wish.split()])
 
