@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Self
 
 import psutil
 
-from harness.host import guard, inherited, logs
+from harness.host import guard, inherited, logs, proc
 from harness.host.cpus import running_on
 from harness.host.readiness import Readiness
+from harness.host.sampler import Sampler
 from harness.host.server_processes import ForeignProcesses, StartedProcesses, Stopped
 from harness.model.errors import ServerError
 from harness.model.targets import HOST, Launch, RunsAt
@@ -46,6 +47,7 @@ class Running:
         log: Path,
         ready_s: float,
         readiness: Readiness,
+        cpus: frozenset[int],
     ) -> None:
         self.argv = argv
         self.log = log
@@ -56,6 +58,7 @@ class Running:
         self.active = readiness.active()
         """The event loop and the modules that the app reports; None if it does not report them."""
         self._processes = processes
+        self._cpus = cpus
         self._stopped: Stopped | None = None
 
     @property
@@ -80,6 +83,14 @@ class Running:
     def ended(self) -> str | None:
         """How the first process ended, such as `exit status 1`; None while it runs."""
         return self._processes.ended()
+
+    def sample(self) -> Sampler:
+        """A sampler of its process tree, and of its CPUs."""
+        return Sampler(self.roots, self._cpus)
+
+    def memory_bytes(self) -> int | None:
+        """Memory of its process tree now; None where its processes are unknown."""
+        return proc.tree_memory_bytes(*self.roots())
 
     def processes(self) -> set[int]:
         """All processes of the server that are alive."""
@@ -119,7 +130,7 @@ def start(
 
     """
     if server.runs_at is not None:
-        return _find_running(server, server.runs_at, app, launch, log, deadline_s)
+        return _find_running(server, server.runs_at, app, launch, log, deadline_s, cpus)
     _check_port_is_free(server, launch)
     server_token = f"{token}/{launch.port}"
     argv = tuple(server.command(launch))
@@ -141,11 +152,17 @@ def start(
     except BaseException:
         processes.end(grace_s=0)
         raise
-    return Running(processes, argv, log, ready_s, readiness)
+    return Running(processes, argv, log, ready_s, readiness, cpus)
 
 
 def _find_running(
-    server: Server, runs_at: RunsAt, app: App, launch: Launch, log: Path, deadline_s: float | None
+    server: Server,
+    runs_at: RunsAt,
+    app: App,
+    launch: Launch,
+    log: Path,
+    deadline_s: float | None,
+    cpus: frozenset[int],
 ) -> Running:
     """Wait until a server that runs already gives the right answer; raises `ServerError` as `start` does."""
     processes = ForeignProcesses(runs_at)
@@ -154,7 +171,7 @@ def _find_running(
     readiness = Readiness(app, launch, time.perf_counter() + limit_s, set)
     expected = f"{server.name}: expected the right answer to GET {app.ready_path} from {runs_at.url}"
     _await_answer(expected, f" within {limit_s:g} s", readiness, processes, launch.port)
-    return Running(processes, (), log, 0.0, readiness)
+    return Running(processes, (), log, 0.0, readiness, cpus)
 
 
 def make_launch(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.analysis import cpu_time, verdict
-from harness.host import logs, sampler
+from harness.host import logs
 from harness.model.blocks import BlockOrder, Turn
 from harness.model.errors import LoadError
 from harness.model.loads import Rate
@@ -21,7 +21,7 @@ from harness.text.secrets import MASK
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.host.process import Running
+    from harness.hosts.server_host import RunningServer
     from harness.model.loads import Load
     from harness.model.machine import Placement
     from harness.model.plan import Case, Compression, Selection, ServerConfig
@@ -62,10 +62,7 @@ class Measurer:
         started_at = now()
         running = {config: started.running for config, started in servers.items()}
         with ExitStack() as stack:
-            samplers = {
-                config: stack.enter_context(sampler.Sampler(each.roots, self._placement.server))
-                for config, each in running.items()
-            }
+            samplers = {config: stack.enter_context(each.sample()) for config, each in running.items()}
             try:
                 results = trial.run(order)
             except LoadError as error:
@@ -119,7 +116,7 @@ class Measurer:
         return Record(case, turn.round, len(self._journal.records), judgement, reasons, **values)
 
     def _fail(
-        self, case: Case, turn: TurnOf, running: Running, error: LoadError, started_at: str, argv: tuple[str, ...]
+        self, case: Case, turn: TurnOf, running: RunningServer, error: LoadError, started_at: str, argv: tuple[str, ...]
     ) -> Record:
         ended = f"the server ended with {running.ended}" if running.ended is not None else None
         reasons = (*filter(None, [ended]), str(error))
@@ -203,7 +200,7 @@ def _ask_for(compression: Compression) -> tuple[tuple[str, str], ...]:
 
 
 def _list_other_slices(
-    case: Case, cases: Sequence[Case], results: Sequence[LoadResult], running: Mapping[ServerConfig, Running]
+    case: Case, cases: Sequence[Case], results: Sequence[LoadResult], running: Mapping[ServerConfig, RunningServer]
 ) -> list[Slice]:
     """When the server of this case had its turn in other cases, such as those of more users.
 

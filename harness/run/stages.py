@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from harness.host import certificates, guard
 from harness.host.files import telling_of_full_disks
+from harness.hosts.server_host import LocalHost
 from harness.model.errors import StorageError
 from harness.run import feedback
 from harness.run.calibration.ceiling import Generator, measure_ceilings
@@ -24,6 +25,7 @@ from harness.run.measurer import Measurer
 from harness.run.rounds import Rounds
 
 if TYPE_CHECKING:
+    from harness.hosts.server_host import ServerHost
     from harness.model.machine import Placement
     from harness.model.plan import Plan, Selection
     from harness.model.protocols import Protocol
@@ -35,22 +37,35 @@ CEILING_TRIES = 3
 
 
 def measure(
-    selection: Selection, plan: Plan, info: RunInfo, directory: RunDirectory, placement: Placement, watch: Watcher
+    selection: Selection,
+    plan: Plan,
+    info: RunInfo,
+    directory: RunDirectory,
+    placement: Placement,
+    watch: Watcher,
+    host: ServerHost | None = None,
 ) -> None:
     """Find the generator's ceilings, then do what the plan says, and write every record the moment it is known.
 
     A server or a generator that fails costs its trials a number, not the run its others. What an interrupted run has
     found already, in the same directory, is not done again. Raises `StorageError` when a file cannot be written; what
     was measured until then is in the files, as far as there is room.
+
+    Servers run on `host`, or else on this machine.
     """
     info = replace(info, complete=False)
+    host = host or LocalHost(placement.server)
     directory.write_info(info)
-    with guard.guard() as token, certificates.issue(selection.servers) as tls, ForkServer(token) as fork_server:
+    with (
+        guard.guard() as token,
+        certificates.issue(selection.servers, host.address) as tls,
+        ForkServer(token) as fork_server,
+    ):
         generator = Generator(sys.executable, placement, tls, token, fork_server)
         info = replace(info, ceilings=info.ceilings or _ceilings(selection, plan, generator))
         directory.write_info(info)
         journal = Journal(directory, watch, plan.estimate_s, secrets=find_secrets(selection))
-        launcher = Launcher(selection, placement, token, tls, journal)
+        launcher = Launcher(selection, host, token, tls, journal)
         measurer = Measurer(selection, info, placement, fork_server, tls, journal)
         try:
             with telling_of_full_disks():

@@ -36,6 +36,7 @@ ROOMS = {
     "charts": room("analysis", "model", "text", own=("matplotlib", "mpl_toolkits")),
     "load": room("model", own=("locust", "gevent", "greenlet")),
     "host": room("model"),
+    "hosts": room("host", "catalog", "model", "text"),
     "catalog": room("model", "servers", "charts", "text"),
     "analysis": room("model", "text", pure=True),
     "plan": room("catalog", "host", "model", "text"),
@@ -44,10 +45,10 @@ ROOMS = {
     "drill": room("host", "charts", "model", "text"),
     "report": room("charts", "analysis", "host", "model", "text"),
     "run/calibration/users": room(own=("locust",)),
-    "run": room("plan", "analysis", "catalog", "host", "model", "text"),
+    "run": room("plan", "analysis", "catalog", "hosts", "host", "model", "text"),
     "cli": room(
         *("run", "report", "charts", "check", "drill", "plan"),
-        *("analysis", "catalog", "servers", "host", "model", "text"),
+        *("analysis", "catalog", "servers", "hosts", "host", "model", "text"),
         own=("typer", "rich"),
     ),
 }
