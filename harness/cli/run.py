@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +20,11 @@ from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, find_secrets, na
 from harness.cli.options import with_settings
 from harness.cli.terminal import Screen, find_loss
 from harness.host import limits
+from harness.hosts.namespace import open_namespace_host
+from harness.hosts.server_host import LocalHost
 from harness.model.errors import StorageError, UsageError
+from harness.model.link import NEAR
+from harness.model.results import USABLE
 from harness.plan.options import ABOUT_SERVERS, read_settings
 from harness.plan.schedule import make_plan
 from harness.plan.selection import list_servers, place_processes, select
@@ -31,7 +35,9 @@ from harness.run.masking import digest_values, is_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from contextlib import AbstractContextManager
 
+    from harness.hosts.server_host import ServerHost
     from harness.model.machine import Placement
     from harness.model.plan import Plan, Selection
     from harness.model.results import Record, RunInfo, ServerStart
@@ -65,8 +71,26 @@ def carry_out(
 
     `revisions` are those of `select`.
     """
-    before = RunDirectory(Path(settings.resume)).read_info() if settings.resume else None
     placement = place_processes(settings)
+    with _open_host(settings, placement) as host:
+        return _carry_out_on(host, settings, screen, placement, revisions)
+
+
+def _open_host(settings: Settings, placement: Placement) -> AbstractContextManager[ServerHost]:
+    """Where servers run; raises `UsageError` where that cannot be."""
+    if settings.netns:
+        return open_namespace_host(placement, distant=(settings.rtt, settings.loss) != ((NEAR.rtt_s,), NEAR.loss))
+    return nullcontext(LocalHost(placement.server))
+
+
+def _carry_out_on(
+    host: ServerHost,
+    settings: Settings,
+    screen: Screen,
+    placement: Placement,
+    revisions: Sequence[tuple[Revision, str | None]],
+) -> tuple[RunDirectory, list[ComparisonSummary], int]:
+    before = RunDirectory(Path(settings.resume)).read_info() if settings.resume else None
     asked = settings if before is None else replace(settings, seed=before.conditions.seed)
     secrets = find_secrets(settings)
     selection = select(asked, lambda text: screen.say(secrets.mask(text)), revisions=revisions)
@@ -93,7 +117,7 @@ def carry_out(
             screen.say("First, a few seconds per protocol to measure the load generator's ceiling.")
         else:
             directory.repair()
-        comparisons = _measure(selection, plan, info, directory, placement, screen, requests=settings.by_request)
+        comparisons = _measure(selection, plan, info, directory, placement, host, screen, requests=settings.by_request)
     return directory, comparisons, len(plan.rounds)
 
 
@@ -116,6 +140,7 @@ def _measure(
     info: RunInfo,
     directory: RunDirectory,
     placement: Placement,
+    host: ServerHost,
     screen: Screen,
     *,
     requests: bool,
@@ -123,7 +148,7 @@ def _measure(
     """Measure, and report what was measured, also after an interruption and where the disk is full."""
     try:
         with screen.progress(plan, selection.baseline) as watch:
-            stages.measure(selection, plan, info, directory, placement, watch)
+            stages.measure(selection, plan, info, directory, placement, watch, host)
     except KeyboardInterrupt:
         screen.say("Interrupted; what was measured is kept.")
         write_report(directory, screen, requests=requests)
@@ -209,11 +234,7 @@ def is_measured(comparisons: Iterable[ComparisonSummary]) -> bool:
 
 def is_usable(comparisons: Iterable[ComparisonSummary]) -> bool:
     """Does any case have a number that is right, if only as the least that the server can do?"""
-    return any(
-        each.measured and each.verdict in {"valid", "client-limited"}
-        for comparison in comparisons
-        for each in comparison.summaries
-    )
+    return any(each.measured and each.verdict in USABLE for comparison in comparisons for each in comparison.summaries)
 
 
 def is_ranked(comparisons: Iterable[ComparisonSummary]) -> bool:

@@ -43,7 +43,7 @@ class Direction:
 
     def take(self) -> None:
         """Read what has been sent. The time is taken after it, so that no packet is early."""
-        packets = []
+        packets: list[bytes] = []
         try:
             while len(packets) < _AT_ONCE:
                 packets.append(os.read(self._source, MTU_BYTES + 1))
@@ -122,7 +122,9 @@ def main() -> None:
         print(error.strerror or error, flush=True)
         sys.exit(1)
     print("ready", flush=True)
-    directions = {one: Direction(one, other) for a, b in zip(outer, inner, strict=True) for one, other in ((a, b), (b, a))}
+    directions = {
+        one: Direction(one, other) for a, b in zip(outer, inner, strict=True) for one, other in ((a, b), (b, a))
+    }
     carry(directions)
 
 

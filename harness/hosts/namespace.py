@@ -1,7 +1,7 @@
 """A network namespace of this machine as a server host: made for a run, and gone with it.
 
-The namespace has no name: it lasts as long as the process that holds it (`delay_line.py`) and the servers in it, which
-carry the token of the run, so the guard ends them however the run ends. The devices of the link go with it.
+The namespace has no name and no file: it lasts as long as the process that holds it (`delay_line.py`), which ends with
+this one, and the servers in it, which the guard of the run ends. The devices of the link go with it.
 """
 
 from __future__ import annotations
@@ -14,24 +14,32 @@ import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.host import guard
+from harness.host import process
 from harness.host.cpus import running_on
+from harness.host.sockets import Network, list_listeners
 from harness.hosts.delay_line import INNER
-from harness.model.errors import UsageError
+from harness.hosts.link import LiveLink
+from harness.hosts.server_host import LocalHost
+from harness.model.errors import LoadError, UsageError
 from harness.model.link import NEAR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from harness.hosts.server_host import RunningServer
     from harness.model.link import DelayedBy, Distance
+    from harness.model.machine import Placement
+    from harness.model.targets import App, Launch, Server, Tls
 
 _HOLDER = Path(__file__).with_name("delay_line.py")
 _RANGES = tuple(map(ipaddress.IPv4Network, ("198.18.0.0/15", "10.0.0.0/8")))
 """For benchmarks of network devices (RFC 2544), and for private networks (RFC 1918)."""
+_PREFIX = "har-"
+"""Names of devices begin with it."""
 _TRIES = 100
 _QUEUE_PACKETS = 10_000
 """So many packets may wait for the delay line: with fewer, it would lose some when it is late."""
@@ -64,6 +72,8 @@ class Namespace:
         self.interface, self._tun = names
         self.load_address, self.address = addresses
         """Addresses of the two ends: where load comes from, and where servers listen."""
+        tables = Path(f"/proc/{holder.pid}")
+        self.network = Network(tables / "net", ("nsenter", f"--net={tables}/ns/net", "--"))
         self.delayed_by: DelayedBy | None = None
         """What makes distances; None where none can be set."""
         self._distance = NEAR
@@ -71,22 +81,35 @@ class Namespace:
         """What the delay line carried at each distance that was set, the last time that it was."""
 
     @property
+    def device(self) -> str:
+        """The device that packets take now."""
+        return self._tun if self.delayed_by == "delay line" and self._distance != NEAR else self.interface
+
+    @property
+    def line_pid(self) -> int | None:
+        """The process that carries packets now; None where it is the kernel."""
+        return self.pid if self.device != self.interface else None
+
+    @property
     def pid(self) -> int:
         """The process that holds the namespace; where there is a delay line, it is that too."""
         return self._holder.pid
 
-    def enter(self, argv: Iterable[str]) -> tuple[str, ...]:
-        """The command that runs another one in the namespace, as the same process."""
-        return ("nsenter", f"--net=/proc/{self.pid}/ns/net", "--", *argv)
-
     def set_distance(self, distance: Distance) -> None:
-        """Set round-trip time and loss of the link; near, there is nothing in the way but the kernel."""
+        """Set round-trip time and loss of the link; near, there is nothing in the way but the kernel.
+
+        Raises `LoadError` where it has gone.
+        """
         if distance == self._distance:
             return
-        if self.delayed_by == "netem":
-            self._set_netem(distance)
-        else:
-            self._set_line(distance)
+        try:
+            if self.delayed_by == "netem":
+                self._set_netem(distance)
+            else:
+                self._set_line(distance)
+        except (_CommandError, OSError) as error:
+            far = f"{1000 * distance.rtt_s:g} ms RTT and {100 * distance.loss:g} % loss"
+            raise LoadError(f"expected a link with {far}, found: {error}") from error
         self._distance = distance
 
     @contextmanager
@@ -99,21 +122,31 @@ class Namespace:
             self.set_distance(NEAR)
 
     def _set_netem(self, distance: Distance) -> None:
-        asked = ("delay", f"{distance.rtt_s / 2 * 1e6:.0f}us", "loss", f"{distance.loss:%}", "limit", str(_QUEUE_PACKETS))
-        for prefix, device in (((), self.interface), (self.enter(()), _VETH)):
+        asked = (
+            "delay",
+            f"{distance.rtt_s / 2 * 1e6:.0f}us",
+            "loss",
+            f"{distance.loss:%}",
+            "limit",
+            str(_QUEUE_PACKETS),
+        )
+        for prefix, device in (((), self.interface), (self.network.enter, _VETH)):
             if distance == NEAR:
                 _run(*prefix, "tc", "qdisc", "del", "dev", device, "root")
             else:
                 _run(*prefix, "tc", "qdisc", "replace", "dev", device, "root", "netem", *asked)
 
     def _set_line(self, distance: Distance) -> None:
-        answer = self._ask(f"{distance.rtt_s} {distance.loss}")
-        self.carried[self._distance] = Carried(*map(int, answer.split()))
+        answer = self._ask(f"{distance.rtt_s} {distance.loss}").split()
+        if not answer:
+            raise _CommandError("its process has ended")
+        self.carried[self._distance] = Carried(*map(int, answer))
         far = distance != NEAR
         here, there = (self._tun, INNER) if far else (self.interface, _VETH)
         # Both ends keep their addresses: only the way between them changes.
         _run("ip", "route", "replace", self.address, "dev", here, "src", self.load_address)
-        _run(*self.enter(("ip", "route", "replace", self.load_address, "dev", there, "src", self.address)))
+        enter = self.network.enter
+        _run(*enter, "ip", "route", "replace", self.load_address, "dev", there, "src", self.address)
 
     def _ask(self, order: str) -> str:
         assert self._holder.stdin is not None  # noqa: S101 - it was asked for
@@ -123,22 +156,53 @@ class Namespace:
         return self._holder.stdout.readline()
 
 
+class NamespaceHost(LocalHost):
+    """The same machine, and the same CPUs, behind a link of its own."""
+
+    def __init__(self, cpus: frozenset[int], namespace: Namespace) -> None:
+        super().__init__(cpus)
+        self.namespace = namespace
+        self.address = namespace.address
+        self.link = LiveLink(namespace.address, namespace)
+
+    def make_launch(self, server: Server, target: str, workers: int, tls: Tls | None, python: str) -> Launch:
+        taken = {each.port for each in list_listeners(self.namespace.network)}
+        while (launch := super().make_launch(server, target, workers, tls, python)).port in taken:
+            pass
+        return replace(launch, host=self.address)
+
+    def start(
+        self, server: Server, app: App, launch: Launch, *, log: Path, token: str, deadline_s: float | None = None
+    ) -> RunningServer:
+        network = self.namespace.network
+        return process.start(
+            server, app, launch, cpus=self._cpus, log=log, token=token, deadline_s=deadline_s, network=network
+        )
+
+
 @contextmanager
-def make_namespace(token: str, cpus: frozenset[int], *, distant: bool) -> Iterator[Namespace]:
+def open_namespace_host(placement: Placement, *, distant: bool) -> Iterator[NamespaceHost]:
+    """Servers in a namespace of their own for as long as the block lasts; raises `UsageError` as `make_namespace`."""
+    with make_namespace(placement.load, distant=distant) as namespace:
+        yield NamespaceHost(placement.server, namespace)
+
+
+@contextmanager
+def make_namespace(cpus: frozenset[int], *, distant: bool) -> Iterator[Namespace]:
     """A namespace for as long as the block lasts; if `distant`, with something that can delay and lose packets.
 
-    `cpus` are those that a delay line may use. Raises `UsageError` in one line where the right or a program is missing.
+    `cpus` are those that a delay line uses. Raises `UsageError` in one line where the right or a program is missing.
     """
     for tool, package in _TOOLS.items():
         if shutil.which(tool) is None:
             raise UsageError(f"--netns: expected the command {tool}, found none; install {package}")
     try:
-        with _hold(token, cpus, ()) as near:
+        with _hold(cpus) as near:
             if not distant or _has_netem(near):
                 near.delayed_by = "netem" if distant else None
                 yield near
                 return
-        with _hold(token, cpus, (near._tun,)) as far:  # noqa: SLF001 - its own
+        with _hold(cpus, f"{_PREFIX}{_make_number()}t") as far:
             far.delayed_by = "delay line"
             yield far
     except _CommandError as error:
@@ -146,15 +210,15 @@ def make_namespace(token: str, cpus: frozenset[int], *, distant: bool) -> Iterat
 
 
 @contextmanager
-def _hold(token: str, cpus: frozenset[int], tuns: tuple[str, ...]) -> Iterator[Namespace]:
-    """Start the process that holds a namespace, and make the link to it."""
+def _hold(cpus: frozenset[int], tun: str = "") -> Iterator[Namespace]:
+    """Start the process that holds a namespace, and make the link to it; with a name for a TUN device, a delay line."""
     with running_on(cpus):
         holder = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_HOLDER), *tuns],
+            [sys.executable, "-I", "-S", str(_HOLDER), *filter(None, [tun])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd="/",
-            env={guard.VARIABLE: token},
+            env={},
             text=True,
             start_new_session=True,
         )
@@ -164,27 +228,33 @@ def _hold(token: str, cpus: frozenset[int], tuns: tuple[str, ...]) -> Iterator[N
             user = "root without CAP_SYS_ADMIN or CAP_NET_ADMIN" if os.geteuid() == 0 else f"user {os.geteuid()}"
             why = f"{said or 'no answer'}, as {user}"
             raise UsageError(f"--netns: expected the right to make network namespaces, found: {why}; run it as root")
-        number = f"{random.getrandbits(24):06x}"  # noqa: S311 - a name, not a secret
-        names = (f"har-{number}v", tuns[0] if tuns else f"har-{number}t")
-        addresses = choose_addresses(_list_routes())
-        namespace = Namespace(holder, names, addresses)
-        _connect(namespace, *names, *addresses, tun=bool(tuns))
+        namespace = Namespace(holder, (f"{_PREFIX}{_make_number()}v", tun), choose_addresses(_list_routes()))
+        _connect(namespace, tun)
         yield namespace
     finally:
         holder.kill()
         holder.communicate()
 
 
-def _connect(namespace: Namespace, veth: str, tun_name: str, load: str, server: str, *, tun: bool) -> None:
+def _connect(namespace: Namespace, tun: str) -> None:
     """Make the link, with an address at each end; a delay line has devices of its own beside it."""
-    _run("ip", "link", "add", veth, "type", "veth", "peer", "name", _VETH, "netns", str(namespace.pid))
-    queue = ("txqueuelen", str(_QUEUE_PACKETS))
-    for prefix, device, own, other in (((), veth, load, server), (namespace.enter(()), _VETH, server, load)):
-        _run(*prefix, "ip", "address", "add", own, "peer", other, "dev", device)
-        _run(*prefix, "ip", "link", "set", "dev", device, "up")
-        _run(*prefix, "ip", "link", "set", "dev", "lo", "up")
-        if tun:
-            _run(*prefix, "ip", "link", "set", "dev", INNER if prefix else tun_name, *queue, "up")
+    _run("ip", "link", "add", namespace.interface, "type", "veth", "peer", "name", _VETH, "netns", str(namespace.pid))
+    here, there = namespace.load_address, namespace.address
+    _run(*namespace.network.enter, "ip", "link", "set", "dev", "lo", "up")
+    for enter, device, own, other, line in (
+        ((), namespace.interface, here, there, tun),
+        (namespace.network.enter, _VETH, there, here, tun and INNER),
+    ):
+        _run(*enter, "ip", "address", "add", own, "peer", other, "dev", device)
+        for each in filter(None, (device, line)):
+            # Without an address of IPv6, the kernel sends nothing by itself.
+            _run(*enter, "ip", "link", "set", "dev", each, "addrgenmode", "none")
+            _run(*enter, "ip", "link", "set", "dev", each, "txqueuelen", str(_QUEUE_PACKETS), "up")
+
+
+def _make_number() -> str:
+    """Six digits that no other run has taken."""
+    return f"{random.getrandbits(24):06x}"
 
 
 def _has_netem(namespace: Namespace) -> bool:

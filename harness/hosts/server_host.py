@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.host.server_processes import Stopped
+    from harness.hosts.link import LiveLink
     from harness.model.machine import Machine
     from harness.model.results import Active, Sample
     from harness.model.targets import App, Launch, RunsAt, Server, Tls
@@ -71,6 +72,8 @@ class ServerHost(Protocol):
 
     address: str
     """The address that servers bind to, and that load is sent to."""
+    link: LiveLink | None
+    """What is between it and the load; None for the loopback."""
 
     def make_launch(self, server: Server, target: str, workers: int, tls: Tls | None, python: str) -> Launch:
         """What a server is started with, with a port that is free there."""
@@ -88,6 +91,7 @@ class LocalHost:
     """The machine of the harness, of which servers get these CPUs."""
 
     address = HOST
+    link: LiveLink | None = None
 
     def __init__(self, cpus: frozenset[int]) -> None:
         self._cpus = cpus

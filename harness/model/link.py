@@ -69,3 +69,16 @@ class Link:
     """None where no distance was asked for."""
     speeds: tuple[LinkSpeed, ...] = ()
     """One for each distance, before the first round."""
+
+
+@dataclass(frozen=True)
+class LinkSample:
+    """One reading of the counters of the interface of a link."""
+
+    at_ns: int
+    received_bytes: int
+    sent_bytes: int
+    received_packets: int
+    sent_packets: int
+    line_cpu_s: float | None = None
+    """CPU time of a process that carries the packets; None where the kernel does."""

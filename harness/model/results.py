@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.model.histogram import Histogram
+from harness.model.link import Link
 from harness.model.machine import Machine
 from harness.model.plan import Candidate, Case, Conditions, Preference, ServerConfig
 from harness.model.protocols import Protocol
@@ -16,12 +17,15 @@ SCHEMA = 2
 SUMMARY_SCHEMA = 1
 """The version of `summary.json`, which other programs read; it goes up on an incompatible change."""
 
-Verdict = Literal["valid", "client-limited", "invalid", "unsupported", "failed"]
+Verdict = Literal["valid", "client-limited", "network-limited", "invalid", "unsupported", "failed"]
 """How far a number can be trusted.
 
-`valid`: it can be used. `client-limited`: it measures the load generator. `invalid`: it cannot be used. `unsupported`:
-the case cannot be measured. `failed`: there is no number, since the server or the generator ended.
+`valid`: it can be used. `client-limited`: it measures the load generator. `network-limited`: it measures the link.
+`invalid`: it cannot be used. `unsupported`: the case cannot be measured. `failed`: there is no number, since the server
+or the generator ended.
 """
+USABLE: frozenset[Verdict] = frozenset({"valid", "client-limited", "network-limited"})
+"""Verdicts of numbers that are right, if only as the least that the server can do."""
 
 Step = Literal["doubling", "bisection", "confirmation"]
 """Why a search for a capacity tries a rate."""
@@ -436,6 +440,8 @@ class RunInfo:
     """Salted digests of the values of `--env` and `--header`, by option and name; the values are not recorded."""
     prefer: Preference | None = None
     """The figure by which candidates are ranked; None for the usual one of the load."""
+    link: Link | None = None
+    """The link between load and servers; None where that is the loopback."""
     schema: int = SCHEMA
 
     @property

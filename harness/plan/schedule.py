@@ -117,9 +117,7 @@ def _add_aside(plan: Plan, possible: Sequence[Case], selection: Selection, refer
     shuffle = random.Random(conditions.seed)  # noqa: S311 - a reproducible order, not a secret
     near = min(conditions.rtt_s)
     compared = [
-        case
-        for case in possible
-        if not case.control and case.users == max(conditions.users) and case.rtt_s == near
+        case for case in possible if not case.control and case.users == max(conditions.users) and case.rtt_s == near
     ]
     references = list_reference_cases(compared, selection, reference)
     duration_s = min(conditions.duration_s, _REFERENCE_DURATION_S)
@@ -391,7 +389,9 @@ def estimate_duration_s(rounds: Sequence[Round], selection: Selection) -> float:
         for cases in block.measurements:
             connecting_s = max(case.users for case in cases) * _CONNECTION_S
             far_s = _ROUND_TRIPS * cases[0].rtt_s
-            once_s = _MEASUREMENT_S + len({case.config for case in cases}) * (conditions.warmup_s + connecting_s + far_s)
+            once_s = _MEASUREMENT_S + len({case.config for case in cases}) * (
+                conditions.warmup_s + connecting_s + far_s
+            )
             total_s += repeats * (once_s + len(cases) * block.duration_s * _TURN)
     return total_s
 

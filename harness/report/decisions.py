@@ -74,7 +74,7 @@ def decide(run: RunInfo, section: Section) -> Decision:
     if sweep.has_rates(section):
         return found("", sweep.sentence(section))
     ranked, candidates = sentences.list_ranked(section), section.summary.candidates
-    limited = [each for each in candidates if each.verdict == "client-limited" and each.measured]
+    limited = sentences.list_limited(section)
     if not ranked:
         return _explain_unranked(run, section, limited, found)
     leaders = sentences.list_leaders(section)
@@ -233,7 +233,7 @@ def _limited(limited: Sequence[CaseSummary]) -> str:
         for each in limited
         if each.throughput_rps is not None
     ]
-    return f"; {join(speeds)} may be faster: the load generator was the limit"
+    return f"; {join(speeds)} may be faster: {sentences.name_limits(limited)}"
 
 
 def _command(run: RunInfo, section: Section, candidates: Sequence[CaseSummary], wish: str) -> str:

@@ -17,6 +17,7 @@ from harness.hosts.server_host import LocalHost
 from harness.model.errors import StorageError
 from harness.run import feedback
 from harness.run.calibration.ceiling import Generator, measure_ceilings
+from harness.run.calibration.link import measure_link
 from harness.run.journal import Journal
 from harness.run.launcher import Launcher
 from harness.run.load_process import ForkServer
@@ -45,7 +46,9 @@ def measure(
     watch: Watcher,
     host: ServerHost | None = None,
 ) -> None:
-    """Find the generator's ceilings, then do what the plan says, and write every record the moment it is known.
+    """Find the generator's ceilings and what the link carries, then do what the plan says.
+
+    Every record is written the moment it is known.
 
     A server or a generator that fails costs its trials a number, not the run its others. What an interrupted run has
     found already, in the same directory, is not done again. Raises `StorageError` when a file cannot be written; what
@@ -63,10 +66,13 @@ def measure(
     ):
         generator = Generator(sys.executable, placement, tls, token, fork_server)
         info = replace(info, ceilings=info.ceilings or _ceilings(selection, plan, generator))
+        if host.link is not None and info.link is None:
+            distances = selection.conditions.distances
+            info = replace(info, link=measure_link(host.link, host, distances, sys.executable, token))
         directory.write_info(info)
         journal = Journal(directory, watch, plan.estimate_s, secrets=find_secrets(selection))
         launcher = Launcher(selection, host, token, tls, journal)
-        measurer = Measurer(selection, info, placement, fork_server, tls, journal)
+        measurer = Measurer(selection, info, placement, fork_server, tls, journal, host.link)
         try:
             with telling_of_full_disks():
                 _carry_out(selection, plan, Rounds(launcher, measurer, journal), journal)
