@@ -19,8 +19,9 @@ _COUNTERS = ("rx_bytes", "tx_bytes", "rx_packets", "tx_packets")
 
 def read_interface(name: str) -> Interface:
     """Read what the kernel says of an interface in the network of this process."""
-    speed = _read_number(name, "speed")
     driver = _CLASS / name / "device" / "driver"
+    # Without a device, the speed is made up.
+    speed = _read_number(name, "speed") if driver.exists() else None
     return Interface(
         name,
         mtu_bytes=_read_number(name, "mtu"),
