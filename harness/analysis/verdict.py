@@ -93,6 +93,10 @@ class Surroundings:
     """How many processes it started during the measurement."""
     link: LinkUse | None = None
     """What the link carried; None for the loopback."""
+    load_workers: int = 0
+    """How many load workers on other hosts the run has; 0 if load comes from this one."""
+    missing_workers: tuple[str, ...] = ()
+    """The names of those that did not take part."""
 
 
 def judge(case: Case, result: LoadResult, around: Surroundings) -> tuple[Verdict, tuple[str, ...]]:
@@ -114,6 +118,7 @@ def judge(case: Case, result: LoadResult, around: Surroundings) -> tuple[Verdict
         *_check_stopped_users(case, result),
         *_check_users(case, result),
         *_check_slices(result),
+        *_note_missing_workers(result, around),
         *_check_rate(load, result),
         *_check_workers(around),
         *_note_changes(result),
@@ -178,6 +183,14 @@ def _note_changes(result: LoadResult) -> list[Finding]:
     (name, example), *_ = sorted(result.changes.items())
     checked = "checked by status, type and length only"
     return [("valid", f"bodies that changed during the run, {checked}: {names} ({name}: {example})")]
+
+
+def _note_missing_workers(result: LoadResult, around: Surroundings) -> list[Finding]:
+    """A note where options allow fewer load workers: those that were left had all of the users."""
+    if len(result.load_workers) >= around.load_workers:
+        return []
+    who = f"; missing: {', '.join(around.missing_workers)}" if around.missing_workers else ""
+    return [("valid", f"load came from {len(result.load_workers)} of {around.load_workers} load workers{who}")]
 
 
 def _check_account(result: LoadResult) -> list[Finding]:
@@ -313,7 +326,8 @@ def _check_bottleneck(result: LoadResult, server_share: float | None, ceiling_rp
     beside = "" if server_share is None else f", the server {_percent(server_share)} of its own"
     findings: list[Finding] = []
     if result.cpu_ratio >= GENERATOR_CPU_LIMIT:
-        used = f"generator used {_percent(result.cpu_ratio)} of its core"
+        busiest = max(result.load_workers, key=lambda name: result.load_workers[name], default=None)
+        used = f"{f'load worker {busiest}' if busiest else 'generator'} used {_percent(result.cpu_ratio)} of its core"
         findings.append(("client-limited", f"{used}{beside}; limit {_percent(GENERATOR_CPU_LIMIT)}"))
     if ceiling_share >= CEILING_LIMIT:
         # The ceiling is the highest rate of a short test, and no law: above it, a share would mean nothing.

@@ -69,7 +69,8 @@ def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | Non
         _fill(by_rate, group, {"": _rate}, plot_in)
         frame(by_time, f"{title} · response time", "RTT ms", "ms")
         _fill(by_time, group, {" p50": _p50_ms, " p99": _p99_ms}, plot_in)
-        far_ms = [1000 * each for each in list_distances(group)]
+        # A logarithmic scale has no 0.
+        far_ms = [1000 * each for each in list_distances(group) if each > 0]
         by_time.plot(far_ms, far_ms, color=QUIET, linewidth=0.8, linestyle=":", zorder=0.5)
     return settle(figure, (_describe(title, group) for title, group in groups.items()))
 

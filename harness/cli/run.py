@@ -21,8 +21,7 @@ from harness.cli.options import with_settings
 from harness.cli.terminal import Screen, find_loss
 from harness.host import limits
 from harness.hosts.namespace import open_namespace_host
-from harness.hosts.server_host import LocalHost
-from harness.model.errors import StorageError, UsageError
+from harness.model.errors import StorageError, UsageError, WorkersMissingError
 from harness.model.link import NEAR
 from harness.model.results import USABLE
 from harness.plan.options import ABOUT_SERVERS, read_settings
@@ -76,15 +75,15 @@ def carry_out(
         return _carry_out_on(host, settings, screen, placement, revisions)
 
 
-def _open_host(settings: Settings, placement: Placement) -> AbstractContextManager[ServerHost]:
-    """Where servers run; raises `UsageError` where that cannot be."""
+def _open_host(settings: Settings, placement: Placement) -> AbstractContextManager[ServerHost | None]:
+    """Where servers run, None for this machine; raises `UsageError` where that cannot be."""
     if settings.netns:
         return open_namespace_host(placement, distant=(settings.rtt, settings.loss) != ((NEAR.rtt_s,), NEAR.loss))
-    return nullcontext(LocalHost(placement.server))
+    return nullcontext()
 
 
 def _carry_out_on(
-    host: ServerHost,
+    host: ServerHost | None,
     settings: Settings,
     screen: Screen,
     placement: Placement,
@@ -140,7 +139,7 @@ def _measure(
     info: RunInfo,
     directory: RunDirectory,
     placement: Placement,
-    host: ServerHost,
+    host: ServerHost | None,
     screen: Screen,
     *,
     requests: bool,
@@ -148,11 +147,14 @@ def _measure(
     """Measure, and report what was measured, also after an interruption and where the disk is full."""
     try:
         with screen.progress(plan, selection.baseline) as watch:
-            stages.measure(selection, plan, info, directory, placement, watch, host)
+            stages.measure(selection, plan, info, directory, placement, watch, host, screen.say)
     except KeyboardInterrupt:
         screen.say("Interrupted; what was measured is kept.")
         write_report(directory, screen, requests=requests)
         raise typer.Exit(INTERRUPTED) from None
+    except WorkersMissingError as error:
+        write_report(directory, screen, requests=requests)
+        raise WorkersMissingError(f"{error}; what was measured until then is kept") from None
     except StorageError as error:
         with suppress(StorageError):
             write_report(directory, screen, requests=requests)

@@ -176,11 +176,16 @@ def _find_running(
 
 
 def make_launch(
-    server: Server, target: str, workers: int = 1, tls: Tls | None = None, python: str = "python"
+    server: Server,
+    target: str,
+    workers: int = 1,
+    tls: Tls | None = None,
+    python: str = "python",
+    address: str = HOST,
 ) -> Launch:
     """What a server is started with: a port that is free now, and the interpreter of its own if it has one."""
     at = server.runs_at
-    host, port, prefix = (HOST, free_port(HOST), "") if at is None else (at.host, at.port, at.prefix)
+    host, port, prefix = (address, free_port(address), "") if at is None else (at.host, at.port, at.prefix)
     return Launch(host, port, target, workers, tls, server.python or python, prefix)
 
 

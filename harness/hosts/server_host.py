@@ -90,14 +90,14 @@ class ServerHost(Protocol):
 class LocalHost:
     """The machine of the harness, of which servers get these CPUs."""
 
-    address = HOST
     link: LiveLink | None = None
 
-    def __init__(self, cpus: frozenset[int]) -> None:
+    def __init__(self, cpus: frozenset[int], address: str = HOST) -> None:
+        self.address = address
         self._cpus = cpus
 
     def make_launch(self, server: Server, target: str, workers: int, tls: Tls | None, python: str) -> Launch:
-        return process.make_launch(server, target, workers, tls, python)
+        return process.make_launch(server, target, workers, tls, python, self.address)
 
     def start(
         self, server: Server, app: App, launch: Launch, *, log: Path, token: str, deadline_s: float | None = None

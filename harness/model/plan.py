@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from harness.model.blocks import MAX_BODY_BYTES
 from harness.model.link import NEAR, Distance
+from harness.model.load_workers import WantedWorkers
 from harness.model.loads import SATURATE, Capacity, Load, Rate, Sweep
 from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, Protocol
 from harness.model.targets import App, Scenario, Server
@@ -224,6 +225,8 @@ class Selection:
     """What is measured beside the apps to tell how much the server matters; None for nothing."""
     prefer: Preference | None = None
     """The figure by which candidates are ranked; None for the usual one of the load."""
+    load_workers: WantedWorkers | None = None
+    """The load workers on other hosts; None if load comes from this one."""
 
     @property
     def every_app(self) -> tuple[App, ...]:

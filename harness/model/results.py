@@ -8,6 +8,7 @@ from typing import Literal
 
 from harness.model.histogram import Histogram
 from harness.model.link import Link
+from harness.model.load_workers import LoadWorker
 from harness.model.machine import Machine
 from harness.model.plan import Candidate, Case, Conditions, Preference, ServerConfig
 from harness.model.protocols import Protocol
@@ -210,6 +211,9 @@ class LoadResult:
     """False where custom Locust users drove the trial: responses were checked only as far as their file checks them."""
     changes: Mapping[str, str] = field(default_factory=dict)
     """For each request whose body was not the one that the app gave before the run: the first change."""
+    load_workers: Mapping[str, float] = field(default_factory=dict)
+    """The load workers on other hosts that took part, by name, with the `cpu_ratio` of each; none if load came from
+    this host."""
 
     @property
     def requests(self) -> int:
@@ -442,6 +446,8 @@ class RunInfo:
     """The figure by which candidates are ranked; None for the usual one of the load."""
     link: Link | None = None
     """The link between load and servers; None where that is the loopback."""
+    load_workers: tuple[LoadWorker, ...] = ()
+    """The load workers on other hosts that came before the run; none if load comes from this one."""
     schema: int = SCHEMA
 
     @property

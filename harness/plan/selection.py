@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from harness.catalog import environments, listing, own_servers, packages
 from harness.catalog.user_app import find_user_app
-from harness.host import cpus, facts, files
+from harness.host import addresses, cpus, facts, files
 from harness.model.errors import UsageError
 from harness.model.link import NEAR
+from harness.model.load_workers import WantedWorkers
 from harness.model.loads import Rate, Saturate, Sweep
 from harness.model.plan import REFERENCE_APP, Candidate, Reference, Selection
 from harness.model.targets import App
@@ -73,6 +74,7 @@ def select(
         not_installed=not_installed,
         reference=_find_reference(settings),
         prefer=settings.prefer,
+        load_workers=find_wanted_workers(settings),
     )
 
 
@@ -133,6 +135,8 @@ def _check_load(settings: Settings) -> None:
 def _check_network(settings: Settings) -> None:
     """Raise `UsageError` for a distance without a link that can have one."""
     if settings.netns:
+        if settings.load_workers:
+            raise UsageError("--netns: expected load from this machine, found --load-workers")
         return
     for name, given in (("rtt", settings.rtt != (NEAR.rtt_s,)), ("loss", settings.loss != NEAR.loss)):
         if given:
@@ -359,7 +363,26 @@ def _read_user_scenario(settings: Settings, path: str) -> Scenario:
     return scenario
 
 
+def find_wanted_workers(settings: Settings) -> WantedWorkers | None:
+    """The load workers on other hosts; raises `UsageError` for options that do not fit, or an address of others."""
+    if settings.load_workers is None:
+        for name, given in (("listen", settings.listen), ("allow-missing-workers", settings.allow_missing_workers)):
+            if given:
+                raise UsageError(f"--{name}: expected --load-workers with it, found none")
+        return None
+    if settings.listen is None:
+        raise UsageError("--load-workers: expected --listen ADDRESS:PORT with it, found none")
+    if settings.load_processes != 1:
+        found = f"--load-processes {settings.load_processes}"
+        raise UsageError(f"--load-workers: expected no load processes here beside it, found {found}")
+    host, port = addresses.parse(settings.listen, "--listen")
+    addresses.check_own(host, port, "--listen")
+    return WantedWorkers(settings.load_workers, host, port, settings.allow_missing_workers)
+
+
 def _count_load_processes(settings: Settings) -> int:
+    if settings.load_workers is not None:
+        return settings.load_workers
     if settings.load_processes == "auto":
         return max(1, len(cpus.available()) // 2)
     return settings.load_processes
@@ -369,7 +392,8 @@ def place_processes(settings: Settings) -> Placement:
     """Choose the CPUs of servers and load processes; raises `UsageError` for CPUs that do not exist."""
     return cpus.place(
         cpus.available(),
-        _count_load_processes(settings),
+        # With load from other hosts, one core is left to its master and to what samples the servers.
+        1 if settings.load_workers else _count_load_processes(settings),
         facts.read_topology(Path("/")),
         server_processes=max(settings.workers),
         server_cpus=settings.server_cpus,

@@ -272,6 +272,25 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[int, Meta(ge=1, le=MOST_PROCESSES)] | Literal["auto"],
         Meta(description="Processes of the load generator; auto: one for every two CPUs.", title="N"),
     ] = 1
+    load_workers: Annotated[
+        Annotated[int, Meta(ge=1, le=MOST_PROCESSES)] | None,
+        Meta(
+            description="Load workers on other hosts, each started there by `harness worker`, in place of load "
+            "processes here.",
+            title="N",
+        ),
+    ] = None
+    listen: Annotated[
+        str | None,
+        Meta(
+            description="Address of this host, and a port, to which load workers connect. Anyone who reaches it can "
+            "take part.",
+            title="ADDRESS:PORT",
+        ),
+    ] = None
+    allow_missing_workers: Annotated[
+        bool, Meta(description="When load workers are lost, go on with those that are left.", title="")
+    ] = False
     server_cpus: Annotated[
         str | None, Meta(description="CPUs for the servers, such as 0-3,8. [whole cores]", title="CPUS")
     ] = None

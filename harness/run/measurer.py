@@ -11,7 +11,7 @@ from harness.analysis import cpu_time, verdict
 from harness.analysis.link import LinkUse, measure_use
 from harness.host import logs
 from harness.model.blocks import BlockOrder, Turn
-from harness.model.errors import LoadError
+from harness.model.errors import LoadError, WorkersLostError
 from harness.model.loads import Rate
 from harness.model.results import Record
 from harness.model.targets import RunsAt
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from harness.model.targets import Tls
     from harness.run.journal import Journal
     from harness.run.launcher import Started
+    from harness.run.load_hosts import LoadHosts
     from harness.run.load_process import ForkServer
 
 
@@ -45,6 +46,7 @@ class Measurer:
         fork_server: ForkServer,
         tls: Tls,
         journal: Journal,
+        load_hosts: LoadHosts | None = None,
         link: LiveLink | None = None,
     ) -> None:
         self._scenarios = {entry.name: entry for entry in selection.every_scenario}
@@ -55,6 +57,7 @@ class Measurer:
         self._tls = tls
         self._journal = journal
         self._link = link
+        self._load_hosts = load_hosts
 
     def measure(self, servers: Mapping[ServerConfig, Started], cases: Sequence[Case], turn: TurnOf) -> list[Record]:
         """One measurement, in which these cases take turns: a record of each, in their order.
@@ -130,7 +133,8 @@ class Measurer:
         ended = f"the server ended with {running.ended}" if running.ended is not None else None
         reasons = (*filter(None, [ended]), str(error))
         tail = f"{error.log_tail}\n{logs.tail(running.log)}".strip()
-        return self.record(case, turn, "failed", reasons, started_at=started_at, load_argv=argv, log_tail=tail)
+        judgement: Verdict = "invalid" if isinstance(error, WorkersLostError) and ended is None else "failed"
+        return self.record(case, turn, judgement, reasons, started_at=started_at, load_argv=argv, log_tail=tail)
 
     def _observe_machine(
         self, samples: Mapping[ServerConfig, Sequence[Sample]], results: Sequence[LoadResult]
@@ -159,14 +163,23 @@ class Measurer:
             server_cpus=len(self._placement.server),
             steal_ratio=machine.steal_ratio,
             other_cpu_ratio=machine.other_cpu_ratio,
-            ceiling_rps=self._info.ceilings.get(case.protocol),
-            disjoint=self._placement.disjoint,
+            ceiling_rps=self._find_ceiling_rps(case, result),
+            disjoint=self._placement.disjoint or self._load_hosts is not None,
             observed_s=machine.observed_s,
+            load_workers=self._load_hosts.wanted.count if self._load_hosts else 0,
+            missing_workers=self._load_hosts.missing if self._load_hosts else (),
         )
 
     def _use_of(self, carried: LinkSampler, result: LoadResult) -> LinkUse:
         has_cpu = len(self._placement.load) > self._conditions.load_processes
         return measure_use(carried.samples, result.slices, self._info.link, line_has_cpu=has_cpu)
+
+    def _find_ceiling_rps(self, case: Case, result: LoadResult) -> float | None:
+        """The generator's ceiling: with fewer load workers than it was measured with, so much of it as they are."""
+        ceiling_rps = self._info.ceilings.get(case.protocol)
+        if ceiling_rps is None or self._load_hosts is None:
+            return ceiling_rps
+        return ceiling_rps * len(result.load_workers) / self._load_hosts.wanted.count
 
     def _order(self, servers: Mapping[ServerConfig, Started], cases: Sequence[Case], turn: TurnOf) -> trial.Order:
         configs = list(dict.fromkeys(case.config for case in cases))
@@ -200,6 +213,7 @@ class Measurer:
             scenario.tags,
             scenario.excluded_tags,
             conditions.load_memory_bytes,
+            self._load_hosts,
         )
 
 

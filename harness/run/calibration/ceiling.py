@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from harness.model.protocols import Protocol
     from harness.model.results import LoadResult, Sample, Slice
     from harness.model.targets import Scenario, Tls
+    from harness.run.load_hosts import LoadHosts
     from harness.run.load_process import ForkServer
 
 WARMUP_S = 0.2
@@ -54,6 +55,10 @@ class Generator:
     streams: int = 1
     processes: int = 1
     duration_s: float = DURATION_S
+    hosts: LoadHosts | None = None
+    """The load workers on other hosts, if load comes from there."""
+    address: str = HOST
+    """Where the null server listens."""
 
 
 class Ceiling(NamedTuple):
@@ -121,7 +126,7 @@ def find_smallest_scenario(protocol: Protocol) -> Scenario:
 def run_trials(generator: Generator, scenario: Scenario, protocol: Protocol, tries: int) -> Iterator[Try]:
     """Run this many trials of a scenario against the null server; trials that fail give no result."""
     tls = generator.tls if protocol in TLS_PROTOCOLS else None
-    launch = Launch(HOST, process.free_port(HOST), "", tls=tls, python=generator.python)
+    launch = Launch(generator.address, process.free_port(generator.address), "", tls=tls, python=generator.python)
     with guard.temporary_folder() as logs:
         url = f"{'https' if tls else 'http'}://{launch.address}"
         turn = Turn(0, generator.users)
@@ -168,4 +173,5 @@ def make_order(
         scenario.environment,
         scenario.tags,
         scenario.excluded_tags,
+        hosts=generator.hosts,
     )
