@@ -48,6 +48,7 @@ def _server_share(share: ServerShare) -> dict[str, Any]:
     """How much the server matters for an app in one comparison, with the sentences of the report."""
     plain = to_plain(share)
     comparison, parts = plain.pop("comparison"), plain.pop("parts")
+    del comparison["distance"]  # the least of the run
     plain["most_change"] = share.most_change
     return {**comparison, **plain, "servers": parts, "answer": describe(share)}
 
