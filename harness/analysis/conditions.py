@@ -88,8 +88,18 @@ def list_conditions(info: RunInfo, server: str | None = None) -> dict[str, objec
         "longest body in bytes": info.conditions.max_body_bytes,
         "compression": info.conditions.compression,
         "load processes": info.conditions.load_processes,
+        "layout": _describe_layout(info),
+        "RTT in s": _text(info.conditions.rtt_s),
+        "packet loss": info.conditions.loss,
         **{name: value for name, value in _leaves("machine", environment.machine) if name not in _ELSEWHERE},
     }
+
+
+def _describe_layout(info: RunInfo) -> str:
+    """Which part of the run is where."""
+    servers = "in a network namespace" if info.conditions.netns else "on this machine"
+    workers = len(info.load_workers)
+    return f"servers {servers}, load from {f'{workers} workers on other hosts' if workers else 'this machine'}"
 
 
 def find_mismatches(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,8 +20,11 @@ from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, find_secrets, na
 from harness.cli.options import with_settings
 from harness.cli.terminal import Screen, find_loss
 from harness.host import limits
-from harness.hosts import remote_host
+from harness.hosts.namespace import open_namespace_host
+from harness.hosts.remote_host import open_remote_host
 from harness.model.errors import StorageError, UsageError, WorkersMissingError
+from harness.model.link import NEAR
+from harness.model.results import USABLE
 from harness.plan.options import ABOUT_SERVERS, read_settings
 from harness.plan.schedule import make_plan
 from harness.plan.selection import list_servers, place_processes, select
@@ -67,15 +70,36 @@ def carry_out(
 
     `revisions` are those of `select`.
     """
-    with open_server_host(settings) as host:
-        return _carry_out(settings, screen, revisions, host)
+    with open_server_host(settings) as (host, placement):
+        return _carry_out_on(host, settings, screen, placement, revisions)
 
 
-def _carry_out(
-    settings: Settings, screen: Screen, revisions: Sequence[tuple[Revision, str | None]], host: ServerHost | None
+@contextmanager
+def open_server_host(settings: Settings) -> Iterator[tuple[ServerHost | None, Placement]]:
+    """Where servers run, None for this machine, and on which CPUs; raises `UsageError` where that cannot be."""
+    if settings.server_host is None:
+        for name, given in (("bind", settings.bind), ("server-python", settings.server_python)):
+            if given is not None:
+                raise UsageError(f"--{name}: expected --server-host with it, found none")
+        placement = place_processes(settings)
+        distant = (settings.rtt, settings.loss) != ((NEAR.rtt_s,), NEAR.loss)
+        with open_namespace_host(placement, distant=distant) if settings.netns else nullcontext() as host:
+            yield host, placement
+        return
+    if settings.netns:
+        raise UsageError("--netns: expected no --server-host with it, found one")
+    with open_remote_host(settings.server_host, settings.bind, settings.server_python) as remote:
+        yield remote, place_processes(settings, remote)
+
+
+def _carry_out_on(
+    host: ServerHost | None,
+    settings: Settings,
+    screen: Screen,
+    placement: Placement,
+    revisions: Sequence[tuple[Revision, str | None]],
 ) -> tuple[RunDirectory, list[ComparisonSummary], int]:
     before = RunDirectory(Path(settings.resume)).read_info() if settings.resume else None
-    placement = place_processes(settings, host)
     asked = settings if before is None else replace(settings, seed=before.conditions.seed)
     secrets = find_secrets(settings)
     selection = select(asked, lambda text: screen.say(secrets.mask(text)), revisions=revisions, host=host)
@@ -102,7 +126,7 @@ def _carry_out(
             screen.say("First, a few seconds per protocol to measure the load generator's ceiling.")
         else:
             directory.repair()
-        comparisons = _measure(selection, plan, info, directory, placement, screen, host, requests=settings.by_request)
+        comparisons = _measure(selection, plan, info, directory, placement, host, screen, requests=settings.by_request)
     return directory, comparisons, len(plan.rounds)
 
 
@@ -125,15 +149,15 @@ def _measure(
     info: RunInfo,
     directory: RunDirectory,
     placement: Placement,
-    screen: Screen,
     host: ServerHost | None,
+    screen: Screen,
     *,
     requests: bool,
 ) -> list[ComparisonSummary]:
     """Measure, and report what was measured, also after an interruption and where the disk is full."""
     try:
         with screen.progress(plan, selection.baseline) as watch:
-            stages.measure(selection, plan, info, directory, placement, watch, host, say=screen.say)
+            stages.measure(selection, plan, info, directory, placement, watch, host, screen.say)
     except KeyboardInterrupt:
         screen.say("Interrupted; what was measured is kept.")
         write_report(directory, screen, requests=requests)
@@ -157,19 +181,6 @@ def _check_resumable(before: RunInfo, now: RunInfo) -> None:
         raise UsageError(f"--resume: expected {each.name} {expected}, as in {before.id}, found {found}")
 
 
-@contextmanager
-def open_server_host(settings: Settings) -> Iterator[ServerHost | None]:
-    """Where servers run, if not on this machine; raises `UsageError` if it cannot be reached."""
-    if settings.server_host is None:
-        for name, given in (("bind", settings.bind), ("server-python", settings.server_python)):
-            if given is not None:
-                raise UsageError(f"--{name}: expected --server-host with it, found none")
-        yield None
-        return
-    with remote_host.connect(settings.server_host, settings.bind, settings.server_python) as host:
-        yield host
-
-
 @app.command("plan")
 @with_settings
 def plan_(settings: Settings) -> None:
@@ -179,8 +190,7 @@ def plan_(settings: Settings) -> None:
     """
     screen = Screen()
     secrets = find_secrets(settings)
-    with open_server_host(settings) as host:
-        place_processes(settings, host)
+    with open_server_host(settings) as (host, _):
         selection = select(settings, lambda text: screen.say(secrets.mask(text)), make=False, host=host)
     screen.plan(make_plan(selection), selection, every_start=True)
 
@@ -236,11 +246,7 @@ def is_measured(comparisons: Iterable[ComparisonSummary]) -> bool:
 
 def is_usable(comparisons: Iterable[ComparisonSummary]) -> bool:
     """Does any case have a number that is right, if only as the least that the server can do?"""
-    return any(
-        each.measured and each.verdict in {"valid", "client-limited"}
-        for comparison in comparisons
-        for each in comparison.summaries
-    )
+    return any(each.measured and each.verdict in USABLE for comparison in comparisons for each in comparison.summaries)
 
 
 def is_ranked(comparisons: Iterable[ComparisonSummary]) -> bool:

@@ -23,6 +23,7 @@ from harness.host.server_processes import Stopped
 from harness.hosts import clock, messages
 from harness.hosts.agent import greet
 from harness.hosts.connection import Connection
+from harness.hosts.link import LiveLink
 from harness.model.errors import ServerError, UsageError
 from harness.model.machine import Machine
 from harness.model.results import Sample
@@ -86,6 +87,7 @@ class RemoteHost:
     def __init__(self, destination: Destination, address: str, python: str, folder: Path, token: str) -> None:
         self.name = destination.name
         self.address = address
+        self.link: LiveLink | None = LiveLink(address)
         self._destination = destination
         self._python = python
         self._said = folder / "ssh.log"
@@ -351,7 +353,7 @@ def _describe(server: Server, app: App, launch: Launch, cpus: frozenset[int]) ->
 
 
 @contextmanager
-def connect(url: str, address: str | None, python: str | None) -> Iterator[RemoteHost]:
+def open_remote_host(url: str, address: str | None, python: str | None) -> Iterator[RemoteHost]:
     """A server host for as long as the block lasts; raises `UsageError` if it cannot be had."""
     destination, own = parse_destination(url), parse_address(address)
     with guard.guard() as token, guard.temporary_folder() as folder:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.host.server_processes import Stopped
+    from harness.hosts.link import LiveLink
     from harness.model.machine import Machine
     from harness.model.results import Active, Sample
     from harness.model.targets import App, Launch, RunsAt, Server, Tls
@@ -76,6 +77,8 @@ class ServerHost(Protocol):
     """Those that servers get."""
     python: str
     """The interpreter there that has the harness."""
+    link: LiveLink | None
+    """What is between it and the load; None for the loopback."""
 
     def make_launch(self, server: Server, target: str, workers: int, tls: Tls | None, python: str, /) -> Launch:
         """What a server is started with, with a port that is free there."""
@@ -93,6 +96,8 @@ class LocalHost:
     """The machine of the harness."""
 
     python = sys.executable
+
+    link: LiveLink | None = None
 
     def __init__(self, cpus: frozenset[int], address: str = HOST) -> None:
         self.address = address

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.model.histogram import Histogram
+from harness.model.link import Link
 from harness.model.load_workers import LoadWorker
 from harness.model.machine import Machine
 from harness.model.plan import Candidate, Case, Conditions, Preference, ServerConfig
@@ -17,12 +18,15 @@ SCHEMA = 2
 SUMMARY_SCHEMA = 1
 """The version of `summary.json`, which other programs read; it goes up on an incompatible change."""
 
-Verdict = Literal["valid", "client-limited", "invalid", "unsupported", "failed"]
+Verdict = Literal["valid", "client-limited", "network-limited", "invalid", "unsupported", "failed"]
 """How far a number can be trusted.
 
-`valid`: it can be used. `client-limited`: it measures the load generator. `invalid`: it cannot be used. `unsupported`:
-the case cannot be measured. `failed`: there is no number, since the server or the generator ended.
+`valid`: it can be used. `client-limited`: it measures the load generator. `network-limited`: it measures the link.
+`invalid`: it cannot be used. `unsupported`: the case cannot be measured. `failed`: there is no number, since the server
+or the generator ended.
 """
+USABLE: frozenset[Verdict] = frozenset({"valid", "client-limited", "network-limited"})
+"""Verdicts of numbers that are right, if only as the least that the server can do."""
 
 Role = Literal["load", "server"]
 """What a machine does in a run of several."""
@@ -461,6 +465,8 @@ class RunInfo:
     """The figure by which candidates are ranked; None for the usual one of the load."""
     hosts: tuple[Host, ...] = ()
     """The machines, where load and servers were not all on one."""
+    link: Link | None = None
+    """The link between load and servers; None where that is the loopback."""
     load_workers: tuple[LoadWorker, ...] = ()
     """The load workers on other hosts that came before the run; none if load comes from this one."""
     schema: int = SCHEMA

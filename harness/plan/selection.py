@@ -18,6 +18,7 @@ from harness.hosts import messages
 from harness.hosts.remote_host import RemoteHost
 from harness.hosts.server_host import LocalHost
 from harness.model.errors import UsageError
+from harness.model.link import NEAR
 from harness.model.load_workers import WantedWorkers
 from harness.model.loads import Rate, Saturate, Sweep
 from harness.model.plan import REFERENCE_APP, Candidate, Reference, Selection
@@ -59,12 +60,15 @@ def select(
         _check_server_host(settings, revisions)
         settings = structs.replace(settings, python=host.find_python(settings.python))
     _check_load(settings)
+    _check_network(settings)
     options.check_options(settings)
     for name, tags in (("tags", settings.tags), ("exclude-tags", settings.exclude_tags)):
         if tags and settings.locustfile is None:
             raise UsageError(f"--{name}: expected --locustfile with it, found none")
     apps = _find_apps(settings, revisions, host)
     servers = add_arguments(_find_servers(settings, apps, say, make=make), settings.server_args)
+    if settings.netns and (running := [each.name for each in servers if each.runs_at is not None]):
+        raise UsageError(f"--netns: expected servers that are started for it, found {running[0]}, which runs already")
     baseline = _find_baseline(settings, servers, apps)
     not_installed = _find_missing(settings, servers, apps)
     return Selection(
@@ -151,6 +155,17 @@ def _check_load(settings: Settings) -> None:
         raise UsageError("--prefer: expected --load saturate, rate or capacity with it, found sweep")
     if settings.with_reference == "on" and not isinstance(settings.load, Saturate | Rate):
         raise UsageError(f"--with-reference: expected --load saturate or rate with it, found {settings.load}")
+
+
+def _check_network(settings: Settings) -> None:
+    """Raise `UsageError` for a distance without a link that can have one."""
+    if settings.netns:
+        if settings.load_workers:
+            raise UsageError("--netns: expected load from this machine, found --load-workers")
+        return
+    for name, given in (("rtt", settings.rtt != (NEAR.rtt_s,)), ("loss", settings.loss != NEAR.loss)):
+        if given:
+            raise UsageError(f"--{name}: expected --netns with it, found none")
 
 
 def _find_reference(settings: Settings) -> Reference | None:

@@ -35,6 +35,10 @@ MOST_NUMBERS = 100
 """A list of numbers of users or workers has at most this many."""
 SHORTEST_S, LONGEST_S = 0.001, 86_400.0
 """Times are from a millisecond to a day."""
+LONGEST_RTT_S = 10.0
+"""To the moon and back it is 2.6 s."""
+MOST_LOSS = 0.5
+"""With more, TCP does not connect in earnest."""
 MOST_SEED = 2**32 - 1
 LEAST_BODY_BYTES = 64 * 1024
 """Shorter bodies are not checked one by one."""
@@ -233,6 +237,33 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             title="N",
         ),
     ] = Conditions.users
+    netns: Annotated[
+        bool,
+        Meta(
+            description="Run the servers in a network namespace of this machine, behind a link that the harness makes; "
+            "needs root and iproute2.",
+            title="",
+        ),
+    ] = False
+    rtt: Annotated[
+        tuple[Annotated[float, Meta(ge=0, le=LONGEST_RTT_S)], ...],
+        Meta(
+            min_length=1,
+            max_length=MOST_NUMBERS,
+            description="With --netns: round-trip time that is added to the link, such as 20ms; "
+            "0,5ms,20ms measures each.",
+            title="TIME",
+        ),
+    ] = Conditions.rtt_s
+    loss: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=MOST_LOSS,
+            description="With --netns: share of the packets that the link loses in each direction, such as 0.1%.",
+            title="P",
+        ),
+    ] = Conditions.loss
     streams: Annotated[
         int,
         Meta(ge=1, le=MOST_USERS, description="Users that share one HTTP/2 or HTTP/3 connection.", title="N"),
@@ -429,4 +460,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             max_body_bytes=self.max_body,
             load_memory_bytes=self.load_memory,
             compression=self.compression,
+            netns=self.netns,
+            rtt_s=self.rtt,
+            loss=self.loss,
         )

@@ -18,6 +18,7 @@ from harness.model.loads import (
 )
 from harness.model.plan import TOGETHER
 from harness.model.protocols import PROTOCOL_NAMES
+from harness.report.link import describe_link
 from harness.report.sections import is_sweep
 from harness.text.numbers import TOO_FEW, WIDEST, count, join, percent, plural, significant, tolerance
 
@@ -50,7 +51,7 @@ def describe_method(run: RunInfo, summaries: Sequence[CaseSummary] = (), trials:
         "CPU is user and system time of all of a server's processes.",
         f"Servers ran on {_cpus(where.server_cpus)}, the load generator on {_cpus(where.load_cpus)}.",
     ]
-    return [*lines, *_describe_ceilings(run, summaries)]
+    return [*lines, *_describe_ceilings(run, summaries), *describe_link(run)]
 
 
 def _describe_compression(compression: Compression) -> str:

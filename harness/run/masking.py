@@ -82,8 +82,9 @@ def anonymise(
         kept_out=tuple(map(clean, where.kept_out)),
     )
     sources = {clean(name): digest for name, digest in run.sources.items()}
+    link = None if run.link is None else replace(run.link, load_address="", server_address="")
     return (
-        replace(run, argv=tuple(map(clean, run.argv)), environment=environment, sources=sources),
+        replace(run, argv=tuple(map(clean, run.argv)), environment=environment, sources=sources, link=link),
         [_anonymise_record(each, clean) for each in trials],
         [replace(each, argv=tuple(map(clean, each.argv))) for each in starts],
     )
