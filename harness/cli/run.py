@@ -78,9 +78,9 @@ def carry_out(
 def open_server_host(settings: Settings) -> Iterator[tuple[ServerHost | None, Placement]]:
     """Where servers run, None for this machine, and on which CPUs; raises `UsageError` where that cannot be."""
     if settings.server_host is None:
-        for name, given in (("bind", settings.bind), ("server-python", settings.server_python)):
-            if given is not None:
-                raise UsageError(f"--{name}: expected --server-host with it, found none")
+        for name in ("bind", "server_python", "install"):
+            if getattr(settings, name):
+                raise UsageError(f"--{name.replace('_', '-')}: expected --server-host with it, found none")
         placement = place_processes(settings)
         distant = (settings.rtt, settings.loss) != ((NEAR.rtt_s,), NEAR.loss)
         with open_namespace_host(placement, distant=distant) if settings.netns else nullcontext() as host:
@@ -88,7 +88,7 @@ def open_server_host(settings: Settings) -> Iterator[tuple[ServerHost | None, Pl
         return
     if settings.netns:
         raise UsageError("--netns: expected no --server-host with it, found one")
-    with open_remote_host(settings.server_host, settings.bind, settings.server_python) as remote:
+    with open_remote_host(settings.server_host, settings.bind, settings.server_python, make=settings.install) as remote:
         yield remote, place_processes(settings, remote)
 
 

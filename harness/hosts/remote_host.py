@@ -23,6 +23,7 @@ from harness.host.server_processes import Stopped
 from harness.hosts import clock, messages
 from harness.hosts.agent import greet
 from harness.hosts.connection import Connection
+from harness.hosts.installation import install
 from harness.hosts.link import LiveLink
 from harness.model.errors import ServerError, UsageError
 from harness.model.machine import Machine
@@ -84,7 +85,9 @@ class RemoteHost:
     Raises `UsageError` if there is none, or if it is of another version.
     """
 
-    def __init__(self, destination: Destination, address: str, python: str, folder: Path, token: str) -> None:
+    def __init__(
+        self, destination: Destination, address: str, python: tuple[str, ...], folder: Path, token: str
+    ) -> None:
         self.name = destination.name
         self.address = address
         self.link: LiveLink | None = LiveLink(address)
@@ -187,7 +190,7 @@ class RemoteHost:
         raise ServerError(f"expected a connection to {self.name}, {self._failure}")
 
     def _connect(self) -> Connection:
-        ssh = self._destination.ssh(self._python, "-m", "harness", "agent")
+        ssh = self._destination.ssh(*self._python, "-m", "harness", "agent")
         found = Connection(ssh, self.name, self._said, self._token)
         try:
             self._check_version(found.greeting)
@@ -353,11 +356,15 @@ def _describe(server: Server, app: App, launch: Launch, cpus: frozenset[int]) ->
 
 
 @contextmanager
-def open_remote_host(url: str, address: str | None, python: str | None) -> Iterator[RemoteHost]:
-    """A server host for as long as the block lasts; raises `UsageError` if it cannot be had."""
+def open_remote_host(url: str, address: str | None, python: str | None, *, make: bool = False) -> Iterator[RemoteHost]:
+    """A server host for as long as the block lasts; raises `UsageError` if it cannot be had.
+
+    With `make`, the harness is installed there first; `python` is the interpreter to begin with.
+    """
     destination, own = parse_destination(url), parse_address(address)
+    command = install(destination, python or _PYTHON) if make else (python or _PYTHON,)
     with guard.guard() as token, guard.temporary_folder() as folder:
-        host = RemoteHost(destination, own, python or _PYTHON, folder, token)
+        host = RemoteHost(destination, own, command, folder, token)
         try:
             yield host
         finally:

@@ -435,6 +435,8 @@ class Host:
     """That servers listen on."""
     clock_error_us: int | None = None
     """How exactly its clock is known here: half of the shortest round trip over ssh."""
+    shares_machine: bool = False
+    """Is it a network namespace or a container on the machine of the load?"""
 
 
 @dataclass(frozen=True)
@@ -470,6 +472,12 @@ class RunInfo:
     load_workers: tuple[LoadWorker, ...] = ()
     """The load workers on other hosts that came before the run; none if load comes from this one."""
     schema: int = SCHEMA
+
+    @property
+    def shares_cpus(self) -> bool:
+        """Did load and servers share CPUs?"""
+        apart = any(each.role == "server" and not each.shares_machine for each in self.hosts)
+        return not apart and bool(set(self.environment.server_cpus) & set(self.environment.load_cpus))
 
     @property
     def ranked_cases(self) -> tuple[Case, ...]:

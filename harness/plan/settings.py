@@ -315,6 +315,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     allow_missing_workers: Annotated[
         bool, Meta(description="When load workers are lost, go on with those that are left.", title="")
     ] = False
+    install: Annotated[
+        bool,
+        Meta(
+            description="Install this harness and requirements-all.lock in a cache folder on --server-host, and use "
+            "that; it takes minutes the first time.",
+            title="",
+        ),
+    ] = False
     server_cpus: Annotated[
         str | None, Meta(description="CPUs for the servers, such as 0-3,8. [whole cores]", title="CPUS")
     ] = None

@@ -85,7 +85,9 @@ def _list_hosts(machine: Machine, remote: RemoteHost) -> tuple[Host, ...]:
     error_us = remote.connection.read_offset().error_ns // 1000
     return (
         Host("load", platform.node(), machine, version, str(machine.python)),
-        Host("server", remote.name, there, version, str(there.python), remote.address, error_us),
+        Host(
+            "server", remote.name, there, version, str(there.python), remote.address, error_us, remote.is_this_machine
+        ),
     )
 
 
