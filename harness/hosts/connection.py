@@ -126,7 +126,13 @@ class Connection:
 
     def _await_greeting(self) -> messages.Greeting:
         """The agent's first line, after whatever a shell prints."""
-        late = threading.Timer(_GREETING_S, self._ssh.kill)
+        is_late = threading.Event()
+
+        def give_up() -> None:
+            is_late.set()
+            self._ssh.kill()
+
+        late = threading.Timer(_GREETING_S, give_up)
         late.start()
         try:
             for line in self._lines:
@@ -135,7 +141,7 @@ class Connection:
         finally:
             late.cancel()
         found = self._explain_end()
-        raise ServerError(found if late.is_alive() else f"found no agent within {_GREETING_S:g} s")
+        raise ServerError(found if not is_late.is_set() else f"found no agent within {_GREETING_S:g} s")
 
     def _explain_end(self) -> str:
         """Why ssh ended: in its words, or those of a shell over there."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,16 @@ import pytest
 from harness.hosts.messages import SILENCE_S
 from tests.command import ALONE, ONE, SOUND, records_of, summary_of
 from tests.fault_table import MARKER, Fault
-from tests.hosts.commands import Command, await_load, harness_on
+from tests.hosts.commands import WITHIN_S, Command, await_load, harness_on
 from tests.hosts.namespaces import Host, connected
 from tests.hosts.sshd import Way, sshd_on
 
 pytestmark = pytest.mark.hosts
 
-LONG = ("--warmup", "50ms", "--duration", "20s", "--users", "4", "--no-control", "--rounds", "1")
+LONG = (
+    *("--warmup", "50ms", "--duration", "20s", "--users", "4", "--no-control", "--rounds", "1"),
+    *("--request-timeout", "3s"),
+)
 """One trial that is still going on when it is disturbed."""
 SOON_S = 5.0
 
@@ -122,13 +126,13 @@ def test_why_a_server_did_not_start_over_there_is_told_with_its_log(place: Place
     (record,) = records_of(tmp_path / "results" / "latest")
     assert record["verdict"] == "failed"
     assert "RuntimeError: no database" in record["reasons"][0]
-    assert "Traceback" in record["log_tail"]
+    assert "RuntimeError: no database" in record["log_tail"]
 
 
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        (("--bind", "10.77.0.9"), "expected an address of this machine, found 10.77.0.9"),
+        (("--bind", "10.77.0.9"), "expected an address of root@10.77.0.2, found 10.77.0.9"),
         (("--bind", "0.0.0.0"), "expected the address over there that servers listen on"),
         (("--server-python", "/nowhere/python"), "/nowhere/python"),
         (("--server-host", "ssh://root@10.77.0.2:1"), "Connection refused"),
@@ -174,6 +178,7 @@ def test_nothing_is_left_over_there_and_the_next_round_has_servers_again(
         with place.run(
             "run", *place.options, *LONG, *again, *ONE, cwd=tmp_path, environment=fault.environment
         ) as command:
+            await_server(way)
             await_load(there)
             before = find(victim, command)
             servers = {each.pid for each in servers_of(way)}
@@ -203,6 +208,7 @@ def test_a_server_host_that_is_cut_off_ends_its_servers(tmp_path: Path, fault: F
     with connected("here", "there") as (here, there), make_way(there, tmp_path, fault) as way:
         place = Place(here, way)
         with place.run("run", *place.options, *LONG, *ONE, cwd=tmp_path, environment=fault.environment) as command:
+            await_server(way)
             await_load(there)
             there.unplug()
             took_s = way.await_nothing(SILENCE_S + SOON_S)
@@ -226,6 +232,7 @@ def test_a_harness_that_is_killed_leaves_nothing_over_there(tmp_path: Path, faul
     with connected("here", "there") as (here, there), make_way(there, tmp_path, fault) as way:
         place = Place(here, way)
         with place.run("run", *place.options, *LONG, *ONE, cwd=tmp_path, environment=fault.environment) as command:
+            await_server(way)
             await_load(there)
             command.process.send_signal(signal.SIGKILL)
             way.await_nothing(SOON_S)
@@ -259,6 +266,11 @@ def line_of(process: psutil.Process) -> str:
 
 def servers_of(way: Way) -> list[psutil.Process]:
     """The servers over there."""
-    names = [each for each in psutil.process_iter() if f"--host {way.host.address}" in line_of(each)]
-    assert names
-    return names
+    return [each for each in psutil.process_iter() if f"--host {way.host.address}" in line_of(each)]
+
+
+def await_server(way: Way) -> None:
+    until_s = time.monotonic() + WITHIN_S
+    while not servers_of(way):
+        assert time.monotonic() < until_s
+        time.sleep(0.02)
