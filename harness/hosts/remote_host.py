@@ -194,7 +194,7 @@ class RemoteHost:
                 self._failure = str(error)
             else:
                 return
-        raise ServerError(f"expected a connection to {self.name}, {self._failure}")
+        raise ServerError(f"{self.name}: {self._failure}")
 
     def _connect(self) -> Connection:
         ssh = self._destination.ssh(*self._python, "-m", "harness", "agent")

@@ -13,6 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
+from harness.catalog.sources import digest
+from harness.hosts.installation import LOCK_FILE
 from harness.hosts.messages import SILENCE_S
 from tests.command import ALONE, ONE, SOUND, records_of, summary_of
 from tests.fault_table import MARKER, Fault
@@ -166,6 +168,23 @@ def test_another_version_over_there_is_refused(place: Place, tmp_path: Path, fau
         left="nothing",
         told=said,
     )
+
+
+def test_this_harness_is_put_over_there_and_used(tmp_path: Path) -> None:
+    """The packages of the lock file, which take minutes, are there already."""
+    with connected("here", "there") as (here, there), sshd_on(there, tmp_path, {"PYTHONPATH": "/nowhere"}) as way:
+        python = tmp_path / ".cache/asgi-harness/hosts" / f"python-{digest([LOCK_FILE])}" / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+        python.chmod(0o755)
+        (python.parents[1] / "complete").touch()
+        own = ("--server-host", way.url, "--bind", there.address, "--server-python", sys.executable, "--install")
+        status, said = Place(here, way).finish("run", *own, *ALONE, *ONE, cwd=tmp_path)
+        assert status == 0, said
+        (start,) = map(json.loads, (tmp_path / "results/latest/starts.jsonl").read_text().splitlines())
+        assert start["ready_s"] > 0
+        (code,) = python.parents[2].glob("code-*")
+        assert (code / "harness" / "hosts" / "agent.py").is_file()
 
 
 @pytest.mark.parametrize(("victim", "why"), [("agent", "the agent is killed"), ("ssh", "the ssh connection is lost")])

@@ -145,9 +145,9 @@ def test_an_agent_that_is_killed_leaves_nothing_and_is_told(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("script", "told"),
     [
-        ("echo Last login: today; echo kex: Connection refused >&2; exit 255", "found: kex: Connection refused"),
-        ("exit 3", "found that ssh ended with exit status 3"),
-        ("echo Warning: Permanently added x >&2; exit 255", "exit status 255"),
+        ("echo Last login; echo kex: refused >&2; exit 255", "expected ssh to connect, found: kex: refused"),
+        ("exit 3", "expected an agent of the harness, found: exit status 3 of ssh; --server-python"),
+        ("echo Warning: Permanently added x >&2; exit 255", "found: exit status 255 of ssh"),
     ],
 )
 def test_why_there_is_no_agent_is_told_in_the_words_of_ssh(tmp_path: Path, script: str, told: str) -> None:

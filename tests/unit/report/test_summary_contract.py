@@ -17,6 +17,7 @@ from harness.model.server_share import HalfRate, ServerPart, ServerShare, Spread
 from harness.model.summaries import CaseSummary, ComparisonSummary, Estimate, Latency, Ratio, RequestSummary
 from harness.report.summary import encode
 from tests import reported, synthetic
+from tests.builders import HOSTS
 from tests.contract_page import DOCS, PAGE, SCHEMA, close, list_faults, write_tables
 from tests.reported import RUN, Reported
 from tests.synthetic import flat, under
@@ -45,7 +46,8 @@ def full_run() -> Reported:
 
     comparisons = [replace(each, summaries=tuple(map(fill, each.summaries))) for each in comparisons]
     run, comparisons = at_a_distance(run, comparisons)
-    return replace(run, planned=tuple(each.case for each in flat(comparisons)), sources={"harness": "1f"}), comparisons
+    planned = tuple(each.case for each in flat(comparisons))
+    return replace(run, planned=planned, sources={"harness": "1f"}, hosts=HOSTS), comparisons
 
 
 def at_a_distance(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> Reported:
