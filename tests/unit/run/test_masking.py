@@ -123,7 +123,7 @@ def test_names_and_addresses_of_hosts_are_left_out() -> None:
     start = ServerStart(trial.case.config, 0, ("uvicorn", "--host", "10.0.0.2"))
     kept, (clean,), (started,) = anonymise(run, [trial], [start], MachinePaths())
     text = msgspec.json.encode((kept, clean, started), enc_hook=write_load).decode()
-    for private in ("ann", "bench-1", "10.0.0.2 ", '10.0.0.2"', "10.0.0.2:"):
+    for private in ("ann@", "bench-1", "10.0.0.2 ", '10.0.0.2"', "10.0.0.2:"):
         assert private not in text
     assert kept.argv[-3:] == ("ssh://server-host:22", "--bind", "server-host")
     assert clean.reasons == ("the loss of its host: server-host did not answer", "10.0.0.21 and server-host:80")
