@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +21,7 @@ from harness.cli.options import with_settings
 from harness.cli.terminal import Screen, find_loss
 from harness.host import limits
 from harness.hosts.namespace import open_namespace_host
+from harness.hosts.remote_host import open_remote_host
 from harness.model.errors import StorageError, UsageError, WorkersMissingError
 from harness.model.link import NEAR
 from harness.model.results import USABLE
@@ -33,8 +34,7 @@ from harness.run.info import describe
 from harness.run.masking import digest_values, is_private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterable, Iterator, Sequence
 
     from harness.hosts.server_host import ServerHost
     from harness.model.machine import Placement
@@ -70,16 +70,26 @@ def carry_out(
 
     `revisions` are those of `select`.
     """
-    placement = place_processes(settings)
-    with _open_host(settings, placement) as host:
+    with open_server_host(settings) as (host, placement):
         return _carry_out_on(host, settings, screen, placement, revisions)
 
 
-def _open_host(settings: Settings, placement: Placement) -> AbstractContextManager[ServerHost | None]:
-    """Where servers run, None for this machine; raises `UsageError` where that cannot be."""
+@contextmanager
+def open_server_host(settings: Settings) -> Iterator[tuple[ServerHost | None, Placement]]:
+    """Where servers run, None for this machine, and on which CPUs; raises `UsageError` where that cannot be."""
+    if settings.server_host is None:
+        for name in ("bind", "server_python", "install"):
+            if getattr(settings, name):
+                raise UsageError(f"--{name.replace('_', '-')}: expected --server-host with it, found none")
+        placement = place_processes(settings)
+        distant = (settings.rtt, settings.loss) != ((NEAR.rtt_s,), NEAR.loss)
+        with open_namespace_host(placement, distant=distant) if settings.netns else nullcontext() as host:
+            yield host, placement
+        return
     if settings.netns:
-        return open_namespace_host(placement, distant=(settings.rtt, settings.loss) != ((NEAR.rtt_s,), NEAR.loss))
-    return nullcontext()
+        raise UsageError("--netns: expected no --server-host with it, found one")
+    with open_remote_host(settings.server_host, settings.bind, settings.server_python, make=settings.install) as remote:
+        yield remote, place_processes(settings, remote)
 
 
 def _carry_out_on(
@@ -92,11 +102,11 @@ def _carry_out_on(
     before = RunDirectory(Path(settings.resume)).read_info() if settings.resume else None
     asked = settings if before is None else replace(settings, seed=before.conditions.seed)
     secrets = find_secrets(settings)
-    selection = select(asked, lambda text: screen.say(secrets.mask(text)), revisions=revisions)
+    selection = select(asked, lambda text: screen.say(secrets.mask(text)), revisions=revisions, host=host)
     plan = make_plan(selection)
     screen.plan(plan, selection)
     _tell_of_running(selection, screen)
-    info = dataclasses.replace(describe(selection, placement), planned=plan.cases)
+    info = dataclasses.replace(describe(selection, placement, host), planned=plan.cases)
     wanted = plan.most_connections + limits.OTHER_FILES
     if (allowed := limits.raise_open_files(wanted)) < wanted:
         screen.say(
@@ -179,9 +189,9 @@ def plan_(settings: Settings) -> None:
     A user app is started once, to read its OpenAPI document.
     """
     screen = Screen()
-    place_processes(settings)
     secrets = find_secrets(settings)
-    selection = select(settings, lambda text: screen.say(secrets.mask(text)), make=False)
+    with open_server_host(settings) as (host, _):
+        selection = select(settings, lambda text: screen.say(secrets.mask(text)), make=False, host=host)
     screen.plan(make_plan(selection), selection, every_start=True)
 
 

@@ -131,29 +131,42 @@ def start(
     """
     if server.runs_at is not None:
         return _find_running(server, server.runs_at, app, launch, log, deadline_s, cpus)
-    _check_port_is_free(server, launch, network)
-    server_token = f"{token}/{launch.port}"
-    argv = tuple(server.command(launch))
-    runs_in = server.runs_in or app.working_directory
-    environment = server_environment(os.environ, server, app, launch.python, server_token)
     limit = f" within {deadline_s:g} s (--ready-within)" if deadline_s else f" within {DEADLINE_S:g} s"
     began = time.perf_counter()
-    kept = logs.Log(log)
-    started = _spawn((*network.enter, *argv), runs_in, environment, cpus, kept)
-    processes = StartedProcesses(started, server_token, kept)
+    processes = spawn(server, app, launch, cpus=cpus, log=log, token=token, network=network)
     try:
         readiness = Readiness(app, launch, began + (deadline_s or DEADLINE_S), processes.left, network)
         expected = f"{server.name}: expected the right answer to GET {app.ready_path}"
         _await_answer(expected, limit, readiness, processes, launch.port, network)
         ready_s = time.perf_counter() - began
-        _check_listeners(server, launch, processes.left(), network)
+        check_listeners(server, launch, processes.left(), network)
     except ServerError as error:
         processes.end(grace_s=0)
         raise ServerError(f"{error}{logs.quote_reason(log)}; its log is {log}", logs.tail(log), error.ended) from None
     except BaseException:
         processes.end(grace_s=0)
         raise
-    return Running(processes, argv, log, ready_s, readiness, cpus)
+    return Running(processes, tuple(server.command(launch)), log, ready_s, readiness, cpus)
+
+
+def spawn(
+    server: Server,
+    app: App,
+    launch: Launch,
+    *,
+    cpus: frozenset[int],
+    log: Path,
+    token: str,
+    network: Network = OWN,
+) -> StartedProcesses:
+    """Start `server` on `cpus`, and do not wait for it; raises `ServerError` if that fails, or if the port is taken."""
+    _check_port_is_free(server, launch, network)
+    argv = (*network.enter, *server.command(launch))
+    server_token = f"{token}/{launch.port}"
+    runs_in = server.runs_in or app.working_directory
+    environment = server_environment(os.environ, server, app, launch.python, server_token)
+    kept = logs.Log(log)
+    return StartedProcesses(_spawn(argv, runs_in, environment, cpus, kept), server_token, kept)
 
 
 def _find_running(
@@ -244,7 +257,7 @@ def _listeners(launch: Launch, network: Network) -> set[int | None]:
     return {min(pids, default=None) for pids in find_holders(there).values()}
 
 
-def _check_listeners(server: Server, launch: Launch, own: set[int], network: Network) -> None:
+def check_listeners(server: Server, launch: Launch, own: set[int], network: Network = OWN) -> None:
     """Raise `ServerError` unless the server, whose processes are `own`, is the only one that listens on its port."""
     listeners = _listeners(launch, network)
     others = listeners.difference(own)
@@ -310,11 +323,11 @@ def _await_answer(
         if missing is None:
             return
         if time.perf_counter() >= readiness.deadline:
-            raise ServerError(f"{expected}{limit}, found {missing}{_say_where_else(processes.left(), port, network)}")
+            raise ServerError(f"{expected}{limit}, found {missing}{say_where_else(processes.left(), port, network)}")
         time.sleep(POLL_S)
 
 
-def _say_where_else(pids: set[int], port: int, network: Network) -> str:
+def say_where_else(pids: set[int], port: int, network: Network = OWN) -> str:
     """Where these processes listen, if not on this port: a command may have ignored what it was given."""
     listeners = list(list_listeners(network))
     holders = find_holders({each.inode for each in listeners})

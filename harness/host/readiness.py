@@ -74,7 +74,7 @@ class Readiness:
     def workers(self) -> set[int]:
         """The processes that answer now, or wait for connections if the app does not name them; not always all."""
         if not self._app.counts_workers:
-            return self._waiting_pids()
+            return self.waiting_pids()
         try:
             return self._answering_pids(requests=min(4 * self._launch.workers, _MOST_AT_ONCE))
         except (OSError, HTTPException, ValueError, LookupError, TypeError):
@@ -98,12 +98,12 @@ class Readiness:
         """
         workers = self._launch.workers
         if not self._app.counts_workers:
-            waiting = self._waiting_pids()
+            waiting = self.waiting_pids()
             return f"{len(waiting)} of {workers} workers that take connections" if 0 < len(waiting) < workers else None
         self._seen |= self._answering_pids(requests=min(4 * workers, _MOST_AT_ONCE))
         return f"answers of {len(self._seen)} of {workers} workers" if len(self._seen) < workers else None
 
-    def _waiting_pids(self) -> set[int]:
+    def waiting_pids(self) -> set[int]:
         """The processes that wait for connections with epoll."""
         listening = {each.inode for each in list_listeners(self._network) if each.port == self._launch.port}
         return {pid for pid in self._processes() if _accepts_connections(pid, listening)}

@@ -176,7 +176,7 @@ class NamespaceHost(LocalHost):
     ) -> RunningServer:
         network = self.namespace.network
         return process.start(
-            server, app, launch, cpus=self._cpus, log=log, token=token, deadline_s=deadline_s, network=network
+            server, app, launch, cpus=self.cpus, log=log, token=token, deadline_s=deadline_s, network=network
         )
 
 

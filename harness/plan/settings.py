@@ -272,6 +272,30 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[int, Meta(ge=1, le=MOST_PROCESSES)] | Literal["auto"],
         Meta(description="Processes of the load generator; auto: one for every two CPUs.", title="N"),
     ] = 1
+    server_host: Annotated[
+        str | None,
+        Meta(
+            description="Another machine on which servers run, reached by your own ssh. Paths of --python and "
+            "--app-dir are those over there.",
+            title="ssh://USER@HOST",
+        ),
+    ] = None
+    bind: Annotated[
+        str | None,
+        Meta(
+            description="Address of --server-host that servers listen on and load is sent to; others reach them too "
+            "meanwhile.",
+            title="ADDRESS",
+        ),
+    ] = None
+    server_python: Annotated[
+        str | None,
+        Meta(
+            description="Interpreter of --server-host that has the harness; it runs the servers too, unless --python "
+            "names another one. [python3]",
+            title="FILE",
+        ),
+    ] = None
     load_workers: Annotated[
         Annotated[int, Meta(ge=1, le=MOST_PROCESSES)] | None,
         Meta(
@@ -290,6 +314,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
     allow_missing_workers: Annotated[
         bool, Meta(description="When load workers are lost, go on with those that are left.", title="")
+    ] = False
+    install: Annotated[
+        bool,
+        Meta(
+            description="Install this harness and requirements-all.lock in a cache folder on --server-host, and use "
+            "that; it takes minutes the first time.",
+            title="",
+        ),
     ] = False
     server_cpus: Annotated[
         str | None, Meta(description="CPUs for the servers, such as 0-3,8. [whole cores]", title="CPUS")

@@ -18,7 +18,7 @@ from harness.report import (
     trust,
     users,
 )
-from harness.report.method import describe_environment, describe_machine, describe_method
+from harness.report.method import describe_environment, describe_machines, describe_method
 from harness.report.sections import list_starts, make_sections
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def make_page(
             *sentences.list_warnings(run),
             *trust.lines(run, sections),
             *trust.count_left_out(run, sections),
-            describe_machine(run),
+            *describe_machines(run),
         ],
         matrices=matrix.make_matrices(sections),
         answers=[(describe_section(run, each, sections), each) for each in sections],

@@ -43,7 +43,7 @@ def headline(run: RunInfo, sections: Sequence[Section]) -> list[str]:
 
 def list_warnings(run: RunInfo) -> list[str]:
     """What a reader must know before believing the result."""
-    if set(run.environment.server_cpus) & set(run.environment.load_cpus):
+    if run.shares_cpus:
         return ["The load generator and the servers shared CPUs: each took time from the other."]
     return []
 

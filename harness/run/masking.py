@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -69,9 +70,12 @@ def anonymise(
 
     Names of requests stay, which may look like paths.
     """
+    names = [text for each in run.hosts if each.role == "server" for text in (each.name, each.address) if text]
+    longest_first = sorted(names, key=len, reverse=True)
+    hosts_named = re.compile(rf"(?<![\w.-])(?:{'|'.join(map(re.escape, longest_first)) or '(?!)'})(?![\w-])")
 
     def clean(text: str) -> str:
-        return paths.leave_out(Secrets().mask(text))
+        return paths.leave_out(Secrets().mask(hosts_named.sub("server-host", text)))
 
     where = run.environment
     environment = replace(
@@ -82,9 +86,12 @@ def anonymise(
         kept_out=tuple(map(clean, where.kept_out)),
     )
     sources = {clean(name): digest for name, digest in run.sources.items()}
+    hosts = tuple(replace(each, name="", address=each.address and "") for each in run.hosts)
     link = None if run.link is None else replace(run.link, load_address="", server_address="")
     return (
-        replace(run, argv=tuple(map(clean, run.argv)), environment=environment, sources=sources, link=link),
+        replace(
+            run, argv=tuple(map(clean, run.argv)), environment=environment, sources=sources, link=link, hosts=hosts
+        ),
         [_anonymise_record(each, clean) for each in trials],
         [replace(each, argv=tuple(map(clean, each.argv))) for each in starts],
     )

@@ -65,6 +65,7 @@ def measure(
     info = replace(info, complete=False)
     wanted = selection.load_workers
     host = host or LocalHost(placement.server, wanted.host if wanted else HOST)
+    host.cpus = placement.server
     directory.write_info(info)
     with (
         guard.guard() as token,
@@ -74,13 +75,11 @@ def measure(
     ):
         if load_hosts is not None:
             info = replace(info, load_workers=load_hosts.workers)
-        generator = Generator(
-            sys.executable, placement, tls, token, fork_server, hosts=load_hosts, address=host.address
-        )
+        generator = Generator(sys.executable, placement, tls, token, fork_server, hosts=load_hosts, server_host=host)
         info = replace(info, ceilings=info.ceilings or _ceilings(selection, plan, generator))
         if host.link is not None and info.link is None:
             distances = selection.conditions.distances
-            info = replace(info, link=measure_link(host.link, host, distances, sys.executable, token))
+            info = replace(info, link=measure_link(host.link, host, distances, token))
         directory.write_info(info)
         journal = Journal(directory, watch, plan.estimate_s, secrets=find_secrets(selection))
         launcher = Launcher(selection, host, token, tls, journal)

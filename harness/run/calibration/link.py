@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harness.analysis import cpu_time
 from harness.host import guard
+from harness.hosts.null import APP, NULL
+from harness.hosts.null_server import LARGE_ANSWER, LARGE_REQUEST, RECEIVE_BYTES
 from harness.model.errors import ServerError
 from harness.model.link import NEAR, Link, LinkSpeed
-from harness.run.calibration.ceiling import APP, NULL
-from harness.run.calibration.null_server import LARGE_ANSWER, LARGE_REQUEST, RECEIVE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,7 +56,7 @@ class _Rate(NamedTuple):
     """CPU seconds ÷ seconds of client or server, whichever was busier."""
 
 
-def measure_link(live: LiveLink, host: ServerHost, distances: Sequence[Distance], python: str, token: str) -> Link:
+def measure_link(live: LiveLink, host: ServerHost, distances: Sequence[Distance], token: str) -> Link:
     """Measure round-trip times at each distance, and what the link carries while nothing is added.
 
     Where the null server cannot be started, or its connection breaks, no speeds are known.
@@ -65,7 +65,7 @@ def measure_link(live: LiveLink, host: ServerHost, distances: Sequence[Distance]
     try:
         with ExitStack() as stack:
             folder = stack.enter_context(guard.temporary_folder())
-            launch = host.make_launch(NULL, "", 1, None, python)
+            launch = host.make_launch(NULL, "", 1, None, host.python)
             server = stack.enter_context(host.start(NULL, APP, launch, log=folder / "null.log", token=token))
             address = launch.host, launch.port
             return replace(
