@@ -88,6 +88,7 @@ def list_conditions(info: RunInfo, server: str | None = None) -> dict[str, objec
         "longest body in bytes": info.conditions.max_body_bytes,
         "compression": info.conditions.compression,
         "load processes": info.conditions.load_processes,
+        "load from": "other hosts" if info.conditions.remote_load else "the harness's host",
         **{name: value for name, value in _leaves("machine", environment.machine) if name not in _ELSEWHERE},
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from harness.analysis.naming import CONTROL_SUFFIX
@@ -48,7 +49,7 @@ def describe_method(run: RunInfo, summaries: Sequence[CaseSummary] = (), trials:
         "Candidates share a rank unless the interval of their ratio excludes 1.",
         f"An interval whose ends differ by more than a factor of {WIDEST} is not shown: {TOO_FEW}.",
         "CPU is user and system time of all of a server's processes.",
-        f"Servers ran on {_cpus(where.server_cpus)}, the load generator on {_cpus(where.load_cpus)}.",
+        f"Servers ran on {_cpus(where.server_cpus)}, {_describe_load_hosts(run)}.",
     ]
     return [*lines, *_describe_ceilings(run, summaries)]
 
@@ -130,8 +131,17 @@ def describe_machine(run: RunInfo) -> str:
     kind = ", a virtual machine" if where.machine.system.hypervisor else ""
     return (
         f"Machine: {where.cpu_model} × {where.cpu_count}{kind}, {where.memory_bytes / 1e9:.1f} GB, {where.system}, "
-        f"kernel {where.kernel}; servers on {_cpus(where.server_cpus)}, the load generator on {_cpus(where.load_cpus)}."
+        f"kernel {where.kernel}; servers on {_cpus(where.server_cpus)}, {_describe_load_hosts(run)}."
     )
+
+
+def _describe_load_hosts(run: RunInfo) -> str:
+    """Where load came from."""
+    if not run.load_workers:
+        return f"the load generator on {_cpus(run.environment.load_cpus)}"
+    hosts = Counter(f"{each.host or 'another host'} ({each.cpu_model} × {each.cpus})" for each in run.load_workers)
+    parts = [f"{plural(number, 'load worker')} on {host}" for host, number in hosts.items()]
+    return f"load came from {join(parts)}"
 
 
 def describe_environment(
@@ -148,6 +158,10 @@ def describe_environment(
         ("Memory", f"{where.memory_bytes / 1e9:.1f} GB"),
         ("System", f"{where.system}, kernel {where.kernel}"),
         ("Python", where.python),
+        *(
+            (f"Load worker {each.name}", f"{each.kernel}, {each.python}, harness {each.harness}, Locust {each.locust}")
+            for each in run.load_workers
+        ),
         *_other_interpreters(where),
         ("Servers", _versions(where.server_versions) or "versions unknown"),
         *([("Server arguments", _listed_texts(where.server_args))] if where.server_args else []),

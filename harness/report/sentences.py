@@ -40,7 +40,7 @@ def headline(run: RunInfo, sections: Sequence[Section]) -> list[str]:
 
 def list_warnings(run: RunInfo) -> list[str]:
     """What a reader must know before believing the result."""
-    if set(run.environment.server_cpus) & set(run.environment.load_cpus):
+    if not run.conditions.remote_load and set(run.environment.server_cpus) & set(run.environment.load_cpus):
         return ["The load generator and the servers shared CPUs: each took time from the other."]
     return []
 

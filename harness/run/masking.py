@@ -65,12 +65,16 @@ def clean_start(start: ServerStart, secrets: Secrets) -> ServerStart:
 def anonymise(
     run: RunInfo, trials: Sequence[Record], starts: Sequence[ServerStart], paths: MachinePaths
 ) -> tuple[RunInfo, list[Record], list[ServerStart]]:
-    """What everybody may read: without the name of the host, paths of the machine, and what is secret by its name.
+    """What everybody may read: without names of hosts, paths of the machine, and what is secret by its name.
 
     Names of requests stay, which may look like paths.
     """
 
+    names = _name_load_workers(run, trials)
+
     def clean(text: str) -> str:
+        for name, alias in names.items():
+            text = text.replace(name, alias)
         return paths.leave_out(Secrets().mask(text))
 
     where = run.environment
@@ -82,11 +86,20 @@ def anonymise(
         kept_out=tuple(map(clean, where.kept_out)),
     )
     sources = {clean(name): digest for name, digest in run.sources.items()}
+    load_workers = tuple(replace(each, name=names[each.name], host="") for each in run.load_workers)
+    argv = tuple(map(clean, run.argv))
     return (
-        replace(run, argv=tuple(map(clean, run.argv)), environment=environment, sources=sources),
+        replace(run, argv=argv, environment=environment, sources=sources, load_workers=load_workers),
         [_anonymise_record(each, clean) for each in trials],
         [replace(each, argv=tuple(map(clean, each.argv))) for each in starts],
     )
+
+
+def _name_load_workers(run: RunInfo, trials: Sequence[Record]) -> dict[str, str]:
+    """A name without its host for each load worker, by its own, the longest first."""
+    own = {each.name for each in run.load_workers}
+    own |= {name for each in trials if each.result for name in each.result.load_workers}
+    return {name: f"load-worker-{number}" for number, name in enumerate(sorted(own, key=lambda name: (-len(name), name)), 1)}
 
 
 def _anonymise_record(record: Record, clean: Callable[[str], str]) -> Record:
@@ -94,7 +107,9 @@ def _anonymise_record(record: Record, clean: Callable[[str], str]) -> Record:
     if result is not None:
         examples = {kind: clean(text) for kind, text in result.errors.examples.items()}
         changes = {name: clean(text) for name, text in result.changes.items()}
-        result = replace(result, errors=replace(result.errors, examples=examples), changes=changes)
+        workers = {clean(name): ratio for name, ratio in result.load_workers.items()}
+        errors = replace(result.errors, examples=examples)
+        result = replace(result, errors=errors, changes=changes, load_workers=workers)
     return replace(
         record,
         reasons=tuple(map(clean, record.reasons)),

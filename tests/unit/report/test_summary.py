@@ -50,7 +50,7 @@ def test_the_summary_has_these_keys_and_no_others() -> None:
         "id", "started_at", "argv", "environment", "ceilings", "planned", "complete", "sources",
         "baseline", "baseline_app", "twin", "prefer",
         "load", "users", "streams", "workers", "rounds", "precision", "max_rounds", "warmup_s", "duration_s", "seed",
-        "load_processes", "user_levels", "slice_s", "together", "request_timeout_s",
+        "load_processes", "remote_load", "load_workers", "user_levels", "slice_s", "together", "request_timeout_s",
         "max_body_bytes", "load_memory_bytes", "compression",
     }  # fmt: skip
     assert contract["run"]["environment"].keys() == {
