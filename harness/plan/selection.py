@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from harness.model.machine import Placement
-    from harness.model.targets import Revision, Scenario, Server
+    from harness.model.targets import Revision, RunsAt, Scenario, Server
     from harness.plan.settings import Settings
 
 
@@ -187,20 +187,25 @@ def _find_servers(
         expected = ", ".join(each.name for each in every if each.interface == "wsgi")
         raise UsageError(f"--servers: expected any of {expected} with --wsgi, found {', '.join(found)}")
     for entry in found.values():
-        if entry.runs_at and own_servers.is_local(entry.runs_at) and settings.load_workers is not None:
-            expected = "an address that load workers on other hosts reach"
-            raise UsageError(f"--url {entry.name}: expected {expected}, found {entry.runs_at.host}")
-        if entry.runs_at and not own_servers.is_local(entry.runs_at) and not settings.allow_remote:
-            sent = f"with --allow-remote, up to {max(settings.users)} requests at a time would be sent to it"
-            found_at = f"{entry.runs_at.host}, another machine; {sent}"
-            raise UsageError(
-                f"--url {entry.name}: expected an address of this machine such as 127.0.0.1, found {found_at}"
-            )
+        if entry.runs_at:
+            _check_place(settings, entry.name, entry.runs_at)
     for entry in found.values() if make else ():
         if entry.version is not None:
             say(f"{entry.name}: uses a virtual environment in {environments.folder()}")
             environments.make(entry, apps, python, say)
     return tuple(found.values())
+
+
+def _check_place(settings: Settings, name: str, runs_at: RunsAt) -> None:
+    """Raise `UsageError` for a server that runs where load is not to be sent, or cannot be."""
+    local = own_servers.is_local(runs_at)
+    if not local and not settings.allow_remote:
+        sent = f"with --allow-remote, up to {max(settings.users)} requests at a time would be sent to it"
+        found = f"{runs_at.host}, another machine; {sent}"
+        raise UsageError(f"--url {name}: expected an address of this machine such as 127.0.0.1, found {found}")
+    if local and settings.load_workers is not None:
+        expected = "an address that load workers on other hosts reach"
+        raise UsageError(f"--url {name}: expected {expected}, found {runs_at.host}")
 
 
 def _find_apps(settings: Settings, revisions: Sequence[tuple[Revision, str | None]] = ()) -> tuple[App, ...]:
@@ -348,8 +353,8 @@ def _read_user_scenario(settings: Settings, path: str) -> Scenario:
     if not scenario.ours and settings.allow_missing_workers:
         raise UsageError(f"--allow-missing-workers: expected it without {path}, whose users cannot be divided anew")
     if not scenario.ours and any(users % processes for users in settings.users):
-        shown = ",".join(map(str, settings.users))
-        raise UsageError(f"--users: expected multiples of {_name_processes(settings)}, {processes}, with {path}, found {shown}")
+        shown, expected = ",".join(map(str, settings.users)), f"multiples of {_name_processes(settings)}, {processes}"
+        raise UsageError(f"--users: expected {expected}, with {path}, found {shown}")
     check_locust_file(scenario, settings.users)
     return scenario
 

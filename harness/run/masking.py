@@ -69,7 +69,6 @@ def anonymise(
 
     Names of requests stay, which may look like paths.
     """
-
     names = _name_load_workers(run, trials)
 
     def clean(text: str) -> str:
@@ -99,7 +98,8 @@ def _name_load_workers(run: RunInfo, trials: Sequence[Record]) -> dict[str, str]
     """A name without its host for each load worker, by its own, the longest first."""
     own = {each.name for each in run.load_workers}
     own |= {name for each in trials if each.result for name in each.result.load_workers}
-    return {name: f"load-worker-{number}" for number, name in enumerate(sorted(own, key=lambda name: (-len(name), name)), 1)}
+    ordered = sorted(own, key=lambda name: (-len(name), name))
+    return {name: f"load-worker-{number}" for number, name in enumerate(ordered, 1)}
 
 
 def _anonymise_record(record: Record, clean: Callable[[str], str]) -> Record:

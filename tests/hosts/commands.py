@@ -43,7 +43,8 @@ class Command:
         """Wait for a line with this text."""
         with self._changed:
             self._changed.wait_for(lambda: self._ended or self._find(text), WITHIN_S)
-            assert (found := self._find(text)), f"expected a line with {text}, found {self.text}"
+            found = self._find(text)
+            assert found, f"expected a line with {text}, found {self.text}"
             return found
 
     def _find(self, text: str) -> str:
@@ -86,7 +87,7 @@ def harness_on(
             process.wait()
 
 
-def await_load(host: Host, packets: int = 300) -> None:
+def await_load(host: Host, packets: int = 1000) -> None:
     """Wait until a host has sent so many packets more, which only load is."""
     before, until_s = host.count_packets(), time.monotonic() + WITHIN_S
     while host.count_packets() < before + packets:

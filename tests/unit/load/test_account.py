@@ -188,7 +188,9 @@ def test_a_result_of_another_host_is_moved_to_this_clock_and_merged() -> None:
     there = shift(measure([(stretch_of(1_000_100, 10), [Seen("GET", "a", 1_000_103, 0, 2)])]), -1_000_000)
     both = merge([replace(here, load_workers={"a-1": 0.5}), replace(there, load_workers={"b-2": 0.7})])
     (whole,) = both.slices
-    assert whole == replace(here.slices[0], answers=2.0, requests=2, finished=2, users=whole.users, in_flight=0.4, p99_us=None)
+    assert whole == replace(
+        here.slices[0], answers=2.0, requests=2, finished=2, users=whole.users, in_flight=0.4, p99_us=None
+    )
     assert both.load_workers == {"a-1": 0.5, "b-2": 0.7}
 
 

@@ -76,12 +76,17 @@ def test_a_run_that_may_goes_on_with_those_that_are_left_and_takes_others_that_c
 def test_it_ends_where_none_is_left() -> None:
     found = hosts(allow_missing=True)
     found.note(LoadFailure("expected 2 load workers within 15 s, found none", {}, too_few=True))
-    with pytest.raises(WorkersMissingError, match="found none$"):
+    with pytest.raises(WorkersMissingError, match=r"found none$"):
         found.require()
 
 
 def test_the_locust_file_travels_with_what_it_names_and_with_no_path_of_this_host(tmp_path: Path) -> None:
-    beside = {"own.py": "from steps import order\norder('order.json')\n", "steps.py": "", "order.json": "{}", "other.json": ""}
+    beside = {
+        "own.py": "from steps import order\norder('order.json')\n",
+        "steps.py": "",
+        "order.json": "{}",
+        "other.json": "",
+    }
     for name, text in beside.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "tls").mkdir()
@@ -95,7 +100,12 @@ def test_the_locust_file_travels_with_what_it_names_and_with_no_path_of_this_hos
         hosts=hosts(),
     )
     sent = order.for_workers(hosts())
-    assert sent.files == {"own.py": beside["own.py"].encode(), "steps.py": b"", "order.json": b"{}", trial.AUTHORITY: b"PEM"}
+    assert sent.files == {
+        "own.py": beside["own.py"].encode(),
+        "steps.py": b"",
+        "order.json": b"{}",
+        trial.AUTHORITY: b"PEM",
+    }
     assert next(iter(sent.files)) == "own.py"
     assert sent.environment == {"SHOP": "a"}
     assert str(tmp_path) not in str(sent.argv)

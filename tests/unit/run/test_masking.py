@@ -53,7 +53,9 @@ def test_a_record_keeps_its_names_and_loses_its_secrets() -> None:
 def test_what_is_published_names_no_host_that_load_came_from() -> None:
     names = ("anns-laptop-7", "anns-laptop-71")
     workers = tuple(LoadWorker(name, "anns-laptop", "0.1.0", "2.46.6", "CPython 3.11.7", 2) for name in names[:1])
-    trial = replace(record(), result=load_result(load_workers={names[1]: 0.5}), reasons=(f"load worker {names[1]} ended",))
+    trial = replace(
+        record(), result=load_result(load_workers={names[1]: 0.5}), reasons=(f"load worker {names[1]} ended",)
+    )
     run, (clean,), _ = anonymise(replace(RUN, load_workers=workers), [trial], [], MachinePaths())
     assert clean.result is not None
     assert (clean.result.load_workers, clean.reasons) == ({"load-worker-1": 0.5}, ("load worker load-worker-1 ended",))
