@@ -11,13 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-import psutil
-
 from harness.host import guard, inherited, logs, proc
 from harness.host.cpus import running_on
 from harness.host.readiness import Readiness
 from harness.host.sampler import Sampler
 from harness.host.server_processes import ForeignProcesses, StartedProcesses, Stopped
+from harness.host.sockets import OWN, Network, find_holders, list_listeners
 from harness.model.errors import ServerError
 from harness.model.targets import HOST, Launch, RunsAt
 
@@ -118,8 +117,9 @@ def start(
     log: Path,
     token: str,
     deadline_s: float | None = None,
+    network: Network = OWN,
 ) -> Running:
-    """Start `server` on `cpus` and wait until it, or each of its workers, gives the right answer.
+    """Start `server` on `cpus` in a network and wait until it, or each of its workers, gives the right answer.
 
     `deadline_s` is the value of --ready-within; None means `DEADLINE_S`, and that there is no such option to mention.
     The processes carry `token` with the port as its suffix, so `guard.processes_of(token)` includes them.
@@ -131,28 +131,42 @@ def start(
     """
     if server.runs_at is not None:
         return _find_running(server, server.runs_at, app, launch, log, deadline_s, cpus)
-    _check_port_is_free(server, launch)
-    server_token = f"{token}/{launch.port}"
-    argv = tuple(server.command(launch))
-    runs_in = server.runs_in or app.working_directory
-    environment = server_environment(os.environ, server, app, launch.python, server_token)
     limit = f" within {deadline_s:g} s (--ready-within)" if deadline_s else f" within {DEADLINE_S:g} s"
     began = time.perf_counter()
-    kept = logs.Log(log)
-    processes = StartedProcesses(_spawn(argv, runs_in, environment, cpus, kept), server_token, kept)
+    processes = spawn(server, app, launch, cpus=cpus, log=log, token=token, network=network)
     try:
-        readiness = Readiness(app, launch, began + (deadline_s or DEADLINE_S), processes.left)
+        readiness = Readiness(app, launch, began + (deadline_s or DEADLINE_S), processes.left, network)
         expected = f"{server.name}: expected the right answer to GET {app.ready_path}"
-        _await_answer(expected, limit, readiness, processes, launch.port)
+        _await_answer(expected, limit, readiness, processes, launch.port, network)
         ready_s = time.perf_counter() - began
-        _check_listeners(server, launch, processes.left())
+        check_listeners(server, launch, processes.left(), network)
     except ServerError as error:
         processes.end(grace_s=0)
         raise ServerError(f"{error}{logs.quote_reason(log)}; its log is {log}", logs.tail(log), error.ended) from None
     except BaseException:
         processes.end(grace_s=0)
         raise
-    return Running(processes, argv, log, ready_s, readiness, cpus)
+    return Running(processes, tuple(server.command(launch)), log, ready_s, readiness, cpus)
+
+
+def spawn(
+    server: Server,
+    app: App,
+    launch: Launch,
+    *,
+    cpus: frozenset[int],
+    log: Path,
+    token: str,
+    network: Network = OWN,
+) -> StartedProcesses:
+    """Start `server` on `cpus`, and do not wait for it; raises `ServerError` if that fails, or if the port is taken."""
+    _check_port_is_free(server, launch, network)
+    argv = (*network.enter, *server.command(launch))
+    server_token = f"{token}/{launch.port}"
+    runs_in = server.runs_in or app.working_directory
+    environment = server_environment(os.environ, server, app, launch.python, server_token)
+    kept = logs.Log(log)
+    return StartedProcesses(_spawn(argv, runs_in, environment, cpus, kept), server_token, kept)
 
 
 def _find_running(
@@ -220,36 +234,32 @@ def _try_bind(host: str, port: int) -> int:
         return bound
 
 
-def _check_port_is_free(server: Server, launch: Launch) -> None:
-    """Raise `ServerError` if another process has the port.
+def _check_port_is_free(server: Server, launch: Launch, network: Network) -> None:
+    """Raise `ServerError` if another process has the port; in another network, there are only servers of the run.
 
     Some servers silently share a taken port (SO_REUSEPORT), and then the other process would get some of the requests.
     """
+    if network != OWN:
+        return
     try:
         _try_bind(launch.host, launch.port)
     except OSError as error:
-        holders = ", ".join(f"process {pid}" for pid in _listeners(launch)) or error.strerror
+        holders = ", ".join(f"process {pid}" for pid in _listeners(launch, network)) or error.strerror
         raise ServerError(
             f"{server.name}: expected {launch.address} to be free, found {holders}; stop it or use another port"
         ) from error
 
 
-def _listeners(launch: Launch) -> set[int | None]:
+def _listeners(launch: Launch, network: Network) -> set[int | None]:
     """The processes that listen where a client of `launch` connects; None for one that this user may not inspect."""
     hosts = (launch.host, "0.0.0.0", "::")
-    return {
-        connection.pid
-        for connection in psutil.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN
-        and connection.laddr
-        and connection.laddr.port == launch.port
-        and connection.laddr.ip in hosts
-    }
+    there = {each.inode for each in list_listeners(network) if each.port == launch.port and each.address in hosts}
+    return {min(pids, default=None) for pids in find_holders(there).values()}
 
 
-def _check_listeners(server: Server, launch: Launch, own: set[int]) -> None:
+def check_listeners(server: Server, launch: Launch, own: set[int], network: Network = OWN) -> None:
     """Raise `ServerError` unless the server, whose processes are `own`, is the only one that listens on its port."""
-    listeners = _listeners(launch)
+    listeners = _listeners(launch, network)
     others = listeners.difference(own)
     if others or not listeners:
         found = ", ".join(f"process {pid}" for pid in others) or "none"
@@ -298,7 +308,12 @@ def server_environment(
 
 
 def _await_answer(
-    expected: str, limit: str, readiness: Readiness, processes: StartedProcesses | ForeignProcesses, port: int
+    expected: str,
+    limit: str,
+    readiness: Readiness,
+    processes: StartedProcesses | ForeignProcesses,
+    port: int,
+    network: Network = OWN,
 ) -> None:
     while True:
         missing = readiness.missing()
@@ -308,14 +323,15 @@ def _await_answer(
         if missing is None:
             return
         if time.perf_counter() >= readiness.deadline:
-            raise ServerError(f"{expected}{limit}, found {missing}{_say_where_else(processes.left(), port)}")
+            raise ServerError(f"{expected}{limit}, found {missing}{say_where_else(processes.left(), port, network)}")
         time.sleep(POLL_S)
 
 
-def _say_where_else(pids: set[int], port: int) -> str:
+def say_where_else(pids: set[int], port: int, network: Network = OWN) -> str:
     """Where these processes listen, if not on this port: a command may have ignored what it was given."""
-    own = (each for each in psutil.net_connections("tcp") if each.pid in pids and each.status == psutil.CONN_LISTEN)
-    places = sorted({(each.laddr.ip, each.laddr.port) for each in own if each.laddr})
+    listeners = list(list_listeners(network))
+    holders = find_holders({each.inode for each in listeners})
+    places = sorted({(each.address, each.port) for each in listeners if holders[each.inode] & pids})
     if not places or any(number == port for _, number in places):
         return ""
     return f"; it listens on {', '.join(f'{ip}:{number}' for ip, number in places)}, not on port {port}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Protocol, Self
 
 from harness.host import facts, process
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.host.server_processes import Stopped
+    from harness.hosts.link import LiveLink
     from harness.model.machine import Machine
     from harness.model.results import Active, Sample
     from harness.model.targets import App, Launch, RunsAt, Server, Tls
@@ -71,8 +73,14 @@ class ServerHost(Protocol):
 
     address: str
     """The address that servers bind to, and that load is sent to."""
+    cpus: frozenset[int]
+    """Those that servers get."""
+    python: str
+    """The interpreter there that has the harness."""
+    link: LiveLink | None
+    """What is between it and the load; None for the loopback."""
 
-    def make_launch(self, server: Server, target: str, workers: int, tls: Tls | None, python: str) -> Launch:
+    def make_launch(self, server: Server, target: str, workers: int, tls: Tls | None, python: str, /) -> Launch:
         """What a server is started with, with a port that is free there."""
 
     def start(
@@ -85,11 +93,15 @@ class ServerHost(Protocol):
 
 
 class LocalHost:
-    """The machine of the harness, of which servers get these CPUs."""
+    """The machine of the harness."""
+
+    python = sys.executable
+
+    link: LiveLink | None = None
 
     def __init__(self, cpus: frozenset[int], address: str = HOST) -> None:
         self.address = address
-        self._cpus = cpus
+        self.cpus = cpus
 
     def make_launch(self, server: Server, target: str, workers: int, tls: Tls | None, python: str) -> Launch:
         return process.make_launch(server, target, workers, tls, python, self.address)
@@ -97,7 +109,7 @@ class LocalHost:
     def start(
         self, server: Server, app: App, launch: Launch, *, log: Path, token: str, deadline_s: float | None = None
     ) -> RunningServer:
-        return process.start(server, app, launch, cpus=self._cpus, log=log, token=token, deadline_s=deadline_s)
+        return process.start(server, app, launch, cpus=self.cpus, log=log, token=token, deadline_s=deadline_s)
 
     def read_machine(self, look_s: float) -> Machine:
         return facts.read_machine(look_s=look_s)

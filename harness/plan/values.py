@@ -24,6 +24,11 @@ def read_time_s(text: str) -> float:
     return float(found[1]) * _UNITS_S[found[2] or "s"]
 
 
+def read_times_s(text: str) -> list[float]:
+    """Times such as `0,5ms,20ms`."""
+    return [read_time_s(each) for each in text.split(",")]
+
+
 def read_size(text: str) -> int:
     """A size in bytes, such as `64MiB` or `64M`; without a unit, in bytes."""
     found = re.fullmatch(r"(\d{1,15})\s*([KMG]i?B?|B)?", text.strip(), re.IGNORECASE | re.ASCII)

@@ -37,7 +37,7 @@ _NAMED = 5
 """So many candidates are named; more are counted."""
 _OF: Mapping[Preference, str] = {"throughput": "", "p99": "'s p99", "cpu": "'s CPU", "memory": "'s memory"}
 _REPLACED = (
-    *("--servers", "--apps", "--scenarios", "--protocols", "--users", "--workers"),
+    *("--servers", "--apps", "--scenarios", "--protocols", "--users", "--workers", "--rtt"),
     *("--rounds", "--precision", "--max-rounds", "--baseline"),
 )
 """Options that the command replaces."""
@@ -74,7 +74,7 @@ def decide(run: RunInfo, section: Section) -> Decision:
     if sweep.has_rates(section):
         return found("", sweep.sentence(section))
     ranked, candidates = sentences.list_ranked(section), section.summary.candidates
-    limited = [each for each in candidates if each.verdict == "client-limited" and each.measured]
+    limited = sentences.list_limited(section)
     if not ranked:
         return _explain_unranked(run, section, limited, found)
     leaders = sentences.list_leaders(section)
@@ -233,7 +233,7 @@ def _limited(limited: Sequence[CaseSummary]) -> str:
         for each in limited
         if each.throughput_rps is not None
     ]
-    return f"; {join(speeds)} may be faster: the load generator was the limit"
+    return f"; {join(speeds)} may be faster: {sentences.name_limits(limited)}"
 
 
 def _command(run: RunInfo, section: Section, candidates: Sequence[CaseSummary], wish: str) -> str:
@@ -251,6 +251,7 @@ def _command(run: RunInfo, section: Section, candidates: Sequence[CaseSummary], 
         *("--protocols", of.protocol),
         *("--users", str(of.users)),
         *(["--workers", str(of.workers)] if of.workers > 1 else []),
+        *(["--rtt", f"{1000 * of.distance.rtt_s:g}ms"] if "--rtt" in given else []),
     ]
     return shlex.join([*kept, *options, *wish.split()])
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.analysis import cpu_time, verdict
+from harness.analysis.link import LinkUse, measure_use
 from harness.host import logs
 from harness.model.blocks import BlockOrder, Turn
 from harness.model.errors import LoadError, WorkersLostError
@@ -21,6 +22,7 @@ from harness.text.secrets import MASK
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from harness.hosts.link import LinkSampler, LiveLink
     from harness.hosts.server_host import RunningServer
     from harness.model.loads import Load
     from harness.model.machine import Placement
@@ -45,6 +47,7 @@ class Measurer:
         tls: Tls,
         journal: Journal,
         load_hosts: LoadHosts | None = None,
+        link: LiveLink | None = None,
     ) -> None:
         self._scenarios = {entry.name: entry for entry in selection.every_scenario}
         self._conditions = selection.conditions
@@ -53,6 +56,7 @@ class Measurer:
         self._fork_server = fork_server
         self._tls = tls
         self._journal = journal
+        self._link = link
         self._load_hosts = load_hosts
 
     def measure(self, servers: Mapping[ServerConfig, Started], cases: Sequence[Case], turn: TurnOf) -> list[Record]:
@@ -64,12 +68,15 @@ class Measurer:
         argv = _hide_headers(order).argv(Path("result.json"))
         started_at = now()
         running = {config: started.running for config, started in servers.items()}
-        with ExitStack() as stack:
-            samplers = {config: stack.enter_context(each.sample()) for config, each in running.items()}
-            try:
+        carried = None
+        try:
+            with ExitStack() as stack:
+                if self._link is not None:
+                    carried = stack.enter_context(self._link.carry(cases[0].distance))
+                samplers = {config: stack.enter_context(each.sample()) for config, each in running.items()}
                 results = trial.run(order)
-            except LoadError as error:
-                return [self._fail(case, turn, running[case.config], error, started_at, argv) for case in cases]
+        except LoadError as error:
+            return [self._fail(case, turn, running[case.config], error, started_at, argv) for case in cases]
         samples = {config: each.samples for config, each in samplers.items()}
         machine = self._observe_machine(samples, results)
         found = []
@@ -81,6 +88,8 @@ class Measurer:
             known = own[0].processes > 0 and not shared
             slice_cpu_s = cpu_time.cpu_by_slice(own, result.slices, others) if known else (None,) * len(result.slices)
             around = self._surroundings(case, slice_cpu_s, result, machine)
+            if carried is not None:
+                around = replace(around, link=self._use_of(carried, result))
             if ended is None:
                 watched = samplers[case.config]
                 around = replace(around, ended_workers=watched.ended_workers, new_workers=watched.new_workers)
@@ -160,6 +169,10 @@ class Measurer:
             load_workers=self._load_hosts.wanted.count if self._load_hosts else 0,
             missing_workers=self._load_hosts.missing if self._load_hosts else (),
         )
+
+    def _use_of(self, carried: LinkSampler, result: LoadResult) -> LinkUse:
+        has_cpu = len(self._placement.load) > self._conditions.load_processes
+        return measure_use(carried.samples, result.slices, self._info.link, line_has_cpu=has_cpu)
 
     def _find_ceiling_rps(self, case: Case, result: LoadResult) -> float | None:
         """The generator's ceiling: with fewer load workers than it was measured with, so much of it as they are."""

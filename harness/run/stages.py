@@ -18,6 +18,7 @@ from harness.model.errors import StorageError
 from harness.model.targets import HOST
 from harness.run import feedback
 from harness.run.calibration.ceiling import Generator, measure_ceilings
+from harness.run.calibration.link import measure_link
 from harness.run.journal import Journal
 from harness.run.launcher import Launcher
 from harness.run.load_hosts import gather
@@ -50,7 +51,9 @@ def measure(
     host: ServerHost | None = None,
     say: Callable[[str], None] = print,
 ) -> None:
-    """Find the generator's ceilings, then do what the plan says, and write every record the moment it is known.
+    """Find the generator's ceilings and what the link carries, then do what the plan says.
+
+    Every record is written the moment it is known.
 
     A server or a generator that fails costs its trials a number, not the run its others. What an interrupted run has
     found already, in the same directory, is not done again. Raises `StorageError` when a file cannot be written; what
@@ -62,6 +65,7 @@ def measure(
     info = replace(info, complete=False)
     wanted = selection.load_workers
     host = host or LocalHost(placement.server, wanted.host if wanted else HOST)
+    host.cpus = placement.server
     directory.write_info(info)
     with (
         guard.guard() as token,
@@ -71,14 +75,15 @@ def measure(
     ):
         if load_hosts is not None:
             info = replace(info, load_workers=load_hosts.workers)
-        generator = Generator(
-            sys.executable, placement, tls, token, fork_server, hosts=load_hosts, address=host.address
-        )
+        generator = Generator(sys.executable, placement, tls, token, fork_server, hosts=load_hosts, server_host=host)
         info = replace(info, ceilings=info.ceilings or _ceilings(selection, plan, generator))
+        if host.link is not None and info.link is None:
+            distances = selection.conditions.distances
+            info = replace(info, link=measure_link(host.link, host, distances, token))
         directory.write_info(info)
         journal = Journal(directory, watch, plan.estimate_s, secrets=find_secrets(selection))
         launcher = Launcher(selection, host, token, tls, journal)
-        measurer = Measurer(selection, info, placement, fork_server, tls, journal, load_hosts)
+        measurer = Measurer(selection, info, placement, fork_server, tls, journal, load_hosts, host.link)
         try:
             with telling_of_full_disks():
                 _carry_out(selection, plan, Rounds(launcher, measurer, journal), journal)

@@ -39,7 +39,7 @@ ROOMS = {
     "hosts": room("host", "catalog", "model", "text"),
     "catalog": room("model", "servers", "charts", "text"),
     "analysis": room("model", "text", pure=True),
-    "plan": room("catalog", "host", "model", "text"),
+    "plan": room("catalog", "hosts", "host", "model", "text"),
     "check/probe": room(standard_library_only=True),
     "check": room("host", "catalog", "model", "text"),
     "drill": room("host", "charts", "model", "text"),

@@ -53,7 +53,14 @@ if TYPE_CHECKING:
     from harness.report.sections import Table as Figures
     from harness.run.journal import Progress, Watcher
 
-_COLOURS = {"valid": "green", "client-limited": "yellow", "invalid": "red", "unsupported": "dim", "failed": "red"}
+_COLOURS = {
+    "valid": "green",
+    "client-limited": "yellow",
+    "network-limited": "yellow",
+    "invalid": "red",
+    "unsupported": "dim",
+    "failed": "red",
+}
 _REPORT_ONLY = ("p99.9 ms", "Peak MB", "Errors", "Service p99 ms")
 """Columns that a terminal has no room for."""
 _LEAVING = order_of_leaving(
