@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal
 
 from harness.analysis.summarise import RANKED_FROM_ROUNDS
@@ -259,7 +260,7 @@ def _command(run: RunInfo, section: Section, candidates: Sequence[CaseSummary], 
 def _options(argv: Sequence[str]) -> list[tuple[str, str]]:
     """Each option of a command line with its value, whether that follows `=` or is the next word."""
     found = []
-    for word, after in zip(argv, [*argv[1:], ""], strict=True):
+    for word, after in zip_longest(argv, argv[1:], fillvalue=""):
         if word.startswith("--"):
             name, same, value = word.partition("=")
             found.append((name, value if same else after))

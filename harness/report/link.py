@@ -34,13 +34,10 @@ def describe_link(run: RunInfo) -> list[str]:
     if link.delayed_by is not None:
         far = [each for each in link.speeds if each.distance != NEAR]
         seen = join([f"{_ms(each.median_rtt_s)} for {_ms(each.distance.rtt_s)}" for each in far])
-        loss = (
-            f", and loses {100 * run.conditions.loss:g} % of the packets in each direction"
-            if run.conditions.loss
-            else ""
-        )
+        lost = run.conditions.loss
+        loss = f", and loses {100 * lost:g} % of the packets in each direction" if lost else ""
         lines.append(
-            f"Distance is made by {_MAKERS[link.delayed_by]}{loss}; a small request took {seen}, in the median."
+            f"Distance is made by {_MAKERS[link.delayed_by]}{loss}; a small request took {seen} in the median."
         )
     return lines
 
@@ -58,16 +55,12 @@ def _describe_interface(interface: Interface) -> str:
 def _describe_speed(speed: LinkSpeed) -> str:
     """What it carries, and whether that is its limit."""
     parts = [f"a small request took {_ms(speed.median_rtt_s)} in the median, {_ms(speed.least_rtt_s)} at least"]
-    for value, limited, unit in (
-        (
-            speed.throughput_bytes_per_s and speed.throughput_bytes_per_s / 1e6,
-            speed.limited_bytes,
-            "MB/s of large bodies",
-        ),
-        (speed.requests_per_s, speed.limited_packets, "small requests/s"),
+    for value, size, limited, unit in (
+        (speed.throughput_bytes_per_s, 1e6, speed.limited_bytes, "MB/s of large bodies"),
+        (speed.requests_per_s, 1, speed.limited_packets, "small requests/s"),
     ):
         if value:
-            parts.append(f"{'' if limited else 'at least '}{significant(value)} {unit}")
+            parts.append(f"{'' if limited else 'at least '}{significant(value / size)} {unit}")
     return f"Before the first round, with nothing added: {'; '.join(parts)}."
 
 
