@@ -58,8 +58,8 @@ def test_what_is_published_names_no_host_that_load_came_from() -> None:
     )
     run, (clean,), _ = anonymise(replace(RUN, load_workers=workers), [trial], [], MachinePaths())
     assert clean.result is not None
-    assert (clean.result.load_workers, clean.reasons) == ({"load-worker-1": 0.5}, ("load worker load-worker-1 ended",))
-    assert [(each.name, each.host) for each in run.load_workers] == [("load-worker-2", "")]
+    assert (clean.result.load_workers, clean.reasons) == ({"load-worker-2": 0.5}, ("load worker load-worker-2 ended",))
+    assert [(each.name, each.host) for each in run.load_workers] == [("load-worker-1", "")]
 
 
 def test_values_are_compared_without_being_kept() -> None:
