@@ -51,6 +51,8 @@ class RemoteWorkers:
         self._here: dict[str, str] = {}
         """The ids that those have as Locust's workers, by name."""
         self._ended: dict[str, str] = {}
+        self._refused = ""
+        """Why the last one was sent away, if one was."""
         runner.register_message(messages.HELLO, self._greet)
         runner.register_message(messages.HERE, self._arrive)
 
@@ -103,6 +105,7 @@ class RemoteWorkers:
 
     def _answer(self, told: dict[str, Any]) -> dict[str, Any]:
         if why := find_difference(told["worker"]):
+            self._refused = f"; {why}"
             return {"do": messages.LEAVE, "why": why}
         name, process = told["worker"]["name"], told["process"]
         if name in self._processes:
@@ -149,7 +152,7 @@ class RemoteWorkers:
         found = ", ".join(sorted(self._here)) or "none"
         who = f"; missing: {', '.join(sorted(missing))}" if missing else ""
         expected = f"expected {self._order.count} load workers within {self._order.wait_s:g} s"
-        return ProcessLostError(f"{expected}, found {found}{who}", missing, too_few=True)
+        return ProcessLostError(f"{expected}, found {found}{who}{self._refused}", missing, too_few=True)
 
     def _list_others(self) -> list[str]:
         """The ids of Locust's workers that are not here as load workers, or not yet."""

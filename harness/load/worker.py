@@ -196,4 +196,4 @@ def _introduce(about: dict[str, Any]) -> dict[str, Any]:
 if __name__ == "__main__":
     _told = json.loads(sys.argv[1])
     serve({**_told, "worker": _introduce(_told["worker"])})
-    locust_main.main()  # type: ignore[no-untyped-call] # Locust gives it no types
+    locust_main.main()

@@ -38,7 +38,8 @@ def serve(host: str, port: int, processes: int, wait_s: float, name: str | None,
     with guard.guard() as token, guard.temporary_folder() as folder, ExitStack() as stack:
         told = {"host": host, "port": port, "worker": about, "wait_s": wait_s, "folder": str(folder)}
         started = [stack.enter_context(_start(told, token, folder)) for _ in range(processes)]
-        stack.callback(lambda: [each.kill() for each in started])
+        for each in started:
+            stack.callback(each.kill)
         say(f"{plural(processes, 'load worker')} of {about['host']}: waiting for work from {host}:{port}")
         status = max(_STATUSES.get(each.wait(), 3) for each in started)
     if status == 0:

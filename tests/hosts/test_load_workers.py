@@ -109,7 +109,7 @@ def test_a_generator_that_is_cut_off_ends_the_run_with_its_name(
     hosts: tuple[Host, ...], tmp_path: Path, fault: Fault
 ) -> None:
     server, gen1, gen2 = hosts
-    options = ("--rounds", "3", "--duration", "4s")
+    options = ("--rounds", "9", "--duration", "4s")
     with (
         harness_on(gen1, *worker(gen1, server=server), cwd=tmp_path, environment=fault.environment) as one,
         harness_on(gen2, *worker(gen2, "--wait", "12s", server=server), cwd=tmp_path) as two,
@@ -128,6 +128,7 @@ def test_a_generator_that_is_cut_off_ends_the_run_with_its_name(
     assert "gen2-" in told
     assert "sends no heartbeat" in told
     last = run.lines[-1]
+    assert "missing: gen2-" in others[1]["reasons"][0]
     assert "missing: gen2-" in last
     assert "--allow-missing-workers" in last
     assert "expected a run at" in two.text
