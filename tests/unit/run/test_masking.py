@@ -9,6 +9,7 @@ import msgspec
 
 from harness.catalog import listing
 from harness.model.histogram import Histogram
+from harness.model.load_workers import LoadWorker
 from harness.model.loads import write_load
 from harness.model.login import parse_login
 from harness.model.plan import Candidate, Conditions, Selection
@@ -47,6 +48,18 @@ def test_a_record_keeps_its_names_and_loses_its_secrets() -> None:
     assert kept.result.errors.examples == {"status": "expected 200, found 401: *** is no token"}
     assert {each.name: each.response.count for each in kept.result.by_request} == {"/?token=***": 2, "/": 1}
     assert clean_record(kept, find_secrets(asked)) == kept
+
+
+def test_what_is_published_names_no_host_that_load_came_from() -> None:
+    names = ("anns-laptop-7", "anns-laptop-71")
+    workers = tuple(LoadWorker(name, "anns-laptop", "0.1.0", "2.46.6", "CPython 3.11.7", 2) for name in names[:1])
+    trial = replace(
+        record(), result=load_result(load_workers={names[1]: 0.5}), reasons=(f"load worker {names[1]} ended",)
+    )
+    run, (clean,), _ = anonymise(replace(RUN, load_workers=workers), [trial], [], MachinePaths())
+    assert clean.result is not None
+    assert (clean.result.load_workers, clean.reasons) == ({"load-worker-2": 0.5}, ("load worker load-worker-2 ended",))
+    assert [(each.name, each.host) for each in run.load_workers] == [("load-worker-1", "")]
 
 
 def test_values_are_compared_without_being_kept() -> None:
