@@ -20,7 +20,7 @@ from tests.command import ALONE, ONE, SOUND, records_of, summary_of
 from tests.fault_table import MARKER, Fault
 from tests.hosts.commands import WITHIN_S, Command, await_load, harness_on
 from tests.hosts.namespaces import Host, connected
-from tests.hosts.sshd import Way, sshd_on
+from tests.hosts.sshd import Way, line_of, sshd_on
 
 pytestmark = pytest.mark.hosts
 
@@ -172,7 +172,7 @@ def test_another_version_over_there_is_refused(place: Place, tmp_path: Path, fau
 
 def test_this_harness_is_put_over_there_and_used(tmp_path: Path) -> None:
     """The packages of the lock file, which take minutes, are there already."""
-    with connected("here", "there") as (here, there), sshd_on(there, tmp_path, {"PYTHONPATH": "/nowhere"}) as way:
+    with connected("load", "servers") as (here, there), sshd_on(there, tmp_path, {"PYTHONPATH": "/nowhere"}) as way:
         python = tmp_path / ".cache/asgi-harness/hosts" / f"python-{digest([LOCK_FILE])}" / "bin" / "python"
         python.parent.mkdir(parents=True)
         python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
@@ -191,19 +191,16 @@ def test_this_harness_is_put_over_there_and_used(tmp_path: Path) -> None:
 def test_nothing_is_left_over_there_and_the_next_round_has_servers_again(
     tmp_path: Path, fault: Fault, victim: str, why: str
 ) -> None:
-    with connected("here", "there") as (here, there), make_way(there, tmp_path, fault) as way:
+    with connected("load", "servers") as (here, there), make_way(there, tmp_path, fault) as way:
         place = Place(here, way)
         again = ("--rounds", "2", "--duration", "5s")
         with place.run(
             "run", *place.options, *LONG, *again, *ONE, cwd=tmp_path, environment=fault.environment
         ) as command:
-            await_server(way)
+            servers = await_server(way)
             await_load(there)
-            before = find(victim, command)
-            servers = {each.pid for each in servers_of(way)}
-            before.kill()
-            psutil.wait_procs([psutil.Process(pid) for pid in servers if psutil.pid_exists(pid)], SOON_S)
-            left = [pid for pid in servers if psutil.pid_exists(pid)]
+            find(victim, way, command).kill()
+            _, left = psutil.wait_procs(servers, SOON_S)
             status = command.end()
         folder = tmp_path / "results" / "latest"
         first, second = records_of(folder)
@@ -224,7 +221,7 @@ def test_nothing_is_left_over_there_and_the_next_round_has_servers_again(
 
 
 def test_a_server_host_that_is_cut_off_ends_its_servers(tmp_path: Path, fault: Fault) -> None:
-    with connected("here", "there") as (here, there), make_way(there, tmp_path, fault) as way:
+    with connected("load", "servers") as (here, there), make_way(there, tmp_path, fault) as way:
         place = Place(here, way)
         with place.run("run", *place.options, *LONG, *ONE, cwd=tmp_path, environment=fault.environment) as command:
             await_server(way)
@@ -248,7 +245,7 @@ def test_a_server_host_that_is_cut_off_ends_its_servers(tmp_path: Path, fault: F
 
 
 def test_a_harness_that_is_killed_leaves_nothing_over_there(tmp_path: Path, fault: Fault) -> None:
-    with connected("here", "there") as (here, there), make_way(there, tmp_path, fault) as way:
+    with connected("load", "servers") as (here, there), make_way(there, tmp_path, fault) as way:
         place = Place(here, way)
         with place.run("run", *place.options, *LONG, *ONE, cwd=tmp_path, environment=fault.environment) as command:
             await_server(way)
@@ -266,30 +263,21 @@ def test_a_harness_that_is_killed_leaves_nothing_over_there(tmp_path: Path, faul
         )
 
 
-def find(what: str, command: Command) -> psutil.Process:
-    """The agent, or the ssh that a command has started."""
-    words = {"agent": "harness agent", "ssh": "BatchMode=yes"}[what]
-    found = [each for each in psutil.process_iter() if words in line_of(each)]
-    if what == "ssh":
-        return next(each for each in found if each.ppid() == command.process.pid)
-    (agent,) = (each for each in found if "ssh" not in line_of(each).split()[0] and "sh -c" not in line_of(each))
-    return agent
+def find(victim: str, way: Way, command: Command) -> psutil.Process:
+    """The agent over there, or the ssh that a command has started."""
+    if victim == "ssh":
+        return next(
+            each
+            for each in psutil.Process(command.process.pid).children(recursive=True)
+            if "BatchMode=yes" in line_of(each)
+        )
+    return next(each for each in way.list_processes() if line_of(each).endswith("-m harness agent"))
 
 
-def line_of(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
-
-
-def servers_of(way: Way) -> list[psutil.Process]:
-    """The servers over there."""
-    return [each for each in psutil.process_iter() if f"--host {way.host.address}" in line_of(each)]
-
-
-def await_server(way: Way) -> None:
+def await_server(way: Way) -> list[psutil.Process]:
+    """Wait until a server of the catalogue runs over there."""
     until_s = time.monotonic() + WITHIN_S
-    while not servers_of(way):
+    while not (found := way.list_servers()):
         assert time.monotonic() < until_s
         time.sleep(0.02)
+    return found
