@@ -127,11 +127,15 @@ def prepare_servers(
 def _place(settings: Settings, server: Server, apps: Sequence[App], python: str) -> Server:
     """The server with what it speaks here; in an environment of its own, if it displaces another one.
 
-    A user app needs more than such an environment has, so there the interpreter decides which of the two there is, as on
-    another machine.
+    A user app needs more than such an environment has, so there the interpreter decides which of the two there is. So
+    it does on another machine.
     """
     possible = listing.keep_possible(server, python)
-    return possible if settings.app is not None or packages.is_elsewhere(python) else environments.apart(possible, apps, python)
+    return (
+        possible
+        if settings.app is not None or packages.is_elsewhere(python)
+        else environments.apart(possible, apps, python)
+    )
 
 
 def read_app_settings(app: str, given: Mapping[str, str | bool | list[str] | None]) -> Settings:
