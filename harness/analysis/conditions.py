@@ -99,8 +99,8 @@ def _describe_layout(info: RunInfo) -> str:
     """Which part of the run is where."""
     elsewhere = any(each.role == "server" and not each.shares_machine for each in info.hosts)
     servers = "in a network namespace" if info.conditions.netns else f"on {'another' if elsewhere else 'this'} machine"
-    workers = len(info.load_workers)
-    return f"servers {servers}, load from {f'{workers} workers on other hosts' if workers else 'this machine'}"
+    remote = f"{info.conditions.load_processes} load workers on other hosts"
+    return f"servers {servers}, load from {remote if info.conditions.remote_load else 'this machine'}"
 
 
 def find_mismatches(

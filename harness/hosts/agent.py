@@ -280,4 +280,4 @@ def _choose_port(address: str) -> int:
     try:
         return process.free_port(address)
     except OSError as error:
-        raise ServerError(f"expected an address of this machine, found {address} ({error.strerror})") from error
+        raise ServerError(f"{address}: {error.strerror}") from error

@@ -54,11 +54,7 @@ class Conductor:
         self._failing: set[int] = set()
         """Candidates that get no further turn: a request or a task did not end, or not one answer was right."""
         self._children = psutil.Process().children() if isinstance(runner, MasterRunner) else []
-        self._remote = None
-        if self._options.harness_workers is not None:
-            assert isinstance(runner, MasterRunner)
-            workers = msgspec.json.decode(Path(self._options.harness_workers).read_bytes(), type=WorkersOrder)
-            self._remote = RemoteWorkers(environment, runner, workers)
+        self._remote = self._find_remote_workers()
         self._exchanges: defaultdict[str, list[Exchange]] = defaultdict(list)
         """Messages about slices and their answers, by the process."""
         self._over = False
@@ -68,6 +64,14 @@ class Conductor:
         self._file = self._unfinished.open("wb")
         # Without its conductor a process would wait for slices for ever; gevent has printed the error.
         gevent.spawn(self._conduct).link_exception(lambda _: os._exit(1))
+
+    def _find_remote_workers(self) -> RemoteWorkers | None:
+        """The load workers on other hosts, if load comes from there."""
+        if self._options.harness_workers is None:
+            return None
+        assert isinstance(self._runner, MasterRunner)
+        order = msgspec.json.decode(Path(self._options.harness_workers).read_bytes(), type=WorkersOrder)
+        return RemoteWorkers(self._environment, self._runner, order)
 
     def answer(self, msg: Message, **_: Any) -> None:
         """A process is ready, has finished a slice, or sends its results."""

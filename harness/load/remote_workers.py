@@ -51,6 +51,8 @@ class RemoteWorkers:
         self._here: dict[str, str] = {}
         """The ids that those have as Locust's workers, by name."""
         self._ended: dict[str, str] = {}
+        self._refused = ""
+        """Why the last one was sent away, if one was."""
         runner.register_message(messages.HELLO, self._greet)
         runner.register_message(messages.HERE, self._arrive)
 
@@ -66,11 +68,13 @@ class RemoteWorkers:
         """
         while not self._are_all_here():
             if self._waited_s > self._order.wait_s:
-                if len(self._here) >= self._order.least:
-                    break
-                raise self._miss()
+                if len(self._here) < self._order.least:
+                    raise self._miss()
+                if others := self._list_others():
+                    found = f"found Locust's worker {others[0]}"
+                    raise ProcessLostError(f"expected load workers that harness worker has started, {found}")
+                break
             gevent.sleep(POLL_S)
-        self._require_no_others()
         for index, name in enumerate(sorted(self._here)):
             self._runner.send_message(messages.PLACE, {"index": index}, self._here[name])
         processes = len(self._here)
@@ -101,6 +105,7 @@ class RemoteWorkers:
 
     def _answer(self, told: dict[str, Any]) -> dict[str, Any]:
         if why := find_difference(told["worker"]):
+            self._refused = f"; {why}"
             return {"do": messages.LEAVE, "why": why}
         name, process = told["worker"]["name"], told["process"]
         if name in self._processes:
@@ -124,11 +129,18 @@ class RemoteWorkers:
         return len({*self._processes, *reserved, name}) <= self._order.count
 
     def _arrive(self, msg: Message, **_: Any) -> None:
-        self._here[msg.data["name"]] = msg.node_id
+        name = msg.data["name"]
+        if self._processes.get(name) == msg.data["process"]:
+            self._here[name] = msg.node_id
+        else:
+            # It was given work by the master before this one, and has found this one in its place.
+            self._runner.send_message("quit", client_id=msg.node_id)
 
     def _are_all_here(self) -> bool:
         if lost := self.find_lost():
             raise describe_lost(len(self._processes), "load worker", lost)
+        if self._list_others():
+            return False  # Locust would give users to them as well
         if len(self._here) == self._order.count:
             return True
         settled = self._waited_s > SETTLE_S and len(self._here) >= self._order.least
@@ -140,13 +152,13 @@ class RemoteWorkers:
         found = ", ".join(sorted(self._here)) or "none"
         who = f"; missing: {', '.join(sorted(missing))}" if missing else ""
         expected = f"expected {self._order.count} load workers within {self._order.wait_s:g} s"
-        return ProcessLostError(f"{expected}, found {found}{who}", missing, too_few=True)
+        return ProcessLostError(f"{expected}, found {found}{who}{self._refused}", missing, too_few=True)
 
-    def _require_no_others(self) -> None:
-        others = set(self._runner.clients.keys()) - set(self._here.values())
-        if others:
-            found = f"found Locust's worker {min(others)}"
-            raise ProcessLostError(f"expected load workers that harness worker has started, {found}")
+    def _list_others(self) -> list[str]:
+        """The ids of Locust's workers that are not here as load workers, or not yet."""
+        here = set(self._here.values())
+        clients = self._runner.clients
+        return [client for client in clients if client not in here and clients[client].state != STATE_MISSING]
 
 
 def describe_lost(processes: int, kind: str, lost: dict[str, str]) -> ProcessLostError:

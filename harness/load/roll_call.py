@@ -1,8 +1,8 @@
 """Calls the roll of load workers before a run, and sends them home after it: a master that gives no work.
 
-`python -m harness.load.roll_call JSON`, an object with `host`, `port`, `count` and `wait_s`; with `names`, these are
-sent home. Each line of its output is a JSON object: a load worker as `worker`, or as `why` the reason why one cannot
-take part. The exit status is 0 if there were `count` of them, else 1, after `wait_s`.
+`python -m harness.load.roll_call JSON`, an object with `host`, `port`, `count` and `wait_s`; with `names`, all are sent
+home, and these are waited for. Each line of its output is a JSON object: a load worker as `worker`, or as `why` the
+reason why one cannot take part. The exit status is 0 if there were `count` of them, else 1, after `wait_s`.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _PACKAGE = Path(__file__).parents[1]
 
 
+@cache
 def read_harness_version() -> str:
     """The version of the harness with a digest of the load engine: `0.1.0 (load engine 3f9c01d2)`."""
     digest = hashlib.blake2b(digest_size=4)

@@ -43,6 +43,10 @@ ANSWER_S = 5.0
 """How long it waits for an answer, which may hold large files."""
 SILENCE_S = 6.0
 """A master that sends no heartbeat for so long is gone. Locust's own limit is a minute, in which users would go on."""
+CONNECT_S = 30.0
+"""How long importing the Locust file and connecting to the master may take: Locust would try for five minutes."""
+FLUSH_S = 0.05
+"""How long the last message takes to leave this process."""
 RETRY_S = 1.0
 """The pause after a process that failed."""
 OVER, REFUSED, ALONE = 100, 101, 102
@@ -99,7 +103,13 @@ def _take_work(told: dict[str, Any], ended: str | None, log: Path, folder: Path)
     scenario = folder / next(iter(answer["files"]))
     master = ("--worker", "--master-host", told["host"], "--master-port", str(told["port"]))
     sys.argv = ["locust", "-f", f"{_LOCUSTFILE},{scenario}", *master, *answer["argv"]]
-    events.init.add_listener(lambda environment, runner, **_: _begin(environment, runner, name))
+    giving_up = gevent.spawn_later(CONNECT_S, os._exit, 0)
+
+    def begin(environment: Environment, runner: WorkerRunner, **_: Any) -> None:
+        giving_up.kill()
+        _begin(environment, runner, name)
+
+    events.init.add_listener(begin)
 
 
 def _ask(host: str, port: int, hello: dict[str, Any], wait_s: float) -> dict[str, Any] | None:
@@ -155,10 +165,15 @@ def _begin(environment: Environment, runner: WorkerRunner, name: str) -> None:
         os._exit(0)
 
     environment.events.heartbeat_received.add_listener(hear)
-    # A failed request of custom users would be exit status 1.
-    environment.events.quit.add_listener(lambda **_: os._exit(0))
+    environment.events.quit.add_listener(_end)
     gevent.spawn(end_with_master)
-    runner.send_message(messages.HERE, {"name": name})
+    runner.send_message(messages.HERE, {"name": name, "process": os.getpid()})
+
+
+def _end(**_: Any) -> None:
+    """End with status 0, where a failed request of custom users would make it 1."""
+    gevent.sleep(FLUSH_S)
+    os._exit(0)
 
 
 def _describe_end(status: int) -> str:
@@ -181,4 +196,4 @@ def _introduce(about: dict[str, Any]) -> dict[str, Any]:
 if __name__ == "__main__":
     _told = json.loads(sys.argv[1])
     serve({**_told, "worker": _introduce(_told["worker"])})
-    locust_main.main()  # type: ignore[no-untyped-call] # Locust gives it no types
+    locust_main.main()

@@ -56,6 +56,8 @@ class Conditions:
     seed: int = 0
     """The seed of every random choice in the run."""
     load_processes: int = 1
+    remote_load: bool = False
+    """Are these processes load workers on other hosts?"""
     control: bool = True
     """Is the baseline measured a second time, as a control?"""
     netns: bool = False

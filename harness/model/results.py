@@ -477,7 +477,11 @@ class RunInfo:
     def shares_cpus(self) -> bool:
         """Did load and servers share CPUs?"""
         apart = any(each.role == "server" and not each.shares_machine for each in self.hosts)
-        return not apart and bool(set(self.environment.server_cpus) & set(self.environment.load_cpus))
+        return (
+            not apart
+            and not self.conditions.remote_load
+            and bool(set(self.environment.server_cpus) & set(self.environment.load_cpus))
+        )
 
     @property
     def ranked_cases(self) -> tuple[Case, ...]:

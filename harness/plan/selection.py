@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from harness.hosts.server_host import ServerHost
     from harness.model.machine import Placement
-    from harness.model.targets import Revision, Scenario, Server
+    from harness.model.targets import Revision, RunsAt, Scenario, Server
     from harness.plan.settings import Settings
 
 
@@ -62,6 +62,7 @@ def select(
     _check_load(settings)
     _check_network(settings)
     options.check_options(settings)
+    load_workers = _find_load_workers(settings)
     for name, tags in (("tags", settings.tags), ("exclude-tags", settings.exclude_tags)):
         if tags and settings.locustfile is None:
             raise UsageError(f"--{name}: expected --locustfile with it, found none")
@@ -86,7 +87,7 @@ def select(
         not_installed=not_installed,
         reference=_find_reference(settings),
         prefer=settings.prefer,
-        load_workers=find_wanted_workers(settings),
+        load_workers=load_workers,
     )
 
 
@@ -226,17 +227,25 @@ def _find_servers(
         expected = ", ".join(each.name for each in every if each.interface == "wsgi")
         raise UsageError(f"--servers: expected any of {expected} with --wsgi, found {', '.join(found)}")
     for entry in found.values():
-        if entry.runs_at and not own_servers.is_local(entry.runs_at) and not settings.allow_remote:
-            sent = f"with --allow-remote, up to {max(settings.users)} requests at a time would be sent to it"
-            found_at = f"{entry.runs_at.host}, another machine; {sent}"
-            raise UsageError(
-                f"--url {entry.name}: expected an address of this machine such as 127.0.0.1, found {found_at}"
-            )
+        if entry.runs_at:
+            _check_place(settings, entry.name, entry.runs_at)
     for entry in found.values() if make else ():
         if entry.version is not None:
             say(f"{entry.name}: uses a virtual environment in {environments.folder()}")
             environments.make(entry, apps, python, say)
     return tuple(found.values())
+
+
+def _check_place(settings: Settings, name: str, runs_at: RunsAt) -> None:
+    """Raise `UsageError` for a server that runs where load is not to be sent, or cannot be."""
+    local = own_servers.is_local(runs_at)
+    if not local and not settings.allow_remote:
+        sent = f"with --allow-remote, up to {max(settings.users)} requests at a time would be sent to it"
+        found = f"{runs_at.host}, another machine; {sent}"
+        raise UsageError(f"--url {name}: expected an address of this machine such as 127.0.0.1, found {found}")
+    if local and settings.load_workers is not None:
+        expected = "an address that load workers on other hosts reach"
+        raise UsageError(f"--url {name}: expected {expected}, found {runs_at.host}")
 
 
 def _find_apps(
@@ -412,14 +421,16 @@ def _read_user_scenario(settings: Settings, path: str) -> Scenario:
         why = "" if scenario.ours else ", since Locust's own users speak HTTP/1.1 in clear text"
         raise UsageError(f"--protocols: expected any of {spoken} for {path}{why}, found {','.join(settings.protocols)}")
     processes = _count_load_processes(settings)
+    if not scenario.ours and settings.allow_missing_workers:
+        raise UsageError(f"--allow-missing-workers: expected it without {path}, whose users cannot be divided anew")
     if not scenario.ours and any(users % processes for users in settings.users):
-        shown = ",".join(map(str, settings.users))
-        raise UsageError(f"--users: expected multiples of --load-processes, {processes}, with {path}, found {shown}")
+        shown, expected = ",".join(map(str, settings.users)), f"multiples of {_name_processes(settings)}, {processes}"
+        raise UsageError(f"--users: expected {expected}, with {path}, found {shown}")
     check_locust_file(scenario, settings.users)
     return scenario
 
 
-def find_wanted_workers(settings: Settings) -> WantedWorkers | None:
+def _find_load_workers(settings: Settings) -> WantedWorkers | None:
     """The load workers on other hosts; raises `UsageError` for options that do not fit, or an address of others."""
     if settings.load_workers is None:
         for name, given in (("listen", settings.listen), ("allow-missing-workers", settings.allow_missing_workers)):
@@ -434,6 +445,10 @@ def find_wanted_workers(settings: Settings) -> WantedWorkers | None:
     host, port = addresses.parse(settings.listen, "--listen")
     addresses.check_own(host, port, "--listen")
     return WantedWorkers(settings.load_workers, host, port, settings.allow_missing_workers)
+
+
+def _name_processes(settings: Settings) -> str:
+    return "--load-processes" if settings.load_workers is None else "--load-workers"
 
 
 def _count_load_processes(settings: Settings) -> int:

@@ -461,6 +461,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             duration_s=self.duration,
             seed=seed,
             load_processes=load_processes,
+            remote_load=self.load_workers is not None,
             control=self.aa or not self.no_control,
             slice_s=None if self.slice == "auto" else float(self.slice),
             together=None if self.together == "auto" else self.together,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from harness.analysis.naming import CONTROL_SUFFIX
@@ -50,7 +51,7 @@ def describe_method(run: RunInfo, summaries: Sequence[CaseSummary] = (), trials:
         "Candidates share a rank unless the interval of their ratio excludes 1.",
         f"An interval whose ends differ by more than a factor of {WIDEST} is not shown: {TOO_FEW}.",
         "CPU is user and system time of all of a server's processes.",
-        f"Servers ran on {_cpus(where.server_cpus)}, the load generator on {_cpus(where.load_cpus)}.",
+        f"Servers ran on {_cpus(where.server_cpus)}, {_describe_load_hosts(run)}.",
     ]
     return [*lines, *_describe_ceilings(run, summaries), *describe_link(run)]
 
@@ -131,7 +132,8 @@ def describe_machines(run: RunInfo) -> list[str]:
     where = run.environment
     servers, load = _cpus(where.server_cpus), _cpus(where.load_cpus)
     if not run.hosts:
-        return [f"Machine: {_describe(where.machine)}; servers on {servers}, the load generator on {load}."]
+        return [f"Machine: {_describe(where.machine)}; servers on {servers}, {_describe_load_hosts(run)}."]
+    load = _describe_load_hosts(run) if run.load_workers else load
     return [f"{_describe_host(each)}; {servers if each.role == 'server' else load}." for each in run.hosts]
 
 
@@ -159,6 +161,15 @@ def _describe(machine: Machine) -> str:
     )
 
 
+def _describe_load_hosts(run: RunInfo) -> str:
+    """Where load came from."""
+    if not run.load_workers:
+        return f"the load generator on {_cpus(run.environment.load_cpus)}"
+    hosts = Counter(f"{each.host or 'another host'} ({each.cpu_model} × {each.cpus})" for each in run.load_workers)
+    parts = [f"{plural(number, 'load worker')} on {host}" for host, number in hosts.items()]
+    return f"load came from {join(parts)}"
+
+
 def describe_environment(
     run: RunInfo, summaries: Sequence[CaseSummary] = (), starts: Sequence[ServerStart] = ()
 ) -> list[tuple[str, str]]:
@@ -174,6 +185,10 @@ def describe_environment(
         ("System", f"{where.system}, kernel {where.kernel}"),
         ("Python", where.python),
         *((_describe_host(each).partition(":")[0], _facts(each)) for each in run.hosts),
+        *(
+            (f"Load worker {each.name}", f"{each.kernel}, {each.python}, harness {each.harness}, Locust {each.locust}")
+            for each in run.load_workers
+        ),
         *_other_interpreters(where),
         ("Servers", _versions(where.server_versions) or "versions unknown"),
         *([("Server arguments", _listed_texts(where.server_args))] if where.server_args else []),

@@ -91,6 +91,7 @@ def _run(run: RunInfo) -> dict[str, Any]:
         **conditions,
         "twin": _label(run.baseline.server) if control else None,
         "ceilings": run.ceilings,
+        "load_workers": [to_plain(worker) for worker in run.load_workers],
         "planned": [_key(case) for case in run.planned],
         "complete": run.complete,
         "sources": run.sources,

@@ -39,7 +39,8 @@ class LoadHosts:
         """Those that came before the run."""
         self.missing: tuple[str, ...] = ()
         """The names of those that did not take part in the last measurement."""
-        self._expected = tuple(worker.name for worker in self.workers)
+        self.expected = tuple(worker.name for worker in self.workers)
+        """The names of those that the next measurement waits for."""
         self._too_few: str | None = None
 
     def listen(self) -> tuple[str, ...]:
@@ -51,7 +52,7 @@ class LoadHosts:
     ) -> WorkersOrder:
         """What the master of the next measurement is told."""
         least = 1 if self.wanted.allow_missing else self.wanted.count
-        return WorkersOrder(self.wanted.count, self._expected, least, WAIT_S, tuple(argv), environment, files)
+        return WorkersOrder(self.wanted.count, self.expected, least, WAIT_S, tuple(argv), environment, files)
 
     def require(self) -> None:
         """Raise `WorkersMissingError` if the last measurement had to be left out for lack of load workers."""
@@ -66,12 +67,12 @@ class LoadHosts:
             self._too_few = found.reason if found.too_few else None
         else:
             took_part = {name for result in found for name in result.load_workers}
-            gone = {*self._expected, *self.missing} - took_part if len(took_part) < self.wanted.count else set()
-            self._expected = tuple(sorted(took_part))
+            gone = {*self.expected, *self.missing} - took_part if len(took_part) < self.wanted.count else set()
+            self.expected = tuple(sorted(took_part))
         self.missing = tuple(sorted(gone))
         if self.wanted.allow_missing:
             # They may come back, but nothing waits for them.
-            self._expected = tuple(name for name in self._expected if name not in gone)
+            self.expected = tuple(name for name in self.expected if name not in gone)
 
 
 @contextmanager
@@ -81,18 +82,20 @@ def gather(wanted: WantedWorkers | None, token: str, say: Callable[[str], None])
         yield None
         return
     found: list[LoadWorker] = []
+    hosts: LoadHosts | None = None
     try:
         _call_roll(wanted, token, say, found)
-        yield LoadHosts(wanted, found)
+        yield (hosts := LoadHosts(wanted, found))
     finally:
-        with _start(wanted, token, HOME_S, names=[worker.name for worker in found]) as process:
+        names = hosts.expected if hosts else [worker.name for worker in found]
+        with _start(wanted, token, HOME_S, count=len(names), names=list(names)) as process:
             process.wait()
 
 
 def _call_roll(wanted: WantedWorkers, token: str, say: Callable[[str], None], found: list[LoadWorker]) -> None:
     many = plural(wanted.count, "load worker")
     say(f"Waiting for {many}: harness worker --master {wanted.master}")
-    with _start(wanted, token, FIRST_WAIT_S) as process:
+    with _start(wanted, token, FIRST_WAIT_S, count=wanted.count) as process:
         assert process.stdout is not None  # noqa: S101 - it was asked for
         for line in process.stdout:
             told = json.loads(line)
@@ -110,10 +113,10 @@ def _call_roll(wanted: WantedWorkers, token: str, say: Callable[[str], None], fo
 
 @contextmanager
 def _start(
-    wanted: WantedWorkers, token: str, wait_s: float, names: list[str] | None = None
+    wanted: WantedWorkers, token: str, wait_s: float, count: int, names: list[str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Call the roll in a process of its own, since it imports Locust; it is ended with the block."""
-    told = {"host": wanted.host, "port": wanted.port, "count": wanted.count, "wait_s": wait_s, "names": names}
+    told = {"host": wanted.host, "port": wanted.port, "count": count, "wait_s": wait_s, "names": names}
     with subprocess.Popen(
         (sys.executable, "-m", "harness.load.roll_call", json.dumps(told)),
         stdin=subprocess.DEVNULL,

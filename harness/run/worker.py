@@ -10,7 +10,8 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from harness.host import cpus, facts, guard, inherited
+from harness.host import cpus, facts, guard, inherited, limits
+from harness.plan.settings import MOST_USERS
 from harness.text.numbers import plural
 
 if TYPE_CHECKING:
@@ -33,12 +34,17 @@ def serve(host: str, port: int, processes: int, wait_s: float, name: str | None,
         "cpu_model": facts.read_processor().model or "unknown",
         "kernel": platform.release(),
     }
+    limits.raise_open_files(MOST_USERS + limits.OTHER_FILES)
     with guard.guard() as token, guard.temporary_folder() as folder, ExitStack() as stack:
         told = {"host": host, "port": port, "worker": about, "wait_s": wait_s, "folder": str(folder)}
         started = [stack.enter_context(_start(told, token, folder)) for _ in range(processes)]
-        stack.callback(lambda: [each.kill() for each in started])
+        for each in started:
+            stack.callback(each.kill)
         say(f"{plural(processes, 'load worker')} of {about['host']}: waiting for work from {host}:{port}")
-        return max(_STATUSES.get(each.wait(), 3) for each in started)
+        status = max(_STATUSES.get(each.wait(), 3) for each in started)
+    if status == 0:
+        say("The run is over.")
+    return status
 
 
 def _start(told: dict[str, Any], token: str, folder: Path) -> subprocess.Popen[bytes]:
