@@ -193,7 +193,7 @@ def test_nothing_is_left_over_there_and_the_next_round_has_servers_again(
 ) -> None:
     with connected("load", "servers") as (here, there), make_way(there, tmp_path, fault) as way:
         place = Place(here, way)
-        again = ("--rounds", "2", "--duration", "5s")
+        again = ("--rounds", "2", "--duration", "3s")
         with place.run(
             "run", *place.options, *LONG, *again, *ONE, cwd=tmp_path, environment=fault.environment
         ) as command:
@@ -208,7 +208,7 @@ def test_nothing_is_left_over_there_and_the_next_round_has_servers_again(
         assert first["verdict"] == "failed"
         assert "the loss of its host" in first["reasons"][0]
         assert second["verdict"] in SOUND, second["reasons"]
-        assert status == 0, command.text
+        assert status == 3, command.text  # one of two rounds is no result
         seen = fault.left()
         assert seen == "nothing"
         fault.report(
