@@ -127,8 +127,8 @@ def prepare_servers(
 def _place(settings: Settings, server: Server, apps: Sequence[App], python: str) -> Server:
     """The server with what it speaks here; in an environment of its own, if it displaces another one.
 
-    A user app needs more than such an environment has, so there the interpreter decides which of the two there is, as on
-    another machine.
+    A user app needs more than such an environment has, so there the interpreter decides which of the two there is, as
+    on another machine.
     """
     possible = listing.keep_possible(server, python)
     return (
@@ -278,7 +278,7 @@ def _check_place(settings: Settings, name: str, runs_at: RunsAt) -> None:
     """Raise `UsageError` for a server that runs where load is not to be sent, or cannot be."""
     local = own_servers.is_local(runs_at)
     if not local and not settings.allow_remote:
-        sent = f"with --allow-remote, up to {max(settings.users)} requests at a time would be sent to it"
+        sent = f"with --allow-remote, up to {max(_levels(settings))} requests at a time would be sent to it"
         found = f"{runs_at.host}, another machine; {sent}"
         raise UsageError(f"--url {name}: expected an address of this machine such as 127.0.0.1, found {found}")
     if local and settings.load_workers is not None:
