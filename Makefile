@@ -38,7 +38,7 @@ bench: install ## Compare four servers at 8, 32 and 128 users over HTTP/1.1, HTT
 bench-quick: install ## Compare them over HTTP/1.1 and WebSocket in five short rounds (a little over a minute)
 	$(BIN)/harness run --scenarios plaintext,ws_echo --protocols h1,ws --warmup 150ms --duration 400ms
 
-bench-full: install-all ## Compare all servers on plaintext, json and echo over HTTP/1.1, 2 and 3 (about 12 minutes)
+bench-full: install-all ## Compare all servers on plaintext, json and echo over HTTP/1.1, 2 and 3 (about 14 minutes)
 	$(BIN)/harness run --servers all --scenarios plaintext,json,echo --protocols h1,h2,h3 --rounds 3 --duration 600ms
 
 check: install-all ## Test what each server can do

@@ -14,7 +14,7 @@ from harness.check.model import Outcome
 class Fault(NamedTuple):
     """A fault, or a behaviour that looks like one."""
 
-    server: Literal["http1", "http2", "websocket"]
+    server: Literal["http1", "http2", "websocket", "processes"]
     """`tests/integration/faulty_<server>_server.py` has it."""
     name: str
     does: str
@@ -48,7 +48,50 @@ HTTP1_MALFORMED = (
         "accepts any number of Host headers with any value",
         {"host-missing": "no Host: 200", "host-twice": "two Hosts: 200", "host-invalid": "Host: a/b: 200"},
     ),
-    Fault("http1", "no-absolute-form", "takes an absolute-form target for a path", {"absolute-form": "404"}),
+    Fault(
+        "http1", "refuses-absolute-form", "refuses targets in absolute-form", {"absolute-form": "absolute-form: 400"}
+    ),
+    Fault("http1", "no-absolute-form", "takes an absolute-form target for a path", {"absolute-form-path": "404"}),
+    Fault(
+        "http1",
+        "no-absolute-form",
+        "takes an absolute-form target for a path",
+        {"absolute-form-host": "as absolute-form-path says"},
+        "n/a",
+    ),
+    Fault(
+        "http1",
+        "lenient-spaces",
+        "takes any whitespace in the request line for a space",
+        {"request-line-spaces": "two spaces before the target: 200"},
+    ),
+    Fault("http1", "raw-target", "accepts any octet in a target", {"target-utf8": "UTF-8 in the query: 200"}),
+    Fault(
+        "http1",
+        "connects",
+        "gives CONNECT to the app",
+        {"connect-port": "example.com:99999: 200", "connect": "CONNECT: 200 with content-length"},
+    ),
+    Fault(
+        "http1",
+        "drops-body",
+        "drops the body of a request with Upgrade",
+        {"upgrade-h2c-body": "200 in HTTP/1.1, the app got "},
+    ),
+    Fault("http1", "refuses-upgrade", "refuses requests with Upgrade", {"upgrade-h2c": "400 in HTTP/1.1"}),
+    Fault(
+        "http1",
+        "any-extension",
+        "accepts control characters in chunk extensions",
+        {"chunk-extension-control": "extension with NUL: 200"},
+    ),
+    Fault(
+        "http1",
+        "500-for-chunks",
+        "answers 500 to a malformed chunk",
+        {"chunk-malformed": "500", "chunk-bare-lf": "500", "chunk-extension-control": "500"},
+    ),
+    Fault("http1", "keeps-10", "leaves LF in trailers", {"trailer-bare-lf": "1 of the two requests served"}),
     Fault(
         "http1",
         "keeps-host",
@@ -66,6 +109,7 @@ HTTP1_MALFORMED = (
             "gzip-chunked": "still in gzip",
             "chunked-twice": "chunked, chunked: 200",
             "smuggling-codings": "Transfer-Encoding: identity: 200",
+            "transfer-encoding-lines": "in two lines: 200",
         },
     ),
     Fault("http1", "length-wins", "prefers Content-Length to chunked", {"smuggling-cl-te": "Content-Length did"}),
@@ -146,6 +190,32 @@ HTTP1_MESSAGES = (
         "http1", "no-expect", "answers Expect with 417", {"expect-continue": "found 417", "expect-refused": "found 417"}
     ),
     Fault("http1", "body-for-head", "sends a body in response to HEAD", {"head": "not a status line"}),
+    Fault(
+        "http1",
+        "body-for-streamed-head",
+        "sends the chunks of a streamed response to HEAD",
+        {"head-streamed": "not a status line"},
+    ),
+    Fault("http1", "two-dates", "adds a Date to the app's", {"app-date-server": "2 Date"}),
+    Fault("http1", "bytearrays", "gives bodies as bytearray", {"request-body-type": "given as bytearray"}),
+    Fault(
+        "http1",
+        "merges-trailers",
+        "adds trailers to the headers of the scope",
+        {"trailer-headers": "Authorization in several segments: the app got ['forged.example']"},
+    ),
+    Fault(
+        "http1",
+        "hangs-later",
+        "answers no exception after one in a response",
+        {"app-raises-later": "after GET /raise-midway, found nothing to an exception, 200 to others"},
+    ),
+    Fault(
+        "http1",
+        "forgets-cancelled",
+        "reports a disconnect after a receive() that was cancelled",
+        {"receive-cancelled": "expected the whole body, found None"},
+    ),
     Fault("http1", "length-for-204", "sends Content-Length in a 204", {"status-204": "no content-length"}),
     Fault("http1", "body-for-304", "sends a body in a 304", {"status-304": "not a status line"}),
     Fault("http1", "no-date", "sends no Date", {"date": "expected one Date"}),
@@ -253,6 +323,13 @@ HTTP1_LIFE = (
         at_start=True,
     ),
     Fault("http1", "aborts", "cuts connections on SIGTERM", {"shutdown-in-flight": "in flight answered"}),
+    Fault("http1", "no-interrupt", "ends at once on SIGINT", {"shutdown-sigint": "in flight answered"}),
+    Fault(
+        "http1",
+        "waits-for-readers",
+        "waits for clients that do not read",
+        {"shutdown-unread": "s after SIGTERM"},
+    ),
     Fault("http1", "keeps-idle", "keeps idle connections on SIGTERM", {"shutdown-idle": "found it open"}),
     Fault(
         "http1",
@@ -288,6 +365,12 @@ HTTP2 = (
         "aborts",
         "cuts connections on SIGTERM",
         {"h2-goaway-shutdown": "expected the stream in flight to be answered"},
+    ),
+    Fault(
+        "http2",
+        "waits-for-readers",
+        "waits for clients that do not read",
+        {"h2-shutdown-unread": "s after SIGTERM"},
     ),
     Fault("http2", "names-none", "names stream 0 in GOAWAY", {"h2-goaway-shutdown": "names 0 as the last one"}),
     Fault(
@@ -367,7 +450,26 @@ HTTP2 = (
         "http2",
         "body-for-head",
         "sends a body with HEAD, 204 and 304",
-        {"h2-head": "InvalidBodyLengthError", "h2-no-content": "4 bytes"},
+        {
+            "h2-head": "InvalidBodyLengthError",
+            "h2-head-streamed": "InvalidBodyLengthError",
+            "h2-no-content": "4 bytes",
+        },
+    ),
+    Fault("http2", "two-dates", "adds a Date to the app's", {"h2-app-date-server": "2 Date"}),
+    Fault(
+        "http2",
+        "general-codes",
+        "names every connection error PROTOCOL_ERROR",
+        {"h2-error-codes": "PING of 7: GOAWAY PROTOCOL_ERROR"},
+    ),
+    Fault(
+        "http2",
+        "other-codes",
+        "names every connection error SETTINGS_TIMEOUT",
+        dict.fromkeys(
+            ("h2-hpack", "h2-frame-size", "h2-frame-too-large", "h2-window-overflow"), "GOAWAY SETTINGS_TIMEOUT"
+        ),
     ),
     Fault("http2", "no-continue", "ignores Expect", {"h2-expect-continue": "before the body: nothing"}),
     Fault("http2", "counts-padding", "gives padding to the app", {"h2-padding": "body\\x00"}),
@@ -456,10 +558,27 @@ WEBSOCKET = (
         "hides that the app raised",
         {"ws-raise-early": "status 200", "ws-app-raises": "CLOSE 1000"},
     ),
-    Fault("websocket", "no-body", "drops the body of a denial response", {"ws-response": "418 b''"}),
+    Fault(
+        "websocket",
+        "no-body",
+        "drops the body of a denial response",
+        {"ws-response": "418 b''", "ws-response-parts": "418 b''"},
+    ),
+    Fault("websocket", "one-part", "sends the first part of a denial response", {"ws-response-parts": "418 b'no '"}),
+    Fault(
+        "websocket",
+        "hangs-later",
+        "does not answer a handshake whose app raises after one raised in a response",
+        {"ws-raises-later": "before it accepted: no answer"},
+    ),
     Fault("websocket", "both-keys", "gives both text and bytes", {"ws-text": "both or neither"}),
     Fault("websocket", "text-only", "sends binary as text", {"ws-binary": "found"}),
-    Fault("websocket", "drops-empty", "drops empty messages", {"ws-empty": "found"}),
+    Fault(
+        "websocket",
+        "drops-empty",
+        "drops empty messages",
+        {"ws-empty": "found", "ws-deflate-forms": "an empty message: ['Hello']"},
+    ),
     Fault("websocket", "small", "accepts messages up to 1 KiB", {"ws-large": "0 bytes back"}),
     Fault("websocket", "drops-large", "drops messages that are too big", {"ws-largest": "connection open"}),
     Fault(
@@ -469,13 +588,67 @@ WEBSOCKET = (
         "websocket",
         "no-joining",
         "gives each fragment to the app as a message",
-        {"ws-fragments": "'one '", "ws-split-character": "''"},
+        {
+            "ws-fragments": "'one '",
+            "ws-split-character": "''",
+            "ws-deflate-fragments": "with a PING between: [''",
+        },
     ),
     Fault("websocket", "no-pong", "does not answer PING", {"ws-ping": "0 PONGs"}),
     Fault("websocket", "empty-pong", "answers PING with an empty PONG", {"ws-ping": "PONG"}),
     Fault("websocket", "ends-on-pong", "ends on an unsolicited PONG", {"ws-pong": "None back"}),
     Fault("websocket", "answers-pong", "answers PONG", {"ws-pong": "1 PONGs in return"}),
     Fault("websocket", "no-inflate", "agrees to compression without doing it", {"ws-deflate": "0 back"}),
+    Fault(
+        "websocket",
+        "one-stream",
+        "stops decompressing at a final block",
+        {"ws-deflate-final": "BFINAL: ['Hello', '']"},
+    ),
+    Fault(
+        "websocket",
+        "forgets-context",
+        "decompresses each message by itself",
+        {"ws-deflate-takeover": "back, CLOSE 1007"},
+    ),
+    Fault(
+        "websocket",
+        "any-offer",
+        "agrees to any offer of compression",
+        {"ws-deflate-offers": "permessage-deflate; unknown: 101, permessage-deflate"},
+    ),
+    Fault(
+        "websocket",
+        "adds-bits",
+        "limits the window of clients that did not offer it",
+        {"ws-deflate-response": "permessage-deflate; client_max_window_bits=15"},
+    ),
+    Fault(
+        "websocket",
+        "keeps-context",
+        "refers to earlier messages although it agreed not to",
+        {"ws-deflate-no-takeover": "what came back cannot be read"},
+    ),
+    Fault(
+        "websocket",
+        "wide-window",
+        "refers further back than it agreed to",
+        {"ws-deflate-window": "what came back cannot be read"},
+    ),
+    Fault(
+        "websocket",
+        "no-size-limit",
+        "accepts messages of any size",
+        {"ws-deflate-bomb": "reached the app"},
+        at_start=True,
+        timeout_s=5,
+    ),
+    Fault(
+        "websocket",
+        "no-close-within",
+        "answers CLOSE within a message with 1002",
+        {"ws-close-in-message": "back: CLOSE 1002", "ws-deflate-close": "back: CLOSE 1002"},
+    ),
     Fault("websocket", "no-drain", "never waits for the client to read", {"ws-send-pressure": "would take more"}),
     Fault(
         "websocket",
@@ -525,7 +698,10 @@ WEBSOCKET = (
         "ignores-input",
         "ignores all that it receives",
         dict.fromkeys(
-            ("ws-utf8", "ws-unmasked", "ws-reserved", "ws-control", "ws-fragments-order", "ws-length"),
+            (
+                *("ws-utf8", "ws-unmasked", "ws-reserved", "ws-control", "ws-fragments-order", "ws-length"),
+                *("ws-deflate-reserved", "ws-deflate-utf8", "ws-deflate-invalid"),
+            ),
             "connection open",
         ),
     ),
@@ -538,4 +714,52 @@ WEBSOCKET = (
     ),
 )
 
-FAULTS = (*HTTP1_MALFORMED, *HTTP1_MESSAGES, *HTTP1_SCOPE, *HTTP1_LIFE, *HTTP2, *WEBSOCKET)
+PROCESSES = (
+    Fault(
+        "processes",
+        "ends-with-worker",
+        "ends when a worker does",
+        {
+            "process-worker-killed": "and the server ended with exit status 1",
+            "process-worker-replaced": "the server ended with exit status 1",
+        },
+    ),
+    Fault(
+        "processes",
+        "replaces-none",
+        "replaces no workers",
+        {"process-worker-replaced": "found 1 of 2"},
+    ),
+    Fault(
+        "processes",
+        "no-reload",
+        "ends on SIGHUP",
+        {"process-reload": "the server ended with SIGHUP"},
+    ),
+    Fault(
+        "processes",
+        "orphans",
+        "leaves its workers behind",
+        {"process-orphans": "2 processes left"},
+    ),
+    Fault(
+        "processes",
+        "shares-port",
+        "shares its port",
+        {"process-port-taken": "1 worker: still runs"},
+    ),
+    Fault(
+        "processes",
+        "exits-0",
+        "exits with 0 if the app cannot be imported",
+        {"process-import-fails": "2 workers: ended with exit status 0"},
+    ),
+    Fault(
+        "processes",
+        "tries-again",
+        "does not end if the app cannot be imported",
+        {"process-import-fails": "1 worker: still runs"},
+    ),
+)
+
+FAULTS = (*HTTP1_MALFORMED, *HTTP1_MESSAGES, *HTTP1_SCOPE, *HTTP1_LIFE, *HTTP2, *WEBSOCKET, *PROCESSES)

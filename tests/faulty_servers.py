@@ -71,7 +71,7 @@ class FaultyServer:
             else:
                 entry = run_check(protocol, check, shared)
         assert entry.outcome == fault.outcome, entry.evidence
-        assert fault.evidence[check.name] in entry.evidence
+        assert fault.evidence[check.name] in entry.evidence, entry.evidence
 
 
 def make_fixtures(server: str, protocols: frozenset[Protocol], protocol: Protocol, timeout_s: float) -> tuple[Any, Any]:
@@ -129,8 +129,10 @@ def served(server: str, protocols: frozenset[Protocol], folder: Path) -> Iterato
     file.touch()
 
     def command(launch: Launch) -> list[str]:
-        tls = (str(launch.tls.certificate), str(launch.tls.key)) if launch.tls else ()
-        return [sys.executable, str(script(server)), launch.host, str(launch.port), launch.target, str(file), *tls]
+        more = (str(launch.tls.certificate), str(launch.tls.key)) if launch.tls else ()
+        if server == "processes":
+            more = (str(launch.workers),)
+        return [sys.executable, str(script(server)), launch.host, str(launch.port), launch.target, str(file), *more]
 
     with guard() as token, certificates.issue() as tls:
         yield FaultyServer(Server("stub", (), protocols, command), file, token, tls)

@@ -1,4 +1,7 @@
-"""A separate virtual environment for each version of a server, `granian@2.8.6`: made once and kept for later runs."""
+"""Virtual environments of servers that cannot be beside the others: made once and kept for later runs.
+
+They are versions of a server, `granian@2.8.6`, and servers that displace another one.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 _COMPLETE = "complete"
 """Name of the file that marks an environment in which everything is installed."""
+_OPTION = "--servers: "
+"""How an error begins."""
 
 
 def folder() -> Path:
@@ -42,7 +47,7 @@ def at_version(server: Server, version: str, apps: Iterable[App], python: str = 
     exact = _normalise(version)
     if exact is None:
         found = version or "nothing"
-        raise UsageError(f"--servers: expected a version such as 2.8.6 after {server.name}@, found {found}")
+        raise UsageError(f"{_OPTION}expected a version such as 2.8.6 after {server.name}@, found {found}")
     content = [
         packages.interpreter(python) or "",
         *requirements(server, exact, apps, python),
@@ -53,6 +58,47 @@ def at_version(server: Server, version: str, apps: Iterable[App], python: str = 
     return replace(server, name=f"{server.name}@{exact}", version=exact, python=str(place / "bin" / "python"))
 
 
+def apart(server: Server, apps: Iterable[App], python: str = sys.executable) -> Server:
+    """A server that displaces another one, in an environment of its own; any other as it is."""
+    if server.displaces is None or server.version is None:
+        return server
+    return replace(at_version(server, server.version, apps, python), name=server.name)
+
+
+def make_all(entries: Iterable[Server], apps: Sequence[App], python: str, say: Callable[[str], None]) -> dict[str, str]:
+    """Make the environments of those servers that have one of their own; by name, why that of a server was impossible.
+
+    Raises `UsageError` where that is a version that was asked for, as `make` does.
+    """
+    impossible = {}
+    for entry in entries:
+        if entry.python is None:
+            continue
+        say(f"{entry.name}: uses a virtual environment in {folder()}")
+        try:
+            make(entry, apps, python, say)
+        except UsageError as error:
+            if entry.displaces is None:
+                raise
+            impossible[entry.name] = f"not installed: {str(error).removeprefix(_OPTION)}"
+    return impossible
+
+
+def not_made(entries: Iterable[Server]) -> dict[str, str]:
+    """By name, those servers whose environments are still to be made, with what will make them."""
+    return {
+        entry.name: f"not installed: its first run makes an environment of its own for {entry.requires[0]} "
+        f"{entry.version}, which takes the place of {entry.displaces}"
+        for entry in entries
+        if entry.python is not None and not is_made(entry)
+    }
+
+
+def is_made(entry: Server) -> bool:
+    """Has the server an environment of its own, with everything in it?"""
+    return entry.python is not None and (Path(entry.python).parent.parent / _COMPLETE).exists()
+
+
 def make(
     entry: Server, apps: Iterable[App], python: str = sys.executable, say: Callable[[str], None] = lambda _: None
 ) -> None:
@@ -61,15 +107,15 @@ def make(
     Raises `UsageError` if the environment cannot be made.
     """
     place = Path(entry.python or "").parent.parent
-    if (place / _COMPLETE).exists():
+    if is_made(entry):
         return
     try:
         with _locked():
-            if not (place / _COMPLETE).exists():
+            if not is_made(entry):
                 _build(entry, tuple(apps), place, python, say)
     except OSError as error:
         raise UsageError(
-            f"--servers: expected to write {entry.name}'s environment to {folder()}, found {error}"
+            f"{_OPTION}expected to write {entry.name}'s environment to {folder()}, found {error}"
         ) from error
 
 
@@ -151,5 +197,5 @@ def _run(argv: list[str], entry: Server) -> None:
         errors = [line for line in lines if line.startswith("ERROR")] or lines
         base = entry.name.partition("@")[0]
         raise UsageError(
-            f"--servers: expected a version of {base} that pip can install, found {entry.version}: {errors[-1]}"
+            f"{_OPTION}expected a version of {base} that pip can install, found {entry.version}: {errors[-1]}"
         )

@@ -224,13 +224,19 @@ def _name(entry: HasName | str) -> str:
 
 
 def version_of(entry: Server | App, python: str = sys.executable) -> str | None:
-    """The version of the server or of an app's framework: the first of its required distributions."""
-    return packages.version(entry.requires[0], python) if entry.requires else None
+    """The version of the server or of an app's framework: the first of its required distributions.
+
+    It is that beside `python`, unless the entry has an interpreter of its own.
+    """
+    return packages.version(entry.requires[0], entry.python or python) if entry.requires else None
 
 
 def not_installed(chosen: Iterable[Server | App], python: str = sys.executable) -> dict[str, str]:
-    """For each server and app that cannot run with this interpreter, what is missing and how to install it."""
-    missing = {entry.name: (entry, packages.missing(entry.requires, python)) for entry in chosen}
+    """For each server and app that cannot run with its interpreter, what is missing and how to install it.
+
+    That is `python`, unless it has one of its own.
+    """
+    missing = {entry.name: (entry, packages.missing(entry.requires, entry.python or python)) for entry in chosen}
     return {name: f"{text}{_suggest_variant(entry, python)}" for name, (entry, text) in missing.items() if text}
 
 
@@ -247,7 +253,12 @@ def keep_possible(server: Server, python: str = sys.executable) -> Server:
 
 
 def _suggest_variant(entry: Server | App, python: str) -> str:
-    """The end of a message on a server's main entry: another entry of that server which lacks fewer packages."""
+    """The end of a message on a server's main entry: another entry of that server which lacks fewer packages.
+
+    For a server that displaces another one, it is a warning.
+    """
+    if isinstance(entry, Server) and entry.displaces is not None:
+        return f", which takes the place of {entry.displaces}"
     if not isinstance(entry, Server) or entry.name != entry.requires[0] or packages.lacking([entry.name], python):
         return ""
     variants = [

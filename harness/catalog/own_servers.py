@@ -246,7 +246,9 @@ def write_template(server: Server, workers: int, *, tls: bool) -> str:
         key: "{key}",
     }
     secured = Tls(Path(cert), Path(key), Path("authority")) if tls else None
-    command = server.command(Launch(host, port, target, several if workers > 1 else 1, secured, python))
+    command = server.command(
+        Launch(host, port, target, several if workers > 1 else 1, secured, server.python or python)
+    )
     words = [word.replace("{", "{{").replace("}", "}}") for word in command]
     for mark, placeholder in marks.items():
         words = [word.replace(mark, placeholder) for word in words]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import zlib
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import TYPE_CHECKING
 
 from harness.charts._colours import COLOURS
@@ -39,9 +40,11 @@ _FAMILIES = (
     ("asgi", "fastapi", "starlette", "django", "flask", "litestar", "quart", "falcon", "sanic", "blacksheep"),
 )
 """Servers, and apps, which are compared among themselves."""
-_PLACES = {name: place for names in _FAMILIES for place, name in enumerate(names)}
+_LATER = {"echocorn": 23, "palfrey": 24, "nonecorn": 25, "h2corn": 35}
+"""There are more servers than colours: each has a marker of its own, and the colour of one that it is seldom beside."""
+_PLACES = {name: place for names in _FAMILIES for place, name in enumerate(names)} | _LATER
 _FREE = max(map(len, _FAMILIES))
-"""The first place that no known family has."""
+"""Places from here on belong to new families, but for those in `_LATER`."""
 _VARIANTS = {
     "uvloop": 0, "keepalive": 0,
     "asyncio": 1, "trio": 1, "uvicorn": 1, "zttp": 1,
@@ -79,9 +82,15 @@ class Look:
 def look(name: str) -> Look:
     """The look of a candidate of this name: `uvicorn-h11`, `uvicorn (control)`, `fastapi on uvicorn`, `fastapi`."""
     family, variant = _parse(name)
-    place = _PLACES.get(family, _FREE + _digest(family) % (len(COLOURS) * len(MARKERS) - _FREE))
+    place = _PLACES[family] if family in _PLACES else _find_place(family)
     dashes = DASHES[_VARIANTS.get(variant, _digest(variant) % len(DASHES))] if variant else SOLID
     return Look(COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)], dashes)
+
+
+def _find_place(family: str) -> int:
+    """The place of a new family: one by its name, or the next that no known family has."""
+    first = _FREE + _digest(family) % (len(COLOURS) * len(MARKERS) - _FREE)
+    return next(place for place in count(first) if place not in _LATER.values())
 
 
 def looks(names: Iterable[str]) -> dict[str, Look]:

@@ -31,12 +31,26 @@ ASGI_ONLY: frozenset[Interface] = frozenset({"asgi"})
 ANY_APP: frozenset[Interface] = frozenset({"asgi", "wsgi"})
 """Both interfaces, for checks whose result does not depend on how the app is called."""
 
+Danger = Literal["dies", "smuggles", "mixes", "forges", "loses", "hangs", "memory"]
+"""What a failure endangers in a deployment: the server itself, the rules of a proxy, users' data, their requests, their
+time, or the memory of the server."""
+
+OURS = "No source asks for this; the expectation is this project's."
+"""Stands for the quotation of a check whose level is `expected`."""
+
+BroughtDown = Literal["", "died", "hangs"]
+"""What a check did to the server: nothing, or the process ended, or it no longer answers."""
+
 EVIDENCE_CHARACTERS = 2000
 """Evidence is cut to this length."""
 
 
 class ProtocolFault(Exception):  # noqa: N818 - the server's fault, not this program's
     """The server broke its protocol, so the check fails; the message is the evidence."""
+
+
+class NotApplicable(Exception):  # noqa: N818 - no error
+    """There is nothing to try on this server; the message is the reason."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +104,16 @@ class Check:
     """What a server should do, with MUST and SHOULD as in the source."""
     source: str
     """Where the expectation comes from, such as `RFC 9112 §9.3.2`."""
+    quote: str
+    """The words of the source that a server is held to, unchanged; `OURS` if there are none."""
+    consequence: str
+    """What a failure means for a deployment, in one sentence."""
     run: Run
     interfaces: frozenset[Interface] = ASGI_ONLY
     """Servers that call apps by one of these are checked; `wsgi` needs the route in `probe/wsgi.py` too."""
     level: Level = "must"
+    danger: Danger | None = None
+    """What a failure endangers; None where it is only an inconvenience."""
 
 
 @dataclass
@@ -117,13 +137,18 @@ class Family:
         source: str,
         run: Run,
         *,
+        consequence: str,
+        quote: str = OURS,
+        danger: Danger | None = None,
         level: Level = "must",
         protocols: frozenset[Protocol] | None = None,
         interfaces: frozenset[Interface] | None = None,
     ) -> None:
         """Add a check whose `run` is made by another function."""
-        where = (protocols or self.protocols, expectation, source)
-        self._checks.append(Check(name, title, *where, run, interfaces or self.interfaces, level))
+        spoken, called = protocols or self.protocols, interfaces or self.interfaces
+        self._checks.append(
+            Check(name, title, spoken, expectation, source, quote, consequence, run, called, level, danger)
+        )
 
     def check(
         self,
@@ -131,6 +156,9 @@ class Family:
         title: str,
         source: str,
         *,
+        consequence: str,
+        quote: str = OURS,
+        danger: Danger | None = None,
         level: Level = "must",
         protocols: frozenset[Protocol] | None = None,
         interfaces: frozenset[Interface] | None = None,
@@ -141,7 +169,19 @@ class Family:
             expectation = " ".join((run.__doc__ or "").split())
             if not expectation:
                 raise ValueError(f"check {name}: expected a docstring that states the expectation, found none")
-            self.add(name, title, expectation, source, run, level=level, protocols=protocols, interfaces=interfaces)
+            self.add(
+                name,
+                title,
+                expectation,
+                source,
+                run,
+                quote=quote,
+                consequence=consequence,
+                danger=danger,
+                level=level,
+                protocols=protocols,
+                interfaces=interfaces,
+            )
             return run
 
         return decorate
@@ -159,6 +199,8 @@ class Entry:
     """As in `Finding`."""
     value: str = ""
     """As in `Finding`."""
+    brought_down: BroughtDown = ""
+    """A server that did not survive the check has failed it, whatever else was found."""
 
     @property
     def summary(self) -> str:

@@ -1,24 +1,21 @@
-"""The results of all checks as JSON for programs, as Markdown, and as one HTML page."""
+"""The results of all checks as JSON, and as tables, in which a fault counts once for each kind of protocol."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence  # noqa: TC003 - `check.json` is read by these types
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.check.model import Entry, Level, bounded
-from harness.host.files import replace_file
-from harness.model.protocols import PROTOCOL_NAMES, PROTOCOLS, Protocol
-from harness.text import markdown
-from harness.text.templates import read_template
+from harness.check.model import BroughtDown, Danger, Entry, Level, Outcome
+from harness.check.suites.model import SuiteRun  # noqa: TC001 - `check.json` is read by this type
+from harness.model.protocols import PROTOCOL_NAMES, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from harness.check.model import Check, Outcome
+    from harness.check.model import Check
 
 CHECK_SCHEMA = 2
 """The version of `check.json`; incompatible changes increase it."""
@@ -31,9 +28,9 @@ MEANING = (
     "✓ passed · ✗ failed what the source requires · △ failed what the source recommends · ○ failed what only this "
     "project expects · – not tried · ? the server did not start · ! the check itself has a bug"
 )
+_WORST: tuple[Outcome, ...] = ("fail", "error", "no-start", "pass", "n/a")
+"""What a check counts as if it ended differently over several protocols."""
 _LINE_CHARACTERS = 90
-_PAGE_CHARACTERS = 500
-"""The evidence of a failure is cut to this length on the page; `check.json` has all of it."""
 
 
 class CheckInfo(msgspec.Struct, frozen=True):
@@ -45,10 +42,29 @@ class CheckInfo(msgspec.Struct, frozen=True):
     expectation: str
     source: str
     level: Level = msgspec.field(default="must", name="force")
+    quote: str = ""
+    """As in `Check`, and so are the next two."""
+    consequence: str = ""
+    danger: Danger | None = None
 
     @classmethod
     def of(cls, check: Check) -> CheckInfo:
-        return cls(check.name, check.title, check.protocols, check.expectation, check.source, check.level)
+        where = (check.name, check.title, check.protocols, check.expectation, check.source)
+        return cls(*where, check.level, check.quote, check.consequence, check.danger)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A check that a server failed, over as many protocols as it may be: one fault, and counted once."""
+
+    server: str
+    check: str
+    level: Level
+    protocols: tuple[Protocol, ...]
+    brought_down: BroughtDown
+    """As in `Entry`, over any of these protocols."""
+    summary: str
+    """The first line of the evidence over the first of these protocols."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +94,17 @@ class CheckRun:
     setting: Setting
     checks: tuple[CheckInfo, ...]
     results: tuple[Entry, ...]
+    faults: tuple[Fault, ...] = ()
+    """As `find_faults` finds them in these results; former files have none."""
     whole: bool = True
     """False if the run was interrupted, and checks are missing."""
+    suites: tuple[SuiteRun, ...] = ()
+    """What independent suites found on the same servers."""
+
+
+KINDS: Mapping[Protocol, Protocol] = {"h1-tls": "h1", "h2c": "h2", "ws-tls": "ws"}
+"""Protocols that differ from another one by TLS alone: what a server does wrong over both is one fault."""
+KIND_NAMES: Mapping[Protocol, str] = {"h1": "HTTP/1.1", "h2": "HTTP/2", "ws": "WebSocket", "h3": "HTTP/3"}
 
 
 @dataclass(frozen=True)
@@ -99,6 +124,12 @@ class Row:
         return [entry for entry in self.entries if entry and _is_bad(entry)]
 
     @property
+    def is_uniform(self) -> bool:
+        """Is there nothing to see: did all servers pass that it was tried on, and none has a value of its own?"""
+        tried = [entry for entry in self.entries if entry and entry.outcome != "n/a"]
+        return all(entry.outcome == "pass" for entry in tried) and len({entry.value for entry in tried}) <= 1
+
+    @property
     def others(self) -> list[tuple[str, list[Entry]]]:
         """The entries that passed, grouped by the first line of their evidence."""
         found: dict[str, list[Entry]] = {}
@@ -110,15 +141,19 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """One protocol: servers across, checks down."""
+    """The protocols of one kind, with and without TLS: servers across, checks down."""
 
-    protocol: Protocol
+    kind: Protocol
     servers: tuple[str, ...]
     rows: tuple[Row, ...]
 
     @property
     def title(self) -> str:
-        return PROTOCOL_NAMES[self.protocol]
+        return KIND_NAMES[self.kind]
+
+    def anchor(self, entry: Entry) -> str:
+        """The id of an entry's evidence on a page."""
+        return f"{self.kind}-{entry.server}-{entry.check}"
 
     @property
     def failures(self) -> list[tuple[CheckInfo, Entry]]:
@@ -146,7 +181,7 @@ class Table:
             if any((entry := row.entries[number]) and entry.outcome != "n/a" for row in self.rows)
         ]
         rows = tuple(Row(row.check, tuple(row.entries[number] for number in tried)) for row in self.rows)
-        return Table(self.protocol, tuple(self.servers[number] for number in tried), rows)
+        return Table(self.kind, tuple(self.servers[number] for number in tried), rows)
 
     def passed(self, server: str, level: Level) -> str:
         """How many checks of this level passed, of those that were tried: `65 of 70`."""
@@ -177,9 +212,30 @@ class Score:
     server: str
     version: str
     passed: Mapping[Level, str]
-    """As `Table.passed`."""
+    """As `Table.passed`; a check has passed if it has over all protocols."""
     not_started: str
     """Why the server did not start; empty if it did."""
+
+
+def find_faults(checks: Iterable[CheckInfo], results: Iterable[Entry]) -> tuple[Fault, ...]:
+    """One fault for each server and check that failed: those that brought the server down first, as the results are."""
+    level = {check.name: check.level for check in checks}
+    failed: dict[tuple[str, str], list[Entry]] = {}
+    for entry in results:
+        if entry.outcome == "fail":
+            failed.setdefault((entry.server, entry.check), []).append(entry)
+    found = [
+        Fault(
+            server,
+            check,
+            level[check],
+            tuple(entry.protocol for entry in entries),
+            next((entry.brought_down for entry in entries if entry.brought_down), ""),
+            entries[0].summary,
+        )
+        for (server, check), entries in failed.items()
+    ]
+    return tuple(sorted(found, key=lambda fault: not fault.brought_down))
 
 
 def scores(run: CheckRun) -> list[Score]:
@@ -188,107 +244,49 @@ def scores(run: CheckRun) -> list[Score]:
     made = []
     for server in dict.fromkeys(entry.server for entry in run.results):
         own = [entry for entry in run.results if entry.server == server]
-        passed = {each: _share(entry for entry in own if level[entry.check] == each) for each in LEVELS}
+        worst = {
+            entry.check: entry for entry in sorted(own, key=lambda entry: _WORST.index(entry.outcome), reverse=True)
+        }
+        passed = {each: _share(entry for name, entry in worst.items() if level[name] == each) for each in LEVELS}
         reason = next((entry.summary for entry in own if entry.outcome == "no-start"), "")
         made.append(Score(server, run.setting.servers.get(server, ""), passed, reason))
     return made
 
 
 def tables(run: CheckRun) -> list[Table]:
-    """One table for each protocol that has entries."""
-    by_cell = {(entry.server, entry.protocol, entry.check): entry for entry in run.results}
+    """One table for each kind of protocol that has entries."""
+    by_cell: dict[tuple[str, Protocol, str], list[Entry]] = {}
+    for entry in run.results:
+        kind = KINDS.get(entry.protocol, entry.protocol)
+        by_cell.setdefault((entry.server, kind, entry.check), []).append(entry)
     made = []
-    for protocol in PROTOCOLS:
-        servers = tuple(dict.fromkeys(entry.server for entry in run.results if entry.protocol == protocol))
+    for kind in KIND_NAMES:
+        servers = tuple(dict.fromkeys(server for server, own, _ in by_cell if own == kind))
+        spoken = {kind, *(protocol for protocol, own in KINDS.items() if own == kind)}
         rows = tuple(
-            Row(check, tuple(by_cell.get((server, protocol, check.name)) for server in servers))
+            Row(check, tuple(_fold(by_cell.get((server, kind, check.name), [])) for server in servers))
             for check in run.checks
-            if protocol in check.protocols
+            if check.protocols & spoken
         )
         if servers and rows:
-            made.append(Table(protocol, servers, rows))
+            made.append(Table(kind, servers, rows))
     return made
+
+
+def _fold(entries: Sequence[Entry]) -> Entry | None:
+    """The gravest of a check's results over the protocols of a kind; if others differ, its summary says where it is."""
+    tried = [entry for entry in entries if entry.outcome != "n/a"] or list(entries)
+    if not tried:
+        return None
+    gravest = min(tried, key=lambda entry: _WORST.index(entry.outcome))
+    alike = [entry for entry in tried if (entry.outcome, entry.value) == (gravest.outcome, gravest.value)]
+    if len(alike) == len(tried):
+        return gravest
+    where = " and ".join(PROTOCOL_NAMES[entry.protocol] for entry in alike)
+    summary, *rest = gravest.evidence.split("\n")
+    return replace(gravest, evidence="\n".join([f"{summary} (over {where} only)", *rest]))
 
 
 def encode(run: CheckRun) -> bytes:
     """The contents of `check.json`."""
     return msgspec.json.format(msgspec.json.encode(run, order="deterministic"), indent=2)
-
-
-def write(run: CheckRun, directory: Path) -> Path:
-    """Write `check.json`, `check.md` and `check.html` into a folder; returns the path of the page."""
-    directory.mkdir(parents=True, exist_ok=True)
-    made = tables(run)
-    replace_file(directory / "check.json", encode(run))
-    replace_file(directory / "check.md", _render_markdown(run, made).encode())
-    page = directory / "check.html"
-    replace_file(page, _render_html(run, made).encode())
-    return page
-
-
-def _render_markdown(run: CheckRun, made: Iterable[Table]) -> str:
-    """The contents of `check.md`."""
-    escape, code = markdown.escape, markdown.code
-    of_servers = [
-        [
-            f"{score.server} (did not start)" if score.not_started else score.server,
-            score.version,
-            *score.passed.values(),
-        ]
-        for score in scores(run)
-    ]
-    blocks = [
-        "# What servers do",
-        escape(f"{run.started_at[:10]} · {run.setting.python}"),
-        MEANING,
-        "" if run.whole else "**Interrupted: missing checks were not tried.**",
-        markdown.table(["Server", "Version", *LEVELS.values()], [list(map(escape, row)) for row in of_servers]),
-        *(block for table in made for block in _section(table)),
-        "## Checks",
-        markdown.bullets(
-            f"`{check.name}` ({LEVELS[check.level]}; {escape(check.source)}): {escape(check.expectation)}"
-            for check in run.checks
-        ),
-        "## Commands",
-        markdown.bullets(
-            f"**{server}**: {code(command)}"
-            for server, commands in run.setting.commands.items()
-            for command in commands
-        ),
-        f"No effect: {escape(', '.join(run.setting.kept_out))}" if run.setting.kept_out else "",
-    ]
-    return "\n\n".join(filter(None, blocks)) + "\n"
-
-
-def _section(table: Table) -> list[str]:
-    """The table of one protocol in Markdown, with its failures and what was not tried."""
-    escape = markdown.escape
-    rows = [[f"{escape(row.check.title)} (`{row.check.name}`)", *map(escape, row.marks)] for row in table.rows]
-    rows += [
-        [f"passed, {word}", *(table.passed(server, level) for server in table.servers)]
-        for level, word in LEVELS.items()
-    ]
-    return [
-        f"## {table.title}",
-        markdown.table(["", *table.servers], rows, "l" + "c" * len(table.servers)),
-        markdown.bullets(
-            f"{mark(check, entry)} **{entry.server}** `{check.name}`: {markdown.code(entry.summary)}"
-            for check, entry in table.failures
-        ),
-        markdown.bullets(
-            f"not tried, {server} ({count}): {markdown.code(reason)}" for server, reason, count in table.not_tried
-        ),
-    ]
-
-
-def _render_html(run: CheckRun, made: Sequence[Table]) -> str:
-    """The contents of `check.html`, a page that has no script and loads nothing."""
-    return read_template(Path(__file__).parent / "template.html.j2").render(
-        run=run,
-        tables=made,
-        scores=scores(run),
-        levels=LEVELS,
-        mark=mark,
-        meaning=MEANING,
-        shortened=lambda evidence: bounded(evidence, _PAGE_CHARACTERS),
-    )

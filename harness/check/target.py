@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shlex
 import shutil
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.host import guard, logs, process
+from harness.host.supervised import Supervised
 from harness.model.protocols import TLS_PROTOCOLS, Protocol
 from harness.model.targets import App, Launch, Server, Tls
 
@@ -32,6 +32,7 @@ HOST = "127.0.0.1"
 TIMEOUT_S = 5.0
 """A server that has not answered by then counts as silent, unless a check says otherwise."""
 POLL_S = 0.005
+LOG_LINES = 60
 SENT_POLL_S = 0.05
 """Used where the app notes so much that reading its notes more often would slow the server down."""
 _PROBE = "harness_probe"
@@ -151,34 +152,40 @@ class Target:
         """Let an app go on that waits in `notes.gate(name)`."""
         (self._folder / "gates" / name).touch()
 
-    def fresh(self, **environment: str) -> AbstractContextManager[StartedServer]:
+    def fresh(self, workers: int = 1, **environment: str) -> AbstractContextManager[StartedServer]:
         """Start the same server once more, for one check alone, with these environment variables.
 
         Raises `ServerError` on entering if the server does not start.
         """
-        return self._launcher.serving(self.server, self.protocol, **environment)
+        return self._launcher.serving(self.server, self.protocol, workers, **environment)
+
+    def start_to_end(self, within_s: float, workers: int = 1, **environment: str) -> tuple[str | None, str]:
+        """Start the same server once more, to fail: how it ended within this time, or None, and its log."""
+        with guard.temporary_folder() as folder:
+            app, launch = self._launcher.prepare(self.server, self.protocol, folder, workers, environment)
+            return self._launcher.await_end(self.server, app, launch, folder, within_s)
 
 
 class StartedServer(Target):
-    """A target whose process the caller may stop."""
+    """A target whose processes the caller may signal and watch."""
 
-    def __init__(self, running: process.Running, *where: Any) -> None:
+    def __init__(self, supervised: Supervised, app: App, *where: Any) -> None:
         super().__init__(*where)
-        self._running = running
+        self.supervised = supervised
+        self._app = app
 
     def on(self, protocol: Protocol) -> Target:
         """The same running server over another protocol of the same transport."""
         return Target(self.server, protocol, self.port, self.tls, self._folder, self._launcher)
 
-    def terminate(self) -> None:
-        """Send SIGTERM to the server's first process, as a supervisor would."""
-        with suppress(ProcessLookupError):
-            os.kill(self._running.pid, signal.SIGTERM)
+    def terminate(self, by: signal.Signals = signal.SIGTERM) -> None:
+        """Send SIGTERM, or another signal, to the server's first process, as a supervisor would."""
+        self.supervised.signal(by)
 
     @property
     def ended(self) -> str | None:
         """How the first process ended, such as `exit status 0` or `SIGTERM`; None while it runs."""
-        return self._running.ended
+        return self.supervised.ended
 
     def await_end(self, within_s: float | None = None) -> str | None:
         """`ended` as soon as the process has ended; None if it has not within this time, or `timeout_s`."""
@@ -186,8 +193,12 @@ class StartedServer(Target):
 
     @property
     def log(self) -> str:
-        """The last lines of what the server wrote."""
-        return logs.tail(self._running.log)
+        """The last lines of what the server wrote, enough for a traceback."""
+        return logs.tail(self.supervised.running.log, LOG_LINES)
+
+    def start_beside(self, within_s: float) -> tuple[str | None, str]:
+        """Start the same server once more on the same port: how it ended within this time, or None, and its log."""
+        return self._launcher.await_end(self.server, self._app, self.supervised.launch, self._folder, within_s)
 
 
 @dataclass(frozen=True)
@@ -202,20 +213,39 @@ class Launcher:
     timeout_s: float = TIMEOUT_S
 
     @contextmanager
-    def serving(self, server: Server, protocol: Protocol, **environment: str) -> Iterator[StartedServer]:
+    def serving(
+        self, server: Server, protocol: Protocol, workers: int = 1, **environment: str
+    ) -> Iterator[StartedServer]:
         """A running server, stopped at the end of the block; raises `ServerError` if it does not start."""
         with guard.temporary_folder() as folder:
-            app = _probe(folder, environment)
-            tls = self.tls if protocol in TLS_PROTOCOLS else None
-            target = server.target(app) or app.target
-            launch = process.make_launch(server, target, tls=tls, python=self.python)
+            app, launch = self.prepare(server, protocol, folder, workers, environment)
             log = folder / "server.log"
             with process.start(server, app, launch, cpus=self.cpus, log=log, token=self.token) as running:
-                started = StartedServer(running, server, protocol, launch.port, tls, folder, self)
+                supervised = Supervised(running, app, launch)
+                started = StartedServer(supervised, app, server, protocol, launch.port, launch.tls, folder, self)
                 try:
                     yield started
                 finally:
                     started.disconnect()
+
+    def prepare(
+        self, server: Server, protocol: Protocol, folder: Path, workers: int, environment: dict[str, str]
+    ) -> tuple[App, Launch]:
+        """The probe app, copied into the folder, and what the server is started with."""
+        app = _probe(folder, environment, counts_workers=workers > 1)
+        tls = self.tls if protocol in TLS_PROTOCOLS else None
+        return app, process.make_launch(server, server.target(app) or app.target, workers, tls, self.python)
+
+    def await_end(
+        self, server: Server, app: App, launch: Launch, folder: Path, within_s: float
+    ) -> tuple[str | None, str]:
+        """Start a server that should end by itself: how it ended within this time, or None, and its log."""
+        log, token = folder / "ends.log", f"{self.token}/ends-{launch.port}"
+        spawned = process.spawn(server, app, launch, cpus=self.cpus, log=log, token=token)
+        try:
+            return wait_for(spawned.ended, within_s), logs.tail(log, LOG_LINES)
+        finally:
+            spawned.end(grace_s=0)
 
 
 def without_path(error: ServerError) -> str:
@@ -236,7 +266,7 @@ def command_lines(server: Server, protocols: Iterable[Protocol], python: str) ->
     return lines
 
 
-def _probe(folder: Path, environment: dict[str, str]) -> App:
+def _probe(folder: Path, environment: dict[str, str], *, counts_workers: bool) -> App:
     """Copy the probe app into a folder, because a server's interpreter may not have this package."""
     (folder / "gates").mkdir()
     shutil.copytree(Path(__file__).parent / "probe", folder / _PROBE, ignore=shutil.ignore_patterns("__pycache__"))
@@ -246,6 +276,7 @@ def _probe(folder: Path, environment: dict[str, str]) -> App:
         folder,
         ready_path="/ready",
         ready_body=b"ready",
+        counts_workers=counts_workers,
         environment={**environment, "PROBE_FOLDER": str(folder)},
         wsgi_target=f"{_PROBE}.wsgi:app",
     )

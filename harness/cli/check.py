@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.catalog import listing, packages
-from harness.check import report
+from harness.check import junit as check_junit
+from harness.check import pages, report
 from harness.check.runner import Runner, checks
+from harness.check.suites.run import SUITES, run_suites
 from harness.check.target import Launcher, command_lines
 from harness.cli.app import INTERRUPTED, MISSED_GATE, NOTHING_MEASURED, app
 from harness.cli.options import OutFolder, OwnServers, choose_settings, format_option, with_options
@@ -22,13 +24,14 @@ from harness.host import certificates, cpus, files, guard, inherited
 from harness.model.errors import UsageError
 from harness.model.protocols import PROTOCOLS
 from harness.plan.options import ABOUT_SERVERS, read_settings
-from harness.plan.selection import choose_started_servers
+from harness.plan.selection import choose_started_servers, prepare_servers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.check.model import Check
     from harness.check.report import CheckRun
+    from harness.check.suites.model import Suite, SuiteRun
     from harness.model.protocols import Protocol
     from harness.model.targets import Server
 
@@ -53,6 +56,13 @@ def check_(
     fail_on: Annotated[
         str, typer.Option(help="Exit with 1 if one of these checks fails, or any for all checks.", metavar="A,B")
     ] = "",
+    against: Annotated[
+        str,
+        typer.Option(help=f"Independent suites to run too, if installed: any of {', '.join(SUITES)}.", metavar="A,B"),
+    ] = "",
+    junit: Annotated[
+        Path | None, typer.Option(help="Write the results to this file, in JUnit's XML.", metavar="FILE")
+    ] = None,
     out: OutFolder = Path("results"),
     format_: Annotated[str, format_option("text", "json")] = "text",
 ) -> None:
@@ -61,27 +71,32 @@ def check_(
     The exit status is 0 once all checks were tried, also if some failed, unless --fail-on names them. It is not 0 if a
     server does not start.
     """
+    if junit is not None and not junit.absolute().parent.is_dir():
+        raise UsageError(f"--junit: expected a file in a folder that exists, found {junit}")
     settings = read_settings({"servers": servers, **given}, Path.cwd(), only=ABOUT_SERVERS)
     named: Sequence[Server] = choose_started_servers(settings, settings.servers)
-    chosen = [listing.keep_possible(each) for each in named]
     spoken: Sequence[Protocol] = listing.choose("protocols", PROTOCOLS, protocols.split(","))
     asked: Sequence[Check] = listing.choose("checks", checks(), checks_.split(","))
     gating = "all" if fail_on == "any" else fail_on
     gates = {each.name for each in listing.choose("fail-on", asked, gating.split(","))} if fail_on else set()
+    suites: Sequence[Suite] = listing.choose("against", tuple(SUITES.values()), against.split(",")) if against else ()
     _demand_checks(spoken, asked, named=protocols != "all")
-    absent = listing.not_installed(chosen)
     # JSON is printed to stdout, so the progress goes to stderr.
     screen = Screen(stderr=format_ == "json")
+    chosen, absent = prepare_servers(settings, named, [], sys.executable, screen.say)
     runner = Runner(chosen, spoken, asked, absent, lambda _: None)
     started = datetime.now(UTC)
     folder = _folder(out, started)
     # Servers run in a folder of the probe's, where no files lie.
     kept_out = inherited.list_kept_out(os.environ, [])
     screen.kept_out(kept_out)
-    whole = _run(screen, runner)
-    found = _check_run(started, runner, kept_out, whole=whole)
+    beside: list[SuiteRun] = []
+    whole = _run(screen, runner, suites, beside)
+    found = _check_run(started, runner, kept_out, tuple(beside), whole=whole)
     with files.writing(out):
-        page = report.write(found, folder)
+        page = pages.write(found, folder)
+    if junit is not None:
+        files.replace_file(junit, check_junit.render(found).encode())
     if format_ == "json":
         Screen().write(report.encode(found).decode())
     else:
@@ -113,19 +128,25 @@ def _id(started: datetime) -> str:
     return f"{started:%Y-%m-%dT%H-%M-%S}"
 
 
-def _run(screen: Screen, runner: Runner) -> bool:
-    """Run all checks; False if that was interrupted."""
+def _run(screen: Screen, runner: Runner, suites: Sequence[Suite], beside: list[SuiteRun]) -> bool:
+    """Run all checks, then all suites, whose runs are added to `beside`; False if that was interrupted."""
     total = sum(len(runner.jobs(tls=tls)) for _ in runner.servers for tls in (False, True))
-    with show_check_progress(screen, total) as watch, guard.guard() as token, certificates.issue() as tls:
-        runner.watch = watch
+    with guard.guard() as token, certificates.issue() as tls:
+        launcher = Launcher(sys.executable, tls, token, cpus.available())
         try:
-            runner.run(Launcher(sys.executable, tls, token, cpus.available()))
+            with show_check_progress(screen, total) as watch:
+                runner.watch = watch
+                runner.run(launcher)
+            for run in run_suites(suites, runner, launcher, screen.say):
+                beside.append(run)  # noqa: PERF402 - those before an interruption are kept
         except KeyboardInterrupt:
             return False
     return True
 
 
-def _check_run(started: datetime, runner: Runner, kept_out: tuple[str, ...], *, whole: bool) -> CheckRun:
+def _check_run(
+    started: datetime, runner: Runner, kept_out: tuple[str, ...], suites: tuple[SuiteRun, ...], *, whole: bool
+) -> CheckRun:
     installed = {server.name: version for server in runner.servers if (version := listing.version_of(server))}
     commands = {
         server.name: command_lines(server, runner.protocols, sys.executable)
@@ -133,15 +154,18 @@ def _check_run(started: datetime, runner: Runner, kept_out: tuple[str, ...], *, 
         if server.name not in runner.not_installed
     }
     python = f"{platform.python_implementation()} {platform.python_version()}"
+    asked = tuple(report.CheckInfo.of(check) for check in runner.checks)
     return report.CheckRun(
         schema=report.CHECK_SCHEMA,
         id=_id(started),
         started_at=started.isoformat(timespec="seconds"),
         argv=tuple(sys.argv),
         setting=report.Setting(python, platform.platform(), installed, commands, packages.installed(), kept_out),
-        checks=tuple(report.CheckInfo.of(check) for check in runner.checks),
+        checks=asked,
         results=tuple(runner.entries),
+        faults=report.find_faults(asked, runner.entries),
         whole=whole,
+        suites=suites,
     )
 
 

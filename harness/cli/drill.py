@@ -24,7 +24,7 @@ from harness.drill.site import Site
 from harness.host import cpus, facts, files, guard, inherited
 from harness.model.errors import StorageError, UsageError
 from harness.plan.options import Option
-from harness.plan.selection import choose_started_servers, find_app, read_app_settings
+from harness.plan.selection import choose_started_servers, find_app, prepare_servers, read_app_settings
 from harness.text.plain import neutralise
 from harness.text.secrets import mask_argv
 
@@ -94,13 +94,14 @@ def drill_(
     """
     asked = listing.choose("drills", drills(), _names(drills_))
     settings = read_app_settings(app_, {"servers": servers, **given})
-    chosen: Sequence[Server] = choose_started_servers(settings, settings.servers)
+    named: Sequence[Server] = choose_started_servers(settings, settings.servers)
     target, interpreter = find_app(settings)
     for why in listing.not_installed([target], interpreter).values():
         raise UsageError(f"--app: {why}")
     user_app = settings.app is not None
     known = {"path": target.ready_path, **({} if user_app else _PATHS.get(target.name, {})), **_check_paths(paths)}
     screen = Screen(stderr=format_ == "json")
+    chosen, absent = prepare_servers(settings, named, [target], interpreter, screen.say)
     started = datetime.now(UTC)
     private = bool(settings.env or settings.header or any(each.environment for each in chosen))
     folder = _make_folder(out, started, private=private)
@@ -120,7 +121,6 @@ def drill_(
             ready_within_s=settings.ready_within,
             **known,
         )
-        absent = listing.not_installed(chosen, interpreter)
         finds_rate = user_app and rate is None
         runner = Runner(list(map(make_site, chosen)), asked, repeats, absent, lambda _: None, finds_rate)
         describe = partial(_drill_run, started, runner, target, find_secrets(settings), kept_out)

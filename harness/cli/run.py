@@ -15,7 +15,7 @@ from harness.analysis import summarise
 from harness.analysis.conditions import find_resume_mismatches
 from harness.analysis.server_share import estimate_server_shares
 from harness.analysis.summarise import RANKED_FROM_ROUNDS
-from harness.catalog import listing
+from harness.catalog import environments, listing
 from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, find_secrets, name_command
 from harness.cli.options import with_settings
 from harness.cli.terminal import Screen, find_loss
@@ -198,9 +198,10 @@ def plan_(settings: Settings) -> None:
 @app.command("list")
 def list_() -> None:
     """List the available servers, apps and scenarios, and what each can do."""
-    servers = list_servers(read_settings({}, Path.cwd(), only=ABOUT_SERVERS))
-    apps = listing.apps()
-    Screen().catalogue(servers, apps, listing.scenarios(), listing.not_installed([*servers, *apps]))
+    known = list_servers(read_settings({}, Path.cwd(), only=ABOUT_SERVERS))
+    servers, apps = [environments.apart(each, []) for each in known], listing.apps()
+    not_installed = {**listing.not_installed([*servers, *apps]), **environments.not_made(servers)}
+    Screen().catalogue(servers, apps, listing.scenarios(), not_installed)
 
 
 @app.command("report")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.catalog import listing, own_servers
+from harness.catalog import environments, listing, own_servers
 from harness.cli.app import app, find_secrets
 from harness.cli.options import OneApp, choose_settings, with_options
 from harness.cli.terminal import Screen
@@ -20,7 +20,7 @@ from harness.host import certificates, cpus, guard, inherited, logs, process
 from harness.model.errors import ServerError, UsageError
 from harness.model.protocols import TLS_PROTOCOLS
 from harness.model.targets import HOST, App, Launch, Server
-from harness.plan.selection import add_arguments, choose_started_servers, find_app, read_app_settings
+from harness.plan.selection import add_arguments, choose_started_servers, find_app, prepare_servers, read_app_settings
 from harness.plan.settings import MOST_PROCESSES
 from harness.text.secrets import mask_argv
 
@@ -53,18 +53,25 @@ def serve(
     settings = read_app_settings(app_, given)
     (entry,) = choose_started_servers(settings, [name])
     if print_:
-        Screen().say(own_servers.write_template(entry, workers, tls=tls))
+        Screen().say(own_servers.write_template(environments.apart(entry, []), workers, tls=tls))
         return
-    (entry,) = add_arguments((entry,), settings.server_args)
     chosen, interpreter = find_app(settings)
-    for why in listing.not_installed([entry, chosen], interpreter).values():
+    servers, absent = prepare_servers(settings, [entry], [chosen], interpreter, Screen().say)
+    for why in (*absent.values(), *listing.not_installed([chosen], interpreter).values()):
         raise UsageError(f"{name}: {why}")
+    (entry,) = add_arguments(servers, settings.server_args)
     if not any((protocol in TLS_PROTOCOLS) is tls for protocol in entry.protocols):
         only = "in clear text" if tls else "over TLS"
         raise UsageError(f"--tls: expected it {'not ' if tls else ''}to be given, because {name} serves {only} only")
     if entry.max_workers is not None and workers > entry.max_workers:
         raise UsageError(f"--workers: expected at most {entry.max_workers} for {name}, found {workers}")
-    _serve(entry, chosen, Launch(HOST, port, _target(entry, chosen), workers, None, interpreter), settings, tls=tls)
+    _serve(
+        entry,
+        chosen,
+        Launch(HOST, port, _target(entry, chosen), workers, None, entry.python or interpreter),
+        settings,
+        tls=tls,
+    )
 
 
 def _target(entry: Server, chosen: App) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import psutil
 from packaging.requirements import Requirement
@@ -16,25 +15,18 @@ from harness.drill.crowd import holding
 from harness.drill.load import sending
 from harness.drill.model import NotApplicable, Requests
 from harness.host import process
-from harness.host.readiness import Readiness
+from harness.host.supervised import Supervised
 from harness.model.targets import HOST, App, Launch, Server
 
 if TYPE_CHECKING:
-    import signal
-    from collections.abc import Callable, Iterator
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Iterator
     from pathlib import Path
 
     from harness.drill.crowd import Connections, Crowd
     from harness.drill.load import Traffic
 
-T = TypeVar("T")
-
-POLL_S = 0.02
 LIMIT_S = 40.0
 """What a server has not done by then it does not do; gunicorn waits for up to 30 s."""
-FIND_S = 10.0
-"""Workers that have answered before answer again within this time."""
 SETTLE_S = 1.0
 """Load before something is done to the server, and after it is as it was."""
 USERS, SECONDS = 32, 3
@@ -149,12 +141,11 @@ class Site:
             yield Served(running, launch, self)
 
 
-class Served:
-    """A running server."""
+class Served(Supervised):
+    """A running server that experiments put under load."""
 
     def __init__(self, running: process.Running, launch: Launch, site: Site) -> None:
-        self.running = running
-        self.launch = launch
+        super().__init__(running, site.app, launch)
         self._site = site
 
     @contextmanager
@@ -183,70 +174,13 @@ class Served:
         with holding(self.launch, connections, self._site.token) as crowd:
             yield crowd
 
-    def signal(self, number: signal.Signals, pid: int | None = None) -> int:
-        """Send a signal to a process, the first one if none is given; return the time, as in `Exchange`."""
-        at_ns = time.monotonic_ns()
-        with suppress(ProcessLookupError):
-            os.kill(self.running.pid if pid is None else pid, number)
-        return at_ns
-
-    @property
-    def ended(self) -> str | None:
-        """How the first process ended, such as `exit status 1`; None while it runs."""
-        return self.running.ended
-
-    def processes(self) -> set[int]:
-        """All processes of the server that are alive."""
-        return self.running.processes()
-
-    def workers(self) -> set[int]:
-        """The processes that take connections, as far as is seen in one look."""
-        readiness = Readiness(self._site.app, self.launch, time.perf_counter(), self.processes)
-        return readiness.workers()
-
     def all_workers(self) -> set[int]:
         """The processes that take connections; raises `NotApplicable` if fewer are found than were asked for."""
-        seen: set[int] = set()
-
-        def are_seen() -> bool:
-            seen.update(self.workers())
-            return len(seen) >= self.launch.workers
-
-        if self.await_(are_seen, FIND_S) is None:
+        workers = self.find_workers()
+        if workers is None:
             raise NotApplicable("its workers cannot be told apart")
-        return seen
+        return workers
 
     def busiest_worker(self) -> int:
         """The worker with the most connections."""
         return max(self.all_workers(), key=lambda pid: len(psutil.Process(pid).net_connections("tcp")))
-
-    def await_replaced(self, before: AbstractSet[int], number: int, within_s: float) -> int | None:
-        """When all workers of before have ended and this many others take connections; None as in `await_workers`."""
-        began = time.monotonic()
-        gone = self.await_(lambda: self.ended is not None or not before & self.processes(), within_s)
-        left_s = within_s - (time.monotonic() - began)
-        return self.await_workers(number, left_s, without=before) if gone else None
-
-    def await_workers(self, number: int, within_s: float, *, without: AbstractSet[int] = frozenset()) -> int | None:
-        """When this many workers take connections, besides those `without`, which are dead or to be replaced.
-
-        None if they do not within this time, or if the server ends.
-        """
-        seen: set[int] = set()
-
-        def are_up() -> bool:
-            nonlocal seen
-            seen = (seen | self.workers()) & self.processes() - without
-            return len(seen) >= number
-
-        at_ns = self.await_(lambda: self.ended is not None or are_up(), within_s)
-        return at_ns if self.ended is None else None
-
-    def await_(self, condition: Callable[[], object], within_s: float) -> int | None:
-        """When a condition has become true; None if it has not within this time."""
-        deadline = time.monotonic() + within_s
-        while not condition():
-            if time.monotonic() >= deadline:
-                return None
-            time.sleep(POLL_S)
-        return time.monotonic_ns()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 VARIABLES = (
     # Servers turn these into options.
-    *("UVICORN_*", "GUNICORN_*", "GRANIAN_*", "HYPERCORN_*", "UWSGI_*"),
+    *("UVICORN_*", "GUNICORN_*", "GRANIAN_*", "HYPERCORN_*", "UWSGI_*", "H2CORN_*", "PALFREY_*"),
     "WEB_CONCURRENCY",  # workers of uvicorn and gunicorn
     "FORWARDED_ALLOW_IPS",  # of uvicorn and gunicorn
     "SENDFILE",  # of gunicorn

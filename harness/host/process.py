@@ -131,9 +131,10 @@ def start(
     """
     if server.runs_at is not None:
         return _find_running(server, server.runs_at, app, launch, log, deadline_s, cpus)
+    check_port_is_free(server, launch, network)
     limit = f" within {deadline_s:g} s (--ready-within)" if deadline_s else f" within {DEADLINE_S:g} s"
     began = time.perf_counter()
-    processes = spawn(server, app, launch, cpus=cpus, log=log, token=token, network=network)
+    processes = spawn(server, app, launch, cpus=cpus, log=log, token=f"{token}/{launch.port}", network=network)
     try:
         readiness = Readiness(app, launch, began + (deadline_s or DEADLINE_S), processes.left, network)
         expected = f"{server.name}: expected the right answer to GET {app.ready_path}"
@@ -150,23 +151,14 @@ def start(
 
 
 def spawn(
-    server: Server,
-    app: App,
-    launch: Launch,
-    *,
-    cpus: frozenset[int],
-    log: Path,
-    token: str,
-    network: Network = OWN,
+    server: Server, app: App, launch: Launch, *, cpus: frozenset[int], log: Path, token: str, network: Network = OWN
 ) -> StartedProcesses:
-    """Start `server` on `cpus`, and do not wait for it; raises `ServerError` if that fails, or if the port is taken."""
-    _check_port_is_free(server, launch, network)
+    """Start the server's first process on `cpus`, and wait for nothing; raises `ServerError` if that cannot be done."""
     argv = (*network.enter, *server.command(launch))
-    server_token = f"{token}/{launch.port}"
     runs_in = server.runs_in or app.working_directory
-    environment = server_environment(os.environ, server, app, launch.python, server_token)
+    environment = server_environment(os.environ, server, app, launch.python, token)
     kept = logs.Log(log)
-    return StartedProcesses(_spawn(argv, runs_in, environment, cpus, kept), server_token, kept)
+    return StartedProcesses(_popen(argv, runs_in, environment, cpus, kept), token, kept)
 
 
 def _find_running(
@@ -234,7 +226,7 @@ def _try_bind(host: str, port: int) -> int:
         return bound
 
 
-def _check_port_is_free(server: Server, launch: Launch, network: Network) -> None:
+def check_port_is_free(server: Server, launch: Launch, network: Network = OWN) -> None:
     """Raise `ServerError` if another process has the port; in another network, there are only servers of the run.
 
     Some servers silently share a taken port (SO_REUSEPORT), and then the other process would get some of the requests.
@@ -268,7 +260,7 @@ def check_listeners(server: Server, launch: Launch, own: set[int], network: Netw
         )
 
 
-def _spawn(
+def _popen(
     argv: tuple[str, ...], directory: Path, environment: dict[str, str], cpus: frozenset[int], log: logs.Log
 ) -> subprocess.Popen[bytes]:
     """Start the server's first process, in a new session."""

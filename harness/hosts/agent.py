@@ -98,7 +98,9 @@ class _Hosted:
         self._server = server
         self._launch = launch
         self._log = log
-        self._processes: StartedProcesses = process.spawn(server, app, launch, cpus=cpus, log=log, token=token)
+        process.check_port_is_free(server, launch)
+        own = f"{token}/{launch.port}"
+        self._processes: StartedProcesses = process.spawn(server, app, launch, cpus=cpus, log=log, token=own)
         self._readiness = Readiness(app, launch, 0.0, self._processes.left)
         self._cpus = cpus
         self._sampler: Sampler | None = None
@@ -280,4 +282,4 @@ def _choose_port(address: str) -> int:
     try:
         return process.free_port(address)
     except OSError as error:
-        raise ServerError(f"expected an address of this machine, found {address} ({error.strerror})") from error
+        raise ServerError(f"{address}: {error.strerror}") from error

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from harness.host import guard
+from harness.host import guard, logs
 from harness.hosts import clock, messages
 from harness.model.errors import ServerError
 
@@ -31,6 +31,8 @@ _PINGS = 5
 _FRESH_S = 0.5
 """An offset is as good as new for this long."""
 _MOST_BYTES = 1 << 16
+_SSH_FAILED = 255
+"""Exit status of ssh for failures of its own (ssh(1)); any other is that of the command over there."""
 _NO_REASON = ("Warning: Permanently added", "Connection to ")
 """Lines of ssh that give no reason begin so."""
 
@@ -126,7 +128,13 @@ class Connection:
 
     def _await_greeting(self) -> messages.Greeting:
         """The agent's first line, after whatever a shell prints."""
-        late = threading.Timer(_GREETING_S, self._ssh.kill)
+        is_late = threading.Event()
+
+        def give_up() -> None:
+            is_late.set()
+            self._ssh.kill()
+
+        late = threading.Timer(_GREETING_S, give_up)
         late.start()
         try:
             for line in self._lines:
@@ -134,15 +142,22 @@ class Connection:
                     return msgspec.json.decode(line, type=messages.Greeting)
         finally:
             late.cancel()
-        found = self._explain_end()
-        raise ServerError(found if late.is_alive() else f"found no agent within {_GREETING_S:g} s")
+        found = self._find_reason()
+        if is_late.is_set():
+            raise ServerError(f"expected an agent of the harness within {_GREETING_S:g} s, found none")
+        if self._ssh.returncode == _SSH_FAILED:
+            raise ServerError(f"expected ssh to connect, found: {found}")
+        raise ServerError(
+            f"expected an agent of the harness, found: {found}; --server-python names an interpreter that has the "
+            "harness, --install makes one"
+        )
 
-    def _explain_end(self) -> str:
+    def _find_reason(self) -> str:
         """Why ssh ended: in its words, or those of a shell over there."""
         status = self._ssh.wait()
-        lines = [line.strip() for line in self._said.read_text(errors="replace").splitlines()]
+        lines = [line.strip() for line in logs.tail(self._said).splitlines()]
         reasons = [line for line in lines if line and not line.startswith(_NO_REASON)]
-        return f"found: {reasons[-1]}" if reasons else f"found that ssh ended with exit status {status}"
+        return reasons[-1] if reasons else f"exit status {status} of ssh"
 
     def _read(self) -> None:
         for line in self._lines:
@@ -158,7 +173,7 @@ class Connection:
             elif asked is not None:
                 asked.set_result(said.value)
         if not self._closing.is_set():
-            self._lose(f"the connection to {self.name} ended; {self._explain_end()}")
+            self._lose(f"the connection to {self.name} ended ({self._find_reason()})")
         self._lose(f"the connection to {self.name} was closed")
 
     def _beat(self) -> None:

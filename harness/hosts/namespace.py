@@ -167,7 +167,7 @@ class NamespaceHost(LocalHost):
 
     def make_launch(self, server: Server, target: str, workers: int, tls: Tls | None, python: str) -> Launch:
         taken = {each.port for each in list_listeners(self.namespace.network)}
-        while (launch := super().make_launch(server, target, workers, tls, python)).port in taken:
+        while (launch := process.make_launch(server, target, workers, tls, python)).port in taken:
             pass
         return replace(launch, host=self.address)
 
@@ -218,16 +218,15 @@ def _hold(cpus: frozenset[int], tun: str = "") -> Iterator[Namespace]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd="/",
-            env={},
             text=True,
             start_new_session=True,
         )
     try:
         assert holder.stdout is not None  # noqa: S101 - it was asked for
         if (said := holder.stdout.readline().strip()) != "ready":
-            user = "root without CAP_SYS_ADMIN or CAP_NET_ADMIN" if os.geteuid() == 0 else f"user {os.geteuid()}"
-            why = f"{said or 'no answer'}, as {user}"
-            raise UsageError(f"--netns: expected the right to make network namespaces, found: {why}; run it as root")
+            lacking = "run it as root" if os.geteuid() else "root lacks CAP_SYS_ADMIN, CAP_NET_ADMIN or /dev/net/tun"
+            expected = "expected the right to make network namespaces and devices"
+            raise UsageError(f"--netns: {expected}, found: {said or 'no answer'}; {lacking}")
         namespace = Namespace(holder, (f"{_PREFIX}{_make_number()}v", tun), choose_addresses(_list_routes()))
         _connect(namespace, tun)
         yield namespace

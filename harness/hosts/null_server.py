@@ -2,7 +2,7 @@
 
 It answers every request with prepared bytes, those of `GET /plaintext`, over HTTP/1.1 and HTTP/2, and echoes WebSocket
 messages, all on one port; over TLS if it has a certificate. It trusts its client and checks nothing. On a connection
-in clear text whose first request is for `/large`, every answer has a large body.
+in clear text whose first request is for `/large`, the answer has no end.
 
 Usage: null_server.py HOST PORT [CERTIFICATE KEY]
 """
@@ -27,8 +27,7 @@ RECEIVE_BYTES = 1 << 18
 _HTTP1_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 13\r\n\r\n" + BODY
 _HTTP1_END = b"\r\n\r\n"
 LARGE_REQUEST = b"GET /large "
-_LARGE_BYTES = 1 << 20
-LARGE_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % _LARGE_BYTES + bytes(_LARGE_BYTES)
+_LARGE_PIECE = b"HTTP/1.1 200 OK\r\n\r\n" + bytes(1 << 20)
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _FRAME_HEAD_BYTES = 9
@@ -91,11 +90,10 @@ class Connection:
         return _HTTP1_ANSWER * (whole.count(_HTTP1_END) + 1) if end else b""
 
     def _send_large(self, _data: bytes) -> bytes:
-        """Send one answer, and wait for its end: the connection is alone."""
+        """Send a body without end until the client closes the connection, which is alone."""
         self.peer.setblocking(True)
-        self.peer.sendall(LARGE_ANSWER)
-        self.peer.setblocking(False)
-        return b""
+        while True:
+            self.peer.sendall(_LARGE_PIECE)
 
     def _answer_http2(self, data: bytes) -> bytes:
         if self._held:

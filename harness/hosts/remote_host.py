@@ -12,12 +12,12 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
 from harness.catalog import packages
 from harness.host import guard, logs, process
+from harness.host.files import open_new, storing
 from harness.host.readiness import Readiness
 from harness.host.server_processes import Stopped
 from harness.hosts import clock, messages
@@ -29,6 +29,7 @@ from harness.model.errors import ServerError, UsageError
 from harness.model.machine import Machine
 from harness.model.results import Sample
 from harness.model.targets import Launch
+from harness.text.secrets import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,8 +38,12 @@ if TYPE_CHECKING:
     from harness.model.results import Active
     from harness.model.targets import App, Server, Tls
 
-SCHEME = "ssh"
 _EXAMPLE = "ssh://user@10.0.0.2"
+_DESTINATION = re.compile(
+    r"ssh://(?P<name>(?:\w[\w.-]*@)?(?:\w[\w.-]*|\[[0-9A-Fa-f:.]+(?:%\w+)?\]))(?::(?P<port>\d{1,5}))?/?", re.ASCII
+)
+"""What ssh takes, without what it may take for an option."""
+_LAST_PORT = 65_535
 _RETRY_S = 10.0
 """A machine that could not be reached is not tried again for this long."""
 _PYTHON = "python3"
@@ -59,14 +64,10 @@ class Destination:
 
 def parse_destination(text: str) -> Destination:
     """Read the value of `--server-host`; raises `UsageError` for anything but `ssh://[USER@]HOST[:PORT]`."""
-    with suppress(ValueError):
-        parts = urlsplit(text)
-        known = parts.scheme == SCHEME and parts.path in {"", "/"} and not (parts.query or parts.fragment)
-        if known and parts.password is None and re.fullmatch(r"[\w.:%-]+", parts.hostname or "") and parts.port != 0:
-            name = parts.netloc.removesuffix(f":{parts.port}") if parts.port else parts.netloc
-            if not name.startswith("-"):
-                return Destination(f"{SCHEME}://{parts.netloc}", name)
-    raise UsageError(f"--server-host: expected ssh://USER@HOST, such as {_EXAMPLE}, found {text}")
+    found = _DESTINATION.fullmatch(text)
+    if found is None or not 0 < int(found["port"] or 1) <= _LAST_PORT:
+        raise UsageError(f"--server-host: expected ssh://USER@HOST, such as {_EXAMPLE}, found {Secrets().mask(text)}")
+    return Destination(text.removesuffix("/"), found["name"])
 
 
 def parse_address(text: str | None) -> str:
@@ -104,6 +105,11 @@ class RemoteHost:
             self.python = self.connection.greeting.python
         except ServerError as error:
             raise UsageError(f"--server-host {destination.url}: {error}") from None
+        try:
+            self.connection.ask(messages.ChoosePort(address))
+        except ServerError as error:
+            self.connection.close()
+            raise UsageError(f"--bind: expected an address of {self.name}, found {error}") from None
         self._failure = ""
 
     def close(self) -> None:
@@ -148,7 +154,8 @@ class RemoteHost:
     ) -> RemoteServer:
         """Start a server and wait until it gives the right answer here; raises `ServerError`."""
         del token  # its processes have that of the agent
-        log.touch()
+        with storing(log):
+            open_new(log).close()
         began = time.perf_counter()
         started: messages.StartedServer = self._ask(_describe(server, app, launch, self.cpus), messages.StartedServer)
         running = RemoteServer(self.connection, started, log)
@@ -187,14 +194,13 @@ class RemoteHost:
                 self._failure = str(error)
             else:
                 return
-        raise ServerError(f"expected a connection to {self.name}, {self._failure}")
+        raise ServerError(f"{self.name}: {self._failure}")
 
     def _connect(self) -> Connection:
         ssh = self._destination.ssh(*self._python, "-m", "harness", "agent")
         found = Connection(ssh, self.name, self._said, self._token)
         try:
             self._check_version(found.greeting)
-            found.ask(messages.ChoosePort(self.address))
             if self._asked_app is not None:
                 found.ask(self._asked_app)
         except BaseException:
@@ -268,7 +274,7 @@ class RemoteServer:
 
     def fetch_log(self) -> None:
         """Bring the end of its log here."""
-        with suppress(ServerError):
+        with suppress(ServerError, OSError):  # records, which are written too, tell of a full disk
             self.log.write_text(self._connection.ask(messages.ReadLog(self._number), str))
 
     def stop(self, grace_s: float = process.GRACE_S) -> Stopped:

@@ -104,6 +104,10 @@ class Launch:
         """Start of a command that runs an installed package with the interpreter under test: `python -m`."""
         return [self.python, "-m"]
 
+    def program(self, name: str) -> str:
+        """A command that a package has installed beside the interpreter under test."""
+        return str(Path(self.python).parent / name)
+
 
 @dataclass(frozen=True)
 class RunsAt:
@@ -146,9 +150,12 @@ class Server:
     interface: Interface = "asgi"
     event_loop: EventLoop = "asyncio"
     python: str | None = None
-    """Interpreter of the environment made for this version, `granian@2.8.6`; None means the interpreter of the run."""
+    """Interpreter of an environment of its own, as `granian@2.8.6` has; None means the interpreter of the run."""
     version: str | None = None
     """The server's version in that environment."""
+    displaces: str | None = None
+    """The server whose module it brings under the same name: an interpreter has only one of the two, so this one gets
+    an environment of its own, with its `version`."""
     requires_for: Mapping[Protocol, tuple[str, ...]] = field(default_factory=dict)
     """Further distributions that single protocols need; without them, the server speaks the others."""
     arguments: tuple[str, ...] = ()

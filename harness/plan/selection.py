@@ -67,11 +67,12 @@ def select(
         if tags and settings.locustfile is None:
             raise UsageError(f"--{name}: expected --locustfile with it, found none")
     apps = _find_apps(settings, revisions, host)
-    servers = add_arguments(_find_servers(settings, apps, say, make=make), settings.server_args)
+    servers = add_arguments(_find_servers(settings, apps), settings.server_args)
     if settings.netns and (running := [each.name for each in servers if each.runs_at is not None]):
         raise UsageError(f"--netns: expected servers that are started for it, found {running[0]}, which runs already")
     baseline = _find_baseline(settings, servers, apps)
-    not_installed = _find_missing(settings, servers, apps)
+    impossible = environments.make_all(servers, apps, _find_python(settings), say) if make else {}
+    not_installed = {**_find_missing(settings, servers, apps), **impossible}
     return Selection(
         servers=servers,
         apps=apps,
@@ -109,6 +110,28 @@ def choose_started_servers(settings: Settings, names: Iterable[str]) -> tuple[Se
                 f"--servers: expected servers that are started for it, found {each.name}, which runs already"
             )
     return chosen
+
+
+def prepare_servers(
+    settings: Settings, chosen: Iterable[Server], apps: Sequence[App], python: str, say: Callable[[str], None]
+) -> tuple[tuple[Server, ...], dict[str, str]]:
+    """The chosen servers with what they speak here, and by name why some of them cannot run.
+
+    Environments that they need are made. `say` reports that to the user.
+    """
+    placed = tuple(_place(settings, server, apps, python) for server in chosen)
+    impossible = environments.make_all(placed, apps, python, say)
+    return placed, {**listing.not_installed(placed, python), **impossible}
+
+
+def _place(settings: Settings, server: Server, apps: Sequence[App], python: str) -> Server:
+    """The server with what it speaks here; in an environment of its own, if it displaces another one.
+
+    A user app needs more than such an environment has, so there the interpreter decides which of the two there is, as on
+    another machine.
+    """
+    possible = listing.keep_possible(server, python)
+    return possible if settings.app is not None or packages.is_elsewhere(python) else environments.apart(possible, apps, python)
 
 
 def read_app_settings(app: str, given: Mapping[str, str | bool | list[str] | None]) -> Settings:
@@ -202,16 +225,14 @@ def add_arguments(servers: tuple[Server, ...], given: Iterable[str]) -> tuple[Se
     return tuple(found.values())
 
 
-def _find_servers(
-    settings: Settings, apps: tuple[App, ...], say: Callable[[str], None], *, make: bool
-) -> tuple[Server, ...]:
+def _find_servers(settings: Settings, apps: tuple[App, ...]) -> tuple[Server, ...]:
     every = list_servers(settings)
     python = _find_python(settings)
     if settings.servers == ("all",):
         # The default servers come first, so that the first of them is the baseline.
         order = [*SERVERS, *(server.name for server in every)]
         ordered = sorted(every, key=lambda server: order.index(server.name))
-        return tuple(listing.keep_possible(server, python) for server in ordered)
+        return tuple(_place(settings, server, apps, python) for server in ordered)
     found: dict[str, Server] = {}
     by_default = settings.wsgi is not None and settings.servers == SERVERS
     for name in (*SERVERS, *WSGI_SERVERS) if by_default else settings.servers:
@@ -221,7 +242,7 @@ def _find_servers(
             raise UsageError(f"--servers: expected {base}, a command, without a version, found {name}")
         if at and settings.app is not None:
             raise UsageError(f"--servers: expected {base} with --app, found {name}; choose its version by --python")
-        entry = environments.at_version(server, version, apps, python) if at else listing.keep_possible(server, python)
+        entry = environments.at_version(server, version, apps, python) if at else _place(settings, server, apps, python)
         found[entry.name] = entry
     if settings.wsgi is not None and not any(entry.interface == "wsgi" for entry in found.values()):
         expected = ", ".join(each.name for each in every if each.interface == "wsgi")
@@ -229,10 +250,6 @@ def _find_servers(
     for entry in found.values():
         if entry.runs_at:
             _check_place(settings, entry.name, entry.runs_at)
-    for entry in found.values() if make else ():
-        if entry.version is not None:
-            say(f"{entry.name}: uses a virtual environment in {environments.folder()}")
-            environments.make(entry, apps, python, say)
     return tuple(found.values())
 
 
@@ -367,13 +384,11 @@ def _check_python(given: str, option: str = "python") -> str:
 def _find_missing(settings: Settings, servers: tuple[Server, ...], apps: tuple[App, ...]) -> dict[str, str]:
     """For each server and app that cannot run, say what is missing and how to install it.
 
-    The virtual environment of a version has everything, so these servers are not checked.
+    An environment of its own has everything that a server needs, so these servers are not checked.
     """
-    unversioned = tuple(server for server in servers if server.python is None)
+    beside = tuple(server for server in servers if server.python is None)
     pythons = dict.fromkeys(app.python or _find_python(settings) for app in apps)
-    return {
-        name: text for python in pythons for name, text in listing.not_installed((*unversioned, *apps), python).items()
-    }
+    return {name: text for python in pythons for name, text in listing.not_installed((*beside, *apps), python).items()}
 
 
 def _find_scenarios(

@@ -50,6 +50,8 @@ class _Titled(msgspec.Struct):
     name: str
     title: str
     force: str = "must"
+    consequence: str = ""
+    danger: str | None = None
 
 
 class _Drills(msgspec.Struct):
@@ -109,10 +111,19 @@ def _list_drills(drills: _Drills | None) -> Iterable[Behaviour]:
 
 
 def _list_checks(checks: _Checks | None) -> Iterable[Behaviour]:
-    """For each server, the required checks that it failed, protocol by protocol."""
+    """For each server, the checks that it failed: what endangers a deployment, then what is required, by protocol."""
     if checks is None:
         return
-    titles = {each.name: each.title for each in checks.checks if each.force == "must"}
+    named = {each.name: each for each in checks.checks}
+    wrong = dict.fromkeys((each.server, each.check) for each in checks.results if each.outcome == "fail")
+    dangers: dict[tuple[str, str], list[_Titled]] = {}
+    for server, name in wrong:
+        if (check := named.get(name)) and check.danger:
+            dangers.setdefault((server, check.danger), []).append(check)
+    for (server, _), found in dangers.items():
+        meaning = " ".join(dict.fromkeys(each.consequence for each in found))
+        yield Behaviour(server, "danger", join([each.title for each in found]), meaning)
+    titles = {each.name: each.title for each in checks.checks if each.force == "must" and not each.danger}
     failed: dict[tuple[str, Protocol], list[str]] = {}
     for each in checks.results:
         if each.outcome == "fail" and each.check in titles:

@@ -27,7 +27,7 @@ TRADE_OFF = "trade_off"
 def render(page: Page, svgs: Mapping[str, str]) -> str:
     """The page as HTML; `svgs` holds the file of each chart by its name."""
     here = Path(__file__).parent
-    script, digest = embed_script((here / "page.js").read_text())
+    script, digest = embed_script()
     pictures = {chart.name: embed_svg(adapt(svgs[chart.name]), chart.name, chart.label) for chart in page.charts}
     return read_template(here / "template.html.j2").render(
         page=page,
@@ -38,7 +38,7 @@ def render(page: Page, svgs: Mapping[str, str]) -> str:
         names=dict.fromkeys(line.name for matrix in page.matrices for line in matrix.lines),
         reasons=group_unanswered(page.unanswered),
         disturbed=DISTURBED,
-        style=embed_style((here / "page.css").read_text()),
+        style=embed_style(),
         dark_charts=make_style(),
         script=script,
         script_digest=digest,

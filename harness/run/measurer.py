@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from harness.analysis import cpu_time, verdict
 from harness.analysis.link import LinkUse, measure_use
 from harness.host import logs
+from harness.host.sampler import Sampler
 from harness.model.blocks import BlockOrder, Turn
 from harness.model.errors import LoadError, WorkersLostError
 from harness.model.loads import Rate
@@ -68,17 +69,19 @@ class Measurer:
         argv = _hide_headers(order).argv(Path("result.json"))
         started_at = now()
         running = {config: started.running for config, started in servers.items()}
-        carried = None
+        carried = here = None
         try:
             with ExitStack() as stack:
                 if self._link is not None:
                     carried = stack.enter_context(self._link.carry(cases[0].distance))
+                if self._placement.apart:
+                    here = stack.enter_context(Sampler(tuple, self._placement.load))
                 samplers = {config: stack.enter_context(each.sample()) for config, each in running.items()}
                 results = trial.run(order)
         except LoadError as error:
             return [self._fail(case, turn, running[case.config], error, started_at, argv) for case in cases]
         samples = {config: each.samples for config, each in samplers.items()}
-        machine = self._observe_machine(samples, results)
+        machine = self._observe_machine(samples, results, here.samples if here else ())
         found = []
         for case, result in zip(cases, results, strict=True):
             ended, own = running[case.config].ended, samples[case.config]
@@ -137,9 +140,12 @@ class Measurer:
         return self.record(case, turn, judgement, reasons, started_at=started_at, load_argv=argv, log_tail=tail)
 
     def _observe_machine(
-        self, samples: Mapping[ServerConfig, Sequence[Sample]], results: Sequence[LoadResult]
+        self, samples: Mapping[ServerConfig, Sequence[Sample]], results: Sequence[LoadResult], here: Sequence[Sample]
     ) -> _MachineShares:
-        """What others took from the first slice of a measurement to the last."""
+        """What others took from the first slice of a measurement to the last.
+
+        `here` are samples of the machine of the load, where that is another one than that of the servers.
+        """
         slices = [each for result in results for each in result.slices]
         if not slices:
             return _MachineShares(None, None, 1.0)
@@ -150,7 +156,8 @@ class Measurer:
         seen = next(iter(samples.values()))
         other = cpu_time.other_cpu_between(seen, own_cpu_s, *between)
         # On shared CPUs the generator itself would be among the other processes.
-        steal = cpu_time.steal_between(seen, *between)
+        stolen = (cpu_time.steal_between(each, *between) for each in (seen, here))
+        steal = max((each for each in stolen if each is not None), default=None)
         return _MachineShares(steal, other if self._placement.disjoint else None, (between[1] - between[0]) / 1e9)
 
     def _surroundings(

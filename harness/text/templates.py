@@ -6,6 +6,7 @@ import re
 from base64 import b64encode
 from functools import cache
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -14,8 +15,6 @@ from markupsafe import Markup, escape
 from harness.text.plain import neutralise
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from jinja2 import Template
 
 _REFERENCE = re.compile(r'(\bid="|href="#|url\(#)')
@@ -51,12 +50,13 @@ def embed_svg(svg: str, name: str, label: str) -> Markup:
     return Markup(opening + _REFERENCE.sub(rf"\g<1>{name}-", rest))  # noqa: S704 - Matplotlib escapes its texts
 
 
-def embed_script(source: str) -> tuple[Markup, str]:
-    """A script as an element, and what allows it alone in a content-security policy: its digest (CSP 3, 2.3.1)."""
+def embed_script() -> tuple[Markup, str]:
+    """The script of all pages as an element, and what allows it alone: its digest (CSP 3, 2.3.1)."""
+    source = (Path(__file__).parent / "page.js").read_text()
     digest = b64encode(sha256(source.encode()).digest()).decode()
     return Markup(f"<script>{source}</script>"), f"'sha256-{digest}'"  # noqa: S704 - a file of this program
 
 
-def embed_style(source: str) -> Markup:
-    """A style sheet as the content of an element."""
-    return Markup(source)  # noqa: S704 - a file of this program
+def embed_style() -> Markup:
+    """The style sheet of all pages as the content of an element."""
+    return Markup((Path(__file__).parent / "page.css").read_text())  # noqa: S704 - a file of this program

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+PAGES = ("/report.html", "/check.html")
 PATIENCE_MS = 60_000
 """A busy machine may take long to draw a page."""
 expect.set_options(timeout=PATIENCE_MS)
@@ -50,7 +51,9 @@ def open_page(browser: Browser) -> Iterator[Opener]:
     for context in contexts:
         context.close()
     assert errors == []
-    assert all(url.startswith("file:///") and url.endswith("/report.html") for url in requests), requests
+    assert all(url.startswith("file:///") and url.endswith(("/report.html", "/check.html")) for url in requests), (
+        requests
+    )
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.hosts.namespaces import Host
@@ -51,21 +52,14 @@ class Way:
         path = os.pathsep.join([str(self._folder / "bin"), given.get("PATH", os.defpath)])
         return {**given, "PATH": path, "PYTHONPATH": str(ROOT)}
 
-    def list_processes(self) -> list[str]:
-        """The command lines of what runs over there, beside sshd."""
-        found = []
+    def list_processes(self) -> list[psutil.Process]:
+        """What runs over there, beside sshd and its sessions."""
         network = Path(self.host.enter[1].partition("=")[2]).stat().st_ino
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                if (folder / "ns/net").stat().st_ino != network:
-                    continue
-                words = (folder / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            line = b" ".join(words).decode(errors="replace").strip()
-            if line and "sshd" not in line:
-                found.append(line)
-        return found
+        return [each for each in psutil.process_iter() if is_in(each, network) and "sshd" not in name_of(each)]
+
+    def list_servers(self) -> list[psutil.Process]:
+        """The servers of the catalogue among them."""
+        return [each for each in self.list_processes() if f"--host {self.host.address}" in line_of(each)]
 
     def await_nothing(self, within_s: float) -> float:
         """Wait until nothing runs there any more; how long that took in s."""
@@ -74,6 +68,30 @@ class Way:
             assert time.monotonic() < began_s + within_s, found
             time.sleep(0.02)
         return time.monotonic() - began_s
+
+
+def is_in(process: psutil.Process, network: int) -> bool:
+    """Does it run in this network namespace? One that has ended does not."""
+    try:
+        own = Path(f"/proc/{process.pid}/ns/net").stat().st_ino
+        return own == network and process.status() != psutil.STATUS_ZOMBIE
+    except (OSError, psutil.Error):
+        return False
+
+
+def name_of(process: psutil.Process) -> str:
+    try:
+        return process.name()
+    except psutil.Error:
+        return ""
+
+
+def line_of(process: psutil.Process) -> str:
+    """Its command line."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 @contextmanager

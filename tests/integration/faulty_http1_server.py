@@ -21,6 +21,8 @@ from typing import Any
 from urllib.parse import unquote
 
 HOST = re.compile(rb"[A-Za-z0-9._-]+(:[0-9]*)?")
+TARGET = re.compile(rb"[!-~]+")
+CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 LINE_LIMIT, HEAD_LIMIT = 16_384, 65_536
 EXTENSIONS = tuple(f"http.response.{name}" for name in ("trailers", "early_hint", "pathsend", "made_up"))
@@ -42,6 +44,7 @@ class Server:
     def __init__(self, app: Any, file: Path) -> None:
         self.app, self.file = app, file
         self.state: dict[str, Any] = {}
+        self.failed = False
         self.stopping = asyncio.Event()
         self.connections: set[Connection] = set()
         self.events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -62,6 +65,8 @@ class Server:
     async def run(self, host: str, port: int) -> None:  # noqa: C901 - the faults are why
         faults, loop = self.faults(), asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self.stopping.set)
+        if "no-interrupt" not in faults:
+            loop.add_signal_handler(signal.SIGINT, self.stopping.set)
         answer, listener = "none", None
         if "no-lifespan" not in faults:
             task = asyncio.create_task(self.lifespan())
@@ -82,7 +87,8 @@ class Server:
         elif "accepts-while-stopping" not in faults:
             listener.close()
         for connection in list(self.connections):
-            if "aborts" in faults or (connection.idle and "keeps-idle" not in faults):
+            unread = connection.writer.transport.get_write_buffer_size() and "waits-for-readers" not in faults
+            if "aborts" in faults or unread or (connection.idle and "keeps-idle" not in faults):
                 connection.writer.transport.abort()
         while self.connections:
             await next(iter(self.connections)).over.wait()
@@ -182,11 +188,15 @@ class Connection:
 
     def parsed(self, head: bytes) -> tuple[bytes, bytes, bytes, list[tuple[bytes, bytes]]]:
         first, _, rest = head.partition(b"\r\n")
-        words = first.split(b" ")
+        words = first.split() if "lenient-spaces" in self.faults else first.split(b" ")
         if "lenient-request-line" in self.faults:
             words = [b"GET", next((word for word in words if word.startswith(b"/")), b"/"), b"HTTP/1.1"]
         if len(words) != 3 or not TOKEN.fullmatch(words[0]) or not self.speaks(words[2]):
             raise Refused(400)
+        if not TARGET.fullmatch(words[1]) and "raw-target" not in self.faults:
+            raise Refused(400)
+        if words[0] == b"CONNECT" and "connects" not in self.faults:
+            raise Refused(501)
         return words[0], words[1], b"1.0" if words[2] == b"HTTP/1.0" else b"1.1", self.fields(rest)
 
     def speaks(self, version: bytes) -> bool:
@@ -225,6 +235,10 @@ class Request:
             raise Refused(400)
         if not all(map(HOST.fullmatch, hosts)) and "no-host-check" not in self.faults:
             raise Refused(400)
+        if target.startswith(b"http://") and "refuses-absolute-form" in self.faults:
+            raise Refused(400)
+        if self.all(b"upgrade") and "refuses-upgrade" in self.faults:
+            raise Refused(400)
         if target.startswith(b"http://") and "no-absolute-form" not in self.faults:
             host, slash, path = target.removeprefix(b"http://").partition(b"/")
             self.target = slash + path
@@ -234,10 +248,14 @@ class Request:
         self.keeps = self.keeps or "never-closes" in self.faults
         self.keeps = self.keeps and "always-closes" not in self.faults
         self.length, self.chunked = self.framing()
+        if self.all(b"upgrade") and "drops-body" in self.faults:
+            connection.data.clear()
+            self.length = 0
         self.expects = b"100-continue" in self.all(b"expect")
         self.read = 0
         self.whole = not self.chunked and not self.length
-        self.given = False
+        self.given = self.cancelled = False
+        self.headers = [(self.name(name), value) for name, value in self.fields]
         self.started: dict[str, Any] | None = None
         self.head_sent = self.done = self.response_chunked = False
         self.sent = 0
@@ -277,7 +295,7 @@ class Request:
             "raw_path": path,
             "query_string": query.decode() if "text-query" in faults else query,
             "root_path": "" if "rooted" not in faults else "/root",
-            "headers": [(self.name(name), value) for name, value in self.fields],
+            "headers": self.headers,
             "client": (sockets("peername")[0], ports(sockets("peername")[1])),
             "server": (sockets("sockname")[0], ports(sockets("sockname")[1])),
             "extensions": self.extensions(),
@@ -306,12 +324,15 @@ class Request:
                 await self.connection.more()
         try:
             await self.connection.server.app(self.scope(), self.receive, self.send)
-        except Refused:
-            raise
+        except Refused as refused:
+            raise Refused(500 if "500-for-chunks" in self.faults else str(refused)) from refused
         except Left:
             return False
         except Exception as error:  # noqa: BLE001 - an app may raise what it likes
             print(repr(error), flush=True)
+            if "hangs-later" in self.faults and self.connection.server.failed:
+                await self.left()
+            self.connection.server.failed = self.started is not None
         if self.started and "completes" in self.faults and not self.done:
             await self.write(b"")
             await self.finish()
@@ -326,6 +347,18 @@ class Request:
         return self.keeps and (self.whole or "reparses-body" in self.faults)
 
     async def receive(self) -> dict[str, Any]:
+        if self.cancelled:
+            return {"type": "http.disconnect"}
+        try:
+            message = await self.next_message()
+        except asyncio.CancelledError:
+            self.cancelled = "forgets-cancelled" in self.faults
+            raise
+        if "bytearrays" in self.faults and "body" in message:
+            message["body"] = bytearray(message["body"])
+        return message
+
+    async def next_message(self) -> dict[str, Any]:
         if self.done:
             if "request-after-answer" in self.faults:
                 return {"type": "http.request", "body": b"", "more_body": False}
@@ -360,7 +393,9 @@ class Request:
 
     async def chunk(self) -> bytes:
         line, _, extension = (await self.connection.line()).partition(b";")
-        if (extension and "no-chunk-extension" in self.faults) or b"\n" in extension:
+        if extension and "no-chunk-extension" in self.faults:
+            raise Refused(400)
+        if CONTROL.search(extension) and "any-extension" not in self.faults:
             raise Refused(400)
         if "lenient-chunk" in self.faults:
             size = int((re.findall(rb"[0-9]", line) or [b"5"])[-1])
@@ -369,9 +404,8 @@ class Request:
         else:
             raise Refused(400)
         if not size:
-            while await self.connection.line():
-                if "no-trailers-in" in self.faults:
-                    raise Refused(400)
+            while trailer := await self.connection.line():
+                self.trailer(trailer)
             self.whole = True
             return b""
         while len(self.connection.data) < size:
@@ -380,6 +414,13 @@ class Request:
         if await self.connection.line() and "lenient-chunk" not in self.faults:
             raise Refused(400)
         return body
+
+    def trailer(self, line: bytes) -> None:
+        if "no-trailers-in" in self.faults or (b"\n" in line and "keeps-10" not in self.faults):
+            raise Refused(400)
+        if "merges-trailers" in self.faults:
+            name, _, value = line.partition(b": ")
+            self.headers.append((name.lower(), value))
 
     async def send(self, message: dict[str, Any]) -> None:
         if self.connection.reader.at_eof():
@@ -404,7 +445,9 @@ class Request:
     def head(self) -> bytes:
         assert self.started is not None
         status, faults = self.started["status"], self.faults
-        lines = [b"HTTP/1.1 %d " % status] + [b"Date: " + formatdate(usegmt=True).encode()] * ("no-date" not in faults)
+        has_date = any(name == b"date" for name, _ in self.started["headers"]) and "two-dates" not in faults
+        lines = [b"HTTP/1.1 %d " % status]
+        lines += [b"Date: " + formatdate(usegmt=True).encode()] * ("no-date" not in faults and not has_date)
         named = set()
         for name, value in self.started["headers"]:
             named.add(name.lower())
@@ -432,6 +475,12 @@ class Request:
         assert self.started is not None
         return next((int(value) for name, value in self.started["headers"] if name == b"content-length"), None)
 
+    @property
+    def has_body(self) -> bool:
+        if self.method != b"HEAD":
+            return True
+        return "body-for-streamed-head" in self.faults if self.response_chunked else "body-for-head" in self.faults
+
     async def write(self, body: bytes) -> None:
         if not self.head_sent:
             self.held = self.head() if self.started else b""
@@ -441,7 +490,7 @@ class Request:
         if self.says is not None and "no-length-check" not in self.faults:
             body = body[: self.says - self.sent]
         self.sent += len(body)
-        if self.method == b"HEAD" and "body-for-head" not in self.faults:
+        if not self.has_body:
             body = b""
         if self.response_chunked and body:
             wrong = "wrong-size" in self.faults
@@ -457,7 +506,7 @@ class Request:
             await self.connection.writer.drain()
 
     async def finish(self, trailers: list[tuple[bytes, bytes]] | None = None) -> None:
-        if self.response_chunked:
+        if self.response_chunked and self.has_body:
             self.held += b"0\r\n" + b"".join(b": ".join(pair) + b"\r\n" for pair in trailers or []) + b"\r\n"
         elif self.says is not None and self.sent < self.says and self.method != b"HEAD":
             if "completes" not in self.faults:

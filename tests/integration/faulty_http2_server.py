@@ -32,6 +32,7 @@ from h2.events import (
 )
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes
+from hpack import HPACKError
 from hyperframe.frame import DataFrame, Frame, GoAwayFrame, PingFrame, SettingsFrame
 from wsproto.connection import Connection as WebSocket
 from wsproto.connection import ConnectionType
@@ -40,6 +41,8 @@ from wsproto.events import TextMessage
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 FRAME_HEAD = 9
 GOAWAY, SETTINGS = 0x7, 0x4
+SIZES = {0x3: 4, 0x6: 8, 0x8: 4}
+"""RST_STREAM, PING and WINDOW_UPDATE have a fixed size."""
 LIMIT = 1_000
 LEAVING_S = 0.05
 """Longer than an app takes that may answer: a check that lets it do so too early sees its answer."""
@@ -81,8 +84,11 @@ class Connection(asyncio.Protocol):
         self.streams: dict[int, Stream] = {}
         self.data, self.begun, self.frames = bytearray(), False, 0
         self.window = asyncio.Event()
+        self.blocked = False
+        """Does a stream wait for its client to read?"""
         self.line = asyncio.Lock()
         self.flags: set[str] = set()
+        self.code: int | None = None
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
@@ -148,7 +154,8 @@ class Connection(asyncio.Protocol):
         try:
             self.refuse_kind(kind)
             events = self.h2.receive_data(frame)
-        except ProtocolError:
+        except ProtocolError as error:
+            self.code = self.exact_code(frame, error)
             self.flush() if "ignores-errors" not in self.faults else self.forgive(frame)
             if not self.faults & {"ignores-errors", "stays-after-error"}:
                 self.transport.close()
@@ -156,6 +163,18 @@ class Connection(asyncio.Protocol):
         for event in events:
             self.event(event)
         self.flush()
+
+    def exact_code(self, frame: bytes, error: ProtocolError) -> int:
+        """The error code that RFC 9113 has for this error, where h2 uses a general one."""
+        if "general-codes" in self.faults:
+            return ErrorCodes.PROTOCOL_ERROR
+        if "other-codes" in self.faults:
+            return ErrorCodes.SETTINGS_TIMEOUT
+        kind, flags, size = frame[3], frame[4], len(frame) - FRAME_HEAD
+        settings = kind == SETTINGS and (size % 6 or (flags & 1 and size))
+        if size > 16_384 or settings or size != SIZES.get(kind, size):
+            return ErrorCodes.FRAME_SIZE_ERROR
+        return ErrorCodes.COMPRESSION_ERROR if isinstance(error.__cause__, HPACKError) else error.error_code
 
     def refuse_kind(self, kind: int) -> None:
         if self.frames == 1 and kind != SETTINGS and "any-preface" not in self.faults:
@@ -206,6 +225,8 @@ class Connection(asyncio.Protocol):
             size = FRAME_HEAD + int.from_bytes(data[:3], "big")
             frame, data = data[:size], data[size:]
             acknowledges = frame[4] & 1
+            if frame[3] == GOAWAY and self.code is not None:
+                frame = frame[: FRAME_HEAD + 4] + self.code.to_bytes(4, "big") + frame[FRAME_HEAD + 8 :]
             if "no-ack" in self.faults and frame[3] == SETTINGS and acknowledges:
                 continue
             if "no-pong" in self.faults and frame[3] == PingFrame.type and acknowledges:
@@ -223,6 +244,9 @@ class Connection(asyncio.Protocol):
         if "no-goaway" not in self.faults:
             last = 0 if "names-none" in self.faults else max(self.streams, default=0)
             self.write(GoAwayFrame(0, last_stream_id=last))
+        if "waits-for-readers" not in self.faults and (self.blocked or self.transport.get_write_buffer_size()):
+            self.transport.abort()
+            return
         tasks = [stream.task for stream in self.streams.values() if stream.task]
         await asyncio.gather(*tasks, return_exceptions=True)
         self.transport.close()
@@ -320,6 +344,8 @@ class Stream:
         with suppress(ProtocolError):  # the stream or the connection is gone
             if message["type"] == "http.response.start":
                 self.start = [(b":status", b"%d" % message["status"]), *message.get("headers", [])]
+                if "two-dates" in self.faults:
+                    self.start.append((b"date", b"Sun, 06 Nov 1994 08:49:38 GMT"))
                 self.status, self.trailing = message["status"], message.get("trailers", False)
             elif message["type"] == "http.response.early_hint":
                 if "no-hints" not in self.faults:
@@ -361,7 +387,9 @@ class Stream:
                 if "blocks-all" in self.faults:
                     self.connection.faults.add("one-at-a-time")
                     await self.connection.line.acquire()
+                self.connection.blocked = True
                 await self.connection.window.wait()
+                self.connection.blocked = False
                 continue
             h2.send_data(self.id, data[:room])
             self.connection.flush()

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import re
 import signal
 import ssl
 import sys
+import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,12 +22,19 @@ from urllib.parse import unquote
 import h11
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
-from wsproto.extensions import PerMessageDeflate
+from wsproto.extensions import Extension
+from wsproto.frame_protocol import CloseReason, Opcode, RsvBits
 from wsproto.utilities import LocalProtocolError, ProtocolError, generate_accept_token
 
 LARGEST = 16 * 1024 * 1024
 READ_BYTES = 65_536
 FORBIDDEN_CODES = (1004, 1005, 1006, 1015)
+
+
+TAIL = b"\0\0\xff\xff"
+PARAMETER = re.compile(
+    r"(server|client)_no_context_takeover|server_max_window_bits=(9|1[0-5])|client_max_window_bits(=([89]|1[0-5]))?"
+)
 
 
 class Left(Exception):  # noqa: N818 - an event
@@ -37,6 +46,8 @@ class Server:
         self.app, self.file = app, file
         self.stopping = asyncio.Event()
         self.sockets: set[Socket] = set()
+        self.raised = False
+        """Has the app raised in a response? Only servers with a fault remember it."""
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         socket = Socket(self, reader, writer, set(self.file.read_text().split()))
@@ -51,6 +62,92 @@ class Server:
         listener.close()
         for socket in list(self.sockets):
             await socket.shut_down()
+
+
+class Compression(Extension):
+    """permessage-deflate, which wsproto has, but for final blocks, strict offers and a limit."""
+
+    name = "permessage-deflate"
+
+    def __init__(self, faults: set[str]) -> None:
+        self.faults = faults
+        self.parameters: list[str] = []
+        self.bits, self.keeps = 15, True
+        self.inflater = zlib.decompressobj(-15)
+        self.deflater = zlib.compressobj(wbits=-15)
+        self.history = b""
+        self.compressed: bool | None = None
+        self.payload = b""
+
+    def enabled(self) -> bool:
+        return "no-inflate" not in self.faults
+
+    def offer(self) -> bool:
+        return True
+
+    def accept(self, offer: str) -> str | None:
+        asked = [part.strip() for part in offer.split(";")[1:]]
+        names = [part.partition("=")[0] for part in asked]
+        valid = all(map(PARAMETER.fullmatch, asked)) and len(names) == len(set(names))
+        if not valid and "any-offer" not in self.faults:
+            return None
+        self.parameters = [part for part in asked if part.startswith("server_")]
+        if "adds-bits" in self.faults:
+            self.parameters.append("client_max_window_bits=15")
+        self.keeps = "server_no_context_takeover" not in self.parameters or "keeps-context" in self.faults
+        if "wide-window" not in self.faults:
+            self.bits = next((int(each.partition("=")[2]) for each in self.parameters if "bits=1" in each), 15)
+        self.deflater = zlib.compressobj(wbits=-self.bits)
+        return "; ".join(self.parameters)
+
+    def frame_inbound_header(self, _: Any, opcode: Opcode, rsv: RsvBits, __: int) -> CloseReason | RsvBits:
+        if rsv.rsv1 and opcode not in (Opcode.TEXT, Opcode.BINARY):
+            return CloseReason.PROTOCOL_ERROR
+        if not opcode.iscontrol() and self.compressed is None:
+            self.compressed = rsv.rsv1
+        self.control = opcode.iscontrol()
+        return RsvBits(True, False, False)
+
+    def frame_inbound_payload_data(self, _: Any, data: bytes) -> bytes | CloseReason:
+        if self.control or not self.compressed:
+            return data
+        self.payload += data
+        return b""
+
+    def frame_inbound_complete(self, _: Any, fin: bool) -> bytes | CloseReason | None:
+        if self.control or not fin:
+            return None
+        compressed, payload, self.compressed, self.payload = self.compressed, self.payload + TAIL, None, b""
+        if not compressed:
+            return None
+        try:
+            return self.inflated(payload)
+        except zlib.error:
+            return CloseReason.INVALID_FRAME_PAYLOAD_DATA
+
+    def inflated(self, payload: bytes) -> bytes | CloseReason:
+        data = b""
+        limit = 0 if "no-size-limit" in self.faults else LARGEST + 1
+        while payload:
+            data += self.inflater.decompress(payload, limit)
+            payload = self.inflater.unused_data
+            self.history = (self.history + data)[-32_768:]
+            if limit and len(data) >= limit:
+                return CloseReason.MESSAGE_TOO_BIG
+            if not self.inflater.eof or "one-stream" in self.faults:
+                break
+            self.inflater = zlib.decompressobj(-15, zdict=self.history)
+        if "forgets-context" in self.faults:
+            self.inflater = zlib.decompressobj(-15)
+        return data
+
+    def frame_outbound(self, _: Any, opcode: Opcode, rsv: RsvBits, data: bytes, fin: bool) -> tuple[RsvBits, bytes]:
+        if opcode.iscontrol():
+            return rsv, data
+        data = self.deflater.compress(bytes(data)) + self.deflater.flush(zlib.Z_SYNC_FLUSH)
+        if fin and not self.keeps:
+            self.deflater = zlib.compressobj(wbits=-self.bits)
+        return RsvBits(True, rsv.rsv2, rsv.rsv3), data.removesuffix(TAIL)
 
 
 class Socket:
@@ -74,6 +171,7 @@ class Socket:
         assert isinstance(self.request, h11.Request)
         self.lower = {name.lower(): value for name, value in self.request.headers.raw_items()}
         if b"upgrade" not in self.lower:
+            self.server.raised = self.request.target == b"/raise-midway"
             await self.answer(200, b"ready")
             return
         if refusal := self.refusal():
@@ -137,6 +235,8 @@ class Socket:
     async def end(self, code: int) -> None:
         """The app has ended."""
         if not self.accepted.is_set():
+            if self.server.raised and "hangs-later" in self.faults:
+                await asyncio.Event().wait()
             await self.refuse(200 if "raises-cleanly" in self.faults else 500)
         elif not self.refused and not self.faults & {"stays-open", "no-close-back", "echoes-codes"}:
             self.close(code)
@@ -163,7 +263,8 @@ class Socket:
             self.status, self.body = message["status"], b""
         elif kind == "websocket.http.response.body":
             self.body += message["body"]
-            if not message.get("more_body", False):
+            ended = not message.get("more_body", False) or "one-part" in self.faults
+            if ended and not self.refused:
                 await self.refuse(self.status, b"" if "no-body" in self.faults else self.body)
         elif self.over:
             if "silent-send" not in self.faults:
@@ -173,15 +274,16 @@ class Socket:
 
     def accept(self, message: dict[str, Any]) -> None:
         offered = self.lower.get(b"sec-websocket-extensions", b"").decode()
-        extensions = []
+        extensions: list[Extension] = []
         lines = [(b"upgrade", b"websocket"), (b"connection", b"upgrade")]
         token = generate_accept_token(self.lower.get(b"sec-websocket-key", b""))
         lines.append((b"sec-websocket-accept", b"wrong" if "wrong-accept" in self.faults else token))
         if "permessage-deflate" in offered:
-            deflate = PerMessageDeflate()
+            deflate = Compression(self.faults)
             accepted = deflate.accept(offered)
-            lines.append((b"sec-websocket-extensions", f"permessage-deflate; {accepted}".rstrip("; ").encode()))
-            extensions = [] if "no-inflate" in self.faults else [deflate]
+            if accepted is not None:
+                lines.append((b"sec-websocket-extensions", f"permessage-deflate; {accepted}".rstrip("; ").encode()))
+                extensions = [deflate] if deflate.enabled() else []
         chosen = message.get("subprotocol") or ("one" if "always-chooses" in self.faults else None)
         if chosen and "first-subprotocol" in self.faults:
             chosen = "one"
@@ -251,13 +353,14 @@ class Socket:
             self.writer.write(self.ws.send(CloseConnection(event.code)))
             self.writer.close()
         elif "no-close-back" not in self.faults:
-            self.writer.write(self.ws.send(event.response()))
+            within = self.parts and "no-close-within" in self.faults
+            self.writer.write(self.ws.send(CloseConnection(1002) if within else event.response()))
             self.writer.close()
 
     async def message(self, event: TextMessage | BytesMessage) -> None:
         self.parts.append(event.data)
         limit = 1024 if "small" in self.faults else LARGEST
-        if sum(map(len, self.parts)) > limit:
+        if "no-size-limit" not in self.faults and sum(map(len, self.parts)) > limit:
             if "drops-large" in self.faults:
                 self.parts.clear()
                 return

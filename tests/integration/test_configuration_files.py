@@ -24,7 +24,7 @@ APP = """
 async def app(scope, receive, send):
     assert scope["type"] == "http"
     await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": scope["root_path"].encode() or b"plain"})
+    await send({"type": "http.response.body", "body": scope.get("root_path", "").encode() or b"plain"})
 
 
 def wsgi(environ, start_response):
@@ -74,6 +74,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "GUNICORN_CMD_ARGS": "--workers 3 --root-path /of-gunicorn",
         "GRANIAN_URL_PATH_PREFIX": "/of-granian",
         "UWSGI_PROCESSES": "3",
+        "H2CORN_ROOT_PATH": "/of-h2corn",
+        "PALFREY_ROOT_PATH": "/of-palfrey",
         "WEB_CONCURRENCY": "3",
         "LOCUST_PROCESSES": "2",
         "LOCUST_TAGS": "none",
@@ -94,7 +96,9 @@ def count_processes(entry: Server, project: Path, body: bytes = b"plain", **envi
         return 1 + len(psutil.Process(running.pid).children(recursive=True))
 
 
-@pytest.mark.parametrize("name", ["uvicorn", "hypercorn", "daphne", "granian", "gunicorn", "uwsgi-socket"])
+@pytest.mark.parametrize(
+    "name", ["uvicorn", "hypercorn", "daphne", "granian", "gunicorn", "uwsgi-socket", "h2corn", "palfrey"]
+)
 def test_servers_are_started_without_what_lies_around(
     name: str, project: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,7 +33,14 @@ def scope_of(target: Target, path: str = "/scope", *lines: str) -> Scope:
     return read_scope(Http1(target).fetch(path, *lines).body)
 
 
-@CHECKS.check("scope-types", "Scope: keys and types", _SOURCE)
+@CHECKS.check(
+    "scope-types",
+    "Scope: keys and types",
+    _SOURCE,
+    quote="path (Unicode string) -- HTTP request target excluding any query string, with percent-encoded "
+    "sequences and UTF-8 byte sequences decoded into characters.",
+    consequence="Frameworks that rely on a key or its type fail on every request.",
+)
 def types(target: Target) -> Finding:
     """The scope has the keys of an HTTP connection, each with the type that the specification names."""
     scope = scope_of(target, "/scope?a=b")
@@ -45,7 +52,13 @@ def types(target: Target) -> Finding:
     return failed(f"expected the keys and types of the source: {'; '.join(wrong)}\n{found}") if wrong else passed(found)
 
 
-@CHECKS.check("scope-method-version", "Scope: method and http_version", _SOURCE)
+@CHECKS.check(
+    "scope-method-version",
+    "Scope: method and http_version",
+    _SOURCE,
+    quote='http_version (Unicode string) -- One of "1.0", "1.1" or "2".',
+    consequence="Apps that route by method or adapt to the version take the wrong branch.",
+)
 def method_and_version(target: Target) -> Finding:
     """The method is in upper case, and http_version is 1.0, 1.1 or 2."""
     found: list[tuple[str, str]] = []
@@ -60,7 +73,14 @@ def method_and_version(target: Target) -> Finding:
     return passed(f"http_version and method: {found}")
 
 
-@CHECKS.check("scope-scheme", "Scope: scheme", _SOURCE, protocols=HTTP1)
+@CHECKS.check(
+    "scope-scheme",
+    "Scope: scheme",
+    _SOURCE,
+    protocols=HTTP1,
+    quote='scheme (Unicode string) -- URL scheme portion (likely "http" or "https").',
+    consequence="Links and redirects that the app makes point to http in place of https, or the reverse.",
+)
 def scheme(target: Target) -> Finding:
     """The scheme is http, or https over TLS."""
     expected = "https" if target.tls else "http"
@@ -94,6 +114,9 @@ CHECKS.add(
     " optional, is unchanged.",
     _SOURCE,
     _equal("/scope/a%20b/%C3%A9%2Fc?q", path="/scope/a b/\u00e9/c", raw_path="/scope/a%20b/%C3%A9%2Fc"),
+    quote="path (Unicode string) -- HTTP request target excluding any query string, with percent-encoded "
+    "sequences and UTF-8 byte sequences decoded into characters.",
+    consequence="Routes with spaces or letters beyond ASCII are not found, or the wrong one is.",
 )
 CHECKS.add(
     "scope-query",
@@ -101,6 +124,8 @@ CHECKS.add(
     "The query_string is what follows the ? in the request target, still percent-encoded.",
     _SOURCE,
     _equal("/scope?a=%20b&c=%C3%A9+d&?", query_string="a=%20b&c=%C3%A9+d&?"),
+    quote="query_string (byte string) -- URL portion after the ?, percent-encoded.",
+    consequence="Parameters that contain encoded characters reach the app changed.",
 )
 CHECKS.add(
     "scope-root-path",
@@ -108,10 +133,20 @@ CHECKS.add(
     "The root_path is empty unless the app is mounted below a path.",
     _SOURCE,
     _equal("/scope", root_path=""),
+    quote="root_path (Unicode string) -- The root path this application is mounted at; same as SCRIPT_NAME in WSGI.",
+    consequence="Frameworks cut a prefix off the path, and routes are not found.",
 )
 
 
-@CHECKS.check("scope-headers", "Scope: headers", _SOURCE)
+@CHECKS.check(
+    "scope-headers",
+    "Scope: headers",
+    _SOURCE,
+    quote="Order of header values must be preserved from the original HTTP request; order of header names "
+    "is not important.",
+    consequence="Headers that are sent more than once, such as X-Forwarded-For, lose a value or their order, and "
+    "apps fail on names that are not bytes.",
+)
 def headers(target: Target) -> Finding:
     """The headers are pairs of byte strings; duplicates and the order of values must be preserved."""
     described = scope_of(target, "/scope", "X-Twice: one", "X-Other: \u00e9", "x-tWICE: two")["headers"]["value"]
@@ -126,7 +161,15 @@ def headers(target: Target) -> Finding:
     return passed(f"{pairs}")
 
 
-@CHECKS.check("scope-header-case", "Scope: names of headers", _SOURCE, level="should")
+@CHECKS.check(
+    "scope-header-case",
+    "Scope: names of headers",
+    _SOURCE,
+    level="should",
+    quote="Header names should be lowercased, but it is not required; servers should preserve header case "
+    "on a best-effort basis.",
+    consequence="Apps that look a header up by its lower-case name do not find it.",
+)
 def header_case(target: Target) -> Finding:
     """The names of headers should be in lower case."""
     names = [pair["value"][0]["value"] for pair in scope_of(target, "/scope", "X-Upper: Value")["headers"]["value"]]
@@ -135,7 +178,14 @@ def header_case(target: Target) -> Finding:
     return passed(", ".join(names))
 
 
-@CHECKS.check("scope-addresses", "Scope: client and server", _SOURCE)
+@CHECKS.check(
+    "scope-addresses",
+    "Scope: client and server",
+    _SOURCE,
+    quote="client (Iterable[Unicode string, int]) -- A two-item iterable of [host, port], where host is "
+    "the remote host's IPv4 or IPv6 address, and port is the remote port as an integer.",
+    consequence="Logs, rate limits and access lists see a wrong client.",
+)
 def addresses(target: Target) -> Finding:
     """The client and the server are each a host as text and a port as an integer; both are optional."""
     connection = Http1(target)
@@ -152,7 +202,13 @@ def addresses(target: Target) -> Finding:
     return passed(", ".join(f"{key} = {plain(scope.get(key))}" for key in ("client", "server")))
 
 
-@CHECKS.check("scope-asgi", "Scope: asgi versions", _SOURCE)
+@CHECKS.check(
+    "scope-asgi",
+    "Scope: asgi versions",
+    _SOURCE,
+    quote='asgi["version"] (Unicode string) -- Version of the ASGI spec.',
+    consequence="Apps cannot tell what the server supports, and may send what it does not understand.",
+)
 def versions(target: Target) -> Finding:
     """The scope names the version of ASGI, and that of the HTTP specification."""
     asgi = plain(scope_of(target).get("asgi"))
@@ -163,7 +219,13 @@ def versions(target: Target) -> Finding:
     return passed(f"asgi = {asgi}", asgi.get("spec_version", "2.0"))
 
 
-@CHECKS.check("scope-extensions", "Scope: extensions", _SOURCE)
+@CHECKS.check(
+    "scope-extensions",
+    "Scope: extensions",
+    _SOURCE,
+    quote="This is achieved via an extensions entry in the scope dictionary, which is itself a dict.",
+    consequence="Frameworks that look for an extension fail on every request.",
+)
 def extensions(target: Target) -> Finding:
     """The extensions that the server supports are a dict, with a dict for each."""
     return judge_extensions(scope_of(target), TRIED)

@@ -49,11 +49,14 @@ CHECKS.add(
         expected="the body and the trailer",
         is_right=lambda response: response.body == b"body" and response.trailers == [(b"x-sum", b"42")],
     ),
+    quote="ASGI servers that implement this extension will provide http.response.trailers in the "
+    "extensions part of the scope",
+    consequence="Checksums and statuses that the app sends after the body, as gRPC does, are lost.",
 )
 CHECKS.add(
     "extension-early-hint",
     "Extension: early hints",
-    "A server that advertises http.response.early_hint sends 103 before the response.",
+    "A server that advertises http.response.early_hint should send 103 before the response; it may ignore the hint.",
     "ASGI extensions, Early Hints",
     _extension(
         "http.response.early_hint",
@@ -61,6 +64,10 @@ CHECKS.add(
         expected="103 and the response",
         is_right=lambda response: response.interim == [EARLY_HINTS] and response.body == b"hinted",
     ),
+    quote="The ASGI server should then attempt to send an informational response to the client with the "
+    "provided links as Link headers.",
+    level="should",
+    consequence="Browsers start to load styles and scripts later than they could.",
 )
 CHECKS.add(
     "extension-pathsend",
@@ -73,4 +80,7 @@ CHECKS.add(
         expected="the file",
         is_right=lambda response: b"async def get_pathsend" in response.body,
     ),
+    quote="Path Send allows you to send the contents of a file path to the HTTP client without handling "
+    "file descriptors, offloading the operation directly to the server.",
+    consequence="Static files that a framework sends in this way arrive empty or not at all.",
 )

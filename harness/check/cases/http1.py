@@ -44,7 +44,15 @@ def judge_close(connection: Http1, words: str) -> Finding:
     return connection.passed(words)
 
 
-@CHECKS.check("keep-alive", "Connection kept open", "RFC 9112 §9.3", level="should", protocols=HTTP1)
+@CHECKS.check(
+    "keep-alive",
+    "Connection kept open",
+    "RFC 9112 §9.3",
+    level="should",
+    protocols=HTTP1,
+    quote="HTTP implementations SHOULD support persistent connections.",
+    consequence="Each request costs a new connection, and a TLS handshake: more latency and more CPU.",
+)
 def keep_alive(target: Target) -> Finding:
     """A server SHOULD keep an HTTP/1.1 connection open for further requests, unless one side says close."""
     connection = Http1(target)
@@ -55,7 +63,15 @@ def keep_alive(target: Target) -> Finding:
     return connection.passed("two responses on one connection")
 
 
-@CHECKS.check("http10-close", "HTTP/1.0 closed", "RFC 9112 §9.3", protocols=HTTP1)
+@CHECKS.check(
+    "http10-close",
+    "HTTP/1.0 closed",
+    "RFC 9112 §9.3",
+    protocols=HTTP1,
+    quote="The connection will close after the current response.",
+    consequence="Old clients and health checks that wait for the end of the connection hang.",
+    danger="hangs",
+)
 def http10_close(target: Target) -> Finding:
     """A server closes the connection after its response to an HTTP/1.0 request that does not ask for keep-alive."""
     connection = Http1(target)
@@ -66,7 +82,15 @@ def http10_close(target: Target) -> Finding:
     return judge_close(connection, "answered and closed")
 
 
-@CHECKS.check("http10-no-chunks", "No chunks to HTTP/1.0", "RFC 9112 §6.1")
+@CHECKS.check(
+    "http10-no-chunks",
+    "No chunks to HTTP/1.0",
+    "RFC 9112 §6.1",
+    quote="A server MUST NOT send a response containing Transfer-Encoding unless the corresponding request "
+    "indicates HTTP/1.1 (or later minor revisions).",
+    consequence="Old clients, and nginx with its default proxy_http_version 1.0, take chunk sizes for a part of "
+    "the body.",
+)
 def http10_no_chunks(target: Target) -> Finding:
     """A server MUST NOT send Transfer-Encoding in response to an HTTP/1.0 request."""
     connection = Http1(target)
@@ -78,7 +102,17 @@ def http10_no_chunks(target: Target) -> Finding:
     return connection.finding(right, "not chunked" if right else f"expected the whole body, found {response.body!r}")
 
 
-@CHECKS.check("connection-close", "Connection: close honoured", "RFC 9112 §9.6", protocols=HTTP1)
+@CHECKS.check(
+    "connection-close",
+    "Connection: close honoured",
+    "RFC 9112 §9.6",
+    protocols=HTTP1,
+    quote='A server that receives a "close" connection option MUST initiate closure of the connection (see '
+    'below) after it sends the final response to the request that contained the "close" connection '
+    "option.",
+    consequence="Clients that wait for the end of the connection hang, and connections pile up.",
+    danger="hangs",
+)
 def connection_close(target: Target) -> Finding:
     """A server MUST close the connection after its response to a request that says close.
 
@@ -92,7 +126,17 @@ def connection_close(target: Target) -> Finding:
     return judge_close(connection, f"closed, {said} saying so in the Connection header")
 
 
-@CHECKS.check("pipelining", "Pipelined requests", "RFC 9112 §9.3.2", protocols=HTTP1)
+@CHECKS.check(
+    "pipelining",
+    "Pipelined requests",
+    "RFC 9112 §9.3.2",
+    protocols=HTTP1,
+    quote="A server MAY process a sequence of pipelined requests in parallel if they all have safe methods "
+    "(Section 9.2.1 of [HTTP]), but it MUST send the corresponding responses in the same order that "
+    "the requests were received.",
+    consequence="A client gets the response to another request, which may be another user's behind a proxy.",
+    danger="mixes",
+)
 def pipelining(target: Target) -> Finding:
     """A server MUST answer pipelined requests in the order in which they arrived.
 
@@ -116,7 +160,16 @@ def pipelining(target: Target) -> Finding:
     return connection.passed("three responses in the order of the requests")
 
 
-@CHECKS.check("unread-body", "Body that the app leaves unread", "RFC 9112 §9.3")
+@CHECKS.check(
+    "unread-body",
+    "Body that the app leaves unread",
+    "RFC 9112 §9.3",
+    quote="A server MUST read the entire request message body or close the connection after sending its "
+    "response; otherwise, the remaining data on a persistent connection would be misinterpreted as "
+    "the next request.",
+    consequence="The body of one user's request is served as a request of its own: request smuggling.",
+    danger="smuggles",
+)
 def unread_body(target: Target) -> Finding:
     """A server MUST read the whole request body, or close the connection after its response.
 
@@ -138,7 +191,15 @@ def unread_body(target: Target) -> Finding:
     return connection.passed(words)
 
 
-@CHECKS.check("empty-line-first", "Empty line before a request", "RFC 9112 §2.2", level="should")
+@CHECKS.check(
+    "empty-line-first",
+    "Empty line before a request",
+    "RFC 9112 §2.2",
+    level="should",
+    quote="In the interest of robustness, a server that is expecting to receive and parse a request-line "
+    "SHOULD ignore at least one empty line (CRLF) received prior to the request-line.",
+    consequence="Clients that end a body with an empty line get 400 for their next request.",
+)
 def empty_line_first(target: Target) -> Finding:
     """A server SHOULD ignore at least one empty line before the request line."""
     connection = Http1(target)
@@ -149,7 +210,15 @@ def empty_line_first(target: Target) -> Finding:
     return connection.finding(right, ignored if right else f"expected the response, found {response.status}")
 
 
-@CHECKS.check("byte-by-byte", "Request in many segments", "RFC 9112 §2.2")
+@CHECKS.check(
+    "byte-by-byte",
+    "Request in many segments",
+    "RFC 9112 §2.2",
+    quote="If a message body has been indicated, then it is read as a stream until an amount of octets "
+    "equal to the message body length is read or the connection is closed.",
+    consequence="Requests fail at random, as the network cuts them in different places.",
+    danger="loses",
+)
 def byte_by_byte(target: Target) -> Finding:
     """A server answers a request that arrives byte by byte, because TCP may cut a message anywhere."""
     connection = Http1(target)

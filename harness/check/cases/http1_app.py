@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from harness.check.clients.connection import Cut, Silent
 from harness.check.clients.http1 import Http1, Response, request
-from harness.check.model import ANY_APP, ASGI_ONLY, HTTP1, HTTP1_CLEAR, Family, Finding, ProtocolFault, failed, passed
+from harness.check.model import (
+    ANY_APP,
+    ASGI_ONLY,
+    HTTP1,
+    HTTP1_CLEAR,
+    Family,
+    Finding,
+    ProtocolFault,
+    failed,
+    not_applicable,
+    passed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +26,12 @@ if TYPE_CHECKING:
     from harness.check.target import Target
 
 CHECKS = Family(HTTP1_CLEAR, ANY_APP)
+
+_TERMINATED = (
+    "Servers are free to surface errors that bubble up out of application instances they are running "
+    "however they wish - log to console, send to syslog, or other options - but they must terminate "
+    "the application instance and its associated connection if this happens."
+)
 
 INTERNAL_ERROR = 500
 
@@ -82,6 +100,7 @@ CHECKS.add(
     _gives_500("/raise"),
     protocols=HTTP1,
     level="expected",
+    consequence="Clients see a broken connection in place of an error, and proxies may send the request again.",
 )
 CHECKS.add(
     "app-silent",
@@ -90,22 +109,29 @@ CHECKS.add(
     "RFC 9110 §15.6.1",
     _gives_500("/nothing"),
     level="expected",
+    consequence="Clients wait until their timeout, or see a broken connection in place of an error.",
+    danger="hangs",
 )
 CHECKS.add(
     "app-raises-midway",
     "App raises in a chunked response",
     "A server MUST NOT make an incomplete response look complete: it sends no last chunk and closes the connection.",
-    "RFC 9110 §2.2, RFC 9112 §8, §7.1",
+    "ASGI Error Handling, RFC 9112 §8, §7.1",
     _cut_off("/raise-midway"),
     protocols=HTTP1,
+    quote=_TERMINATED,
+    consequence="Half a response looks whole: clients and caches keep it, and nobody notices the error.",
+    danger="loses",
 )
 CHECKS.add(
     "app-raises-midway-length",
     "App raises in a response with a length",
-    "A server closes the connection if the app raises before it has sent as much as its Content-Length says.",
-    "RFC 9112 §8",
+    "A server must close the connection if the app raises before it has sent as much as its Content-Length says.",
+    "ASGI Error Handling, RFC 9112 §8",
     _cut_off("/raise-midway?length=10"),
-    level="expected",
+    quote=_TERMINATED,
+    consequence="Clients wait for the rest of the response until their timeout.",
+    danger="hangs",
 )
 CHECKS.add(
     "app-starts-only",
@@ -115,6 +141,8 @@ CHECKS.add(
     _cut_off("/start-only"),
     level="expected",
     interfaces=ASGI_ONLY,
+    consequence="Clients wait for the body until their timeout, and each holds a connection.",
+    danger="hangs",
 )
 CHECKS.add(
     "app-body-short",
@@ -123,10 +151,21 @@ CHECKS.add(
     "RFC 9112 §8",
     _cut_off("/length?says=10&sends=5"),
     level="expected",
+    consequence="Clients wait for the rest of the response until their timeout, or read the next response as a "
+    "part of this one.",
+    danger="hangs",
 )
 
 
-@CHECKS.check("app-body-long", "App sends more than Content-Length", "RFC 9110 §8.6, §2.2, RFC 9112 §6.3")
+@CHECKS.check(
+    "app-body-long",
+    "App sends more than Content-Length",
+    "RFC 9110 §8.6, RFC 9112 §6.3",
+    quote="As a result, a sender MUST NOT forward a message with a Content-Length header field value that "
+    "is known to be incorrect.",
+    consequence="The surplus is read as the next response on the connection: a user may get another's data.",
+    danger="mixes",
+)
 def app_body_long(target: Target) -> Finding:
     """A server MUST NOT send more bytes than Content-Length says: a client would read them as the next response.
 
@@ -142,7 +181,16 @@ def app_body_long(target: Target) -> Finding:
     return _judge_reuse(connection, _summary(response))
 
 
-@CHECKS.check("header-injection", "CR LF in a header of the app", "RFC 9110 §5.5, RFC 9112 §11.1", protocols=HTTP1)
+@CHECKS.check(
+    "header-injection",
+    "CR LF in a header of the app",
+    "RFC 9110 §2.2, §5.5, RFC 9112 §11.1",
+    protocols=HTTP1,
+    quote="A sender MUST NOT generate protocol elements that do not match the grammar defined by the "
+    "corresponding ABNF rules.",
+    consequence="User input in a header lets an attacker add headers or a whole response (response splitting).",
+    danger="mixes",
+)
 def header_injection(target: Target) -> Finding:
     """A server MUST NOT send a header value with CR or LF in it: it refuses the app's header, or replaces them."""
     connection = Http1(target)
@@ -155,3 +203,48 @@ def header_injection(target: Target) -> Finding:
     if response.all(b"x-injected"):
         return connection.failed("expected no header beside the app's own, found x-injected")
     return connection.passed(f"{response.status} without the injected header")
+
+
+FAULTS = (
+    *("/raise", "/nothing", "/raise-midway", "/raise-midway?length=10", "/start-only"),
+    *("/length?says=10&sends=5", "/length?says=5&sends=10", "/injection"),
+)
+"""What an app does wrong, each of which may leave a server in a bad state."""
+
+
+@CHECKS.check(
+    "app-raises-later",
+    "App that raises after it has failed before",
+    "RFC 9110 §15.6.1",
+    level="expected",
+    interfaces=ASGI_ONLY,
+    consequence="After one error, every later error leaves its client waiting, until the server is restarted.",
+    danger="hangs",
+)
+def app_raises_later(target: Target) -> Finding:
+    """A server answers 500 if the app raises, and serves others, also after the app has failed in any other way."""
+    with target.fresh() as server:
+        if (before := _state(server)) != _WELL:
+            return not_applicable(f"the first exception is not answered with 500, as app-raises says: {before}")
+        for path in FAULTS:
+            with suppress(ProtocolFault):  # how the fault itself is answered is left to other checks
+                Http1(server).fetch(path)
+            if (found := _state(server)) != _WELL:
+                return failed(f"expected 500 and 200 after GET {path}, found {found}")
+    return passed(f"answered 500 to an exception, and 200 to others, after {', '.join(FAULTS)}")
+
+
+_WELL = "500 to an exception, 200 to others"
+
+
+def _state(server: Target) -> str:
+    """What the server answers if the app raises, and otherwise."""
+    found = []
+    for path in ("/raise", "/hello"):
+        try:
+            found.append(str(Http1(server).fetch(path).status))
+        except Silent:
+            found.append("nothing")
+        except Cut:
+            found.append("a closed connection")
+    return "{} to an exception, {} to others".format(*found)

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 CHECKS = Family(HTTP1_CLEAR)
 
+_LEFT = (
+    "Sent to the application if receive is called after a response has been sent or after the HTTP "
+    "connection has been closed."
+)
+
 MIB = 1 << 20
 TOTAL_BYTES = 64 * MIB
 """More than all buffers on the way should hold; the kernel's hold up to 10 MiB."""
@@ -38,6 +43,8 @@ _MEMORY = "RFC 9293 §3.8.6; no specification bounds a server's memory"
     "ASGI HTTP 2.5 Response Body, PEP 3333 Buffering and Streaming",
     protocols=HTTP1,
     interfaces=ANY_APP,
+    quote="Protocol servers must flush any data passed to them into the send buffer before returning from a send call.",
+    consequence="Server-sent events and token streams arrive late, or all at once at the end.",
 )
 def streaming(target: Target) -> Finding:
     """A server must send each part of a response before send() returns, and each block that a WSGI app yields.
@@ -69,7 +76,13 @@ def _read(body: Iterator[bytes], length: int) -> bytes:
 
 
 @CHECKS.check(
-    "upload-back-pressure", "Upload no faster than the app reads", _MEMORY, level="expected", interfaces=ANY_APP
+    "upload-back-pressure",
+    "Upload no faster than the app reads",
+    _MEMORY,
+    level="expected",
+    interfaces=ANY_APP,
+    consequence="A few clients that upload faster than the app reads use up the memory of the server.",
+    danger="memory",
 )
 def upload_back_pressure(target: Target) -> Finding:
     """A server accepts less than 64 MiB of an upload while the app does not read, or answers 413."""
@@ -92,7 +105,15 @@ def upload_back_pressure(target: Target) -> Finding:
     return passed(f"{pushed / MIB:.1f} MiB were accepted before the app read on; in the end it got all")
 
 
-@CHECKS.check("slow-reader", "Download no faster than the client reads", _MEMORY, level="expected", interfaces=ANY_APP)
+@CHECKS.check(
+    "slow-reader",
+    "Download no faster than the client reads",
+    _MEMORY,
+    level="expected",
+    interfaces=ANY_APP,
+    consequence="A few clients that read slowly use up the memory of the server.",
+    danger="memory",
+)
 def slow_reader(target: Target) -> Finding:
     """A server makes send() wait before it holds 64 MiB for a client that does not read."""
     connection, marker = Http1(target, receive_buffer_bytes=RECEIVE_BUFFER_BYTES), new_marker()
@@ -133,6 +154,8 @@ CHECKS.add(
     _DISCONNECT,
     _leaves("/wait", after_bytes=False),
     protocols=HTTP1,
+    quote=_LEFT,
+    consequence="Apps go on working for clients that have left, and long-polling requests pile up.",
 )
 CHECKS.add(
     "disconnect-streaming",
@@ -141,10 +164,22 @@ CHECKS.add(
     _DISCONNECT,
     _leaves("/wait-streaming", after_bytes=True),
     protocols=HTTP1,
+    quote=_LEFT,
+    consequence="Apps go on producing streams that nobody reads.",
 )
 
 
-@CHECKS.check("disconnect-upload", "Client leaves in an upload", "RFC 9112 §8, " + _DISCONNECT, protocols=HTTP1)
+@CHECKS.check(
+    "disconnect-upload",
+    "Client leaves in an upload",
+    "RFC 9112 §8, " + _DISCONNECT,
+    protocols=HTTP1,
+    quote="If the sender closes the connection or the recipient times out before the indicated number of "
+    "octets are received, the recipient MUST consider the message to be incomplete and close the "
+    "connection.",
+    consequence="Half an upload is stored as if it were whole.",
+    danger="loses",
+)
 def disconnect_upload(target: Target) -> Finding:
     """A server does not give the app an incomplete request as if it were complete.
 
@@ -165,7 +200,12 @@ def disconnect_upload(target: Target) -> Finding:
 
 
 @CHECKS.check(
-    "send-after-disconnect", "send() after the client has left", "ASGI HTTP 2.5 Disconnected Client", level="should"
+    "send-after-disconnect",
+    "send() after the client has left",
+    "ASGI HTTP 2.5 Disconnected Client",
+    level="should",
+    quote="If send() is called on a closed connection the server should raise a server-specific subclass of OSError.",
+    consequence="Logs fill with errors whenever a client leaves early, and apps cannot tell this from a bug.",
 )
 def send_after_disconnect(target: Target) -> Finding:
     """send() on a closed connection should raise an OSError (since version 2.4), or do nothing (before it)."""
@@ -181,7 +221,13 @@ def send_after_disconnect(target: Target) -> Finding:
     return connection.passed(f"send() {'raised ' + raised[0] if raised else 'did nothing'}")
 
 
-@CHECKS.check("receive-after-answer", "receive() after the response", _DISCONNECT)
+@CHECKS.check(
+    "receive-after-answer",
+    "receive() after the response",
+    _DISCONNECT,
+    quote=_LEFT,
+    consequence="Background work that waits for the end of a request never ends.",
+)
 def receive_after_answer(target: Target) -> Finding:
     """receive() returns http.disconnect after the response has been sent."""
     connection, marker = Http1(target), new_marker()
@@ -192,3 +238,31 @@ def receive_after_answer(target: Target) -> Finding:
     if found != "http.disconnect":
         return connection.failed(f"expected http.disconnect from receive() after the response, found {found}")
     return connection.passed("receive() returned http.disconnect after the response")
+
+
+@CHECKS.check(
+    "receive-cancelled",
+    "receive() that the app cancels",
+    "ASGI HTTP 2.5 Request, Disconnect",
+    level="expected",
+    consequence="Frameworks cancel receive() when they wait for two things at once: uploads lose a part, or apps are "
+    "not told that the client has left.",
+    danger="loses",
+)
+def receive_cancelled(target: Target) -> Finding:
+    """A server loses nothing if the app cancels receive() while nothing has come, within the body and after it."""
+    connection, marker = Http1(target), new_marker()
+    connection.send(request(target, f"/cancels?marker={marker}", "Content-Length: 10", method="POST", body=b"first"))
+    if target.await_event(marker, "cancelled", min(SILENCE_S, target.timeout_s)) is None:
+        connection.remark("the app has not been called yet, or still waits for the first part of the body")
+    connection.send(b"later")
+    body = target.await_event(marker, "body")
+    if body is None or body["body"] != "firstlater":
+        return connection.failed(f"expected the whole body, found {body and body['body']!r}")
+    after = target.await_event(marker, "cancelled-after-body")
+    if after is None or after["early"] is not None:
+        return connection.failed(f"expected receive() to wait after the body, found {after and after['early']}")
+    connection.close()
+    if target.await_event(marker, "http.disconnect") is None:
+        return connection.failed("expected http.disconnect after a receive() that was cancelled, found none")
+    return connection.passed("the whole body, then http.disconnect")

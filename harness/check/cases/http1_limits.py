@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 CHECKS = Family(HTTP1_CLEAR, ANY_APP)
 
+_TOO_LARGE_QUOTE = (
+    "A server that receives a request header field line, field value, or set of fields larger than "
+    "it wishes to process MUST respond with an appropriate 4xx (Client Error) status code."
+)
+
 KIB = 1024
 SIZES = tuple(KIB << power for power in range(2, 11))
 """From 4 KiB to 1 MiB."""
@@ -95,6 +100,8 @@ CHECKS.add(
     "A server MUST answer with a 4xx to a header larger than it accepts. Up to 1 MiB is tried.",
     "RFC 9110 §5.4",
     partial(_refused_by_status, HEADER),
+    quote=_TOO_LARGE_QUOTE,
+    consequence="Users with large cookies see a broken connection, and nobody learns why.",
 )
 CHECKS.add(
     "header-count",
@@ -102,6 +109,8 @@ CHECKS.add(
     "A server MUST answer with a 4xx to more headers than it accepts. Up to 25,600 are tried.",
     "RFC 9110 §5.4",
     partial(_refused_by_status, HEADERS),
+    quote=_TOO_LARGE_QUOTE,
+    consequence="Requests that proxies have added many headers to see a broken connection, and nobody learns why.",
 )
 CHECKS.add(
     "target-size",
@@ -110,10 +119,21 @@ CHECKS.add(
     " of the whole head. Up to 1 MiB is tried.",
     "RFC 9112 §3",
     partial(_refused_by_status, TARGET),
+    quote="A server that receives a request-target longer than any URI it wishes to parse MUST respond "
+    "with a 414 (URI Too Long) status code (see Section 15.5.15 of [HTTP]).",
+    consequence="Users of long search links see a broken connection, and nobody learns why.",
 )
 
 
-@CHECKS.check("request-line-8000", "Request line of 8,000 bytes", "RFC 9112 §3", level="should")
+@CHECKS.check(
+    "request-line-8000",
+    "Request line of 8,000 bytes",
+    "RFC 9112 §3",
+    level="should",
+    quote="It is RECOMMENDED that all HTTP senders and recipients support, at a minimum, request-line "
+    "lengths of 8000 octets.",
+    consequence="Long links, such as those of single sign-on, are refused.",
+)
 def request_line_8000(target: Target) -> Finding:
     """It is RECOMMENDED that a server accepts request lines of at least 8,000 bytes."""
     size = LINE_BYTES - len("GET  HTTP/1.1\r\n")
@@ -123,7 +143,12 @@ def request_line_8000(target: Target) -> Finding:
 
 
 @CHECKS.check(
-    "head-limit", "Limit of a request's head", "RFC 9110 §17.5; the figures are of this project", level="expected"
+    "head-limit",
+    "Limit of a request's head",
+    "RFC 9110 §17.5; the figures are of this project",
+    level="expected",
+    consequence="A few clients can use up the memory or the CPU of the server with endless headers.",
+    danger="memory",
 )
 def head_limit(target: Target) -> Finding:
     """A server has a limit below a header of 1 MiB, below 25,600 headers, and below a request target of 1 MiB."""

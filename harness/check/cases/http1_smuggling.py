@@ -18,12 +18,16 @@ from harness.check.clients.transcript import shown
 from harness.check.model import ANY_APP, HTTP1_CLEAR, Family, Finding, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from harness.check.clients.http1 import Response
     from harness.check.target import Target
 
 CHECKS = Family(HTTP1_CLEAR, ANY_APP)
+
+_UNRECOVERABLE = (
+    "If the unrecoverable error is in a request message, the server MUST respond with a 400 (Bad "
+    "Request) status code and then close the connection."
+)
+_NO_GRAMMAR = "the server SHOULD respond with a 400 (Bad Request) response and close the connection."
 
 
 def _chunked(body: bytes) -> bytes:
@@ -41,12 +45,25 @@ LENGTHS = {
 CODINGS = {
     f"Transfer-Encoding: {shown(value)}": post(b"Transfer-Encoding: " + value, body=b"5\r\nhello\r\n0\r\n\r\n")
     for value in (b"chunked, identity", b"identity", b"xchunked", b"\x0bchunked", b"gzip")
+} | {
+    "chunked, then identity in two lines": post(
+        b"Transfer-Encoding: chunked", b"Transfer-Encoding: identity", body=b"5\r\nhello\r\n0\r\n\r\n"
+    )
 }
 OVERFLOW = {"size beyond 64 bits": _chunked(b"10000000000000005\r\nhello\r\n0\r\n\r\n")}
 BARE_LF = {
     "size ended by LF": _chunked(b"5\nhello\r\n0\r\n\r\n"),
     "extension ended by LF": _chunked(b"5;name=value\nhello\r\n0\r\n\r\n"),
     "data ended by LF": _chunked(b"5\r\nhello\n0\r\n\r\n"),
+}
+EXTENSIONS = {
+    "extension with NUL": _chunked(b"5;a\0b\r\nhello\r\n0\r\n\r\n"),
+    "extension with bare CR": _chunked(b"5;a\rb\r\nhello\r\n0\r\n\r\n"),
+}
+TWO_LINES = {
+    "identity, then chunked in two lines": post(
+        b"Transfer-Encoding: identity", b"Transfer-Encoding: chunked", body=b"5\r\nhello\r\n0\r\n\r\n"
+    )
 }
 CHUNKS = {
     "size with garbage": _chunked(b"5x\r\nhello\r\n0\r\n\r\n"),
@@ -58,7 +75,16 @@ CHUNKS = {
 }
 
 
-@CHECKS.check("smuggling-cl-te", "Content-Length with Transfer-Encoding", "RFC 9112 §6.1, §6.3")
+@CHECKS.check(
+    "smuggling-cl-te",
+    "Content-Length with Transfer-Encoding",
+    "RFC 9112 §6.1, §6.3",
+    quote="Regardless, the server MUST close the connection after responding to such a request to avoid "
+    "the potential attacks.",
+    consequence="An attacker hides a request in a body, and the next user's connection is answered with it: "
+    "request smuggling.",
+    danger="smuggles",
+)
 def content_length_and_chunked(target: Target) -> Finding:
     """A server MAY reject a request with Content-Length and Transfer-Encoding, or obey Transfer-Encoding alone.
 
@@ -80,20 +106,16 @@ def _read_as_chunked(treatment: Treatment, response: Response) -> Finding:
     return treatment.finding(True, "read as chunked, and the connection closed")
 
 
-def _never_complete(cases: Mapping[str, bytes], *, may_wait: bool = False) -> Callable[[Target], Finding]:
-    """A check that passes if the app never gets these bodies complete; a server may wait for more if `may_wait`."""
-
-    def run(target: Target) -> Finding:
-        treatments = [try_case(target, case, sent) for case, sent in cases.items()]
-        return judge([each.attempt(_is_safe(each) or (may_wait and each.silent)) for each in treatments], "a refusal")
-
-    return run
+def _never_complete(target: Target) -> Finding:
+    """Passed if the app never gets such a body complete: a server may wait for more, or answer with any error."""
+    treatments = [try_case(target, case, sent) for case, sent in OVERFLOW.items()]
+    return judge(
+        [each.attempt(not each.reached and (each.silent or _is_error(each))) for each in treatments], "no body"
+    )
 
 
-def _is_safe(treatment: Treatment) -> bool:
-    """Refused; or answered with any error, as the app has been called by then, and closed."""
-    ended_by_error = treatment.status is not None and treatment.status >= BAD_REQUEST and treatment.closed
-    return treatment.refused or (ended_by_error and not treatment.reached)
+def _is_error(treatment: Treatment) -> bool:
+    return treatment.status is None or (treatment.status >= BAD_REQUEST and treatment.closed)
 
 
 CHECKS.add(
@@ -102,6 +124,9 @@ CHECKS.add(
     "A server MUST answer 400 to a request with different Content-Length values, and close.",
     "RFC 9112 §6.3",
     all_refused(TWO_LENGTHS, BAD_REQUEST, closing=True),
+    quote=_UNRECOVERABLE,
+    consequence="A proxy and the server see the end of the body in different places: request smuggling.",
+    danger="smuggles",
 )
 CHECKS.add(
     "content-length-malformed",
@@ -109,6 +134,9 @@ CHECKS.add(
     "A server MUST answer 400 to a request with an invalid Content-Length, and close.",
     "RFC 9112 §6.3, RFC 9110 §8.6",
     all_refused(LENGTHS, BAD_REQUEST, closing=True),
+    quote=_UNRECOVERABLE,
+    consequence="A proxy and the server see the end of the body in different places: request smuggling.",
+    danger="smuggles",
 )
 CHECKS.add(
     "smuggling-codings",
@@ -117,6 +145,11 @@ CHECKS.add(
     " to a coding that it does not know.",
     "RFC 9112 §6.3, §6.1",
     all_refused(CODINGS, closing=True),
+    quote="If a Transfer-Encoding header field is present in a request and the chunked transfer coding is "
+    "not the final encoding, the message body length cannot be determined reliably; the server MUST "
+    "respond with the 400 (Bad Request) status code and then close the connection.",
+    consequence="A proxy and the server see the end of the body in different places: request smuggling.",
+    danger="smuggles",
 )
 CHECKS.add(
     "chunk-malformed",
@@ -124,15 +157,24 @@ CHECKS.add(
     "A server SHOULD answer 400 to a malformed chunk and close. The app, which may have been called by then, never gets"
     " such a body complete.",
     "RFC 9112 §7.1, §2.2",
-    _never_complete(CHUNKS),
+    all_refused(CHUNKS, closing=True),
     level="should",
+    quote=_NO_GRAMMAR,
+    consequence="A proxy and the server see the end of a chunk in different places: request smuggling.",
+    danger="smuggles",
 )
 CHECKS.add(
     "chunk-overflow",
     "Chunk size beyond 64 bits",
     "A server MUST NOT let a large chunk size overflow. It may wait for that many bytes.",
     "RFC 9112 §7.1",
-    _never_complete(OVERFLOW, may_wait=True),
+    _never_complete,
+    quote="Therefore, recipients MUST anticipate potentially large hexadecimal numerals and prevent "
+    "parsing errors due to integer conversion overflows or precision loss due to integer "
+    "representation.",
+    consequence="The size wraps round to a small one, and the rest of the body is read as a request: request "
+    "smuggling.",
+    danger="smuggles",
 )
 CHECKS.add(
     "chunk-bare-lf",
@@ -140,6 +182,33 @@ CHECKS.add(
     "A server SHOULD answer 400 to LF without CR in the chunked coding, and close. Only request lines and headers may"
     " end with a single LF.",
     "RFC 9112 §7.1, §2.2",
-    _never_complete(BARE_LF),
+    all_refused(BARE_LF, closing=True),
     level="should",
+    quote=_NO_GRAMMAR,
+    consequence="A proxy and the server see the end of a chunk in different places: request smuggling.",
+    danger="smuggles",
+)
+CHECKS.add(
+    "chunk-extension-control",
+    "NUL or bare CR in a chunk extension",
+    "A server SHOULD answer 400 to a chunk extension that no grammar allows, and close.",
+    "RFC 9112 §2.2, §7.1.1",
+    all_refused(EXTENSIONS, closing=True),
+    level="should",
+    quote=_NO_GRAMMAR,
+    consequence="A proxy that takes CR for the end of a line sees another chunk than the server: request smuggling.",
+    danger="smuggles",
+)
+CHECKS.add(
+    "transfer-encoding-lines",
+    "Transfer-Encoding in two lines",
+    "A server SHOULD answer 501 to identity, which is no transfer coding any more, also if a second line says chunked."
+    " Any refusal passes.",
+    "RFC 9112 §6.1",
+    all_refused(TWO_LINES),
+    level="should",
+    quote="A server that receives a request message with a transfer coding it does not understand SHOULD respond with "
+    "501 (Not Implemented).",
+    consequence="A proxy that obeys the first line sees another end of the body than the server: request smuggling.",
+    danger="smuggles",
 )

@@ -43,7 +43,14 @@ def is_hello(response: Response) -> bool:
     return response.is_complete(OK, b"hello")
 
 
-@CHECKS.check("h2-preface", "Connection preface", "RFC 9113 §3.3, §3.4")
+@CHECKS.check(
+    "h2-preface",
+    "Connection preface",
+    "RFC 9113 §3.3, §3.4",
+    quote="The server connection preface consists of a potentially empty SETTINGS frame (Section 6.5) that "
+    "MUST be the first frame the server sends in the HTTP/2 connection.",
+    consequence="HTTP/2 clients cannot connect.",
+)
 def preface(target: Target) -> Finding:
     """A server MUST send SETTINGS as its first frame to a client that speaks HTTP/2 from the start, and serve it."""
     with Http2(target) as client:
@@ -68,6 +75,9 @@ CHECKS.add(
     "A server MUST treat a wrong preface as a connection error; it may leave out GOAWAY.",
     "RFC 9113 §3.4",
     _bad_preface(PREFACE.replace(b"SM", b"XX") + any_frame(SETTINGS, 0, 0).serialize()),
+    quote="Clients and servers MUST treat an invalid connection preface as a connection error (Section "
+    "5.4.1) of type PROTOCOL_ERROR.",
+    consequence="Clients of another protocol hold connections that serve nothing.",
 )
 CHECKS.add(
     "h2-preface-no-settings",
@@ -75,10 +85,19 @@ CHECKS.add(
     "A server MUST treat a preface that is not followed by SETTINGS as a connection error.",
     "RFC 9113 §3.4",
     _bad_preface(PREFACE + any_frame(PING, 0, 0, bytes(8)).serialize()),
+    quote="This sequence MUST be followed by a SETTINGS frame (Section 6.5), which MAY be empty.",
+    consequence="Clients of another protocol hold connections that serve nothing.",
 )
 
 
-@CHECKS.check("h2-alpn", "ALPN chooses h2", "RFC 9113 §3.2", protocols=OVER_TLS)
+@CHECKS.check(
+    "h2-alpn",
+    "ALPN chooses h2",
+    "RFC 9113 §3.2",
+    protocols=OVER_TLS,
+    quote="HTTP/2 connections over TLS MUST use protocol negotiation in TLS [TLS-ALPN].",
+    consequence="Browsers fall back to HTTP/1.1, and nobody notices.",
+)
 def alpn(target: Target) -> Finding:
     """A server MUST choose h2 by ALPN for HTTP/2 over TLS."""
     with target.connect(("h2", "http/1.1")) as connection:
@@ -86,7 +105,14 @@ def alpn(target: Target) -> Finding:
     return (passed if chosen == "h2" else failed)(f"offered h2 and http/1.1 by ALPN, the server chose {chosen}")
 
 
-@CHECKS.check("h2-alpn-http1", "HTTP/1.1 on the same port", "RFC 7301 §3.2", protocols=OVER_TLS, level="expected")
+@CHECKS.check(
+    "h2-alpn-http1",
+    "HTTP/1.1 on the same port",
+    "RFC 7301 §3.2",
+    protocols=OVER_TLS,
+    level="expected",
+    consequence="Clients and health checks without HTTP/2 cannot connect.",
+)
 def alpn_http1(target: Target) -> Finding:
     """A server answers in HTTP/1.1 to a client that offers only http/1.1 by ALPN."""
     with target.connect(("http/1.1",)) as connection:
@@ -106,7 +132,14 @@ def alpn_http1(target: Target) -> Finding:
     return (passed if right else failed)(f"{words}\n→ GET /hello HTTP/1.1\n← {shown(received)}")
 
 
-@CHECKS.check("h2-settings-ack", "SETTINGS acknowledged", "RFC 9113 §6.5.3")
+@CHECKS.check(
+    "h2-settings-ack",
+    "SETTINGS acknowledged",
+    "RFC 9113 §6.5.3",
+    quote="Once all values have been processed, the recipient MUST immediately emit a SETTINGS frame with "
+    "the ACK flag set.",
+    consequence="Clients close the connection after a while with SETTINGS_TIMEOUT.",
+)
 def settings_acknowledged(target: Target) -> Finding:
     """A server MUST acknowledge each SETTINGS frame once."""
     with Http2(target) as client:
@@ -122,7 +155,14 @@ def settings_acknowledged(target: Target) -> Finding:
         return client.finding((first, found) == (1, 2), f"two SETTINGS, {found} acknowledgements")
 
 
-@CHECKS.check("h2-ping", "PING", "RFC 9113 §6.7")
+@CHECKS.check(
+    "h2-ping",
+    "PING",
+    "RFC 9113 §6.7",
+    quote="Receivers of a PING frame that does not include an ACK flag MUST send a PING frame with the ACK "
+    "flag set in response, with an identical frame payload.",
+    consequence="Clients and proxies that test a connection with PING take it for dead, and close it.",
+)
 def ping(target: Target) -> Finding:
     """A server MUST acknowledge PING with the same payload."""
     with Http2(target) as client:
@@ -130,7 +170,13 @@ def ping(target: Target) -> Finding:
         return client.finding(acknowledged, f"PING {'acknowledged' if acknowledged else 'not acknowledged'}")
 
 
-@CHECKS.check("h2-unknown", "Unknown frames and settings", "RFC 9113 §5.5, §6.5.2")
+@CHECKS.check(
+    "h2-unknown",
+    "Unknown frames and settings",
+    "RFC 9113 §5.5, §6.5.2",
+    quote="Implementations MUST discard frames that have unknown or unsupported types.",
+    consequence="Browsers that send newer frames, such as PRIORITY_UPDATE or GREASE, lose their connection.",
+)
 def unknown(target: Target) -> Finding:
     """A server MUST discard frames of unknown types, and ignore unknown settings."""
     with RawHttp2(target) as raw:
@@ -140,7 +186,13 @@ def unknown(target: Target) -> Finding:
         return raw.finding(is_hello(response), f"an unknown setting and an unknown frame, then a request: {response}")
 
 
-@CHECKS.check("h2-client-goaway", "GOAWAY from the client", "RFC 9113 §6.8", level="expected")
+@CHECKS.check(
+    "h2-client-goaway",
+    "GOAWAY from the client",
+    "RFC 9113 §6.8",
+    level="expected",
+    consequence="Requests in flight fail when a proxy renews its connections.",
+)
 def client_goaway(target: Target) -> Finding:
     """A server completes the streams in flight after a GOAWAY from the client."""
     with Http2(target) as client:
@@ -153,7 +205,16 @@ def client_goaway(target: Target) -> Finding:
         return client.finding(response.is_complete(OK, b"late"), words)
 
 
-@CHECKS.check("h2-goaway-shutdown", "GOAWAY on SIGTERM", "RFC 9113 §6.8", level="should")
+@CHECKS.check(
+    "h2-goaway-shutdown",
+    "GOAWAY on SIGTERM",
+    "RFC 9113 §6.8",
+    level="should",
+    quote="Endpoints SHOULD always send a GOAWAY frame before closing a connection so that the remote peer "
+    "can know whether a stream has been partially processed or not.",
+    consequence="Clients cannot know which requests to send again, and some fail with each deployment.",
+    danger="loses",
+)
 def goaway_on_shutdown(target: Target) -> Finding:
     """A server SHOULD send GOAWAY before it closes a connection.
 
@@ -177,7 +238,13 @@ def goaway_on_shutdown(target: Target) -> Finding:
     return client.finding(right, f"stream {stream_id} in flight was answered, GOAWAY names {last} as the last one")
 
 
-@CHECKS.check("h2-closed-after-error", "Closed after a connection error", "RFC 9113 §5.4.1")
+@CHECKS.check(
+    "h2-closed-after-error",
+    "Closed after a connection error",
+    "RFC 9113 §5.4.1",
+    quote="After sending the GOAWAY frame for an error condition, the endpoint MUST close the TCP connection.",
+    consequence="Connections that serve nothing pile up.",
+)
 def closed_after_error(target: Target) -> Finding:
     """A server MUST close the TCP connection after a connection error, and SHOULD send GOAWAY first."""
     with RawHttp2(target) as raw:

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 CHECKS = Family(HTTP2_PROTOCOLS)
 
+_WITHIN_WINDOWS = (
+    "The sender MUST NOT send a flow-controlled frame with a length that exceeds the space available "
+    "in either of the flow-control windows advertised by the receiver."
+)
+
 SMALL = 1_000
 SMALLER_BY = 500
 LARGE = 65_536
@@ -34,7 +39,13 @@ def _with_window(target: Target, size: int) -> Http2:
     return Http2(target, {INITIAL_WINDOW_SIZE: size}, widens_windows=False)
 
 
-@CHECKS.check("h2-window-stream", "A stream's window", "RFC 9113 §6.9.1")
+@CHECKS.check(
+    "h2-window-stream",
+    "A stream's window",
+    "RFC 9113 §6.9.1",
+    quote=_WITHIN_WINDOWS,
+    consequence="Clients and proxies end the connection, with every request on it.",
+)
 def window_of_stream(target: Target) -> Finding:
     """A server MUST NOT send more than the window of the stream, and goes on after WINDOW_UPDATE."""
     with _with_window(target, SMALL) as client:
@@ -51,7 +62,13 @@ def window_of_stream(target: Target) -> Finding:
         return client.finding(0 < first <= SMALL and response.is_complete(OK, LARGE_BODY), words)
 
 
-@CHECKS.check("h2-window-zero", "No window at all", "RFC 9113 §6.9.1, §6.9.2")
+@CHECKS.check(
+    "h2-window-zero",
+    "No window at all",
+    "RFC 9113 §6.9.1, §6.9.2",
+    quote=_WITHIN_WINDOWS,
+    consequence="Clients that pause a download end the connection, or never learn the status.",
+)
 def window_zero(target: Target) -> Finding:
     """A server sends the headers of a response, but no data before WINDOW_UPDATE, if the initial window is 0."""
     with _with_window(target, 0) as client:
@@ -66,7 +83,16 @@ def window_zero(target: Target) -> Finding:
         return client.finding(not first and is_hello(response), f"no window: {len(first)} bytes received; {after}")
 
 
-@CHECKS.check("h2-window-settings", "Window made larger by SETTINGS", "RFC 9113 §6.9.2")
+@CHECKS.check(
+    "h2-window-settings",
+    "Window made larger by SETTINGS",
+    "RFC 9113 §6.9.2",
+    quote="When the value of SETTINGS_INITIAL_WINDOW_SIZE changes, a receiver MUST adjust the size of all "
+    "stream flow-control windows that it maintains by the difference between the new value and the "
+    "old value.",
+    consequence="Downloads stop for ever when a client changes its settings.",
+    danger="hangs",
+)
 def window_by_settings(target: Target) -> Finding:
     """A server MUST change the windows of all streams by the difference when SETTINGS_INITIAL_WINDOW_SIZE changes."""
     with _with_window(target, 0) as client:
@@ -81,7 +107,15 @@ def window_by_settings(target: Target) -> Finding:
         return client.finding(early == 0 and all(map(is_hello, responses)), words)
 
 
-@CHECKS.check("h2-window-negative", "Window made negative by SETTINGS", "RFC 9113 §6.9.2")
+@CHECKS.check(
+    "h2-window-negative",
+    "Window made negative by SETTINGS",
+    "RFC 9113 §6.9.2",
+    quote="A sender MUST track the negative flow-control window and MUST NOT send new flow-controlled "
+    "frames until it receives WINDOW_UPDATE frames that cause the flow-control window to become "
+    "positive.",
+    consequence="Clients that lower their window in a download end the connection, or the download stops.",
+)
 def window_negative(target: Target) -> Finding:
     """A server MUST track a negative window, and MUST NOT send until the window is positive."""
     with _with_window(target, SMALL) as client:
@@ -105,7 +139,13 @@ def window_negative(target: Target) -> Finding:
         return client.finding((at_zero, len(response.body)) == (SMALL, SMALL + 100), words)
 
 
-@CHECKS.check("h2-window-connection", "The connection's window", "RFC 9113 §6.9.1")
+@CHECKS.check(
+    "h2-window-connection",
+    "The connection's window",
+    "RFC 9113 §6.9.1",
+    quote=_WITHIN_WINDOWS,
+    consequence="Clients and proxies end the connection, with every request on it.",
+)
 def window_of_connection(target: Target) -> Finding:
     """A server MUST NOT send more than the window of the connection over all streams."""
     with _with_window(target, 1_000_000) as client:
@@ -127,7 +167,14 @@ def window_of_connection(target: Target) -> Finding:
         return client.finding(0 < first <= DEFAULT_WINDOW and complete, words)
 
 
-@CHECKS.check("h2-window-blocked", "A stream without a window blocks no other", "RFC 9113 §5.2", level="expected")
+@CHECKS.check(
+    "h2-window-blocked",
+    "A stream without a window blocks no other",
+    "RFC 9113 §5.2",
+    level="expected",
+    consequence="One slow download stops every other request of the same browser or proxy.",
+    danger="hangs",
+)
 def blocked_stream(target: Target) -> Finding:
     """A server serves other streams while one waits for its window."""
     with _with_window(target, SMALL) as client:
@@ -137,7 +184,14 @@ def blocked_stream(target: Target) -> Finding:
         return client.finding(is_hello(response), f"one stream waits for its window, another is requested: {response}")
 
 
-@CHECKS.check("h2-upload", "Upload of 2 MiB", "RFC 9113 §5.2.2, §6.9", level="expected")
+@CHECKS.check(
+    "h2-upload",
+    "Upload of 2 MiB",
+    "RFC 9113 §5.2.2, §6.9",
+    level="expected",
+    consequence="Uploads larger than the first window stop for ever.",
+    danger="hangs",
+)
 def upload(target: Target) -> Finding:
     """A server gives room with WINDOW_UPDATE as the app reads, and the app gets every byte."""
     with Http2(target) as client:
@@ -154,7 +208,14 @@ def upload(target: Target) -> Finding:
         return client.finding(response.is_complete(OK, b"%d" % UPLOAD), words)
 
 
-@CHECKS.check("h2-upload-back-pressure", "Upload to an app that does not read", "RFC 9113 §5.2.2", level="expected")
+@CHECKS.check(
+    "h2-upload-back-pressure",
+    "Upload to an app that does not read",
+    "RFC 9113 §5.2.2",
+    level="expected",
+    consequence="A few clients that upload faster than the app reads use up the memory of the server.",
+    danger="memory",
+)
 def upload_back_pressure(target: Target) -> Finding:
     """A server accepts less than 4 MiB of an upload while the app does not read."""
     with Http2(target) as client:

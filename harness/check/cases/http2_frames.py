@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from harness.check.cases.malformed_http2 import (
     AFTER_PING_S,
+    GENERAL_CODES,
     STREAM,
+    codes_named,
     connections_refused,
     refused,
     serves,
@@ -19,12 +21,15 @@ from harness.check.cases.malformed_http2 import (
 )
 from harness.check.clients.h2_frames import (
     ACK,
+    COMPRESSION_ERROR,
     CONTINUATION,
     DATA,
     DEFAULT_FRAME_BYTES,
     ENABLE_PUSH,
     END_HEADERS,
     END_STREAM,
+    FLOW_CONTROL_ERROR,
+    FRAME_SIZE_ERROR,
     HEADERS,
     INITIAL_WINDOW_SIZE,
     MAX_FRAME_SIZE,
@@ -128,6 +133,26 @@ def _section(body: bytes) -> Case:
     return _frame(HEADERS, END_HEADERS | END_STREAM, STREAM, body)
 
 
+_TOO_LARGE = {"DATA": _long_data, "HEADERS": _long_fields}
+_WRONG_SIZES = {
+    "PING of 7": _frame(PING, 0, 0, bytes(7)),
+    "SETTINGS of 5": _frame(SETTINGS, 0, 0, bytes(5)),
+    "SETTINGS ACK of 6": _frame(SETTINGS, ACK, 0, struct.pack(">HI", 1, 4096)),
+    "WINDOW_UPDATE of 3": _frame(WINDOW_UPDATE, 0, 0, bytes(3)),
+    "RST_STREAM of 3": _opened(RST_STREAM, 0, bytes(3)),
+}
+_OVERFLOWS = {
+    "connection": _window(0, LARGEST_WINDOW),
+    "stream": _opened(WINDOW_UPDATE, 0, struct.pack(">I", LARGEST_WINDOW)),
+}
+_UNDECODABLE = {
+    "index 0": _section(b"\x80"),
+    "index beyond the tables": _section(b"\xff\x80\x01"),
+    "string cut off": _section(b"\x00\x0aabc"),
+    "table larger than allowed": _section(b"\x3f\xe1\xff\x03\x82"),
+    "Huffman code of EOS": _section(b"\x00\x84\xff\xff\xff\xff\x01a"),
+}
+
 CHECKS.add(
     "h2-stream-zero",
     "Streams' frames on stream 0",
@@ -141,6 +166,9 @@ CHECKS.add(
             "CONTINUATION": _frame(CONTINUATION, END_HEADERS, 0, BODY),
         }
     ),
+    quote="If a DATA frame is received whose Stream Identifier field is 0x00, the recipient MUST respond "
+    "with a connection error (Section 5.4.1) of type PROTOCOL_ERROR.",
+    consequence="Faulty or hostile clients keep connections that they should lose.",
 )
 CHECKS.add(
     "h2-connection-frames",
@@ -148,6 +176,9 @@ CHECKS.add(
     "A server MUST treat SETTINGS or PING on a stream other than 0 as a connection error.",
     "RFC 9113 §6.5, §6.7",
     connections_refused({"SETTINGS": _frame(SETTINGS, 0, 1), "PING": _frame(PING, 0, 1, bytes(8))}),
+    quote="If an endpoint receives a SETTINGS frame whose Stream Identifier field is anything other than "
+    "0x00, the endpoint MUST respond with a connection error (Section 5.4.1) of type PROTOCOL_ERROR.",
+    consequence="Faulty or hostile clients keep connections that they should lose.",
 )
 CHECKS.add(
     "h2-idle-stream",
@@ -161,6 +192,9 @@ CHECKS.add(
             "WINDOW_UPDATE": _window(STREAM, 1),
         }
     ),
+    quote="Receiving any frame other than HEADERS or PRIORITY on a stream in this state MUST be treated as "
+    "a connection error (Section 5.4.1) of type PROTOCOL_ERROR.",
+    consequence="Faulty or hostile clients make the server keep state for streams that do not exist.",
 )
 CHECKS.add(
     "h2-stream-id",
@@ -168,6 +202,10 @@ CHECKS.add(
     "A server MUST treat a new stream with an even number, or a lower one than before, as a connection error.",
     "RFC 9113 §5.1.1",
     connections_refused({"stream 2": _fields_on(2), "stream 1 after 3": _fields_on(3, 1)}),
+    quote="An endpoint that receives an unexpected stream identifier MUST respond with a connection error "
+    "(Section 5.4.1) of type PROTOCOL_ERROR.",
+    consequence="The responses of two requests may be confused.",
+    danger="mixes",
 )
 CHECKS.add(
     "h2-half-closed",
@@ -175,32 +213,39 @@ CHECKS.add(
     "A server MUST treat DATA on a stream that the client has ended as a stream error.",
     "RFC 9113 §5.1, §6.1",
     streams_refused({"DATA after END_STREAM": _after_end}),
+    quote="If an endpoint receives additional frames, other than WINDOW_UPDATE, PRIORITY, or RST_STREAM, "
+    "for a stream that is in this state, it MUST respond with a stream error (Section 5.4.2) of type "
+    "STREAM_CLOSED.",
+    consequence="An app may get more data after a request was complete.",
 )
 CHECKS.add(
     "h2-frame-too-large",
     "Frame larger than allowed",
-    "A server MUST treat a frame larger than SETTINGS_MAX_FRAME_SIZE as a connection error; for DATA a stream error"
-    " passes.",
-    "RFC 9113 §4.2",
+    "A server MUST treat a frame larger than SETTINGS_MAX_FRAME_SIZE as a connection error (FRAME_SIZE_ERROR, or a"
+    " general code); for DATA a stream error passes.",
+    "RFC 9113 §4.2, §5.4",
     refused(
-        {"DATA": _long_data, "HEADERS": _long_fields},
-        lambda treatment: treatment.connection_refused or (treatment.case == "DATA" and treatment.stream_refused),
+        _TOO_LARGE,
+        lambda treatment: (
+            treatment.names(FRAME_SIZE_ERROR, *GENERAL_CODES)
+            and (treatment.connection_refused or treatment.case == "DATA")
+        ),
     ),
+    quote="An endpoint MUST send an error code of FRAME_SIZE_ERROR if a frame exceeds the size defined in "
+    "SETTINGS_MAX_FRAME_SIZE, exceeds any limit defined for the frame type, or is too small to "
+    "contain mandatory frame data.",
+    consequence="Hostile clients make the server hold frames of up to 16 MiB for each connection.",
 )
 CHECKS.add(
     "h2-frame-size",
     "Frames of a wrong fixed size",
-    "A server MUST treat PING, SETTINGS, RST_STREAM or WINDOW_UPDATE of a wrong size as a connection error.",
-    "RFC 9113 §6.4, §6.5, §6.7, §6.9",
-    connections_refused(
-        {
-            "PING of 7": _frame(PING, 0, 0, bytes(7)),
-            "SETTINGS of 5": _frame(SETTINGS, 0, 0, bytes(5)),
-            "SETTINGS ACK of 6": _frame(SETTINGS, ACK, 0, struct.pack(">HI", 1, 4096)),
-            "WINDOW_UPDATE of 3": _frame(WINDOW_UPDATE, 0, 0, bytes(3)),
-            "RST_STREAM of 3": _opened(RST_STREAM, 0, bytes(3)),
-        }
-    ),
+    "A server MUST treat PING, SETTINGS, RST_STREAM or WINDOW_UPDATE of a wrong size as a connection error"
+    " (FRAME_SIZE_ERROR, or a general code).",
+    "RFC 9113 §5.4, §6.4, §6.5, §6.7, §6.9",
+    connections_refused(_WRONG_SIZES, FRAME_SIZE_ERROR),
+    quote="A RST_STREAM frame with a length other than 4 octets MUST be treated as a connection error "
+    "(Section 5.4.1) of type FRAME_SIZE_ERROR.",
+    consequence="The server and a faulty client disagree on the state of the connection.",
 )
 CHECKS.add(
     "h2-settings-value",
@@ -214,18 +259,19 @@ CHECKS.add(
             "MAX_FRAME_SIZE 1": _settings(MAX_FRAME_SIZE, 1),
         }
     ),
+    quote="Values outside this range MUST be treated as a connection error (Section 5.4.1) of type PROTOCOL_ERROR.",
+    consequence="The server and a faulty client disagree on windows and sizes, and downloads stop.",
 )
 CHECKS.add(
     "h2-window-overflow",
     "Window beyond 2³¹-1",
-    "A server MUST end the stream or the connection when WINDOW_UPDATE makes its window larger than 2³¹-1.",
-    "RFC 9113 §6.9.1",
-    streams_refused(
-        {
-            "connection": _window(0, LARGEST_WINDOW),
-            "stream": _opened(WINDOW_UPDATE, 0, struct.pack(">I", LARGEST_WINDOW)),
-        }
-    ),
+    "A server MUST end the stream or the connection when WINDOW_UPDATE makes its window larger than 2³¹-1"
+    " (FLOW_CONTROL_ERROR, or a general code).",
+    "RFC 9113 §5.4, §6.9.1",
+    refused(_OVERFLOWS, lambda treatment: treatment.names(FLOW_CONTROL_ERROR, *GENERAL_CODES)),
+    quote="If a sender receives a WINDOW_UPDATE that causes a flow-control window to exceed this maximum, "
+    "it MUST terminate either the stream or the connection, as appropriate.",
+    consequence="A window that overflows lets the server send without a limit, or not at all.",
 )
 CHECKS.add(
     "h2-window-no-increment",
@@ -233,21 +279,39 @@ CHECKS.add(
     "A server MUST treat WINDOW_UPDATE by 0 as a stream error, and on stream 0 as a connection error.",
     "RFC 9113 §6.9",
     streams_refused({"connection": _window(0, 0), "stream": _opened(WINDOW_UPDATE, 0, bytes(4))}),
+    quote="A receiver MUST treat the receipt of a WINDOW_UPDATE frame with a flow-control window increment "
+    "of 0 as a stream error (Section 5.4.2) of type PROTOCOL_ERROR; errors on the connection "
+    "flow-control window MUST be treated as a connection error (Section 5.4.1).",
+    consequence="Faulty or hostile clients keep connections that they should lose.",
 )
 CHECKS.add(
     "h2-hpack",
     "Field sections that do not decode",
-    "A server MUST treat a field section that it cannot decode as a connection error (COMPRESSION_ERROR).",
-    "RFC 9113 §4.3",
-    connections_refused(
+    "A server MUST treat a field section that it cannot decode as a connection error (COMPRESSION_ERROR, or a"
+    " general code).",
+    "RFC 9113 §4.3, §5.4",
+    connections_refused(_UNDECODABLE, COMPRESSION_ERROR),
+    quote="A decoding error in a field block MUST be treated as a connection error (Section 5.4.1) of type "
+    "COMPRESSION_ERROR.",
+    consequence="Headers of later requests on the connection are decoded wrongly, which may mix up users behind "
+    "a proxy.",
+    danger="mixes",
+)
+CHECKS.add(
+    "h2-error-codes",
+    "Errors named exactly",
+    "A server names an error by the code that the source has for it: FRAME_SIZE_ERROR, COMPRESSION_ERROR or"
+    " FLOW_CONTROL_ERROR. A general code breaks no rule (§5.4).",
+    "RFC 9113 §4.2, §4.3, §5.4, §6.9.1",
+    codes_named(
         {
-            "index 0": _section(b"\x80"),
-            "index beyond the tables": _section(b"\xff\x80\x01"),
-            "string cut off": _section(b"\x00\x0aabc"),
-            "table larger than allowed": _section(b"\x3f\xe1\xff\x03\x82"),
-            "Huffman code of EOS": _section(b"\x00\x84\xff\xff\xff\xff\x01a"),
+            FRAME_SIZE_ERROR: _TOO_LARGE | _WRONG_SIZES,
+            COMPRESSION_ERROR: _UNDECODABLE,
+            FLOW_CONTROL_ERROR: _OVERFLOWS,
         }
     ),
+    level="expected",
+    consequence="Those who debug a client see only that something was wrong, and not what.",
 )
 CHECKS.add(
     "h2-continuation-order",
@@ -262,6 +326,10 @@ CHECKS.add(
             "CONTINUATION after END_HEADERS": _opened(CONTINUATION, END_HEADERS, b"\x82"),
         }
     ),
+    quote="A receiver MUST treat the receipt of any other type of frame or a frame on a different stream "
+    "as a connection error (Section 5.4.1) of type PROTOCOL_ERROR.",
+    consequence="Headers of two requests may be mixed up.",
+    danger="mixes",
 )
 CHECKS.add(
     "h2-push-promise",
@@ -269,6 +337,9 @@ CHECKS.add(
     "A server MUST treat PUSH_PROMISE from a client as a connection error.",
     "RFC 9113 §8.4",
     connections_refused({"PUSH_PROMISE": _opened(PUSH_PROMISE, END_HEADERS, struct.pack(">I", 2) + b"\x82")}),
+    quote="Thus, servers MUST treat the receipt of a PUSH_PROMISE frame as a connection error (Section "
+    "5.4.1) of type PROTOCOL_ERROR.",
+    consequence="Faulty or hostile clients keep connections that they should lose.",
 )
 CHECKS.add(
     "h2-padding-too-long",
@@ -276,10 +347,20 @@ CHECKS.add(
     "A server MUST treat padding as long as the payload of its frame, or longer, as a connection error.",
     "RFC 9113 §6.1",
     connections_refused({"DATA": _opened(DATA, PADDED | END_STREAM, b"\x0aabc")}),
+    quote="If the length of the padding is the length of the frame payload or greater, the recipient MUST "
+    "treat this as a connection error (Section 5.4.1) of type PROTOCOL_ERROR.",
+    consequence="The server may read beyond the frame, or give the app wrong data.",
 )
 
 
-@CHECKS.check("h2-header-flood", "Headers without an end", "RFC 9113 §10.5, §10.5.1", level="expected")
+@CHECKS.check(
+    "h2-header-flood",
+    "Headers without an end",
+    "RFC 9113 §10.5, §10.5.1",
+    level="expected",
+    consequence="One connection can use up the memory of the server (CONTINUATION flood).",
+    danger="memory",
+)
 def header_flood(target: Target) -> Finding:
     """A server accepts less than 8 MiB of headers in CONTINUATION frames without an end."""
     with RawHttp2(target) as raw:

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 CHECKS = Family(HTTP2_PROTOCOLS)
 
+_VIOLATES = (
+    "A request or response that contains a field that violates any of these conditions MUST be "
+    "treated as malformed (Section 8.1.1)."
+)
+
 BODY = b"body"
 
 
@@ -75,6 +80,9 @@ CHECKS.add(
         {f"no {name}": _without(name) for name in (":method", ":scheme", ":path")}
         | {"empty :path": _replaced(":path", "")}
     ),
+    quote='All HTTP/2 requests MUST include exactly one valid value for the ":method", ":scheme", and ":path" '
+    "pseudo-header fields, unless they are CONNECT requests (Section 8.5).",
+    consequence="Apps get requests without a method or a path, and fail or guess.",
 )
 CHECKS.add(
     "h2-pseudo-twice",
@@ -82,6 +90,10 @@ CHECKS.add(
     "A server MUST treat a request in which a pseudo-header appears twice as a stream error.",
     "RFC 9113 §8.3, §8.1.1",
     requests_refused({f"{name} twice": _again(name) for name in (":method", ":scheme", ":path", ":authority")}),
+    quote="A field block for an HTTP request or response that contains a repeated pseudo-header field name "
+    "MUST be treated as malformed (Section 8.1.1).",
+    consequence="A proxy routes by one path and the app by the other, which passes access rules.",
+    danger="forges",
 )
 CHECKS.add(
     "h2-pseudo-late",
@@ -89,6 +101,10 @@ CHECKS.add(
     "A server MUST treat a request with a pseudo-header after a regular header as a stream error.",
     "RFC 9113 §8.3, §8.1.1",
     requests_refused({"x-first before :path": _first(("x-first", "yes"))}),
+    quote="Any request or response that contains a pseudo-header field that appears in a field block after "
+    "a regular field line MUST be treated as malformed (Section 8.1.1).",
+    consequence="A proxy and the server may read different requests, which passes access rules.",
+    danger="forges",
 )
 CHECKS.add(
     "h2-pseudo-unknown",
@@ -96,6 +112,10 @@ CHECKS.add(
     "A server MUST treat a request with an undefined pseudo-header, or with :status, as a stream error.",
     "RFC 9113 §8.3, §8.1.1",
     requests_refused({":unknown": _first((":unknown", "yes")), ":status": _first((":status", "200"))}),
+    quote="Endpoints MUST treat a request or response that contains undefined or invalid pseudo-header "
+    "fields as malformed (Section 8.1.1).",
+    consequence="A proxy and the server may read different requests, which passes access rules.",
+    danger="forges",
 )
 CHECKS.add(
     "h2-header-name",
@@ -103,6 +123,9 @@ CHECKS.add(
     "A server MUST treat a header name with an upper-case letter, space, control character or colon as a stream error.",
     "RFC 9113 §8.2.1",
     requests_refused({repr(name): _with((name, "value")) for name in ("X-Upper", "x space", "x\x7f", "x:colon")}),
+    quote=_VIOLATES,
+    consequence="Headers become others when a proxy translates to HTTP/1.1: request smuggling.",
+    danger="smuggles",
 )
 CHECKS.add(
     "h2-header-value",
@@ -110,6 +133,9 @@ CHECKS.add(
     "A server MUST treat a header value with NUL, CR or LF as a stream error.",
     "RFC 9113 §8.2.1",
     requests_refused({repr(value): _with(("x-odd", value)) for value in ("a\0b", "a\rb", "a\nb")}),
+    quote=_VIOLATES,
+    consequence="Values become headers of their own when a proxy translates to HTTP/1.1: request smuggling.",
+    danger="smuggles",
 )
 CHECKS.add(
     "h2-header-space",
@@ -117,6 +143,9 @@ CHECKS.add(
     "A server MUST treat a header value that begins or ends with a space or a tab as a stream error.",
     "RFC 9113 §8.2.1",
     requests_refused({repr(value): _with(("x-odd", value)) for value in (" a", "a ", "\ta")}),
+    quote=_VIOLATES,
+    consequence="Comparisons of values, such as those of access rules, give another result than in a proxy.",
+    danger="forges",
 )
 CHECKS.add(
     "h2-connection-headers",
@@ -124,6 +153,9 @@ CHECKS.add(
     "A server MUST treat a request with headers of HTTP/1.1 connections, such as Connection, as a stream error.",
     "RFC 9113 §8.2.2",
     requests_refused(_CONNECTION_FIELDS),
+    quote="Any message containing connection-specific header fields MUST be treated as malformed (Section 8.1.1).",
+    consequence="Transfer-Encoding reaches a program that speaks HTTP/1.1: request smuggling.",
+    danger="smuggles",
 )
 CHECKS.add(
     "h2-te",
@@ -131,6 +163,9 @@ CHECKS.add(
     "A server MUST treat a request with a TE header other than trailers as a stream error.",
     "RFC 9113 §8.2.2",
     requests_refused({"te: gzip": _with(("te", "gzip"))}),
+    quote="The only exception to this is the TE header field, which MAY be present in an HTTP/2 request; "
+    'when it is, it MUST NOT contain any value other than "trailers".',
+    consequence="The header reaches a program that speaks HTTP/1.1, where it asks for a coding.",
 )
 CHECKS.add(
     "h2-content-length",
@@ -145,4 +180,7 @@ CHECKS.add(
         }
     ),
     level="expected",
+    consequence="A program behind the server that believes Content-Length waits, or reads the next request as "
+    "data: request smuggling.",
+    danger="smuggles",
 )

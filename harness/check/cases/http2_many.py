@@ -35,7 +35,14 @@ class _Run:
     """Was there time for all requests, or for those up to the GOAWAY?"""
 
 
-@CHECKS.check("h2-many-requests", "1,100 requests on one connection", "RFC 9113 §6.8", level="expected")
+@CHECKS.check(
+    "h2-many-requests",
+    "1,100 requests on one connection",
+    "RFC 9113 §6.8",
+    level="expected",
+    consequence="Requests of proxies that keep a connection for long are lost when the server renews it.",
+    danger="loses",
+)
 def many_requests(target: Target) -> Finding:
     """A server that ends a connection with GOAWAY completes the streams up to the last one that it names.
 

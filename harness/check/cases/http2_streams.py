@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 CHECKS = Family(HTTP2_PROTOCOLS)
 
+_LEFT = (
+    "Sent to the application if receive is called after a response has been sent or after the HTTP "
+    "connection has been closed."
+)
+
 RECOMMENDED_STREAMS = 100
 """RFC 9113 §6.5.2 recommends to allow at least this many streams at once."""
 MOST_STREAMS = 500
@@ -28,7 +33,14 @@ RESETS = 200
 SERVER_ERRORS = range(500, 600)
 
 
-@CHECKS.check("h2-streams-at-once", "100 streams at once", "RFC 9113 §6.5.2, §5.1.2", level="should")
+@CHECKS.check(
+    "h2-streams-at-once",
+    "100 streams at once",
+    "RFC 9113 §6.5.2, §5.1.2",
+    level="should",
+    quote="It is recommended that this value be no smaller than 100, so as to not unnecessarily limit parallelism.",
+    consequence="Proxies and pages with many requests at once are slowed down.",
+)
 def streams_at_once(target: Target) -> Finding:
     """It is recommended that a server allows at least 100 streams at once, and serves them at the same time."""
     with Http2(target) as client:
@@ -64,7 +76,16 @@ def _is_late(response: Response) -> bool:
     return response.is_complete(OK, b"late")
 
 
-@CHECKS.check("h2-streams-one-too-many", "One stream more than allowed", "RFC 9113 §5.1.2")
+@CHECKS.check(
+    "h2-streams-one-too-many",
+    "One stream more than allowed",
+    "RFC 9113 §5.1.2",
+    quote="An endpoint that receives a HEADERS frame that causes its advertised concurrent stream limit to "
+    "be exceeded MUST treat this as a stream error (Section 5.4.2) of type PROTOCOL_ERROR or "
+    "REFUSED_STREAM.",
+    consequence="One client can start any number of requests at once, and use up the memory of the server.",
+    danger="memory",
+)
 def one_stream_too_many(target: Target) -> Finding:
     """A server MUST treat a stream beyond its limit as a stream error (PROTOCOL_ERROR or REFUSED_STREAM).
 
@@ -96,7 +117,13 @@ def one_stream_too_many(target: Target) -> Finding:
         return raw.finding(answered == limit and (stream_error or is_hello(raw.await_response(2 * limit + 1))), words)
 
 
-@CHECKS.check("h2-streams-interleaved", "A slow stream blocks no other", "RFC 9113 §5", level="expected")
+@CHECKS.check(
+    "h2-streams-interleaved",
+    "A slow stream blocks no other",
+    "RFC 9113 §5",
+    level="expected",
+    consequence="One slow request stops every other of the same browser or proxy.",
+)
 def interleaved(target: Target) -> Finding:
     """A server answers a later stream while the app still works on an earlier one."""
     with Http2(target) as client:
@@ -110,7 +137,13 @@ def interleaved(target: Target) -> Finding:
         return client.finding(overtaken and _is_late(late), words)
 
 
-@CHECKS.check("h2-reset", "RST_STREAM reaches the app", "ASGI HTTP, Disconnect; RFC 9113 §6.4")
+@CHECKS.check(
+    "h2-reset",
+    "RST_STREAM reaches the app",
+    "ASGI HTTP, Disconnect; RFC 9113 §6.4",
+    quote=_LEFT,
+    consequence="Apps go on working for requests that users have cancelled.",
+)
 def reset(target: Target) -> Finding:
     """The app gets http.disconnect when the client resets the stream, and the connection goes on."""
     with Http2(target) as client:
@@ -126,7 +159,13 @@ def _state(goes_on: bool) -> str:
     return "goes on" if goes_on else "serves no more"
 
 
-@CHECKS.check("h2-connection-lost", "A lost connection reaches the app", "ASGI HTTP, Disconnect")
+@CHECKS.check(
+    "h2-connection-lost",
+    "A lost connection reaches the app",
+    "ASGI HTTP, Disconnect",
+    quote=_LEFT,
+    consequence="Apps go on working for clients that have left.",
+)
 def connection_lost(target: Target) -> Finding:
     """The app gets http.disconnect for every request in flight when the connection is lost."""
     with Http2(target) as client:
@@ -136,7 +175,14 @@ def connection_lost(target: Target) -> Finding:
     return client.finding(told == len(markers), f"connection lost with {len(markers)} requests in it: {told} were told")
 
 
-@CHECKS.check("h2-rapid-reset", "200 streams opened and reset", "RFC 9113 §10.5", level="expected")
+@CHECKS.check(
+    "h2-rapid-reset",
+    "200 streams opened and reset",
+    "RFC 9113 §10.5",
+    level="expected",
+    consequence="One connection can stop the server (rapid reset, CVE-2023-44487).",
+    danger="dies",
+)
 def rapid_reset(target: Target) -> Finding:
     """A server goes on after 200 streams that are opened and reset, or ends that connection; it serves others."""
     with Http2(target) as client:
@@ -187,13 +233,20 @@ CHECKS.add(
     "RFC 9110 §15.6.1, RFC 9113 §8.1, §5.4.2",
     _app_fails("/raise", _is_error),
     level="expected",
+    consequence="Clients wait until their timeout when the app fails.",
+    danger="hangs",
 )
 CHECKS.add(
     "h2-app-raises-midway",
     "App that raises in its response",
     "A server MUST NOT make an incomplete response look complete: it ends it with RST_STREAM, and other streams go on.",
-    "RFC 9110 §2.2, RFC 9113 §8.1, §5.4.2",
+    "ASGI Error Handling, RFC 9113 §8.1, §5.4.2",
     _app_fails("/raise-midway", _is_cut_off),
+    quote="Servers are free to surface errors that bubble up out of application instances they are running "
+    "however they wish - log to console, send to syslog, or other options - but they must terminate "
+    "the application instance and its associated connection if this happens.",
+    consequence="Half a response looks whole: clients and caches keep it, and nobody notices the error.",
+    danger="loses",
 )
 
 
@@ -202,6 +255,8 @@ CHECKS.add(
     "App that raises after another did",
     "RFC 9110 §15.6.1, RFC 9113 §5.4.2",
     level="expected",
+    consequence="After one error, every later error leaves its client waiting, until the server is restarted.",
+    danger="hangs",
 )
 def app_raises_later(target: Target) -> Finding:
     """The client gets 500 or RST_STREAM if the app raises, also after the app has failed for an earlier request."""
@@ -221,4 +276,6 @@ CHECKS.add(
     "RFC 9113 §8.1, §5.4.2",
     _app_fails("/nothing", _is_error),
     level="expected",
+    consequence="Clients wait until their timeout when the app returns without a response.",
+    danger="hangs",
 )

@@ -30,7 +30,13 @@ def _names(target: Target) -> list[str]:
     return [event["event"] for event in target.events(LIFESPAN)]
 
 
-@CHECKS.check("lifespan-startup", "Lifespan: start-up first", _SOURCE)
+@CHECKS.check(
+    "lifespan-startup",
+    "Lifespan: start-up first",
+    _SOURCE,
+    quote="A server must wait for this message before it starts processing connections.",
+    consequence="Requests reach the app before its database connections are there.",
+)
 def startup(target: Target) -> Finding:
     """A server must wait for lifespan.startup.complete before it processes connections."""
     with target.fresh(PROBE_LIFESPAN="slow") as server:
@@ -47,7 +53,13 @@ def startup(target: Target) -> Finding:
     return passed(f"{', '.join(names)}, then the first request")
 
 
-@CHECKS.check("lifespan-scope", "Lifespan: scope", _SOURCE)
+@CHECKS.check(
+    "lifespan-scope",
+    "Lifespan: scope",
+    _SOURCE,
+    quote='asgi["version"] (Unicode string) -- The version of the ASGI spec.',
+    consequence="Apps that check the version do not start.",
+)
 def scope(target: Target) -> Finding:
     """The lifespan scope has the type lifespan and the versions of ASGI."""
     scopes = [event["scope"] for event in target.events(LIFESPAN) if event["event"] == "scope"]
@@ -60,7 +72,14 @@ def scope(target: Target) -> Finding:
     return passed(f"{found}")
 
 
-@CHECKS.check("lifespan-shutdown", "Lifespan: shutdown", _SOURCE)
+@CHECKS.check(
+    "lifespan-shutdown",
+    "Lifespan: shutdown",
+    _SOURCE,
+    quote="A server must wait for this message before terminating.",
+    consequence="Connections and queues are not closed, and buffered data are lost with each deployment.",
+    danger="loses",
+)
 def shutdown(target: Target) -> Finding:
     """A server sends lifespan.shutdown once it has stopped accepting connections, and serves none after that.
 
@@ -94,7 +113,15 @@ def _is_told(server: StartedServer) -> bool:
     return "lifespan.shutdown" in _names(server)
 
 
-@CHECKS.check("lifespan-state", "Lifespan: state for requests", _SOURCE)
+@CHECKS.check(
+    "lifespan-state",
+    "Lifespan: state for requests",
+    _SOURCE,
+    quote="The server will ensure that a shallow copy of the namespace is passed into each subsequent "
+    "request/response call into the application.",
+    consequence="What one request keeps in state shows up in another user's request.",
+    danger="mixes",
+)
 def state(target: Target) -> Finding:
     """A server that offers state gives each request a shallow copy of what the start-up put there."""
     if not _names(target):
@@ -114,7 +141,14 @@ def state(target: Target) -> Finding:
     return passed(f"the first request got {states[0]}, the next {states[1]}")
 
 
-@CHECKS.check("lifespan-failed", "Lifespan: failed start-up", _SOURCE, level="should")
+@CHECKS.check(
+    "lifespan-failed",
+    "Lifespan: failed start-up",
+    _SOURCE,
+    level="should",
+    quote="If a server sees this it should log/print the message provided and then exit.",
+    consequence="A server whose app could not start looks healthy, or nobody learns why it ended.",
+)
 def failed_startup(target: Target) -> Finding:
     """A server that gets lifespan.startup.failed should log the message and exit.
 
@@ -136,7 +170,14 @@ def failed_startup(target: Target) -> Finding:
     return passed(f"the message is in the log, and the server ended with {ended}\n{log}")
 
 
-@CHECKS.check("lifespan-unknown", "Lifespan: app without it", _SOURCE)
+@CHECKS.check(
+    "lifespan-unknown",
+    "Lifespan: app without it",
+    _SOURCE,
+    quote="If an exception is raised when calling the application callable with a lifespan.startup message "
+    "or a scope with type lifespan, the server must continue but not send any lifespan events.",
+    consequence="Apps without lifespan, such as Django's, do not start.",
+)
 def app_without_lifespan(target: Target) -> Finding:
     """A server must serve an app that raises on the lifespan scope, without sending it lifespan events."""
     if not _names(target):

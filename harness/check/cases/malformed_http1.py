@@ -48,6 +48,11 @@ class Treatment:
         return None if self.response is None else self.response.status
 
     @property
+    def is_hello(self) -> bool:
+        """Is it the correct response to GET /hello?"""
+        return self.response is not None and (self.response.status, self.response.body) == (OK, b"hello")
+
+    @property
     def refused(self) -> bool:
         """A 4xx, 501 or 505, or the end of the connection; and the app was not given the request."""
         return not (self.reached or self.silent) and (self.status is None or self.status in REFUSALS)

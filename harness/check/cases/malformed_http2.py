@@ -28,6 +28,8 @@ AFTER_PING_S = 0.1
 STREAM = 1
 """The cases use this stream."""
 CLIENT_ERRORS = range(400, 500)
+GENERAL_CODES = (h2frames.PROTOCOL_ERROR, h2frames.INTERNAL_ERROR)
+"""They can always be used in place of more specific codes (RFC 9113 §5.4)."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,18 @@ class Treatment:
     """RST_STREAM, or a 4xx."""
     called: bool
     """Was the app called?"""
+    code: int | None
+    """The error code of GOAWAY or RST_STREAM; None if neither was received."""
     words: str
     transcript: str
 
     @property
     def refused(self) -> bool:
         return self.connection_refused or self.stream_refused
+
+    def names(self, *codes: int) -> bool:
+        """Refused with one of these error codes, or without any: GOAWAY is only recommended (RFC 9113 §5.4.1)."""
+        return self.refused and self.code in (None, *codes)
 
 
 def requests_refused(cases: Mapping[str, Change]) -> Callable[[Target], Finding]:
@@ -64,16 +72,32 @@ def streams_refused(cases: Mapping[str, Case]) -> Callable[[Target], Finding]:
     return refused(cases, lambda treatment: treatment.refused)
 
 
-def connections_refused(cases: Mapping[str, Case]) -> Callable[[Target], Finding]:
-    """A check that passes if each case is a connection error."""
-    return refused(cases, lambda treatment: treatment.connection_refused, stream_enough=False)
+def connections_refused(cases: Mapping[str, Case], code: int | None = None) -> Callable[[Target], Finding]:
+    """A check that passes if each case is a connection error; with this error code or a general one, if given."""
+
+    def is_right(treatment: Treatment) -> bool:
+        return treatment.connection_refused and (code is None or treatment.names(code, *GENERAL_CODES))
+
+    expected = "a connection error" if code is None else f"a connection error ({h2frames.error_name(code)})"
+    return refused(cases, is_right, expected, stream_enough=False)
+
+
+def codes_named(cases: Mapping[int, Mapping[str, Case]]) -> Callable[[Target], Finding]:
+    """A check that passes if each case, under the code that it calls for, ends with just this error code."""
+    code_of = {name: code for code, group in cases.items() for name in group}
+    every = {name: case for group in cases.values() for name, case in group.items()}
+    expected = " and ".join(map(h2frames.error_name, cases))
+    return refused(every, lambda treatment: treatment.names(code_of[treatment.case]), expected)
 
 
 def refused(
-    cases: Mapping[str, Case], is_right: Callable[[Treatment], bool], *, stream_enough: bool = True
+    cases: Mapping[str, Case],
+    is_right: Callable[[Treatment], bool],
+    expected: str = "a stream or connection error",
+    *,
+    stream_enough: bool = True,
 ) -> Callable[[Target], Finding]:
     """A check that tries each case, and then whether the server still serves others."""
-    expected = f"{'a stream or ' if stream_enough else 'a '}connection error"
 
     def run(target: Target) -> Finding:
         treatments = [_try_case(target, name, case, stream_enough=stream_enough) for name, case in cases.items()]
@@ -105,7 +129,8 @@ def _try_case(target: Target, name: str, case: Case, *, stream_enough: bool) -> 
     words = f"{name}: {found}{', the app was called' if called else ''}"
     stream_refused = response.reset is not None or response.status in CLIENT_ERRORS
     refused = raw.closed or raw.failed_by_server
-    return Treatment(name, refused, stream_refused, called, words, str(raw.transcript))
+    code = raw.goaway.error_code if raw.failed_by_server and raw.goaway is not None else response.reset
+    return Treatment(name, refused, stream_refused, called, code, words, str(raw.transcript))
 
 
 def serves(target: Target) -> bool:

@@ -1,14 +1,13 @@
-"""WebSocket: messages in both directions, control frames between them, and compression."""
+"""WebSocket: messages in both directions, and control frames between them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from wsproto.events import BytesMessage, Event, Ping, TextMessage
-from wsproto.extensions import PerMessageDeflate
 
-from harness.check.clients.websocket import CONTINUATION, FIN, PING, PONG, RSV1, TEXT, WebSocket
-from harness.check.model import Family, Finding, not_applicable
+from harness.check.clients.websocket import CONTINUATION, FIN, PING, PONG, TEXT, WebSocket
+from harness.check.model import Family, Finding
 from harness.check.target import new_marker
 from harness.model.protocols import WEBSOCKET_PROTOCOLS
 
@@ -47,6 +46,8 @@ CHECKS.add(
     "Text reaches the app and returns as text; websocket.receive has either text or bytes.",
     _EVENTS,
     _echo(TextMessage("hello"), TextMessage("grüße €"), expected=["hello", "grüße €"]),
+    quote="Exactly one of ``bytes`` or ``text`` must be non-``None``.",
+    consequence="Messages of text do not work, or the app takes them for binary ones.",
 )
 CHECKS.add(
     "ws-binary",
@@ -54,6 +55,8 @@ CHECKS.add(
     "Binary data reach the app and return unchanged.",
     _EVENTS,
     _echo(BytesMessage(b"\x00\xff\x80hello"), expected=[b"\x00\xff\x80hello"]),
+    quote="Exactly one of ``bytes`` or ``text`` must be non-``None``.",
+    consequence="Binary messages do not work, or arrive changed.",
 )
 CHECKS.add(
     "ws-empty",
@@ -61,10 +64,18 @@ CHECKS.add(
     "Empty messages reach the app and return, as text and as binary.",
     _EVENTS,
     _echo(TextMessage(""), BytesMessage(b""), expected=["", b""]),
+    quote="Exactly one of ``bytes`` or ``text`` must be non-``None``.",
+    consequence="Empty messages, which some protocols use as a sign of life, are lost.",
 )
 
 
-@CHECKS.check("ws-large", "Message of 1 MiB", _EVENTS, level="expected")
+@CHECKS.check(
+    "ws-large",
+    "Message of 1 MiB",
+    _EVENTS,
+    level="expected",
+    consequence="Uploads and large documents over a WebSocket fail.",
+)
 def large(target: Target) -> Finding:
     """A message of 1 MiB reaches the app and returns."""
     with WebSocket(target, "/echo") as socket:
@@ -73,7 +84,13 @@ def large(target: Target) -> Finding:
         return socket.finding(echoed == bytes(MIB), f"1 MiB sent, {len(echoed or b''):,} bytes back")
 
 
-@CHECKS.check("ws-fragments", "Fragments", "RFC 6455 §5.4, §5.5.2")
+@CHECKS.check(
+    "ws-fragments",
+    "Fragments",
+    "RFC 6455 §5.4, §5.5.2",
+    quote="An endpoint MUST be capable of handling control frames in the middle of a fragmented message.",
+    consequence="Clients that send large messages in parts lose them, or their connection.",
+)
 def fragments(target: Target) -> Finding:
     """A server joins fragments to one message, and MUST be able to handle a control frame between them."""
     with WebSocket(target, "/echo") as socket:
@@ -86,7 +103,16 @@ def fragments(target: Target) -> Finding:
         return socket.finding(echoed == "one two three" and socket.pongs == [b"between"], words)
 
 
-@CHECKS.check("ws-split-character", "Character over two fragments", "RFC 6455 §5.6")
+@CHECKS.check(
+    "ws-split-character",
+    "Character over two fragments",
+    "RFC 6455 §5.6",
+    quote=(
+        "Note that a particular text frame might include a partial UTF-8 sequence; however, the whole message MUST "
+        "contain valid UTF-8."
+    ),
+    consequence=("Text from clients that cut it by bytes ends the connection, depending on where a character falls."),
+)
 def split_character(target: Target) -> Finding:
     """A server accepts text whose fragments end within a character, because only the whole message must be UTF-8."""
     with WebSocket(target, "/echo") as socket:
@@ -96,7 +122,16 @@ def split_character(target: Target) -> Finding:
         return socket.finding(echoed == "€", f"a character of three octets over two fragments: {echoed!r} back")
 
 
-@CHECKS.check("ws-ping", "PING", "RFC 6455 §5.5.2, §5.5.3")
+@CHECKS.check(
+    "ws-ping",
+    "PING",
+    "RFC 6455 §5.5.2, §5.5.3",
+    quote=(
+        "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it already received a "
+        "Close frame."
+    ),
+    consequence="Clients and proxies take the connection for dead, and close it.",
+)
 def ping(target: Target) -> Finding:
     """A server MUST answer PING with a PONG of the same payload; of several, at least the last one."""
     payloads = [b"harness", b"", bytes(range(125))]
@@ -109,7 +144,15 @@ def ping(target: Target) -> Finding:
         return socket.finding(right, f"{len(payloads)} PINGs, {len(pongs)} PONGs")
 
 
-@CHECKS.check("ws-pong", "PONG nobody asked for", "RFC 6455 §5.5.3", level="expected")
+@CHECKS.check(
+    "ws-pong",
+    "PONG nobody asked for",
+    "RFC 6455 §5.5.3",
+    level="expected",
+    consequence=(
+        "Clients that send PONG as a sign of life lose their connection, or get answers that they do not expect."
+    ),
+)
 def pong(target: Target) -> Finding:
     """A server accepts a PONG that it did not ask for, and does not answer it."""
     with WebSocket(target, "/echo") as socket:
@@ -118,18 +161,3 @@ def pong(target: Target) -> Finding:
         echoed = socket.await_message()
         words = f"an unsolicited PONG, then a message: {echoed!r} back, {len(socket.pongs)} PONGs in return"
         return socket.finding(echoed == "hello" and not socket.pongs, words)
-
-
-@CHECKS.check("ws-deflate", "permessage-deflate", "RFC 7692 §7")
-def deflate(target: Target) -> Finding:
-    """Compressed messages reach the app and return, if the server agrees to permessage-deflate."""
-    text = "hello, hello, hello! " * 50
-    with WebSocket(target, "/echo", extensions=[PerMessageDeflate()]) as socket:
-        if not socket.agreed.extensions:
-            return not_applicable("permessage-deflate is not negotiated")
-        for _ in range(2):
-            socket.say(TextMessage(text))
-        socket.await_message(2)
-        compressed = sum(bool(frame.first & RSV1) for frame in socket.frames)
-        words = f"two compressed messages: {len(socket.messages)} back, {compressed} of them compressed"
-        return socket.finding(socket.messages == [text, text], words)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wsproto.events import TextMessage
 
-from harness.check.clients.websocket import BINARY, FIN, NO_CODE, PING, WebSocket, encoded
+from harness.check.clients.websocket import BINARY, FIN, NO_CODE, PING, RSV1, Deflate, WebSocket, encoded
 from harness.check.model import Family, Finding, not_applicable
 from harness.check.target import new_marker
 from harness.model.protocols import WEBSOCKET_PROTOCOLS
@@ -22,6 +23,8 @@ SIZES_MIB = (4, 16, 17)
 """Tried in this order: 16 MiB is the limit of several servers."""
 MIB_IN_TIMEOUT = 8
 """For every so many MiB of a large message, the timeout is added once more to the time that it may take."""
+BOMB_MIB = 64
+"""More than any server accepts without compression."""
 BLOCK_BYTES = 65_536
 TOO_BIG = 1009
 UNBOUNDED_BYTES = 24 * MIB
@@ -30,7 +33,14 @@ SILENCE_S = 1.0
 SMALL_BUFFER_BYTES = 16_384
 
 
-@CHECKS.check("ws-largest", "Largest message", "RFC 6455 §7.4.1, §10.4", level="expected")
+@CHECKS.check(
+    "ws-largest",
+    "Largest message",
+    "RFC 6455 §7.4.1, §10.4",
+    level="expected",
+    consequence="One client can make the server hold, or wait for, a message of any size.",
+    danger="memory",
+)
 def largest(target: Target) -> Finding:
     """A server ends the connection on a message that is too big for it; a code, if there is one, is 1009.
 
@@ -46,7 +56,9 @@ def largest(target: Target) -> Finding:
             socket.transmit(data, limit_s)
             socket.work_until(lambda: bool(socket.messages) or socket.close_frame is not None, limit_s)
             if socket.messages != [str(size_mib * MIB)]:
-                return _judge_refusal(socket, accepted_mib, size_mib)
+                return _judge_refusal(
+                    socket, f"the largest message accepted is {accepted_mib} MiB", size_mib, f"{accepted_mib} MiB"
+                )
             accepted_mib = size_mib
     with WebSocket(target, "/echo") as socket:
         socket.open.say(TextMessage("hello"))
@@ -55,10 +67,10 @@ def largest(target: Target) -> Finding:
         return replace(found, value=f"≥ {accepted_mib} MiB")
 
 
-def _judge_refusal(socket: WebSocket, accepted_mib: int, size_mib: int) -> Finding:
+def _judge_refusal(socket: WebSocket, found: str, size_mib: int, value: str = "") -> Finding:
     """Judge a server whose app did not get the message; one that still works on it does not answer a PING."""
     end = socket.await_end(SILENCE_S)
-    words = f"the largest message accepted is {accepted_mib} MiB; at {size_mib} MiB: {end}"
+    words = f"{found}; at {size_mib} MiB: {end}"
     code = socket.close_code
     if code is None and not socket.closed:
         socket.send_frame(FIN | PING, b"still there?")
@@ -68,10 +80,43 @@ def _judge_refusal(socket: WebSocket, accepted_mib: int, size_mib: int) -> Findi
             late = f"{size_mib} MiB were accepted in the end"
             return not_applicable(f"too slow to tell: {late}\n{socket.transcript}")
     right = socket.closed if code is None else code in (TOO_BIG, NO_CODE)
-    return replace(socket.finding(right, words), value=f"{accepted_mib} MiB" if right else "")
+    return replace(socket.finding(right, words), value=value if right else "")
 
 
-@CHECKS.check("ws-send-pressure", "Client that does not read", "ASGI WebSocket, Send; RFC 6455 §10.4", level="expected")
+@CHECKS.check(
+    "ws-deflate-bomb",
+    "Small message that decompresses to 64 MiB",
+    "RFC 6455 §10.4",
+    level="expected",
+    protocols=frozenset({"ws"}),
+    consequence="A few kilobytes from one client cost the server many megabytes: a few clients can end it.",
+    danger="memory",
+)
+def bomb(target: Target) -> Finding:
+    """A server limits messages by their size once decompressed: one that becomes 64 MiB ends the connection."""
+    size = BOMB_MIB * MIB
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
+    payload = compressor.compress(bytes(size)) + compressor.flush(zlib.Z_SYNC_FLUSH)
+    with WebSocket(target, "/size", extensions=[Deflate()]) as socket:
+        limit_s = target.timeout_s * (1 + BOMB_MIB / MIB_IN_TIMEOUT)
+        data = encoded(FIN | RSV1 | BINARY, payload[:-4])
+        words = f"{len(data):,} bytes that decompress to {BOMB_MIB} MiB of zeros"
+        socket.compressing.transcript.add("→", f"BINARY, RSV1: {words}")
+        socket.transmit(data)
+        socket.work_until(lambda: bool(socket.messages) or socket.close_frame is not None, limit_s)
+        if socket.messages == [str(size)]:
+            return socket.failed(f"{words} reached the app")
+        return _judge_refusal(socket, f"{words} did not reach the app", BOMB_MIB)
+
+
+@CHECKS.check(
+    "ws-send-pressure",
+    "Client that does not read",
+    "ASGI WebSocket, Send; RFC 6455 §10.4",
+    level="expected",
+    consequence="Each slow client holds what the app sends it in the server's memory, until that runs out.",
+    danger="memory",
+)
 def send_pressure(target: Target) -> Finding:
     """A server makes send() wait before it holds 24 MiB for a client that does not read.
 
@@ -89,7 +134,14 @@ def send_pressure(target: Target) -> Finding:
         return socket.finding(went_on, f"{words}; once it read, sending {'went on' if went_on else 'did not go on'}")
 
 
-@CHECKS.check("ws-receive-pressure", "App that does not read", "RFC 6455 §10.4", level="expected")
+@CHECKS.check(
+    "ws-receive-pressure",
+    "App that does not read",
+    "RFC 6455 §10.4",
+    level="expected",
+    consequence="A client that sends faster than the app reads fills the server's memory.",
+    danger="memory",
+)
 def receive_pressure(target: Target) -> Finding:
     """A server accepts less than 24 MiB while the app does not read, and goes on when the app reads.
 

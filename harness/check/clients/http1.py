@@ -9,11 +9,12 @@ import re
 import select
 import ssl
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.check.clients.connection import Connection, Cut, Silent
 from harness.check.clients.transcript import shown
-from harness.check.target import new_marker
+from harness.check.target import new_marker, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 MAX_HEAD_BYTES = 65_536
 PIECE_BYTES = 16_384
+READ_S = 1.0
+"""A server that has not read a piece by then gets the next one, and may refuse both."""
+_SOCKETS = Path("/proc/net/tcp")
+"""Linux: each socket of the machine with the bytes in its two queues, `tx_queue:rx_queue` (proc(5))."""
 
 _STATUS = re.compile(rb"HTTP/(1\.[01]) ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*", re.DOTALL)
@@ -76,13 +81,18 @@ class Http1(Connection):
         self.transmit(data)
 
     def send_until_answered(self, data: bytes, pause_s: float = 0) -> None:
-        """Send in pieces, and stop as soon as the server answers, as it may do to refuse."""
+        """Send in pieces, and stop as soon as the server answers, as it may do to refuse.
+
+        Each piece is read by the server before the next is sent: what a server accepts may depend on how much arrives
+        at once, and would otherwise differ from run to run.
+        """
         self.transcript.add_bytes("→", data)
         self.socket.settimeout(self.timeout_s)
         sent = 0
         while sent < len(data) and not self.readable(pause_s):
             try:
                 sent += self.socket.send(data[sent : sent + PIECE_BYTES])
+                wait_for(lambda: self.readable(0) or not self._unread_bytes(), READ_S)
             except TimeoutError:
                 raise self.fault(f"the server stopped reading after {sent:,} bytes", Silent) from None
             except (ConnectionError, ssl.SSLError):
@@ -157,10 +167,31 @@ class Http1(Connection):
         self.work_until(lambda: bool(self._data), within_s)
         return self.closed and not self._data
 
+    def more(self) -> bytes:
+        """What is received next, unparsed, for a connection that goes on in another protocol; empty at its end."""
+        if not self._data:
+            self._receive_more()
+        return self._take(len(self._data))
+
     def rest(self, within_s: float) -> bytes:
         """All that is received until the end of the connection or of this time."""
         self.work_until(lambda: False, within_s)
         return self._take(len(self._data))
+
+    def _unread_bytes(self) -> int:
+        """How many bytes lie between this client and the server, which reads them when it likes; 0 if nobody knows."""
+        if not _SOCKETS.exists():
+            return 0
+        own, other = (f":{port:04X}" for port in (self.socket.getsockname()[1], self.target.port))
+        queues = 0
+        for line in _SOCKETS.read_text().splitlines()[1:]:
+            _, local, remote, _, waiting, *_ = line.split()
+            to_send, received = (int(size, 16) for size in waiting.split(":"))
+            if local.endswith(own) and remote.endswith(other):
+                queues += to_send
+            elif local.endswith(other) and remote.endswith(own):
+                queues += received
+        return queues
 
     def _received(self, data: bytes) -> None:
         self.transcript.add_bytes("←", data)

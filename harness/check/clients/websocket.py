@@ -22,10 +22,12 @@ from wsproto.events import (
     Request,
     TextMessage,
 )
+from wsproto.extensions import PerMessageDeflate
 from wsproto.utilities import ProtocolError
 
 from harness.check.clients.connection import Connection
 from harness.check.clients.transcript import shown
+from harness.check.model import NotApplicable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +47,23 @@ TWO_BYTES, EIGHT_BYTES = 126, 127
 SWITCHING_PROTOCOLS = 101
 NO_CODE = 1005
 """A CLOSE without a code counts as this one (RFC 6455 §7.1.5)."""
+
+
+class Deflate(PerMessageDeflate):
+    """permessage-deflate, offered with these parameters as they are; wsproto reads what the server agrees to."""
+
+    def __init__(self, *parameters: str) -> None:
+        super().__init__()
+        self._offered = parameters
+        self.agreed: tuple[str, ...] | None = None
+        """The parameters of the server's response; None if it declined."""
+
+    def offer(self) -> bool | str:
+        return "; ".join(self._offered) or True
+
+    def finalize(self, offer: str) -> None:
+        self.agreed = tuple(part.strip() for part in offer.split(";")[1:])
+        super().finalize(offer)
 
 
 @dataclass(frozen=True)
@@ -151,6 +170,13 @@ class WebSocket(Connection):
         if self.accepted is not None:
             return SWITCHING_PROTOCOLS
         return None if self.rejected is None else self.rejected.status_code
+
+    @property
+    def compressing(self) -> WebSocket:
+        """The connection, if it agreed to compress; raises `NotApplicable` if it did not, and as `agreed` does."""
+        if not self.agreed.extensions:
+            raise NotApplicable("the server does not agree to permessage-deflate")
+        return self
 
     @property
     def open(self) -> WebSocket:

@@ -5,7 +5,7 @@ app runs in the server's process, on an interpreter that may have the standard l
 
 Environment: PROBE_FOLDER, the folder for notes and gates. PROBE_LIFESPAN: `slow` for a start-up that takes a while,
 `fail` for one that reports its failure, `raise` for an app without lifespan, and `waits` for a shutdown that waits at
-the gate `lifespan`.
+the gate `lifespan`. PROBE_IMPORT: `fail` for an app whose import fails.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from . import websocket
-from .notes import Notes, pause
+from .notes import Notes, given_within, pause
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -26,6 +26,8 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 SLOW_S = 0.3
 """The duration of a slow start-up; a server that does not wait for it would answer within this time."""
+CANCELLED_S = 0.05
+"""The app waits this long for receive() before it cancels it."""
 BLOCK_BYTES = 65_536
 LIFESPAN = "lifespan"
 """The marker for events of the lifespan."""
@@ -87,6 +89,9 @@ class _Exchange:
 
     async def answer(self) -> None:
         self.note("http", path=self.scope["path"], method=self.scope["method"])
+        if self.scope["method"] == "CONNECT":  # its target is no path
+            await self.whole(b"connected")
+            return
         route = getattr(self, "get_" + self.scope["path"].strip("/").partition("/")[0].replace("-", "_"), None)
         await (route or self.missing)()
         self.note("returned")
@@ -150,7 +155,39 @@ class _Exchange:
         await self.whole(b"refused", 401)
 
     async def get_scope(self) -> None:
-        await self.whole(json.dumps(described(self.scope)).encode())
+        """Answer with the scope, described, and the process that answers."""
+        await self.whole(json.dumps({**described(self.scope), "pid": os.getpid()}).encode())
+
+    async def get_scope_after_body(self) -> None:
+        """Answer with the scope as it is once the body has been read."""
+        await self.request_body()
+        await self.get_scope()
+
+    async def get_body_types(self) -> None:
+        """Answer with the type of the body in each message."""
+        types, more = [], True
+        while more:
+            message = await self.receive()
+            types += [type(message["body"]).__name__] if "body" in message else []
+            more = message.get("more_body", False)
+        await self.whole(" ".join(types).encode())
+
+    async def get_cancels(self) -> None:
+        """Cancel receive() whenever nothing comes for a while, within the body and after it; the client leaves then."""
+        data, more = b"", True
+        while more:
+            message = await given_within(self.receive, CANCELLED_S)
+            if message is None:
+                self.note("cancelled")
+            elif message["type"] != "http.request":
+                self.note(message["type"], received=len(data))
+                return
+            else:
+                data, more = data + message.get("body", b""), message.get("more_body", False)
+        self.note("body", body=data.decode("latin-1"))
+        message = await given_within(self.receive, CANCELLED_S)
+        self.note("cancelled-after-body", early=message and message["type"])
+        self.note((await self.receive())["type"])
 
     async def get_state(self) -> None:
         """Answer with the state, then set a key in it and append to the list that all requests share."""
@@ -249,6 +286,12 @@ class _Exchange:
     async def get_transfer_encoding(self) -> None:
         """Send a Transfer-Encoding header, which servers must ignore."""
         await self.start(200, (b"transfer-encoding", b"chunked"))
+        await self.body(b"hello")
+
+    async def get_date_and_server(self) -> None:
+        """Set headers that servers would add."""
+        date = b"Sun, 06 Nov 1994 08:49:37 GMT"
+        await self.start(200, (b"date", date), (b"server", b"probe"), (b"content-length", b"5"))
         await self.body(b"hello")
 
     async def get_after(self) -> None:

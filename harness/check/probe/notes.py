@@ -10,14 +10,19 @@ import importlib
 import json
 import os
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
 GATE_S = 20.0
 """A gate opens by itself after this time, so that no app waits forever."""
 _POLL_S = 0.005
+
+if os.environ.get("PROBE_IMPORT") == "fail":
+    raise ImportError("the probe refuses to be imported")
 
 
 class Notes:
@@ -43,6 +48,19 @@ class Notes:
         path, deadline = self._folder / "gates" / name, time.monotonic() + GATE_S
         while not path.exists() and time.monotonic() < deadline:
             time.sleep(_POLL_S)
+
+
+async def given_within(call: Callable[[], Awaitable[Any]], seconds: float) -> Any:
+    """What the call returns within this time, on whichever event loop runs this; it is cancelled after it, for None."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        with importlib.import_module("trio").move_on_after(seconds):
+            return await call()
+    else:
+        with suppress(asyncio.TimeoutError):
+            return await asyncio.wait_for(call(), seconds)
+    return None
 
 
 async def pause(seconds: float) -> None:

@@ -117,6 +117,13 @@ class _Socket:
 
     async def on_respond(self) -> None:
         """Reject with an HTTP response if the server offers that."""
+        await self._respond(b"no entry")
+
+    async def on_respond_parts(self) -> None:
+        """As `on_respond`, with the body in two parts."""
+        await self._respond(b"no ", b"entry")
+
+    async def _respond(self, *parts: bytes) -> None:
         offered = "websocket.http.response" in (self.scope.get("extensions") or {})
         self.note("offer", made=offered)
         if not offered:
@@ -124,8 +131,9 @@ class _Socket:
             return
         head = [(b"content-type", b"text/plain"), (b"x-probe", b"yes")]
         await self.send({"type": "websocket.http.response.start", "status": 418, "headers": head})
-        await self.send({"type": "websocket.http.response.body", "body": b"no ", "more_body": True})
-        await self.send({"type": "websocket.http.response.body", "body": b"entry"})
+        for number, part in enumerate(parts, 1):
+            more = {"more_body": True} if number < len(parts) else {}
+            await self.send({"type": "websocket.http.response.body", "body": part, **more})
 
     async def on_raise(self) -> None:
         """Raise after the first message."""

@@ -85,13 +85,21 @@ class _Exchange:
         return self.whole(b"refused", 401)
 
     def get_scope(self) -> list[bytes]:
-        """Answer with the headers, described as in `app.py`."""
+        """Answer with the headers, described as in `app.py`, and the process that answers."""
         names = [name for name in self.environ if name.startswith("HTTP_")]
         pairs = [[name[5:].lower().replace("_", "-"), self.environ[name]] for name in names]
         described = [{"type": "tuple", "value": [{"type": "bytes", "value": part} for part in pair]} for pair in pairs]
-        return self.whole(
-            json.dumps({"type": "dict", "value": {"headers": {"type": "list", "value": described}}}).encode()
-        )
+        headers = {"type": "list", "value": described}
+        return self.whole(json.dumps({"type": "dict", "value": {"headers": headers}, "pid": os.getpid()}).encode())
+
+    def get_scope_after_body(self) -> list[bytes]:
+        self.request_body()
+        return self.get_scope()
+
+    def get_date_and_server(self) -> list[bytes]:
+        date = "Sun, 06 Nov 1994 08:49:37 GMT"
+        self.start(200, ("Date", date), ("Server", "probe"), ("Content-Length", "5"))
+        return [b"hello"]
 
     def get_stream(self) -> Iterator[bytes]:
         self.start(200, ("Content-Type", "text/plain"))

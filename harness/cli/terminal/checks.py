@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from harness.check.report import LEVELS, MEANING, mark, tables
+from harness.check.report import FAILED, LEVELS, MEANING, find_faults, tables
+from harness.check.suites.report import describe, summarise
 from harness.cli.terminal.grids import Column, Grid, Row
 
 if TYPE_CHECKING:
@@ -40,18 +41,30 @@ def show_check_progress(screen: Screen, total: int) -> Iterator[Callable[[Entry]
 
 
 def show_check_run(screen: Screen, run: CheckRun, page: Path) -> None:
-    """Print the tables, one line for each failure, and where the evidence is."""
+    """Print the tables, one line for each fault over all protocols, and where the evidence is."""
     for table in tables(run):
         screen.matrix(_make_grid(table))
-        for check, entry in table.failures:
-            screen.say(f"{mark(check, entry)} {entry.server} · {check.name}: {entry.summary}")
         for server, reason, count in table.not_tried:
             if count == len(table.rows):  # the page has the reasons for single checks
                 screen.say(f"{server} · not tried: {reason}", style="dim")
+    screen.say("")
+    for fault in find_faults(run.checks, run.results):
+        where = ", ".join(fault.protocols)
+        screen.say(f"{FAILED[fault.level]} {fault.server} · {fault.check} ({where}): {fault.summary}")
+    _show_suites(screen, run)
     if not run.whole:
         screen.say(f"\nInterrupted after {len(run.results):,} results: missing checks were not tried.")
     screen.paragraph(f"\n{MEANING}")
     screen.say(f"Evidence: {page}")
+
+
+def _show_suites(screen: Screen, run: CheckRun) -> None:
+    """Print how many cases of each suite passed, and each disagreement with both texts."""
+    for each in run.suites:
+        screen.say(f"\n{each.suite} · {each.server} · {each.protocol}: {summarise(each)}")
+        for disagreement in each.disagreements:
+            for line, indent in zip(describe(disagreement), ("  ", "    "), strict=True):
+                screen.say(f"{indent}{line}")
 
 
 def show_faulty_checks(screen: Screen, entries: Iterable[Entry]) -> None:

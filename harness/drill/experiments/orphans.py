@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from harness.drill.model import Drill, Figure, Observation, Seen, Tally, Words
 from harness.drill.site import LIMIT_S, SETTLE_S
 from harness.drill.words import choose_option, count_times, seconds
+from harness.host.supervised import ORPHANS_S
 
 if TYPE_CHECKING:
     from harness.drill.site import Site
 
-LOOK_S = 10.0
-"""Workers that take new connections after so long go on for ever."""
 _REQUESTS = "in flight at the kill, or due in the look"
 _SERVING, _LEFT, _ALONE = "workers go on serving", "processes are left", "no parent: one process"
 
@@ -34,10 +33,10 @@ def _run(site: Site) -> Observation:
         with served.load() as traffic:
             time.sleep(SETTLE_S)
             killed_ns = served.signal(signal.SIGKILL)
-            gone_ns = served.await_(lambda: not served.processes(), LOOK_S)
+            gone_ns = served.await_(lambda: not served.processes(), ORPHANS_S)
             serving = gone_ns is None and bool(served.workers())
             if gone_ns is None and not serving:
-                gone_ns = served.await_(lambda: not served.processes(), LIMIT_S - LOOK_S)
+                gone_ns = served.await_(lambda: not served.processes(), LIMIT_S - ORPHANS_S)
             until_ns = time.monotonic_ns()
     answered_ns = [each.ended_ns for each in traffic.exchanges if each.end == "right" and each.ended_ns > killed_ns]
     numbers = {}
@@ -78,7 +77,7 @@ DRILL = Drill(
     "orphans",
     "Orphans",
     "SIGKILL for the first process alone, as by a supervisor in a hurry or a kernel without memory, under load. Seen: "
-    f"whether its workers take new connections {LOOK_S:g} s later; if not, when all have ended.",
+    f"whether its workers take new connections {ORPHANS_S:g} s later; if not, when all have ended.",
     (Figure("served_s", "answers for", charted=True), Figure("gone_s", "until all have ended")),
     _run,
     _explain,

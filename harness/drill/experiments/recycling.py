@@ -22,6 +22,9 @@ _RECYCLES = {
     "gunicorn": ("--max-requests", _AFTER),
     "hypercorn": ("--max-requests", _AFTER),
     "anycorn": ("--max-requests", _AFTER),
+    "nonecorn": ("--max-requests", _AFTER),
+    "h2corn": ("--max-requests", _AFTER),
+    "palfrey": ("--limit-max-requests", _AFTER),
     "granian": ("--workers-lifetime", "60"),
     "pyuwsgi": ("--max-requests", _AFTER),
 }

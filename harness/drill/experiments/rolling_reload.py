@@ -21,6 +21,8 @@ _RELOADS = {
     "hypercorn": "no option: SIGHUP ends all workers before new ones start; start a second server beside it instead",
     "granian": "--respawn-interval S (3.5): for so long old and new worker run side by side",
     "anycorn": "no option is known",
+    "h2corn": "no option is known",
+    "palfrey": "no option is known",
     "pyuwsgi": "no option: pyuwsgi starts itself again by the interpreter outside its virtual environment; install it "
     "there, or use the program uwsgi",
 }

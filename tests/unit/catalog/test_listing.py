@@ -222,7 +222,7 @@ def test_entries_that_are_names_themselves_are_chosen_the_same_way() -> None:
 
 
 def test_an_unknown_name_is_an_error_that_lists_the_names_there_are() -> None:
-    with pytest.raises(UsageError, match=r"--servers: expected any of .*daphne, granian, .*, found 'cherokee'\Z"):
+    with pytest.raises(UsageError, match=r"--servers: expected any of .*daphne, .*granian, .*, found 'cherokee'\Z"):
         listing.choose("servers", listing.servers(), ["uvicorn", "cherokee"])
 
 

@@ -203,7 +203,8 @@ def test_the_command_of_a_catalogue_server_is_a_start(server: object) -> None:
     (entry,) = [each for each in listing.servers() if each is server]
     launch = Launch("127.0.0.1", 20_001, "shop:app", entry.max_workers or 3, None, "/bin/python")
     ours = own_servers.parse_command(f"ours={own_servers.write_template(entry, launch.workers, tls=False)}")
-    assert ours.command(launch) == entry.command(launch)
+    program, *arguments = ours.command(launch)
+    assert [launch.program(program), *arguments] == entry.command(launch), "programs are found beside the interpreter"
     assert own_servers.write_template(ours, launch.workers, tls=False) == own_servers.join(ours.template)
 
 

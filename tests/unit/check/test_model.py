@@ -30,7 +30,7 @@ def test_evidence_is_bounded(text: str) -> None:
 def test_the_docstring_of_a_check_is_its_expectation_in_one_line() -> None:
     family = Family(HTTP1_CLEAR, ANY_APP)
 
-    @family.check("one", "One", "RFC 1 §1", level="should", protocols=HTTP1)
+    @family.check("one", "One", "RFC 1 §1", level="should", protocols=HTTP1, quote="SHOULD.", consequence="No.")
     def one(_: Target) -> Finding:
         """A server SHOULD answer.
 
@@ -42,11 +42,12 @@ def test_the_docstring_of_a_check_is_its_expectation_in_one_line() -> None:
     assert check.expectation == "A server SHOULD answer. Any status passes."
     assert (check.protocols, check.interfaces, check.level) == (HTTP1, ANY_APP, "should")
     assert check.run is one
+    assert (check.quote, check.consequence) == ("SHOULD.", "No.")
 
 
 def test_a_check_without_an_expectation_is_refused() -> None:
     with pytest.raises(ValueError, match="check one: expected a docstring"):
-        Family(HTTP1).check("one", "One", "RFC 1 §1")(lambda _: passed(""))
+        Family(HTTP1).check("one", "One", "RFC 1 §1", consequence="No answers.")(lambda _: passed(""))
 
 
 def test_wrong_cases_are_named_with_their_transcripts_and_right_ones_are_not() -> None:

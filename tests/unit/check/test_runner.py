@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from harness.check import runner
-from harness.check.model import Check, Finding, ProtocolFault, failed, passed
+from harness.check.model import OURS, Check, Finding, ProtocolFault, failed, passed
 from harness.check.runner import Runner, checks, run_check
 from harness.model.errors import ServerError
 from harness.model.protocols import PROTOCOLS
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 def check(run: Callable[[Target], Finding]) -> Check:
-    return Check("mine", "Mine", frozenset({"h1"}), "It MUST.", "RFC 1", run)
+    return Check("mine", "Mine", frozenset({"h1"}), "It MUST.", "RFC 1", "It MUST.", "No answers.", run)
 
 
 class StubServer:
     """A server that runs until a test ends it."""
 
     ended: str | None = None
-    hangs = False
+    hangs = dies = False
     log = "its last words"
     server = Server("mine", (), frozenset({"h1"}), lambda _: [])
 
@@ -45,6 +45,7 @@ class StubServer:
         self.disconnected.set()
 
     def await_end(self, _: float) -> str | None:
+        self.ended = "exit status 1" if self.dies else self.ended
         return self.ended
 
     def answers(self) -> bool:
@@ -94,7 +95,7 @@ def test_names_are_unique_words_with_hyphens_and_every_check_says_where_it_stand
         assert each.protocols, each.name
         assert each.protocols <= set(PROTOCOLS)
         assert each.expectation.endswith("."), each.name
-        assert re.match(r"RFC \d{4} §|ASGI |RFC \d{4}", each.source), each.name
+        assert re.match(r"RFC \d{4}|ASGI |what process supervisors", each.source), each.name
 
 
 def test_a_finding_is_kept_as_it_is() -> None:
@@ -133,9 +134,10 @@ def test_a_check_that_hangs_is_an_error_and_its_sockets_are_closed(monkeypatch: 
 
 LEVELS = {"must": r"MUST|must|REQUIRED", "should": r"SHOULD|should|RECOMMENDED|recommended"}
 SAID_OTHERWISE = (
+    "upgrade-h2c-body",
     *("http10-close", "byte-by-byte", "response-framing", "status-204", "status-304", "h2-window-zero"),
     *("h2-request-trailers", "h2-no-content", "h2-padding", "h2-continuation", "h2-websocket", "ws-accept"),
-    *("ws-handshake-words", "ws-fragments-order", "ws-split-character", "ws-deflate", "ws-close-no-code"),
+    *("ws-handshake-words", "ws-fragments-order", "ws-split-character", "ws-deflate"),
 )
 """Checks whose source requires the behaviour without the word MUST, by stating what a message is or what happens."""
 
@@ -148,6 +150,27 @@ def test_expectation_level_and_source_agree(each: Check) -> None:
         assert re.search(LEVELS[each.level], each.expectation)
 
 
+REQUIRES = {"must": r"MUST|must|REQUIRED|will ", "should": LEVELS["should"]}
+STATED = (
+    *("http10-close", "byte-by-byte", "request-trailer", "response-framing", "expect-refused", "status-304"),
+    *("upgrade-h2c-body", "h2-request-trailers", "h2-no-content", "h2-padding", "h2-continuation", "ws-accept"),
+    *("ws-handshake-words", "ws-deflate", "ws-deflate-forms", "ws-deflate-final", "ws-deflate-fragments"),
+    "ws-deflate-utf8",
+)
+"""Checks whose quotation requires something by stating what a message is or what happens."""
+
+
+@pytest.mark.parametrize("each", checks(), ids=lambda each: each.name)
+def test_a_check_quotes_what_its_level_needs_and_says_what_a_failure_means(each: Check) -> None:
+    assert each.consequence.endswith("."), "expected what a failure means for a deployment, in a sentence"
+    if each.level == "expected":
+        assert each.quote == OURS
+    elif each.level == "should" or (each.name not in STATED and "ASGI" not in each.source):
+        assert re.search(REQUIRES[each.level], each.quote), each.quote
+    else:
+        assert each.quote != OURS
+
+
 def test_a_server_that_does_not_start_is_no_server_that_need_not_be_asked() -> None:
     log = "Traceback\nOSError: no such file\nbye"
     error = ServerError("mine: expected an answer, found none; it said: OSError; its log is /tmp/gone", log)
@@ -158,33 +181,88 @@ def test_a_server_that_does_not_start_is_no_server_that_need_not_be_asked() -> N
     assert rest == log
 
 
-def test_a_server_that_hangs_after_a_check_fails_that_one_and_is_started_again() -> None:
-    launcher = StubLauncher()
+def hang(server: Any) -> Finding:
+    server.hangs = True
+    return passed("all right")
 
-    def hang(_: Target) -> Finding:
-        launcher.started[-1].hangs = True
+
+def die(server: Any) -> Finding:
+    server.ended = "SIGSEGV"
+    return passed("all right")
+
+
+def die_once_asked(server: Any) -> Finding:
+    """The server dies a while after the check has passed."""
+
+    def ask() -> bool:
+        server.ended = "SIGSEGV"
+        return False
+
+    server.answers = ask
+    return passed("all right")
+
+
+def well(_: Any) -> Finding:
+    return passed("well")
+
+
+@pytest.mark.parametrize(
+    ("fault", "evidence"),
+    [
+        (hang, "the server no longer answers; all right\nits last words"),
+        (die, "the server died (SIGSEGV): its last words; all right\nits last words"),
+        (die_once_asked, "the server died (SIGSEGV): its last words; all right\nits last words"),
+    ],
+)
+def test_a_check_that_brings_the_server_down_alone_too_is_the_cause(
+    fault: Callable[[Any], Finding], evidence: str
+) -> None:
+    launcher = StubLauncher()
+    assert entries_of(launcher, well, fault, well) == [("pass", "well"), ("fail", evidence), ("pass", "well")]
+    assert len(launcher.started) == 3  # for both, for the fault alone, for what is left
+
+
+def test_the_check_that_brings_the_server_down_later_is_blamed_and_not_the_one_that_ran_by_then() -> None:
+    """Alone, it has the time in which the server died before."""
+
+    def dies_later(server: Any) -> Finding:
+        server.dies = True
         return passed("all right")
 
-    found = entries_of(launcher, hang, lambda _: passed("well"))
-    assert [outcome for outcome, _ in found] == ["fail", "pass"]
-    assert found[0][1].startswith("after it the server no longer answers; all right")
-    assert len(launcher.started) == 2
+    def victim(server: Any) -> Finding:
+        server.ended = "exit status 1" if server.dies else None
+        return passed("well")
 
-
-def test_a_server_that_dies_after_a_check_fails_that_one_and_not_the_next() -> None:
     launcher = StubLauncher()
+    found = entries_of(launcher, well, dies_later, well, victim, well)
+    assert [outcome for outcome, _ in found] == ["pass", "fail", "pass", "pass", "pass"]
+    assert found[1][1].startswith("the server died (exit status 1)")
 
-    def dies_late(server: StubServer) -> Finding:
-        def ask() -> bool:
+
+def test_a_server_that_goes_down_once_only_has_failed_the_check_that_ran_by_then() -> None:
+    def dies_once(server: Any) -> Finding:
+        if server is launcher.started[0]:
             server.ended = "SIGSEGV"
-            return False
-
-        server.answers = ask  # type: ignore[method-assign]
         return passed("all right")
 
-    found = entries_of(launcher, dies_late, lambda _: passed("well"))
-    assert [outcome for outcome, _ in found] == ["fail", "pass"]
-    assert "after it the server ended with SIGSEGV" in found[0][1]
+    launcher = StubLauncher()
+    found = entries_of(launcher, well, dies_once)
+    assert [outcome for outcome, _ in found] == ["pass", "fail"]
+    assert "all right; not so when this check, or one shortly before it, ran alone" in found[1][1]
+
+
+def test_the_traceback_of_a_server_that_died_comes_before_the_transcript() -> None:
+    server = StubServer()
+    server.log = "starting\nTraceback (most recent call last):\n  File \"a.py\"\nKeyError: 'x'"
+
+    def fault(_: Any) -> Finding:
+        server.ended = "exit status 1"
+        return failed("expected 200\n→ sent")
+
+    lines = outcome_of(fault, server)[1].splitlines()
+    assert lines[0] == "the server died (exit status 1): KeyError: 'x'; expected 200"
+    assert lines[1] == "Traceback (most recent call last):"
+    assert lines[-1] == "→ sent"
 
 
 def test_what_was_found_stays_when_the_survey_is_interrupted() -> None:

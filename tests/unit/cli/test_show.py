@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from harness.check import report
+from harness.check import pages
 from harness.cli.show import show_
 from harness.model.errors import UsageError
 from tests.unit.check.test_report import RUN as CHECK_RUN
@@ -38,7 +38,7 @@ def test_a_run_is_printed_again_and_without_a_report_the_command_for_one(
 
 
 def test_checks_and_drills_are_printed_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    page = report.write(CHECK_RUN, tmp_path)
+    page = pages.write(CHECK_RUN, tmp_path)
     show_(tmp_path)
     assert capsys.readouterr().out.splitlines()[-1] == f"Evidence: {page}"
     drills = ROOT / "docs/results/2026-11-30/drills"
@@ -51,7 +51,7 @@ def test_checks_in_the_folder_of_a_run_are_printed_before_its_answer(
 ) -> None:
     folder = tmp_path / "run"
     shutil.copytree(ROOT / "tests/data/run-of-schema-1", folder)
-    page = report.write(CHECK_RUN, folder)
+    page = pages.write(CHECK_RUN, folder)
     show_(folder)
     before, _, after = capsys.readouterr().out.partition(f"Evidence: {page}")
     assert "Requests/s" not in before

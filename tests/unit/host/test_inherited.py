@@ -14,6 +14,8 @@ OF_SERVERS = {
     "GRANIAN_LOG_LEVEL": "debug",
     "HYPERCORN_X": "1",
     "UWSGI_PROCESSES": "7",
+    "H2CORN_WORKERS": "7",
+    "PALFREY_WORKERS": "7",
     "WEB_CONCURRENCY": "7",
     "FORWARDED_ALLOW_IPS": "*",
     "SENDFILE": "no",

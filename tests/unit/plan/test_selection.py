@@ -142,3 +142,31 @@ def test_an_app_that_only_one_revision_has_is_refused_though_it_is_installed(
     elsewhere = msgspec.structs.replace(given, app_dir=str(tmp_path))
     with pytest.raises(UsageError, match=r"--app-dir: expected a folder in .*/head, found "):
         select(elsewhere, print, make=False, revisions=revisions_of(tmp_path))
+
+
+def test_a_server_that_displaces_another_one_gets_an_environment_of_its_own_but_not_with_a_user_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("shop.py").write_text("")
+    options = {"servers": "hypercorn,nonecorn", "scenarios": "plaintext"}
+    hypercorn, nonecorn = select(read_settings(options, None), print, make=False).servers
+    assert (nonecorn.name, nonecorn.displaces, hypercorn.python) == ("nonecorn", "hypercorn", None)
+    assert nonecorn.python is not None
+    assert f"/nonecorn-{nonecorn.version}-" in nonecorn.python
+    selection = select(read_settings({**options, "app": "shop:app"}, None), print, make=False)
+    assert [each.python for each in selection.servers] == [None, None]
+    assert selection.not_installed["nonecorn"].endswith(", which takes the place of hypercorn")
+
+
+def test_an_environment_that_cannot_be_made_leaves_its_server_out_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    said: list[str] = []
+    selection = select(read_settings({"servers": "nonecorn", "scenarios": "plaintext"}, None), said.append)
+    (line,) = selection.not_installed.values()
+    assert line.startswith("not installed: expected to write nonecorn's environment to ")
+    assert "\n" not in line
+    assert [each.partition(":")[0] for each in said] == ["nonecorn"]

@@ -41,6 +41,16 @@ def test_dangers_of_drills_come_first_then_failed_required_checks_of_the_servers
     assert "## Behaviour" in markdown.render(page)
 
 
+def test_a_check_that_endangers_a_deployment_is_a_danger_whatever_its_level(tmp_path: Path) -> None:
+    checks = [
+        {"name": name, "title": f"check {name}", "force": "should", "danger": "hangs", "consequence": "Clients wait."}
+        for name in ("a", "b")
+    ]
+    (tmp_path / "check.json").write_text(json.dumps({**CHECKS, "checks": checks}))
+    (danger,) = read_behaviour(tmp_path, {"uvicorn", "daphne"})
+    assert (danger.severity, danger.what, danger.meaning) == ("danger", "check a and check b", "Clients wait.")
+
+
 def test_a_run_without_them_and_files_of_others_have_no_behaviour(tmp_path: Path) -> None:
     assert read_behaviour(tmp_path, {"uvicorn"}) == []
     (tmp_path / "check.json").write_text("{}")

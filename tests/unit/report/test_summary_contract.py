@@ -13,11 +13,12 @@ from jsonschema import Draft202012Validator
 from harness.model.link import NEAR, Distance, Interface, Link, LinkSpeed
 from harness.model.load_workers import LoadWorker
 from harness.model.plan import Comparison
-from harness.model.results import SUMMARY_SCHEMA, Host, RunInfo
+from harness.model.results import SUMMARY_SCHEMA, RunInfo
 from harness.model.server_share import HalfRate, ServerPart, ServerShare, Spread
 from harness.model.summaries import CaseSummary, ComparisonSummary, Estimate, Latency, Ratio, RequestSummary
 from harness.report.summary import encode
 from tests import reported, synthetic
+from tests.builders import HOSTS
 from tests.contract_page import DOCS, PAGE, SCHEMA, close, list_faults, write_tables
 from tests.reported import RUN, Reported
 from tests.synthetic import flat, under
@@ -47,8 +48,7 @@ def full_run() -> Reported:
     comparisons = [replace(each, summaries=tuple(map(fill, each.summaries))) for each in comparisons]
     run, comparisons = at_a_distance(run, comparisons)
     worker = LoadWorker("gen1-7", "gen1", "0.1.0", "2.46.6", "CPython 3.11.7", 2)
-    hosts = (Host("server", "far", run.environment.machine, "0.1.0", "CPython 3.11.7", "10.0.0.2", 50),)
-    run = replace(run, load_workers=(worker,), hosts=hosts, sources={"harness": "1f"})
+    run = replace(run, load_workers=(worker,), hosts=HOSTS, sources={"harness": "1f"})
     return replace(run, planned=tuple(each.case for each in flat(comparisons))), comparisons
 
 

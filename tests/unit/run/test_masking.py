@@ -16,7 +16,7 @@ from harness.model.plan import Candidate, Conditions, Selection
 from harness.model.results import Errors, RequestResult, ServerStart
 from harness.run.masking import anonymise, clean_record, digest_values, find_secrets, is_private
 from harness.text.paths import MachinePaths
-from tests.builders import ENVIRONMENT, RUN, load_result, record
+from tests.builders import ENVIRONMENT, HOSTS, RUN, load_result, record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,3 +124,20 @@ def test_what_is_published_names_no_path_and_no_host_and_keeps_its_requests() ->
     assert clean.result.errors.examples == {"status": "GET /home/feed: found 500: File …/app.py"}
     assert [each.name for each in clean.result.by_request] == ["/home/feed"]
     assert (clean.case, clean.result.slices) == (trial.case, result.slices)
+
+
+def test_names_and_addresses_of_hosts_are_left_out() -> None:
+    run = replace(
+        RUN, argv=("harness", "run", "--server-host", "ssh://ann@10.0.0.2:22", "--bind", "10.0.0.2"), hosts=HOSTS
+    )
+    trial = replace(
+        record(), reasons=("the loss of its host: ann@10.0.0.2 did not answer", "10.0.0.21 and 10.0.0.2:80")
+    )
+    start = ServerStart(trial.case.config, 0, ("uvicorn", "--host", "10.0.0.2"))
+    kept, (clean,), (started,) = anonymise(run, [trial], [start], MachinePaths())
+    text = msgspec.json.encode((kept, clean, started), enc_hook=write_load).decode()
+    for private in ("ann@", "bench-1", "10.0.0.2 ", '10.0.0.2"', "10.0.0.2:"):
+        assert private not in text
+    assert kept.argv[-3:] == ("ssh://server-host:22", "--bind", "server-host")
+    assert clean.reasons == ("the loss of its host: server-host did not answer", "10.0.0.21 and server-host:80")
+    assert [(each.role, each.name, each.address) for each in kept.hosts] == [("load", "", None), ("server", "", "")]

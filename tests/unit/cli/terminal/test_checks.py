@@ -18,13 +18,12 @@ def test_the_legend_is_one_line_where_no_terminal_cuts_it(capsys: pytest.Capture
     assert MEANING in capsys.readouterr().out.splitlines()
 
 
-def test_each_failure_has_a_line_and_so_has_a_server_on_which_nothing_was_tried(
+def test_each_fault_has_a_line_and_so_has_a_server_on_which_nothing_was_tried(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     show_check_run(Screen(), RUN, Path("page"))
     lines = capsys.readouterr().out.splitlines()
-    assert "△ a · two: expected 400, found <script>alert(1)</script> | `x`" in lines
-    assert "! b · one: Traceback" in lines
+    assert "△ a · two (h1): expected 400, found <script>alert(1)</script> | `x`" in lines
     assert "a · not tried: a does not speak h2" in lines
     assert lines[-1] == "Evidence: page"
 

@@ -4,6 +4,7 @@
   const form = document.getElementById("view");
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const compare = new Intl.Collator("en", { numeric: true }).compare;
+  const home = document.getElementById("link")?.getAttribute("href");
   let sorted = "";
 
   // The number or the words that a cell begins with; null where there is nothing to sort by.
@@ -79,7 +80,8 @@
     for (const radio of radios) radio.checked = radio.value === state.measure;
     for (const matrix of all("[data-measure]")) matrix.hidden = matrix.dataset.measure !== state.measure;
     for (const part of all("[data-protocol]")) {
-      part.hidden = all("select", form).some(choice => choice.value && part.dataset[choice.name] !== choice.value);
+      part.hidden = all("select", form).some(
+        choice => choice.value && (part.dataset[choice.name] ?? choice.value) !== choice.value);
     }
     for (const row of all("[data-server]")) row.hidden = state.server !== undefined && !state.server.includes(row.dataset.server);
     for (const group of all("[data-group]")) group.hidden = !group.querySelector("[data-protocol]:not([hidden])");
@@ -94,7 +96,7 @@
     if (sorted) words.set("sort", sorted);
     const text = words.toString();
     history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
-    document.getElementById("link").href = text ? `#${text}` : "#matrix";
+    document.getElementById("link").href = text ? `#${text}` : home;
   };
 
   const choose = () => { show(); writeState(); };
