@@ -154,7 +154,8 @@ def test_why_a_server_did_not_start_over_there_is_told_with_its_log(place: Place
     ("changed", "told"),
     [
         (("--bind", "10.77.0.9"), "expected an address of root@10.77.0.2, found 10.77.0.9"),
-        (("--bind", "0.0.0.0"), "expected the address over there that servers listen on"),
+        (("--bind", "0.0.0.0"), "expected the IPv4 address over there"),
+        (("--bind", "127.0.0.1"), "expected an address that is reached from here"),
         (("--server-python", "/nowhere/python"), "/nowhere/python"),
         (("--server-host", "ssh://root@10.77.0.2:1"), "Connection refused"),
         (("--server-host", "ssh://stranger@10.77.0.2:2222"), "Permission denied"),
