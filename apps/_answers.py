@@ -6,10 +6,12 @@ import json
 import os
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from apps import _work as work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import AsyncIterator, Iterable, Mapping
 
 Header = tuple[bytes, bytes]
 Handler = TypeVar("Handler")
@@ -22,15 +24,20 @@ MAX_ITEMS = 10_000
 MAX_ITEM_BYTES = 4096
 LISTED_ITEMS = 100
 MAX_DIGITS = 15  # the longest decimals that every JSON reader reads exactly
-PATTERN = bytes(range(251))  # a prime length, so that a lost or swapped block of any usual size changes the body
+
+
+class File(NamedTuple):
+    """A body that is a file; servers that can send one by its path do so."""
+
+    path: str
 
 
 class Response(NamedTuple):
-    """The answer of a handler; a body that is not `bytes` is sent part by part, without a content-length."""
+    """The answer of a handler; a body that is not `bytes` or a file is sent part by part, without a content-length."""
 
     status: int
     headers: list[Header]
-    body: bytes | Iterable[bytes]
+    body: bytes | File | Iterable[bytes] | AsyncIterator[bytes]
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not an error of the program
@@ -131,6 +138,11 @@ def json_response(text: str, status: int = 200, *headers: Header) -> Response:
     return Response(status, [*response.headers, *headers], response.body)
 
 
+def to_json(value: Any) -> Response:
+    """An answer with the value as JSON."""
+    return json_response(json.dumps(value))
+
+
 HELLO = sized(b"Hello, World!", b"text/plain; charset=utf-8")
 
 
@@ -141,7 +153,7 @@ def message() -> Response:
 
 def pattern(size_bytes: int) -> Response:
     """`size_bytes` bytes; byte i is i mod 251."""
-    return sized((PATTERN * (size_bytes // len(PATTERN) + 1))[:size_bytes], b"application/octet-stream")
+    return sized(work.make_pattern(size_bytes), b"application/octet-stream")
 
 
 def stream(count: int) -> Response:
@@ -154,6 +166,38 @@ def server_sent_events(count: int) -> Response:
     """`count` events, numbered from 0: the id is the number, the data `event` and the number."""
     events = (b"id: %d\ndata: event %d\n\n" % (number, number) for number in range(count))
     return Response(200, [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")], events)
+
+
+def tokens(events: Iterable[bytes] | AsyncIterator[bytes]) -> Response:
+    """A stream of server-sent events that come one by one."""
+    return Response(200, [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")], events)
+
+
+def blocks(count: int) -> Response:
+    """`count` chunks of 64 KiB."""
+    return Response(200, [(b"content-type", b"application/octet-stream")], (work.BLOCK for _ in range(count)))
+
+
+def file() -> Response:
+    """A file of 1 MiB."""
+    length = b"%d" % (work.BLOCK_BYTES * work.FILE_BLOCKS)
+    headers = [(b"content-type", b"application/octet-stream"), (b"content-length", length)]
+    return Response(200, headers, File(work.open_file()))
+
+
+def page() -> Response:
+    """A compressed page of JSON that is another one each time."""
+    response = sized(work.compress_page(), b"application/json")
+    return Response(200, [*response.headers, (b"content-encoding", b"gzip")], response.body)
+
+
+def session(cookies: str) -> Response:
+    """A visit of the session that the Cookie header names."""
+    pairs = (pair.strip().partition("=") for pair in cookies.split(";"))
+    visits, cookie = work.visit(next((value for name, _, value in pairs if name == "session"), None))
+    cookie = f"session={cookie}; Path=/; HttpOnly; SameSite=Lax"
+    more = ((b"set-cookie", cookie.encode()), (b"x-request-id", work.new_request_id().encode()))
+    return json_response(json.dumps(visits), 200, *more)
 
 
 def delayed(ms: int) -> Response:

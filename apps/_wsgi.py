@@ -16,6 +16,7 @@ from http import HTTPStatus
 from typing import Any
 
 from apps import _answers as answers
+from apps import _work as work
 from apps._answers import Refusal, Response, Shared
 from apps._common import process
 
@@ -74,6 +75,48 @@ def stream(_environ: Environ, count: int) -> Response:
 def server_sent_events(_environ: Environ, count: int) -> Response:
     """A stream of `count` server-sent events."""
     return answers.server_sent_events(count)
+
+
+def file(_environ: Environ) -> Response:
+    """A file of 1 MiB."""
+    return answers.file()
+
+
+def blocks(_environ: Environ, count: int) -> Response:
+    """A body in `count` chunks of 64 KiB."""
+    return answers.blocks(count)
+
+
+def digest(environ: Environ) -> Response:
+    """The number of bytes and the digest of the request's body."""
+    found = work.Digest()
+    found.add(read_body(environ))
+    return answers.to_json(found.describe())
+
+
+def query(_environ: Environ, seed: int) -> Response:
+    """The answers of a database, one after the other."""
+    return answers.to_json(work.query_blocking(seed))
+
+
+def tokens(_environ: Environ, stream_id: int) -> Response:
+    """50 server-sent events, one every 10 ms."""
+    return answers.tokens(work.streams.send_blocking(stream_id))
+
+
+def sent(_environ: Environ, stream_id: int) -> Response:
+    """The progress of a stream of tokens."""
+    return answers.to_json(work.streams.describe(stream_id))
+
+
+def page(_environ: Environ) -> Response:
+    """A compressed page."""
+    return answers.page()
+
+
+def session(environ: Environ) -> Response:
+    """A visit of a session."""
+    return answers.session(environ.get("HTTP_COOKIE", ""))
 
 
 def delay(_environ: Environ, ms: int) -> Response:
@@ -137,6 +180,10 @@ PAGES: dict[str, dict[str, Handler]] = {
     "/echo": {"POST": echo},
     "/scope": {"GET": describe_environment},
     "/items": {"GET": list_items, "POST": create_item},
+    "/digest": {"POST": digest},
+    "/file": {"GET": file},
+    "/page": {"GET": page},
+    "/session": {"GET": session},
     "/public/test": {"GET": message},
     "/merge": {"POST": merge},
 }
@@ -144,7 +191,11 @@ NUMBERED: dict[str, tuple[int, dict[str, Handler]]] = {  # with the highest numb
     "/bytes/": (answers.MAX_BODY_BYTES, {"GET": pattern}),
     "/stream/": (answers.MAX_CHUNKS, {"GET": stream}),
     "/sse/": (answers.MAX_CHUNKS, {"GET": server_sent_events}),
+    "/blocks/": (work.MAX_BLOCKS, {"GET": blocks}),
     "/delay/": (answers.MAX_DELAY_MS, {"GET": delay}),
+    "/queries/": (work.MAX_SEED, {"GET": query}),
+    "/tokens/": (10**answers.MAX_DIGITS - 1, {"GET": tokens}),
+    "/sent/": (10**answers.MAX_DIGITS - 1, {"GET": sent}),
     "/cpu/": (answers.MAX_STEPS, {"GET": cpu}),
     "/items/": (10**answers.MAX_DIGITS - 1, {"GET": get_item, "PUT": put_item, "DELETE": delete_item}),
 }
@@ -163,4 +214,7 @@ def app(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     start_response(STATUS_LINES[status], [(name.decode(), value.decode("latin-1")) for name, value in headers])
     if is_head or not body:
         return ()
+    if isinstance(body, answers.File):
+        send_file = environ.get("wsgi.file_wrapper")
+        return work.read_file() if send_file is None else send_file(open(body.path, "rb"))  # noqa: PTH123
     return (body,) if isinstance(body, bytes) else body

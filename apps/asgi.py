@@ -2,15 +2,16 @@
 
 `PAGES` and `NUMBERED` list the routes; `apps/_answers.py` says what each answers. HEAD works wherever GET does. A
 number in a path is a decimal of at most 15 digits, without sign or leading zeros: anything else is 404, a number above
-the route's limit is 400. Errors are JSON: `{"detail": …}`. The WebSocket `/ws/echo` sends every message back; other
-paths get a 403.
+the route's limit is 400. Errors are JSON: `{"detail": …}`. The WebSocket `/ws/echo` sends every message back,
+`/ws/broadcast` sends it to all its connections, numbered for each; other paths get a 403.
 
 An item is a JSON object, stored with the `id` of its URL: a positive integer, which a client may choose with PUT.
 Only the newest 10,000 are stored, so that memory does not grow during a long benchmark.
 Items and the merge belong to one process: with several workers, each has separate ones.
 
-`/delay`, `/stream`, `/sse` and `/cpu` need asyncio, because they watch for a disconnect while they work; other routes
-run on any event loop. Environment variables: MERGE_SECONDS; ASGI_APP_FAIL_STARTUP, a message that fails the start-up.
+`/delay`, `/cpu`, `/file` and all streams need asyncio, because they watch for a disconnect while they work, and
+`/queries` to wait; other routes run on any event loop. `/file` is sent with the extension `http.response.pathsend`
+where the server has it. Environment variables: MERGE_SECONDS; ASGI_APP_FAIL_STARTUP, a message that fails the start-up.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from functools import cache
 from typing import Any
 
 from apps import _answers as answers
+from apps import _work as work
 from apps._answers import (
     HELLO,
     MAX_BODY_BYTES,
@@ -32,6 +34,7 @@ from apps._answers import (
     MAX_DIGITS,
     MAX_ITEM_BYTES,
     MAX_STEPS,
+    File,
     Refusal,
     Response,
     Shared,
@@ -48,7 +51,12 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 CPU_SLICE = 10_000  # steps, about half a millisecond
 WSGI_TWIN = "apps._wsgi:app"
 """The app that servers run which speak only WSGI; its answers are the same."""
-ON_TRIO = ("plaintext", "json", "echo", "items", "ws_echo")
+# fmt: off
+ON_TRIO = (
+    "plaintext", "json", "echo", "items", "ws_echo", "churn", "upload", "gzip", "cookies", "hold", "ws_hold",
+    "broadcast",
+)
+# fmt: on
 """These scenarios do not need asyncio."""
 
 Handler = Callable[..., Awaitable[Response]]
@@ -63,8 +71,17 @@ def shared_by(scope: Scope) -> Shared:
 
 
 async def read_body(receive: Receive, limit_bytes: int = MAX_BODY_BYTES) -> bytes:
-    """The whole body of the request; raises `ConnectionResetError` if the client disconnects before its end."""
+    """The whole body of the request; raises as `pass_body` does."""
     parts: list[bytes] = []
+    await pass_body(receive, parts.append, limit_bytes)
+    return b"".join(parts)
+
+
+async def pass_body(receive: Receive, take: Callable[[bytes], None], limit_bytes: int = MAX_BODY_BYTES) -> None:
+    """Hand on the body of the request as it comes.
+
+    Raises `ConnectionResetError` if the client disconnects before its end, and `Refusal` (413) if it is too long.
+    """
     size_bytes, more = 0, True
     while more:
         event = await receive()
@@ -74,9 +91,8 @@ async def read_body(receive: Receive, limit_bytes: int = MAX_BODY_BYTES) -> byte
         size_bytes += len(part)
         if size_bytes > limit_bytes:
             raise Refusal(413, f"expected a body of at most {limit_bytes} bytes")
-        parts.append(part)
+        take(part)
         more = event.get("more_body", False)
-    return b"".join(parts)
 
 
 @contextmanager
@@ -134,6 +150,48 @@ async def stream(_scope: Scope, _receive: Receive, count: int) -> Response:
 async def server_sent_events(_scope: Scope, _receive: Receive, count: int) -> Response:
     """A stream of `count` server-sent events."""
     return answers.server_sent_events(count)
+
+
+async def file(_scope: Scope, _receive: Receive) -> Response:
+    """A file of 1 MiB."""
+    return answers.file()
+
+
+async def blocks(_scope: Scope, _receive: Receive, count: int) -> Response:
+    """A body in `count` chunks of 64 KiB."""
+    return answers.blocks(count)
+
+
+async def digest(_scope: Scope, receive: Receive) -> Response:
+    """The number of bytes and the digest of the request's body."""
+    found = work.Digest()
+    await pass_body(receive, found.add)
+    return answers.to_json(found.describe())
+
+
+async def query(_scope: Scope, _receive: Receive, seed: int) -> Response:
+    """The answers of a database, one after the other."""
+    return answers.to_json(await work.query(seed))
+
+
+async def tokens(_scope: Scope, _receive: Receive, stream_id: int) -> Response:
+    """50 server-sent events, one every 10 ms."""
+    return answers.tokens(work.streams.send(stream_id))
+
+
+async def sent(_scope: Scope, _receive: Receive, stream_id: int) -> Response:
+    """The progress of a stream of tokens."""
+    return answers.to_json(work.streams.describe(stream_id))
+
+
+async def page(_scope: Scope, _receive: Receive) -> Response:
+    """A compressed page."""
+    return answers.page()
+
+
+async def session(scope: Scope, _receive: Receive) -> Response:
+    """A visit of a session."""
+    return answers.session("; ".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"cookie"))
 
 
 async def delay(_scope: Scope, receive: Receive, ms: int) -> Response:
@@ -202,6 +260,10 @@ PAGES: dict[str, dict[str, Handler]] = {
     "/echo": {"POST": echo},
     "/scope": {"GET": describe_scope},
     "/items": {"GET": list_items, "POST": create_item},
+    "/digest": {"POST": digest},
+    "/file": {"GET": file},
+    "/page": {"GET": page},
+    "/session": {"GET": session},
     "/public/test": {"GET": message},
     "/merge": {"POST": merge},
 }
@@ -209,7 +271,11 @@ NUMBERED: dict[str, tuple[int, dict[str, Handler]]] = {  # with the highest numb
     "/bytes/": (MAX_BODY_BYTES, {"GET": pattern}),
     "/stream/": (MAX_CHUNKS, {"GET": stream}),
     "/sse/": (MAX_CHUNKS, {"GET": server_sent_events}),
+    "/blocks/": (work.MAX_BLOCKS, {"GET": blocks}),
     "/delay/": (MAX_DELAY_MS, {"GET": delay}),
+    "/queries/": (work.MAX_SEED, {"GET": query}),
+    "/tokens/": (10**MAX_DIGITS - 1, {"GET": tokens}),
+    "/sent/": (10**MAX_DIGITS - 1, {"GET": sent}),
     "/cpu/": (MAX_STEPS, {"GET": cpu}),
     "/items/": (10**MAX_DIGITS - 1, {"GET": get_item, "PUT": put_item, "DELETE": delete_item}),
 }
@@ -233,11 +299,22 @@ async def serve_http(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": status, "headers": headers})
     if is_head:
         body = b""
-    elif not isinstance(body, bytes):
+    elif isinstance(body, File):
+        if "http.response.pathsend" in (scope.get("extensions") or ()):
+            await send({"type": "http.response.pathsend", "path": body.path})
+            return
+        body = work.read_file()
+    if not isinstance(body, bytes):
         with departure(receive) as gone:
-            for part in body:
-                await send({"type": "http.response.body", "body": part, "more_body": True})
-                await yield_to_others(gone)
+            if isinstance(body, AsyncIterator):
+                async with aclosing(body):
+                    async for part in body:
+                        await send({"type": "http.response.body", "body": part, "more_body": True})
+                        await yield_to_others(gone)
+            else:
+                for part in body:
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
+                    await yield_to_others(gone)
         body = b""
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
@@ -245,13 +322,31 @@ async def serve_http(scope: Scope, receive: Receive, send: Send) -> None:
 async def serve_websocket(scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one connection, from handshake to disconnect."""
     await receive()  # websocket.connect
-    if app_path(scope) != "/ws/echo":
+    path = app_path(scope)
+    if path not in {"/ws/echo", "/ws/broadcast"}:
         await send({"type": "websocket.close"})  # before the accept, so the server answers 403
         return
     await send({"type": "websocket.accept"})
+    if path == "/ws/broadcast":
+        await broadcast(receive, send)
+        return
     while (event := await receive())["type"] == "websocket.receive":
         text = event.get("text")
         await send({"type": "websocket.send", **({"bytes": event["bytes"]} if text is None else {"text": text})})
+
+
+async def broadcast(receive: Receive, send: Send) -> None:
+    """Send each message of this connection to all."""
+
+    async def send_text(text: str) -> None:
+        await send({"type": "websocket.send", "text": text})
+
+    work.room.join(send_text)
+    try:
+        while (event := await receive())["type"] == "websocket.receive":
+            await work.room.tell(event.get("text") or "")
+    finally:
+        work.room.leave(send_text)
 
 
 async def serve_lifespan(scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator  # noqa: TC003 - BlackSheep reads annotations at run time
 from dataclasses import dataclass
+from functools import partial
 
 from blacksheep import (
     Application,
     Content,
+    Cookie,
     FromJSON,
     Request,
     Response,
@@ -21,10 +24,22 @@ from blacksheep import (
     text,
 )
 
+from apps import _work as work
 from apps._common import Items, chunk, process
 
 REQUIRES = ("blacksheep>=2",)
-ON_TRIO = ("plaintext", "json", "echo", "stream", "items", "ws_echo")
+# fmt: off
+SCENARIOS = (
+    "plaintext", "json", "echo", "stream", "items", "churn", "wait", "database", "upload", "download", "tokens",
+    "gzip", "cookies", "hold", "ws_echo", "ws_hold", "broadcast",
+)
+# fmt: on
+# fmt: off
+ON_TRIO = (
+    "plaintext", "json", "echo", "stream", "items", "churn", "upload", "download", "gzip", "cookies", "hold", "ws_echo",
+    "ws_hold", "broadcast",
+)
+# fmt: on
 
 
 @dataclass
@@ -64,6 +79,64 @@ async def stream(count: int) -> Response:
             yield chunk(number)
 
     return Response(200, content=StreamedContent(b"text/plain", chunks))
+
+
+@app.router.get("/delay/{int:ms}")
+async def delay(ms: int) -> Response:
+    await asyncio.sleep(ms / 1000)
+    return json({"ms": ms})
+
+
+@app.router.get("/queries/{int:seed}")
+async def queries(seed: int) -> Response:
+    return json(await work.query(seed))
+
+
+@app.router.post("/digest")
+async def digest(request: Request) -> Response:
+    found = work.Digest()
+    async for part in request.stream():
+        found.add(part)
+    return json(found.describe())
+
+
+@app.router.get("/bytes/{int:size}")
+async def pattern(size: int) -> Response:
+    return Response(200, content=Content(b"application/octet-stream", work.make_pattern(size)))
+
+
+@app.router.get("/blocks/{int:count}")
+async def blocks(count: int) -> Response:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(count):
+            yield work.BLOCK
+
+    return Response(200, content=StreamedContent(b"application/octet-stream", chunks))
+
+
+@app.router.get("/tokens/{int:number}")
+async def tokens(number: int) -> Response:
+    return Response(200, content=StreamedContent(b"text/event-stream", partial(work.streams.send, number)))
+
+
+@app.router.get("/sent/{int:number}")
+async def sent(number: int) -> Response:
+    return json(work.streams.describe(number))
+
+
+@app.router.get("/page")
+async def page() -> Response:
+    headers = [(b"content-encoding", b"gzip")]
+    return Response(200, headers, Content(b"application/json", work.compress_page()))
+
+
+@app.router.get("/session")
+async def session(request: Request) -> Response:
+    visits, cookie = work.visit(request.get_cookie("session"))
+    response = json(visits)
+    response.set_cookie(Cookie("session", cookie, http_only=True))
+    response.add_header(b"x-request-id", work.new_request_id().encode())
+    return response
 
 
 @app.router.get("/scope")
@@ -108,3 +181,16 @@ async def websocket_echo(websocket: WebSocket) -> None:
             await websocket.send_text(await websocket.receive_text())
     except WebSocketDisconnectError:
         return
+
+
+@app.router.ws("/ws/broadcast")
+async def broadcast(websocket: WebSocket) -> None:
+    await websocket.accept()
+    work.room.join(websocket.send_text)
+    try:
+        while True:
+            await work.room.tell(await websocket.receive_text())
+    except WebSocketDisconnectError:
+        return
+    finally:
+        work.room.leave(websocket.send_text)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import falcon
 from falcon.asgi import App
 
+from apps import _work as work
 from apps._common import Items, chunk, process
 
 if TYPE_CHECKING:
@@ -15,7 +17,17 @@ if TYPE_CHECKING:
     from falcon.asgi import Request, Response, WebSocket
 
 REQUIRES = ("falcon>=4",)
-ON_TRIO = ("plaintext", "json", "echo", "stream", "items")
+# fmt: off
+SCENARIOS = (
+    "plaintext", "json", "echo", "stream", "items", "churn", "wait", "database", "upload", "download", "tokens",
+    "gzip", "cookies", "hold", "ws_echo", "ws_hold", "broadcast",
+)
+# fmt: on
+# fmt: off
+ON_TRIO = (
+    "plaintext", "json", "echo", "stream", "items", "churn", "upload", "download", "gzip", "cookies", "hold",
+)
+# fmt: on
 
 items: Items[dict[str, Any]] = Items()
 
@@ -45,6 +57,65 @@ class Stream:
 
         resp.content_type = falcon.MEDIA_TEXT
         resp.stream = chunks()
+
+
+class Delay:
+    async def on_get(self, _req: Request, resp: Response, ms: int) -> None:
+        await asyncio.sleep(ms / 1000)
+        resp.media = {"ms": ms}
+
+
+class Queries:
+    async def on_get(self, _req: Request, resp: Response, seed: int) -> None:
+        resp.media = await work.query(seed)
+
+
+class Digest:
+    async def on_post(self, req: Request, resp: Response) -> None:
+        found = work.Digest()
+        async for part in req.stream:
+            found.add(part)
+        resp.media = found.describe()
+
+
+class Pattern:
+    async def on_get(self, _req: Request, resp: Response, size: int) -> None:
+        resp.content_type = "application/octet-stream"
+        resp.data = work.make_pattern(size)
+
+
+class Blocks:
+    async def on_get(self, _req: Request, resp: Response, count: int) -> None:
+        async def chunks() -> AsyncIterator[bytes]:
+            for _ in range(count):
+                yield work.BLOCK
+
+        resp.content_type = "application/octet-stream"
+        resp.stream = chunks()
+
+
+class Tokens:
+    async def on_get(self, _req: Request, resp: Response, number: int) -> None:
+        resp.content_type = "text/event-stream"
+        resp.stream = work.streams.send(number)
+
+
+class Sent:
+    async def on_get(self, _req: Request, resp: Response, number: int) -> None:
+        resp.media = work.streams.describe(number)
+
+
+class Page:
+    async def on_get(self, _req: Request, resp: Response) -> None:
+        resp.data = work.compress_page()
+        resp.set_header("content-encoding", "gzip")
+
+
+class Session:
+    async def on_get(self, req: Request, resp: Response) -> None:
+        resp.media, cookie = work.visit(req.cookies.get("session"))
+        resp.set_cookie("session", cookie, http_only=True, secure=False)
+        resp.set_header("x-request-id", work.new_request_id())
 
 
 class Scope:
@@ -93,12 +164,35 @@ class WebSocketEcho:
             return
 
 
+class Broadcast:
+    async def on_websocket(self, _req: Request, ws: WebSocket) -> None:
+        await ws.accept()
+        work.room.join(ws.send_text)
+        try:
+            while True:
+                await work.room.tell(await ws.receive_text())
+        except falcon.WebSocketDisconnected:
+            return
+        finally:
+            work.room.leave(ws.send_text)
+
+
 app = App()
 app.add_route("/plaintext", Plaintext())
 app.add_route("/json", Json())
 app.add_route("/echo", Echo())
 app.add_route("/stream/{count:int}", Stream())
+app.add_route("/delay/{ms:int}", Delay())
+app.add_route("/queries/{seed:int}", Queries())
+app.add_route("/digest", Digest())
+app.add_route("/bytes/{size:int}", Pattern())
+app.add_route("/blocks/{count:int}", Blocks())
+app.add_route("/tokens/{number:int}", Tokens())
+app.add_route("/sent/{number:int}", Sent())
+app.add_route("/page", Page())
+app.add_route("/session", Session())
 app.add_route("/scope", Scope())
 app.add_route("/items", ItemList())
 app.add_route("/items/{item_id:int}", OneItem())
 app.add_route("/ws/echo", WebSocketEcho())
+app.add_route("/ws/broadcast", Broadcast())

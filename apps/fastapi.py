@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import FastAPI, HTTPException, Request, Response, WebSocket, WebSocketDisconnect
-from fastapi.responses import PlainTextResponse, StreamingResponse
+from fastapi import Cookie, FastAPI, HTTPException, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
 from pydantic import BaseModel
 
+from apps import _work as work
 from apps._common import Items, chunk, process
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 REQUIRES = ("fastapi>=0.165",)
-ON_TRIO = ("plaintext", "json", "echo", "stream", "items", "ws_echo")
+# fmt: off
+ON_TRIO = (
+    "plaintext", "json", "echo", "stream", "items", "churn", "upload", "download", "gzip", "cookies", "hold", "ws_echo",
+    "ws_hold", "broadcast",
+)
+# fmt: on
 
 
 class Message(BaseModel):
@@ -55,6 +62,67 @@ async def stream(count: int) -> StreamingResponse:
             yield chunk(number)
 
     return StreamingResponse(chunks(), media_type="text/plain")
+
+
+@app.get("/delay/{ms}")
+async def delay(ms: int) -> dict[str, int]:
+    await asyncio.sleep(ms / 1000)
+    return {"ms": ms}
+
+
+@app.get("/queries/{seed}")
+async def queries(seed: int) -> dict[str, Any]:
+    return await work.query(seed)
+
+
+@app.post("/digest")
+async def digest(request: Request) -> dict[str, Any]:
+    found = work.Digest()
+    async for part in request.stream():
+        found.add(part)
+    return found.describe()
+
+
+@app.get("/bytes/{size}")
+async def pattern(size: int) -> Response:
+    return Response(work.make_pattern(size), media_type="application/octet-stream")
+
+
+@app.get("/blocks/{count}")
+async def blocks(count: int) -> StreamingResponse:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(count):
+            yield work.BLOCK
+
+    return StreamingResponse(chunks(), media_type="application/octet-stream")
+
+
+@app.get("/file")
+async def file() -> FileResponse:
+    return FileResponse(work.open_file(), media_type="application/octet-stream")
+
+
+@app.get("/tokens/{number}")
+async def tokens(number: int) -> StreamingResponse:
+    return StreamingResponse(work.streams.send(number), media_type="text/event-stream")
+
+
+@app.get("/sent/{number}")
+async def sent(number: int) -> dict[str, Any]:
+    return work.streams.describe(number)
+
+
+@app.get("/page")
+async def page() -> Response:
+    return Response(work.compress_page(), media_type="application/json", headers={"content-encoding": "gzip"})
+
+
+@app.get("/session")
+async def session(response: Response, session: Annotated[str | None, Cookie()] = None) -> dict[str, int]:
+    visits, cookie = work.visit(session)
+    response.set_cookie("session", cookie, httponly=True)
+    response.headers["x-request-id"] = work.new_request_id()
+    return visits
 
 
 @app.get("/scope")
@@ -104,3 +172,16 @@ async def websocket_echo(websocket: WebSocket) -> None:
             await websocket.send_text(await websocket.receive_text())
     except WebSocketDisconnect:
         return
+
+
+@app.websocket("/ws/broadcast")
+async def broadcast(websocket: WebSocket) -> None:
+    await websocket.accept()
+    work.room.join(websocket.send_text)
+    try:
+        while True:
+            await work.room.tell(await websocket.receive_text())
+    except WebSocketDisconnect:
+        return
+    finally:
+        work.room.leave(websocket.send_text)

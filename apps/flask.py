@@ -8,11 +8,14 @@ asgiref 3.9 it answers 500 to requests on a connection that is kept alive under 
 
 from __future__ import annotations
 
+import time
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from a2wsgi import WSGIMiddleware
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, abort, jsonify, request, send_file
 
+from apps import _work as work
 from apps._common import Items, chunk, process
 
 if TYPE_CHECKING:
@@ -21,7 +24,12 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[Any]]
 
 REQUIRES = ("flask>=3", "a2wsgi>=1.10")
-SCENARIOS = ("plaintext", "json", "echo", "stream", "items")
+# fmt: off
+SCENARIOS = (
+    "plaintext", "json", "echo", "stream", "items", "churn", "wait", "database", "upload", "download", "file", "tokens",
+    "gzip", "cookies", "hold",
+)
+# fmt: on
 WSGI_TWIN = "apps.flask:wsgi_app"
 
 wsgi_app = Flask(__name__)
@@ -46,6 +54,64 @@ def echo() -> Response:
 @wsgi_app.get("/stream/<int:count>")
 def stream(count: int) -> tuple[Iterator[bytes], dict[str, str]]:
     return map(chunk, range(count)), {"content-type": "text/plain"}
+
+
+@wsgi_app.get("/delay/<int:ms>")
+def delay(ms: int) -> dict[str, int]:
+    time.sleep(ms / 1000)
+    return {"ms": ms}
+
+
+@wsgi_app.get("/queries/<int:seed>")
+def queries(seed: int) -> dict[str, Any]:
+    return work.query_blocking(seed)
+
+
+@wsgi_app.post("/digest")
+def digest() -> dict[str, Any]:
+    found = work.Digest()
+    while part := request.stream.read(work.BLOCK_BYTES):
+        found.add(part)
+    return found.describe()
+
+
+@wsgi_app.get("/bytes/<int:size>")
+def pattern(size: int) -> Response:
+    return Response(work.make_pattern(size), content_type="application/octet-stream")
+
+
+@wsgi_app.get("/blocks/<int:count>")
+def blocks(count: int) -> tuple[Iterator[bytes], dict[str, str]]:
+    return repeat(work.BLOCK, count), {"content-type": "application/octet-stream"}
+
+
+@wsgi_app.get("/file")
+def file() -> Response:
+    return send_file(work.open_file(), mimetype="application/octet-stream")
+
+
+@wsgi_app.get("/tokens/<int:number>")
+def tokens(number: int) -> tuple[Iterator[bytes], dict[str, str]]:
+    return work.streams.send_blocking(number), {"content-type": "text/event-stream"}
+
+
+@wsgi_app.get("/sent/<int:number>")
+def sent(number: int) -> dict[str, Any]:
+    return work.streams.describe(number)
+
+
+@wsgi_app.get("/page")
+def page() -> Response:
+    return Response(work.compress_page(), content_type="application/json", headers={"content-encoding": "gzip"})
+
+
+@wsgi_app.get("/session")
+def session() -> Response:
+    visits, cookie = work.visit(request.cookies.get("session"))
+    response = jsonify(visits)
+    response.set_cookie("session", cookie, httponly=True)
+    response.headers["x-request-id"] = work.new_request_id()
+    return response
 
 
 @wsgi_app.get("/scope")

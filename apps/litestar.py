@@ -6,19 +6,38 @@ seventeenth stream on one connection gets no answer there (seen with Litestar 2.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator  # noqa: TC003 - Litestar reads annotations at run time
 from dataclasses import dataclass
 from typing import Any
 
-from litestar import Litestar, MediaType, Request, Response, delete, get, post, put, websocket_listener
-from litestar.exceptions import NotFoundException
+from litestar import (
+    Litestar,
+    MediaType,
+    Request,
+    Response,
+    WebSocket,
+    delete,
+    get,
+    post,
+    put,
+    websocket,
+    websocket_listener,
+)
+from litestar.exceptions import NotFoundException, WebSocketDisconnect
 from litestar.params import FromPath, JSONBody, RawBody  # noqa: TC002 - the same
-from litestar.response import Stream
+from litestar.response import File, Stream
 
+from apps import _work as work
 from apps._common import Items, chunk, process
 
 REQUIRES = ("litestar>=2.25",)
-ON_TRIO = ("plaintext", "json", "echo", "stream", "items", "ws_echo")
+# fmt: off
+ON_TRIO = (
+    "plaintext", "json", "echo", "stream", "items", "churn", "upload", "download", "gzip", "cookies", "hold", "ws_echo",
+    "ws_hold", "broadcast",
+)
+# fmt: on
 
 
 @dataclass
@@ -57,6 +76,67 @@ async def stream(count: FromPath[int]) -> Stream:
             yield chunk(number)
 
     return Stream(chunks(), media_type="text/plain")
+
+
+@get("/delay/{ms:int}")
+async def delay(ms: FromPath[int]) -> dict[str, int]:
+    await asyncio.sleep(ms / 1000)
+    return {"ms": ms}
+
+
+@get("/queries/{seed:int}")
+async def queries(seed: FromPath[int]) -> dict[str, Any]:
+    return await work.query(seed)
+
+
+@post("/digest", status_code=200)
+async def digest(request: Request[Any, Any, Any]) -> dict[str, Any]:
+    found = work.Digest()
+    async for part in request.stream():
+        found.add(part)
+    return found.describe()
+
+
+@get("/bytes/{size:int}")
+async def pattern(size: FromPath[int]) -> Response[bytes]:
+    return Response(work.make_pattern(size), media_type="application/octet-stream")
+
+
+@get("/blocks/{count:int}")
+async def blocks(count: FromPath[int]) -> Stream:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(count):
+            yield work.BLOCK
+
+    return Stream(chunks(), media_type="application/octet-stream")
+
+
+@get("/file")
+async def file() -> File:
+    return File(work.open_file(), media_type="application/octet-stream")
+
+
+@get("/tokens/{number:int}")
+async def tokens(number: FromPath[int]) -> Stream:
+    return Stream(work.streams.send(number), media_type="text/event-stream")
+
+
+@get("/sent/{number:int}")
+async def sent(number: FromPath[int]) -> dict[str, Any]:
+    return work.streams.describe(number)
+
+
+@get("/page")
+async def page() -> Response[bytes]:
+    return Response(work.compress_page(), media_type="application/json", headers={"content-encoding": "gzip"})
+
+
+@get("/session")
+async def session(request: Request[Any, Any, Any]) -> Response[dict[str, int]]:
+    visits, cookie = work.visit(request.cookies.get("session"))
+    response = Response(visits, headers={"x-request-id": work.new_request_id()})
+    response.set_cookie("session", cookie, httponly=True)
+    return response
 
 
 @get("/scope")
@@ -101,12 +181,35 @@ async def websocket_echo(data: str) -> str:
     return data
 
 
+@websocket("/ws/broadcast")
+async def broadcast(socket: WebSocket[Any, Any, Any]) -> None:
+    await socket.accept()
+    work.room.join(socket.send_text)
+    try:
+        while True:
+            await work.room.tell(await socket.receive_text())
+    except WebSocketDisconnect:
+        return
+    finally:
+        work.room.leave(socket.send_text)
+
+
 app = Litestar(
     route_handlers=[
         plaintext,
         message,
         echo,
         stream,
+        delay,
+        queries,
+        digest,
+        pattern,
+        blocks,
+        file,
+        tokens,
+        sent,
+        page,
+        session,
         scope,
         list_items,
         create_item,
@@ -114,5 +217,6 @@ app = Litestar(
         put_item,
         delete_item,
         websocket_echo,
+        broadcast,
     ]
 )

@@ -6,10 +6,12 @@ handshake is a 500 there (seen with Quart 0.22 and daphne 4.2).
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
-from quart import Quart, Response, abort, request, websocket
+from quart import Quart, Response, abort, request, send_file, websocket
 
+from apps import _work as work
 from apps._common import Items, chunk, process
 
 if TYPE_CHECKING:
@@ -43,6 +45,68 @@ async def stream(count: int) -> tuple[AsyncIterator[bytes], dict[str, str]]:
             yield chunk(number)
 
     return chunks(), {"content-type": "text/plain"}
+
+
+@app.get("/delay/<int:ms>")
+async def delay(ms: int) -> dict[str, int]:
+    await asyncio.sleep(ms / 1000)
+    return {"ms": ms}
+
+
+@app.get("/queries/<int:seed>")
+async def queries(seed: int) -> dict[str, Any]:
+    return await work.query(seed)
+
+
+@app.post("/digest")
+async def digest() -> dict[str, Any]:
+    found = work.Digest()
+    async for part in request.body:
+        found.add(part)
+    return found.describe()
+
+
+@app.get("/bytes/<int:size>")
+async def pattern(size: int) -> Response:
+    return Response(work.make_pattern(size), content_type="application/octet-stream")
+
+
+@app.get("/blocks/<int:count>")
+async def blocks(count: int) -> tuple[AsyncIterator[bytes], dict[str, str]]:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(count):
+            yield work.BLOCK
+
+    return chunks(), {"content-type": "application/octet-stream"}
+
+
+@app.get("/file")
+async def file() -> Response:
+    return await send_file(work.open_file(), mimetype="application/octet-stream")
+
+
+@app.get("/tokens/<int:number>")
+async def tokens(number: int) -> tuple[AsyncIterator[bytes], dict[str, str]]:
+    return work.streams.send(number), {"content-type": "text/event-stream"}
+
+
+@app.get("/sent/<int:number>")
+async def sent(number: int) -> dict[str, Any]:
+    return work.streams.describe(number)
+
+
+@app.get("/page")
+async def page() -> Response:
+    return Response(work.compress_page(), content_type="application/json", headers={"content-encoding": "gzip"})
+
+
+@app.get("/session")
+async def session() -> Response:
+    visits, cookie = work.visit(request.cookies.get("session"))
+    response = await app.make_response(visits)
+    response.set_cookie("session", cookie, httponly=True)
+    response.headers["x-request-id"] = work.new_request_id()
+    return response
 
 
 @app.get("/scope")
@@ -89,3 +153,14 @@ async def delete_item(item_id: int) -> tuple[str, int]:
 async def websocket_echo() -> None:
     while True:
         await websocket.send(await websocket.receive())
+
+
+@app.websocket("/ws/broadcast")
+async def broadcast() -> None:
+    send = websocket._get_current_object().send  # noqa: SLF001 - in other tasks, `websocket` is another one
+    work.room.join(send)
+    try:
+        while True:
+            await work.room.tell(await websocket.receive())
+    finally:
+        work.room.leave(send)

@@ -6,16 +6,19 @@ gunicorn's ASGI worker has used up after its checks (seen with Sanic 25.12 and g
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from sanic import Sanic
 from sanic.exceptions import NotFound
-from sanic.response import empty, json, raw, text
+from sanic.response import empty, file_stream, json, raw, text
 
+from apps import _work as work
 from apps._common import Items, chunk, process
 
 if TYPE_CHECKING:
     from sanic import HTTPResponse, Request, Websocket
+    from sanic.response import ResponseStream
 
 REQUIRES = ("sanic>=25",)
 
@@ -45,6 +48,68 @@ async def stream(request: Request, count: int) -> None:
     for number in range(count):
         await response.send(chunk(number))
     await response.eof()
+
+
+@app.get("/delay/<ms:int>")
+async def delay(_request: Request, ms: int) -> HTTPResponse:
+    await asyncio.sleep(ms / 1000)
+    return json({"ms": ms})
+
+
+@app.get("/queries/<seed:int>")
+async def queries(_request: Request, seed: int) -> HTTPResponse:
+    return json(await work.query(seed))
+
+
+@app.post("/digest")
+async def digest(request: Request) -> HTTPResponse:
+    found = work.Digest()
+    found.add(request.body)
+    return json(found.describe())
+
+
+@app.get("/bytes/<size:int>")
+async def pattern(_request: Request, size: int) -> HTTPResponse:
+    return raw(work.make_pattern(size))
+
+
+@app.get("/blocks/<count:int>")
+async def blocks(request: Request, count: int) -> None:
+    response = await request.respond(content_type="application/octet-stream")
+    for _ in range(count):
+        await response.send(work.BLOCK)
+    await response.eof()
+
+
+@app.get("/file")
+async def file(_request: Request) -> ResponseStream:
+    return await file_stream(work.open_file(), chunk_size=work.BLOCK_BYTES, mime_type="application/octet-stream")
+
+
+@app.get("/tokens/<number:int>")
+async def tokens(request: Request, number: int) -> None:
+    response = await request.respond(content_type="text/event-stream")
+    async for event in work.streams.send(number):
+        await response.send(event)
+    await response.eof()
+
+
+@app.get("/sent/<number:int>")
+async def sent(_request: Request, number: int) -> HTTPResponse:
+    return json(work.streams.describe(number))
+
+
+@app.get("/page")
+async def page(_request: Request) -> HTTPResponse:
+    return raw(work.compress_page(), content_type="application/json", headers={"content-encoding": "gzip"})
+
+
+@app.get("/session")
+async def session(request: Request) -> HTTPResponse:
+    visits, cookie = work.visit(request.cookies.get("session"))
+    response = json(visits, headers={"x-request-id": work.new_request_id()})
+    response.add_cookie("session", cookie, httponly=True, secure=False)
+    return response
 
 
 @app.get("/scope")
@@ -91,3 +156,13 @@ async def delete_item(_request: Request, item_id: int) -> HTTPResponse:
 async def websocket_echo(_request: Request, websocket: Websocket) -> None:
     while (said := await websocket.recv()) is not None:  # under ASGI, None means that the client has disconnected
         await websocket.send(said)
+
+
+@app.websocket("/ws/broadcast")
+async def broadcast(_request: Request, websocket: Websocket) -> None:
+    work.room.join(websocket.send)
+    try:
+        while (said := await websocket.recv()) is not None:
+            await work.room.tell(said)
+    finally:
+        work.room.leave(websocket.send)

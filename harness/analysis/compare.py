@@ -91,7 +91,13 @@ def compare(a: Side, b: Side, gates: Sequence[Gate] = ()) -> RunComparison:
     common = [case for case in ours if case in theirs]
     workloads = [(a.info.workloads.get(each.scenario), b.info.workloads.get(each.scenario)) for each in common]
     cases = tuple(
-        _compare_case(ours[each], theirs[each], explain_requests(ours[each], theirs[each], own), metrics, paired=paired)
+        _compare_case(
+            ours[each],
+            theirs[each],
+            explain_requests(ours[each].requests, theirs[each].requests, own),
+            metrics,
+            paired=paired,
+        )
         for each, own in zip(common, workloads, strict=True)
     )
     controls = (
@@ -177,12 +183,11 @@ def _entry(rounds: CaseRounds) -> Entry:
     return Entry(rounds.case, rounds.verdict, rounds.reasons, requests, rounds.errors.total)
 
 
-def explain_requests(a: CaseRounds, b: CaseRounds, workloads: tuple[str | None, str | None]) -> str:
+def explain_requests(ones: Sequence[str], others: Sequence[str], workloads: tuple[str | None, str | None]) -> str:
     """How the requests of two cases differ; empty if they do not, as far as the runs have recorded it.
 
-    Names alone do not say it: of a rare request, one side may have had no answer.
+    `ones` and `others` are their names, which alone do not say it: of a rare request, one side may have had no answer.
     """
-    ones, others = a.requests, b.requests
     if not ones or not others or None in workloads or workloads[0] == workloads[1]:
         return ""
     changes = [f"{name} is new" for name in others if name not in ones]

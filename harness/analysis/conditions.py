@@ -97,8 +97,10 @@ def list_conditions(info: RunInfo, server: str | None = None) -> dict[str, objec
 
 def _describe_layout(info: RunInfo) -> str:
     """Which part of the run is where."""
-    elsewhere = any(each.role == "server" and not each.shares_machine for each in info.hosts)
-    servers = "in a network namespace" if info.conditions.netns else f"on {'another' if elsewhere else 'this'} machine"
+    elsewhere = any(each.role == "server" for each in info.hosts)
+    servers = (
+        "in a network namespace" if info.conditions.netns else f"on {'another host' if elsewhere else 'this machine'}"
+    )
     remote = f"{info.conditions.load_processes} load workers on other hosts"
     return f"servers {servers}, load from {remote if info.conditions.remote_load else 'this machine'}"
 

@@ -180,6 +180,10 @@ def _summary(row: CaseRounds, starts: Sequence[ServerStart], reference: CaseRoun
         first_request_s=estimate([life.first_request_s for life in own_lives if life.first_request_s is not None]),
         stop_s=estimate([life.stop_s for life in own_lives if life.stop_s is not None]),
         connections=sum(result.connections.opened for result in results),
+        resumed=sum(result.connections.resumed for result in results),
+        idle_connections=min(
+            (each for result in results if (each := result.connections.idle) is not None), default=None
+        ),
         offered_rps=offered_rps,
         achieved_ratio=median(row.throughput_rps.values()) / offered_rps
         if offered_rps and row.throughput_rps

@@ -110,14 +110,15 @@ def read_app(path: Path) -> App:
 
 
 def read_scenario(path: Path) -> Scenario:
-    """Read, without running it, a Locust file: its docstring, and its protocols.
+    """Read, without running it, a Locust file: its docstring, its protocols, and `USERS`, how many it is meant for.
 
-    They are those of `PROTOCOLS`, else WebSocket's if its users are `WebSocketScenario`s only, else HTTP's.
+    Protocols are those of `PROTOCOLS`, else WebSocket's if its users are `WebSocketScenario`s only, else HTTP's.
     A file that does not import `harness.load` can only use HTTP/1.1 in clear text, since Locust's HttpUser does not
     trust the certificate of a run.
     Raises `UsageError` for a file that is not valid Python, has a malformed constant, or imports an internal module.
     """
     tree = _parse(path, "a Locust file")
+    constants = _read_constants(tree)
     imported = list(_harness_imports(tree))
     for line, module, names in imported:
         if module != _USERS and not (module in _FORMER_USERS and names):
@@ -126,10 +127,11 @@ def read_scenario(path: Path) -> Scenario:
     protocols: frozenset[Protocol] = frozenset(PROTOCOLS) - WEBSOCKET_PROTOCOLS if ours else frozenset({"h1"})
     if _list_scenario_classes(tree) == {"WebSocketScenario"}:
         protocols = WEBSOCKET_PROTOCOLS
-    if (value := _read_constants(tree).get("PROTOCOLS")) is not None:
+    if (value := constants.get("PROTOCOLS")) is not None:
         protocols = _parse_protocols(value, path)
+    users = None if (value := constants.get("USERS")) is None else _parse_users(value, path)
     summary = (ast.get_docstring(tree) or path.stem).partition("\n")[0]
-    return Scenario(path.stem, path.resolve(), protocols, summary, ours)
+    return Scenario(path.stem, path.resolve(), protocols, summary, ours, users=users)
 
 
 def _parse(path: Path, kind: str) -> ast.Module:
@@ -196,6 +198,13 @@ def _parse_protocols(value: ast.expr, path: Path) -> frozenset[Protocol]:
         if named <= frozenset(PROTOCOLS):
             return named
     raise UsageError(f"{path}: expected PROTOCOLS of {', '.join(PROTOCOLS)}, found {ast.unparse(value)}")
+
+
+def _parse_users(value: ast.expr, path: Path) -> int:
+    match value:
+        case ast.Constant(int(users)) if users > 0 and not isinstance(users, bool):
+            return users
+    raise UsageError(f"{path}: expected USERS of at least 1, found {ast.unparse(value)}")
 
 
 def choose(option: str, entries: Sequence[Named], names: Iterable[str]) -> tuple[Named, ...]:

@@ -27,12 +27,17 @@ _OPENING = re.compile(r"<svg [^>]*>")
 
 def encode(figure: Figure, name: str, title: str, words: Sequence[str]) -> dict[str, bytes]:
     """The files of a chart by their names; `words` say its result, one sentence for each panel."""
-    svg = _describe(_save(figure, format="svg", metadata={"Date": None}, facecolor="none").decode(), title, words)
+    svg = encode_svg(figure, title, words)
     return {
         f"{name}.svg": svg.encode(),
         f"{name}{DARK_SUFFIX}.svg": darken(svg).encode(),
         f"{name}.png": _save(figure, format="png", dpi=PNG_DPI, facecolor="white"),
     }
+
+
+def encode_svg(figure: Figure, title: str, words: Sequence[str]) -> str:
+    """The chart for light pages alone."""
+    return _describe(_save(figure, format="svg", metadata={"Date": None}, facecolor="none").decode(), title, words)
 
 
 def darken(svg: str) -> str:

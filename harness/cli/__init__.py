@@ -1,6 +1,20 @@
 """The command line: one file for each command, or for a few that belong together."""
 
-from harness.cli import agent, calibrate, check, compare, doctor, drill, publish, run, serve, show, worker
+from harness.cli import (
+    agent,
+    calibrate,
+    check,
+    compare,
+    doctor,
+    drill,
+    history,
+    publish,
+    run,
+    serve,
+    show,
+    timeline,
+    worker,
+)
 from harness.cli.app import app
 
 __all__ = [
@@ -11,9 +25,11 @@ __all__ = [
     "compare",
     "doctor",
     "drill",
+    "history",
     "publish",
     "run",
     "serve",
     "show",
+    "timeline",
     "worker",
 ]

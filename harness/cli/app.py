@@ -25,10 +25,10 @@ BAD_USAGE = 2
 NOTHING_MEASURED = 3
 INTERRUPTED = 130
 
-_DISTRIBUTION = "asgi-harness"
+DISTRIBUTION = "asgi-harness"
 _HELP_WIDTH = 100
 _ORDER = (
-    *("run", "show", "compare", "list", "plan", "doctor", "check", "drill", "serve", "worker"),
+    *("run", "show", "compare", "history", "timeline", "list", "plan", "doctor", "check", "drill", "serve", "worker"),
     *("report", "publish", "export", "calibrate"),
 )
 """The order of the commands in the help: what a newcomer needs comes first."""
@@ -69,7 +69,7 @@ app = typer.Typer(
 
 def _print_version(asked: bool) -> None:
     if asked:
-        Screen().say(f"{_DISTRIBUTION} {packages.version(_DISTRIBUTION)}")
+        Screen().say(f"{DISTRIBUTION} {packages.version(DISTRIBUTION)}")
         raise typer.Exit
 
 

@@ -58,9 +58,14 @@ def measure(settings: Settings) -> None:
     directory, comparisons, rounds = carry_out(settings, screen)
     command = name_command()
     screen.say(f"This answer again: {command} show {directory.path}")
+    check_measured(comparisons, rounds)
+    screen.say(f"Into your documentation: {command} publish {directory.path} --to docs/bench")
+
+
+def check_measured(comparisons: Sequence[ComparisonSummary], rounds: int) -> None:
+    """End with the status for nothing that was measured, or ranked in so many planned rounds."""
     if not is_usable(comparisons) or (rounds >= RANKED_FROM_ROUNDS and not is_ranked(comparisons)):
         raise typer.Exit(NOTHING_MEASURED)
-    screen.say(f"Into your documentation: {command} publish {directory.path} --to docs/bench")
 
 
 def carry_out(
@@ -136,7 +141,7 @@ def _tell_of_running(selection: Selection, screen: Screen) -> None:
         at = server.runs_at
         if at is None:
             continue
-        users = max(selection.conditions.users)
+        users = max(max(selection.levels(scenario)) for scenario in selection.scenarios)
         sent = f"up to {users} requests at a time are sent to {at.url}, which is neither started nor stopped"
         watched = at.pid is not None or at.cgroup is not None
         unknown = "" if watched else "; CPU and memory are unknown without --pid or --cgroup"

@@ -99,6 +99,8 @@ class Account:
         self.queued = 0
         self.dropped = 0
         self.opened = 0
+        self.resumed = 0
+        """TLS handshakes that took up the session of an earlier connection."""
         self.reopened = 0
         self.resent = 0
         self.pushes = 0
@@ -162,7 +164,7 @@ def tally_service(recorded: Iterable[Recorded]) -> Histogram:
 class Counters:
     """What the counters of an account gain from one call to the next."""
 
-    NAMES = ("started", "abandoned", "queued", "dropped", "opened", "reopened", "resent", "pushes")
+    NAMES = ("started", "abandoned", "queued", "dropped", "opened", "resumed", "reopened", "resent", "pushes")
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -233,6 +235,8 @@ class Ledger:
         self.memory_bytes = 0
         self.connections = 0
         """The connections that its users had opened before the first slice."""
+        self.idle: int | None = None
+        """The connections beside them that carried nothing, and are still open."""
         self.negotiated = ""
         self.changes: Mapping[str, str] = {}
         self._slices: list[Slice] = []
@@ -347,7 +351,12 @@ class Ledger:
             send_lag=self._send_lag.histogram(),
             by_request=tuple(own.result(*key, len(self._slices)) for key, own in self._names.items()),
             connections=Connections(
-                self.connections + counts["opened"], counts["reopened"], counts["resent"], self.negotiated
+                self.connections + counts["opened"],
+                counts["reopened"],
+                counts["resent"],
+                self.negotiated,
+                counts["resumed"],
+                self.idle,
             ),
             cpu_ratio=self.cpu_s / counted_s if counted_s else 0.0,
             memory_bytes=self.memory_bytes,
@@ -388,6 +397,7 @@ def merge(results: Sequence[LoadResult]) -> LoadResult:
         name: sum(getattr(result, name) for result in results)
         for name in ("started", "finished", "unanswered", "abandoned", "queued", "dropped", "pushes", "stopped_users")
     }
+    idle = [each for result in results if (each := result.connections.idle) is not None]
     agreed = {result.connections.negotiated for result in results if result.started}
     return LoadResult(
         slices=tuple(map(_merge_slice, zip(*(result.slices for result in results), strict=True))),
@@ -402,6 +412,8 @@ def merge(results: Sequence[LoadResult]) -> LoadResult:
             sum(result.connections.reopened for result in results),
             sum(result.connections.resent for result in results),
             " and ".join(sorted(agreed)),
+            sum(result.connections.resumed for result in results),
+            None if not idle else sum(idle),
         ),
         cpu_ratio=max(result.cpu_ratio for result in results),
         memory_bytes=max(result.memory_bytes for result in results),

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from gevent import get_hub, getcurrent
 
 from harness.load.exchange import Answer, Failure, Message, Request
+from harness.load.transport import Transport
 
 if TYPE_CHECKING:
+    from ssl import SSLSession
+
     from greenlet import greenlet
 
     from harness.load.account import Account
-    from harness.load.transport import Endpoint, Transport
+    from harness.load.transport import Endpoint, Receiver
     from harness.load.watch import Watch
 
 Sent = TypeVar("Sent", Request, Message)
@@ -30,6 +33,9 @@ class SerialClient(ABC, Generic[Sent]):
         self._endpoint = endpoint
         self._account = account
         self._transport: Transport | None = None
+        self._session: SSLSession | None = None
+        self._left = False
+        """Was the connection ended by its user?"""
         self._waiter: greenlet | None = None
         self._arrived: Answer | Failure
         self._arrived_ns = 0
@@ -118,10 +124,24 @@ class SerialClient(ABC, Generic[Sent]):
     def _came(self) -> str:
         """What has arrived of the answer so far, for messages; empty for nothing."""
 
+    def disconnect(self, *, resume: bool = False) -> None:
+        """End the connection; the next exchange opens another one, with the same TLS session if it is to resume it."""
+        self._session = self._transport.session if resume and self._transport is not None else None
+        self._left = True
+        self.close()
+
     def reopen(self) -> None:
-        """Connect again, after the server closed the connection; raises `Failure`."""
+        """Connect again, after the server or the user ended the connection; raises `Failure`."""
         self.open()
-        self._account.reopened += 1
+        self._account.reopened += not self._left
+        self._left = False
+
+    def _connect(self, receiver: Receiver) -> Transport:
+        """Open a connection, which counts; raises `Failure`."""
+        transport = Transport(self._endpoint, receiver, self._session)
+        self._account.opened += 1
+        self._account.resumed += transport.was_resumed
+        return transport
 
     def _send(self, wire: bytes) -> Answer | Failure:
         """Write, and wait for the result that `_wake` is called with."""

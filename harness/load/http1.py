@@ -19,12 +19,12 @@ from harness.load import unique
 from harness.load.bounds import OVERHEAD_BYTES, TOO_LARGE, add_overhead, describe_body, describe_overhead
 from harness.load.client import SerialClient
 from harness.load.exchange import RESET, Answer, Failure, Request, excerpt
-from harness.load.transport import Endpoint, Transport
 from harness.load.watch import Watch
 from harness.model.blocks import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from harness.load.account import Account
+    from harness.load.transport import Endpoint
     from harness.model.event_stream import Stream
 
 ALPN = ("http/1.1",)
@@ -206,11 +206,10 @@ class Http1Client(SerialClient[Request]):
 
     def open(self) -> None:
         """Connect; raises `Failure`."""
-        self._transport = transport = Transport(self._endpoint, self)
+        self._transport = transport = self._connect(self)
         self._arrived_ns = perf_counter_ns()
         self._held = b""
         self._reader = AnswerReader(self._endpoint.max_body_bytes)
-        self._account.opened += 1
         if transport.alpn not in {None, *ALPN}:
             self.close()
             raise Failure("protocol", f"asked for HTTP/1.1, the server chose {transport.alpn}")

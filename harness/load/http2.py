@@ -17,6 +17,8 @@ from harness.load.transport import Endpoint, Transport
 from harness.load.watch import Watch
 
 if TYPE_CHECKING:
+    from ssl import SSLSession
+
     from harness.load.account import Account
     from harness.model.event_stream import Stream as Limit
 
@@ -28,14 +30,19 @@ _SENT_AT_MOST = 3
 class OpenConnection:
     """A connection on a socket: bytes are processed in the hub, which wakes the users whose answers are complete."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, session: SSLSession | None = None) -> None:
         scheme = "http" if endpoint.context is None else "https"
         self._protocol = Connection(scheme, endpoint.base, endpoint.max_body_bytes)
         self.streams = self._protocol.streams
         self._output = self._protocol.output
         self._waking = False
-        self.transport = Transport(endpoint, self)
+        self.transport = Transport(endpoint, self, session)
         self._flush()
+
+    @property
+    def session(self) -> SSLSession | None:
+        """The TLS session, which another connection can take up."""
+        return self.transport.session
 
     def send(self, stream: Stream) -> None:
         """Send a request: at once, or in one write with those of other users who are being woken; raises `Failure`."""
@@ -55,6 +62,12 @@ class OpenConnection:
         if self.transport.alive:
             self.transport.write(frames.goaway("NO_ERROR"))
             self.transport.close()
+
+    def retire(self) -> None:
+        """Send no further requests, and close as soon as none is in flight."""
+        self.streams.usable = False
+        if not self.streams.open:
+            self.close()
 
     def received(self, data: bytes, at_ns: int) -> None:
         """Bytes from the server."""
@@ -91,6 +104,9 @@ class Group:
         self._endpoint = endpoint
         self._account = account
         self._users = 0
+        self._session: SSLSession | None = None
+        self._left = False
+        """Was the connection ended by a user?"""
         self._opening = BoundedSemaphore(1)
 
     def join(self) -> None:
@@ -112,13 +128,23 @@ class Group:
                 self.connection = self._open()
             elif not self.connection.streams.usable:
                 self.connection = self._open()
-                self._account.reopened += 1
+                self._account.reopened += not self._left
+                self._left = False
             return self.connection
 
+    def disconnect(self, *, resume: bool) -> None:
+        """End the connection when it has answered what its users have sent; the next request opens another one."""
+        connection = self.connection
+        if connection is not None and connection.streams.usable:
+            self._session = connection.session if resume else None
+            self._left = True
+            connection.retire()
+
     def _open(self) -> OpenConnection:
-        connection = OpenConnection(self._endpoint)
+        connection = OpenConnection(self._endpoint, self._session)
         self._account.opened += 1
         transport = connection.transport
+        self._account.resumed += transport.was_resumed
         if transport.tls is not None and transport.alpn not in ALPN:
             connection.close()
             raise Failure("protocol", f"asked for HTTP/2, the server chose {transport.alpn or 'nothing'}")
@@ -154,6 +180,10 @@ class Http2Client(SerialClient[Request]):
     def reopen(self) -> None:
         """Connect again, unless another user of the group has; raises `Failure`."""
         self._group.connect()
+
+    def disconnect(self, *, resume: bool = False) -> None:
+        """End the connection of the group; the next request of any of its users opens another one."""
+        self._group.disconnect(resume=resume)
 
     def close(self) -> None:
         """Leave the group; its last user closes the connection."""

@@ -97,6 +97,16 @@ class OpenConnection:
             self._flush()
         return cancelled
 
+    @property
+    def session(self) -> None:
+        """None, as sessions are not taken up over QUIC."""
+        return
+
+    def retire(self) -> None:
+        """Send no further requests, and close as soon as none is in flight."""
+        self.streams.usable = False
+        self._flush()
+
     def close(self) -> None:
         """Send CONNECTION_CLOSE and close; only while no user waits."""
         if self._alive:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
@@ -18,13 +19,15 @@ from harness.load.slices import divide_users
 from harness.load.transport import CONNECT_TIMEOUT_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from greenlet import greenlet
 
     from harness.load.exchange import Headers
     from harness.model.blocks import BlockOrder
 
+OTHER_FILES = 1_024
+"""What a load process has open beside idle connections: those of its users, pipes, libraries."""
 CONNECT_AT_ONCE = 32
 """Users that connect at the same time: daphne keeps 50 connections waiting, and drops the others of a burst."""
 
@@ -42,6 +45,9 @@ class Client(Protocol):
     @property
     def holder(self) -> object:
         """What holds its connection: the same for all clients that share one."""
+
+    def open(self) -> None:
+        """Connect; raises `Failure`."""
 
     def reopen(self) -> None:
         """Connect again; raises `Failure`."""
@@ -68,6 +74,8 @@ class Lane:
         """Did the server leave the first user's connection open after its answers?"""
         self.clients: dict[int, Client] = {}
         """The clients of the users that have connected, by the number of the user."""
+        self._idle: list[Client] | None = None
+        """Clients of no user, whose connections carry nothing; None if there are to be none."""
         self.ready = 0
         """Users that have connected, and in the case of the first one, verified."""
         self.ready_s = 0.0
@@ -127,6 +135,16 @@ class Lane:
         with self.connecting, suppress(Failure):
             client.reopen()
 
+    def hold(self, idle: Iterable[Client]) -> None:
+        """Open connections that carry nothing, up to the first that the server does not accept."""
+        self._idle = list(idle)
+        waiting = iter(self._idle)
+        gevent.joinall([gevent.spawn(_open_each, waiting) for _ in range(CONNECT_AT_ONCE)])
+
+    def count_idle(self) -> int | None:
+        """How many of them are open; None if there were to be none."""
+        return None if self._idle is None else sum(client.is_open for client in self._idle)
+
     def wait(self, number: int) -> None:
         """Wait until the user with this number may begin a task."""
         while number >= self.admitted:
@@ -147,11 +165,22 @@ class Lane:
         return self.active == 0 and (self.arrivals is None or self.arrivals.is_empty(now_ns))
 
 
+def _open_each(clients: Iterator[Client]) -> None:
+    """Open one client after the other; greenlets that share the iterator end it for all after a failure."""
+    for client in clients:
+        try:
+            client.open()
+        except Failure:
+            for _ in clients:
+                pass
+
+
 class Stage:
     """The lanes of this process: one for each candidate of a block, or one for the host that Locust is given."""
 
     def __init__(self) -> None:
         self.lanes = [Lane("")]
+        self._processes, self._index = 1, 0
         self.needed_users = 2**31
         """Users of each lane that take part; there may be more, as Locust divides them equally among processes."""
         self.headers: Headers = ()
@@ -162,12 +191,25 @@ class Stage:
     def prepare(self, order: BlockOrder, processes: int, index: int) -> None:
         """Make a lane for each candidate."""
         self.lanes = [Lane(host) for host in order.hosts]
-        self.needed_users = divide_users(order.users, processes, index)
+        self._processes, self._index = processes, index
+        self.needed_users = self.share(order.users)
         self.headers = order.headers
+
+    def share(self, number: int) -> int:
+        """How many of a lane's users or connections are those of this process."""
+        return divide_users(number, self._processes, self._index)
 
     def assign(self, kind: type) -> Lane:
         """The lane that a new user of a class belongs to: lanes are filled evenly, each with users of all classes."""
         return min(self.lanes, key=lambda lane: (lane.members(), lane.members(kind)))
+
+
+def limit_idle(wanted: int, lanes: int) -> int:
+    """How many idle connections each lane may have, after the limit of open files was raised as far as it may be."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    free = hard - OTHER_FILES
+    return wanted if hard == resource.RLIM_INFINITY else max(0, min(wanted, free // lanes))
 
 
 stage = Stage()

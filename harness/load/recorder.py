@@ -142,6 +142,7 @@ class Recorder:
             if ledger.checked:
                 ledger.stopped_users = self._count_stopped_users(lane)
             ledger.connections = lane.count_connections(divide_users(turn.users, self._processes, self._index))
+            ledger.idle = lane.count_idle()
             ledger.negotiated = lane.account.negotiated
             ledger.users_ready_s = lane.ready_s
             ledger.changes = lane.account.changes

@@ -117,7 +117,7 @@ def _connect(host: str, port: int) -> gevent.socket.socket:
 class Transport:
     """An open connection; raises `Failure` of kind `connect` if it cannot be opened."""
 
-    def __init__(self, endpoint: Endpoint, receiver: Receiver) -> None:
+    def __init__(self, endpoint: Endpoint, receiver: Receiver, session: ssl.SSLSession | None = None) -> None:
         self.alive = True
         self.finished = False
         """Did the server end its side in an orderly way? With TLS this requires close_notify (RFC 9112, 9.8)."""
@@ -142,7 +142,7 @@ class Transport:
         try:
             cooperative.setsockopt(gevent.socket.IPPROTO_TCP, gevent.socket.TCP_NODELAY, 1)
             if endpoint.context is not None:
-                self._handshake(cooperative, endpoint.context, endpoint.host)
+                self._handshake(cooperative, endpoint.context, endpoint.host, session)
         except BaseException as error:
             cooperative.close()
             if isinstance(error, OSError):
@@ -163,6 +163,16 @@ class Transport:
     def negotiated(self) -> str:
         """The TLS version and the ALPN protocol, if any: `TLSv1.3 h2`."""
         return " ".join(part for part in (self.tls, self.alpn) if part)
+
+    @property
+    def session(self) -> ssl.SSLSession | None:
+        """The TLS session, with the last ticket that the server has sent; another connection can take it up."""
+        return None if self._tls is None else self._tls.session
+
+    @property
+    def was_resumed(self) -> bool:
+        """Did it take up the session of another connection, without a full handshake?"""
+        return self._tls is not None and bool(self._tls.session_reused)
 
     @property
     def unsent_bytes(self) -> int:
@@ -210,9 +220,11 @@ class Transport:
                 watcher.close()
             self._socket.close()
 
-    def _handshake(self, cooperative: gevent.socket.socket, context: ssl.SSLContext, host: str) -> None:
+    def _handshake(
+        self, cooperative: gevent.socket.socket, context: ssl.SSLContext, host: str, session: ssl.SSLSession | None
+    ) -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host, session=session)
         with gevent.Timeout(CONNECT_TIMEOUT_S, TimeoutError("timed out")):
             while True:
                 try:

@@ -25,9 +25,9 @@ from locust.exception import (
 
 from harness.load import http1, http2
 from harness.load import plugin as _plugin  # noqa: F401 - a scenario brings the options and listeners along
-from harness.load.account import ENDLESS, TASK_TIMEOUTS, UNANSWERED
+from harness.load.account import ENDLESS, TASK_TIMEOUTS, UNANSWERED, Account
 from harness.load.exchange import Answer, AnyAnswer, Failure, Headers, Message, Request
-from harness.load.lane import stage
+from harness.load.lane import limit_idle, stage
 from harness.load.own_requests import OwnRequests, merge_headers
 from harness.load.transport import Endpoint
 from harness.load.websocket import WebSocketClient
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from harness.load import http3
     from harness.load.lane import Lane
+    from harness.model.protocols import Protocol
 
 _TURN_NS = 20_000_000
 """How long a user runs its tasks before it returns to Locust, which may stop it."""
@@ -58,6 +59,9 @@ class _Scenario(User):
     abstract = True
     drives_itself = True
     """Marks users that count in an account and wait at a gate; others are counted from Locust's request events."""
+    idle_connections: ClassVar[int] = 0
+    """So many more connections to the server are held open, of all users together, and carry nothing."""
+    protocol: Protocol = "h1"
     client: Any
     sender: Any
     """The client, or what sends the user's own requests with it."""
@@ -70,6 +74,12 @@ class _Scenario(User):
         self.tasks = [_Scenario._turn]
         self.lane = stage.assign(type(self))
         self._number = self.lane.join(type(self))
+        options: Any = environment.parsed_options
+        self.protocol = options.harness_protocol
+
+    def _make_client(self, account: Account) -> Any:
+        """A client whose connections and requests count in this account."""
+        raise NotImplementedError
 
     def on_start(self) -> None:
         """Connect; the first user of a lane then runs every task once (the verification pass).
@@ -84,6 +94,8 @@ class _Scenario(User):
             return  # the gate never lets it through: Locust starts equally many users in all processes
         if not leader:
             lane.verified.wait()
+        elif self.idle_connections:
+            self._hold_idle()
         try:
             if leader or lane.keeps_connections:
                 with lane.connecting:
@@ -94,8 +106,10 @@ class _Scenario(User):
             self._begin_session()
         except Failure as failure:
             now_ns = perf_counter_ns()
+            held = lane.count_idle()
+            beside = failure if held is None else Failure(failure.kind, f"{failure.detail}, beside {held:,} idle ones")
             lane.account.started += 1
-            lane.account.fail(kind, kind, failure, now_ns, now_ns)
+            lane.account.fail(kind, kind, beside, now_ns, now_ns)
             lane.right = False
             lane.verified.set()
             raise StopUser from failure
@@ -116,6 +130,12 @@ class _Scenario(User):
     def _begin_session(self) -> None:
         """Do what a user does once, which does not count; raises `Failure`."""
 
+    def _hold_idle(self) -> None:
+        """Open this process's share of the idle connections of its lane, as many as it may."""
+        account = Account()
+        share = stage.share(self.idle_connections)
+        self.lane.hold([self._make_client(account) for _ in range(limit_idle(share, len(stage.lanes)))])
+
     def _verify(self) -> None:
         """Run every task once; a server that does not answer one of them would make each other task wait as well."""
         account = self.lane.account
@@ -130,6 +150,14 @@ class _Scenario(User):
                 return
             if any(failed.failure.kind == UNANSWERED for failed in account.failures()):
                 return
+
+    def disconnect(self, *, resume: bool = False) -> None:
+        """End the user's connection; its next request opens another one, and takes that much longer.
+
+        With `resume`, the TLS session is taken up again, if the server has sent a ticket; else the handshake is whole.
+        Over HTTP/2 and HTTP/3, the users who share the connection go on with the new one.
+        """
+        self.client.disconnect(resume=resume)
 
     def on_stop(self) -> None:
         self.client.close()
@@ -177,19 +205,22 @@ class HttpScenario(_Scenario):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        options: Any = environment.parsed_options
-        lane, protocol = self.lane, options.harness_protocol
+        protocol = self.protocol
         alpn = _http3().ALPN if protocol == "h3" else http2.ALPN if protocol in HTTP2_PROTOCOLS else http1.ALPN
-        endpoint = _endpoint(environment, lane, self.host, alpn)
-        if protocol == "h3":
-            self.client = _http3_pool(endpoint, lane, options.harness_streams, options.harness_authority).client()
-        elif protocol in HTTP2_PROTOCOLS:
-            self.client = _pool(endpoint, lane, options.harness_streams).client()
-        else:
-            self.client = http1.Http1Client(endpoint, lane.account)
+        self._endpoint = endpoint = _endpoint(environment, self.lane, self.host, alpn)
         host = next((value for name, value in stage.headers if name == "host"), endpoint.authority)
         self._origin = f"{'http' if endpoint.context is None else 'https'}://{host}"
-        self.sender = self.client
+        self.sender = self.client = self._make_client(self.lane.account)
+
+    def _make_client(self, account: Account) -> Any:
+        options: Any = self.environment.parsed_options
+        # Who counts for itself has a connection of its own.
+        streams = options.harness_streams if account is self.lane.account else 1
+        if self.protocol == "h3":
+            return _http3_pool(self._endpoint, account, streams, options.harness_authority).client()
+        if self.protocol in HTTP2_PROTOCOLS:
+            return _pool(self._endpoint, account, streams).client()
+        return http1.Http1Client(self._endpoint, account)
 
     def log_in(self) -> Headers:
         """Log the user in, once at its start; return the headers of all its later requests.
@@ -247,16 +278,20 @@ class WebSocketScenario(_Scenario):
         greeting = (self.greeting,) if isinstance(self.greeting, Message) else self.greeting
         if any(message.data is None for message in greeting[1:]):
             raise ValueError("greeting: expected data in each message but the first; `answers` awaits several")
-        self.client = WebSocketClient(
-            _endpoint(environment, self.lane, self.host, http1.ALPN),
+        self._greeting = greeting
+        self._endpoint = _endpoint(environment, self.lane, self.host, http1.ALPN)
+        self.sender = self.client = self._make_client(self.lane.account)
+
+    def _make_client(self, account: Account) -> WebSocketClient:
+        return WebSocketClient(
+            self._endpoint,
             self.path,
-            self.lane.account,
+            account,
             merge_headers(self.headers, stage.headers),
             subprotocols=self.subprotocols,
-            greeting=greeting,
+            greeting=self._greeting,
             is_push=None if type(self).is_push is WebSocketScenario.is_push else self.is_push,
         )
-        self.sender = self.client
 
     def is_push(self, answer: Answer) -> bool:  # noqa: ARG002 - what scenarios override
         """Did the server send this message unasked? It is then counted apart and answers nothing.
@@ -289,8 +324,8 @@ def _shared_endpoint(url: str, authority: str | None, alpn: tuple[str, ...], max
 
 
 @functools.cache
-def _pool(endpoint: Endpoint, lane: Lane, streams: int) -> http2.Pool:
-    return http2.Pool(endpoint, lane.account, streams)
+def _pool(endpoint: Endpoint, account: Account, streams: int) -> http2.Pool:
+    return http2.Pool(endpoint, account, streams)
 
 
 def _http3() -> Any:
@@ -299,8 +334,8 @@ def _http3() -> Any:
 
 
 @functools.cache
-def _http3_pool(endpoint: Endpoint, lane: Lane, streams: int, authority: str | None) -> http3.Pool:
-    pool: http3.Pool = _http3().Pool(endpoint, lane.account, streams, Path(authority) if authority else None)
+def _http3_pool(endpoint: Endpoint, account: Account, streams: int, authority: str | None) -> http3.Pool:
+    pool: http3.Pool = _http3().Pool(endpoint, account, streams, Path(authority) if authority else None)
     return pool
 
 

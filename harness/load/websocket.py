@@ -27,7 +27,7 @@ from wsproto.utilities import ProtocolError
 from harness.load.bounds import OVERHEAD_BYTES, TOO_LARGE, add_overhead, describe_body, describe_overhead
 from harness.load.client import SerialClient
 from harness.load.exchange import RESET, Answer, Failure, Headers, Message, excerpt
-from harness.load.transport import CONNECT_TIMEOUT_S, Endpoint, Transport
+from harness.load.transport import CONNECT_TIMEOUT_S
 from harness.load.unique import draw_values, fill_message
 from harness.load.websocket_frames import encode, frame_head, read_whole
 from harness.model.unique import fill_text, list_placeholders
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from harness.load.account import Account
+    from harness.load.transport import Endpoint
 
 GREETING = "greeting"
 """The kind of failure of a greeting that is not the expected one."""
@@ -114,12 +115,11 @@ class WebSocketClient(SerialClient[Message]):
 
     def open(self) -> None:
         """Connect, do the handshake and exchange the greeting; raises `Failure`."""
-        self._transport = transport = Transport(self._endpoint, self)
+        self._transport = transport = self._connect(self)
         self._connection = WSConnection(ConnectionType.CLIENT)
         self._held, self._body = b"", bytearray()
         self._answers = self._messages = self._content_bytes = self._overhead_bytes = 0
         self._parsing, self._comparing = True, False
-        self._account.opened += 1
         try:
             with gevent.Timeout(CONNECT_TIMEOUT_S) as limit:
                 self._begin()

@@ -240,6 +240,10 @@ class Selection:
         """The scenarios, and those of the reference beside them."""
         return (*self.scenarios, *(self.reference.scenarios if self.reference else ()))
 
+    def levels(self, scenario: Scenario) -> tuple[int, ...]:
+        """The numbers of users that a scenario is measured with."""
+        return self.conditions.users if scenario.users is None else (scenario.users,)
+
 
 @dataclass(frozen=True)
 class Block:

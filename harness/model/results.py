@@ -55,6 +55,10 @@ class Connections:
     """Requests sent again, because they met a connection that the server had closed before, or a GOAWAY said so."""
     negotiated: str = ""
     """The negotiated protocol: `http/1.1`, `h2`, `h2c`, `websocket`; over TLS after its version: `TLSv1.3 h2`."""
+    resumed: int = 0
+    """Connections whose TLS handshake took up the session of an earlier one."""
+    idle: int | None = None
+    """Connections that carried nothing beside those of the users, and were open at the end; None if there were none."""
 
 
 @dataclass(frozen=True)

@@ -145,6 +145,10 @@ class CaseSummary:
     first_request_s: Estimate | None = None
     stop_s: Estimate | None = None
     connections: int = 0
+    resumed: int = 0
+    """Those of them whose TLS handshake took up the session of an earlier one."""
+    idle_connections: int | None = None
+    """Connections that carried nothing beside those of the users, and were open to the end; None if there were none."""
     offered_rps: float | None = None
     achieved_ratio: float | None = None
     rank: int | None = None

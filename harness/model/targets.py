@@ -200,3 +200,5 @@ class Scenario:
     """Tasks with one of these tags are not run."""
     headers: tuple[tuple[str, str], ...] = ()
     """Headers that the harness adds to its requests; names are in lower case."""
+    users: int | None = None
+    """How many users it is meant for, unless a number is asked for; None for the usual number."""

@@ -328,9 +328,7 @@ def _parse_text(value: Any, key: str, shown: str) -> Any:
     """Parse the text of a key: names become a list, times seconds, a share a number, a load a `Load`."""
     if key in _LISTS_OF_NUMBERS and isinstance(value, int) and not isinstance(value, bool):
         return [value]
-    if key == "rtt" and isinstance(value, list | tuple):
-        value = ",".join(map(str, value))
-    if not isinstance(value, str):
+    if not isinstance(value, str) and key != "rtt":
         return 0.0 if value == 0.0 and isinstance(value, float) else value  # -0.0 would be printed as -0
     if key in _READERS:
         try:

@@ -116,8 +116,9 @@ def _add_aside(plan: Plan, possible: Sequence[Case], selection: Selection, refer
     conditions = selection.conditions
     shuffle = random.Random(conditions.seed)  # noqa: S311 - a reproducible order, not a secret
     near = min(conditions.rtt_s)
+    most = {scenario.name: max(selection.levels(scenario)) for scenario in selection.scenarios}
     compared = [
-        case for case in possible if not case.control and case.users == max(conditions.users) and case.rtt_s == near
+        case for case in possible if not case.control and case.users == most[case.scenario] and case.rtt_s == near
     ]
     references = list_reference_cases(compared, selection, reference)
     duration_s = min(conditions.duration_s, _REFERENCE_DURATION_S)
@@ -265,7 +266,7 @@ def list_cases(selection: Selection, load: Load) -> Iterator[Case]:
     conditions = selection.conditions
     for scenario, protocol in product(selection.scenarios, selection.protocols):
         if protocol in scenario.protocols:
-            numbers = conditions.workers, conditions.users, conditions.distances
+            numbers = conditions.workers, selection.levels(scenario), conditions.distances
             for workers, users, far, app, server in product(*numbers, selection.apps, selection.servers):
                 yield Case(
                     *(server.name, app.name, scenario.name, protocol, load, users, conditions.streams, workers),

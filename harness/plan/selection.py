@@ -21,7 +21,7 @@ from harness.model.errors import UsageError
 from harness.model.link import NEAR
 from harness.model.load_workers import WantedWorkers
 from harness.model.loads import Rate, Saturate, Sweep
-from harness.model.plan import REFERENCE_APP, Candidate, Reference, Selection
+from harness.model.plan import REFERENCE_APP, Candidate, Conditions, Reference, Selection
 from harness.model.targets import App
 from harness.plan.locust_file import check_locust_file, check_variables
 from harness.plan.options import ABOUT_SERVERS, read_settings
@@ -127,11 +127,15 @@ def prepare_servers(
 def _place(settings: Settings, server: Server, apps: Sequence[App], python: str) -> Server:
     """The server with what it speaks here; in an environment of its own, if it displaces another one.
 
-    A user app needs more than such an environment has, so there the interpreter decides which of the two there is, as on
-    another machine.
+    A user app needs more than such an environment has, so there the interpreter decides which of the two there is, as
+    on another machine.
     """
     possible = listing.keep_possible(server, python)
-    return possible if settings.app is not None or packages.is_elsewhere(python) else environments.apart(possible, apps, python)
+    return (
+        possible
+        if settings.app is not None or packages.is_elsewhere(python)
+        else environments.apart(possible, apps, python)
+    )
 
 
 def read_app_settings(app: str, given: Mapping[str, str | bool | list[str] | None]) -> Settings:
@@ -143,6 +147,23 @@ def read_app_settings(app: str, given: Mapping[str, str | bool | list[str] | Non
     if not user_app:
         listing.find("app", listing.apps(), app)
     return read_settings({**given, "app" if user_app else "apps": app}, Path.cwd(), only=ABOUT_SERVERS)
+
+
+def make_versions(
+    settings: Settings, server: Server, versions: Iterable[str], say: Callable[[str], None]
+) -> tuple[Server, ...]:
+    """Make the environments of these versions of a server, and return those that could be made."""
+    apps, python = _find_apps(settings), _find_python(settings)
+    found = []
+    for version in versions:
+        entry = environments.at_version(server, version, apps, python)
+        try:
+            environments.make(entry, apps, python, say)
+        except UsageError as error:
+            say(f"! left out: {error}")
+        else:
+            found.append(entry)
+    return tuple(found)
 
 
 def find_app(settings: Settings) -> tuple[App, str]:
@@ -257,7 +278,7 @@ def _check_place(settings: Settings, name: str, runs_at: RunsAt) -> None:
     """Raise `UsageError` for a server that runs where load is not to be sent, or cannot be."""
     local = own_servers.is_local(runs_at)
     if not local and not settings.allow_remote:
-        sent = f"with --allow-remote, up to {max(settings.users)} requests at a time would be sent to it"
+        sent = f"with --allow-remote, up to {max(_levels(settings))} requests at a time would be sent to it"
         found = f"{runs_at.host}, another machine; {sent}"
         raise UsageError(f"--url {name}: expected an address of this machine such as 127.0.0.1, found {found}")
     if local and settings.load_workers is not None:
@@ -414,14 +435,23 @@ def _find_scenarios(
                 Path(settings.out).mkdir(parents=True, exist_ok=True)
         return (scenario.write_scenario(settings, apps[0], runs, apps[0].python or python, say, host, ask=make),)
     chosen = listing.choose("scenarios", listing.scenarios(), settings.scenarios or SCENARIOS)
-    return tuple(replace(each, headers=apps[0].headers) for each in chosen)
+    return tuple(_as_asked(replace(each, headers=apps[0].headers), settings) for each in chosen)
+
+
+def _as_asked(scenario: Scenario, settings: Settings) -> Scenario:
+    """The scenario with the number of users that is asked for, else with its own."""
+    return scenario if settings.users is None else replace(scenario, users=None)
+
+
+def _levels(settings: Settings) -> tuple[int, ...]:
+    return settings.users or Conditions.users
 
 
 def _read_user_scenario(settings: Settings, path: str) -> Scenario:
     variables = _read_variables(settings.env)
     check_variables(variables)
     scenario = replace(
-        listing.read_scenario(Path(path)),
+        _as_asked(listing.read_scenario(Path(path)), settings),
         environment=variables,
         tags=settings.tags,
         excluded_tags=settings.exclude_tags,
@@ -438,10 +468,11 @@ def _read_user_scenario(settings: Settings, path: str) -> Scenario:
     processes = _count_load_processes(settings)
     if not scenario.ours and settings.allow_missing_workers:
         raise UsageError(f"--allow-missing-workers: expected it without {path}, whose users cannot be divided anew")
-    if not scenario.ours and any(users % processes for users in settings.users):
-        shown, expected = ",".join(map(str, settings.users)), f"multiples of {_name_processes(settings)}, {processes}"
+    levels = _levels(settings) if scenario.users is None else (scenario.users,)
+    if not scenario.ours and any(users % processes for users in levels):
+        shown, expected = ",".join(map(str, levels)), f"multiples of {_name_processes(settings)}, {processes}"
         raise UsageError(f"--users: expected {expected}, with {path}, found {shown}")
-    check_locust_file(scenario, settings.users)
+    check_locust_file(scenario, levels)
     return scenario
 
 

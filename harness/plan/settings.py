@@ -229,14 +229,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = Conditions.load
     users: Annotated[
-        tuple[Annotated[int, Meta(ge=1, le=MOST_USERS)], ...],
+        Annotated[tuple[Annotated[int, Meta(ge=1, le=MOST_USERS)], ...], Meta(min_length=1, max_length=MOST_NUMBERS)]
+        | None,
         Meta(
-            min_length=1,
-            max_length=MOST_NUMBERS,
-            description="Number of users, each with one request in flight; 8,32,128 measures each number.",
+            description="Number of users, each with one request in flight; 8,32,128 measures each number. "
+            f"[{Conditions.users[0]}, or what a scenario is meant for]",
             title="N",
         ),
-    ] = Conditions.users
+    ] = None
     netns: Annotated[
         bool,
         Meta(
@@ -451,7 +451,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Make the conditions of a run, with the two values that settings may leave open."""
         return Conditions(
             load=self.load,
-            users=self.users,
+            users=self.users or Conditions.users,
             streams=self.streams,
             workers=self.workers,
             rounds=self.rounds,

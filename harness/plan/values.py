@@ -24,9 +24,10 @@ def read_time_s(text: str) -> float:
     return float(found[1]) * _UNITS_S[found[2] or "s"]
 
 
-def read_times_s(text: str) -> list[float]:
-    """Times such as `0,5ms,20ms`."""
-    return [read_time_s(each) for each in text.split(",")]
+def read_times_s(value: object) -> list[object]:
+    """Times such as `0,5ms,20ms`, or one or several of a file, where numbers are seconds."""
+    several = value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
+    return [read_time_s(each) if isinstance(each, str) else each for each in several]
 
 
 def read_size(text: str) -> int:

@@ -240,7 +240,7 @@ def _limited(limited: Sequence[CaseSummary]) -> str:
 def _command(run: RunInfo, section: Section, candidates: Sequence[CaseSummary], wish: str) -> str:
     """The command of the run for these candidates in this comparison alone; `wish` says how precise it is to be."""
     of = section.summary.comparison
-    kept = ["harness", *_drop(run.argv[1:], _REPLACED)]  # however it was called there
+    kept = ["harness", *_drop(_as_run(run), _REPLACED)]  # however it was called there
     own = {value.partition("=")[0] for name, value in _options(run.argv) if name in {"--server", "--url"}}
     servers = dict.fromkeys(each.case.server for each in candidates if each.case.server not in own)
     apps = dict.fromkeys(each.case.app for each in candidates)
@@ -255,6 +255,15 @@ def _command(run: RunInfo, section: Section, candidates: Sequence[CaseSummary], 
         *(["--rtt", f"{1000 * of.distance.rtt_s:g}ms"] if "--rtt" in given else []),
     ]
     return shlex.join([*kept, *options, *wish.split()])
+
+
+def _as_run(run: RunInfo) -> list[str]:
+    """The words of the command; those of `harness timeline` as `harness run` takes them, which names its releases."""
+    words = list(run.argv[1:])
+    if words[:1] != ["timeline"]:
+        return words
+    server = run.baseline.server.partition("@")[0]
+    return ["run", *(word for word in _drop(words[1:], ["--last"]) if word != server)]
 
 
 def _options(argv: Sequence[str]) -> list[tuple[str, str]]:

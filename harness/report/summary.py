@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from harness.model.errors import UsageError
 from harness.model.histogram import Histogram
 from harness.model.link import NEAR
-from harness.model.loads import Load
-from harness.model.results import SUMMARY_SCHEMA
+from harness.model.loads import Load, parse_load
+from harness.model.plan import Candidate, Conditions
+from harness.model.results import SUMMARY_SCHEMA, Environment, RunInfo
+from harness.model.summaries import CaseSummary, ComparisonSummary
 from harness.report.server_share import describe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.model.plan import Case
-    from harness.model.results import Environment, RunInfo
+    from harness.model.plan import Case, Comparison
     from harness.model.server_share import ServerShare
-    from harness.model.summaries import CaseSummary, ComparisonSummary
+
+Converted = TypeVar("Converted")
 
 _DISTANCE = ("rtt_s", "loss")
 """Keys that are written only where they are used."""
@@ -153,3 +156,53 @@ def _label(server: str) -> str:
 def encode(run: RunInfo, comparisons: Sequence[ComparisonSummary], shares: Sequence[ServerShare] = ()) -> bytes:
     """The contract as indented JSON, with a newline at its end."""
     return msgspec.json.format(msgspec.json.encode(to_contract(run, comparisons, shares)), indent=2) + b"\n"
+
+
+def decode(text: bytes, where: object) -> tuple[RunInfo, list[ComparisonSummary]]:
+    """The run and its comparisons, without what only its records tell; in a sweep, each rate is a comparison.
+
+    Raises `UsageError` for anything else than the contract; `where` is for its message.
+    """
+    try:
+        plain = msgspec.json.decode(text)
+        if plain["schema"] != SUMMARY_SCHEMA:
+            raise UsageError(f"{where}: expected schema {SUMMARY_SCHEMA} of this version, found {plain['schema']}")
+        info = _read_run(plain)
+        found: dict[Comparison, list[CaseSummary]] = {}
+        references: dict[Comparison, Candidate] = {}
+        for each in plain["cases"]:
+            summary = _convert({**each, "case": _without_label(each["case"])}, CaseSummary)
+            comparison = summary.case.comparison
+            found.setdefault(comparison, []).append(summary)
+            if each.get("ratio_to") and not summary.case.control:
+                references[comparison] = _convert(each["ratio_to"], Candidate)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"{where}: expected what harness writes, found that {error}") from error
+    except (LookupError, TypeError, AttributeError) as error:
+        raise UsageError(f"{where}: expected what harness writes, found something else ({error})") from error
+    return info, [ComparisonSummary(each, tuple(own), references.get(each)) for each, own in found.items()]
+
+
+def _read_run(plain: dict[str, Any]) -> RunInfo:
+    run = plain["run"]
+    conditions = {name: run[name] for name in (each.name for each in fields(Conditions)) if run.get(name) is not None}
+    return RunInfo(
+        run["id"],
+        run["started_at"],
+        tuple(run["argv"]),
+        _convert(run["environment"], Environment),
+        Candidate(run["baseline"], run["baseline_app"]),
+        _convert({**conditions, "users": run["user_levels"], "control": run["twin"] is not None}, Conditions),
+        complete=run.get("complete"),
+        workloads={each["case"]["scenario"]: each["workload"] for each in plain["cases"] if each.get("workload")},
+        prefer=run.get("prefer"),
+    )
+
+
+def _without_label(case: dict[str, Any]) -> dict[str, Any]:
+    """A case as it is in records, the control under the name of its server."""
+    return {**case, "server": case["server"].removesuffix(_label(""))} if case.get("control") else case
+
+
+def _convert(plain: Any, kind: type[Converted]) -> Converted:
+    return msgspec.convert(plain, kind, dec_hook=lambda _, value: parse_load(str(value)))

@@ -36,6 +36,8 @@ def lines(run: RunInfo, sections: Sequence[Section]) -> list[str]:
         *_idle(sections),
         *_warming(run, sections),
         *_connections(run, sections),
+        *_resumed(sections),
+        *_held(sections),
     ]
 
 
@@ -138,6 +140,28 @@ def _connections(run: RunInfo, sections: Sequence[Section]) -> list[str]:
             names = "; ".join(f"{name} ({form(value)})" for name, value in ordered[:ONE_BY_ONE])
             more = f"; and {len(ordered) - ONE_BY_ONE} more" if len(ordered) > ONE_BY_ONE else ""
             found.append(f"{kind}: {names}{more}.")
+    return found
+
+
+def _resumed(sections: Sequence[Section]) -> list[str]:
+    """Where TLS sessions were resumed: by which share of the connections of each candidate."""
+    found = []
+    for section in sections:
+        every = [each for each in section.summary.summaries if each.connections]
+        if any(each.resumed for each in every):
+            shares = join([f"{each.name} {percent(each.resumed / each.connections)}" for each in every])
+            found.append(f"Share of connections that resumed a TLS session, {section.title}: {shares}.")
+    return found
+
+
+def _held(sections: Sequence[Section]) -> list[str]:
+    """How many idle connections each candidate kept open to the end of its last slice."""
+    found = []
+    for section in sections:
+        every = section.summary.summaries
+        kept = [f"{each.name} {count(each.idle_connections)}" for each in every if each.idle_connections is not None]
+        if kept:
+            found.append(f"Idle connections that were open to the end, {section.title}: {join(kept)}.")
     return found
 
 

@@ -51,9 +51,8 @@ def open_page(browser: Browser) -> Iterator[Opener]:
     for context in contexts:
         context.close()
     assert errors == []
-    assert all(url.startswith("file:///") and url.endswith(("/report.html", "/check.html")) for url in requests), (
-        requests
-    )
+    pages = ("/report.html", "/check.html", "/history.html")
+    assert all(url.startswith("file:///") and url.endswith(pages) for url in requests), requests
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
 
+from apps import _work as work
 from apps._answers import LISTED_ITEMS, MAX_ITEMS
 from apps._common import Items
 from harness.catalog import listing
@@ -58,7 +59,14 @@ def users() -> dict[str, type[Any]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")  # pytest and the apps need real threads and asyncio
         importlib.import_module("locust")
-    return {scenario.name: users_of(scenario.path) for scenario in listing.scenarios()}
+    found = {scenario.name: users_of(scenario.path) for scenario in listing.scenarios()}
+    found["tokens"].read.__globals__["NOTICED_S"] = 0.0  # nobody leaves a stream here
+    return found
+
+
+@pytest.fixture(autouse=True)
+def fast_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "TOKEN_GAP_S", 0.0)
 
 
 def users_of(path: Path) -> type[Any]:
@@ -82,7 +90,8 @@ def run_tasks(user: type[Any], send: Send) -> int:
         count += 1
         return answer
 
-    driven = type(user.__name__, (user,), {"__init__": lambda _: None, "send": counted})()
+    instead = {"__init__": lambda _: None, "send": counted, "ask": send, "disconnect": lambda *_, **__: None}
+    driven = type(user.__name__, (user,), instead)()
     for task in dict.fromkeys(user.tasks):
         for _ in range(TURNS):
             task(driven)

@@ -21,6 +21,7 @@ from wsgiref.validate import validator
 import pytest
 
 from apps import _answers as answers
+from apps import _work as work
 from apps import _wsgi as wsgi
 from apps import asgi
 from harness.catalog import listing
@@ -87,6 +88,11 @@ def empty_store(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wsgi, "shared", answers.Shared.from_environment())
 
 
+@pytest.fixture(autouse=True)
+def fast_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "TOKEN_GAP_S", 0.0)
+
+
 @pytest.fixture
 def client() -> Iterator[Driver]:
     """The ASGI app."""
@@ -107,7 +113,7 @@ PAGES = [
     (method, path)
     for path, methods in asgi.PAGES.items()
     for method in [*methods, *(["HEAD"] if "GET" in methods else [])]
-    if path != "/scope"
+    if path not in {"/scope", "/page", "/session"}  # the last two are others each time
 ]
 NUMBERED = [
     (method, f"{path}{number}")
@@ -178,6 +184,14 @@ def test_a_body_without_a_length_is_read_to_the_end_of_the_stream() -> None:
     assert call("POST", "/echo", b"all of it", chunked=True).body == b"all of it"
 
 
+def test_both_compress_pages_and_count_visits_alike(client: Driver) -> None:
+    for path, changing in (("/page", {"content-length"}), ("/session", {"set-cookie", "x-request-id"})):
+        expected, answer = client.get(path), call("GET", path)
+        assert (answer.status, [name for name, _ in answer.headers]) == (200, list(expected.headers))
+        same = {name: value for name, value in answer.headers if name not in changing}
+        assert same == {name: value for name, value in expected.headers.items() if name not in changing}
+
+
 def test_an_incomplete_body_gets_no_answer() -> None:
     with pytest.raises(ConnectionResetError):
         call("POST", "/echo", b"half", announced=8)
@@ -238,6 +252,10 @@ def test_each_wsgi_server_sends_the_answers_of_the_wsgi_callable(entry: Server, 
         ("GET", "/stream/50", b""),
         ("GET", "/sse/2", b""),
         ("GET", "/delay/5", b""),
+        ("GET", "/blocks/3", b""),
+        ("GET", "/file", b""),
+        ("GET", "/queries/3", b""),
+        ("POST", "/digest", bytes(range(256)) * 4096),
         ("HEAD", "/bytes/1", b""),
         ("GET", "/bytes/100000", b""),
         ("POST", "/items", OBJECT),

@@ -215,6 +215,34 @@ def test_nothing_is_left_of_a_run_that_was_killed(tmp_path: Path, fault: Fault) 
     )
 
 
+@pytest.mark.fault
+def test_a_run_whose_delay_line_is_killed_says_so_and_ends(tmp_path: Path, fault: Fault, namespace: Namespace) -> None:
+    if namespace.delayed_by != "delay line":
+        pytest.skip("this kernel has netem, which does not end")
+    options = ("--servers", "uvicorn", "--scenarios", "plaintext", "--protocols", "h1", "--no-control", "--out", ".")
+    argv = [*HARNESS, "run", *options, "--netns", "--rtt", "5ms", *QUICK, "--rounds", "4", "--request-timeout", "1s"]
+    with subprocess.Popen(argv, cwd=tmp_path, env=fault.environment, stdout=subprocess.DEVNULL) as run:
+        await_(lambda: [path for path in tmp_path.glob("20*/trials.jsonl") if path.read_text()])
+        lines = [each for each in psutil.Process(run.pid).children() if "delay_line.py" in " ".join(each.cmdline())]
+        assert len(lines) == 1
+        lines[0].kill()
+        run.wait(90)
+    (folder,) = tmp_path.glob("20*")
+    last = records_of(folder)[-1]
+    (reason,) = last["reasons"]
+    assert last["verdict"] == "failed"
+    assert reason.startswith("expected a link with ")
+    left = fault.left(WITHIN_S)
+    assert left == "nothing"
+    fault.report(
+        name="the process killed that carries the packets of a network namespace",
+        happened="all later measurements failed",
+        lost="these measurements; those before are in the file",
+        left=left,
+        told=reason,
+    )
+
+
 @pytest.mark.usefixtures("can_make_namespaces")
 @pytest.mark.parametrize(
     ("before", "expected"),

@@ -16,13 +16,13 @@ from harness.model.targets import App, Server
 TOY = Server("toy", ("toyserver", "toy-parser"), frozenset({"h1"}), lambda _: [])
 
 
-def wheel(folder: Path, name: str, version: str, *needs: str) -> None:
-    """A distribution that pip can install and that holds nothing."""
+def wheel(folder: Path, name: str, version: str, *needs: str, main: str | None = None) -> None:
+    """A distribution that pip can install and that holds nothing, or what runs as its module."""
     info = f"{name}-{version}.dist-info"
     metadata = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
     metadata += [f"Requires-Dist: {each}" for each in needs]
     with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as file:
-        file.writestr(f"{name}.py", "")
+        file.writestr(f"{name}.py", "") if main is None else file.writestr(f"{name}/__main__.py", main)
         file.writestr(f"{info}/METADATA", "\n".join(metadata) + "\n")
         file.writestr(
             f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"

@@ -60,6 +60,21 @@ def test_many_answers_over_tls(tls: Tls) -> None:
         assert user.connections == (1, 0, 0)
 
 
+def test_a_session_is_taken_up_by_the_next_connection_only_if_the_user_wants_it(tls: Tls) -> None:
+    with (
+        scripted(*[answers(HELLO)] * 4, context=tls.context("http/1.1")) as address,
+        user_of(address, tls.authority) as user,
+    ):
+        seen = []
+        for resume in (False, True, False):
+            assert [kind(found) for found in user.ask(hello())] == [200]
+            seen.append(user.account.resumed)
+            run(lambda resume=resume: user.client.disconnect(resume=resume))
+        assert [kind(found) for found in user.ask(hello())] == [200]
+        assert [*seen, user.account.resumed] == [0, 0, 1, 1]
+        assert user.connections == (4, 0, 0)  # what a user ends is not opened again for the server's sake
+
+
 def test_with_tls_an_answer_may_end_with_the_connection_only_after_close_notify(tls: Tls) -> None:
     def in_order(connection: Connection) -> None:
         connection.answer(HEAD + b"\r\nhello")

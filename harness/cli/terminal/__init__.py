@@ -5,6 +5,7 @@ from harness.cli.terminal.checks import show_check_progress, show_check_run, sho
 from harness.cli.terminal.comparison import show_comparison
 from harness.cli.terminal.diagnosis import show_checks, show_machine, show_noise
 from harness.cli.terminal.drills import show_drill_progress, show_drill_run, show_faulty_drills
+from harness.cli.terminal.history import show_history
 from harness.cli.terminal.output import find_loss, survive_readers
 from harness.cli.terminal.screen import Screen
 
@@ -20,6 +21,7 @@ __all__ = [
     "show_drill_run",
     "show_faulty_checks",
     "show_faulty_drills",
+    "show_history",
     "show_machine",
     "show_noise",
     "show_rate_ratios",

@@ -12,6 +12,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from harness.analysis.naming import name_rtt
 from harness.analysis.so_far import SoFar
 from harness.catalog.listing import version_of
 from harness.cli.terminal.grids import Column, Grid, Row, fit, order_of_leaving
@@ -177,8 +178,9 @@ class Screen:
                     self.hanging(f"  round {number}  ", f"together ({transport}): {servers}")
                     for cases in block.measurements:
                         numbers = ", ".join(str(each) for each in sorted({case.users for case in cases}))
-                        turns = plural(len(cases), "turn")
-                        self.hanging("      ", f"{cases[0].scenario} {cases[0].protocol}, {numbers} users: {turns}")
+                        far = f", {name_rtt(cases[0].rtt_s)}" if names.levels.distances else ""
+                        what = f"{cases[0].scenario} {cases[0].protocol}, {numbers} users{far}"
+                        self.hanging("      ", f"{what}: {plural(len(cases), 'turn')}")
         for line in describe_exclusions(plan):
             self.say(f"  {line}")
 

@@ -51,7 +51,7 @@ class _Rate(NamedTuple):
     """What came in one try."""
 
     per_s: float
-    packets_per_s: float
+    packets_per_s: float | None
     busy: float
     """CPU seconds ÷ seconds of client or server, whichever was busier."""
 
@@ -88,12 +88,12 @@ def _measure(live: LiveLink, distance: Distance, address: tuple[str, int], serve
         return speed
     large = [_try(live, server, lambda: _receive_large(address)) for _ in range(TRIES)]
     small = [_try(live, server, lambda: _exchange_small(address)) for _ in range(TRIES)]
-    best = max(small)
+    best = max(small, key=lambda each: each.per_s)
     # A virtual link is as fast as the CPUs; what a delay line takes of one is seen in each measurement.
     real = live.describe().kind == "network"
     return replace(
         speed,
-        throughput_bytes_per_s=max(large).per_s,
+        throughput_bytes_per_s=max(each.per_s for each in large),
         requests_per_s=best.per_s,
         packets_per_s=best.packets_per_s,
         limited_bytes=real and _is_limit(large),
@@ -103,7 +103,8 @@ def _measure(live: LiveLink, distance: Distance, address: tuple[str, int], serve
 
 def _is_limit(tries: Sequence[_Rate]) -> bool:
     """Was the link what limited these tries?"""
-    agreed = max(tries).per_s <= (1 + _AGREED) * min(tries).per_s
+    rates = [each.per_s for each in tries]
+    agreed = max(rates) <= (1 + _AGREED) * min(rates)
     return agreed and all(each.busy <= _LINK_IS_LIMIT for each in tries)
 
 
@@ -115,10 +116,14 @@ def _try(live: LiveLink, server: RunningServer, exchange: Callable[[], int]) -> 
     took_s = (ended_ns - began_ns) / 1e9
     there_s = cpu_time.cpu_between(sampled.samples, began_ns, ended_ns)
     busy = max(used_s, took_s if there_s is None else there_s) / took_s
-    return _Rate(count / took_s, _count_packets(sampler.samples) / took_s, busy)
+    packets = _count_packets(sampler.samples)
+    return _Rate(count / took_s, None if packets is None else packets / took_s, busy)
 
 
-def _count_packets(samples: Sequence[LinkSample]) -> int:
+def _count_packets(samples: Sequence[LinkSample]) -> int | None:
+    """In the direction that had more of them; None where the counters are not known."""
+    if not samples:
+        return None
     first, last = samples[0], samples[-1]
     return max(last.received_packets - first.received_packets, last.sent_packets - first.sent_packets)
 

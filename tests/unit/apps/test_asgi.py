@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps import _answers as answers
+from apps import _work as work
 from apps import asgi
 from tests.asgi_driver import Driver, Exchange, StartupFailedError
 
@@ -26,7 +27,14 @@ GET_PATHS = [
     *(path for path, methods in asgi.PAGES.items() if "GET" in methods),
     *(f"{path}3" for path, (_, methods) in asgi.NUMBERED.items() if "GET" in methods),
 ]
-WORKING_PATHS = ["/delay/60000", "/cpu/10000000", "/stream/10000", "/sse/10000"]
+DIFFERENT = ("/scope", "/page", "/session")
+"""What these answer contains the method, or is another one each time."""
+WORKING_PATHS = ["/delay/60000", "/cpu/10000000", "/stream/10000", "/sse/10000", "/blocks/256", "/tokens/1"]
+
+
+@pytest.fixture(autouse=True)
+def fast_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "TOKEN_GAP_S", 0.0)
 
 
 @pytest.fixture
@@ -312,7 +320,7 @@ def test_a_method_that_is_not_allowed_is_refused_with_those_that_are(
     assert (answer.status, answer.headers["allow"]) == (405, allowed)
 
 
-@pytest.mark.parametrize("path", sorted({*GET_PATHS, "/nothing"} - {"/scope"}))  # its answer contains the method
+@pytest.mark.parametrize("path", sorted({*GET_PATHS, "/nothing"} - {*DIFFERENT}))
 def test_head_has_the_headers_of_get_and_no_body(client: Driver, path: str) -> None:
     get, head = client.get(path), client.request("HEAD", path)
     assert (head.status, head.headers, head.body) == (get.status, get.headers, b"")
@@ -417,7 +425,7 @@ def test_other_websockets_are_closed_before_the_accept(client: Driver, path: str
     assert client.websocket(path) == [{"type": "websocket.close"}]
 
 
-@pytest.mark.parametrize("name", ["asgi", "_wsgi", "_answers"])
+@pytest.mark.parametrize("name", ["asgi", "_wsgi", "_answers", "_work"])
 def test_the_app_imports_only_itself_and_the_standard_library(name: str) -> None:
     tree = ast.parse(Path(asgi.__file__).with_stem(name).read_text())
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]

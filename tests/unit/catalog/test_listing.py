@@ -87,7 +87,21 @@ def test_a_scenario_is_read_and_not_run(tmp_path: Path) -> None:
     listing.read_scenario(path)
 
 
-@pytest.mark.parametrize("text", ["def (", 'PROTOCOLS = ("h9",)', "PROTOCOLS = [name for name in ()]", "PROTOCOLS = 3"])
+def test_a_scenario_may_say_how_many_users_it_is_meant_for(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(SCENARIO)
+    assert listing.read_scenario(path).users is None
+    path.write_text(SCENARIO + "USERS = 512\n")
+    assert listing.read_scenario(path).users == 512
+
+
+NO_SCENARIOS = [
+    *("def (", 'PROTOCOLS = ("h9",)', "PROTOCOLS = [name for name in ()]", "PROTOCOLS = 3"),
+    *("USERS = 0", "USERS = -1", "USERS = 1.5", "USERS = True", "USERS = (8, 32)", "USERS = 2**9"),
+]
+
+
+@pytest.mark.parametrize("text", NO_SCENARIOS)
 def test_a_file_that_cannot_be_a_scenario_is_a_usage_error(tmp_path: Path, text: str) -> None:
     path = tmp_path / "mine.py"
     path.write_text(text)

@@ -44,7 +44,7 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
         (("plan", "--colour"), "No such option: --colour"),
         (("--servers", "uvicorn"), "No such option: --servers; did you mean harness run --servers?"),
         (("plan", "--servers", "uvcorn"), "--servers: expected one of "),
-        (("plan", "--scenarios", "plaintxt"), "--scenarios: expected any of echo, "),
+        (("plan", "--scenarios", "plaintxt"), "--scenarios: expected one of "),
         (("plan", "--protocols", "h1,wss"), "--protocols: expected any of h1, "),
         (("plan", "--prefer", "p9"), "--prefer: expected throughput, p99, cpu or memory, found p9; did you mean p99?"),
         (("doctor", "--format", "jsn"), "--format: expected text or json, found jsn; did you mean json?"),

@@ -369,6 +369,7 @@ def test_counters_give_what_a_slice_added() -> None:
         "queued": 0,
         "dropped": 0,
         "opened": 0,
+        "resumed": 0,
         "reopened": 0,
         "resent": 1,
         "pushes": 0,

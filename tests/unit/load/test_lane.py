@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import resource
 from time import perf_counter_ns
 
 import gevent
 
 from harness.load.exchange import Failure
-from harness.load.lane import Lane, Stage
+from harness.load.lane import CONNECT_AT_ONCE, OTHER_FILES, Lane, Stage, limit_idle
 from harness.model.blocks import BlockOrder, Turn
 
 
@@ -27,6 +28,12 @@ class IdleClient:
         self.is_open = is_open
         self.reopened = 0
         self._fails = fails
+
+    def open(self) -> None:
+        gevent.sleep(0)
+        if self._fails:
+            raise Failure("connect", "refused")
+        self.is_open = True
 
     def reopen(self) -> None:
         self.reopened += 1
@@ -102,6 +109,36 @@ def test_connections_that_were_closed_are_opened_again_for_those_who_take_part()
     lane.clients.update(enumerate(clients))
     lane.restore_connections(users=3)
     assert [client.reopened for client in clients] == [0, 1, 1, 0]
+
+
+def test_idle_connections_are_opened_and_those_that_are_still_open_counted() -> None:
+    lane = Lane("http://127.0.0.1:1")
+    assert lane.count_idle() is None
+    clients = [IdleClient(is_open=False) for _ in range(100)]
+    lane.hold(clients)
+    assert lane.count_idle() == 100
+    clients[7].is_open = False
+    assert lane.count_idle() == 99
+
+
+def test_no_further_idle_connection_is_tried_after_one_that_failed() -> None:
+    lane = Lane("http://127.0.0.1:1")
+    clients = [IdleClient(is_open=False) for _ in range(1000)]
+    clients[100] = IdleClient(is_open=False, fails=True)
+    lane.hold(clients)
+    assert 100 <= (lane.count_idle() or 0) < 100 + CONNECT_AT_ONCE
+
+
+def test_each_lane_may_have_its_share_of_the_open_files() -> None:
+    soft, hard = before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1_024), hard))
+    try:
+        assert limit_idle(10, 2) == 10
+        assert limit_idle(hard, 4) == (hard - OTHER_FILES) // 4
+        assert limit_idle(1, hard) == 0
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_a_server_that_closes_after_each_answer_is_not_connected_to_in_advance() -> None:

@@ -61,6 +61,21 @@ def test_what_would_not_be_sent_is_refused(
     assert "horse-9" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("options", "levels"),
+    [
+        ({}, {"wait": (512,), "upload": (8,), "json": (32,)}),
+        ({"users": "4,8"}, {"wait": (4, 8), "upload": (4, 8), "json": (4, 8)}),
+    ],
+)
+def test_a_scenario_has_its_own_number_of_users_unless_one_is_asked_for(
+    options: dict[str, str], levels: dict[str, tuple[int, ...]]
+) -> None:
+    given = {"servers": "uvicorn", "scenarios": ",".join(levels), **options}
+    selection = select(read_settings(given, None), print, make=False)
+    assert {each.name: selection.levels(each) for each in selection.scenarios} == levels
+
+
 def test_headers_go_with_the_users_of_a_file_that_is_built_on_the_engine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,7 +62,7 @@ def check(read: Settings) -> None:
     for value in (read.warmup, read.duration, read.ready_within, read.request_timeout):
         assert math.isfinite(value)
         assert not str(value).startswith("-")
-    for names in (read.servers, read.apps, read.protocols, read.methods, read.users, read.workers):
+    for names in (read.servers, read.apps, read.protocols, read.methods, read.users or (1,), read.workers):
         assert names
 
 

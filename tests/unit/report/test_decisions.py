@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from harness.model.results import RunInfo
 from harness.model.summaries import CaseSummary, Ratio, Ratios
 from harness.report.decisions import Decision, decide
 from harness.report.sections import make_sections
@@ -140,10 +141,22 @@ def test_too_few_rounds_no_valid_number_a_single_candidate_and_rates() -> None:
 )
 def test_the_command_keeps_what_else_the_run_was_given(given: tuple[str, ...], kept: tuple[str, ...]) -> None:
     run = replace(RUN, argv=("/somewhere/harness/__main__.py", "run", *given))
-    cases = flat(synthetic.summaries(SERVERS[:2], [("echo", "h1")], no_faults, 200))
-    (section,) = make_sections(run, grouped(replace(each, rank=1) for each in cases))
-    command = decide(run, section).command
+    command = decide_pair(run)
     assert all(each in command for each in kept)
     assert ("--scenarios" in command) == ("--app" not in given)
     assert "9%" not in command
     assert "--rounds=3" not in command
+
+
+def test_the_command_of_a_timeline_is_that_of_a_run_of_its_releases() -> None:
+    for words in (("timeline", "uvicorn", "--last", "4"), ("timeline", "--last=4", "uvicorn")):
+        command = decide_pair(replace(RUN, argv=("harness", *words, "--out", "there")))
+        assert command.startswith("harness run --out there --servers ")
+        assert "--last" not in command
+
+
+def decide_pair(run: RunInfo) -> str:
+    """The command that would settle which of two equal servers is faster."""
+    cases = flat(synthetic.summaries(SERVERS[:2], [("echo", "h1")], no_faults, 200))
+    (section,) = make_sections(run, grouped(replace(each, rank=1) for each in cases))
+    return decide(run, section).command

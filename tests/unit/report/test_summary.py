@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import fields, replace
 
 import msgspec
+import pytest
 
+from harness.model.errors import UsageError
 from harness.model.summaries import Ratio
-from harness.report.summary import to_contract
+from harness.report.summary import decode, encode, to_contract
 from tests.reported import COMPARISONS, RUN, WS_ECHO, control_run, without_baseline
 from tests.synthetic import flat, under
 
@@ -68,7 +71,7 @@ def test_the_summary_has_these_keys_and_no_others() -> None:
             "stop_s", "connections", "offered_rps", "achieved_ratio", "own_share", "overloaded",
             "context_switches_per_request", "frequency_mhz", "disturbed", "disturbed_rounds", "unanswered",
             "reopened", "resent", "pushes", "idle_cpu_ratio", "warming", "slice_s", "start_spread", "ratio_to",
-            "by_name", "users_ready_s", "workload", "cpu_us_by_program", "first_byte_us",
+            "by_name", "users_ready_s", "workload", "cpu_us_by_program", "first_byte_us", "resumed", "idle_connections",
         }  # fmt: skip
         assert case["case"].keys() == case_keys
         assert case["errors"].keys() == {"total", "by_kind", "examples"}
@@ -142,3 +145,39 @@ def test_a_case_names_what_its_users_send_by_a_digest() -> None:
     given = {name: f"digest of {name}" for name in digests}
     cases = to_contract(replace(RUN, workloads=given), COMPARISONS)["cases"]
     assert {each["case"]["scenario"]: each["workload"] for each in cases} == given
+
+
+def test_a_summary_is_read_back_as_what_it_was_made_from() -> None:
+    run, comparisons = control_run(Ratio(1.0, 0.99, 1.01), asked=2)
+    run = replace(run, workloads={"plaintext": "1 a.py", "json": "1 b.py"})
+    info, found = decode(encode(run, comparisons), "here")
+    assert info == replace(run, ceilings={}, schema=info.schema)
+    ours, theirs = flat(comparisons), flat(found)
+    assert [
+        replace(each, response=one.response, ranks=one.ranks) for each, one in zip(theirs, ours, strict=True)
+    ] == ours
+    assert [each.reference for each in found] == [each.reference for each in comparisons]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"[]", b"{}", b'{"schema": 1}', b'{"schema": 2, "run": {}}', b'{"schema": 1, "run": {"id": 1}}', b"\xff"],
+)
+def test_anything_else_is_an_error_in_one_line(text: bytes) -> None:
+    with pytest.raises(UsageError, match=r"^here: expected [^\n]*$"):
+        decode(text, "here")
+
+
+def test_a_summary_with_one_odd_value_is_an_error_or_read() -> None:
+    """No value of a file, whatever it is, ends in a traceback."""
+    plain = json.loads(encode(*control_run(Ratio(1.0, 0.99, 1.01))))
+    for name in ("id", "environment", "load", "users", "user_levels", "twin", "argv", "baseline", "workers"):
+        for odd in (None, 1, "x", [], {}, [{}]):
+            text = json.dumps({**plain, "run": {**plain["run"], name: odd}}).encode()
+            with suppress(UsageError):
+                decode(text, "here")
+    for name in ("case", "errors", "by_name", "ratio_to", "ratio_to_baseline", "throughput_rps"):
+        for odd in (None, 1, "x", [], {}, [{}]):
+            text = json.dumps({**plain, "cases": [{**plain["cases"][0], name: odd}]}).encode()
+            with suppress(UsageError):
+                decode(text, "here")

@@ -86,6 +86,23 @@ def test_unanswered_reopened_and_resent_requests_and_pushes_are_reported_from_on
     ]
 
 
+def test_resumed_sessions_and_idle_connections_are_told_of_all_where_there_were_any() -> None:
+    numbers = {"granian": (50, 3_000), "daphne": (0, 0)}
+    held = [
+        replace(each, connections=100, resumed=resumed, idle_connections=idle)
+        for each in WS_ECHO.summaries
+        for resumed, idle in [numbers.get(each.name, (25, None))]
+    ]
+    *_, resumed, idle = trust.lines(RUN, make_sections(RUN, grouped(held)))
+    assert resumed.startswith("Share of connections that resumed a TLS session, ws_echo over WebSocket: ")
+    assert "granian 50 %" in resumed
+    assert "daphne 0 %" in resumed
+    assert idle.startswith("Idle connections that were open to the end, ws_echo over WebSocket: ")
+    assert "granian 3,000" in idle
+    assert "daphne 0" in idle
+    assert "uvicorn" not in idle
+
+
 def test_cases_that_reached_the_precision_and_cases_that_did_not_are_reported_apart() -> None:
     run = under(RUN, precision=0.05, max_rounds=20)
     summaries = [

@@ -15,15 +15,18 @@ from harness.analysis.compare import compare
 from harness.analysis.comparison import Side
 from harness.analysis.diagnosis import Check
 from harness.analysis.gates import parse_gates
+from harness.analysis.history import make_history
 from harness.analysis.noise import Noise
 from harness.catalog import listing
 from harness.check.model import Entry
+from harness.cli.history import read_runs
 from harness.cli.terminal import (
     Screen,
     show_check_run,
     show_checks,
     show_comparison,
     show_drill_run,
+    show_history,
     show_machine,
     show_noise,
 )
@@ -34,9 +37,11 @@ from harness.model.plan import Candidate, Case, Conditions, Selection
 from harness.model.summaries import Ratio
 from harness.plan.schedule import make_plan
 from harness.report.compare import make_page
+from harness.report.history.page import make_page as make_history_page
 from harness.report.sections import make_sections
 from harness.run.journal import Progress
 from tests import builders, synthetic
+from tests.past_runs import write_summary
 from tests.unit.check.test_report import RUN as CHECK_RUN
 
 if TYPE_CHECKING:
@@ -213,3 +218,14 @@ def test_without_colours_no_escape_sequence_sets_one(
     assert colour.search(coloured)
     assert not colour.search(colourless)
     assert "\x1b" not in file
+
+
+def test_a_history(show: Show, tmp_path: Path) -> None:
+    days = enumerate((1.0, 1.3, 0.8, 1.1), start=1)
+    folders = [write_summary(tmp_path / f"{day}", day, {"granian": factor}) for day, factor in days]
+    found, _ = read_runs(folders, tmp_path, {})
+    page = make_history_page(make_history(run for _, run in found.values()), [], charts=False)
+    text = show(lambda screen: show_history(screen, page))
+    courses = [each for part in page.eras[0].parts for each in part.courses]
+    cells = [word for each in courses for word in (each.last, *each.steps.split())]
+    assert_whole(text, ["Figure", "Latest", "Steps", *cells])
