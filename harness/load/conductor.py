@@ -82,6 +82,7 @@ class Conductor:
             found: list[LoadResult] | LoadFailure = self._carry_out()
         except ProcessLostError as error:
             found = error.failure
+        self._over = True  # Locust stops as soon as its last worker has left
         if self._remote is not None:
             self._remote.dismiss()
         self._write(found)

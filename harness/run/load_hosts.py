@@ -41,6 +41,8 @@ class LoadHosts:
         """The names of those that did not take part in the last measurement."""
         self.expected = tuple(worker.name for worker in self.workers)
         """The names of those that the next measurement waits for."""
+        self.known = set(self.expected)
+        """The names of all that have ever taken part."""
         self._too_few: str | None = None
 
     def listen(self) -> tuple[str, ...]:
@@ -69,6 +71,7 @@ class LoadHosts:
             took_part = {name for result in found for name in result.load_workers}
             gone = {*self.expected, *self.missing} - took_part if len(took_part) < self.wanted.count else set()
             self.expected = tuple(sorted(took_part))
+            self.known |= took_part
         self.missing = tuple(sorted(gone))
         if self.wanted.allow_missing:
             # They may come back, but nothing waits for them.
@@ -87,8 +90,8 @@ def gather(wanted: WantedWorkers | None, token: str, say: Callable[[str], None])
         _call_roll(wanted, token, say, found)
         yield (hosts := LoadHosts(wanted, found))
     finally:
-        names = hosts.expected if hosts else [worker.name for worker in found]
-        with _start(wanted, token, HOME_S, count=len(names), names=list(names)) as process:
+        names = hosts.known if hosts else {worker.name for worker in found}
+        with _start(wanted, token, HOME_S, count=len(names), names=sorted(names)) as process:
             process.wait()
 
 
