@@ -16,7 +16,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 import msgspec
 
@@ -60,8 +60,11 @@ def greet() -> messages.Greeting:
     )
 
 
-def serve() -> None:
-    """Answer what standard input asks, until it ends or is silent for too long."""
+def serve() -> NoReturn:
+    """Answer what standard input asks, until it ends or is silent for too long; then end this process.
+
+    Nothing is written by the thread that listens: on a network that is cut off, writing takes until TCP gives up.
+    """
     incoming, outgoing = os.dup(0), os.dup(1)
     # What is printed by mistake is no part of the conversation.
     nowhere = os.open(os.devnull, os.O_RDONLY)
@@ -74,12 +77,8 @@ def serve() -> None:
         pool = ThreadPoolExecutor(_THREADS)
         agent.say(greet())
         for line in _read_lines(incoming):
-            call = msgspec.json.decode(line, type=messages.Call)
-            if isinstance(call.request, messages.Ping):
-                agent.answer(call)
-            else:
-                pool.submit(agent.answer, call)
-        pool.shutdown(wait=False, cancel_futures=True)
+            pool.submit(agent.answer, msgspec.json.decode(line, type=messages.Call))
+    os._exit(0)  # without waiting for threads that write
 
 
 def _read_lines(incoming: int) -> Iterator[bytes]:
@@ -161,6 +160,7 @@ class _Agent:
         self._token = token
         self._folder = folder
         self._writing = threading.Lock()
+        self._starting = threading.Lock()
         self._numbers = count(1)
         self._hosted: dict[int, _Hosted] = {}
         self._user_app: App | None = None
@@ -172,7 +172,8 @@ class _Agent:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ended.set()
+        with self._starting:  # nothing is started from now on
+            self._ended.set()
         guard.kill(pid for each in self._hosted.values() for pid in each.left())
 
     def say(self, line: messages.Greeting | messages.Answer | messages.Ended) -> None:
@@ -249,7 +250,10 @@ class _Agent:
         launch = Launch(asked.host, asked.port, asked.target, asked.workers, self._store(asked.tls), asked.python)
         own = server.with_arguments(asked.arguments)
         log = self._folder / f"{number}.log"
-        self._hosted[number] = _Hosted(own, app, launch, frozenset(asked.cpus), log, self._token)
+        with self._starting:
+            if self._ended.is_set():
+                raise ServerError("expected an agent that goes on, found that it ends")
+            self._hosted[number] = _Hosted(own, app, launch, frozenset(asked.cpus), log, self._token)
         return messages.StartedServer(number, tuple(own.command(launch)))
 
     def _get_app(self, target: str) -> App:

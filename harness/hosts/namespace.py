@@ -13,7 +13,7 @@ import random
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ from harness.host.sockets import Network, list_listeners
 from harness.hosts.delay_line import INNER
 from harness.hosts.link import LiveLink
 from harness.hosts.server_host import LocalHost
-from harness.model.errors import LoadError, UsageError
+from harness.model.errors import LoadError, ServerError, UsageError
 from harness.model.link import NEAR
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ _PREFIX = "har-"
 _TRIES = 100
 _QUEUE_PACKETS = 10_000
 """So many packets may wait for the delay line: with fewer, it would lose some when it is late."""
+_ENDED = "the process that holds it has ended"
 _VETH = "veth0"
 """The name of the device in the namespace."""
 _TOOLS = {"ip": "iproute2", "tc": "iproute2", "nsenter": "util-linux"}
@@ -95,6 +96,10 @@ class Namespace:
         """The process that holds the namespace; where there is a delay line, it is that too."""
         return self._holder.pid
 
+    @property
+    def lasts(self) -> bool:
+        return self._holder.poll() is None
+
     def set_distance(self, distance: Distance) -> None:
         """Set round-trip time and loss of the link; near, there is nothing in the way but the kernel.
 
@@ -137,10 +142,7 @@ class Namespace:
                 _run(*prefix, "tc", "qdisc", "replace", "dev", device, "root", "netem", *asked)
 
     def _set_line(self, distance: Distance) -> None:
-        answer = self._ask(f"{distance.rtt_s} {distance.loss}").split()
-        if not answer:
-            raise _CommandError("its process has ended")
-        self.carried[self._distance] = Carried(*map(int, answer))
+        self.carried[self._distance] = self._order(distance)
         far = distance != NEAR
         here, there = (self._tun, INNER) if far else (self.interface, _VETH)
         # Both ends keep their addresses: only the way between them changes.
@@ -148,12 +150,16 @@ class Namespace:
         enter = self.network.enter
         _run(*enter, "ip", "route", "replace", self.load_address, "dev", there, "src", self.address)
 
-    def _ask(self, order: str) -> str:
+    def _order(self, distance: Distance) -> Carried:
+        """Tell the delay line how far it reaches; what it has carried until then."""
         assert self._holder.stdin is not None  # noqa: S101 - it was asked for
         assert self._holder.stdout is not None  # noqa: S101 - it was asked for
-        self._holder.stdin.write(f"{order}\n")
-        self._holder.stdin.flush()
-        return self._holder.stdout.readline()
+        with suppress(BrokenPipeError):
+            self._holder.stdin.write(f"{distance.rtt_s} {distance.loss}\n")
+            self._holder.stdin.flush()
+        if answer := self._holder.stdout.readline().split():
+            return Carried(*map(int, answer))
+        raise _CommandError(_ENDED)
 
 
 class NamespaceHost(LocalHost):
@@ -175,6 +181,8 @@ class NamespaceHost(LocalHost):
         self, server: Server, app: App, launch: Launch, *, log: Path, token: str, deadline_s: float | None = None
     ) -> RunningServer:
         network = self.namespace.network
+        if not self.namespace.lasts:
+            raise ServerError(f"{server.name}: expected the network namespace of the run, found: {_ENDED}")
         return process.start(
             server, app, launch, cpus=self.cpus, log=log, token=token, deadline_s=deadline_s, network=network
         )

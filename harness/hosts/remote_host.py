@@ -73,11 +73,12 @@ def parse_destination(text: str) -> Destination:
 def parse_address(text: str | None) -> str:
     """Read the value of `--bind`; raises `UsageError` for anything but one address of an interface."""
     with suppress(ValueError):
-        address = ipaddress.ip_address(text or "")
+        address = ipaddress.IPv4Address(text or "")
         if not (address.is_unspecified or address.is_multicast):
             return str(address)
     found = text or "none"
-    raise UsageError(f"--bind: expected the address over there that servers listen on, such as 10.0.0.2, found {found}")
+    expected = "the IPv4 address over there that servers listen on, such as 10.0.0.2"
+    raise UsageError(f"--bind: expected {expected}, found {found}")
 
 
 class RemoteHost:
@@ -105,6 +106,11 @@ class RemoteHost:
             self.python = self.connection.greeting.python
         except ServerError as error:
             raise UsageError(f"--server-host {destination.url}: {error}") from None
+        here, there = greet(), self.connection.greeting
+        is_own = (here.machine_id, here.network) == (there.machine_id, there.network)
+        if ipaddress.IPv4Address(address).is_loopback and not is_own:
+            self.connection.close()
+            raise UsageError(f"--bind: expected an address that is reached from here, found {address}, a loopback one")
         try:
             self.connection.ask(messages.ChoosePort(address))
         except ServerError as error:

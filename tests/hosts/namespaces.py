@@ -39,6 +39,13 @@ class Host:
         return int(line.split(":")[1].split()[9])
 
 
+def other_clock() -> tuple[str, ...]:
+    """The start of a command whose monotonic clock is a day ahead; nothing where the kernel has only one clock."""
+    if not Path("/proc/self/ns/time").exists():
+        return ()
+    return ("unshare", "--time", "--monotonic", "100000", "--fork", "--kill-child")
+
+
 def ip(*arguments: str) -> None:
     """Run a command of iproute2; raises with what it said."""
     done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)

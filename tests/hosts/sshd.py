@@ -95,8 +95,13 @@ def line_of(process: psutil.Process) -> str:
 
 
 @contextmanager
-def sshd_on(host: Host, folder: Path, variables: Mapping[str, str] | None = None) -> Iterator[Way]:
-    """Run an sshd as long as the block lasts; skips the test where there is none. Its sessions have these variables."""
+def sshd_on(
+    host: Host, folder: Path, variables: Mapping[str, str] | None = None, before: tuple[str, ...] = ()
+) -> Iterator[Way]:
+    """Run an sshd as long as the block lasts; skips the test where there is none. Its sessions have these variables.
+
+    `before` is the start of a command that runs it.
+    """
     program = shutil.which("sshd", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
     if program is None:
         pytest.skip("servers on another host are reached by ssh, which takes an sshd (openssh-server)")
@@ -115,7 +120,9 @@ def sshd_on(host: Host, folder: Path, variables: Mapping[str, str] | None = None
     ssh.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/config "$@"\n')
     ssh.chmod(0o755)
     with (folder / "sshd.log").open("wb") as log:
-        process = subprocess.Popen([*host.enter, program, "-D", "-e", "-f", str(folder / "sshd_config")], stderr=log)
+        process = subprocess.Popen(
+            [*host.enter, *before, program, "-D", "-e", "-f", str(folder / "sshd_config")], stderr=log
+        )
     try:
         until_s = time.monotonic() + _WITHIN_S
         while b"Server listening" not in (said := (folder / "sshd.log").read_bytes()):

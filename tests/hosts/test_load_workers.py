@@ -16,13 +16,11 @@ import harness
 from tests.command import QUICK, SOUND, records_of, summary_of
 from tests.fault_table import Fault
 from tests.hosts.commands import Command, await_load, harness_on
-from tests.hosts.namespaces import Host, connected
+from tests.hosts.namespaces import Host, connected, other_clock
 
 pytestmark = pytest.mark.hosts
 
 RUN = ("run", *QUICK, "--no-control", "--servers", "uvicorn", "--scenarios", "plaintext", "--protocols", "h1")
-OTHER_CLOCK = ("unshare", "--time", "--monotonic", "100000", "--fork")
-"""The start of a command whose monotonic clock is a day ahead."""
 
 
 @pytest.fixture
@@ -67,15 +65,11 @@ def copy_harness(folder: Path) -> Path:
     return folder
 
 
-def has_other_clocks() -> bool:
-    return Path("/proc/self/ns/time").exists()
-
-
 def test_two_generators_send_the_load_of_one_and_no_clock_agrees(hosts: tuple[Host, ...], tmp_path: Path) -> None:
     """One worker is of another version and is refused, one is late, one has another monotonic clock."""
     server, gen1, gen2 = hosts
     other = {**os.environ, "PYTHONPATH": str(copy_harness(tmp_path / "other"))}
-    clock = OTHER_CLOCK if has_other_clocks() else ()
+    clock = other_clock()
     options = ("--servers", "uvicorn,granian", "--users", "5", "--scenarios", "plaintext,echo")
     with harness_on(server, *RUN, *options, *load_from(server, 2), cwd=tmp_path) as run:
         with harness_on(gen1, *worker(gen1, server=server), cwd=tmp_path, environment=other) as refused:

@@ -39,7 +39,9 @@ while True:
     while data := peer.recv(65536):
         peer.sendall(data)
 """
-WITHIN_S = 30.0
+ENDED = "the process that holds it has ended"
+WITHIN_S, RUN_S = 30.0, 90.0
+"""More than a step of these tests, and a run, takes on a slow machine."""
 
 
 @pytest.fixture
@@ -74,7 +76,7 @@ def exchange(connection: socket.socket) -> float:
 
 
 def await_(condition: Callable[[], object]) -> None:
-    until_s = time.monotonic() + WITHIN_S
+    until_s = time.monotonic() + RUN_S
     while not condition():
         assert time.monotonic() < until_s
         time.sleep(0.02)
@@ -93,9 +95,9 @@ def test_a_packet_takes_half_of_the_rtt_each_way_and_the_connection_stays_when_t
 
 
 def test_what_is_lost_is_sent_again_and_makes_requests_slower(namespace: Namespace, connection: socket.socket) -> None:
-    lossy = Distance(0.001, 0.3)
+    lossy = Distance(0.001, 0.15)
     namespace.set_distance(lossy)
-    times_s = [exchange(connection) for _ in range(20)]
+    times_s = [exchange(connection) for _ in range(40)]
     # TCP waits for an acknowledgement for 200 ms at least (TCP_RTO_MIN in Linux), less some ticks for a probe.
     assert max(times_s) > 0.1
     if namespace.delayed_by == "delay line":
@@ -141,7 +143,7 @@ def test_a_delay_line_that_has_ended_is_told_in_a_line(namespace: Namespace) -> 
         pytest.skip("this kernel has netem, which does not end")
     namespace._holder.kill()
     namespace._holder.wait()
-    with pytest.raises(LoadError, match=r"^expected a link with 50 ms RTT and 0 % loss, found: .*$"):
+    with pytest.raises(LoadError, match=rf"^expected a link with 50 ms RTT and 0 % loss, found: {ENDED}$"):
         namespace.set_distance(FAR)
 
 
@@ -191,6 +193,7 @@ def test_each_comparison_is_measured_at_each_rtt(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault
+@pytest.mark.timeout(300)
 @pytest.mark.usefixtures("can_make_namespaces")
 def test_nothing_is_left_of_a_run_that_was_killed(tmp_path: Path, fault: Fault) -> None:
     options = ("--servers", "uvicorn", "--scenarios", "plaintext", "--protocols", "h1", "--no-control", "--out", ".")
@@ -216,6 +219,7 @@ def test_nothing_is_left_of_a_run_that_was_killed(tmp_path: Path, fault: Fault) 
 
 
 @pytest.mark.fault
+@pytest.mark.timeout(300)
 def test_a_run_whose_delay_line_is_killed_says_so_and_ends(tmp_path: Path, fault: Fault, namespace: Namespace) -> None:
     if namespace.delayed_by != "delay line":
         pytest.skip("this kernel has netem, which does not end")
@@ -226,12 +230,12 @@ def test_a_run_whose_delay_line_is_killed_says_so_and_ends(tmp_path: Path, fault
         lines = [each for each in psutil.Process(run.pid).children() if "delay_line.py" in " ".join(each.cmdline())]
         assert len(lines) == 1
         lines[0].kill()
-        run.wait(90)
+        run.wait(RUN_S)
     (folder,) = tmp_path.glob("20*")
-    last = records_of(folder)[-1]
-    (reason,) = last["reasons"]
-    assert last["verdict"] == "failed"
-    assert reason.startswith("expected a link with ")
+    failed = [each for each in records_of(folder) if each["verdict"] == "failed"]
+    assert failed
+    reasons = [reason for each in failed for reason in each["reasons"]]
+    assert all(ENDED in reason for reason in reasons), reasons
     left = fault.left(WITHIN_S)
     assert left == "nothing"
     fault.report(
@@ -239,7 +243,7 @@ def test_a_run_whose_delay_line_is_killed_says_so_and_ends(tmp_path: Path, fault
         happened="all later measurements failed",
         lost="these measurements; those before are in the file",
         left=left,
-        told=reason,
+        told=reasons[0],
     )
 
 

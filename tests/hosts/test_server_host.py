@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from harness.hosts.messages import SILENCE_S
 from tests.command import ALONE, ONE, SOUND, records_of, summary_of
 from tests.fault_table import MARKER, Fault
 from tests.hosts.commands import WITHIN_S, Command, await_load, harness_on
-from tests.hosts.namespaces import Host, connected
+from tests.hosts.namespaces import Host, connected, other_clock
 from tests.hosts.sshd import Way, line_of, sshd_on
 
 pytestmark = pytest.mark.hosts
@@ -58,7 +59,9 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with connected("here", "there") as (here, there), sshd_on(there, tmp_path_factory.mktemp("sshd")) as way:
+    """The monotonic clock over there is another one."""
+    folder = tmp_path_factory.mktemp("sshd")
+    with connected("here", "there") as (here, there), sshd_on(there, folder, before=other_clock()) as way:
         yield Place(here, way)
 
 
@@ -91,6 +94,22 @@ def test_servers_on_another_host_are_measured_as_here(place: Place, tmp_path: Pa
     assert [each["role"] for each in summary_of(folder)["run"]["hosts"]] == ["load", "server"]
     assert f"root@{place.there.address}" in (folder / "report.md").read_text()
     place.way.await_nothing(SOON_S)
+
+
+def test_two_generators_load_a_third_host(tmp_path: Path) -> None:
+    names = ("load", "gen1", "gen2", "servers")
+    with connected(*names) as (here, gen1, gen2, there), sshd_on(there, tmp_path) as way, ExitStack() as stack:
+        place, master = Place(here, way), f"{here.address}:5557"
+        for each in (gen1, gen2):
+            own = ("worker", "--master", master, "--name", each.name)
+            stack.enter_context(harness_on(each, *own, cwd=tmp_path, environment=way.environment()))
+        asked = ("--load-workers", "2", "--listen", master)
+        status, said = place.finish("run", *place.options, *asked, *ALONE, *ONE, cwd=tmp_path)
+    assert status == 0, said
+    (record,) = records_of(tmp_path / "results" / "latest")
+    assert record["verdict"] in SOUND, record["reasons"]
+    assert sorted(each.partition("-")[0] for each in record["result"]["load_workers"]) == ["gen1", "gen2"]
+    assert all(each is not None for each in record["slice_cpu_s"])
 
 
 def test_an_app_of_the_users_over_there_is_found_and_asked_there(place: Place, tmp_path: Path) -> None:
@@ -135,7 +154,8 @@ def test_why_a_server_did_not_start_over_there_is_told_with_its_log(place: Place
     ("changed", "told"),
     [
         (("--bind", "10.77.0.9"), "expected an address of root@10.77.0.2, found 10.77.0.9"),
-        (("--bind", "0.0.0.0"), "expected the address over there that servers listen on"),
+        (("--bind", "0.0.0.0"), "expected the IPv4 address over there"),
+        (("--bind", "127.0.0.1"), "expected an address that is reached from here"),
         (("--server-python", "/nowhere/python"), "/nowhere/python"),
         (("--server-host", "ssh://root@10.77.0.2:1"), "Connection refused"),
         (("--server-host", "ssh://stranger@10.77.0.2:2222"), "Permission denied"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -22,6 +24,8 @@ from harness.model.targets import HOST
 
 AGENT = (sys.executable, "-m", "harness", "agent")
 WITHIN_S = 30.0
+_MORE_THAN_A_PIPE_HOLDS = 100
+"""So many answers of some kilobytes are more than 64 KiB."""
 
 
 @contextmanager
@@ -159,3 +163,17 @@ def test_what_a_shell_prints_before_is_passed_over(tmp_path: Path) -> None:
     noisy = ("sh", "-c", f"echo Welcome; echo '{{}}'; exec {' '.join(AGENT)}")
     with connected(tmp_path, noisy) as agent:
         assert agent.greeting.version == greet().version
+
+
+@pytest.mark.long
+def test_an_agent_that_nobody_hears_ends_also_while_it_writes() -> None:
+    """As on a network that is cut off, where what is written goes nowhere."""
+    with subprocess.Popen(AGENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as agent:
+        assert agent.stdin is not None
+        assert agent.stdout is not None
+        agent.stdout.readline()
+        for number in range(_MORE_THAN_A_PIPE_HOLDS):
+            call = messages.Call(number, messages.DescribePython(sys.executable))
+            agent.stdin.write(msgspec.json.encode(call) + b"\n")
+        agent.stdin.flush()
+        assert agent.wait(messages.SILENCE_S + WITHIN_S) == 0

@@ -149,7 +149,7 @@ def _receive_large(address: tuple[str, int]) -> int:
     until_s = time.perf_counter() + DURATION_S
     with _connect(address) as connection:
         connection.sendall(_LARGE)
-        while time.perf_counter() < until_s:
+        while not count or time.perf_counter() < until_s:
             count += len(_receive(connection))
     return count
 
@@ -166,7 +166,7 @@ def _exchange_small(address: tuple[str, int]) -> int:
         until_s = time.perf_counter() + DURATION_S
         for each in connections:
             each.sendall(_REQUEST)
-        while time.perf_counter() < until_s:
+        while not count or time.perf_counter() < until_s:
             for number, _ in poller.poll(_TIMEOUT_S):
                 if _receive(by_number[number]).endswith(_ANSWER_END):
                     count += 1

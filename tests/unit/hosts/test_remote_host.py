@@ -40,12 +40,14 @@ def test_anything_else_is_refused_without_its_password(text: str) -> None:
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("text", "found"), [("10.0.0.2", "10.0.0.2"), ("fd00:0::2", "fd00::2"), ("127.0.0.1",) * 2])
-def test_servers_listen_on_one_address(text: str, found: str) -> None:
-    assert parse_address(text) == found
+@pytest.mark.parametrize("text", ["10.0.0.2", "127.0.0.1"])
+def test_servers_listen_on_one_address(text: str) -> None:
+    assert parse_address(text) == text
 
 
-@pytest.mark.parametrize("text", [None, "", "0.0.0.0", "::", "224.0.0.1", "eth0", "bench-1", "10.0.0.2:80", "10.0.0/8"])
+@pytest.mark.parametrize(
+    "text", [None, "", "fd00::2", "0.0.0.0", "::", "224.0.0.1", "eth0", "bench-1", "10.0.0.2:80", "10.0.0/8"]
+)
 def test_they_listen_nowhere_else(text: str | None) -> None:
-    with pytest.raises(UsageError, match="--bind: expected the address"):
+    with pytest.raises(UsageError, match="--bind: expected the IPv4 address"):
         parse_address(text)
