@@ -98,6 +98,7 @@ def _run(run: RunInfo) -> dict[str, Any]:
         "planned": [_key(case) for case in run.planned],
         "complete": run.complete,
         "sources": run.sources,
+        "part": run.part,
         **({} if run.link is None else {"link": to_plain(run.link)}),
         **({"hosts": [to_plain(each) for each in run.hosts]} if run.hosts else {}),
     }
