@@ -10,7 +10,7 @@ DOCS_INSTALLED := $(VENV)/.docs-installed
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --no-header
 
-.PHONY: help install install-all bench bench-quick bench-full check report test test-long faults soak fuzz lint format docs lock clean
+.PHONY: help install install-all bench bench-quick bench-full check report test test-long test-hosts faults soak fuzz lint format docs lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,9 @@ test: install-all ## Run the tests
 
 test-long: install-all ## Run the long end-to-end tests
 	$(BIN)/python -m pytest -m long --numprocesses 2 --dist load
+
+test-hosts: install-all ## Run the tests with several hosts, which are network namespaces (root, iproute2, openssh-server)
+	$(BIN)/python -m pytest -m hosts --numprocesses 2
 
 faults: install-all ## Inject every fault again, and print what happened, was lost, was left behind and was told (PAGE=FILE)
 	$(BIN)/python -m pytest -m fault --numprocesses 2 --dist load --fault-table $(if $(PAGE),--fault-page $(PAGE))

@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.host import cpus, guard, process
+from harness.hosts.null import APP
+from harness.hosts.null_server import Connection
 from harness.model.blocks import BlockOrder, Turn
 from harness.model.plan import Conditions
 from harness.model.targets import HOST, Launch, Server
 from harness.run import trial
 from harness.run.calibration import ceiling
-from harness.run.calibration.null_server import Connection
 from harness.run.load_process import ForkServer
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def measure(rate_rps: float | None) -> LoadResult:
         scenario, load_log = ceiling.find_smallest_scenario("h1").path, Path(folder) / "load.log"
         order = trial.Order(block, scenario, "h1", 1, None, placement.load, load_log, 1, fork_server)
         log = Path(folder) / "server.log"
-        with process.start(stalling, ceiling.APP, launch, cpus=placement.server, log=log, token=token):
+        with process.start(stalling, APP, launch, cpus=placement.server, log=log, token=token):
             return trial.run(order)[0]
 
 

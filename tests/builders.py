@@ -9,7 +9,18 @@ from typing import Any
 from harness.model.histogram import Histogram
 from harness.model.machine import Activity, Busy, Cpu, Limits, Machine, Network, Power, Processor, Python, Ram, System
 from harness.model.plan import Candidate, Case, Conditions
-from harness.model.results import Connections, Environment, Errors, LoadResult, Record, RunInfo, Sample, Slice, Verdict
+from harness.model.results import (
+    Connections,
+    Environment,
+    Errors,
+    Host,
+    LoadResult,
+    Record,
+    RunInfo,
+    Sample,
+    Slice,
+    Verdict,
+)
 
 SECOND_NS = 1_000_000_000
 CASE = Case("a", "asgi", "plaintext", "h1")
@@ -31,6 +42,11 @@ ENVIRONMENT = Environment(
     load_cpus=(1,),
 )
 RUN = RunInfo("one", "2026-11-20T10:00:00+00:00", (), ENVIRONMENT, Candidate("a", "asgi"), Conditions(seed=7))
+HOSTS = (
+    Host("load", "bench-1", MACHINE, "0.1.0", "CPython 3.11.2"),
+    Host("server", "ann@10.0.0.2", MACHINE, "0.1.0", "CPython 3.12.1", "10.0.0.2", 41),
+)
+"""Load from here, servers on another machine."""
 
 
 def run_info(info: RunInfo = RUN, **changes: Any) -> RunInfo:

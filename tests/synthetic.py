@@ -249,6 +249,26 @@ def with_users(
     return grouped(found)
 
 
+def at_distances(rates_rps: Mapping[float, Mapping[str, float]], server: str = "granian") -> list[ComparisonSummary]:
+    """Plaintext on one server by round-trip time: what it answers over each protocol, in requests per second."""
+    found = []
+    for rtt_s, own in rates_rps.items():
+        for protocol, rate in own.items():
+            (each,) = flat(summaries([server], [("plaintext", protocol)], no_faults, 200))
+            took_us = 1e6 * rtt_s + 1e6 / rate
+            latency = Latency(_about(took_us), _about(1.1 * took_us), _about(1.2 * took_us), None, _about(2 * took_us))
+            found.append(
+                replace(
+                    each,
+                    case=replace(each.case, rtt_s=rtt_s),
+                    throughput_rps=_about(rate),
+                    throughput_by_round_rps=(rate, 0.99 * rate, 1.01 * rate),
+                    latency_us=latency,
+                )
+            )
+    return grouped(found)
+
+
 def with_apps(servers: Sequence[str], apps: Sequence[str]) -> list[ComparisonSummary]:
     """Plaintext over HTTP/1.1 for each app on each server, named as a run names them."""
     found = []

@@ -88,8 +88,21 @@ def list_conditions(info: RunInfo, server: str | None = None) -> dict[str, objec
         "longest body in bytes": info.conditions.max_body_bytes,
         "compression": info.conditions.compression,
         "load processes": info.conditions.load_processes,
+        "layout": _describe_layout(info),
+        "RTT in s": _text(info.conditions.rtt_s),
+        "packet loss": info.conditions.loss,
         **{name: value for name, value in _leaves("machine", environment.machine) if name not in _ELSEWHERE},
     }
+
+
+def _describe_layout(info: RunInfo) -> str:
+    """Which part of the run is where."""
+    elsewhere = any(each.role == "server" for each in info.hosts)
+    servers = (
+        "in a network namespace" if info.conditions.netns else f"on {'another host' if elsewhere else 'this machine'}"
+    )
+    remote = f"{info.conditions.load_processes} load workers on other hosts"
+    return f"servers {servers}, load from {remote if info.conditions.remote_load else 'this machine'}"
 
 
 def find_mismatches(

@@ -22,14 +22,14 @@ SETTLING_NS = 50_000_000
 
 def cpu_between(samples: Iterable[Sample], start_ns: int, end_ns: int) -> float | None:
     """CPU seconds of a process tree from `start_ns` to `end_ns`; None where the samples do not cover it."""
-    return _gained(((sample.at_ns, sample.cpu_s) for sample in samples), start_ns, end_ns)
+    return gained(((sample.at_ns, sample.cpu_s) for sample in samples), start_ns, end_ns)
 
 
 def steal_between(samples: Iterable[Sample], start_ns: int, end_ns: int) -> float | None:
     """Share of the machine's CPU time that its host gave to other machines; None where the samples do not cover it."""
     seen = [(sample.at_ns, sample.machine) for sample in samples if sample.machine is not None]
-    stolen_s = _gained(((at_ns, machine.stolen_s) for at_ns, machine in seen), start_ns, end_ns)
-    total_s = _gained(((at_ns, machine.total_s) for at_ns, machine in seen), start_ns, end_ns)
+    stolen_s = gained(((at_ns, machine.stolen_s) for at_ns, machine in seen), start_ns, end_ns)
+    total_s = gained(((at_ns, machine.total_s) for at_ns, machine in seen), start_ns, end_ns)
     return stolen_s / total_s if stolen_s is not None and total_s else None
 
 
@@ -39,8 +39,8 @@ def other_cpu_between(samples: Sequence[Sample], own_cpu_s: float | None, start_
     None where the samples do not cover it.
     """
     seen = [(sample.at_ns, sample.machine) for sample in samples if sample.machine is not None]
-    used_s = _gained(((at_ns, machine.used_s) for at_ns, machine in seen), start_ns, end_ns)
-    server_s = _gained(((at_ns, machine.server_s) for at_ns, machine in seen), start_ns, end_ns)
+    used_s = gained(((at_ns, machine.used_s) for at_ns, machine in seen), start_ns, end_ns)
+    server_s = gained(((at_ns, machine.server_s) for at_ns, machine in seen), start_ns, end_ns)
     if used_s is None or own_cpu_s is None or not server_s:
         return None
     return max(0.0, used_s - own_cpu_s) / server_s
@@ -120,7 +120,7 @@ def _last_sample(samples: Sequence[Sample], until_ns: int) -> Sample | None:
     return next((each for each in reversed(samples) if each.at_ns <= until_ns), None)
 
 
-def _gained(seen: Iterable[tuple[int, float]], start_ns: int, end_ns: int) -> float | None:
+def gained(seen: Iterable[tuple[int, float]], start_ns: int, end_ns: int) -> float | None:
     """How much a count grew from `start_ns` to `end_ns`, linear between its samples.
 
     None where the samples miss more than `EDGE_NS` at either end, or all of the time. A shorter end that they miss

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from harness.analysis.intervals import PER_MILLE
+from harness.model.link import NEAR
 from harness.model.loads import Saturate
 from harness.model.summaries import Estimate, Ratio
 from harness.text.numbers import plural
@@ -73,7 +74,8 @@ def name_case(case: Case) -> str:
     """A name that holds all that tells cases apart, so that it is the same in every run that measures the case."""
     load = [] if isinstance(case.load, Saturate) else [case.load.text]
     streams = [plural(case.streams, "stream")] if case.streams > 1 else []
-    levels = [plural(case.users, "user"), *streams, plural(case.workers, "worker"), *load]
+    far = [] if case.distance == NEAR else [f"{1000 * case.rtt_s:g} ms RTT", f"{100 * case.loss:g} % loss"]
+    levels = [plural(case.users, "user"), *streams, plural(case.workers, "worker"), *load, *far]
     return f"{case.scenario} {case.protocol} {case.app} on {case.label}, {', '.join(levels)}"
 
 

@@ -48,20 +48,31 @@ class Naming:
 
 @dataclass(frozen=True)
 class Levels:
-    """Comparisons are named after the numbers that a run has several of: of users, of workers."""
+    """Comparisons are named after the numbers that a run has several of: of users, of workers, of round-trip times."""
 
     users: bool
     workers: bool
+    distances: bool = False
 
     @classmethod
     def of(cls, comparisons: Iterable[Comparison | Case]) -> Levels:
         every = list(comparisons)
-        return cls(len({each.users for each in every}) > 1, len({each.workers for each in every}) > 1)
+        return cls(
+            users=len({each.users for each in every}) > 1,
+            workers=len({each.workers for each in every}) > 1,
+            distances=len({each.distance for each in every}) > 1,
+        )
 
     def names(self, of: Comparison | Case) -> list[str]:
-        """`8 users`, `2 workers`, both or none."""
+        """`8 users`, `2 workers`, `20 ms RTT`, all or none."""
         users = [plural(of.users, "user")] if self.users else []
-        return [*users, *([plural(of.workers, "worker")] if self.workers else [])]
+        workers = [plural(of.workers, "worker")] if self.workers else []
+        return [*users, *workers, *([name_rtt(of.distance.rtt_s)] if self.distances else [])]
+
+
+def name_rtt(rtt_s: float) -> str:
+    """`0 ms RTT`, `0.5 ms RTT`, `20 ms RTT`."""
+    return f"{1000 * rtt_s:g} ms RTT"
 
 
 BY_SERVER = Naming(servers=True, apps=False)

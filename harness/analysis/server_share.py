@@ -15,6 +15,7 @@ from harness.analysis.case_rounds import collect
 from harness.analysis.intervals import estimate, estimate_latency, make_chance, paired_ratio
 from harness.model.loads import Rate
 from harness.model.plan import REFERENCE_APP
+from harness.model.results import USABLE
 from harness.model.server_share import HalfRate, ServerPart, ServerShare, Spread
 
 if TYPE_CHECKING:
@@ -42,9 +43,10 @@ def estimate_server_shares(records: Sequence[Record], run: RunInfo) -> list[Serv
     if not asides and not planned:
         return []
     compared: dict[tuple[str, object], list[CaseRounds]] = {}
+    near = min(run.conditions.rtt_s)
     for row in rows:
         case = row.case
-        if not case.aside and not case.control and case.users == max(run.conditions.users):
+        if not case.aside and not case.control and case.users == max(run.conditions.users) and case.rtt_s == near:
             compared.setdefault((case.app, case.comparison), []).append(row)
     ordered = sorted(compared.values(), key=lambda own: (own[0].case.app, own[0].case.comparison.place))
     found = [_estimate_share(own, asides, run) for own in ordered]
@@ -84,7 +86,7 @@ def _find_half_rate(case: Case, asides: Iterable[CaseRounds]) -> CaseRounds | No
 
 
 def _describe_part(row: CaseRounds, reference: CaseRounds | None, half: CaseRounds | None, run: RunInfo) -> ServerPart:
-    known = reference is not None and reference.verdict in {"valid", "client-limited"}
+    known = reference is not None and reference.verdict in USABLE
     reason = "; ".join(reference.reasons) or reference.verdict if reference is not None and not known else ""
     cpu = estimate(tuple(row.cpu_us_per_request.values()))
     return ServerPart(
@@ -96,7 +98,7 @@ def _describe_part(row: CaseRounds, reference: CaseRounds | None, half: CaseRoun
         if reference is not None and known
         else None,
         share=paired_ratio(reference.cpu_turns, row.cpu_turns)
-        if reference is not None and known and row.verdict in {"valid", "client-limited"}
+        if reference is not None and known and row.verdict in USABLE
         else None,
         cpus_used=_count_cpus_used(row),
         reason=reason,
@@ -134,7 +136,7 @@ def _find_limit(rows: Iterable[CaseRounds], server_cpus: int) -> Limit:
     found: set[Limit] = set()
     for row in rows:
         used = _count_cpus_used(row)
-        if row.verdict not in {"valid", "client-limited"}:
+        if row.verdict not in USABLE:
             continue
         if used is None or isinstance(row.case.load, Rate):
             found.add("unknown")

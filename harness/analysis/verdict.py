@@ -15,6 +15,7 @@ from harness.model.results import Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from harness.analysis.link import LinkUse
     from harness.model.loads import Load
     from harness.model.plan import Case
     from harness.model.protocols import Protocol
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 GENERATOR_CPU_LIMIT = 0.90
 """Above this share of its core, the generator's own queueing shows up in the latencies."""
+NETWORK_LIMIT = 0.80
+"""Above this share of what the link can carry, the link may be what limits the rate."""
 CEILING_LIMIT = 0.80
 """Above this share of its ceiling, the generator may be what limits the rate."""
 SERVER_SATURATED = 0.95
@@ -88,6 +91,12 @@ class Surroundings:
     """The ids of the server's processes that ended during the measurement, if its first process still runs."""
     new_workers: int = 0
     """How many processes it started during the measurement."""
+    link: LinkUse | None = None
+    """What the link carried; None for the loopback."""
+    load_workers: int = 0
+    """How many load workers on other hosts the run has; 0 if load comes from this one."""
+    missing_workers: tuple[str, ...] = ()
+    """The names of those that did not take part."""
 
 
 def judge(case: Case, result: LoadResult, around: Surroundings) -> tuple[Verdict, tuple[str, ...]]:
@@ -109,6 +118,7 @@ def judge(case: Case, result: LoadResult, around: Surroundings) -> tuple[Verdict
         *_check_stopped_users(case, result),
         *_check_users(case, result),
         *_check_slices(result),
+        *_note_missing_workers(result, around),
         *_check_rate(load, result),
         *_check_workers(around),
         *_note_changes(result),
@@ -138,6 +148,7 @@ def _check_generator_and_machine(case: Case, result: LoadResult, around: Surroun
     return [
         *_check_send_lag(case, result),
         *_check_bottleneck(result, server_share, around.ceiling_rps),
+        *_check_link(result, server_share, around.link),
         *_check_machine(around),
     ]
 
@@ -172,6 +183,14 @@ def _note_changes(result: LoadResult) -> list[Finding]:
     (name, example), *_ = sorted(result.changes.items())
     checked = "checked by status, type and length only"
     return [("valid", f"bodies that changed during the run, {checked}: {names} ({name}: {example})")]
+
+
+def _note_missing_workers(result: LoadResult, around: Surroundings) -> list[Finding]:
+    """A note where options allow fewer load workers: those that were left had all of the users."""
+    if len(result.load_workers) >= around.load_workers:
+        return []
+    who = f"; missing: {', '.join(around.missing_workers)}" if around.missing_workers else ""
+    return [("valid", f"load came from {len(result.load_workers)} of {around.load_workers} load workers{who}")]
 
 
 def _check_account(result: LoadResult) -> list[Finding]:
@@ -307,7 +326,8 @@ def _check_bottleneck(result: LoadResult, server_share: float | None, ceiling_rp
     beside = "" if server_share is None else f", the server {_percent(server_share)} of its own"
     findings: list[Finding] = []
     if result.cpu_ratio >= GENERATOR_CPU_LIMIT:
-        used = f"generator used {_percent(result.cpu_ratio)} of its core"
+        busiest = max(result.load_workers, key=lambda name: result.load_workers[name], default=None)
+        used = f"{f'load worker {busiest}' if busiest else 'generator'} used {_percent(result.cpu_ratio)} of its core"
         findings.append(("client-limited", f"{used}{beside}; limit {_percent(GENERATOR_CPU_LIMIT)}"))
     if ceiling_share >= CEILING_LIMIT:
         # The ceiling is the highest rate of a short test, and no law: above it, a share would mean nothing.
@@ -315,6 +335,30 @@ def _check_bottleneck(result: LoadResult, server_share: float | None, ceiling_rp
         reached = f"{share} the generator's ceiling of {ceiling_rps:,.0f} requests/s"
         findings.append(("client-limited", f"{reached}; limit {_percent(CEILING_LIMIT)}"))
     return findings
+
+
+def _check_link(result: LoadResult, server_share: float | None, link: LinkUse | None) -> list[Finding]:
+    """Check that the server limits the rate, and not the link, in the same way as for the generator."""
+    if link is None:
+        return []
+    found = []
+    for used, limit, words in (
+        (link.bytes_per_s, link.limit_bytes_per_s, "{} MB/s"),
+        (link.packets_per_s, link.limit_packets_per_s, "{} packets/s"),
+    ):
+        if used is not None and limit and (share := used / limit) >= NETWORK_LIMIT:
+            size = 1e6 if "MB" in words else 1
+            carried = f"the link carried {words.format(f'{used / size:,.0f}')}, {_percent(share)} of what it can"
+            found.append((share, f"{carried}; limit {_percent(NETWORK_LIMIT)}"))
+    if link.line_cpu_ratio is not None:
+        # On one CPU, line and generator wait for each other.
+        beside = 0.0 if link.line_has_cpu else result.cpu_ratio
+        if (share := link.line_cpu_ratio + beside) >= GENERATOR_CPU_LIMIT:
+            shared = "" if link.line_has_cpu else " and the generator on its CPU"
+            busy = f"the delay line{shared} used {_percent(share)} of a core"
+            found.append((share, f"{busy}; limit {_percent(GENERATOR_CPU_LIMIT)}"))
+    saturated = -1.0 if server_share is None else server_share + SAMPLE_ERROR
+    return [("network-limited", text) for share, text in found if saturated < min(share, SERVER_SATURATED)]
 
 
 def _check_machine(around: Surroundings) -> list[Finding]:

@@ -10,7 +10,7 @@ import sys
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -39,12 +39,40 @@ sys.exit(not spec)
 _DESCRIBE = "import platform, sys; print(platform.python_implementation(), *sys.version.split())"
 
 
+class Elsewhere(NamedTuple):
+    """What is known of an interpreter on another machine."""
+
+    description: str
+    """Version and build."""
+    packages: Mapping[str, str]
+    runs: str
+    """The command that runs it from here."""
+
+
+_ELSEWHERE: dict[str, Elsewhere] = {}
+"""Interpreters on other machines, `user@host:/path`, which cannot be looked at from here."""
+
+
+def learn(python: str, known: Elsewhere) -> None:
+    """From now on, this interpreter is known, as if it were here."""
+    _ELSEWHERE[python] = known
+    interpreter.cache_clear()
+    installed.cache_clear()
+
+
+def is_elsewhere(python: str) -> bool:
+    """Is this interpreter, by its name, one on another machine?"""
+    return python in _ELSEWHERE
+
+
 @cache
 def interpreter(python: str = sys.executable) -> str | None:
     """Version and build of an interpreter, `CPython 3.12.1 (main, Dec 8 2023, 05:40:51) [GCC 12.2.0]`.
 
     Looked up once; None if it cannot be run.
     """
+    if python in _ELSEWHERE:
+        return _ELSEWHERE[python].description
     try:
         described = subprocess.run(
             [python, "-I", "-c", _DESCRIBE], capture_output=True, text=True, check=True, timeout=30
@@ -60,6 +88,8 @@ def installed(python: str = sys.executable) -> Mapping[str, str]:
 
     Looked up once; empty if the interpreter cannot be run.
     """
+    if python in _ELSEWHERE:
+        return _ELSEWHERE[python].packages
     if python == sys.executable:
         found: Iterable[tuple[str, str]] = [(each.metadata["Name"], each.version) for each in distributions()]
     else:
@@ -113,6 +143,8 @@ def missing(requirements: Iterable[str], python: str = sys.executable) -> str:
 
 def _quote(python: str) -> str:
     """An interpreter as users type it; this process's own by a relative path if it is below the working directory."""
+    if python in _ELSEWHERE:
+        return _ELSEWHERE[python].runs
     here = Path.cwd()
     ours = python == sys.executable and Path(python).is_relative_to(here)
     return shlex.quote(str(Path(python).relative_to(here)) if ours else python)

@@ -53,19 +53,19 @@ class End(NamedTuple):
 
 @dataclass(frozen=True)
 class Across:
-    """The horizontal scale of some numbers of users or workers, in ascending order."""
+    """The horizontal scale of some numbers, of users or workers or milliseconds, in ascending order."""
 
-    counts: Sequence[int]
+    counts: Sequence[float]
     logarithmic: bool
 
-    def at(self, count: int, aside: float) -> float:
+    def at(self, count: float, aside: float) -> float:
         """The place of a number, moved `aside` by a share of the panel's width."""
         first, last = self.counts[0], self.counts[-1]
         if self.logarithmic:
             return float(count * (last / first) ** aside)
         return count + aside * (last - first)
 
-    def places(self, counts: Iterable[int], number: int, of: int) -> list[float]:
+    def places(self, counts: Iterable[float], number: int, of: int) -> list[float]:
         """The places of one line's points; line `number` of `of` is moved aside to keep its intervals apart."""
         aside = (number - (of - 1) / 2) * min(ASIDE, ASIDE_AT_MOST / of)
         return [self.at(count, aside) for count in counts]
@@ -75,7 +75,7 @@ class Across:
         if self.logarithmic:
             axes.set_xscale("log")
             axes.xaxis.set_minor_locator(NullLocator())
-        axes.set_xticks(self.counts, [str(count) for count in self.counts])
+        axes.set_xticks(self.counts, [f"{count:.12g}" for count in self.counts])
         axes.set_xlim(self.at(self.counts[0], -MARGIN), self.at(self.counts[-1], MARGIN))
 
 

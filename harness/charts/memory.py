@@ -9,6 +9,7 @@ from matplotlib import rc_context
 from harness.charts._bars import PAIR_ROW_IN, fill_pairs
 from harness.charts._style import STYLE, columns_for, compared, first_line, grid, settle
 from harness.charts._words import list_best
+from harness.model.results import USABLE
 from harness.text.numbers import plural, significant
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ ORDER = 6
 def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | None:
     """A panel for each worker count, two bars for each candidate: the most that any of its cases used."""
     summaries = [each for comparison in comparisons for each in compared(comparison)]
-    used = [each for each in summaries if each.verdict in {"valid", "client-limited"} and each.memory_pss_bytes.peak]
+    used = [each for each in summaries if each.verdict in USABLE and each.memory_pss_bytes.peak]
     if not used:
         return None
     counts = sorted({each.case.workers for each in used})

@@ -1,9 +1,24 @@
 """The command line: one file for each command, or for a few that belong together."""
 
-from harness.cli import calibrate, check, compare, doctor, drill, history, publish, run, serve, show, timeline
+from harness.cli import (
+    agent,
+    calibrate,
+    check,
+    compare,
+    doctor,
+    drill,
+    history,
+    publish,
+    run,
+    serve,
+    show,
+    timeline,
+    worker,
+)
 from harness.cli.app import app
 
 __all__ = [
+    "agent",
     "app",
     "calibrate",
     "check",
@@ -16,4 +31,5 @@ __all__ = [
     "serve",
     "show",
     "timeline",
+    "worker",
 ]

@@ -28,7 +28,7 @@ INTERRUPTED = 130
 DISTRIBUTION = "asgi-harness"
 _HELP_WIDTH = 100
 _ORDER = (
-    *("run", "show", "compare", "history", "timeline", "list", "plan", "doctor", "check", "drill", "serve"),
+    *("run", "show", "compare", "history", "timeline", "list", "plan", "doctor", "check", "drill", "serve", "worker"),
     *("report", "publish", "export", "calibrate"),
 )
 """The order of the commands in the help: what a newcomer needs comes first."""

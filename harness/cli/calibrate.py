@@ -10,6 +10,7 @@ import typer
 from harness.cli.app import app
 from harness.cli.terminal import Screen, show_ceiling, show_rate_ratios
 from harness.host import certificates, cpus, guard
+from harness.hosts.null import NULL
 from harness.model.errors import UsageError
 from harness.model.protocols import PROTOCOLS
 from harness.plan.settings import MOST_ROUNDS
@@ -42,7 +43,7 @@ def calibrate_(
         screen.say("Ceilings against the null server, best of three, 32 users:")
         for protocol in PROTOCOLS:
             found = ceiling.measure_ceilings(generator, [protocol], tries=3).get(protocol)
-            show_ceiling(screen, protocol, found, spoken=protocol in ceiling.NULL.protocols)
+            show_ceiling(screen, protocol, found, spoken=protocol in NULL.protocols)
         targets = [others.start_null_server] + ([others.start_nginx] if not others.find_missing({"nginx"}) else [])
         for target in targets if tools else []:
             show_rate_ratios(screen, others.compare_all(target, tools, generator, pairs), pairs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +20,11 @@ from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, find_secrets, na
 from harness.cli.options import with_settings
 from harness.cli.terminal import Screen, find_loss
 from harness.host import limits
-from harness.model.errors import StorageError, UsageError
+from harness.hosts.namespace import open_namespace_host
+from harness.hosts.remote_host import open_remote_host
+from harness.model.errors import StorageError, UsageError, WorkersMissingError
+from harness.model.link import NEAR
+from harness.model.results import USABLE
 from harness.plan.options import ABOUT_SERVERS, read_settings
 from harness.plan.schedule import make_plan
 from harness.plan.selection import list_servers, place_processes, select
@@ -30,8 +34,9 @@ from harness.run.info import describe
 from harness.run.masking import digest_values, is_private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from harness.hosts.server_host import ServerHost
     from harness.model.machine import Placement
     from harness.model.plan import Plan, Selection
     from harness.model.results import Record, RunInfo, ServerStart
@@ -70,15 +75,43 @@ def carry_out(
 
     `revisions` are those of `select`.
     """
+    with open_server_host(settings) as (host, placement):
+        return _carry_out_on(host, settings, screen, placement, revisions)
+
+
+@contextmanager
+def open_server_host(settings: Settings) -> Iterator[tuple[ServerHost | None, Placement]]:
+    """Where servers run, None for this machine, and on which CPUs; raises `UsageError` where that cannot be."""
+    if settings.server_host is None:
+        for name in ("bind", "server_python", "install"):
+            if getattr(settings, name):
+                raise UsageError(f"--{name.replace('_', '-')}: expected --server-host with it, found none")
+        placement = place_processes(settings)
+        distant = (settings.rtt, settings.loss) != ((NEAR.rtt_s,), NEAR.loss)
+        with open_namespace_host(placement, distant=distant) if settings.netns else nullcontext() as host:
+            yield host, placement
+        return
+    if settings.netns:
+        raise UsageError("--netns: expected no --server-host with it, found one")
+    with open_remote_host(settings.server_host, settings.bind, settings.server_python, make=settings.install) as remote:
+        yield remote, place_processes(settings, remote)
+
+
+def _carry_out_on(
+    host: ServerHost | None,
+    settings: Settings,
+    screen: Screen,
+    placement: Placement,
+    revisions: Sequence[tuple[Revision, str | None]],
+) -> tuple[RunDirectory, list[ComparisonSummary], int]:
     before = RunDirectory(Path(settings.resume)).read_info() if settings.resume else None
-    placement = place_processes(settings)
     asked = settings if before is None else replace(settings, seed=before.conditions.seed)
     secrets = find_secrets(settings)
-    selection = select(asked, lambda text: screen.say(secrets.mask(text)), revisions=revisions)
+    selection = select(asked, lambda text: screen.say(secrets.mask(text)), revisions=revisions, host=host)
     plan = make_plan(selection)
     screen.plan(plan, selection)
     _tell_of_running(selection, screen)
-    info = dataclasses.replace(describe(selection, placement), planned=plan.cases)
+    info = dataclasses.replace(describe(selection, placement, host), planned=plan.cases)
     wanted = plan.most_connections + limits.OTHER_FILES
     if (allowed := limits.raise_open_files(wanted)) < wanted:
         screen.say(
@@ -98,7 +131,7 @@ def carry_out(
             screen.say("First, a few seconds per protocol to measure the load generator's ceiling.")
         else:
             directory.repair()
-        comparisons = _measure(selection, plan, info, directory, placement, screen, requests=settings.by_request)
+        comparisons = _measure(selection, plan, info, directory, placement, host, screen, requests=settings.by_request)
     return directory, comparisons, len(plan.rounds)
 
 
@@ -121,6 +154,7 @@ def _measure(
     info: RunInfo,
     directory: RunDirectory,
     placement: Placement,
+    host: ServerHost | None,
     screen: Screen,
     *,
     requests: bool,
@@ -128,11 +162,14 @@ def _measure(
     """Measure, and report what was measured, also after an interruption and where the disk is full."""
     try:
         with screen.progress(plan, selection.baseline) as watch:
-            stages.measure(selection, plan, info, directory, placement, watch)
+            stages.measure(selection, plan, info, directory, placement, watch, host, screen.say)
     except KeyboardInterrupt:
         screen.say("Interrupted; what was measured is kept.")
         write_report(directory, screen, requests=requests)
         raise typer.Exit(INTERRUPTED) from None
+    except WorkersMissingError as error:
+        write_report(directory, screen, requests=requests)
+        raise WorkersMissingError(f"{error}; what was measured until then is kept") from None
     except StorageError as error:
         with suppress(StorageError):
             write_report(directory, screen, requests=requests)
@@ -157,9 +194,9 @@ def plan_(settings: Settings) -> None:
     A user app is started once, to read its OpenAPI document.
     """
     screen = Screen()
-    place_processes(settings)
     secrets = find_secrets(settings)
-    selection = select(settings, lambda text: screen.say(secrets.mask(text)), make=False)
+    with open_server_host(settings) as (host, _):
+        selection = select(settings, lambda text: screen.say(secrets.mask(text)), make=False, host=host)
     screen.plan(make_plan(selection), selection, every_start=True)
 
 
@@ -215,11 +252,7 @@ def is_measured(comparisons: Iterable[ComparisonSummary]) -> bool:
 
 def is_usable(comparisons: Iterable[ComparisonSummary]) -> bool:
     """Does any case have a number that is right, if only as the least that the server can do?"""
-    return any(
-        each.measured and each.verdict in {"valid", "client-limited"}
-        for comparison in comparisons
-        for each in comparison.summaries
-    )
+    return any(each.measured and each.verdict in USABLE for comparison in comparisons for each in comparison.summaries)
 
 
 def is_ranked(comparisons: Iterable[ComparisonSummary]) -> bool:

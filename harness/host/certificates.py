@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def issue(servers: Iterable[Server] = ()) -> Iterator[Tls]:
-    """Make a certificate for the loopback address; its files are removed at the end of the block.
+def issue(servers: Iterable[Server] = (), address: str = HOST) -> Iterator[Tls]:
+    """Make a certificate for the loopback address and `address`; its files are removed at the end of the block.
 
     Where any of the `servers` runs already and speaks TLS, clients trust what the system trusts as well, and what is
     named for these servers.
     """
     with guard.temporary_folder() as folder:
         authority = trustme.CA()
-        certificate = authority.issue_cert(HOST, "localhost")
+        certificate = authority.issue_cert(*dict.fromkeys((HOST, "localhost", address)))
         tls = Tls(folder / "server.pem", folder / "server.key", folder / "authority.pem")
         authority.cert_pem.write_to_path(str(tls.authority))
         for path in _list_trusted([server.runs_at for server in servers if server.runs_at and server.runs_at.tls]):

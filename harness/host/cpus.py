@@ -56,6 +56,15 @@ def place(
     return Placement(server, load, shares_cores=not server & load and bool(_with_siblings(server, topology) & load))
 
 
+def place_apart(
+    here: frozenset[int], there: frozenset[int], server_cpus: str | None, load_cpus: str | None
+) -> Placement:
+    """All CPUs of two machines, or those that are listed; raises `UsageError` as `place` does."""
+    server = _parse_option("--server-cpus", server_cpus, there, ())
+    load = _parse_option("--load-cpus", load_cpus, here, ())
+    return Placement(there if server is None else server, here if load is None else load, apart=True)
+
+
 def parse_list(text: str) -> frozenset[int]:
     """Parse the kernel's format for CPUs, `0-3,8`; raises `ValueError` for anything else, also for an empty list."""
     found: set[int] = set()

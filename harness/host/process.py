@@ -11,12 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-import psutil
-
-from harness.host import guard, inherited, logs
+from harness.host import guard, inherited, logs, proc
 from harness.host.cpus import running_on
 from harness.host.readiness import Readiness
+from harness.host.sampler import Sampler
 from harness.host.server_processes import ForeignProcesses, StartedProcesses, Stopped
+from harness.host.sockets import OWN, Network, find_holders, list_listeners
 from harness.model.errors import ServerError
 from harness.model.targets import HOST, Launch, RunsAt
 
@@ -46,6 +46,7 @@ class Running:
         log: Path,
         ready_s: float,
         readiness: Readiness,
+        cpus: frozenset[int],
     ) -> None:
         self.argv = argv
         self.log = log
@@ -56,6 +57,7 @@ class Running:
         self.active = readiness.active()
         """The event loop and the modules that the app reports; None if it does not report them."""
         self._processes = processes
+        self._cpus = cpus
         self._stopped: Stopped | None = None
 
     @property
@@ -80,6 +82,14 @@ class Running:
     def ended(self) -> str | None:
         """How the first process ended, such as `exit status 1`; None while it runs."""
         return self._processes.ended()
+
+    def sample(self) -> Sampler:
+        """A sampler of its process tree, and of its CPUs."""
+        return Sampler(self.roots, self._cpus)
+
+    def memory_bytes(self) -> int | None:
+        """Memory of its process tree now; None where its processes are unknown."""
+        return proc.tree_memory_bytes(*self.roots())
 
     def processes(self) -> set[int]:
         """All processes of the server that are alive."""
@@ -107,8 +117,9 @@ def start(
     log: Path,
     token: str,
     deadline_s: float | None = None,
+    network: Network = OWN,
 ) -> Running:
-    """Start `server` on `cpus` and wait until it, or each of its workers, gives the right answer.
+    """Start `server` on `cpus` in a network and wait until it, or each of its workers, gives the right answer.
 
     `deadline_s` is the value of --ready-within; None means `DEADLINE_S`, and that there is no such option to mention.
     The processes carry `token` with the port as its suffix, so `guard.processes_of(token)` includes them.
@@ -119,36 +130,45 @@ def start(
 
     """
     if server.runs_at is not None:
-        return _find_running(server, server.runs_at, app, launch, log, deadline_s)
-    _check_port_is_free(server, launch)
+        return _find_running(server, server.runs_at, app, launch, log, deadline_s, cpus)
+    check_port_is_free(server, launch, network)
     limit = f" within {deadline_s:g} s (--ready-within)" if deadline_s else f" within {DEADLINE_S:g} s"
     began = time.perf_counter()
-    processes = spawn(server, app, launch, cpus=cpus, log=log, token=f"{token}/{launch.port}")
+    processes = spawn(server, app, launch, cpus=cpus, log=log, token=f"{token}/{launch.port}", network=network)
     try:
-        readiness = Readiness(app, launch, began + (deadline_s or DEADLINE_S), processes.left)
+        readiness = Readiness(app, launch, began + (deadline_s or DEADLINE_S), processes.left, network)
         expected = f"{server.name}: expected the right answer to GET {app.ready_path}"
-        _await_answer(expected, limit, readiness, processes, launch.port)
+        _await_answer(expected, limit, readiness, processes, launch.port, network)
         ready_s = time.perf_counter() - began
-        _check_listeners(server, launch, processes.left())
+        check_listeners(server, launch, processes.left(), network)
     except ServerError as error:
         processes.end(grace_s=0)
         raise ServerError(f"{error}{logs.quote_reason(log)}; its log is {log}", logs.tail(log), error.ended) from None
     except BaseException:
         processes.end(grace_s=0)
         raise
-    return Running(processes, tuple(server.command(launch)), log, ready_s, readiness)
+    return Running(processes, tuple(server.command(launch)), log, ready_s, readiness, cpus)
 
 
-def spawn(server: Server, app: App, launch: Launch, *, cpus: frozenset[int], log: Path, token: str) -> StartedProcesses:
+def spawn(
+    server: Server, app: App, launch: Launch, *, cpus: frozenset[int], log: Path, token: str, network: Network = OWN
+) -> StartedProcesses:
     """Start the server's first process on `cpus`, and wait for nothing; raises `ServerError` if that cannot be done."""
+    argv = (*network.enter, *server.command(launch))
     runs_in = server.runs_in or app.working_directory
     environment = server_environment(os.environ, server, app, launch.python, token)
     kept = logs.Log(log)
-    return StartedProcesses(_popen(tuple(server.command(launch)), runs_in, environment, cpus, kept), token, kept)
+    return StartedProcesses(_popen(argv, runs_in, environment, cpus, kept), token, kept)
 
 
 def _find_running(
-    server: Server, runs_at: RunsAt, app: App, launch: Launch, log: Path, deadline_s: float | None
+    server: Server,
+    runs_at: RunsAt,
+    app: App,
+    launch: Launch,
+    log: Path,
+    deadline_s: float | None,
+    cpus: frozenset[int],
 ) -> Running:
     """Wait until a server that runs already gives the right answer; raises `ServerError` as `start` does."""
     processes = ForeignProcesses(runs_at)
@@ -157,15 +177,20 @@ def _find_running(
     readiness = Readiness(app, launch, time.perf_counter() + limit_s, set)
     expected = f"{server.name}: expected the right answer to GET {app.ready_path} from {runs_at.url}"
     _await_answer(expected, f" within {limit_s:g} s", readiness, processes, launch.port)
-    return Running(processes, (), log, 0.0, readiness)
+    return Running(processes, (), log, 0.0, readiness, cpus)
 
 
 def make_launch(
-    server: Server, target: str, workers: int = 1, tls: Tls | None = None, python: str = "python"
+    server: Server,
+    target: str,
+    workers: int = 1,
+    tls: Tls | None = None,
+    python: str = "python",
+    address: str = HOST,
 ) -> Launch:
     """What a server is started with: a port that is free now, and the interpreter of its own if it has one."""
     at = server.runs_at
-    host, port, prefix = (HOST, free_port(HOST), "") if at is None else (at.host, at.port, at.prefix)
+    host, port, prefix = (address, free_port(address), "") if at is None else (at.host, at.port, at.prefix)
     return Launch(host, port, target, workers, tls, server.python or python, prefix)
 
 
@@ -201,36 +226,32 @@ def _try_bind(host: str, port: int) -> int:
         return bound
 
 
-def _check_port_is_free(server: Server, launch: Launch) -> None:
-    """Raise `ServerError` if another process has the port.
+def check_port_is_free(server: Server, launch: Launch, network: Network = OWN) -> None:
+    """Raise `ServerError` if another process has the port; in another network, there are only servers of the run.
 
     Some servers silently share a taken port (SO_REUSEPORT), and then the other process would get some of the requests.
     """
+    if network != OWN:
+        return
     try:
         _try_bind(launch.host, launch.port)
     except OSError as error:
-        holders = ", ".join(f"process {pid}" for pid in _listeners(launch)) or error.strerror
+        holders = ", ".join(f"process {pid}" for pid in _listeners(launch, network)) or error.strerror
         raise ServerError(
             f"{server.name}: expected {launch.address} to be free, found {holders}; stop it or use another port"
         ) from error
 
 
-def _listeners(launch: Launch) -> set[int | None]:
+def _listeners(launch: Launch, network: Network) -> set[int | None]:
     """The processes that listen where a client of `launch` connects; None for one that this user may not inspect."""
     hosts = (launch.host, "0.0.0.0", "::")
-    return {
-        connection.pid
-        for connection in psutil.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN
-        and connection.laddr
-        and connection.laddr.port == launch.port
-        and connection.laddr.ip in hosts
-    }
+    there = {each.inode for each in list_listeners(network) if each.port == launch.port and each.address in hosts}
+    return {min(pids, default=None) for pids in find_holders(there).values()}
 
 
-def _check_listeners(server: Server, launch: Launch, own: set[int]) -> None:
+def check_listeners(server: Server, launch: Launch, own: set[int], network: Network = OWN) -> None:
     """Raise `ServerError` unless the server, whose processes are `own`, is the only one that listens on its port."""
-    listeners = _listeners(launch)
+    listeners = _listeners(launch, network)
     others = listeners.difference(own)
     if others or not listeners:
         found = ", ".join(f"process {pid}" for pid in others) or "none"
@@ -279,7 +300,12 @@ def server_environment(
 
 
 def _await_answer(
-    expected: str, limit: str, readiness: Readiness, processes: StartedProcesses | ForeignProcesses, port: int
+    expected: str,
+    limit: str,
+    readiness: Readiness,
+    processes: StartedProcesses | ForeignProcesses,
+    port: int,
+    network: Network = OWN,
 ) -> None:
     while True:
         missing = readiness.missing()
@@ -289,14 +315,15 @@ def _await_answer(
         if missing is None:
             return
         if time.perf_counter() >= readiness.deadline:
-            raise ServerError(f"{expected}{limit}, found {missing}{_say_where_else(processes.left(), port)}")
+            raise ServerError(f"{expected}{limit}, found {missing}{say_where_else(processes.left(), port, network)}")
         time.sleep(POLL_S)
 
 
-def _say_where_else(pids: set[int], port: int) -> str:
+def say_where_else(pids: set[int], port: int, network: Network = OWN) -> str:
     """Where these processes listen, if not on this port: a command may have ignored what it was given."""
-    own = (each for each in psutil.net_connections("tcp") if each.pid in pids and each.status == psutil.CONN_LISTEN)
-    places = sorted({(each.laddr.ip, each.laddr.port) for each in own if each.laddr})
+    listeners = list(list_listeners(network))
+    holders = find_holders({each.inode for each in listeners})
+    places = sorted({(each.address, each.port) for each in listeners if holders[each.inode] & pids})
     if not places or any(number == port for _, number in places):
         return ""
     return f"; it listens on {', '.join(f'{ip}:{number}' for ip, number in places)}, not on port {port}"

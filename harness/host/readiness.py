@@ -13,11 +13,13 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.host.sockets import OWN, list_listeners
 from harness.model.results import Active
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+    from harness.host.sockets import Network
     from harness.model.targets import App, Launch
 
 _LAST_WAIT_S = 1.0
@@ -26,10 +28,8 @@ _LAST_WAIT_S = 1.0
 _MOST_AT_ONCE = 64
 """This many connections fit into the queues of those not yet accepted: hypercorn's has room for 100."""
 
-_TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 _FROM_PROXIES = (HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT)
 """A proxy gives these answers while the server behind it does not answer yet."""
-_LISTENING = "0A"
 _WATCHED = re.compile(r"^tfd:.* ino:([0-9a-f]+)", re.MULTILINE)
 """The inode of a file that an epoll instance watches, in `/proc/PID/fdinfo/FD` (proc_pid_fdinfo(5))."""
 
@@ -41,11 +41,14 @@ class Readiness:
     returns the server's processes at the moment of the call.
     """
 
-    def __init__(self, app: App, launch: Launch, deadline: float, processes: Callable[[], set[int]]) -> None:
+    def __init__(
+        self, app: App, launch: Launch, deadline: float, processes: Callable[[], set[int]], network: Network = OWN
+    ) -> None:
         self._app = app
         self._launch = launch
         self.deadline = deadline
         self._processes = processes
+        self._network = network
         self._seen: set[int] = set()
         self.first_request_s: float | None = None
         """Time from connecting to the end of the first answer; None before that."""
@@ -71,7 +74,7 @@ class Readiness:
     def workers(self) -> set[int]:
         """The processes that answer now, or wait for connections if the app does not name them; not always all."""
         if not self._app.counts_workers:
-            return self._waiting_pids()
+            return self.waiting_pids()
         try:
             return self._answering_pids(requests=min(4 * self._launch.workers, _MOST_AT_ONCE))
         except (OSError, HTTPException, ValueError, LookupError, TypeError):
@@ -95,14 +98,14 @@ class Readiness:
         """
         workers = self._launch.workers
         if not self._app.counts_workers:
-            waiting = self._waiting_pids()
+            waiting = self.waiting_pids()
             return f"{len(waiting)} of {workers} workers that take connections" if 0 < len(waiting) < workers else None
         self._seen |= self._answering_pids(requests=min(4 * workers, _MOST_AT_ONCE))
         return f"answers of {len(self._seen)} of {workers} workers" if len(self._seen) < workers else None
 
-    def _waiting_pids(self) -> set[int]:
+    def waiting_pids(self) -> set[int]:
         """The processes that wait for connections with epoll."""
-        listening = set(_listening_inodes(self._launch.port))
+        listening = {each.inode for each in list_listeners(self._network) if each.port == self._launch.port}
         return {pid for pid in self._processes() if _accepts_connections(pid, listening)}
 
     def _answering_pids(self, requests: int) -> set[int]:
@@ -153,15 +156,6 @@ def _accepts_connections(pid: int, listening: set[int]) -> bool:
         return any(int(inode, 16) in listening for file in files for inode in _WATCHED.findall(file.read_text()))
     except OSError:
         return False  # the process has ended, or has closed a file since the folder was listed
-
-
-def _listening_inodes(port: int) -> Iterator[int]:
-    """Inodes of the sockets that listen on the port, at any address."""
-    for table in filter(Path.exists, _TABLES):
-        for line in table.read_text().splitlines()[1:]:
-            _, local, _, state, *_, inode = line.split()[:10]
-            if state == _LISTENING and int(local.rpartition(":")[2], 16) == port:
-                yield int(inode)
 
 
 def _describe(error: Exception) -> str:

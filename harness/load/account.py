@@ -421,8 +421,19 @@ def merge(results: Sequence[LoadResult]) -> LoadResult:
         verified=all(result.verified for result in results),
         users_ready_s=max(result.users_ready_s for result in results),
         changes={name: text for result in reversed(results) for name, text in result.changes.items()},
+        load_workers={name: ratio for result in results for name, ratio in result.load_workers.items()},
         **counts,
     )
+
+
+def shift(result: LoadResult, by_ns: int) -> LoadResult:
+    """The result on another clock, which shows so much more."""
+
+    def move(each: Slice) -> Slice:
+        times = {name: getattr(each, name) + by_ns for name in ("opened_ns", "start_ns", "end_ns", "drained_ns")}
+        return replace(each, **times)
+
+    return replace(result, slices=tuple(map(move, result.slices)))
 
 
 def _merge_slice(parts: Sequence[Slice]) -> Slice:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
-from time import monotonic
+from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -15,9 +17,12 @@ import psutil
 from locust.runners import MasterRunner
 
 from harness.load import messages
-from harness.load.account import TASK_TIMEOUTS, merge
+from harness.load.account import TASK_TIMEOUTS, merge, shift
+from harness.load.clocks import Exchange, estimate_offset_ns
+from harness.load.remote_workers import ProcessLostError, RemoteWorkers, describe_lost
 from harness.load.slices import choose_lead_in_s, choose_slice_s, count_cycles, order_turns
 from harness.load.transport import CONNECT_TIMEOUT_S
+from harness.model.load_workers import LoadFailure, WorkersOrder
 from harness.model.results import LoadResult
 
 if TYPE_CHECKING:
@@ -37,10 +42,6 @@ WATCH_S = 0.1
 """The interval at which the load processes are checked."""
 
 
-class ProcessLostError(Exception):
-    """A load process ended or is silent, so a part of the load is missing."""
-
-
 class Conductor:
     """Runs the slices of a block on all load processes at the same time; in Locust's master if there are several."""
 
@@ -53,6 +54,9 @@ class Conductor:
         self._failing: set[int] = set()
         """Candidates that get no further turn: a request or a task did not end, or not one answer was right."""
         self._children = psutil.Process().children() if isinstance(runner, MasterRunner) else []
+        self._remote = self._find_remote_workers()
+        self._exchanges: defaultdict[str, list[Exchange]] = defaultdict(list)
+        """Messages about slices and their answers, by the process."""
         self._over = False
         environment.events.test_stopping.add_listener(self.stopping)
         # Whoever waits for the file finds it whole. It is open from the start, as users may take all descriptors.
@@ -61,34 +65,52 @@ class Conductor:
         # Without its conductor a process would wait for slices for ever; gevent has printed the error.
         gevent.spawn(self._conduct).link_exception(lambda _: os._exit(1))
 
+    def _find_remote_workers(self) -> RemoteWorkers | None:
+        """The load workers on other hosts, if load comes from there."""
+        if self._options.harness_workers is None:
+            return None
+        assert isinstance(self._runner, MasterRunner)
+        order = msgspec.json.decode(Path(self._options.harness_workers).read_bytes(), type=WorkersOrder)
+        return RemoteWorkers(self._environment, self._runner, order)
+
     def answer(self, msg: Message, **_: Any) -> None:
         """A process is ready, has finished a slice, or sends its results."""
-        self._answers.put(msg.data)
+        self._answers.put({**msg.data, "from": msg.node_id, "received_ns": perf_counter_ns()})
 
     def _conduct(self) -> None:
         try:
-            found: list[LoadResult] | str = self._carry_out()
+            found: list[LoadResult] | LoadFailure = self._carry_out()
         except ProcessLostError as error:
-            found = str(error)
+            found = error.failure
+        self._over = True  # Locust stops as soon as its last worker has left
+        if self._remote is not None:
+            self._remote.dismiss()
         self._write(found)
         # In a new greenlet, because quitting kills the one that reads messages.
         gevent.spawn(self._runner.quit)
 
     def stopping(self, **_: Any) -> None:
-        """Locust ends: by this conductor, or by the Locust file in the middle of a block."""
-        if not self._over:
-            self._write("expected users that go on until the harness ends the run, found that the Locust file ended it")
+        """Locust ends: by this conductor, or in the middle of a block: by the Locust file, or without any worker."""
+        if self._over:
+            return
+        if self._remote is not None and (lost := self._remote.find_lost()):
+            self._write(describe_lost(self._processes, "load worker", lost).failure)
+            return
+        found = "found that the Locust file ended it"
+        self._write(LoadFailure(f"expected users that go on until the harness ends the run, {found}", {}))
 
-    def _write(self, found: list[LoadResult] | str) -> None:
+    def _write(self, found: list[LoadResult] | LoadFailure) -> None:
         self._over = True
         with self._file:
             self._file.write(msgspec.json.encode(found))
         self._unfinished.rename(self._result)
-        self._environment.process_exit_code = 1 if isinstance(found, str) else 0
+        self._environment.process_exit_code = 1 if isinstance(found, LoadFailure) else 0
 
     def _carry_out(self) -> list[LoadResult]:
         """Warm up every candidate, then all cycles; the result of each turn."""
         order = self._order
+        if self._remote is not None:
+            self._remote.gather(order.users, len(order.hosts))
         connecting_s = CONNECT_TIMEOUT_S + TASK_TIMEOUTS * order.request_timeout_s
         readiness = self._collect("to connect", START_WAIT_S + len(order.hosts) * connecting_s)
         right = [all(each["right"][number] for each in readiness) for number in range(len(order.hosts))]
@@ -113,11 +135,18 @@ class Conductor:
                 if _all_failed(done) or any(each["hanging"] for each in done):
                     self._failing.add(candidate)
         self._runner.send_message(messages.FINISH, {"right": right})
-        results = [
-            msgspec.json.decode(each["results"], type=list[LoadResult])
-            for each in self._collect("to send its results", order.request_timeout_s + ANSWER_WAIT_S)
-        ]
-        return [merge(parts) for parts in zip(*results, strict=True)]
+        sent = self._collect("to send its results", order.request_timeout_s + ANSWER_WAIT_S)
+        return [merge(parts) for parts in zip(*map(self._read_results, sent), strict=True)]
+
+    def _read_results(self, sent: dict[str, Any]) -> list[LoadResult]:
+        """The results of a process, on the clock of this host."""
+        results = msgspec.json.decode(sent["results"], type=list[LoadResult])
+        if self._remote is None:
+            return results
+        exchanges = self._exchanges[sent["from"]]
+        offset_ns = estimate_offset_ns(exchanges) if exchanges else 0
+        name = self._remote.names[sent["from"]]
+        return [replace(shift(each, -offset_ns), load_workers={name: each.cpu_ratio}) for each in results]
 
     def _warm_up(self) -> list[float]:
         """Load on each candidate under its heaviest turn; the residence times (µs) of those that answered.
@@ -142,9 +171,14 @@ class Conductor:
     ) -> list[dict[str, Any]]:
         """One slice on all processes; how it went in each."""
         data = {"turn": turn, "cycle": cycle, "lead_in_s": lead_in_s, "length_s": length_s, "counted": counted}
+        sent_ns = perf_counter_ns()
         self._runner.send_message(messages.SLICE, data)
         waiting_s = TASK_TIMEOUTS * (self._order.request_timeout_s + CONNECT_TIMEOUT_S)
-        return self._collect("to end a slice", lead_in_s + length_s + waiting_s + ANSWER_WAIT_S)
+        done = self._collect("to end a slice", lead_in_s + length_s + waiting_s + ANSWER_WAIT_S)
+        for each in done:
+            exchange = Exchange(sent_ns, each["begun_ns"], each["ended_ns"], each["received_ns"])
+            self._exchanges[each["from"]].append(exchange)
+        return done
 
     def _collect(self, what: str, within_s: float) -> list[dict[str, Any]]:
         """One answer of each process; raises `ProcessLostError` when one cannot come."""
@@ -162,14 +196,14 @@ class Conductor:
 
     def _require_all(self) -> None:
         """Raise `ProcessLostError` if a process has ended: without its share of the load the block is not valid."""
-        ended = [f"process {child.pid} {_describe_end(child.pid)}" for child in self._children if not _runs(child)]
-        # A process of this machine may be too busy for heartbeats and still run; of others nothing else is known.
-        remote = self._runner.clients.missing if isinstance(self._runner, MasterRunner) else []
-        missing = [] if self._children else [f"Locust's worker {worker.id} sends no heartbeat" for worker in remote]
-        if found := " and ".join(ended or missing):
-            raise ProcessLostError(
-                f"expected {self._processes} load processes to run until the end, found that {found}"
-            )
+        if self._remote is not None:
+            kind, lost = "load worker", self._remote.find_lost()
+        else:
+            # A process of this machine may be too busy for heartbeats and still run.
+            ended = [child.pid for child in self._children if not _runs(child)]
+            kind, lost = "process", {str(pid): _describe_end(pid) for pid in ended}
+        if lost:
+            raise describe_lost(self._processes, kind, lost)
 
     @property
     def _result(self) -> Path:

@@ -52,6 +52,9 @@ def _add_options(parser: LocustArgumentParser) -> None:
     group.add_argument(
         "--harness-result", help="Write the results of the block to this JSON file, or why there are none"
     )
+    group.add_argument(
+        "--harness-workers", help="Wait for load workers on other hosts, as this JSON file says (the harness writes it)"
+    )
     if measured:
         # A locust.conf that lies around must not change a measurement. Locust does the same to a parser of its own,
         # since only the constructor of a parser could be told. An empty working directory and home while it reads its
@@ -70,6 +73,7 @@ def _init(environment: Environment, runner: Runner, **_: Any) -> None:
         environment.events.spawning_complete.add_listener(recorder.all_users_spawned)
         runner.register_message(messages.SLICE, recorder.slice)
         runner.register_message(messages.FINISH, recorder.finish)
+        runner.register_message(messages.PLACE, recorder.take_place)
     order = read_order(environment.parsed_options)
     if order is not None and not isinstance(runner, WorkerRunner):
         conductor = Conductor(environment, runner, order)

@@ -53,6 +53,7 @@ class Recorder:
         self._options: Any = environment.parsed_options
         self._order: BlockOrder | None = None
         self._index, self._processes = 0, 1
+        self._place: int | None = None
         custom_users = not all(hasattr(cls, "drives_itself") for cls in environment.user_classes)
         self._custom = CustomUsers(environment, runner) if custom_users else None
         self._user_errors = UserErrors(environment, custom_users=custom_users)
@@ -74,7 +75,8 @@ class Recorder:
         self._options = self._environment.parsed_options
         self._order = read_order(self._options)
         if isinstance(self._runner, WorkerRunner):
-            self._index, self._processes = self._runner.worker_index, max(1, int(self._options.expect_workers))
+            self._index = self._runner.worker_index if self._place is None else self._place
+            self._processes = max(1, int(self._options.expect_workers))
         if self._order is not None:
             self._user_errors.watch_deaths()
             self._started_ns = perf_counter_ns()
@@ -110,6 +112,10 @@ class Recorder:
         """Prepare the block, in a new greenlet because Locust waits for its listeners."""
         if self._order is not None:
             gevent.spawn(self._get_ready)
+
+    def take_place(self, msg: Message, **_: Any) -> None:
+        """The number of this process: Locust's own counts those that have left as well."""
+        self._place = msg.data["index"]
 
     def slice(self, msg: Message, **_: Any) -> None:
         """Run a slice, as the conductor asks; in a new greenlet, because Locust waits for its listeners."""
@@ -248,6 +254,8 @@ class Recorder:
                 "right": sum(each.finished for each in recorded),
                 "failed": len(failures),
                 "hanging": sum(each.failure.kind in {UNANSWERED, ENDLESS} for each in failures),
+                "begun_ns": opened_ns,
+                "ended_ns": perf_counter_ns(),
             },
         )
 

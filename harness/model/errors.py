@@ -34,3 +34,11 @@ class LoadError(HarnessError):
     def __init__(self, message: str, log_tail: str = "") -> None:
         super().__init__(message)
         self.log_tail = log_tail
+
+
+class WorkersLostError(LoadError):
+    """Load workers on other hosts that a measurement has missed or lost, which the text names."""
+
+
+class WorkersMissingError(HarnessError):
+    """Load workers on other hosts without which a run does not go on."""

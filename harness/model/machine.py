@@ -162,6 +162,9 @@ class Python:
     gil: bool
     """Does it run with the global interpreter lock?"""
 
+    def __str__(self) -> str:
+        return f"{self.implementation} {self.version}"
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -186,10 +189,13 @@ class Placement:
     shares_cores: bool = False
     """Do the two have different CPUs, of which two are hyper-threads of one core and slow each other down?"""
 
+    apart: bool = False
+    """Are the two on different machines?"""
+
     @property
     def disjoint(self) -> bool:
         """Do the two have no CPU in common?"""
-        return not self.server & self.load
+        return self.apart or not self.server & self.load
 
 
 def format_list(cpus: Iterable[int]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from harness.model.blocks import MAX_BODY_BYTES
+from harness.model.link import NEAR, Distance
+from harness.model.load_workers import WantedWorkers
 from harness.model.loads import SATURATE, Capacity, Load, Rate, Sweep
 from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, Protocol
 from harness.model.targets import App, Scenario, Server
@@ -54,8 +56,21 @@ class Conditions:
     seed: int = 0
     """The seed of every random choice in the run."""
     load_processes: int = 1
+    remote_load: bool = False
+    """Are these processes load workers on other hosts?"""
     control: bool = True
     """Is the baseline measured a second time, as a control?"""
+    netns: bool = False
+    """Do servers run in a network namespace of their own?"""
+    rtt_s: tuple[float, ...] = (NEAR.rtt_s,)
+    """The round-trip times that are added to the link; each is measured."""
+    loss: float = NEAR.loss
+    """The share of packets that the link loses in each direction, at every round-trip time."""
+
+    @property
+    def distances(self) -> tuple[Distance, ...]:
+        """How far apart load and servers are made, one after the other."""
+        return tuple(Distance(rtt_s, self.loss) for rtt_s in self.rtt_s)
 
     def __str__(self) -> str:
         """Describe the conditions: `closed loop, 32 users, 1 worker, 5 rounds × 2 s, seed 7`."""
@@ -66,7 +81,14 @@ class Conditions:
             rounds = f"{self.rounds} to {self.max_rounds} rounds"
         loop = _describe_load(self.load)
         users = f"{_join(self.users)} user{'s' if self.users != (1,) else ''}"
-        return f"{loop}, {users}{streams}, {workers}, {rounds} × {self.duration_s:g} s, seed {self.seed}"
+        return f"{loop}, {users}{streams}, {workers}{self._far()}, {rounds} × {self.duration_s:g} s, seed {self.seed}"
+
+    def _far(self) -> str:
+        """The distances, if there is one."""
+        if self.distances == (NEAR,):
+            return ""
+        loss = f" and {100 * self.loss:g} % loss" if self.loss else ""
+        return f", {_join(f'{1000 * each:g}' for each in self.rtt_s)} ms RTT{loss}"
 
 
 @dataclass(frozen=True, order=True)
@@ -94,13 +116,18 @@ class Comparison:
     users: int
     streams: int
     workers: int
+    distance: Distance = NEAR
 
     @property
-    def place(self) -> tuple[str, int, float, str, int, int, int]:
-        """The sort key of comparisons: scenario, protocol, offered rate, load, users, streams and workers."""
+    def place(self) -> tuple[str, int, float, str, int, int, int, float, float]:
+        """The sort key of comparisons: scenario, protocol, offered rate, load, users, streams, workers and distance."""
         rps = self.load.rps if isinstance(self.load, Rate) else 0.0
         protocol = PROTOCOLS.index(self.protocol)
-        return self.scenario, protocol, rps, self.load.text, self.users, self.streams, self.workers
+        far = self.distance
+        return (
+            *(self.scenario, protocol, rps, self.load.text),
+            *(self.users, self.streams, self.workers, far.rtt_s, far.loss),
+        )
 
     @property
     def sweep(self) -> Comparison:
@@ -140,6 +167,10 @@ class Case:
     """Is it the control: the baseline, measured a second time?"""
     aside: bool = field(default=False, repr=False)
     """Is it measured only to tell how much the server matters? It is in no ranking. (A seed is made of the `repr`.)"""
+    rtt_s: float = field(default=NEAR.rtt_s, repr=False)
+    """The round-trip time that is added to the link."""
+    loss: float = field(default=NEAR.loss, repr=False)
+    """The share of packets that the link loses in each direction."""
 
     @property
     def label(self) -> str:
@@ -152,7 +183,12 @@ class Case:
 
     @property
     def comparison(self) -> Comparison:
-        return Comparison(self.scenario, self.protocol, self.load, self.users, self.streams, self.workers)
+        parts = self.scenario, self.protocol, self.load, self.users, self.streams, self.workers
+        return Comparison(*parts, self.distance)
+
+    @property
+    def distance(self) -> Distance:
+        return Distance(self.rtt_s, self.loss)
 
     @property
     def config(self) -> ServerConfig:
@@ -191,6 +227,8 @@ class Selection:
     """What is measured beside the apps to tell how much the server matters; None for nothing."""
     prefer: Preference | None = None
     """The figure by which candidates are ranked; None for the usual one of the load."""
+    load_workers: WantedWorkers | None = None
+    """The load workers on other hosts; None if load comes from this one."""
 
     @property
     def every_app(self) -> tuple[App, ...]:
@@ -214,7 +252,7 @@ class Block:
     configs: tuple[ServerConfig, ...]
     """In the order in which they are started."""
     measurements: tuple[tuple[Case, ...], ...]
-    """Each is a set of cases that take turns: they agree in scenario, protocol and streams."""
+    """Each is a set of cases that take turns: they agree in scenario, protocol, streams and distance."""
     duration_s: float
     """Counted time of each case, over all its slices."""
 
@@ -291,6 +329,6 @@ def _describe_load(load: Load) -> str:
     return "closed loop"
 
 
-def _join(numbers: tuple[int, ...]) -> str:
+def _join(numbers: Iterable[object]) -> str:
     *others, last = map(str, numbers)
     return f"{', '.join(others)} and {last}" if others else last

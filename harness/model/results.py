@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.model.histogram import Histogram
+from harness.model.link import Link
+from harness.model.load_workers import LoadWorker
 from harness.model.machine import Machine
 from harness.model.plan import Candidate, Case, Conditions, Preference, ServerConfig
 from harness.model.protocols import Protocol
@@ -16,13 +18,18 @@ SCHEMA = 2
 SUMMARY_SCHEMA = 1
 """The version of `summary.json`, which other programs read; it goes up on an incompatible change."""
 
-Verdict = Literal["valid", "client-limited", "invalid", "unsupported", "failed"]
+Verdict = Literal["valid", "client-limited", "network-limited", "invalid", "unsupported", "failed"]
 """How far a number can be trusted.
 
-`valid`: it can be used. `client-limited`: it measures the load generator. `invalid`: it cannot be used. `unsupported`:
-the case cannot be measured. `failed`: there is no number, since the server or the generator ended.
+`valid`: it can be used. `client-limited`: it measures the load generator. `network-limited`: it measures the link.
+`invalid`: it cannot be used. `unsupported`: the case cannot be measured. `failed`: there is no number, since the server
+or the generator ended.
 """
+USABLE: frozenset[Verdict] = frozenset({"valid", "client-limited", "network-limited"})
+"""Verdicts of numbers that are right, if only as the least that the server can do."""
 
+Role = Literal["load", "server"]
+"""What a machine does in a run of several."""
 Step = Literal["doubling", "bisection", "confirmation"]
 """Why a search for a capacity tries a rate."""
 
@@ -210,6 +217,9 @@ class LoadResult:
     """False where custom Locust users drove the trial: responses were checked only as far as their file checks them."""
     changes: Mapping[str, str] = field(default_factory=dict)
     """For each request whose body was not the one that the app gave before the run: the first change."""
+    load_workers: Mapping[str, float] = field(default_factory=dict)
+    """The load workers on other hosts that took part, by name, with the `cpu_ratio` of each; none if load came from
+    this host."""
 
     @property
     def requests(self) -> int:
@@ -411,7 +421,26 @@ class Environment:
     @property
     def python(self) -> str:
         """The Python that runs the harness: `CPython 3.11.7`."""
-        return f"{self.machine.python.implementation} {self.machine.python.version}"
+        return str(self.machine.python)
+
+
+@dataclass(frozen=True)
+class Host:
+    """One of several machines that took part in a run."""
+
+    role: Role
+    name: str
+    machine: Machine
+    version: str
+    """Of the harness."""
+    python: str
+    """That runs the harness there: `CPython 3.11.7`."""
+    address: str | None = None
+    """That servers listen on."""
+    clock_error_us: int | None = None
+    """How exactly its clock is known here: half of the shortest round trip over ssh."""
+    shares_machine: bool = False
+    """Is it a network namespace or a container on the machine of the load?"""
 
 
 @dataclass(frozen=True)
@@ -440,9 +469,25 @@ class RunInfo:
     """Salted digests of the values of `--env` and `--header`, by option and name; the values are not recorded."""
     prefer: Preference | None = None
     """The figure by which candidates are ranked; None for the usual one of the load."""
+    hosts: tuple[Host, ...] = ()
+    """The machines, where load and servers were not all on one."""
+    link: Link | None = None
+    """The link between load and servers; None where that is the loopback."""
+    load_workers: tuple[LoadWorker, ...] = ()
+    """The load workers on other hosts that came before the run; none if load comes from this one."""
     part: tuple[str, ...] = ()
     """What was chosen of a run of which only a part is shown: `users 32, of 8, 32 and 128`."""
     schema: int = SCHEMA
+
+    @property
+    def shares_cpus(self) -> bool:
+        """Did load and servers share CPUs?"""
+        apart = any(each.role == "server" and not each.shares_machine for each in self.hosts)
+        return (
+            not apart
+            and not self.conditions.remote_load
+            and bool(set(self.environment.server_cpus) & set(self.environment.load_cpus))
+        )
 
     @property
     def ranked_cases(self) -> tuple[Case, ...]:

@@ -17,7 +17,7 @@ from harness.model.errors import UsageError
 from harness.model.loads import EXPECTED, parse_load
 from harness.model.protocols import METHODS, PROTOCOLS
 from harness.plan.settings import MOST_NUMBERS, SERVERS, Names, Settings
-from harness.plan.values import read_share, read_size, read_slice, read_time_s, write_size
+from harness.plan.values import read_share, read_size, read_slice, read_time_s, read_times_s, write_size
 from harness.text.suggestions import suggest
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ _LISTS = frozenset(
         "users",
         "tags",
         "exclude_tags",
+        "rtt",
     }
 )
 _LISTS_OF_NUMBERS = frozenset({"users", "workers"})
@@ -50,12 +51,15 @@ _LONGEST_TEXT = 4_096
 """The longest path of Linux, and longer than any name; a variable of `--env` may be longer."""
 _SIZES = frozenset({"max_body", "load_memory"})
 _PATHS = frozenset({"app_dir", "python", "openapi", "locustfile", "out", "resume"})
-_TIMES = frozenset({"warmup", "duration", "slice", "ready_within", "request_timeout"})
+_SHARES = frozenset({"precision", "loss"})
+_TIMES = frozenset({"rtt", "warmup", "duration", "slice", "ready_within", "request_timeout"})
 _ALLOWED = {
     "load": EXPECTED.removeprefix("expected "),
     "protocols": f"any of {', '.join(PROTOCOLS)}",
     "methods": f"any of {', '.join(METHODS)}",
     "precision": "a share such as 5%",
+    "loss": "a share such as 0.1%",
+    "rtt": "times such as 0,5ms,20ms",
     "with_reference": "on, off",
     "prefer": "throughput, p99, cpu or memory",
     "env": "NAME=VALUE",
@@ -111,7 +115,7 @@ def list_options() -> Iterator[Option]:
 
 def _describe_default(value: Any) -> str:
     match value:
-        case None | False | ():
+        case None | False | () | 0.0 | (0.0,):
             return ""
         case tuple():
             return f" [{', '.join(map(str, value))}]"
@@ -294,13 +298,14 @@ def _describe_limits(key: str) -> str:
     if limits is None:
         return ""
     least, most = limits.ge or 0, limits.le
-    if key == "precision":
+    if key in _SHARES:
         return f"from {100 * least:g}% to {100 * (most or 0):g}%"
     if key in _SIZES:
         return f"from {write_size(int(least))} to {write_size(int(most or 0))}"
+    several = f", at most {MOST_NUMBERS} of them" if key in _LISTS else ""
     if key in _TIMES:
-        return f"from {f'{1000 * least:g}ms' if least else '0s'} to {most:g}s"
-    return f"from {least} to {most}" + (f", at most {MOST_NUMBERS} of them" if key in _LISTS_OF_NUMBERS else "")
+        return f"from {f'{1000 * least:g}ms' if least else '0s'} to {most:g}s{several}"
+    return f"from {least} to {most}{several}"
 
 
 def _find_limits(hint: Any) -> Meta | None:
@@ -323,7 +328,7 @@ def _parse_text(value: Any, key: str, shown: str) -> Any:
     """Parse the text of a key: names become a list, times seconds, a share a number, a load a `Load`."""
     if key in _LISTS_OF_NUMBERS and isinstance(value, int) and not isinstance(value, bool):
         return [value]
-    if not isinstance(value, str):
+    if not isinstance(value, str) and key != "rtt":
         return 0.0 if value == 0.0 and isinstance(value, float) else value  # -0.0 would be printed as -0
     if key in _READERS:
         try:
@@ -341,9 +346,10 @@ def _parse_text(value: Any, key: str, shown: str) -> Any:
 
 _READERS: Mapping[str, Callable[[str], Any]] = {
     "load": parse_load,
-    "precision": read_share,
+    **dict.fromkeys(_SHARES, read_share),
+    "rtt": read_times_s,
     "slice": read_slice,
     **dict.fromkeys(_SIZES, read_size),
-    **dict.fromkeys(_TIMES - {"slice"}, read_time_s),
+    **dict.fromkeys(_TIMES - {"slice", "rtt"}, read_time_s),
 }
 """The functions that read the text of a key; each raises `ValueError` for any other text."""

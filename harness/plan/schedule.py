@@ -48,6 +48,8 @@ _MEASUREMENT_S = 1.0
 """The load processes of a measurement take about this long to start and to end."""
 _CONNECTION_S = 0.003
 """A user takes about this long to connect."""
+_ROUND_TRIPS = 10
+"""Connecting, the pass before everything and the warm-up of a candidate take about so many round trips of the link."""
 _TURN = 1.2
 """A slice takes about this much longer than its counted time, for the lead-in and what is in flight at its end."""
 _SEARCH_TRIALS = 10
@@ -113,8 +115,11 @@ def _add_aside(plan: Plan, possible: Sequence[Case], selection: Selection, refer
     """
     conditions = selection.conditions
     shuffle = random.Random(conditions.seed)  # noqa: S311 - a reproducible order, not a secret
+    near = min(conditions.rtt_s)
     most = {scenario.name: max(selection.levels(scenario)) for scenario in selection.scenarios}
-    compared = [case for case in possible if not case.control and case.users == most[case.scenario]]
+    compared = [
+        case for case in possible if not case.control and case.users == most[case.scenario] and case.rtt_s == near
+    ]
     references = list_reference_cases(compared, selection, reference)
     duration_s = min(conditions.duration_s, _REFERENCE_DURATION_S)
     first = references[0].candidate if references else selection.baseline
@@ -185,11 +190,11 @@ def _check_size(selection: Selection) -> None:
     conditions = selection.conditions
     rounds = conditions.max_rounds if conditions.precision is not None else conditions.rounds
     every = (selection.servers, selection.apps, selection.scenarios, selection.protocols)
-    cases = math.prod(map(len, (*every, conditions.workers, conditions.users)))
+    cases = math.prod(map(len, (*every, conditions.workers, conditions.users, conditions.rtt_s)))
     if cases * rounds > MOST_CASES:
         raise UsageError(
             f"--rounds: expected at most {MOST_CASES} measurements, of every server, app, scenario, protocol and "
-            f"number of workers and users in every round; found {cases} in each of {rounds} rounds"
+            f"number of workers, users and round-trip time in every round; found {cases} in each of {rounds} rounds"
         )
 
 
@@ -261,9 +266,13 @@ def list_cases(selection: Selection, load: Load) -> Iterator[Case]:
     conditions = selection.conditions
     for scenario, protocol in product(selection.scenarios, selection.protocols):
         if protocol in scenario.protocols:
-            every = product(conditions.workers, selection.levels(scenario), selection.apps, selection.servers)
-            for workers, users, app, server in every:
-                yield Case(server.name, app.name, scenario.name, protocol, load, users, conditions.streams, workers)
+            numbers = conditions.workers, selection.levels(scenario), conditions.distances
+            for workers, users, far, app, server in product(*numbers, selection.apps, selection.servers):
+                yield Case(
+                    *(server.name, app.name, scenario.name, protocol, load, users, conditions.streams, workers),
+                    rtt_s=far.rtt_s,
+                    loss=far.loss,
+                )
 
 
 def find_obstacle(case: Case, server: Server, app: App, selection: Selection) -> str | None:
@@ -362,7 +371,8 @@ def _make_block(
         if case.config in configs:
             # Users and rates take turns too; the generator's processes are the same for all.
             level = case.users if levels_apart else None
-            measurements.setdefault((case.scenario, case.protocol, case.streams, level), []).append(case)
+            alike = case.scenario, case.protocol, case.streams, case.distance, level
+            measurements.setdefault(alike, []).append(case)
     own = [tuple(each) for each in measurements.values()]
     ordered = tuple(shuffle.sample(own, len(own)))
     return Block(tuple(shuffle.sample(configs, len(configs))), ordered, duration_s)
@@ -379,7 +389,10 @@ def estimate_duration_s(rounds: Sequence[Round], selection: Selection) -> float:
         total_s += _START_S * len(block.configs) + _STOP_S
         for cases in block.measurements:
             connecting_s = max(case.users for case in cases) * _CONNECTION_S
-            once_s = _MEASUREMENT_S + len({case.config for case in cases}) * (conditions.warmup_s + connecting_s)
+            far_s = _ROUND_TRIPS * cases[0].rtt_s
+            once_s = _MEASUREMENT_S + len({case.config for case in cases}) * (
+                conditions.warmup_s + connecting_s + far_s
+            )
             total_s += repeats * (once_s + len(cases) * block.duration_s * _TURN)
     return total_s
 

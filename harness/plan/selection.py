@@ -9,10 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from harness.catalog import environments, listing, own_servers, packages
 from harness.catalog.user_app import find_user_app
-from harness.host import cpus, facts, files
+from harness.host import addresses, cpus, facts, files
+from harness.hosts import messages
+from harness.hosts.remote_host import RemoteHost
+from harness.hosts.server_host import LocalHost
 from harness.model.errors import UsageError
+from harness.model.link import NEAR
+from harness.model.load_workers import WantedWorkers
 from harness.model.loads import Rate, Saturate, Sweep
 from harness.model.plan import REFERENCE_APP, Candidate, Conditions, Reference, Selection
 from harness.model.targets import App
@@ -25,8 +32,9 @@ from harness.text.suggestions import suggest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from harness.hosts.server_host import ServerHost
     from harness.model.machine import Placement
-    from harness.model.targets import Revision, Scenario, Server
+    from harness.model.targets import Revision, RunsAt, Scenario, Server
     from harness.plan.settings import Settings
 
 
@@ -36,29 +44,39 @@ def select(
     *,
     make: bool = True,
     revisions: Sequence[tuple[Revision, str | None]] = (),
+    host: ServerHost | None = None,
 ) -> Selection:
     """Look up what the settings name; raises `UsageError` for a name that does not exist.
 
     With `make`, a version of a server such as `granian@2.8.6` gets a virtual environment, and a user app without a
     scenario is started and asked for what its OpenAPI document describes, for a scenario. Without, no environment is
     made, and the app is asked for its document only. `say` reports both to the user. `revisions` of the user app are
-    measured in place of the app as it is, each with its value of `--python`, if it has one of its own.
+    measured in place of the app as it is, each with its value of `--python`, if it has one of its own. Servers run on
+    `host`, or else on this machine.
     """
+    host = host or LocalHost(cpus.available())
     _check_rounds(settings)
+    if isinstance(host, RemoteHost):
+        _check_server_host(settings, revisions)
+        settings = structs.replace(settings, python=host.find_python(settings.python))
     _check_load(settings)
+    _check_network(settings)
     options.check_options(settings)
+    load_workers = _find_load_workers(settings)
     for name, tags in (("tags", settings.tags), ("exclude-tags", settings.exclude_tags)):
         if tags and settings.locustfile is None:
             raise UsageError(f"--{name}: expected --locustfile with it, found none")
-    apps = _find_apps(settings, revisions)
+    apps = _find_apps(settings, revisions, host)
     servers = add_arguments(_find_servers(settings, apps), settings.server_args)
+    if settings.netns and (running := [each.name for each in servers if each.runs_at is not None]):
+        raise UsageError(f"--netns: expected servers that are started for it, found {running[0]}, which runs already")
     baseline = _find_baseline(settings, servers, apps)
     impossible = environments.make_all(servers, apps, _find_python(settings), say) if make else {}
     not_installed = {**_find_missing(settings, servers, apps), **impossible}
     return Selection(
         servers=servers,
         apps=apps,
-        scenarios=_find_scenarios(settings, servers, apps, not_installed, say, make=make),
+        scenarios=_find_scenarios(settings, servers, apps, not_installed, say, host, make=make),
         protocols=settings.protocols,
         conditions=settings.conditions(
             seed=secrets.randbelow(2**31) if settings.seed is None else settings.seed,
@@ -70,6 +88,7 @@ def select(
         not_installed=not_installed,
         reference=_find_reference(settings),
         prefer=settings.prefer,
+        load_workers=load_workers,
     )
 
 
@@ -108,10 +127,15 @@ def prepare_servers(
 def _place(settings: Settings, server: Server, apps: Sequence[App], python: str) -> Server:
     """The server with what it speaks here; in an environment of its own, if it displaces another one.
 
-    A user app needs more than such an environment has, so there the interpreter decides which of the two there is.
+    A user app needs more than such an environment has, so there the interpreter decides which of the two there is, as
+    on another machine.
     """
     possible = listing.keep_possible(server, python)
-    return possible if settings.app is not None else environments.apart(possible, apps, python)
+    return (
+        possible
+        if settings.app is not None or packages.is_elsewhere(python)
+        else environments.apart(possible, apps, python)
+    )
 
 
 def read_app_settings(app: str, given: Mapping[str, str | bool | list[str] | None]) -> Settings:
@@ -147,6 +171,19 @@ def find_app(settings: Settings) -> tuple[App, str]:
     return _find_apps(settings)[0], _find_python(settings)
 
 
+def _check_server_host(settings: Settings, revisions: Sequence[object]) -> None:
+    """Raise `UsageError` for what an agent does not start."""
+    if settings.server or settings.servers_from:
+        option = "server" if settings.server else "servers-from"
+        raise UsageError(f"--{option}: expected servers of `harness list` with --server-host, found others")
+    if versions := [name for name in settings.servers if "@" in name]:
+        raise UsageError(
+            f"--servers: expected no versions with --server-host, found {versions[0]}; --server-python chooses one"
+        )
+    if revisions:
+        raise UsageError("--server-host: expected one state of the app with it, found two revisions")
+
+
 def _check_rounds(settings: Settings) -> None:
     """Raise `UsageError` for a precision for which no round could be added."""
     if settings.precision is None:
@@ -163,6 +200,17 @@ def _check_load(settings: Settings) -> None:
         raise UsageError("--prefer: expected --load saturate, rate or capacity with it, found sweep")
     if settings.with_reference == "on" and not isinstance(settings.load, Saturate | Rate):
         raise UsageError(f"--with-reference: expected --load saturate or rate with it, found {settings.load}")
+
+
+def _check_network(settings: Settings) -> None:
+    """Raise `UsageError` for a distance without a link that can have one."""
+    if settings.netns:
+        if settings.load_workers:
+            raise UsageError("--netns: expected load from this machine, found --load-workers")
+        return
+    for name, given in (("rtt", settings.rtt != (NEAR.rtt_s,)), ("loss", settings.loss != NEAR.loss)):
+        if given:
+            raise UsageError(f"--{name}: expected --netns with it, found none")
 
 
 def _find_reference(settings: Settings) -> Reference | None:
@@ -221,17 +269,29 @@ def _find_servers(settings: Settings, apps: tuple[App, ...]) -> tuple[Server, ..
         expected = ", ".join(each.name for each in every if each.interface == "wsgi")
         raise UsageError(f"--servers: expected any of {expected} with --wsgi, found {', '.join(found)}")
     for entry in found.values():
-        if entry.runs_at and not own_servers.is_local(entry.runs_at) and not settings.allow_remote:
-            sent = f"with --allow-remote, up to {max(_levels(settings))} requests at a time would be sent to it"
-            found_at = f"{entry.runs_at.host}, another machine; {sent}"
-            raise UsageError(
-                f"--url {entry.name}: expected an address of this machine such as 127.0.0.1, found {found_at}"
-            )
+        if entry.runs_at:
+            _check_place(settings, entry.name, entry.runs_at)
     return tuple(found.values())
 
 
-def _find_apps(settings: Settings, revisions: Sequence[tuple[Revision, str | None]] = ()) -> tuple[App, ...]:
+def _check_place(settings: Settings, name: str, runs_at: RunsAt) -> None:
+    """Raise `UsageError` for a server that runs where load is not to be sent, or cannot be."""
+    local = own_servers.is_local(runs_at)
+    if not local and not settings.allow_remote:
+        sent = f"with --allow-remote, up to {max(_levels(settings))} requests at a time would be sent to it"
+        found = f"{runs_at.host}, another machine; {sent}"
+        raise UsageError(f"--url {name}: expected an address of this machine such as 127.0.0.1, found {found}")
+    if local and settings.load_workers is not None:
+        expected = "an address that load workers on other hosts reach"
+        raise UsageError(f"--url {name}: expected {expected}, found {runs_at.host}")
+
+
+def _find_apps(
+    settings: Settings, revisions: Sequence[tuple[Revision, str | None]] = (), host: ServerHost | None = None
+) -> tuple[App, ...]:
     environment = _read_variables(settings.env)
+    if settings.app is not None and isinstance(host, RemoteHost):
+        return (_find_remote_app(settings, settings.app, environment, host),)
     if settings.app is not None:
         states: Sequence[tuple[Revision | None, str | None]] = revisions or [(None, None)]
         return tuple(_find_user_app(settings, settings.app, environment, *each) for each in states)
@@ -275,6 +335,30 @@ def _find_user_app(
     )
 
 
+def _find_remote_app(settings: Settings, target: str, environment: Mapping[str, str], host: RemoteHost) -> App:
+    found = host.find_app(
+        messages.FindApp(
+            target,
+            settings.wsgi,
+            settings.app_dir,
+            settings.ready_path,
+            _find_python(settings),
+            settings.factory,
+            environment.get("PYTHONPATH"),
+        )
+    )
+    return App(
+        found.name,
+        found.target,
+        Path(found.directory),
+        settings.ready_path,
+        wsgi_target=found.wsgi_target,
+        environment={**environment, **found.environment},
+        headers=options.parse_headers(settings.header),
+        login=options.read_login(settings.login),
+    )
+
+
 def _read_variables(given: Iterable[str]) -> dict[str, str]:
     """Names and values of `--env`; raises `UsageError` that hides the values, as they may be secrets."""
     found: dict[str, str] = {}
@@ -307,6 +391,8 @@ def _find_python(settings: Settings) -> str:
 
 
 def _check_python(given: str, option: str = "python") -> str:
+    if packages.is_elsewhere(given):
+        return given
     path = Path(given).absolute()
     if path.is_dir():
         path = path / "bin" / "python"
@@ -332,6 +418,7 @@ def _find_scenarios(
     apps: tuple[App, ...],
     not_installed: Mapping[str, str],
     say: Callable[[str], None],
+    host: ServerHost,
     *,
     make: bool,
 ) -> tuple[Scenario, ...]:
@@ -346,7 +433,7 @@ def _find_scenarios(
         if make:
             with files.writing(Path(settings.out)):
                 Path(settings.out).mkdir(parents=True, exist_ok=True)
-        return (scenario.write_scenario(settings, apps[0], runs, apps[0].python or python, say, ask=make),)
+        return (scenario.write_scenario(settings, apps[0], runs, apps[0].python or python, say, host, ask=make),)
     chosen = listing.choose("scenarios", listing.scenarios(), settings.scenarios or SCENARIOS)
     return tuple(_as_asked(replace(each, headers=apps[0].headers), settings) for each in chosen)
 
@@ -379,25 +466,53 @@ def _read_user_scenario(settings: Settings, path: str) -> Scenario:
         why = "" if scenario.ours else ", since Locust's own users speak HTTP/1.1 in clear text"
         raise UsageError(f"--protocols: expected any of {spoken} for {path}{why}, found {','.join(settings.protocols)}")
     processes = _count_load_processes(settings)
+    if not scenario.ours and settings.allow_missing_workers:
+        raise UsageError(f"--allow-missing-workers: expected it without {path}, whose users cannot be divided anew")
     levels = _levels(settings) if scenario.users is None else (scenario.users,)
     if not scenario.ours and any(users % processes for users in levels):
-        shown = ",".join(map(str, levels))
-        raise UsageError(f"--users: expected multiples of --load-processes, {processes}, with {path}, found {shown}")
+        shown, expected = ",".join(map(str, levels)), f"multiples of {_name_processes(settings)}, {processes}"
+        raise UsageError(f"--users: expected {expected}, with {path}, found {shown}")
     check_locust_file(scenario, levels)
     return scenario
 
 
+def _find_load_workers(settings: Settings) -> WantedWorkers | None:
+    """The load workers on other hosts; raises `UsageError` for options that do not fit, or an address of others."""
+    if settings.load_workers is None:
+        for name, given in (("listen", settings.listen), ("allow-missing-workers", settings.allow_missing_workers)):
+            if given:
+                raise UsageError(f"--{name}: expected --load-workers with it, found none")
+        return None
+    if settings.listen is None:
+        raise UsageError("--load-workers: expected --listen ADDRESS:PORT with it, found none")
+    if settings.load_processes != 1:
+        found = f"--load-processes {settings.load_processes}"
+        raise UsageError(f"--load-workers: expected no load processes here beside it, found {found}")
+    host, port = addresses.parse(settings.listen, "--listen")
+    addresses.check_own(host, port, "--listen")
+    return WantedWorkers(settings.load_workers, host, port, settings.allow_missing_workers)
+
+
+def _name_processes(settings: Settings) -> str:
+    return "--load-processes" if settings.load_workers is None else "--load-workers"
+
+
 def _count_load_processes(settings: Settings) -> int:
+    if settings.load_workers is not None:
+        return settings.load_workers
     if settings.load_processes == "auto":
         return max(1, len(cpus.available()) // 2)
     return settings.load_processes
 
 
-def place_processes(settings: Settings) -> Placement:
+def place_processes(settings: Settings, host: ServerHost | None = None) -> Placement:
     """Choose the CPUs of servers and load processes; raises `UsageError` for CPUs that do not exist."""
+    if isinstance(host, RemoteHost) and not host.is_this_machine:
+        return cpus.place_apart(cpus.available(), host.available_cpus, settings.server_cpus, settings.load_cpus)
     return cpus.place(
         cpus.available(),
-        _count_load_processes(settings),
+        # With load from other hosts, one core is left to its master and to what samples the servers.
+        1 if settings.load_workers else _count_load_processes(settings),
         facts.read_topology(Path("/")),
         server_processes=max(settings.workers),
         server_cpus=settings.server_cpus,

@@ -35,6 +35,10 @@ MOST_NUMBERS = 100
 """A list of numbers of users or workers has at most this many."""
 SHORTEST_S, LONGEST_S = 0.001, 86_400.0
 """Times are from a millisecond to a day."""
+LONGEST_RTT_S = 10.0
+"""To the moon and back it is 2.6 s."""
+MOST_LOSS = 0.5
+"""With more, TCP does not connect in earnest."""
 MOST_SEED = 2**32 - 1
 LEAST_BODY_BYTES = 64 * 1024
 """Shorter bodies are not checked one by one."""
@@ -233,6 +237,33 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             title="N",
         ),
     ] = None
+    netns: Annotated[
+        bool,
+        Meta(
+            description="Run the servers in a network namespace of this machine, behind a link that the harness makes; "
+            "needs root and iproute2.",
+            title="",
+        ),
+    ] = False
+    rtt: Annotated[
+        tuple[Annotated[float, Meta(ge=0, le=LONGEST_RTT_S)], ...],
+        Meta(
+            min_length=1,
+            max_length=MOST_NUMBERS,
+            description="With --netns: round-trip time that is added to the link, such as 20ms; "
+            "0,5ms,20ms measures each.",
+            title="TIME",
+        ),
+    ] = Conditions.rtt_s
+    loss: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=MOST_LOSS,
+            description="With --netns: share of the packets that the link loses in each direction, such as 0.1%.",
+            title="P",
+        ),
+    ] = Conditions.loss
     streams: Annotated[
         int,
         Meta(ge=1, le=MOST_USERS, description="Users that share one HTTP/2 or HTTP/3 connection.", title="N"),
@@ -241,6 +272,57 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[int, Meta(ge=1, le=MOST_PROCESSES)] | Literal["auto"],
         Meta(description="Processes of the load generator; auto: one for every two CPUs.", title="N"),
     ] = 1
+    server_host: Annotated[
+        str | None,
+        Meta(
+            description="Another machine on which servers run, reached by your own ssh. Paths of --python and "
+            "--app-dir are those over there.",
+            title="ssh://USER@HOST",
+        ),
+    ] = None
+    bind: Annotated[
+        str | None,
+        Meta(
+            description="Address of --server-host that servers listen on and load is sent to; others reach them too "
+            "meanwhile.",
+            title="ADDRESS",
+        ),
+    ] = None
+    server_python: Annotated[
+        str | None,
+        Meta(
+            description="Interpreter of --server-host that has the harness; it runs the servers too, unless --python "
+            "names another one. [python3]",
+            title="FILE",
+        ),
+    ] = None
+    load_workers: Annotated[
+        Annotated[int, Meta(ge=1, le=MOST_PROCESSES)] | None,
+        Meta(
+            description="Load workers on other hosts, each started there by `harness worker`, in place of load "
+            "processes here.",
+            title="N",
+        ),
+    ] = None
+    listen: Annotated[
+        str | None,
+        Meta(
+            description="Address of this host, and a port, to which load workers connect. Anyone who reaches it can "
+            "take part.",
+            title="ADDRESS:PORT",
+        ),
+    ] = None
+    allow_missing_workers: Annotated[
+        bool, Meta(description="When load workers are lost, go on with those that are left.", title="")
+    ] = False
+    install: Annotated[
+        bool,
+        Meta(
+            description="Install this harness and requirements-all.lock in a cache folder on --server-host, and use "
+            "that; it takes minutes the first time.",
+            title="",
+        ),
+    ] = False
     server_cpus: Annotated[
         str | None, Meta(description="CPUs for the servers, such as 0-3,8. [whole cores]", title="CPUS")
     ] = None
@@ -379,6 +461,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             duration_s=self.duration,
             seed=seed,
             load_processes=load_processes,
+            remote_load=self.load_workers is not None,
             control=self.aa or not self.no_control,
             slice_s=None if self.slice == "auto" else float(self.slice),
             together=None if self.together == "auto" else self.together,
@@ -386,4 +469,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             max_body_bytes=self.max_body,
             load_memory_bytes=self.load_memory,
             compression=self.compression,
+            netns=self.netns,
+            rtt_s=self.rtt,
+            loss=self.loss,
         )

@@ -24,6 +24,12 @@ def read_time_s(text: str) -> float:
     return float(found[1]) * _UNITS_S[found[2] or "s"]
 
 
+def read_times_s(value: object) -> list[object]:
+    """Times such as `0,5ms,20ms`, or one or several of a file, where numbers are seconds."""
+    several = value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
+    return [read_time_s(each) if isinstance(each, str) else each for each in several]
+
+
 def read_size(text: str) -> int:
     """A size in bytes, such as `64MiB` or `64M`; without a unit, in bytes."""
     found = re.fullmatch(r"(\d{1,15})\s*([KMG]i?B?|B)?", text.strip(), re.IGNORECASE | re.ASCII)

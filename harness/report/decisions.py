@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal
 
 from harness.analysis.summarise import RANKED_FROM_ROUNDS
@@ -37,7 +38,7 @@ _NAMED = 5
 """So many candidates are named; more are counted."""
 _OF: Mapping[Preference, str] = {"throughput": "", "p99": "'s p99", "cpu": "'s CPU", "memory": "'s memory"}
 _REPLACED = (
-    *("--servers", "--apps", "--scenarios", "--protocols", "--users", "--workers"),
+    *("--servers", "--apps", "--scenarios", "--protocols", "--users", "--workers", "--rtt"),
     *("--rounds", "--precision", "--max-rounds", "--baseline"),
 )
 """Options that the command replaces."""
@@ -74,7 +75,7 @@ def decide(run: RunInfo, section: Section) -> Decision:
     if sweep.has_rates(section):
         return found("", sweep.sentence(section))
     ranked, candidates = sentences.list_ranked(section), section.summary.candidates
-    limited = [each for each in candidates if each.verdict == "client-limited" and each.measured]
+    limited = sentences.list_limited(section)
     if not ranked:
         return _explain_unranked(run, section, limited, found)
     leaders = sentences.list_leaders(section)
@@ -233,7 +234,7 @@ def _limited(limited: Sequence[CaseSummary]) -> str:
         for each in limited
         if each.throughput_rps is not None
     ]
-    return f"; {join(speeds)} may be faster: the load generator was the limit"
+    return f"; {join(speeds)} may be faster: {sentences.name_limits(limited)}"
 
 
 def _command(run: RunInfo, section: Section, candidates: Sequence[CaseSummary], wish: str) -> str:
@@ -251,6 +252,7 @@ def _command(run: RunInfo, section: Section, candidates: Sequence[CaseSummary], 
         *("--protocols", of.protocol),
         *("--users", str(of.users)),
         *(["--workers", str(of.workers)] if of.workers > 1 else []),
+        *(["--rtt", f"{1000 * of.distance.rtt_s:g}ms"] if "--rtt" in given else []),
     ]
     return shlex.join([*kept, *options, *wish.split()])
 
@@ -267,7 +269,7 @@ def _as_run(run: RunInfo) -> list[str]:
 def _options(argv: Sequence[str]) -> list[tuple[str, str]]:
     """Each option of a command line with its value, whether that follows `=` or is the next word."""
     found = []
-    for word, after in zip(argv, [*argv[1:], ""], strict=True):
+    for word, after in zip_longest(argv, argv[1:], fillvalue=""):
         if word.startswith("--"):
             name, same, value = word.partition("=")
             found.append((name, value if same else after))

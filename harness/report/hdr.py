@@ -46,6 +46,8 @@ def tag(run: RunInfo, summary: CaseSummary) -> str:
         parts.append(f"{case.users}-users")
     if len(run.conditions.workers) > 1:
         parts.append(f"{case.workers}-workers")
+    if len(run.conditions.rtt_s) > 1:
+        parts.append(f"{1000 * case.rtt_s:g}-ms-rtt")
     if case.load != run.conditions.load:  # in a sweep
         parts.append(str(case.load))
     return ":".join(re.sub(r"[,\s()]+", ".", part).strip(".") for part in parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from harness.analysis.naming import CONTROL_SUFFIX
@@ -18,14 +19,16 @@ from harness.model.loads import (
 )
 from harness.model.plan import TOGETHER
 from harness.model.protocols import PROTOCOL_NAMES
+from harness.report.link import describe_link
 from harness.report.sections import is_sweep
 from harness.text.numbers import TOO_FEW, WIDEST, count, join, percent, plural, significant, tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from harness.model.machine import Machine
     from harness.model.plan import Compression
-    from harness.model.results import Environment, Record, RunInfo, ServerStart
+    from harness.model.results import Environment, Host, Record, RunInfo, ServerStart
     from harness.model.summaries import CaseSummary
 
 SLICES_FROM_SCHEMA = 2
@@ -48,9 +51,9 @@ def describe_method(run: RunInfo, summaries: Sequence[CaseSummary] = (), trials:
         "Candidates share a rank unless the interval of their ratio excludes 1.",
         f"An interval whose ends differ by more than a factor of {WIDEST} is not shown: {TOO_FEW}.",
         "CPU is user and system time of all of a server's processes.",
-        f"Servers ran on {_cpus(where.server_cpus)}, the load generator on {_cpus(where.load_cpus)}.",
+        f"Servers ran on {_cpus(where.server_cpus)}, {_describe_load_hosts(run)}.",
     ]
-    return [*lines, *_describe_ceilings(run, summaries)]
+    return [*lines, *_describe_ceilings(run, summaries), *describe_link(run)]
 
 
 def _describe_compression(compression: Compression) -> str:
@@ -124,14 +127,47 @@ def _time(seconds: float) -> str:
     return f"{1000 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
 
 
-def describe_machine(run: RunInfo) -> str:
-    """What was measured on, in a line."""
+def describe_machines(run: RunInfo) -> list[str]:
+    """What was measured on, a line for each machine."""
     where = run.environment
-    kind = ", a virtual machine" if where.machine.system.hypervisor else ""
+    servers, load = _cpus(where.server_cpus), _cpus(where.load_cpus)
+    if not run.hosts:
+        return [f"Machine: {_describe(where.machine)}; servers on {servers}, {_describe_load_hosts(run)}."]
+    load = _describe_load_hosts(run) if run.load_workers else load
+    return [f"{_describe_host(each)}; {servers if each.role == 'server' else load}." for each in run.hosts]
+
+
+def _describe_host(host: Host) -> str:
+    role = "Server host" if host.role == "server" else "Load host"
+    named = f"{role} {host.name}" if host.name else role
+    return f"{named}: {_describe(host.machine)}{', on the same machine' if host.shares_machine else ''}"
+
+
+def _facts(host: Host) -> str:
+    """What else is known of a host than its hardware."""
+    listens = "" if host.address is None else f"; servers listened on {host.address or 'an address that is left out'}"
+    clock = "" if host.clock_error_us is None else f"; its clock is known to ±{host.clock_error_us / 1000:.3g} ms"
+    return f"harness {host.version}, {host.python}{listens}{clock}"
+
+
+def _describe(machine: Machine) -> str:
+    processor, system = machine.processor, machine.system
+    kind = ", a virtual machine" if system.hypervisor else ""
+    cpus = len(processor.cpus) or len(machine.limits.affinity) or 1
+    memory_gb = (machine.ram.total_bytes or 0) / 1e9
     return (
-        f"Machine: {where.cpu_model} × {where.cpu_count}{kind}, {where.memory_bytes / 1e9:.1f} GB, {where.system}, "
-        f"kernel {where.kernel}; servers on {_cpus(where.server_cpus)}, the load generator on {_cpus(where.load_cpus)}."
+        f"{processor.model or 'unknown'} × {cpus}{kind}, {memory_gb:.1f} GB, {system.os or 'unknown'}, "
+        f"kernel {system.kernel or 'unknown'}"
     )
+
+
+def _describe_load_hosts(run: RunInfo) -> str:
+    """Where load came from."""
+    if not run.load_workers:
+        return f"the load generator on {_cpus(run.environment.load_cpus)}"
+    hosts = Counter(f"{each.host or 'another host'} ({each.cpu_model} × {each.cpus})" for each in run.load_workers)
+    parts = [f"{plural(number, 'load worker')} on {host}" for host, number in hosts.items()]
+    return f"load came from {join(parts)}"
 
 
 def describe_environment(
@@ -148,6 +184,11 @@ def describe_environment(
         ("Memory", f"{where.memory_bytes / 1e9:.1f} GB"),
         ("System", f"{where.system}, kernel {where.kernel}"),
         ("Python", where.python),
+        *((_describe_host(each).partition(":")[0], _facts(each)) for each in run.hosts),
+        *(
+            (f"Load worker {each.name}", f"{each.kernel}, {each.python}, harness {each.harness}, Locust {each.locust}")
+            for each in run.load_workers
+        ),
         *_other_interpreters(where),
         ("Servers", _versions(where.server_versions) or "versions unknown"),
         *([("Server arguments", _listed_texts(where.server_args))] if where.server_args else []),

@@ -6,8 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.analysis.naming import Naming
-from harness.report import control, decisions, interruption, matrix, scaling, sentences, server_share, trust, users
-from harness.report.method import describe_environment, describe_machine, describe_method
+from harness.report import (
+    control,
+    decisions,
+    distance,
+    interruption,
+    matrix,
+    scaling,
+    sentences,
+    server_share,
+    trust,
+    users,
+)
+from harness.report.method import describe_environment, describe_machines, describe_method
 from harness.report.sections import list_starts, make_sections
 
 if TYPE_CHECKING:
@@ -126,7 +137,7 @@ def make_page(
             *sentences.list_warnings(run),
             *trust.lines(run, sections),
             *trust.count_left_out(run, sections),
-            describe_machine(run),
+            *describe_machines(run),
         ],
         matrices=matrix.make_matrices(sections),
         answers=[(describe_section(run, each, sections), each) for each in sections],
@@ -155,11 +166,12 @@ def describe_section(run: RunInfo, section: Section, sections: Sequence[Section]
 
 
 def list_remarks(run: RunInfo, section: Section, sections: Sequence[Section]) -> list[str]:
-    """What took the baseline's place, and what a comparison says with those of other numbers of users and workers."""
+    """What took the baseline's place, and what a comparison says with those of other users, workers and distances."""
     remarks = (
         sentences.explain_reference(run, section),
         scaling.sentence(run, section, sections),
         users.sentence(section, sections),
+        distance.sentence(section, sections),
     )
     return [each for each in remarks if each]
 

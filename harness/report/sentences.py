@@ -24,11 +24,14 @@ if TYPE_CHECKING:
 
 MEANING: Mapping[Verdict, str] = {
     "client-limited": "the load generator was the limit: the server may be faster than its number",
+    "network-limited": "the link was the limit: the server may be faster than its number",
     "invalid": "a sanity check failed; ignore this number",
     "unsupported": "it cannot be measured here, for the reason given",
     "failed": "the server or the load generator failed, so there is no number",
 }
 """What each verdict other than `valid` means."""
+LIMITS: Mapping[Verdict, str] = {"client-limited": "the load generator", "network-limited": "the link"}
+"""What limits a number that the server may exceed, by its verdict."""
 FIGURES: Mapping[Preference, str] = {"throughput": "throughput", "p99": "p99", "cpu": "CPU", "memory": "memory"}
 """What candidates can be ranked by, in sentences."""
 
@@ -40,7 +43,7 @@ def headline(run: RunInfo, sections: Sequence[Section]) -> list[str]:
 
 def list_warnings(run: RunInfo) -> list[str]:
     """What a reader must know before believing the result."""
-    if set(run.environment.server_cpus) & set(run.environment.load_cpus):
+    if run.shares_cpus:
         return ["The load generator and the servers shared CPUs: each took time from the other."]
     return []
 
@@ -80,13 +83,23 @@ def list_leaders(section: Section) -> list[CaseSummary]:
     return [each for each in ranked if valid_rank(each) == valid_rank(ranked[0])]
 
 
+def list_limited(section: Section) -> list[CaseSummary]:
+    """The candidates that may be faster than their numbers."""
+    return [each for each in section.summary.candidates if each.verdict in LIMITS and each.measured]
+
+
+def name_limits(limited: Sequence[CaseSummary]) -> str:
+    """`the load generator was the limit`."""
+    return f"{' or '.join(dict.fromkeys(LIMITS[each.verdict] for each in limited))} was the limit"
+
+
 def answer(section: Section) -> str:
     """Who is first in this comparison; in a sweep, up to which rate each candidate keeps its p99 short."""
     if sweep.has_rates(section):
         return sweep.sentence(section)
     candidates, title, by = section.summary.candidates, section.title, section.summary.ranked_by
     ranked = list_ranked(section)
-    limited = [each for each in candidates if each.verdict == "client-limited" and each.measured]
+    limited = list_limited(section)
     few = [each for each in candidates if each.verdict == "valid" and 0 < each.rounds < RANKED_FROM_ROUNDS]
     if not ranked and few:
         often = "once" if all(each.rounds == 1 for each in few) else "twice"
@@ -149,9 +162,7 @@ def _aside(limited: Sequence[CaseSummary], by: Preference) -> str:
     if not limited:
         return ""
     verb = "is" if len(limited) == 1 else "are"
-    return (
-        f" {join([_name_and_speed(each, by) for each in limited])} {verb} not ranked: the load generator was the limit."
-    )
+    return f" {join([_name_and_speed(each, by) for each in limited])} {verb} not ranked: {name_limits(limited)}."
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import msgspec
 
 from harness.model.errors import UsageError
 from harness.model.histogram import Histogram
+from harness.model.link import NEAR
 from harness.model.loads import Load, parse_load
 from harness.model.plan import Candidate, Conditions
 from harness.model.results import SUMMARY_SCHEMA, Environment, RunInfo
@@ -18,10 +19,13 @@ from harness.report.server_share import describe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.model.plan import Comparison
+    from harness.model.plan import Case, Comparison
     from harness.model.server_share import ServerShare
 
 Converted = TypeVar("Converted")
+
+_DISTANCE = ("rtt_s", "loss")
+"""Keys that are written only where they are used."""
 
 
 def to_contract(
@@ -47,18 +51,25 @@ def _server_share(share: ServerShare) -> dict[str, Any]:
     """How much the server matters for an app in one comparison, with the sentences of the report."""
     plain = to_plain(share)
     comparison, parts = plain.pop("comparison"), plain.pop("parts")
+    del comparison["distance"]  # the least of the run
     plain["most_change"] = share.most_change
     return {**comparison, **plain, "servers": parts, "answer": describe(share)}
 
 
 def _control(summary: CaseSummary) -> dict[str, Any]:
     """A server against itself in one comparison: what the run itself calls no difference."""
-    case = to_plain(summary.case)
+    case = _key(summary.case)
     named = ("scenario", "protocol", "load", "users", "workers")
     ratios = None if summary.ratio_to_baseline is None else to_plain(summary.ratio_to_baseline)
     original = summary.case.candidate.original
     who = {"server": original.server, "app": original.app}
-    return {**{name: case[name] for name in named}, **who, **(ratios or dict.fromkeys(("throughput", "cpu", "p99")))}
+    far = {name: case[name] for name in _DISTANCE if name in case}
+    return {
+        **{name: case[name] for name in named},
+        **far,
+        **who,
+        **(ratios or dict.fromkeys(("throughput", "cpu", "p99"))),
+    }
 
 
 def _run(run: RunInfo) -> dict[str, Any]:
@@ -69,6 +80,9 @@ def _run(run: RunInfo) -> dict[str, Any]:
     conditions["users"] = max(run.conditions.users)
     if run.conditions.precision is None:
         conditions["max_rounds"] = None
+    if not run.conditions.netns:
+        for name in ("netns", *_DISTANCE):
+            del conditions[name]
     return {
         "id": run.id,
         "started_at": run.started_at,
@@ -80,10 +94,13 @@ def _run(run: RunInfo) -> dict[str, Any]:
         **conditions,
         "twin": _label(run.baseline.server) if control else None,
         "ceilings": run.ceilings,
-        "planned": [to_plain(case) for case in run.planned],
+        "load_workers": [to_plain(worker) for worker in run.load_workers],
+        "planned": [_key(case) for case in run.planned],
         "complete": run.complete,
         "sources": run.sources,
         "part": run.part,
+        **({} if run.link is None else {"link": to_plain(run.link)}),
+        **({"hosts": [to_plain(each) for each in run.hosts]} if run.hosts else {}),
     }
 
 
@@ -97,8 +114,15 @@ def _case(summary: CaseSummary, comparison: ComparisonSummary) -> dict[str, Any]
     """A case, with what its ratios are ratios to: not the baseline where that does not speak the protocol."""
     plain = to_plain(replace(summary, response=Histogram(), timeline=()))
     del plain["response"], plain["timeline"]
+    plain["case"] = _key(summary.case)
     reference = comparison.reference if summary.ratio_to_baseline else None
     return {**plain, "ratio_to": None if reference is None else {"server": reference.server, "app": reference.app}}
+
+
+def _key(case: Case) -> dict[str, Any]:
+    """What was measured; the distance only where there is one."""
+    plain = to_plain(case)
+    return plain if case.distance != NEAR else {name: plain[name] for name in plain if name not in _DISTANCE}
 
 
 def to_plain(value: object) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from harness.analysis import budget, precision, summarise
 from harness.analysis.case_rounds import collect
 from harness.model.loads import Sweep
+from harness.model.results import USABLE
 from harness.plan.schedule import estimate_duration_s, keep_cases, plan_half_rate, plan_sweep
 
 if TYPE_CHECKING:
@@ -46,9 +47,7 @@ def half_rate_rounds(plan: Plan, selection: Selection, records: Sequence[Record]
     invalid is not: a server that fails most requests would set a rate that says nothing.
     """
     rows = collect(_list_ranked(records))
-    reached_rps = {
-        row.case: row.median_standing("throughput") for row in rows if row.verdict in {"valid", "client-limited"}
-    }
+    reached_rps = {row.case: row.median_standing("throughput") for row in rows if row.verdict in USABLE}
     return plan_half_rate(plan, selection, reached_rps)
 
 

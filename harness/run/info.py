@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
-import subprocess
 import sys
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from harness.catalog import listing, own_servers, packages
-from harness.catalog.user_app import FACTORY
+from harness.catalog.sources import commit, digest, list_modules, package_of
 from harness.host import facts, inherited
-from harness.model.results import Environment, RunInfo
+from harness.hosts.remote_host import RemoteHost
+from harness.model.results import Environment, Host, RunInfo
 from harness.model.targets import App, Server
 from harness.run.workload import digest_workload, list_files
 from harness.text.secrets import mask_argv
@@ -24,6 +22,7 @@ from harness.text.secrets import mask_argv
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from harness.hosts.server_host import ServerHost
     from harness.model.machine import Machine, Placement
     from harness.model.plan import Selection
 
@@ -33,7 +32,7 @@ LOOK_S = 0.3
 """How long the machine is watched for other work before a run."""
 
 
-def describe(selection: Selection, placement: Placement) -> RunInfo:
+def describe(selection: Selection, placement: Placement, host: ServerHost | None = None) -> RunInfo:
     """What the run stands on, before it begins."""
     now = datetime.now(UTC)
     interpreters = {entry.name: _interpreter(entry, selection) for entry in selection.servers}
@@ -43,6 +42,8 @@ def describe(selection: Selection, placement: Placement) -> RunInfo:
     own = {each.name: each.python or selection.python for each in revisions if apart}
     others |= {name: packages.installed(python) for name, python in own.items()}
     machine = facts.read_machine(look_s=LOOK_S)
+    remote = host if isinstance(host, RemoteHost) else None
+    user_app = None if remote is None else remote.user_app
     return RunInfo(
         id=f"{now:%Y-%m-%dT%H-%M-%S}-{selection.conditions.seed}",
         started_at=now.isoformat(timespec="seconds"),
@@ -59,7 +60,7 @@ def describe(selection: Selection, placement: Placement) -> RunInfo:
             | {each.name: each.commit for each in revisions if each.commit},
             other_packages=others,
             interpreters=_known(interpreters | own, packages.interpreter),
-            app_commit=_app_commit(selection.apps),
+            app_commit=user_app.commit if user_app else _app_commit(selection.apps),
             server_args={
                 each.name: own_servers.join(mask_argv(words))
                 for each in selection.servers
@@ -72,31 +73,32 @@ def describe(selection: Selection, placement: Placement) -> RunInfo:
         baseline=selection.baseline,
         prefer=selection.prefer,
         conditions=selection.conditions,
-        sources=_digest_sources(selection),
+        sources=_digest_sources(selection) | ({f"app {user_app.name}": user_app.digest} if user_app else {}),
         workloads={scenario.name: digest_workload(scenario, selection.apps) for scenario in selection.scenarios},
+        hosts=() if remote is None else _list_hosts(machine, remote),
+    )
+
+
+def _list_hosts(machine: Machine, remote: RemoteHost) -> tuple[Host, ...]:
+    there = remote.read_machine(LOOK_S)
+    version = packages.version("asgi-harness") or ""
+    error_us = remote.connection.read_offset().error_ns // 1000
+    return (
+        Host("load", platform.node(), machine, version, str(machine.python)),
+        Host(
+            "server", remote.name, there, version, str(there.python), remote.address, error_us, remote.is_this_machine
+        ),
     )
 
 
 def _digest_sources(selection: Selection) -> dict[str, str]:
     """Digests of the code that is measured and that measures, by name."""
     package = Path(__file__).parents[1]
-    apps = {f"app {app.name}": _list_modules(app.directory / _package_of(app)) for app in selection.every_app}
+    apps = {f"app {app.name}": list_modules(app.directory / package_of(app)) for app in selection.every_app}
     scenarios = {f"scenario {scenario.name}": list_files(scenario.path) for scenario in selection.every_scenario}
     servers = {f"files of {server.name}": _list_named_files(server, selection) for server in selection.servers}
-    every = {"harness": _list_modules(package), **apps, **scenarios, **servers}
-    return {name: _digest(paths) for name, paths in every.items() if paths}
-
-
-def _package_of(app: App) -> str:
-    """The module or package that an app is imported from."""
-    target = app.environment.get(FACTORY, app.target)
-    return target.partition(":")[0].partition(".")[0]
-
-
-def _list_modules(place: Path) -> list[Path]:
-    """The Python files of a module or a package; none where it is not there, but installed."""
-    module = place.with_suffix(".py")
-    return [module] if module.is_file() else sorted(place.rglob("*.py"))
+    every = {"harness": list_modules(package), **apps, **scenarios, **servers}
+    return {name: digest(paths) for name, paths in every.items() if paths}
 
 
 def _list_address(server: Server) -> tuple[str, ...]:
@@ -111,15 +113,6 @@ def _list_named_files(server: Server, selection: Selection) -> list[Path]:
     unasked = [f"{name}.conf.py" for name in server.requires if server.template]
     names = sorted({*words, *unasked})
     return [path for folder in folders for name in names if (path := folder / name).is_file()]
-
-
-def _digest(paths: Iterable[Path]) -> str:
-    found = hashlib.blake2b(digest_size=8)
-    for path in paths:
-        found.update(path.name.encode())
-        with suppress(OSError):  # a link to nowhere
-            found.update(path.read_bytes())
-    return found.hexdigest()
 
 
 def _interpreter(server: Server, selection: Selection) -> str:
@@ -160,27 +153,3 @@ def environment(
         git_commit=commit(directory),
         server_versions=server_versions,
     )
-
-
-def commit(directory: Path) -> str | None:
-    """The commit that the files in a folder are of, with `-dirty` where they are not; None where git has none of them.
-
-    A virtual environment lies in many a repository whose commit says nothing of it.
-    """
-    if not _git(directory, "ls-files"):
-        return None
-    return _git(directory, "describe", "--always", "--dirty", "--abbrev=12")
-
-
-def _git(directory: Path, *arguments: str) -> str | None:
-    """What git says of a folder; None where it says nothing."""
-    try:
-        found = subprocess.run(
-            ["git", "-C", str(directory), *arguments],  # noqa: S607 - git is where it is
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return found.stdout.strip() or None

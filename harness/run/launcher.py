@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.host import logs, proc, process
+from harness.host import logs
 from harness.model.errors import ServerError
 from harness.model.plan import REFERENCE_APP
 from harness.model.results import ServerStart
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
 
-    from harness.model.machine import Placement
+    from harness.hosts.server_host import RunningServer, ServerHost
     from harness.model.plan import Selection, ServerConfig
     from harness.model.targets import Launch, Tls
     from harness.run.journal import Journal
@@ -28,7 +28,7 @@ class Started:
 
     config: ServerConfig
     launch: Launch
-    running: process.Running
+    running: RunningServer
 
     @property
     def url(self) -> str:
@@ -37,13 +37,13 @@ class Started:
 
 
 class Launcher:
-    """Starts what a selection names, always on the same CPUs."""
+    """Starts what a selection names, always on the same host."""
 
-    def __init__(self, selection: Selection, placement: Placement, token: str, tls: Tls, journal: Journal) -> None:
+    def __init__(self, selection: Selection, host: ServerHost, token: str, tls: Tls, journal: Journal) -> None:
         self._servers = {entry.name: entry for entry in selection.servers}
         self._apps = {entry.name: entry for entry in selection.every_app}
         self._selection = selection
-        self._placement = placement
+        self._host = host
         self._token = token
         self._tls = tls
         self._journal = journal
@@ -61,16 +61,15 @@ class Launcher:
         target = entry.target(app)
         assert target is not None  # noqa: S101 - else the plan has excluded it
         tls = self._tls if config.tls else None
-        launch = process.make_launch(entry, target, config.workers, tls, app.python or self._selection.python)
+        launch = self._host.make_launch(entry, target, config.workers, tls, app.python or self._selection.python)
         log = self._journal.directory.logs / self._name_log(config)
         self._journal.starts += 1
         start = ServerStart(config, number, () if entry.runs_at else tuple(entry.command(launch)), log=log.name)
         try:
-            running = process.start(
+            running = self._host.start(
                 entry,
                 app,
                 launch,
-                cpus=self._placement.server,
                 log=log,
                 token=self._token,
                 deadline_s=self._selection.ready_within_s,
@@ -80,7 +79,7 @@ class Launcher:
             raise
         idle_memory_bytes = None
         try:
-            idle_memory_bytes = proc.tree_memory_bytes(*running.roots())
+            idle_memory_bytes = running.memory_bytes()
             yield Started(config, launch, running)
         finally:
             ended, stopped = running.ended, running.stop()

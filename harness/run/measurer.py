@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.analysis import cpu_time, verdict
-from harness.host import logs, sampler
+from harness.analysis.link import LinkUse, measure_use
+from harness.host import logs
+from harness.host.sampler import Sampler
 from harness.model.blocks import BlockOrder, Turn
-from harness.model.errors import LoadError
+from harness.model.errors import LoadError, WorkersLostError
 from harness.model.loads import Rate
 from harness.model.results import Record
 from harness.model.targets import RunsAt
@@ -21,7 +23,8 @@ from harness.text.secrets import MASK
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.host.process import Running
+    from harness.hosts.link import LinkSampler, LiveLink
+    from harness.hosts.server_host import RunningServer
     from harness.model.loads import Load
     from harness.model.machine import Placement
     from harness.model.plan import Case, Compression, Selection, ServerConfig
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from harness.model.targets import Tls
     from harness.run.journal import Journal
     from harness.run.launcher import Started
+    from harness.run.load_hosts import LoadHosts
     from harness.run.load_process import ForkServer
 
 
@@ -43,6 +47,8 @@ class Measurer:
         fork_server: ForkServer,
         tls: Tls,
         journal: Journal,
+        load_hosts: LoadHosts | None = None,
+        link: LiveLink | None = None,
     ) -> None:
         self._scenarios = {entry.name: entry for entry in selection.every_scenario}
         self._conditions = selection.conditions
@@ -51,6 +57,8 @@ class Measurer:
         self._fork_server = fork_server
         self._tls = tls
         self._journal = journal
+        self._link = link
+        self._load_hosts = load_hosts
 
     def measure(self, servers: Mapping[ServerConfig, Started], cases: Sequence[Case], turn: TurnOf) -> list[Record]:
         """One measurement, in which these cases take turns: a record of each, in their order.
@@ -61,17 +69,19 @@ class Measurer:
         argv = _hide_headers(order).argv(Path("result.json"))
         started_at = now()
         running = {config: started.running for config, started in servers.items()}
-        with ExitStack() as stack:
-            samplers = {
-                config: stack.enter_context(sampler.Sampler(each.roots, self._placement.server))
-                for config, each in running.items()
-            }
-            try:
+        carried = here = None
+        try:
+            with ExitStack() as stack:
+                if self._link is not None:
+                    carried = stack.enter_context(self._link.carry(cases[0].distance))
+                if self._placement.apart:
+                    here = stack.enter_context(Sampler(tuple, self._placement.load))
+                samplers = {config: stack.enter_context(each.sample()) for config, each in running.items()}
                 results = trial.run(order)
-            except LoadError as error:
-                return [self._fail(case, turn, running[case.config], error, started_at, argv) for case in cases]
+        except LoadError as error:
+            return [self._fail(case, turn, running[case.config], error, started_at, argv) for case in cases]
         samples = {config: each.samples for config, each in samplers.items()}
-        machine = self._observe_machine(samples, results)
+        machine = self._observe_machine(samples, results, here.samples if here else ())
         found = []
         for case, result in zip(cases, results, strict=True):
             ended, own = running[case.config].ended, samples[case.config]
@@ -81,6 +91,8 @@ class Measurer:
             known = own[0].processes > 0 and not shared
             slice_cpu_s = cpu_time.cpu_by_slice(own, result.slices, others) if known else (None,) * len(result.slices)
             around = self._surroundings(case, slice_cpu_s, result, machine)
+            if carried is not None:
+                around = replace(around, link=self._use_of(carried, result))
             if ended is None:
                 watched = samplers[case.config]
                 around = replace(around, ended_workers=watched.ended_workers, new_workers=watched.new_workers)
@@ -119,17 +131,21 @@ class Measurer:
         return Record(case, turn.round, len(self._journal.records), judgement, reasons, **values)
 
     def _fail(
-        self, case: Case, turn: TurnOf, running: Running, error: LoadError, started_at: str, argv: tuple[str, ...]
+        self, case: Case, turn: TurnOf, running: RunningServer, error: LoadError, started_at: str, argv: tuple[str, ...]
     ) -> Record:
         ended = f"the server ended with {running.ended}" if running.ended is not None else None
         reasons = (*filter(None, [ended]), str(error))
         tail = f"{error.log_tail}\n{logs.tail(running.log)}".strip()
-        return self.record(case, turn, "failed", reasons, started_at=started_at, load_argv=argv, log_tail=tail)
+        judgement: Verdict = "invalid" if isinstance(error, WorkersLostError) and ended is None else "failed"
+        return self.record(case, turn, judgement, reasons, started_at=started_at, load_argv=argv, log_tail=tail)
 
     def _observe_machine(
-        self, samples: Mapping[ServerConfig, Sequence[Sample]], results: Sequence[LoadResult]
+        self, samples: Mapping[ServerConfig, Sequence[Sample]], results: Sequence[LoadResult], here: Sequence[Sample]
     ) -> _MachineShares:
-        """What others took from the first slice of a measurement to the last."""
+        """What others took from the first slice of a measurement to the last.
+
+        `here` are samples of the machine of the load, where that is another one than that of the servers.
+        """
         slices = [each for result in results for each in result.slices]
         if not slices:
             return _MachineShares(None, None, 1.0)
@@ -140,7 +156,8 @@ class Measurer:
         seen = next(iter(samples.values()))
         other = cpu_time.other_cpu_between(seen, own_cpu_s, *between)
         # On shared CPUs the generator itself would be among the other processes.
-        steal = cpu_time.steal_between(seen, *between)
+        stolen = (cpu_time.steal_between(each, *between) for each in (seen, here))
+        steal = max((each for each in stolen if each is not None), default=None)
         return _MachineShares(steal, other if self._placement.disjoint else None, (between[1] - between[0]) / 1e9)
 
     def _surroundings(
@@ -153,10 +170,23 @@ class Measurer:
             server_cpus=len(self._placement.server),
             steal_ratio=machine.steal_ratio,
             other_cpu_ratio=machine.other_cpu_ratio,
-            ceiling_rps=self._info.ceilings.get(case.protocol),
-            disjoint=self._placement.disjoint,
+            ceiling_rps=self._find_ceiling_rps(case, result),
+            disjoint=self._placement.disjoint or self._load_hosts is not None,
             observed_s=machine.observed_s,
+            load_workers=self._load_hosts.wanted.count if self._load_hosts else 0,
+            missing_workers=self._load_hosts.missing if self._load_hosts else (),
         )
+
+    def _use_of(self, carried: LinkSampler, result: LoadResult) -> LinkUse:
+        has_cpu = len(self._placement.load) > self._conditions.load_processes
+        return measure_use(carried.samples, result.slices, self._info.link, line_has_cpu=has_cpu)
+
+    def _find_ceiling_rps(self, case: Case, result: LoadResult) -> float | None:
+        """The generator's ceiling: with fewer load workers than it was measured with, so much of it as they are."""
+        ceiling_rps = self._info.ceilings.get(case.protocol)
+        if ceiling_rps is None or self._load_hosts is None:
+            return ceiling_rps
+        return ceiling_rps * len(result.load_workers) / self._load_hosts.wanted.count
 
     def _order(self, servers: Mapping[ServerConfig, Started], cases: Sequence[Case], turn: TurnOf) -> trial.Order:
         configs = list(dict.fromkeys(case.config for case in cases))
@@ -190,6 +220,7 @@ class Measurer:
             scenario.tags,
             scenario.excluded_tags,
             conditions.load_memory_bytes,
+            self._load_hosts,
         )
 
 
@@ -203,7 +234,7 @@ def _ask_for(compression: Compression) -> tuple[tuple[str, str], ...]:
 
 
 def _list_other_slices(
-    case: Case, cases: Sequence[Case], results: Sequence[LoadResult], running: Mapping[ServerConfig, Running]
+    case: Case, cases: Sequence[Case], results: Sequence[LoadResult], running: Mapping[ServerConfig, RunningServer]
 ) -> list[Slice]:
     """When the server of this case had its turn in other cases, such as those of more users.
 

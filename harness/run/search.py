@@ -21,7 +21,7 @@ from harness.model.loads import (
     SEARCH_LONGEST_S,
     SEARCH_RESOLUTION,
 )
-from harness.model.results import Probe
+from harness.model.results import USABLE, Probe
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SPARE = 1.05
 """With random arrivals, fewer requests than expected may be due in a trial."""
-MAYBE_ACCIDENTS: Collection[Verdict] = frozenset({"client-limited", "invalid"})
+MAYBE_ACCIDENTS: Collection[Verdict] = frozenset({"client-limited", "network-limited", "invalid"})
 """Verdicts on a trial after which a rate is tried once more."""
 
 
@@ -138,7 +138,7 @@ def weigh(trial: Record, attempt: Try, level: Capacity, seen: Sequence[Probe]) -
     """
     result = trial.result
     why = "" if result is None else shortfall(level, attempt.rate_rps, result) or ""
-    met = result is not None and not why and trial.verdict in {"valid", "client-limited"}
+    met = result is not None and not why and trial.verdict in USABLE
     probe = Probe(attempt.rate_rps, attempt.step, met, shortfall=why)
     verdict, reasons = trial.verdict, trial.reasons
     if met:

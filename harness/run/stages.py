@@ -13,17 +13,24 @@ from typing import TYPE_CHECKING
 
 from harness.host import certificates, guard
 from harness.host.files import telling_of_full_disks
+from harness.hosts.server_host import LocalHost
 from harness.model.errors import StorageError
+from harness.model.targets import HOST
 from harness.run import feedback
 from harness.run.calibration.ceiling import Generator, measure_ceilings
+from harness.run.calibration.link import measure_link
 from harness.run.journal import Journal
 from harness.run.launcher import Launcher
+from harness.run.load_hosts import gather
 from harness.run.load_process import ForkServer
 from harness.run.masking import find_secrets
 from harness.run.measurer import Measurer
 from harness.run.rounds import Rounds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.hosts.server_host import ServerHost
     from harness.model.machine import Placement
     from harness.model.plan import Plan, Selection
     from harness.model.protocols import Protocol
@@ -35,23 +42,48 @@ CEILING_TRIES = 3
 
 
 def measure(
-    selection: Selection, plan: Plan, info: RunInfo, directory: RunDirectory, placement: Placement, watch: Watcher
+    selection: Selection,
+    plan: Plan,
+    info: RunInfo,
+    directory: RunDirectory,
+    placement: Placement,
+    watch: Watcher,
+    host: ServerHost | None = None,
+    say: Callable[[str], None] = print,
 ) -> None:
-    """Find the generator's ceilings, then do what the plan says, and write every record the moment it is known.
+    """Find the generator's ceilings and what the link carries, then do what the plan says.
+
+    Every record is written the moment it is known.
 
     A server or a generator that fails costs its trials a number, not the run its others. What an interrupted run has
     found already, in the same directory, is not done again. Raises `StorageError` when a file cannot be written; what
     was measured until then is in the files, as far as there is room.
+
+    Servers run on `host`, or else on this machine. `say` reports who takes part in the load from other hosts; raises
+    `WorkersMissingError` if it lacks too many.
     """
     info = replace(info, complete=False)
+    wanted = selection.load_workers
+    host = host or LocalHost(placement.server, wanted.host if wanted else HOST)
+    host.cpus = placement.server
     directory.write_info(info)
-    with guard.guard() as token, certificates.issue(selection.servers) as tls, ForkServer(token) as fork_server:
-        generator = Generator(sys.executable, placement, tls, token, fork_server)
+    with (
+        guard.guard() as token,
+        certificates.issue(selection.servers, host.address) as tls,
+        ForkServer(token) as fork_server,
+        gather(wanted, token, say) as load_hosts,
+    ):
+        if load_hosts is not None:
+            info = replace(info, load_workers=load_hosts.workers)
+        generator = Generator(sys.executable, placement, tls, token, fork_server, hosts=load_hosts, server_host=host)
         info = replace(info, ceilings=info.ceilings or _ceilings(selection, plan, generator))
+        if host.link is not None and info.link is None:
+            distances = selection.conditions.distances
+            info = replace(info, link=measure_link(host.link, host, distances, token))
         directory.write_info(info)
         journal = Journal(directory, watch, plan.estimate_s, secrets=find_secrets(selection))
-        launcher = Launcher(selection, placement, token, tls, journal)
-        measurer = Measurer(selection, info, placement, fork_server, tls, journal)
+        launcher = Launcher(selection, host, token, tls, journal)
+        measurer = Measurer(selection, info, placement, fork_server, tls, journal, load_hosts, host.link)
         try:
             with telling_of_full_disks():
                 _carry_out(selection, plan, Rounds(launcher, measurer, journal), journal)

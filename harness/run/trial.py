@@ -13,16 +13,20 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from harness.host import guard, logs, memory, process
-from harness.model.errors import LoadError
+from harness.model.errors import LoadError, WorkersLostError
+from harness.model.load_workers import LoadFailure, WorkersOrder
 from harness.model.plan import Conditions
 from harness.model.results import LoadResult
 from harness.model.targets import HOST
+from harness.run.load_hosts import WAIT_S
+from harness.run.workload import list_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.model.blocks import BlockOrder
     from harness.model.protocols import Protocol
+    from harness.run.load_hosts import LoadHosts
     from harness.run.load_process import ForkServer
 
 _LOCUSTFILE = Path(__file__).parents[1] / "load" / "locustfile.py"
@@ -35,6 +39,9 @@ _SLOWEST_SLICE = 8
 POLL_S = 0.01
 MEBIBYTE = 1 << 20
 _LACKING = "ModuleNotFoundError"
+AUTHORITY = "harness-authority.pem"
+"""The file of the authority, in the folder of a load worker on another host."""
+_WORKERS = "workers.json"
 
 
 @dataclass(frozen=True)
@@ -59,27 +66,48 @@ class Order:
     """Tasks with one of these tags are not run."""
     memory_bytes: int = Conditions.load_memory_bytes
     """The most memory that each load process may use."""
+    hosts: LoadHosts | None = None
+    """The load workers on other hosts; None if load comes from this one."""
 
     def argv(self, result: Path) -> tuple[str, ...]:
         """The command that writes its results to this file."""
-        block = msgspec.json.encode(self.block).decode()
-        trust = ("--harness-authority", str(self.authority)) if self.authority else ()
         # Locust divides users equally among its processes, so each gets as many as the one with most of them needs.
         users = len(self.block.hosts) * self.processes * math.ceil(self.block.users / self.processes)
         return (
             *(sys.executable, "-m", "locust", "-f", f"{_LOCUSTFILE},{self.scenario}"),
-            *("--headless", "--only-summary", "--loglevel", "WARNING", "--host", self.block.hosts[0]),
+            *("--headless", "--only-summary", "--host", self.block.hosts[0]),
             *("--users", str(users), "--spawn-rate", str(users)),
-            *("--harness-protocol", self.protocol, "--harness-streams", str(self.streams), *trust),
+            *("--harness-result", str(result), *self._several(result), *self._engine()),
+        )
+
+    def _engine(self) -> tuple[str, ...]:
+        """The options that all load processes have, wherever they run."""
+        block = msgspec.json.encode(self.block).decode()
+        authority = str(self.authority) if self.hosts is None else AUTHORITY
+        return (
+            *("--loglevel", "WARNING", "--harness-protocol", self.protocol, "--harness-streams", str(self.streams)),
+            *(("--harness-authority", authority) if self.authority else ()),
             *("--harness-request-timeout", f"{self.block.request_timeout_s:g}"),
             *("--harness-arrivals-seed", str(self.block.seed)),
             *("--harness-max-body", str(self.block.max_body_bytes)),
-            *("--harness-block", block, "--harness-result", str(result), *self._several()),
+            *("--harness-block", block),
             *(("--tags", *self.tags) if self.tags else ()),
             *(("--exclude-tags", *self.excluded_tags) if self.excluded_tags else ()),
         )
 
-    def _several(self) -> tuple[str, ...]:
+    def for_workers(self, hosts: LoadHosts) -> WorkersOrder:
+        """What load workers on other hosts are given."""
+        beside = self.scenario.parent
+        files = {str(path.relative_to(beside)): path.read_bytes() for path in list_files(self.scenario)}
+        if self.authority is not None:
+            files[AUTHORITY] = self.authority.read_bytes()
+        return hosts.make_order(self._engine(), self.environment, files)
+
+    def _several(self, result: Path) -> tuple[str, ...]:
+        if self.hosts is not None:
+            # Locust begins when the plugin says that all are there, however many these are.
+            wait = ("--expect-workers", str(1 << 31), "--harness-workers", str(result.with_name(_WORKERS)))
+            return ("--master", *self.hosts.listen(), *wait)
         if self.processes == 1:
             return ()
         port = str(process.free_port(HOST))
@@ -95,19 +123,28 @@ class Order:
         # The verification pass and the warm-up may wait for requests that are never answered and tasks that never end.
         # Where answers take nearly as long as the time limit, a slice with its lead-in and its end is some of these
         # times long.
-        return slices_s + (4 * candidates + _SLOWEST_SLICE * turns) * block.request_timeout_s + _SETTING_UP_S
+        answers_s = (4 * candidates + _SLOWEST_SLICE * turns) * block.request_timeout_s
+        return slices_s + answers_s + _SETTING_UP_S + (WAIT_S if self.hosts else 0.0)
 
 
 def run(order: Order) -> list[LoadResult]:
-    """Load the candidates as ordered; a result for each turn. Raises `LoadError` if there is none."""
+    """Load the candidates as ordered; a result for each turn. Raises `LoadError` if there is none.
+
+    Raises `WorkersMissingError` if there were too few load workers before, and none without them is allowed.
+    """
     with guard.temporary_folder() as folder:
         result = folder / "result.json"
+        if order.hosts is not None:
+            order.hosts.require()
+            result.with_name(_WORKERS).write_bytes(msgspec.json.encode(order.for_workers(order.hosts)))
         status = _locust(order, order.argv(result), result)
         if not result.exists():
             raise _failed(f"expected a result, found that locust {_describe_end(status)}", order)
-        found = msgspec.json.decode(result.read_bytes(), type=list[LoadResult] | str)
-        if isinstance(found, str):
-            raise _failed(found, order)
+        found = msgspec.json.decode(result.read_bytes(), type=list[LoadResult] | LoadFailure)
+        if order.hosts is not None:
+            order.hosts.note(found)
+        if isinstance(found, LoadFailure):
+            raise WorkersLostError(found.reason) if order.hosts and found.lost else _failed(found.reason, order)
         return found
 
 
@@ -120,7 +157,7 @@ def _locust(order: Order, argv: tuple[str, ...], result: Path) -> int | None:
         log.open().close()
         with order.fork_server.start(argv, order.cpus, order.log, order.environment) as started:
             began_s = time.monotonic()
-            watch = memory.Watch(started.pid, order.processes)
+            watch = memory.Watch(started.pid, 1 if order.hosts else order.processes)
             while started.poll() is None and not result.exists():
                 if time.monotonic() > began_s + order.deadline_s:
                     raise _failed(f"expected a result within {order.deadline_s:.0f} s, found none", order)

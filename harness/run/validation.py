@@ -108,8 +108,8 @@ def _check_together(value: object) -> Iterator[str]:
                 if len(each.answers) != len(result.slices):
                     yield f"expected answers of {len(result.slices)} slices, found {len(each.answers)}"
         case Conditions():
-            if not value.users or not value.workers:
-                yield "expected a number of users and of workers, found none"
+            if not value.users or not value.workers or not value.rtt_s:
+                yield "expected a number of users, of workers and a round-trip time, found none"
 
 
 @cache

@@ -25,7 +25,7 @@ _PLAIN_HEADERS = frozenset({"accept", "accept-encoding", "accept-language", "con
 _SECRET = r"[\w.\-\[\]]*(?:token|key|secret|passw|pwd|auth|signature|credential|session)[\w.\-\[\]]*"  # noqa: S105 - names
 _PATTERNS = (
     re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/?#:@]*:)[^\s/?#]+(?=@)", re.IGNORECASE),  # ://user:password@
-    re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/?#:@]+(?=@)", re.IGNORECASE),  # ://token@
+    re.compile(r"(\b(?!ssh://)[a-z][a-z0-9+.-]*://)[^\s/?#:@]+(?=@)", re.IGNORECASE),  # ://token@; of ssh, it is a user
     re.compile(rf"((?:[?&;]|\b)(?:{_SECRET})=)(?!\*\*\*)[^\s&;,#'\"<>)]+", re.IGNORECASE),  # ?token=…, password=…
     re.compile(
         r"(\b(?:proxy-)?authorization\b['\"]?+\s*+[:=,]\s*+(?:b(?=['\"]))?+['\"]?+(?:(?:basic|bearer|digest|token)\s++)?+)"

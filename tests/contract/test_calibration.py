@@ -9,6 +9,7 @@ import pytest
 
 from harness.host import certificates, guard
 from harness.host.cpus import available, place
+from harness.hosts.null import NULL
 from harness.model.protocols import Protocol
 from harness.run.calibration import ceiling, others
 from harness.run.load_process import ForkServer
@@ -20,7 +21,7 @@ def generator() -> Iterator[ceiling.Generator]:
         yield ceiling.Generator(sys.executable, place(available()), tls, token, fork_server, users=4, duration_s=0.2)
 
 
-@pytest.mark.parametrize("protocol", sorted(ceiling.NULL.protocols))
+@pytest.mark.parametrize("protocol", sorted(NULL.protocols))
 def test_the_null_server_answers_right_in_every_protocol(generator: ceiling.Generator, protocol: Protocol) -> None:
     ((result, server_cpu_ratio),) = ceiling.run_trials(
         generator, ceiling.find_smallest_scenario(protocol), protocol, tries=1

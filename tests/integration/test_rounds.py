@@ -13,6 +13,7 @@ import pytest
 
 from harness.host import guard
 from harness.host.guard import processes_of
+from harness.hosts.server_host import LocalHost
 from harness.model.loads import Capacity, Rate
 from harness.model.machine import Placement
 from harness.model.plan import Block, Candidate, Case, Conditions, Selection, ServerConfig
@@ -66,7 +67,7 @@ class Bench:
         self.journal.begin([], 0)
         self.measurer = ScriptedMeasurer(selection, RUN, placement, ForkServer(token), tls, self.journal)
         self.measurer.script, self.measurer.seen = script, []
-        launcher = Launcher(selection, placement, token, tls, self.journal)
+        launcher = Launcher(selection, LocalHost(placement.server), token, tls, self.journal)
         self.rounds = Rounds(launcher, self.measurer, self.journal)
 
     def carry_out(self, *cases: Case, number: int = 0) -> list[tuple[str, str]]:

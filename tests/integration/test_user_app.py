@@ -15,7 +15,8 @@ import pytest
 
 from harness.catalog import listing
 from harness.catalog.user_app import find_user_app
-from harness.host import process
+from harness.host import cpus, process
+from harness.hosts.server_host import LocalHost
 from harness.model.errors import UsageError
 from harness.model.targets import HOST, Launch
 from harness.plan.options import read_settings
@@ -78,7 +79,9 @@ class Asked:
         app = find_user_app("shop:app", folder, settings.ready_path)
         (server,) = listing.choose("servers", listing.servers(), settings.servers)
         self.said: list[str] = []
-        self.scenario: Scenario = write_scenario(settings, app, [server], sys.executable, self.said.append, ask=True)
+        self.scenario: Scenario = write_scenario(
+            settings, app, [server], sys.executable, self.said.append, LocalHost(cpus.available()), ask=True
+        )
         self.text = self.scenario.path.read_text()
 
     @property
@@ -301,7 +304,9 @@ def test_streams_are_recognised_and_those_that_go_on_are_ended(tmp_path: Path) -
     app = find_user_app("feed:app", APPS, settings.ready_path)
     (server,) = listing.choose("servers", listing.servers(), ("uvicorn",))
     said: list[str] = []
-    text = write_scenario(settings, app, [server], sys.executable, said.append, ask=True).path.read_text()
+    text = write_scenario(
+        settings, app, [server], sys.executable, said.append, LocalHost(cpus.available()), ask=True
+    ).path.read_text()
     lines = {line.split("'")[1]: line.strip() for line in text.splitlines() if line.startswith("    get(")}
     assert lines.keys() == {"/events", "/chat", "/ping"}
     assert "stream=Stream(events=20, seconds=1)): 1,  # it goes on, so the client ends it" in lines["/events"]

@@ -12,6 +12,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from harness.analysis.naming import name_rtt
 from harness.analysis.so_far import SoFar
 from harness.catalog.listing import version_of
 from harness.cli.terminal.grids import Column, Grid, Row, fit, order_of_leaving
@@ -53,7 +54,14 @@ if TYPE_CHECKING:
     from harness.report.sections import Table as Figures
     from harness.run.journal import Progress, Watcher
 
-_COLOURS = {"valid": "green", "client-limited": "yellow", "invalid": "red", "unsupported": "dim", "failed": "red"}
+_COLOURS = {
+    "valid": "green",
+    "client-limited": "yellow",
+    "network-limited": "yellow",
+    "invalid": "red",
+    "unsupported": "dim",
+    "failed": "red",
+}
 _REPORT_ONLY = ("p99.9 ms", "Peak MB", "Errors", "Service p99 ms")
 """Columns that a terminal has no room for."""
 _LEAVING = order_of_leaving(
@@ -170,8 +178,9 @@ class Screen:
                     self.hanging(f"  round {number}  ", f"together ({transport}): {servers}")
                     for cases in block.measurements:
                         numbers = ", ".join(str(each) for each in sorted({case.users for case in cases}))
-                        turns = plural(len(cases), "turn")
-                        self.hanging("      ", f"{cases[0].scenario} {cases[0].protocol}, {numbers} users: {turns}")
+                        far = f", {name_rtt(cases[0].rtt_s)}" if names.levels.distances else ""
+                        what = f"{cases[0].scenario} {cases[0].protocol}, {numbers} users{far}"
+                        self.hanging("      ", f"{what}: {plural(len(cases), 'turn')}")
         for line in describe_exclusions(plan):
             self.say(f"  {line}")
 

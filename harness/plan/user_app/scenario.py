@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.catalog import listing
-from harness.host import certificates, cpus, guard, logs, process
+from harness.host import certificates, guard, logs
 from harness.host.files import replace_file
 from harness.model.errors import ServerError, UsageError
 from harness.model.protocols import TLS_PROTOCOLS
@@ -46,6 +46,7 @@ from harness.plan.user_app.requests import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from harness.hosts.server_host import ServerHost
     from harness.model.protocols import Protocol
     from harness.model.targets import App, Server
     from harness.plan.settings import Settings
@@ -82,7 +83,14 @@ class Found:
 
 
 def write_scenario(
-    settings: Settings, app: App, servers: Sequence[Server], python: str, say: Callable[[str], None], *, ask: bool
+    settings: Settings,
+    app: App,
+    servers: Sequence[Server],
+    python: str,
+    say: Callable[[str], None],
+    host: ServerHost,
+    *,
+    ask: bool,
 ) -> Scenario:
     """Write a scenario for `app` into the results folder, with the requests that get right answers.
 
@@ -97,7 +105,7 @@ def write_scenario(
     folder.mkdir(parents=True, exist_ok=True)
     if settings.header or settings.env or settings.login:
         folder.chmod(_PRIVATE)
-    stage = _Stage(settings, app, python, folder, say)
+    stage = _Stage(settings, app, python, folder, say, host)
     if not ask:
         found, tls = _find_requests(stage, servers)
         say(f"{_count(found.recipes)} found; a run sends each of them three times and then writes them to {path}")
@@ -157,6 +165,7 @@ class _Stage:
     python: str
     folder: Path
     say: Callable[[str], None]
+    host: ServerHost
 
     def log_path(self, entry: Server) -> Path:
         return self.folder / f"{self.app.name}-{entry.name}.log"
@@ -364,19 +373,17 @@ def _start_app(stage: _Stage, servers: Sequence[Server], *, tls: bool) -> Iterat
     """Run the app under the first of these servers that starts with it, until the block ends."""
     faults = []
     with guard.guard() as token, ExitStack() as stack:
-        certificate = stack.enter_context(certificates.issue(servers)) if tls else None
+        certificate = stack.enter_context(certificates.issue(servers, stage.host.address)) if tls else None
         for entry in servers:
             if not (_SPEAK_TLS if tls else _CLEAR) & entry.protocols:
                 faults.append(f"{entry.name}: does not speak HTTP/1.1 {'over TLS' if tls else 'in clear text'}")
                 continue
             target = entry.target(stage.app) or stage.app.target
-            launch = process.make_launch(entry, target, tls=certificate, python=stage.python)
+            launch = stage.host.make_launch(entry, target, 1, certificate, stage.python)
             log, within_s = stage.log_path(entry), stage.settings.ready_within
             try:
                 stack.enter_context(
-                    process.start(
-                        entry, stage.app, launch, cpus=cpus.available(), log=log, token=token, deadline_s=within_s
-                    )
+                    stage.host.start(entry, stage.app, launch, log=log, token=token, deadline_s=within_s)
                 )
             except ServerError as error:
                 faults.append(str(error))

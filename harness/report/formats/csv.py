@@ -22,6 +22,8 @@ COLUMNS: dict[str, Callable[[Row], object]] = {
     "users": lambda row: row.case.case.users,
     "streams": lambda row: row.case.case.streams,
     "workers": lambda row: row.case.case.workers,
+    "rtt_s": lambda row: row.case.case.rtt_s or "",
+    "loss": lambda row: row.case.case.loss or "",
     "server": lambda row: row.case.case.label,
     "app": lambda row: row.case.case.app,
     "request": lambda row: row.request.label if row.request else "",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 OUTCOMES: dict[Verdict, junit.Outcome] = {
     "valid": "passed",
     "client-limited": "failure",
+    "network-limited": "failure",
     "invalid": "failure",
     "failed": "error",
     "unsupported": "skipped",

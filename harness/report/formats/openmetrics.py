@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.analysis.figures import list_rows
+from harness.model.link import NEAR
 from harness.report.formats import Format
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def _label(case: Case) -> dict[str, str]:
         "users": str(case.users),
         "streams": str(case.streams),
         "workers": str(case.workers),
+        **({"rtt_s": f"{case.rtt_s:g}", "loss": f"{case.loss:g}"} if case.distance != NEAR else {}),
     }
 
 

@@ -4,41 +4,34 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.analysis import cpu_time
 from harness.analysis.verdict import GENERATOR_CPU_LIMIT, SAMPLE_ERROR
 from harness.catalog import listing
-from harness.host import guard, process, sampler
+from harness.host import guard
+from harness.hosts.null import APP, NULL
+from harness.hosts.server_host import LocalHost
 from harness.model.blocks import BlockOrder, Turn
 from harness.model.errors import LoadError, ServerError
 from harness.model.plan import Conditions
-from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, WEBSOCKET_PROTOCOLS
-from harness.model.targets import HOST, App, Launch, Server
+from harness.model.protocols import TLS_PROTOCOLS, WEBSOCKET_PROTOCOLS
 from harness.run import trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
+    from harness.hosts.server_host import ServerHost
     from harness.model.machine import Placement
     from harness.model.protocols import Protocol
     from harness.model.results import LoadResult, Sample, Slice
     from harness.model.targets import Scenario, Tls
+    from harness.run.load_hosts import LoadHosts
     from harness.run.load_process import ForkServer
 
 WARMUP_S = 0.2
 DURATION_S = 0.5
-_SCRIPT = Path(__file__).with_name("null_server.py")
-
-
-def _make_command(launch: Launch) -> list[str]:
-    files = [str(launch.tls.certificate), str(launch.tls.key)] if launch.tls else []
-    return [launch.python, str(_SCRIPT), launch.host, str(launch.port), *files]
-
-
-NULL = Server("null", (), frozenset(PROTOCOLS) - {"h3"}, _make_command)
-APP = App("none", "", _SCRIPT.parent, "/plaintext", b"Hello, World!")
 
 
 @dataclass(frozen=True)
@@ -54,6 +47,10 @@ class Generator:
     streams: int = 1
     processes: int = 1
     duration_s: float = DURATION_S
+    hosts: LoadHosts | None = None
+    """The load workers on other hosts, if load comes from there."""
+    server_host: ServerHost | None = None
+    """Where the null server runs; None for this machine."""
 
 
 class Ceiling(NamedTuple):
@@ -121,16 +118,17 @@ def find_smallest_scenario(protocol: Protocol) -> Scenario:
 def run_trials(generator: Generator, scenario: Scenario, protocol: Protocol, tries: int) -> Iterator[Try]:
     """Run this many trials of a scenario against the null server; trials that fail give no result."""
     tls = generator.tls if protocol in TLS_PROTOCOLS else None
-    launch = Launch(HOST, process.free_port(HOST), "", tls=tls, python=generator.python)
+    host = generator.server_host or LocalHost(generator.placement.server)
+    launch = host.make_launch(NULL, "", 1, tls, host.python)
     with guard.temporary_folder() as logs:
         url = f"{'https' if tls else 'http'}://{launch.address}"
         turn = Turn(0, generator.users)
         order = make_order(generator, scenario, protocol, url, turn, logs, generator.duration_s, generator.streams)
         log = logs / "null.log"
-        with process.start(NULL, APP, launch, cpus=generator.placement.server, log=log, token=generator.token) as null:
+        with host.start(NULL, APP, launch, log=log, token=generator.token) as null:
             for _ in range(tries):
                 with suppress(LoadError):
-                    with sampler.Sampler(null.pid) as sampled:
+                    with null.sample() as sampled:
                         (result,) = trial.run(order)
                     yield Try(result, _server_cpu_ratio(sampled.samples, result.slices))
 
@@ -168,4 +166,5 @@ def make_order(
         scenario.environment,
         scenario.tags,
         scenario.excluded_tags,
+        hosts=generator.hosts,
     )

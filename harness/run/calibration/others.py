@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from harness.catalog import listing
 from harness.host import cpus, guard, process
+from harness.hosts.null import APP, NULL
 from harness.model.blocks import Turn
 from harness.model.errors import HarnessError
 from harness.model.loads import SATURATE, Load, Rate
@@ -20,7 +21,7 @@ from harness.model.plan import Conditions
 from harness.model.protocols import PROTOCOLS, TLS_PROTOCOLS, Protocol
 from harness.model.targets import HOST, Launch, Scenario, Server
 from harness.run import trial
-from harness.run.calibration.ceiling import APP, NULL, Generator, find_smallest_scenario, make_order
+from harness.run.calibration.ceiling import Generator, find_smallest_scenario, make_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,6 +15,7 @@ from harness.model.results import Active, RunInfo, ServerStart
 from tests import builders
 from tests.builders import MACHINE, run_info
 from tests.fault_table import Fault
+from tests.synthetic import under
 
 ENVIRONMENT = replace(
     builders.ENVIRONMENT,
@@ -47,6 +48,14 @@ def on_other(part: str, **changed: Any) -> RunInfo:
         (elsewhere(packages={**ENVIRONMENT.packages, "locust": "2.48.0"}), "locust", "2.47.0", "2.48.0"),
         (elsewhere(packages={**ENVIRONMENT.packages, "gevent": "27.1.0"}), "gevent", "26.9.0", "27.1.0"),
         (elsewhere(packages={**ENVIRONMENT.packages, "asgi-harness": "0.2.0"}), "asgi-harness", "0.1.0", "0.2.0"),
+        (under(INFO, rtt_s=(0.0, 0.02)), "RTT in s", "0.0", "0.0, 0.02"),
+        (under(INFO, loss=0.001), "packet loss", "0.0", "0.001"),
+        (
+            under(INFO, netns=True),
+            "layout",
+            "servers on this machine, load from this machine",
+            "servers in a network namespace, load from this machine",
+        ),
         (replace(INFO, schema=3), "schema", "2", "3"),
         (run_info(INFO, load=Rate(500)), "load", "saturate", "rate=500"),
         (run_info(INFO, users=(64,)), "users", "32", "64"),

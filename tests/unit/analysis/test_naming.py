@@ -45,3 +45,7 @@ def test_comparisons_are_named_after_the_numbers_that_there_are_several_of() -> 
     assert Levels.of([one, two]).names(two) == ["32 users"]
     assert Levels.of([one.comparison, four.comparison]).names(four) == ["4 workers"]
     assert Levels.of([one, two, four]).names(one) == ["8 users", "1 worker"]
+    far = replace(one, rtt_s=0.0005)
+    assert Levels.of([one, far]).names(far) == ["0.5 ms RTT"]
+    assert Levels.of([one.comparison, far.comparison]).names(one) == ["0 ms RTT"]
+    assert Levels.of([far]).names(far) == []

@@ -139,6 +139,20 @@ REASONS: list[tuple[str, LoadResult, dict[str, Any], Verdict, str]] = [
         "generator used 98 % of its core, the server 60 % of its own; limit 90 %",
     ),
     (
+        "a busy load worker",
+        trial(cpu_ratio=0.98, load_workers={"gen1-7": 0.6, "gen2-9": 0.98}),
+        {**IDLE_SERVER, "load_workers": 2},
+        "client-limited",
+        "load worker gen2-9 used 98 % of its core, the server 60 % of its own; limit 90 %",
+    ),
+    (
+        "a missing load worker",
+        trial(load_workers={"gen1-7": 0.7}),
+        {"load_workers": 2, "missing_workers": ("gen2-9",)},
+        "valid",
+        "load came from 1 of 2 load workers; missing: gen2-9",
+    ),
+    (
         "a busy generator and a server without samples",
         trial(cpu_ratio=0.9),
         {"server_cpu_ratio": None},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -22,6 +22,7 @@ from harness.load.account import (
     Recorded,
     Stretch,
     merge,
+    shift,
     tally_service,
 )
 from harness.load.exchange import Failure
@@ -180,6 +181,17 @@ def test_a_slice_of_several_load_processes_has_no_p99_since_none_of_them_has_all
     one = measure([(stretch_of(0, 10), [Seen("GET", "a", 5, 0, 7_000)])])
     assert [each.p99_us for each in merge([one]).slices] == [7]
     assert [each.p99_us for each in merge([one, one]).slices] == [None]
+
+
+def test_a_result_of_another_host_is_moved_to_this_clock_and_merged() -> None:
+    here = measure([(stretch_of(100, 10), [Seen("GET", "a", 105, 0, 2)])])
+    there = shift(measure([(stretch_of(1_000_100, 10), [Seen("GET", "a", 1_000_103, 0, 2)])]), -1_000_000)
+    both = merge([replace(here, load_workers={"a-1": 0.5}), replace(there, load_workers={"b-2": 0.7})])
+    (whole,) = both.slices
+    assert whole == replace(
+        here.slices[0], answers=2.0, requests=2, finished=2, users=whole.users, in_flight=0.4, p99_us=None
+    )
+    assert both.load_workers == {"a-1": 0.5, "b-2": 0.7}
 
 
 def test_what_fails_before_the_first_slice_is_an_error_without_a_time() -> None:

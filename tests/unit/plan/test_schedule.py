@@ -60,6 +60,16 @@ def test_a_scenario_is_measured_only_over_protocols_that_it_supports() -> None:
     assert asked == {("small", "h1"), ("small", "h2"), ("large", "h1"), ("large", "h2"), ("talk", "ws")}
 
 
+def test_each_case_is_measured_at_each_distance_and_a_measurement_has_one() -> None:
+    selection = under(rtt_s=(0.0, 0.02), loss=0.001)
+    plan = make_plan(selection)
+    near = [replace(case, rtt_s=0.0, loss=0.0) for case in plan.cases]
+    assert Counter(near) == Counter(dict.fromkeys(make_plan(SELECTION).cases, 2))
+    for cases in (cases for blocks in plan.rounds for block in blocks for cases in block.measurements):
+        assert len({case.distance for case in cases}) == 1
+    assert plan.estimate_s > make_plan(under(rtt_s=(0.0,))).estimate_s
+
+
 def test_a_scenario_with_a_number_of_users_of_its_own_is_measured_with_that() -> None:
     small, *others = SELECTION.scenarios
     many = replace(under(users=(8, 16)), scenarios=(replace(small, users=512), *others))

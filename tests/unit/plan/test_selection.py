@@ -15,6 +15,7 @@ from harness.plan.options import read_settings
 from harness.plan.selection import select
 
 OWN = {"locustfile": "own.py"}
+WORKERS = {"load_workers": "2", "listen": "127.0.0.1:5557"}
 
 
 @pytest.mark.parametrize(
@@ -33,11 +34,23 @@ OWN = {"locustfile": "own.py"}
         ),
         ({"prefer": "speed"}, "--prefer: expected throughput, p99, cpu or memory, found speed"),
         ({"with_reference": "yes"}, "--with-reference: expected on, off or auto, found yes"),
+        ({"load_workers": "2"}, "--load-workers: expected --listen ADDRESS:PORT with it, found none"),
+        ({"listen": "127.0.0.1:5557"}, "--listen: expected --load-workers with it, found none"),
+        ({"allow_missing_workers": True}, "--allow-missing-workers: expected --load-workers with it, found none"),
+        ({**WORKERS, "listen": "0.0.0.0:5557"}, "--listen: expected one address of this host, found 0.0.0.0"),
+        ({**WORKERS, "listen": "5557"}, "--listen: expected an address and a port such as 10.0.0.1:5557, found '5557'"),
+        ({**WORKERS, "load_processes": "2"}, "found --load-processes 2"),
+        ({**WORKERS, "users": "3", **OWN}, "--users: expected multiples of --load-workers, 2, with own.py, found 3"),
+        ({**WORKERS, "allow_missing_workers": True, **OWN}, "--allow-missing-workers: expected it without own.py"),
+        (
+            {**WORKERS, "url": ["ours=http://127.0.0.1:9"], "servers": "ours"},
+            "--url ours: expected an address that load workers on other hosts reach, found 127.0.0.1",
+        ),
         ({"protocols": "h2", **OWN}, "expected any of h1 for own.py, since Locust's own users speak HTTP/1.1 in clear"),
     ],
 )
 def test_what_would_not_be_sent_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, str | list[str]], message: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, str | bool | list[str]], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("shop.py").write_text("")

@@ -15,6 +15,7 @@ from harness.plan.settings import Settings
 USERS = "expected whole numbers from 1 to 100000, at most 100 of them"
 WORKERS = "expected whole numbers from 1 to 1000, at most 100 of them"
 TIME = "expected a time such as 2s or 500ms"
+TIMES = "expected times such as 0,5ms,20ms from 0s to 10s, at most 100 of them"
 
 
 def test_without_file_and_options_settings_have_their_defaults(tmp_path: Path) -> None:
@@ -25,6 +26,12 @@ def test_options_override_the_file(tmp_path: Path) -> None:
     (tmp_path / "harness.toml").write_text('users = 8\nrounds = 2\nservers = ["granian"]\nduration = "500ms"\n')
     settings = read_settings({"rounds": "3"}, tmp_path)
     assert (settings.users, settings.rounds, settings.servers, settings.duration) == ((8,), 3, ("granian",), 0.5)
+
+
+def test_round_trip_times_of_a_file_are_a_list_or_a_time(tmp_path: Path) -> None:
+    for text, expected in (('["0", "5ms", 0.02]', (0.0, 0.005, 0.02)), ('"20ms"', (0.02,)), ("0.02", (0.02,))):
+        (tmp_path / "harness.toml").write_text(f"rtt = {text}\nnetns = true\n")
+        assert read_settings({}, tmp_path).rtt == expected
 
 
 def test_pyproject_is_read_if_there_is_no_harness_toml(tmp_path: Path) -> None:
@@ -49,6 +56,7 @@ def test_pyproject_is_read_if_there_is_no_harness_toml(tmp_path: Path) -> None:
         ({"request_timeout": "500ms"}, {"request_timeout": 0.5}),
         ({"max_body": "1 MiB", "load_memory": "4g"}, {"max_body": 1 << 20, "load_memory": 4 << 30}),
         ({"max_body": "100000"}, {"max_body": 100_000}),
+        ({"rtt": "0,5ms, 20ms,5ms", "loss": "0.1%"}, {"rtt": (0.0, 0.005, 0.02), "loss": 0.001}),
         ({"load": "rate=500,arrivals=poisson"}, {"load": Rate(500, "poisson")}),
     ],
 )
@@ -89,6 +97,13 @@ def test_options_are_read(tmp_path: Path, given: dict[str, str], expected: dict[
         ({"duration": 400 * "9"}, f"--duration: {TIME} from 1ms to 86400s, found 999"),
         ({"warmup": "-0"}, f"--warmup: {TIME} from 0s to 86400s, found -0"),
         ({"precision": "1000%"}, "--precision: expected a share such as 5% from 0.01% to 100%, found 1000%"),
+        ({"loss": "60%"}, "--loss: expected a share such as 0.1% from 0% to 50%, found 60%"),
+        (
+            {"rtt": "5ms,soon"},
+            f"--rtt: {TIMES}, found 5ms,soon",
+        ),
+        ({"rtt": "11"}, f"--rtt: {TIMES}, found 11"),
+        ({"rtt": ""}, f"--rtt: {TIMES}, found nothing"),
         ({"seed": "-1"}, "--seed: expected a whole number from 0 to 4294967295, found -1"),
         ({"max_body": "1K"}, "--max-body: expected a size such as 64MiB from 64KiB to 1024GiB, found 1K"),
         (
@@ -133,6 +148,11 @@ def test_a_bad_option_is_named_with_what_was_expected(tmp_path: Path, given: dic
         ("users = 1\nusers = 2", "harness.toml: expected TOML, found that Cannot overwrite a value"),
         (f"users = {5000 * '1'}", "harness.toml: expected TOML, found that Exceeds the limit"),
         (f"users = {5000 * '['}", "harness.toml: expected TOML, found that maximum recursion depth exceeded"),
+        (
+            "rtt = [true]",
+            f"harness.toml: rtt: {TIMES}, found [True]",
+        ),
+        ("loss = 1", "harness.toml: loss: expected a share such as 0.1% from 0% to 50%, found 1"),
         ("servers = 3", "harness.toml: servers: expected one name or more, found 3"),
         (
             'load = "gently"',

@@ -9,8 +9,9 @@ from harness.model.plan import Compression, ServerConfig
 from harness.model.results import Active, Probe, Record, ServerStart
 from harness.model.summaries import Ratio
 from harness.report import sentences
-from harness.report.method import describe_environment, describe_method
+from harness.report.method import describe_environment, describe_machines, describe_method
 from harness.report.sections import make_sections
+from tests.builders import HOSTS, run_info
 from tests.reported import COMPARISONS, RUN, SWEEP, WS_ECHO, control_run
 from tests.synthetic import flat, grouped, under
 
@@ -145,3 +146,19 @@ def test_arguments_and_what_had_no_effect_are_shown() -> None:
 )
 def test_it_is_told_whether_requests_asked_for_compression(compression: Compression, sentence: str) -> None:
     assert any(sentence in line for line in describe_method(under(RUN, compression=compression)))
+
+
+def test_the_hosts_of_a_run_are_named_with_their_roles() -> None:
+    here, there = describe_machines(run_info(hosts=HOSTS))
+    assert here.startswith("Load host bench-1: EPYC × 2, a virtual machine, 8.6 GB, Debian 12, kernel 6.1.0")
+    assert there.startswith("Server host ann@10.0.0.2: EPYC × 2")
+    rows = dict(describe_environment(run_info(hosts=HOSTS)))
+    expected = "harness 0.1.0, CPython 3.12.1; servers listened on 10.0.0.2; its clock is known to ±0.041 ms"
+    assert rows["Server host ann@10.0.0.2"] == expected
+
+
+def test_cpus_of_the_same_numbers_on_two_machines_are_not_shared() -> None:
+    shared = replace(run_info(), environment=replace(run_info().environment, server_cpus=(0, 1)))
+    assert sentences.list_warnings(shared)
+    assert not sentences.list_warnings(replace(shared, hosts=HOSTS))
+    assert sentences.list_warnings(replace(shared, hosts=(HOSTS[0], replace(HOSTS[1], shares_machine=True))))

@@ -53,7 +53,7 @@ def test_the_summary_has_these_keys_and_no_others() -> None:
         "id", "started_at", "argv", "environment", "ceilings", "planned", "complete", "sources", "part",
         "baseline", "baseline_app", "twin", "prefer",
         "load", "users", "streams", "workers", "rounds", "precision", "max_rounds", "warmup_s", "duration_s", "seed",
-        "load_processes", "user_levels", "slice_s", "together", "request_timeout_s",
+        "load_processes", "remote_load", "load_workers", "user_levels", "slice_s", "together", "request_timeout_s",
         "max_body_bytes", "load_memory_bytes", "compression",
     }  # fmt: skip
     assert contract["run"]["environment"].keys() == {
@@ -106,8 +106,9 @@ def test_every_case_of_the_summary_has_the_same_keys_and_none_holds_a_histogram(
 
 def test_every_field_of_run_and_summary_but_histogram_and_time_line_is_in_the_contract() -> None:
     contract = to_contract(under(RUN, workers=(1, 2)), COMPARISONS)
-    conditions = {field.name for field in fields(RUN.conditions)} - {"control"}
-    run = {field.name for field in fields(RUN)} - {"schema", "conditions", "given", "workloads"}
+    if_used = {"netns", "rtt_s", "loss", "link", "hosts"}
+    conditions = {field.name for field in fields(RUN.conditions)} - {"control"} - if_used
+    run = {field.name for field in fields(RUN)} - {"schema", "conditions", "given", "workloads"} - if_used
     assert contract["run"].keys() == run | conditions | {"baseline_app", "twin", "user_levels"}
     case = {field.name for field in fields(WS_ECHO.summaries[0])} - {"response", "timeline"}
     assert contract["cases"][0].keys() == case | {"ratio_to", "workload"}

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from harness.model.link import NEAR, Distance, Interface, Link, LinkSpeed
+from harness.model.load_workers import LoadWorker
 from harness.model.plan import Comparison
-from harness.model.results import SUMMARY_SCHEMA
+from harness.model.results import SUMMARY_SCHEMA, RunInfo
 from harness.model.server_share import HalfRate, ServerPart, ServerShare, Spread
-from harness.model.summaries import CaseSummary, Estimate, Latency, Ratio, RequestSummary
+from harness.model.summaries import CaseSummary, ComparisonSummary, Estimate, Latency, Ratio, RequestSummary
 from harness.report.summary import encode
 from tests import reported, synthetic
+from tests.builders import HOSTS
 from tests.contract_page import DOCS, PAGE, SCHEMA, close, list_faults, write_tables
 from tests.reported import RUN, Reported
 from tests.synthetic import flat, under
@@ -43,7 +46,27 @@ def full_run() -> Reported:
         )
 
     comparisons = [replace(each, summaries=tuple(map(fill, each.summaries))) for each in comparisons]
-    return replace(run, planned=tuple(each.case for each in flat(comparisons)), sources={"harness": "1f"}), comparisons
+    run, comparisons = at_a_distance(run, comparisons)
+    worker = LoadWorker("gen1-7", "gen1", "0.1.0", "2.46.6", "CPython 3.11.7", 2)
+    run = replace(run, load_workers=(worker,), hosts=HOSTS, sources={"harness": "1f"})
+    return replace(run, planned=tuple(each.case for each in flat(comparisons))), comparisons
+
+
+def at_a_distance(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> Reported:
+    """The same in a network namespace, over a link that was measured."""
+
+    def move(each: CaseSummary) -> CaseSummary:
+        return replace(each, case=replace(each.case, rtt_s=0.02, loss=0.001))
+
+    far = Distance(0.02, 0.001)
+    speeds = (LinkSpeed(NEAR, 1e-5, 2e-5, 2e9, 6e4, 7e4), LinkSpeed(far, 0.0201, 0.0203))
+    interface = Interface("veth", 1500, 10_000, "virtio_net", ("tso",))
+    link = Link("namespace", "198.18.0.1", "198.18.0.2", interface, "delay line", speeds)
+    moved = [
+        replace(each, comparison=replace(each.comparison, distance=far), summaries=tuple(map(move, each.summaries)))
+        for each in comparisons
+    ]
+    return replace(under(run, netns=True, rtt_s=(0.02,), loss=0.001), link=link), moved
 
 
 def share() -> ServerShare:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.catalog.sources import commit
 from harness.host.facts import read_machine
 from harness.model.errors import StorageError, UsageError
 from harness.model.histogram import Histogram
@@ -29,7 +30,7 @@ from harness.model.results import (
     Slice,
 )
 from harness.run.directory import RunDirectory
-from harness.run.info import commit, environment
+from harness.run.info import environment
 from tests.builders import run_info
 from tests.fault_table import Fault
 

@@ -9,13 +9,14 @@ import msgspec
 
 from harness.catalog import listing
 from harness.model.histogram import Histogram
+from harness.model.load_workers import LoadWorker
 from harness.model.loads import write_load
 from harness.model.login import parse_login
 from harness.model.plan import Candidate, Conditions, Selection
 from harness.model.results import Errors, RequestResult, ServerStart
 from harness.run.masking import anonymise, clean_record, digest_values, find_secrets, is_private
 from harness.text.paths import MachinePaths
-from tests.builders import ENVIRONMENT, RUN, load_result, record
+from tests.builders import ENVIRONMENT, HOSTS, RUN, load_result, record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +48,18 @@ def test_a_record_keeps_its_names_and_loses_its_secrets() -> None:
     assert kept.result.errors.examples == {"status": "expected 200, found 401: *** is no token"}
     assert {each.name: each.response.count for each in kept.result.by_request} == {"/?token=***": 2, "/": 1}
     assert clean_record(kept, find_secrets(asked)) == kept
+
+
+def test_what_is_published_names_no_host_that_load_came_from() -> None:
+    names = ("anns-laptop-7", "anns-laptop-71")
+    workers = tuple(LoadWorker(name, "anns-laptop", "0.1.0", "2.46.6", "CPython 3.11.7", 2) for name in names[:1])
+    trial = replace(
+        record(), result=load_result(load_workers={names[1]: 0.5}), reasons=(f"load worker {names[1]} ended",)
+    )
+    run, (clean,), _ = anonymise(replace(RUN, load_workers=workers), [trial], [], MachinePaths())
+    assert clean.result is not None
+    assert (clean.result.load_workers, clean.reasons) == ({"load-worker-2": 0.5}, ("load worker load-worker-2 ended",))
+    assert [(each.name, each.host) for each in run.load_workers] == [("load-worker-1", "")]
 
 
 def test_values_are_compared_without_being_kept() -> None:
@@ -111,3 +124,20 @@ def test_what_is_published_names_no_path_and_no_host_and_keeps_its_requests() ->
     assert clean.result.errors.examples == {"status": "GET /home/feed: found 500: File …/app.py"}
     assert [each.name for each in clean.result.by_request] == ["/home/feed"]
     assert (clean.case, clean.result.slices) == (trial.case, result.slices)
+
+
+def test_names_and_addresses_of_hosts_are_left_out() -> None:
+    run = replace(
+        RUN, argv=("harness", "run", "--server-host", "ssh://ann@10.0.0.2:22", "--bind", "10.0.0.2"), hosts=HOSTS
+    )
+    trial = replace(
+        record(), reasons=("the loss of its host: ann@10.0.0.2 did not answer", "10.0.0.21 and 10.0.0.2:80")
+    )
+    start = ServerStart(trial.case.config, 0, ("uvicorn", "--host", "10.0.0.2"))
+    kept, (clean,), (started,) = anonymise(run, [trial], [start], MachinePaths())
+    text = msgspec.json.encode((kept, clean, started), enc_hook=write_load).decode()
+    for private in ("ann@", "bench-1", "10.0.0.2 ", '10.0.0.2"', "10.0.0.2:"):
+        assert private not in text
+    assert kept.argv[-3:] == ("ssh://server-host:22", "--bind", "server-host")
+    assert clean.reasons == ("the loss of its host: server-host did not answer", "10.0.0.21 and server-host:80")
+    assert [(each.role, each.name, each.address) for each in kept.hosts] == [("load", "", None), ("server", "", "")]

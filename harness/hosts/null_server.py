@@ -1,7 +1,8 @@
 """A server that runs no app, as fast as Python allows; against it the generator reaches its ceiling.
 
 It answers every request with prepared bytes, those of `GET /plaintext`, over HTTP/1.1 and HTTP/2, and echoes WebSocket
-messages, all on one port; over TLS if it has a certificate. It trusts its client and checks nothing.
+messages, all on one port; over TLS if it has a certificate. It trusts its client and checks nothing. On a connection
+in clear text whose first request is for `/large`, the answer has no end.
 
 Usage: null_server.py HOST PORT [CERTIFICATE KEY]
 """
@@ -25,6 +26,8 @@ RECEIVE_BYTES = 1 << 18
 
 _HTTP1_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 13\r\n\r\n" + BODY
 _HTTP1_END = b"\r\n\r\n"
+LARGE_REQUEST = b"GET /large "
+_LARGE_PIECE = b"HTTP/1.1 200 OK\r\n\r\n" + bytes(1 << 20)
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _FRAME_HEAD_BYTES = 9
@@ -77,14 +80,20 @@ class Connection:
             self.speak = self._echo_message
             return _answer_handshake(data)
         self._held = b""
-        self.speak = self._answer_http1
-        return self._answer_http1(data)
+        self.speak = self._send_large if data.startswith(LARGE_REQUEST) else self._answer_http1
+        return self.speak(data)
 
     def _answer_http1(self, data: bytes) -> bytes:
         if self._held:
             data = self._held + data
         whole, end, self._held = data.rpartition(_HTTP1_END)
         return _HTTP1_ANSWER * (whole.count(_HTTP1_END) + 1) if end else b""
+
+    def _send_large(self, _data: bytes) -> bytes:
+        """Send a body without end until the client closes the connection, which is alone."""
+        self.peer.setblocking(True)
+        while True:
+            self.peer.sendall(_LARGE_PIECE)
 
     def _answer_http2(self, data: bytes) -> bytes:
         if self._held:

@@ -1,0 +1,1 @@
+"""Other machines: where servers run, and what is between them and the load."""
