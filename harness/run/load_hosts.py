@@ -65,7 +65,7 @@ class LoadHosts:
     def note(self, found: Sequence[LoadResult] | LoadFailure) -> None:
         """Remember who took part in a measurement, and who was lost."""
         if isinstance(found, LoadFailure):
-            gone = set(found.lost)
+            gone = {*self.missing, *found.lost}
             self._too_few = found.reason if found.too_few else None
         else:
             took_part = {name for result in found for name in result.load_workers}

@@ -18,6 +18,8 @@ from tests.hosts.namespaces import Host
 ROOT = Path(__file__).parents[2]
 _PORT = 2222
 _WITHIN_S = 60.0
+_OWN = {"sshd", "unshare", "nsenter"}
+"""What runs on a host for its sshd."""
 _CONFIG = """\
 Port {port}
 ListenAddress {address}
@@ -55,7 +57,7 @@ class Way:
     def list_processes(self) -> list[psutil.Process]:
         """What runs over there, beside sshd and its sessions."""
         network = Path(self.host.enter[1].partition("=")[2]).stat().st_ino
-        return [each for each in psutil.process_iter() if is_in(each, network) and "sshd" not in name_of(each)]
+        return [each for each in psutil.process_iter() if is_in(each, network) and name_of(each) not in _OWN]
 
     def list_servers(self) -> list[psutil.Process]:
         """The servers of the catalogue among them."""
@@ -132,5 +134,5 @@ def sshd_on(
             time.sleep(0.02)
         yield Way(host, folder)
     finally:
-        process.terminate()
+        process.kill()
         process.wait()

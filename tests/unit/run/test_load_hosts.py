@@ -68,6 +68,8 @@ def test_a_run_that_may_goes_on_with_those_that_are_left_and_takes_others_that_c
     found.note(results("a-1"))
     assert found.missing == ("b-2",)
     assert expected(found) == (("a-1",), 1)
+    found.note(lost("a-1"))
+    assert found.missing == ("a-1", "b-2")
     found.note(results("a-1", "b-7"))
     assert found.missing == ()
     assert expected(found) == (("a-1", "b-7"), 1)
