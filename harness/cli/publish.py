@@ -7,12 +7,13 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from harness import report
 from harness.analysis import summarise
+from harness.analysis.narrowing import narrow
 from harness.analysis.server_share import estimate_server_shares
 from harness.catalog import listing
 from harness.cli.app import NOTHING_MEASURED, app
@@ -31,6 +32,10 @@ _RUN = Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")]
 _LATEST = Path("results/latest")
 
 
+def _only(what: str) -> Any:
+    return typer.Option(help=f"Only these {what} of the run, comma-separated.", metavar="A,B", show_default="all")
+
+
 @app.command("publish")
 def publish_(
     directory: _RUN = _LATEST,
@@ -39,6 +44,10 @@ def publish_(
     name: Annotated[
         str | None, typer.Option(help="Name of this one; the day of the run unless given.", metavar="NAME")
     ] = None,
+    scenarios: Annotated[str, _only("scenarios")] = "",
+    protocols: Annotated[str, _only("protocols")] = "",
+    servers: Annotated[str, _only("servers")] = "",
+    users: Annotated[str, _only("numbers of users")] = "",
 ) -> None:
     """Publish a run: pages, charts and numbers in a folder of your documentation, and an index of all runs there.
 
@@ -51,6 +60,8 @@ def publish_(
         trials, starts = source.read_trials(), source.read_starts()
     paths = _find_paths(directory)
     run, trials, starts = anonymise(info, trials, starts, paths)
+    wanted = {"scenarios": scenarios, "protocols": protocols, "servers": servers, "users": users}
+    run, trials = narrow(run, trials, {name: text for name, text in wanted.items() if text})
     comparisons = summarise.summarise(trials, starts, run)
     if not is_measured(comparisons):
         raise UsageError(f"expected a run with numbers, found none in {directory / 'trials.jsonl'}")

@@ -475,6 +475,8 @@ class RunInfo:
     """The link between load and servers; None where that is the loopback."""
     load_workers: tuple[LoadWorker, ...] = ()
     """The load workers on other hosts that came before the run; none if load comes from this one."""
+    part: tuple[str, ...] = ()
+    """What was chosen of a run of which only a part is shown: `32 of 3 users`."""
     schema: int = SCHEMA
 
     @property

@@ -20,6 +20,7 @@ from harness.report import (
 )
 from harness.report.method import describe_environment, describe_machines, describe_method
 from harness.report.sections import list_starts, make_sections
+from harness.text.numbers import join
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -197,4 +198,6 @@ def _title(run: RunInfo, summaries: Sequence[CaseSummary]) -> str:
 def _lead(run: RunInfo) -> str:
     where = run.environment
     parts = [run.started_at[:10], f"{where.cpu_model} × {where.cpu_count}", str(run.conditions)]
+    if run.part:
+        parts.append(f"a part of the run: {join(list(run.part))}")
     return " · ".join([*parts, "interrupted"] if run.complete is False else parts)

@@ -82,11 +82,13 @@ def publish(
 ) -> int:
     """Write the run and the index, and return how many runs that lists.
 
-    A published run in its place is replaced once all is written; files of others in its folder are kept.
+    A published run in its place is replaced once all is written; files of others in its folder are kept. Charts are SVG
+    only, since repositories keep what they had: PNG of ten servers takes as much as both SVG.
     Raises `StorageError`; what was published before is still there then.
     """
     page = make_page(run, comparisons, charts, starts, trials, shares, FILES, behaviour)
-    contents = render(run, comparisons, charts, page, shares)
+    written = render(run, comparisons, charts, page, shares)
+    contents = {name: content for name, content in written.items() if not name.endswith(".png")}
     sections = [section for _, section in page.answers]
     contents |= {
         "results.csv": csv.write(run, comparisons).encode(),

@@ -100,6 +100,7 @@ def _run(run: RunInfo) -> dict[str, Any]:
         "sources": run.sources,
         **({} if run.link is None else {"link": to_plain(run.link)}),
         **({"hosts": [to_plain(each) for each in run.hosts]} if run.hosts else {}),
+        "part": run.part,
     }
 
 

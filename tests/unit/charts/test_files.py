@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree as ET
 
 from matplotlib.figure import Figure
@@ -59,3 +60,13 @@ def test_only_styles_change_colour() -> None:
     variable = f"--chart-{INK[1:]}"
     assert f"fill: var({variable}, {INK})" in adapt(svg)
     assert f"{variable}: {DARK[INK]};" in make_style()
+
+
+def test_a_file_refers_to_nothing_that_was_left_out_and_has_no_longer_numbers_than_can_be_seen() -> None:
+    figure = throughput.draw(COMPARISONS, RUN)
+    svg = encode(figure, "throughput", "Throughput", figure.words)["throughput.svg"].decode()
+    ids = re.findall(r' id="([^"]*)"', svg)
+    used = re.findall(r'(?:url\(#|href="#)([^)"]*)', svg)
+    assert set(used) == set(ids)
+    assert len(ids) == len(set(ids))
+    assert re.search(r'="[^"]*\d\.\d{3}', svg) is None

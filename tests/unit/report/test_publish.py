@@ -61,7 +61,7 @@ def read(path: Path) -> Reader:
 def test_a_published_run_has_all_that_others_show_or_read(published: Published) -> None:
     names = {path.relative_to(published.folder).as_posix() for path in published.folder.rglob("*") if path.is_file()}
     (chart,) = report.draw(CHARTS, RUN, COMPARISONS)
-    assert names == {*FILES, *(f"charts/{chart.name}{end}" for end in (".svg", "-dark.svg", ".png"))}
+    assert names == {*FILES, *(f"charts/{chart.name}{end}" for end in (".svg", "-dark.svg"))}
     assert (published.folder.name, published.runs, published.replaced) == ("2026-11", 1, None)
     assert json.loads((published.folder / "summary.json").read_text())["run"]["id"] == RUN.id
 

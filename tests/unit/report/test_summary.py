@@ -50,7 +50,7 @@ def test_the_summary_has_these_keys_and_no_others() -> None:
     case_keys = {"server", "app", "scenario", "protocol", "load", "users", "streams", "workers", "control", "aside"}
     assert contract.keys() == {"schema", "run", "controls", "cases", "server_share"}
     assert contract["run"].keys() == {
-        "id", "started_at", "argv", "environment", "ceilings", "planned", "complete", "sources",
+        "id", "started_at", "argv", "environment", "ceilings", "planned", "complete", "sources", "part",
         "baseline", "baseline_app", "twin", "prefer",
         "load", "users", "streams", "workers", "rounds", "precision", "max_rounds", "warmup_s", "duration_s", "seed",
         "load_processes", "remote_load", "load_workers", "user_levels", "slice_s", "together", "request_timeout_s",
