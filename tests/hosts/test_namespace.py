@@ -179,7 +179,7 @@ def test_each_comparison_is_measured_at_each_rtt(tmp_path: Path) -> None:
     summary = summary_of(folder)
     cases = {(each["case"]["protocol"], each["case"].get("rtt_s")): each for each in summary["cases"]}
     assert cases.keys() == {(protocol, rtt_s) for protocol in ("h1", "h2c") for rtt_s in (0.0, 0.02)}
-    assert {each["verdict"] for each in cases.values()} <= SOUND | {"network-limited"}
+    assert {each["verdict"] for each in cases.values()} <= SOUND
     for (_, rtt_s), each in cases.items():
         if (p50 := each["latency_us"]["p50"]) is not None:
             assert p50["median"] >= 1e6 * rtt_s
