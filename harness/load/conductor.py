@@ -75,7 +75,7 @@ class Conductor:
 
     def answer(self, msg: Message, **_: Any) -> None:
         """A process is ready, has finished a slice, or sends its results."""
-        self._answers.put({**msg.data, "from": msg.node_id, "received_ns": perf_counter_ns()})
+        self._answers.put({**msg.data, "kind": msg.type, "from": msg.node_id, "received_ns": perf_counter_ns()})
 
     def _conduct(self) -> None:
         try:
@@ -112,7 +112,7 @@ class Conductor:
         if self._remote is not None:
             self._remote.gather(order.users, len(order.hosts))
         connecting_s = CONNECT_TIMEOUT_S + TASK_TIMEOUTS * order.request_timeout_s
-        readiness = self._collect("to connect", START_WAIT_S + len(order.hosts) * connecting_s)
+        readiness = self._collect(messages.READY, "to connect", START_WAIT_S + len(order.hosts) * connecting_s)
         right = [all(each["right"][number] for each in readiness) for number in range(len(order.hosts))]
         self._failing = {number for number, each in enumerate(right) if not each}
         residence_us = self._warm_up()
@@ -135,7 +135,7 @@ class Conductor:
                 if _all_failed(done) or any(each["hanging"] for each in done):
                     self._failing.add(candidate)
         self._runner.send_message(messages.FINISH, {"right": right})
-        sent = self._collect("to send its results", order.request_timeout_s + ANSWER_WAIT_S)
+        sent = self._collect(messages.RESULT, "to send its results", order.request_timeout_s + ANSWER_WAIT_S)
         return [merge(parts) for parts in zip(*map(self._read_results, sent), strict=True)]
 
     def _read_results(self, sent: dict[str, Any]) -> list[LoadResult]:
@@ -174,25 +174,31 @@ class Conductor:
         sent_ns = perf_counter_ns()
         self._runner.send_message(messages.SLICE, data)
         waiting_s = TASK_TIMEOUTS * (self._order.request_timeout_s + CONNECT_TIMEOUT_S)
-        done = self._collect("to end a slice", lead_in_s + length_s + waiting_s + ANSWER_WAIT_S)
+        done = self._collect(messages.DONE, "to end a slice", lead_in_s + length_s + waiting_s + ANSWER_WAIT_S)
         for each in done:
             exchange = Exchange(sent_ns, each["begun_ns"], each["ended_ns"], each["received_ns"])
             self._exchanges[each["from"]].append(exchange)
         return done
 
-    def _collect(self, what: str, within_s: float) -> list[dict[str, Any]]:
-        """One answer of each process; raises `ProcessLostError` when one cannot come."""
-        answers: list[dict[str, Any]] = []
+    def _collect(self, kind: str, what: str, within_s: float) -> list[dict[str, Any]]:
+        """One answer of this kind from each process; raises `ProcessLostError` when one cannot come.
+
+        A process that has lost touch with Locust's master and found it again says once more that it is ready.
+        """
+        answers: dict[str, dict[str, Any]] = {}
         until_s = monotonic() + within_s
         while len(answers) < self._processes:
             try:
-                answers.append(self._answers.get(timeout=WATCH_S))
+                answer = self._answers.get(timeout=WATCH_S)
             except gevent.queue.Empty:
                 self._require_all()
                 if monotonic() > until_s:
                     found = f"found {len(answers)} of {self._processes} after {within_s:.0f} s"
                     raise ProcessLostError(f"expected all load processes {what}, {found}") from None
-        return answers
+                continue
+            if answer["kind"] == kind:
+                answers[answer["from"]] = answer
+        return list(answers.values())
 
     def _require_all(self) -> None:
         """Raise `ProcessLostError` if a process has ended: without its share of the load the block is not valid."""
