@@ -107,7 +107,7 @@ class Worker:
         self._ended_ns = 0
         self._between_s: list[float] = []
         self._sent_bytes = 0
-        self._environment.events.spawning_complete.add_listener(self._get_ready)
+        self._environment.events.spawning_complete.add_listener(self._get_ready)  # type: ignore[no-untyped-call] # Locust has no types
         self._runner.register_message(messages.SLICE, self._slice)
         self._runner.register_message(messages.FINISH, self._finish)
 
@@ -139,7 +139,8 @@ class Worker:
 
     def _send(self, kind: str, data: dict[str, Any]) -> None:
         if kind == messages.DONE and not self._sent_bytes:
-            self._sent_bytes = len(Message(kind, data, self._runner.client_id).serialize())
+            message = Message(kind, data, self._runner.client_id)  # type: ignore[no-untyped-call] # as above
+            self._sent_bytes = len(message.serialize())  # type: ignore[no-untyped-call] # as above
         self._runner.send_message(kind, data)
 
 

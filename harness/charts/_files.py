@@ -11,8 +11,6 @@ from html import escape
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
-
 from harness.charts._colours import DARK
 
 if TYPE_CHECKING:
@@ -96,6 +94,8 @@ def _shorten(svg: str) -> str:
 
 
 def _encode_png(figure: Figure) -> bytes:
+    from PIL import Image  # noqa: PLC0415 - every command imports this module, and few make charts
+
     image = Image.open(BytesIO(_save(figure, format="png", dpi=PNG_DPI, facecolor="white"))).convert("RGB")
     file = BytesIO()
     image.quantize(_PNG_COLOURS, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)

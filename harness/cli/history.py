@@ -17,7 +17,6 @@ from harness.cli.terminal import Screen, show_history
 from harness.host.files import make_folder, read_file, replace_file
 from harness.model.errors import UsageError
 from harness.report.history import html, index
-from harness.report.history.page import make_page
 from harness.report.summary import decode
 from harness.run.directory import STARTS, TRIALS, RunDirectory
 from harness.run.former import STARTS as FORMER_STARTS
@@ -71,6 +70,8 @@ def history_(
     if not measured:
         screen.say(f"No case of {plural(len(found), 'run')} has a number.")
         raise typer.Exit(NOTHING_MEASURED)
+    from harness.report.history.page import make_page  # noqa: PLC0415 - matplotlib takes 0.4 s, for this command alone
+
     page = make_page(make_history(measured), left_out)
     replace_file(out / PAGE, html.render(page).encode())
     show_history(screen, page)

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from harness.catalog import listing
 from harness.catalog.releases import find_releases
-from harness.charts import releases as chart
 from harness.cli.app import app, name_command
 from harness.cli.options import ConfigFile, hiding_secrets, with_options
 from harness.cli.run import carry_out, check_measured
@@ -62,6 +61,8 @@ def timeline_(
         baseline = settings.baseline or _choose_baseline(settings, releases, screen)
         asked = replace(settings, servers=tuple(each.name for each in releases), baseline=baseline)
         directory, comparisons, rounds = carry_out(asked, screen)
+    from harness.charts import releases as chart  # noqa: PLC0415 - matplotlib takes 0.4 s, for this command alone
+
     for line in chart.tell(comparisons):
         screen.paragraph(line)
     screen.say(f"This answer again: {name_command()} show {directory.path}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from harness.cli.terminal.grids import Column, Grid, Row, order_of_leaving
-from harness.report.history.page import NOTE
+from harness.report.history import NOTE
 from harness.text.numbers import NOTHING
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.charts import _files as files
-from harness.report.history.page import NOTE
+from harness.report.history import NOTE
 from harness.text.numbers import DISTURBED
 from harness.text.templates import embed_style, embed_svg, read_template
 

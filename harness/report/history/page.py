@@ -22,15 +22,6 @@ if TYPE_CHECKING:
     from harness.analysis.history import Entry, Era, PastRun, Point, Series, Step
     from harness.model.plan import Candidate, Case, Comparison
 
-NOTE = (
-    "Runs are compared by the rules of harness compare: only under the same conditions, with the same requests. "
-    "Memory is judged, and ratios to the baseline, of which the state of the machine cancels out. Of the baseline "
-    "itself, and where there is none, it is absolute figures, of which it does not: the machine may be why they "
-    "changed. "
-    "A step is where the 95 % intervals of two runs do not overlap, and their controls differ by less. A run is "
-    "compared with the most precise one since the last step; brackets hold the 95 % interval of the change, in "
-    "percent."
-)
 _MARKS = {frozenset({True}): "▲ better", frozenset({False}): "▼ worse"}
 _IN_A_LINE = 2
 """So many of the judged figures have a line for each case: throughput and CPU, as in the charts."""
