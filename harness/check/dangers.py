@@ -74,12 +74,15 @@ class Capabilities:
 
 
 def list_capabilities(run: CheckRun) -> Capabilities:
-    """Protocols that servers speak and checks of `CAPABILITIES`; those that nobody was asked for are left out."""
+    """Protocols that servers speak and checks of `CAPABILITIES`, of servers on which anything was tried.
+
+    What nobody was asked for is left out.
+    """
     outcomes: dict[tuple[str, str], set[str]] = {}
     for entry in run.results:
         for name in (entry.check, entry.protocol):
             outcomes.setdefault((entry.server, name), set()).add(entry.outcome)
-    servers = [each for each in dict.fromkeys(entry.server for entry in run.results) if each in run.setting.servers]
+    servers = list(dict.fromkeys(entry.server for entry in run.results if entry.outcome != "n/a"))
     asked = {name for _, name in outcomes}
     columns: dict[str, str] = {
         **{protocol: PROTOCOL_NAMES[protocol] for protocol in PROTOCOLS if protocol in asked},
