@@ -33,14 +33,11 @@ _BETWEEN = re.compile(r">\s+<|<g/>")
 _PNG_COLOURS = 256
 
 
-def encode(figure: Figure, name: str, title: str, words: Sequence[str]) -> dict[str, bytes]:
+def encode(figure: Figure, name: str, title: str, words: Sequence[str], *, png: bool = True) -> dict[str, bytes]:
     """The files of a chart by their names; `words` say its result, one sentence for each panel."""
     svg = encode_svg(figure, title, words)
-    return {
-        f"{name}.svg": svg.encode(),
-        f"{name}{DARK_SUFFIX}.svg": darken(svg).encode(),
-        f"{name}.png": _encode_png(figure),
-    }
+    files = {f"{name}.svg": svg.encode(), f"{name}{DARK_SUFFIX}.svg": darken(svg).encode()}
+    return {**files, f"{name}.png": _encode_png(figure)} if png else files
 
 
 def encode_svg(figure: Figure, title: str, words: Sequence[str]) -> str:

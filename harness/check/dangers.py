@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.model.protocols import PROTOCOL_NAMES, PROTOCOLS
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.check.model import BroughtDown, Danger
-    from harness.check.report import CheckInfo, CheckRun, Table
+    from harness.check.report import CheckRun, Table
 
 WORDS: Mapping[Danger, str] = {
     "dies": "It dies, or stops to answer",
@@ -41,27 +41,31 @@ _OF_OTHERS = {"extension-trailers": "h2-response-trailers"}
 _DANGERS_OF_DOWN: Mapping[BroughtDown, Danger] = {"died": "dies", "hangs": "dies"}
 
 
+class Shown(NamedTuple):
+    """A failed check: its title, with the protocol unless that is HTTP/1.1, and the id of its evidence on the page."""
+
+    title: str
+    consequence: str
+    anchor: str
+
+
 @dataclass(frozen=True)
 class Risk:
     """What endangers a deployment on one server in one way, and which checks showed it."""
 
     words: str
-    found: tuple[tuple[CheckInfo, str], ...]
-    """Each check that showed it, and the id of its evidence on the page."""
-
-    @property
-    def titles(self) -> list[str]:
-        return [check.title for check, _ in self.found]
+    found: tuple[Shown, ...]
 
 
 def list_risks(tables: Sequence[Table], server: str) -> list[Risk]:
     """What failed on a server and endangers a deployment, the gravest first."""
-    by_danger: dict[Danger, list[tuple[CheckInfo, str]]] = {}
+    by_danger: dict[Danger, list[Shown]] = {}
     for table in tables:
         for check, entry in table.failures:
             danger = _DANGERS_OF_DOWN.get(entry.brought_down, check.danger)
             if danger and entry.server == server:
-                by_danger.setdefault(danger, []).append((check, table.anchor(entry)))
+                title = check.title if table.kind == "h1" else f"{check.title} ({table.title})"
+                by_danger.setdefault(danger, []).append(Shown(title, check.consequence, table.anchor(entry)))
     return [Risk(words, tuple(by_danger[danger])) for danger, words in WORDS.items() if danger in by_danger]
 
 

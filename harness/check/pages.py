@@ -92,10 +92,7 @@ def _render_markdown(run: CheckRun, made: Sequence[Table]) -> str:
 
 def _describe_risks(server: str, risks: Sequence[dangers.Risk]) -> str:
     """A line for each risk of a server: what it is, and which checks showed it."""
-    lines = [
-        f"**{risk.words}**: {'; '.join(markdown.escape(title) for title in dict.fromkeys(risk.titles))}"
-        for risk in risks
-    ]
+    lines = [f"**{risk.words}**: {'; '.join(markdown.escape(each.title) for each in risk.found)}" for risk in risks]
     if not lines:
         return f"**{markdown.escape(server)}**: {_NO_DANGER}"
     return f"**{markdown.escape(server)}**\n\n{markdown.bullets(lines)}"

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from harness.host import guard, logs
-from harness.hosts import clock, messages
+from harness.hosts import messages
+from harness.model.clocks import Offset, choose
 from harness.model.errors import ServerError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Connection:
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._closing = threading.Event()
-        self._offset: clock.Offset | None = None
+        self._offset: Offset | None = None
         self.lost: str | None = None
         """Why there is no agent any more; None while there is one."""
         self.ended: dict[int, str] = {}
@@ -94,10 +95,10 @@ class Connection:
             with self._lock:
                 self._asked.pop(number, None)
 
-    def read_offset(self) -> clock.Offset:
+    def read_offset(self) -> Offset:
         """How far the clock over there is from this one; raises `ServerError`."""
         if self._offset is None or time.perf_counter_ns() - self._offset.here_ns > _FRESH_S * 1e9:
-            self._offset = clock.choose([self._ping() for _ in range(_PINGS)])
+            self._offset = choose([self._ping() for _ in range(_PINGS)])
         return self._offset
 
     def close(self) -> None:
@@ -116,10 +117,10 @@ class Connection:
         assert self._ssh.stdout is not None  # noqa: S101 - it was asked for
         self._ssh.stdout.close()
 
-    def _ping(self) -> clock.Offset:
+    def _ping(self) -> Offset:
         sent_ns = time.perf_counter_ns()
         there_ns = self.ask(messages.Ping(), int)
-        return clock.Offset.between(sent_ns, there_ns, time.perf_counter_ns())
+        return Offset.between(sent_ns, there_ns, there_ns, time.perf_counter_ns())
 
     def _write(self, call: messages.Call) -> None:
         assert self._ssh.stdin is not None  # noqa: S101 - it was asked for

@@ -20,8 +20,9 @@ from harness.host import guard, logs, process
 from harness.host.files import open_new, storing
 from harness.host.readiness import Readiness
 from harness.host.server_processes import Stopped
-from harness.hosts import clock, messages
+from harness.hosts import messages
 from harness.hosts.agent import greet
+from harness.hosts.clock import rebase
 from harness.hosts.connection import Connection
 from harness.hosts.installation import install
 from harness.hosts.link import LiveLink
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from harness.model.clocks import Offset
     from harness.model.results import Active
     from harness.model.targets import App, Server, Tls
 
@@ -330,7 +332,7 @@ class _Sampler:
         self._connection = connection
         self._number = number
         self._fetch_log = fetch_log
-        self._before: clock.Offset | None = None
+        self._before: Offset | None = None
         self.samples: tuple[Sample, ...] = (Sample(time.perf_counter_ns(), 0.0, 0),)
         """Without an agent, one that says that nothing is known."""
 
@@ -345,7 +347,7 @@ class _Sampler:
             return
         with suppress(ServerError):
             sampled: messages.Sampled = self._connection.ask(messages.EndSampling(self._number), messages.Sampled)
-            self.samples = clock.rebase(sampled.samples, self._before, self._connection.read_offset())
+            self.samples = rebase(sampled.samples, self._before, self._connection.read_offset())
             self.ended_workers, self.new_workers = sampled.ended_workers, sampled.new_workers
         self._fetch_log()
 

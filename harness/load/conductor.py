@@ -18,10 +18,10 @@ from locust.runners import MasterRunner
 
 from harness.load import messages
 from harness.load.account import TASK_TIMEOUTS, merge, shift
-from harness.load.clocks import Exchange, estimate_offset_ns
 from harness.load.remote_workers import ProcessLostError, RemoteWorkers, describe_lost
 from harness.load.slices import choose_lead_in_s, choose_slice_s, count_cycles, order_turns
 from harness.load.transport import CONNECT_TIMEOUT_S
+from harness.model.clocks import Offset, choose
 from harness.model.load_workers import LoadFailure, WorkersOrder
 from harness.model.results import LoadResult
 
@@ -55,8 +55,8 @@ class Conductor:
         """Candidates that get no further turn: a request or a task did not end, or not one answer was right."""
         self._children = psutil.Process().children() if isinstance(runner, MasterRunner) else []
         self._remote = self._find_remote_workers()
-        self._exchanges: defaultdict[str, list[Exchange]] = defaultdict(list)
-        """Messages about slices and their answers, by the process."""
+        self._offsets: defaultdict[str, list[Offset]] = defaultdict(list)
+        """Of the clock of each process, by messages about slices and their answers."""
         self._over = False
         environment.events.test_stopping.add_listener(self.stopping)
         # Whoever waits for the file finds it whole. It is open from the start, as users may take all descriptors.
@@ -143,10 +143,10 @@ class Conductor:
         results = msgspec.json.decode(sent["results"], type=list[LoadResult])
         if self._remote is None:
             return results
-        exchanges = self._exchanges[sent["from"]]
-        offset_ns = estimate_offset_ns(exchanges) if exchanges else 0
+        offsets = self._offsets[sent["from"]]
+        ahead_ns = choose(offsets).ahead_ns if offsets else 0
         name = self._remote.names[sent["from"]]
-        return [replace(shift(each, -offset_ns), load_workers={name: each.cpu_ratio}) for each in results]
+        return [replace(shift(each, -ahead_ns), load_workers={name: each.cpu_ratio}) for each in results]
 
     def _warm_up(self) -> list[float]:
         """Load on each candidate under its heaviest turn; the residence times (µs) of those that answered.
@@ -176,8 +176,8 @@ class Conductor:
         waiting_s = TASK_TIMEOUTS * (self._order.request_timeout_s + CONNECT_TIMEOUT_S)
         done = self._collect(messages.DONE, "to end a slice", lead_in_s + length_s + waiting_s + ANSWER_WAIT_S)
         for each in done:
-            exchange = Exchange(sent_ns, each["begun_ns"], each["ended_ns"], each["received_ns"])
-            self._exchanges[each["from"]].append(exchange)
+            offset = Offset.between(sent_ns, each["begun_ns"], each["ended_ns"], each["received_ns"])
+            self._offsets[each["from"]].append(offset)
         return done
 
     def _collect(self, kind: str, what: str, within_s: float) -> list[dict[str, Any]]:

@@ -70,9 +70,11 @@ def render(
     charts: Sequence[Chart],
     page: Page,
     shares: Sequence[ServerShare] = (),
+    *,
+    png: bool = True,
 ) -> dict[str, bytes]:
     """The files of a report, by their paths."""
-    drawn = {chart.name: files.encode(chart.figure, chart.name, chart.title, chart.words) for chart in charts}
+    drawn = {chart.name: files.encode(chart.figure, chart.name, chart.title, chart.words, png=png) for chart in charts}
     svgs = {name: own[f"{name}.svg"].decode() for name, own in drawn.items()}
     return {
         "summary.json": summary.encode(run, comparisons, shares),

@@ -87,8 +87,7 @@ def publish(
     Raises `StorageError`; what was published before is still there then.
     """
     page = make_page(run, comparisons, charts, starts, trials, shares, FILES, behaviour)
-    written = render(run, comparisons, charts, page, shares)
-    contents = {name: content for name, content in written.items() if not name.endswith(".png")}
+    contents = render(run, comparisons, charts, page, shares, png=False)
     sections = [section for _, section in page.answers]
     contents |= {
         "results.csv": csv.write(run, comparisons).encode(),

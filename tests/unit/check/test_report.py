@@ -86,7 +86,7 @@ def test_what_endangers_a_deployment_comes_first_the_gravest_before_others(tmp_p
     )
     run = replace(RUN, checks=checks, results=results, setting=replace(SETTING, servers={"a": "1.0", "b": "2.0"}))
     found = dangers.list_risks(report.tables(run), "a")
-    assert [(risk.words, risk.titles) for risk in found] == [
+    assert [(risk.words, [each.title for each in risk.found]) for risk in found] == [
         ("It dies, or stops to answer", ["Three things"]),
         ("Requests can be smuggled past a proxy", ["Two things"]),
         ("Clients are left waiting", ["One thing"]),
