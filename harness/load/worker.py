@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from locust.runners import WorkerRunner
 
 ASK_S = 0.5
-"""The interval at which a worker asks for work."""
+"""The interval at which a worker asks for work. A master that ends may take a question with it."""
 ANSWER_S = 5.0
-"""How long it waits for an answer, which may hold large files."""
+"""How long it waits for an answer, which may hold large files, before it connects again."""
 SILENCE_S = 6.0
 """A master that sends no heartbeat for so long is gone. Locust's own limit is a minute, in which users would go on."""
 CONNECT_S = 30.0
@@ -135,20 +135,26 @@ def _listens(host: str, port: int) -> bool:
 
 
 def _say_hello(host: str, port: int, hello: dict[str, Any]) -> dict[str, Any] | None:
-    """The answer to one question; None if there is none in time."""
+    """The first answer to a question that is asked again and again; None if there is none in time."""
     identity = f"{hello['worker']['name']}-{uuid4().hex}"
     client = rpc.Client(host, port, identity)
     try:
         with gevent.Timeout(ANSWER_S, False), suppress(RPCError):
-            client.send(Message(messages.HELLO, hello, identity))
             while True:
-                message = client.recv()
-                if message.type == messages.ANSWER:
-                    answer: dict[str, Any] = message.data
-                    return answer
+                client.send(Message(messages.HELLO, hello, identity))
+                with gevent.Timeout(ASK_S, False):
+                    return _read_answer(client)
     finally:
         client.close(linger=0)
     return None
+
+
+def _read_answer(client: rpc.Client) -> dict[str, Any]:
+    while True:
+        message = client.recv()
+        if message.type == messages.ANSWER:
+            answer: dict[str, Any] = message.data
+            return answer
 
 
 def _begin(environment: Environment, runner: WorkerRunner, name: str) -> None:

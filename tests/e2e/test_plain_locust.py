@@ -65,9 +65,21 @@ def locust(file: Path, url: str, folder: Path, *options: str) -> tuple[int, list
     done = subprocess.run(
         [*argv, "-t", "50s", "--json", *options], capture_output=True, text=True, check=False, timeout=60
     )
-    # Each process prints a list, and those that are not the master an empty one.
-    lists = [json.loads(text) for text in done.stdout.replace("]\n[", "]\0[").split("\0")]
-    return done.returncode, [entry for entries in lists for entry in entries]
+    return done.returncode, read_entries(done.stdout)
+
+
+def read_entries(text: str) -> list[dict[str, Any]]:
+    """The entries of all lists. Each process prints one, at any time; those that are not the master an empty one."""
+    decoder, entries = json.JSONDecoder(), []
+    while text := text.lstrip():
+        found, end = decoder.raw_decode(text)
+        entries += found
+        text = text[end:]
+    return entries
+
+
+def test_lists_of_processes_are_read_one_after_the_other() -> None:
+    assert read_entries('[][]\n\n[\n {"name": "a"}\n]\n') == [{"name": "a"}]
 
 
 @pytest.mark.parametrize("scenario", ["plaintext", "items", "json", "ws_echo"])
