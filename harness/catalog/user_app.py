@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path, PurePath
 
-from harness.catalog import packages
+from harness.catalog import listing, packages
 from harness.model.errors import UsageError
 from harness.model.targets import App, Revision
 
@@ -81,7 +81,9 @@ def _split_target(target: str, option: str) -> tuple[str, str]:
             f"write {_suggest_options(path, attribute or 'app').replace('--app ', f'--{option} ')}"
         )
     if not (module and attribute):
-        raise UsageError(f"--{option}: expected module:attribute such as shop.main:app, found {target!r}")
+        known = target in {app.name for app in listing.apps()}
+        hint = f"; --apps {target} measures the app of harness list" if known else ""
+        raise UsageError(f"--{option}: expected module:attribute such as shop.main:app, found {target!r}{hint}")
     return module, attribute
 
 

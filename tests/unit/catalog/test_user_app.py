@@ -79,6 +79,7 @@ def test_a_factory_of_a_user_app_is_called_by_a_module_that_every_server_can_ser
     ("target", "message"),
     [
         ("shop.main", "--app: expected module:attribute such as shop.main:app, found 'shop.main'"),
+        ("fastapi", "found 'fastapi'; --apps fastapi measures the app of harness list"),
         ("shop.main:", "--app: expected module:attribute"),
         ("/", "--app: expected module:attribute"),
         (
