@@ -48,7 +48,7 @@ report: install ## Make the report of the latest run again
 	$(BIN)/harness report results/latest
 
 test: install-all ## Run the tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal
 
 test-long: install-all ## Run the long end-to-end tests
 	$(BIN)/python -m pytest -m long --numprocesses 2 --dist load

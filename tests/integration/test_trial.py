@@ -30,32 +30,29 @@ from tests.fault_table import Fault
 from tests.integration.answering_server import AnsweringServer, answering
 
 
-@pytest.fixture
-def load_token() -> Iterator[str]:
-    """The token of load processes."""
-    with guard.guard() as token:
-        yield f"{token}/load"
-        assert guard.processes_of(f"{token}/load") == []
-
-
-@pytest.fixture
-def order(tmp_path: Path, load_token: str) -> Iterator[trial.Order]:
-    """0.3 s of `plaintext` against the null server."""
-    with certificates.issue() as tls, ForkServer(load_token) as fork_server:
-        token = load_token.removesuffix("/load")
-        generator = ceiling.Generator(sys.executable, place(available()), tls, token, fork_server)
+@pytest.fixture(scope="module")
+def null_url(token: str, shared_fork_server: ForkServer) -> Iterator[str]:
+    """Where the null server answers over HTTP/1.1."""
+    with certificates.issue() as tls:
+        generator = ceiling.Generator(sys.executable, place(available()), tls, token, shared_fork_server)
         with others.start_null_server(generator) as null:
-            yield trial.Order(
-                BlockOrder((null.url("h1"),), (Turn(0, users=4),), 0.05, 0.3, None, request_timeout_s=10.0, seed=0),
-                ceiling.find_smallest_scenario("h1").path,
-                "h1",
-                1,
-                None,
-                available(),
-                tmp_path / "load.log",
-                processes=1,
-                fork_server=fork_server,
-            )
+            yield null.url("h1")
+
+
+@pytest.fixture
+def order(tmp_path: Path, null_url: str, fork_server: ForkServer) -> trial.Order:
+    """0.3 s of `plaintext` against the null server."""
+    return trial.Order(
+        BlockOrder((null_url,), (Turn(0, users=4),), 0.05, 0.3, None, request_timeout_s=10.0, seed=0),
+        ceiling.find_smallest_scenario("h1").path,
+        "h1",
+        1,
+        None,
+        available(),
+        tmp_path / "load.log",
+        processes=1,
+        fork_server=fork_server,
+    )
 
 
 def change(order: trial.Order, **changes: Any) -> trial.Order:
@@ -284,30 +281,42 @@ def test_custom_users_that_hang_end_with_the_measurement(answers: bool, order: t
     assert (result.requests, result.verified) == (0, False)
 
 
-@pytest.mark.parametrize("rate_rps", [None, 200.0])
-def test_connections_that_were_closed_while_idle_are_opened_again_in_the_lead_in(
-    rate_rps: float | None, order: trial.Order
-) -> None:
+def test_connections_that_were_closed_while_idle_are_opened_again_before_a_slice_begins(order: trial.Order) -> None:
+    """One candidate closes them as soon as the other one has its turn."""
+
+    def close_the_others(_: int) -> float:
+        closing.close_idle()
+        return 0.005
+
+    with answering(lambda _: 0.005) as closing, answering(close_the_others) as sound:
+        both = beside(order, closing, sound, users=8)
+        results = trial.run(change(both, duration_s=1.2, slice_s=0.4))
+    assert_accounted_for(results)
+    closed, other = results
+    assert (closed.errors.total, other.errors.total) == (0, 0)
+    assert (closed.unanswered, other.connections.reopened) == (0, 0)
+    # Those that are opened again before the first counted slice are only among the opened ones.
+    assert closed.connections.opened >= 8 + closed.connections.reopened
+    assert closed.connections.reopened >= 8
+    assert set(closing.accepted_after[8:]) <= closing.closed_after
+
+
+def test_connections_that_are_closed_within_a_slice_of_an_open_loop_are_opened_again(order: trial.Order) -> None:
+    """Users may be idle for longer than the server waits."""
+    rate_rps = 200.0
     with answering(lambda _: 0.005, idle_s=0.3) as closing, answering(lambda _: 0.005) as sound:
         both = beside(order, closing, sound, users=8, rate_rps=rate_rps)
         results = trial.run(change(both, duration_s=1.2, slice_s=0.4))
     assert_accounted_for(results)
     closed, other = results
     # The test's server loses a request that arrives as its time-out of an idle connection fires, and so do real ones.
-    crossed = closed.errors.by_kind.get("reset", 0) if rate_rps is not None else 0
+    crossed = closed.errors.by_kind.get("reset", 0)
     assert (closed.errors.total, other.errors.total) == (crossed, 0)
     assert crossed <= 12  # of 240 requests
     assert (closed.unanswered, other.connections.reopened) == (0, 0)
-    # Those that are opened again before the first counted slice are only among the opened ones.
     assert closed.connections.opened >= 8 + closed.connections.reopened > 8
-    if rate_rps is not None:  # users may be idle for longer than the server waits, also in their slice
-        # As many as were due; in a closed loop, 8 users with answers of 5 ms would send several times as many.
-        assert [each.requests for each in results] == pytest.approx([rate_rps * 1.2] * 2, abs=6)
-    else:
-        assert closed.connections.reopened >= 8
-        assert not [
-            at_ns for at_ns in closing.accepted_ns for each in closed.slices if each.start_ns < at_ns < each.end_ns
-        ]
+    # As many as were due; in a closed loop, 8 users with answers of 5 ms would send several times as many.
+    assert [each.requests for each in results] == pytest.approx([rate_rps * 1.2] * 2, abs=6)
 
 
 def test_a_server_that_closes_after_each_answer_gives_right_answers(order: trial.Order, fault: Fault) -> None:
