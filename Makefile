@@ -47,6 +47,7 @@ check: install-all ## Test what each server can do
 report: install ## Make the report of the latest run again
 	$(BIN)/harness report results/latest
 
+# Tests wait for servers half of the time, so there are two for each CPU of a small machine.
 test: install-all ## Run the tests
 	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal
 
