@@ -199,23 +199,30 @@ def test_unanswered_requests_are_errors_and_in_the_percentiles(order: trial.Orde
     assert other.requests > 0
 
 
-@pytest.mark.parametrize("from_request", [1, 2, 60])
-def test_a_candidate_that_hangs_costs_its_own_numbers_alone(from_request: int, order: trial.Order) -> None:
+@pytest.mark.parametrize("where", ["pass", "warm-up", "slice"])
+def test_a_candidate_that_hangs_costs_its_own_numbers_alone(where: str, order: trial.Order) -> None:
     """It hangs in the verification pass, in the warm-up, or in a slice."""
-    hangs = lambda number: None if number >= from_request else 0.002  # noqa: E731
-    with answering(hangs) as hanging, answering(lambda _: 0.002) as sound:
+
+    def delay(number: int) -> float | None:
+        # Each candidate gets one request in the pass, and the other one is warmed up after this one.
+        begun = {"pass": number > 0, "warm-up": number > 1, "slice": len(sound.began_ns) > 1}
+        return None if begun[where] else 0.002
+
+    with answering(delay) as hanging, answering(lambda _: 0.002) as sound:
         both = beside(order, hanging, sound, users=4)
         results = trial.run(change(both, duration_s=0.4, slice_s=0.2, request_timeout_s=0.5))
     ill, well = results
     assert_accounted_for(results)
     assert ill.unanswered > 0
-    assert ill.checked == (from_request > 1)
-    assert len(ill.slices) == (from_request > 2)
+    assert ill.checked == (where != "pass")
+    assert len(ill.slices) == (where == "slice")
     assert (well.errors.total, len(well.slices), well.checked) == (0, 2, True)
     assert well.requests > 0
 
 
 ENDLESS = """
+from pathlib import Path
+
 import gevent
 from locust import task
 from harness.load import HttpScenario, get
@@ -233,33 +240,50 @@ class Endless(HttpScenario):
     def read(self):
         self.send(self.hello)
         self.sent += 1
-        if self.lane.host == {url!r} and self.sent >= {begins_at}:
+        if self.lane.host == {url!r} and self.sent >= {begins_at} and Path({mark!r}).exists():
             gevent.sleep(1_000)
 """
 
 
 @pytest.mark.parametrize(
-    ("begins_at", "rate_rps"),
-    [pytest.param(0, None, marks=pytest.mark.long), (1, None), (2, None), (2, 200.0), (20, None)],
+    ("begins_at", "where", "rate_rps"),
+    [
+        pytest.param(0, "start", None, marks=pytest.mark.long),
+        (1, "pass", None),
+        (2, "warm-up", None),
+        (2, "warm-up", 200.0),
+        (1, "slice", None),
+    ],
 )
 def test_a_task_that_never_ends_costs_its_own_candidate_alone(
-    begins_at: int, rate_rps: float | None, order: trial.Order, tmp_path: Path
+    begins_at: int, where: str, rate_rps: float | None, order: trial.Order, tmp_path: Path
 ) -> None:
     """It begins when a user starts, in the verification pass, in the warm-up, or in a slice."""
-    scenario = tmp_path / "endless.py"
-    with answering(lambda _: 0.002) as one, answering(lambda _: 0.002) as other:
-        scenario.write_text(ENDLESS.format(url=one.url, begins_at=begins_at))
+    scenario, mark = tmp_path / "endless.py", tmp_path / "mark"
+
+    def delay(number: int) -> float:
+        if number > 1:  # this candidate gets one request in the pass, and is warmed up last
+            mark.touch()
+        return 0.002
+
+    if where != "slice":
+        mark.touch()
+    with answering(lambda _: 0.002) as one, answering(delay) as other:
+        scenario.write_text(ENDLESS.format(url=one.url, begins_at=begins_at, mark=str(mark)))
         both = change(beside(order, one, other, users=4, rate_rps=rate_rps), duration_s=0.6, slice_s=0.3)
         results = trial.run(replace(change(both, request_timeout_s=0.5), scenario=scenario))
     ill, well = results
     assert_accounted_for(results)
-    assert ("connect" if begins_at == 0 else "endless") in ill.errors.by_kind
-    assert (ill.checked, len(ill.slices)) == (begins_at > 1, int(begins_at > 1))
+    assert ("connect" if where == "start" else "endless") in ill.errors.by_kind
+    measured = where in {"warm-up", "slice"}
+    assert (ill.checked, len(ill.slices)) == (measured, int(measured))
     assert (well.errors.total, len(well.slices), well.checked) == (0, 2, True)
     assert well.requests > 0
 
 
 CUSTOM_ENDLESS = """
+from pathlib import Path
+
 import gevent
 from locust import FastHttpUser, task
 
