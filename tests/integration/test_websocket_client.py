@@ -413,7 +413,7 @@ def test_what_a_server_gives_back_is_new_each_time_and_compared_with_what_was_se
 def test_a_message_that_nothing_answers_is_sent_and_not_counted() -> None:
     def script(connection: Connection) -> None:
         connection.handshake()
-        read.wait(60)
+        read.wait(20)
         received.append([connection.message() for _ in range(3)])
         connection.say(TextMessage("hello"))
         connection.rest()
@@ -426,7 +426,7 @@ def test_a_message_that_nothing_answers_is_sent_and_not_counted() -> None:
         wait_until(lambda: user.client._transport.unsent_bytes > 0)
         assert not sending.ready()
         read.set()
-        sending.get(timeout=60)
+        sending.get(timeout=20)
         assert [kind(found) for found in user.ask(HELLO)] == [0]
         assert (user.account.started, user.account.opened) == (1, 1)
     assert received == [[b"typing", MEGABYTES, b"hello"]]
