@@ -47,8 +47,9 @@ check: install-all ## Test what each server can do
 report: install ## Make the report of the latest run again
 	$(BIN)/harness report results/latest
 
+# Tests wait for servers half of the time, so there are two for each CPU of a small machine.
 test: install-all ## Run the tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal
 
 test-long: install-all ## Run the long end-to-end tests
 	$(BIN)/python -m pytest -m long --numprocesses 2 --dist load

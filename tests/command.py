@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,19 @@ SOUND = {"valid", "client-limited", "network-limited"}
 """Verdicts on cases with right answers only: on a busy machine the load generator may be at its limit."""
 THREE = [("granian", False), ("uvicorn", False), ("uvicorn", True)]
 """The names of the records of one round of TWO with its control."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a command within the process of the tests."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Command = Callable[..., Done]
+"""Takes the arguments of the command, and `cwd`."""
 
 
 def harness(

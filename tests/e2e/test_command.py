@@ -17,6 +17,7 @@ from tests.command import (
     HARNESS,
     ONE,
     QUICK,
+    Command,
     harness,
     records_of,
     summary_of,
@@ -92,12 +93,12 @@ def test_every_trial_is_a_record_with_the_protocol_that_was_asked_for(
 
 
 def test_report_writes_the_same_summary_again_from_the_records(
-    finished: tuple[Path, subprocess.CompletedProcess[str]],
+    finished: tuple[Path, subprocess.CompletedProcess[str]], harness_here: Command
 ) -> None:
     directory, _ = finished
     before = (directory / "summary.json").read_bytes()
     (directory / "summary.json").unlink()
-    assert harness("report", str(directory), cwd=directory).returncode == 0
+    assert harness_here("report", str(directory), cwd=directory).returncode == 0
     assert (directory / "summary.json").read_bytes() == before
 
 
@@ -272,8 +273,10 @@ def test_worker_counts_and_apps_are_compared_in_one_run(tmp_path: Path) -> None:
         (("serve", "cherokee"), "harness: --servers: expected any of anycorn, daphne, "),
     ],
 )
-def test_bad_usage_is_one_line_and_exit_status_2(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
-    done = harness(*arguments, cwd=tmp_path)
+def test_bad_usage_is_one_line_and_exit_status_2(
+    tmp_path: Path, arguments: tuple[str, ...], message: str, harness_here: Command
+) -> None:
+    done = harness_here(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith(message)
     assert len(done.stderr.splitlines()) == 1
@@ -328,14 +331,14 @@ def test_a_working_directory_that_was_removed_is_told(tmp_path: Path, fault: Fau
     )
 
 
-def test_a_bad_key_in_the_file_is_named(tmp_path: Path) -> None:
+def test_a_bad_key_in_the_file_is_named(tmp_path: Path, harness_here: Command) -> None:
     (tmp_path / "harness.toml").write_text("uesrs = 3\n")
-    done = harness("plan", cwd=tmp_path)
+    done = harness_here("plan", cwd=tmp_path)
     assert (done.returncode, done.stderr.partition(" expected")[0]) == (2, "harness: harness.toml: uesrs:")
 
 
-def test_plan_shows_every_trial_and_starts_nothing(tmp_path: Path) -> None:
-    done = harness("plan", "--rounds", "2", "--scenarios", "plaintext", "--protocols", "h1,h2", cwd=tmp_path)
+def test_plan_shows_every_trial_and_starts_nothing(tmp_path: Path, harness_here: Command) -> None:
+    done = harness_here("plan", "--rounds", "2", "--scenarios", "plaintext", "--protocols", "h1,h2", cwd=tmp_path)
     assert done.returncode == 0
     # Over HTTP/1.1 four servers and a control, over TLS three servers, since uvicorn has no HTTP/2, and a control.
     assert done.stdout.startswith("18 trials in 2 rounds, about ")
@@ -348,8 +351,8 @@ def test_plan_shows_every_trial_and_starts_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_list_names_every_kind_of_entry(tmp_path: Path) -> None:
-    done = harness("list", cwd=tmp_path)
+def test_list_names_every_kind_of_entry(tmp_path: Path, harness_here: Command) -> None:
+    done = harness_here("list", cwd=tmp_path)
     assert done.returncode == 0
     assert all(name in done.stdout for name in ("uvicorn-h11", "asgi", "ws_echo"))
 
@@ -364,10 +367,10 @@ def test_a_plan_makes_no_virtual_environment_and_takes_every_entry_once(tmp_path
     assert not list(tmp_path.iterdir())
 
 
-def test_a_server_that_is_not_installed_has_no_control(tmp_path: Path) -> None:
+def test_a_server_that_is_not_installed_has_no_control(tmp_path: Path, harness_here: Command) -> None:
     venv.create(tmp_path / "bare", with_pip=False)
     python = str(tmp_path / "bare" / "bin" / "python")
-    done = harness("plan", *ONE, "--python", python, cwd=tmp_path)
+    done = harness_here("plan", *ONE, "--python", python, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("0 trials")
     assert "unsupported: uvicorn over h1 (1 case): not installed" in done.stdout

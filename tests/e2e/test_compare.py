@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from harness.__main__ import main
 from harness.model.results import SCHEMA
-from tests.command import ALONE, HARNESS
+from tests.command import ALONE, HARNESS, Command
 from tests.fault_table import Fault
 
 QUICK = (*ALONE, "--scenarios", "plaintext", "--protocols", "h1")
@@ -48,33 +44,10 @@ def add_copy(run: Path) -> None:
         (run / name).write_text("".join([*lines, *copies]))
 
 
-@dataclass(frozen=True)
-class Done:
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Command = Callable[..., Done]
-
-
 @pytest.fixture
-def harness(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Command]:
-    """The command where the runs are, within this process, as it starts no others."""
-    before = signal.getsignal(signal.SIGTERM)
-
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["harness", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-        sys.stdout.flush()
-        return Done(int(end.value.code or 0), *capfd.readouterr())
-
-    monkeypatch.chdir(folder)
-    for name in ("stdout", "stderr"):  # the command replaces them
-        monkeypatch.setattr(sys, name, getattr(sys, name))
-    yield run
-    signal.signal(signal.SIGTERM, before)
+def harness(folder: Path, harness_here: Command) -> Command:
+    """The command where the runs are."""
+    return partial(harness_here, cwd=folder)
 
 
 # Start-up times are compared whatever the verdict on a slice of 200 ms on a busy machine, and a server and its copy do

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.command import harness
+from tests.command import Command, harness
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,8 +50,10 @@ def test_json_has_checks_machine_and_noise(tmp_path: Path) -> None:
         (("--server-cpus", "x"), "--server-cpus: expected CPU numbers such as 0-3,8, found 'x'"),
     ],
 )
-def test_bad_usage_is_one_line_that_names_the_option(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
-    done = harness("doctor", *arguments, cwd=tmp_path)
+def test_bad_usage_is_one_line_that_names_the_option(
+    tmp_path: Path, arguments: tuple[str, ...], words: str, harness_here: Command
+) -> None:
+    done = harness_here("doctor", *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert words in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.command import HARNESS, harness
+from tests.command import HARNESS, Command, harness
 from tests.fault_table import Fault
 
 SHOP = """
@@ -153,8 +153,10 @@ def test_an_interrupted_drill_keeps_what_was_seen_and_leaves_nothing_running(sho
         (("--servers", ""), "--servers: expected one name or more, found nothing"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
-    done = harness("drill", *arguments, cwd=tmp_path)
+def test_a_mistake_is_told_in_one_line(
+    arguments: tuple[str, ...], message: str, tmp_path: Path, harness_here: Command
+) -> None:
+    done = harness_here("drill", *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -23,11 +23,6 @@ if TYPE_CHECKING:
 RUN = (*HARNESS, "run", *ALONE, *ONE, "--rounds", "50")
 
 
-def hear_hang_up() -> None:
-    """Tests that were started by `nohup` ignore the signal, and so would the run."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-
-
 def await_trial(run: subprocess.Popen[bytes], folder: Path) -> None:
     deadline_s = time.monotonic() + 60
     while not list(folder.glob("results/latest/trials.jsonl")):
@@ -40,15 +35,7 @@ def await_trial(run: subprocess.Popen[bytes], folder: Path) -> None:
 def test_a_run_ends_with_its_terminal_and_what_was_measured_is_kept(tmp_path: Path, fault: Fault) -> None:
     terminal, end = pty.openpty()
     command = ["setsid", "--ctty", "--wait", *RUN]
-    with subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        stdin=end,
-        stdout=end,
-        stderr=end,
-        env=fault.environment,
-        preexec_fn=hear_hang_up,  # noqa: PLW1509 - no thread of the tests holds a lock that it needs
-    ) as run:
+    with subprocess.Popen(command, cwd=tmp_path, stdin=end, stdout=end, stderr=end, env=fault.environment) as run:
         os.close(end)
         await_trial(run, tmp_path)
         os.close(terminal)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import HARNESS, harness, summary_of
+from tests.command import HARNESS, Command, harness, summary_of
 from tests.fault_table import Fault
 
 RECORDED = Path(__file__).parents[1] / "data" / "run-of-schema-1"
@@ -27,8 +27,8 @@ def run(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_run_is_published_and_exported(run: Path, tmp_path: Path) -> None:
-    done = harness("publish", str(run), "--to", "docs/bench", "--name", "2026-11", cwd=tmp_path)
+def test_a_run_is_published_and_exported(run: Path, tmp_path: Path, harness_here: Command) -> None:
+    done = harness_here("publish", str(run), "--to", "docs/bench", "--name", "2026-11", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "docs" / "bench" / "2026-11"
     said = done.stdout.splitlines()
@@ -44,7 +44,7 @@ def test_a_run_is_published_and_exported(run: Path, tmp_path: Path) -> None:
             assert "secret-shop" not in path.read_text(), path
             assert str(tmp_path) not in path.read_text(), path
     assert f"| **Host** | {host} |" not in (folder / "report.md").read_text()
-    exported = harness("export", str(run), "--format", "csv", cwd=tmp_path)
+    exported = harness_here("export", str(run), "--format", "csv", cwd=tmp_path)
     assert exported.returncode == 0, exported.stderr
     assert exported.stdout == (folder / "results.csv").read_text()
     assert {row["server"] for row in csv.DictReader(exported.stdout.splitlines())} >= {"uvicorn", "granian"}
@@ -59,23 +59,27 @@ def test_a_run_is_published_and_exported(run: Path, tmp_path: Path) -> None:
         (("publish", "results/one", "--to", "docs", "--name", "../x"), "--name: expected letters"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(run: Path, tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
+def test_a_mistake_is_told_in_one_line(
+    run: Path, tmp_path: Path, arguments: tuple[str, ...], told: str, harness_here: Command
+) -> None:
     assert run.exists()
-    done = harness(*arguments, cwd=tmp_path)
+    done = harness_here(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert told in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "docs").exists()
 
 
-def test_a_run_without_numbers_is_not_published_and_its_export_says_so(run: Path, tmp_path: Path) -> None:
+def test_a_run_without_numbers_is_not_published_and_its_export_says_so(
+    run: Path, tmp_path: Path, harness_here: Command
+) -> None:
     (run / "trials.jsonl").write_text("")
-    done = harness("publish", str(run), "--to", "docs", cwd=tmp_path)
+    done = harness_here("publish", str(run), "--to", "docs", cwd=tmp_path)
     assert (done.returncode, (tmp_path / "docs").exists()) == (2, False)
     assert "expected a run with numbers, found none in results/one/trials.jsonl" in done.stderr.replace(
         str(tmp_path) + "/", ""
     )
-    assert harness("export", str(run), "--format", "csv", cwd=tmp_path).returncode == 3
+    assert harness_here("export", str(run), "--format", "csv", cwd=tmp_path).returncode == 3
 
 
 @pytest.mark.long

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.host import process
-from tests.command import HARNESS, harness
+from tests.command import HARNESS, Command, harness
 
 SHOP = """
 import os
@@ -92,8 +92,10 @@ def test_a_server_that_does_not_start_is_reported_with_the_end_of_its_log_and_wi
         (("gunicorn-sync", "--app", "shop:app"), "--app: expected an app with a WSGI callable, because "),
     ],
 )
-def test_bad_usage_is_one_line_and_exit_status_2(shop: Path, arguments: tuple[str, ...], message: str) -> None:
-    done = harness("serve", *arguments, cwd=shop)
+def test_bad_usage_is_one_line_and_exit_status_2(
+    shop: Path, arguments: tuple[str, ...], message: str, harness_here: Command
+) -> None:
+    done = harness_here("serve", *arguments, cwd=shop)
     assert done.returncode == 2
     assert done.stderr.startswith(f"harness: {message}")
     assert len(done.stderr.splitlines()) == 1

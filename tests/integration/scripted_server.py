@@ -75,13 +75,13 @@ class Connection:
 
     def message(self) -> bytes:
         """The next complete message from the client."""
-        body = b""
+        body = bytearray()  # bytes would be copied for each piece
         while True:
             event = self.event()
             assert isinstance(event, TextMessage | BytesMessage), event
             body += event.data.encode() if isinstance(event.data, str) else event.data
             if event.message_finished:
-                return body
+                return bytes(body)
 
     def rest(self) -> bytes:
         """Everything the client still sends until it ends the connection, orderly or not."""

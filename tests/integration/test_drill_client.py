@@ -19,7 +19,8 @@ CUT = RIGHT.replace(b"hello", b"hel")
 WRONG = RIGHT.replace(b"hello", b"HELLO")
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
-RATE_RPS = 10.0
+RATE_RPS = 5.0
+"""An answer that takes longer than the time between two requests would give the second a connection of its own."""
 TIMEOUT_S = 0.5
 
 

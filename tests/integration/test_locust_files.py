@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.host import guard
 from harness.host.cpus import available
 from harness.model.blocks import BlockOrder, Turn
 from harness.model.errors import LoadError
@@ -28,20 +27,19 @@ def server() -> Iterator[AnsweringServer]:
 
 
 @pytest.fixture
-def order(server: AnsweringServer, tmp_path: Path) -> Iterator[trial.Order]:
+def order(server: AnsweringServer, tmp_path: Path, fork_server: ForkServer) -> trial.Order:
     """0.4 s of `locustfile.py` against a server that answers after 10 ms."""
-    with guard.guard() as token, ForkServer(token) as fork_server:
-        yield trial.Order(
-            BlockOrder((server.url,), (Turn(0, USERS),), 0.05, 0.4, None, request_timeout_s=5.0, seed=0),
-            tmp_path / "locustfile.py",
-            "h1",
-            1,
-            None,
-            available(),
-            tmp_path / "load.log",
-            processes=1,
-            fork_server=fork_server,
-        )
+    return trial.Order(
+        BlockOrder((server.url,), (Turn(0, USERS),), 0.05, 0.4, None, request_timeout_s=5.0, seed=0),
+        tmp_path / "locustfile.py",
+        "h1",
+        1,
+        None,
+        available(),
+        tmp_path / "load.log",
+        processes=1,
+        fork_server=fork_server,
+    )
 
 
 def run(order: trial.Order, text: str) -> LoadResult:

@@ -30,32 +30,29 @@ from tests.fault_table import Fault
 from tests.integration.answering_server import AnsweringServer, answering
 
 
-@pytest.fixture
-def load_token() -> Iterator[str]:
-    """The token of load processes."""
-    with guard.guard() as token:
-        yield f"{token}/load"
-        assert guard.processes_of(f"{token}/load") == []
-
-
-@pytest.fixture
-def order(tmp_path: Path, load_token: str) -> Iterator[trial.Order]:
-    """0.3 s of `plaintext` against the null server."""
-    with certificates.issue() as tls, ForkServer(load_token) as fork_server:
-        token = load_token.removesuffix("/load")
-        generator = ceiling.Generator(sys.executable, place(available()), tls, token, fork_server)
+@pytest.fixture(scope="module")
+def null_url(token: str, shared_fork_server: ForkServer) -> Iterator[str]:
+    """Where the null server answers over HTTP/1.1."""
+    with certificates.issue() as tls:
+        generator = ceiling.Generator(sys.executable, place(available()), tls, token, shared_fork_server)
         with others.start_null_server(generator) as null:
-            yield trial.Order(
-                BlockOrder((null.url("h1"),), (Turn(0, users=4),), 0.05, 0.3, None, request_timeout_s=10.0, seed=0),
-                ceiling.find_smallest_scenario("h1").path,
-                "h1",
-                1,
-                None,
-                available(),
-                tmp_path / "load.log",
-                processes=1,
-                fork_server=fork_server,
-            )
+            yield null.url("h1")
+
+
+@pytest.fixture
+def order(tmp_path: Path, null_url: str, fork_server: ForkServer) -> trial.Order:
+    """0.3 s of `plaintext` against the null server."""
+    return trial.Order(
+        BlockOrder((null_url,), (Turn(0, users=4),), 0.05, 0.3, None, request_timeout_s=10.0, seed=0),
+        ceiling.find_smallest_scenario("h1").path,
+        "h1",
+        1,
+        None,
+        available(),
+        tmp_path / "load.log",
+        processes=1,
+        fork_server=fork_server,
+    )
 
 
 def change(order: trial.Order, **changes: Any) -> trial.Order:
@@ -202,23 +199,30 @@ def test_unanswered_requests_are_errors_and_in_the_percentiles(order: trial.Orde
     assert other.requests > 0
 
 
-@pytest.mark.parametrize("from_request", [1, 2, 60])
-def test_a_candidate_that_hangs_costs_its_own_numbers_alone(from_request: int, order: trial.Order) -> None:
+@pytest.mark.parametrize("where", ["pass", "warm-up", "slice"])
+def test_a_candidate_that_hangs_costs_its_own_numbers_alone(where: str, order: trial.Order) -> None:
     """It hangs in the verification pass, in the warm-up, or in a slice."""
-    hangs = lambda number: None if number >= from_request else 0.002  # noqa: E731
-    with answering(hangs) as hanging, answering(lambda _: 0.002) as sound:
+
+    def delay(number: int) -> float | None:
+        # Each candidate gets one request in the pass, and the other one is warmed up after this one.
+        begun = {"pass": number > 0, "warm-up": number > 1, "slice": len(sound.began_ns) > 1}
+        return None if begun[where] else 0.002
+
+    with answering(delay) as hanging, answering(lambda _: 0.002) as sound:
         both = beside(order, hanging, sound, users=4)
         results = trial.run(change(both, duration_s=0.4, slice_s=0.2, request_timeout_s=0.5))
     ill, well = results
     assert_accounted_for(results)
     assert ill.unanswered > 0
-    assert ill.checked == (from_request > 1)
-    assert len(ill.slices) == (from_request > 2)
+    assert ill.checked == (where != "pass")
+    assert len(ill.slices) == (where == "slice")
     assert (well.errors.total, len(well.slices), well.checked) == (0, 2, True)
     assert well.requests > 0
 
 
 ENDLESS = """
+from pathlib import Path
+
 import gevent
 from locust import task
 from harness.load import HttpScenario, get
@@ -236,33 +240,50 @@ class Endless(HttpScenario):
     def read(self):
         self.send(self.hello)
         self.sent += 1
-        if self.lane.host == {url!r} and self.sent >= {begins_at}:
+        if self.lane.host == {url!r} and self.sent >= {begins_at} and Path({mark!r}).exists():
             gevent.sleep(1_000)
 """
 
 
 @pytest.mark.parametrize(
-    ("begins_at", "rate_rps"),
-    [pytest.param(0, None, marks=pytest.mark.long), (1, None), (2, None), (2, 200.0), (20, None)],
+    ("begins_at", "where", "rate_rps"),
+    [
+        pytest.param(0, "start", None, marks=pytest.mark.long),
+        (1, "pass", None),
+        (2, "warm-up", None),
+        (2, "warm-up", 200.0),
+        (1, "slice", None),
+    ],
 )
 def test_a_task_that_never_ends_costs_its_own_candidate_alone(
-    begins_at: int, rate_rps: float | None, order: trial.Order, tmp_path: Path
+    begins_at: int, where: str, rate_rps: float | None, order: trial.Order, tmp_path: Path
 ) -> None:
     """It begins when a user starts, in the verification pass, in the warm-up, or in a slice."""
-    scenario = tmp_path / "endless.py"
-    with answering(lambda _: 0.002) as one, answering(lambda _: 0.002) as other:
-        scenario.write_text(ENDLESS.format(url=one.url, begins_at=begins_at))
+    scenario, mark = tmp_path / "endless.py", tmp_path / "mark"
+
+    def delay(number: int) -> float:
+        if number > 1:  # this candidate gets one request in the pass, and is warmed up last
+            mark.touch()
+        return 0.002
+
+    if where != "slice":
+        mark.touch()
+    with answering(lambda _: 0.002) as one, answering(delay) as other:
+        scenario.write_text(ENDLESS.format(url=one.url, begins_at=begins_at, mark=str(mark)))
         both = change(beside(order, one, other, users=4, rate_rps=rate_rps), duration_s=0.6, slice_s=0.3)
         results = trial.run(replace(change(both, request_timeout_s=0.5), scenario=scenario))
     ill, well = results
     assert_accounted_for(results)
-    assert ("connect" if begins_at == 0 else "endless") in ill.errors.by_kind
-    assert (ill.checked, len(ill.slices)) == (begins_at > 1, int(begins_at > 1))
+    assert ("connect" if where == "start" else "endless") in ill.errors.by_kind
+    measured = where in {"warm-up", "slice"}
+    assert (ill.checked, len(ill.slices)) == (measured, int(measured))
     assert (well.errors.total, len(well.slices), well.checked) == (0, 2, True)
     assert well.requests > 0
 
 
 CUSTOM_ENDLESS = """
+from pathlib import Path
+
 import gevent
 from locust import FastHttpUser, task
 
@@ -284,30 +305,44 @@ def test_custom_users_that_hang_end_with_the_measurement(answers: bool, order: t
     assert (result.requests, result.verified) == (0, False)
 
 
-@pytest.mark.parametrize("rate_rps", [None, 200.0])
-def test_connections_that_were_closed_while_idle_are_opened_again_in_the_lead_in(
-    rate_rps: float | None, order: trial.Order
-) -> None:
+def test_connections_that_were_closed_while_idle_are_opened_again_as_a_turn_begins(order: trial.Order) -> None:
+    """One candidate closes them as soon as the other one has its turn."""
+
+    def close_the_others(_: int) -> float:
+        closing.close_idle()
+        return 0.005
+
+    with answering(lambda _: 0.005) as closing, answering(close_the_others) as sound:
+        both = beside(order, closing, sound, users=8)
+        results = trial.run(change(both, duration_s=1.2, slice_s=0.4))
+    assert_accounted_for(results)
+    closed, other = results
+    assert (closed.errors.total, other.errors.total) == (0, 0)
+    assert (closed.unanswered, other.connections.reopened) == (0, 0)
+    # Those that are opened again before the first counted slice are only among the opened ones.
+    assert closed.connections.opened >= 8 + closed.connections.reopened
+    assert closed.connections.reopened >= 8
+    # Before any user has sent a second request: none is opened while requests count.
+    again = [min(at - since for since in closing.closed_after if at >= since) for at in closing.accepted_after[8:]]
+    assert max(again) < 8
+
+
+def test_connections_that_are_closed_within_a_slice_of_an_open_loop_are_opened_again(order: trial.Order) -> None:
+    """Users may be idle for longer than the server waits."""
+    rate_rps = 200.0
     with answering(lambda _: 0.005, idle_s=0.3) as closing, answering(lambda _: 0.005) as sound:
         both = beside(order, closing, sound, users=8, rate_rps=rate_rps)
         results = trial.run(change(both, duration_s=1.2, slice_s=0.4))
     assert_accounted_for(results)
     closed, other = results
     # The test's server loses a request that arrives as its time-out of an idle connection fires, and so do real ones.
-    crossed = closed.errors.by_kind.get("reset", 0) if rate_rps is not None else 0
+    crossed = closed.errors.by_kind.get("reset", 0)
     assert (closed.errors.total, other.errors.total) == (crossed, 0)
     assert crossed <= 12  # of 240 requests
     assert (closed.unanswered, other.connections.reopened) == (0, 0)
-    # Those that are opened again before the first counted slice are only among the opened ones.
     assert closed.connections.opened >= 8 + closed.connections.reopened > 8
-    if rate_rps is not None:  # users may be idle for longer than the server waits, also in their slice
-        # As many as were due; in a closed loop, 8 users with answers of 5 ms would send several times as many.
-        assert [each.requests for each in results] == pytest.approx([rate_rps * 1.2] * 2, abs=6)
-    else:
-        assert closed.connections.reopened >= 8
-        assert not [
-            at_ns for at_ns in closing.accepted_ns for each in closed.slices if each.start_ns < at_ns < each.end_ns
-        ]
+    # As many as were due; in a closed loop, 8 users with answers of 5 ms would send several times as many.
+    assert [each.requests for each in results] == pytest.approx([rate_rps * 1.2] * 2, abs=6)
 
 
 def test_a_server_that_closes_after_each_answer_gives_right_answers(order: trial.Order, fault: Fault) -> None:
