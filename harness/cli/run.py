@@ -18,7 +18,7 @@ from harness.analysis.summarise import RANKED_FROM_ROUNDS
 from harness.catalog import environments, listing
 from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, find_secrets, name_command
 from harness.cli.options import with_settings
-from harness.cli.terminal import Screen, find_loss
+from harness.cli.terminal import Screen, find_loss, show_catalogue, show_plan, show_ranking, show_run_progress
 from harness.host import limits
 from harness.hosts.namespace import open_namespace_host
 from harness.hosts.remote_host import open_remote_host
@@ -109,7 +109,7 @@ def _carry_out_on(
     secrets = find_secrets(settings)
     selection = select(asked, lambda text: screen.say(secrets.mask(text)), revisions=revisions, host=host)
     plan = make_plan(selection)
-    screen.plan(plan, selection)
+    show_plan(screen, plan, selection)
     _tell_of_running(selection, screen)
     info = dataclasses.replace(describe(selection, placement, host), planned=plan.cases)
     wanted = plan.most_connections + limits.OTHER_FILES
@@ -161,7 +161,7 @@ def _measure(
 ) -> list[ComparisonSummary]:
     """Measure, and report what was measured, also after an interruption and where the disk is full."""
     try:
-        with screen.progress(plan, selection.baseline) as watch:
+        with show_run_progress(screen, plan, selection.baseline) as watch:
             stages.measure(selection, plan, info, directory, placement, watch, host, screen.say)
     except KeyboardInterrupt:
         screen.say("Interrupted; what was measured is kept.")
@@ -197,7 +197,7 @@ def plan_(settings: Settings) -> None:
     secrets = find_secrets(settings)
     with open_server_host(settings) as (host, _):
         selection = select(settings, lambda text: screen.say(secrets.mask(text)), make=False, host=host)
-    screen.plan(make_plan(selection), selection, every_start=True)
+    show_plan(screen, make_plan(selection), selection, every_start=True)
 
 
 @app.command("list")
@@ -206,7 +206,7 @@ def list_() -> None:
     known = list_servers(read_settings({}, Path.cwd(), only=ABOUT_SERVERS))
     servers, apps = [environments.apart(each, []) for each in known], listing.apps()
     not_installed = {**listing.not_installed([*servers, *apps]), **environments.not_made(servers)}
-    Screen().catalogue(servers, apps, listing.scenarios(), not_installed)
+    show_catalogue(Screen(), servers, apps, listing.scenarios(), not_installed)
 
 
 @app.command("report")
@@ -227,7 +227,7 @@ def show_run(
     info, trials, starts = directory.read_info(), directory.read_trials(), directory.read_starts()
     comparisons = summarise.summarise(trials, starts, info)
     shares = estimate_server_shares(trials, info)
-    screen.ranking(info, comparisons, shares, requests=requests)
+    show_ranking(screen, info, comparisons, shares, requests=requests)
     return info, trials, starts, comparisons, shares
 
 
