@@ -17,6 +17,7 @@ from harness.analysis.narrowing import narrow
 from harness.analysis.server_share import estimate_server_shares
 from harness.catalog import listing
 from harness.cli.app import NOTHING_MEASURED, app
+from harness.cli.options import LATEST, Run
 from harness.cli.run import is_measured
 from harness.cli.terminal import Screen
 from harness.model.errors import UsageError
@@ -28,9 +29,6 @@ from harness.run.masking import anonymise
 from harness.text.numbers import plural
 from harness.text.paths import MachinePaths
 
-_RUN = Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")]
-_LATEST = Path("results/latest")
-
 
 def _only(what: str) -> Any:
     return typer.Option(help=f"Only these {what} of the run, comma-separated.", metavar="A,B", show_default="all")
@@ -38,7 +36,7 @@ def _only(what: str) -> Any:
 
 @app.command("publish")
 def publish_(
-    directory: _RUN = _LATEST,
+    directory: Run = LATEST,
     *,
     to: Annotated[Path, typer.Option(help="Folder of all published runs, such as docs/bench.", metavar="DIR")],
     name: Annotated[
@@ -96,7 +94,7 @@ def _find_paths(directory: Path) -> MachinePaths:
 
 @app.command("export")
 def export_(
-    directory: _RUN = _LATEST,
+    directory: Run = LATEST,
     *,
     format_: Annotated[
         str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 from msgspec.structs import replace
@@ -17,7 +17,7 @@ from harness.analysis.server_share import estimate_server_shares
 from harness.analysis.summarise import RANKED_FROM_ROUNDS
 from harness.catalog import environments, listing
 from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, find_secrets, name_command
-from harness.cli.options import with_settings
+from harness.cli.options import LATEST, ByRequest, Run, with_settings
 from harness.cli.terminal import Screen, find_loss, show_catalogue, show_plan, show_ranking, show_run_progress
 from harness.host import limits
 from harness.hosts.namespace import open_namespace_host
@@ -210,11 +210,7 @@ def list_() -> None:
 
 
 @app.command("report")
-def report_(
-    directory: Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")] = Path("results/latest"),
-    *,
-    by_request: Annotated[bool, typer.Option("--by-request", help="Print the figures of each request too.")] = False,
-) -> None:
+def report_(directory: Run = LATEST, *, by_request: ByRequest = False) -> None:
     """Draw the charts and write the report of a run again, from its records."""
     if not is_measured(write_report(RunDirectory(directory), Screen(), requests=by_request)):
         raise typer.Exit(NOTHING_MEASURED)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import typer
 
 from harness.check.report import CheckRun
 from harness.cli.app import NOTHING_MEASURED, app
+from harness.cli.options import LATEST, AnyRun, ByRequest
 from harness.cli.run import is_measured, show_run
 from harness.cli.terminal import Screen, show_check_run, show_drill_run
 from harness.drill.results import DrillRun
@@ -18,18 +18,13 @@ from harness.run.directory import RunDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 Results = TypeVar("Results", CheckRun, DrillRun)
 
 
 @app.command("show")
-def show_(
-    directory: Annotated[Path, typer.Argument(help="Folder of a run, of checks or of drills.", metavar="RUN")] = Path(
-        "results/latest"
-    ),
-    *,
-    by_request: Annotated[bool, typer.Option("--by-request", help="Print the figures of each request too.")] = False,
-) -> None:
+def show_(directory: AnyRun = LATEST, *, by_request: ByRequest = False) -> None:
     """Print the answer of a finished run again, and change no file.
 
     Exit status: 3 no case has a number.
