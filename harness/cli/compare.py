@@ -184,7 +184,7 @@ def _measure_revisions(base: str, head: str | None, base_python: str | None, set
     with hiding_secrets(settings), worktrees.check_out(base, head) as revisions:
         if revisions.requirements and base_python is None:
             screen.say(_tell_of_requirements(revisions))
-        directory, *_ = carry_out(settings, screen, [(revisions.base, base_python), (revisions.head, None)])
+        directory, _ = carry_out(settings, screen, [(revisions.base, base_python), (revisions.head, None)])
     return _read_sides(f"{directory.path}:{BASE}", f"{directory.path}:{HEAD}")
 
 

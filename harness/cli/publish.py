@@ -12,13 +12,12 @@ from typing import Annotated, Any
 import typer
 
 from harness import report
-from harness.analysis import summarise
 from harness.analysis.narrowing import narrow
-from harness.analysis.server_share import estimate_server_shares
+from harness.analysis.results import analyse
 from harness.catalog import listing
 from harness.cli.app import NOTHING_MEASURED, app
 from harness.cli.options import LATEST, Run
-from harness.cli.run import is_measured
+from harness.cli.report import read_results
 from harness.cli.terminal import Screen
 from harness.model.errors import UsageError
 from harness.report.behaviour import read_behaviour
@@ -60,16 +59,15 @@ def publish_(
     run, trials, starts = anonymise(info, trials, starts, paths)
     wanted = {"scenarios": scenarios, "protocols": protocols, "servers": servers, "users": users}
     run, trials = narrow(run, trials, {name: text for name, text in wanted.items() if text})
-    comparisons = summarise.summarise(trials, starts, run)
-    if not is_measured(comparisons):
+    results = analyse(run, trials, starts)
+    if not results.has_numbers:
         raise UsageError(f"expected a run with numbers, found none in {directory / 'trials.jsonl'}")
-    charts = report.draw(listing.charts(), run, comparisons)
-    shares = estimate_server_shares(trials, run)
+    charts = report.draw(listing.charts(), run, results.comparisons)
     behaviour = [
         replace(each, what=paths.leave_out(each.what), meaning=paths.leave_out(each.meaning))
         for each in read_behaviour(directory, run.environment.server_versions)
     ]
-    listed = publish(place, run, comparisons, charts, starts, trials, shares, behaviour)
+    listed = publish(place, results, charts, behaviour)
     screen = Screen()
     before = "itself" if place.replaced == run.id else place.replaced
     instead = f", in place of {before}" if before else ""
@@ -108,9 +106,7 @@ def export_(
     Exit status: 3 no case has a number.
     """
     chosen = listing.find("format", list_formats(), format_)
-    source = RunDirectory(directory)
-    info, trials, starts = source.read_info(), source.read_trials(), source.read_starts()
-    comparisons = summarise.summarise(trials, starts, info)
-    Screen().write(chosen.write(info, comparisons))
-    if not is_measured(comparisons):
+    results = read_results(RunDirectory(directory))
+    Screen().write(chosen.write(results.run, results.comparisons))
+    if not results.has_numbers:
         raise typer.Exit(NOTHING_MEASURED)
