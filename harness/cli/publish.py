@@ -7,7 +7,7 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,11 +22,14 @@ from harness.cli.terminal import Screen
 from harness.model.errors import UsageError
 from harness.report.behaviour import read_behaviour
 from harness.report.export import list_formats
-from harness.report.publish import find_place, publish
+from harness.report.publish import Place, find_place, publish
 from harness.run.directory import RunDirectory
 from harness.run.masking import anonymise
 from harness.text.numbers import plural
 from harness.text.paths import MachinePaths
+
+if TYPE_CHECKING:
+    from harness.model.results import RunInfo
 
 
 def _only(what: str) -> Any:
@@ -68,6 +71,11 @@ def publish_(
         for each in read_behaviour(directory, run.environment.server_versions)
     ]
     listed = publish(place, results, charts, behaviour)
+    _say_where(place, results.run, listed)
+
+
+def _say_where(place: Place, run: RunInfo, listed: int) -> None:
+    """Print what was published where, and in place of what; the index lists so many runs."""
     screen = Screen()
     before = "itself" if place.replaced == run.id else place.replaced
     instead = f", in place of {before}" if before else ""

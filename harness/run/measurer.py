@@ -67,14 +67,14 @@ class Measurer:
         `servers` are all that run, of which those of other cases are idle meanwhile.
         """
         order = self._order(servers, cases, turn)
-        told = {"started_at": now(), "load_argv": _hide_headers(order).argv(Path("result.json"))}
+        given = {"started_at": now(), "load_argv": _hide_headers(order).argv(Path("result.json"))}
         running = {config: started.running for config, started in servers.items()}
         try:
             seen = self._observe(order, cases, running)
         except LoadError as error:
-            return [self._fail(case, turn, running[case.config], error, **told) for case in cases]
+            return [self._fail(case, turn, running[case.config], error, **given) for case in cases]
         machine = count_others(seen, disjoint=self._placement.disjoint)
-        return [self._judge(case, turn, seen, machine, **told) for case in cases]
+        return [self._judge(case, turn, seen, machine, **given) for case in cases]
 
     def record(self, case: Case, turn: TurnOf, judgement: Verdict, reasons: tuple[str, ...], **seen: Any) -> Record:
         """The record of a case that was measured, or could not be."""
@@ -96,7 +96,7 @@ class Measurer:
         by_case = dict(zip(cases, results, strict=True))
         return Observation(by_case, running, sampled, carried, here.samples if here else ())
 
-    def _judge(self, case: Case, turn: TurnOf, seen: Observation, machine: MachineShares, **told: Any) -> Record:
+    def _judge(self, case: Case, turn: TurnOf, seen: Observation, machine: MachineShares, **given: Any) -> Record:
         """The record of a case that had its turns."""
         running, sampled, result = seen.running[case.config], seen.sampled[case.config], seen.results[case]
         cpu, driven, ended = count_cpu(seen, case), turn.drive(case), running.ended
@@ -125,16 +125,16 @@ class Measurer:
             overloaded=verdict.is_overloaded(driven, result, around),
             disturbed=verdict.is_disturbed(around),
             log_tail="" if judgement == "valid" else logs.tail(running.log),
-            **told,
+            **given,
         )
 
-    def _fail(self, case: Case, turn: TurnOf, running: RunningServer, error: LoadError, **told: Any) -> Record:
+    def _fail(self, case: Case, turn: TurnOf, running: RunningServer, error: LoadError, **given: Any) -> Record:
         """The record of a case whose measurement has no result."""
         ended = f"the server ended with {running.ended}" if running.ended is not None else None
         reasons = (*filter(None, [ended]), str(error))
         tail = f"{error.log_tail}\n{logs.tail(running.log)}".strip()
         judgement: Verdict = "invalid" if isinstance(error, WorkersLostError) and ended is None else "failed"
-        return self.record(case, turn, judgement, reasons, log_tail=tail, **told)
+        return self.record(case, turn, judgement, reasons, log_tail=tail, **given)
 
     def _surroundings(
         self, case: Case, used: Sequence[float | None], result: LoadResult, machine: MachineShares

@@ -96,8 +96,8 @@ def _show_tables(screen: Screen, run: RunInfo, sections: Sequence[Section], *, r
                 screen.table(streams_tables[number])
         if is_sweep(run):
             screen.paragraph(answer(section))
-        told = name_other_leaders(section) if run.prefer or len(sections) == 1 else ""
-        lines = [*filter(None, [told]), *list_remarks(run, section, sections)]
+        others = name_other_leaders(section) if run.prefer or len(sections) == 1 else ""
+        lines = [*filter(None, [others]), *list_remarks(run, section, sections)]
         own = [line for line in lines if line not in remarks]
         for line in own:
             screen.paragraph(line)
