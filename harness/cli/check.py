@@ -17,10 +17,11 @@ from harness.check import pages, report
 from harness.check.runner import Runner, checks
 from harness.check.suites.run import SUITES, run_suites
 from harness.check.target import Launcher, command_lines
-from harness.cli.app import INTERRUPTED, MISSED_GATE, NOTHING_MEASURED, app
-from harness.cli.options import OutFolder, OwnServers, choose_settings, format_option, with_options
+from harness.cli.app import MISSED_GATE, app
+from harness.cli.options import OutFolder, OwnServers, choose_settings, file_option, format_option, with_options
 from harness.cli.terminal import Screen, show_check_progress, show_check_run, show_faulty_checks
-from harness.host import certificates, cpus, files, guard, inherited
+from harness.cli.tries import FAULTY, find_status, make_results_folder, name_run
+from harness.host import certificates, cpus, facts, files, guard, inherited
 from harness.model.errors import UsageError
 from harness.model.protocols import PROTOCOLS
 from harness.plan.options import ABOUT_SERVERS, read_settings
@@ -34,11 +35,6 @@ if TYPE_CHECKING:
     from harness.check.suites.model import Suite, SuiteRun
     from harness.model.protocols import Protocol
     from harness.model.targets import Server
-
-FAULTY_CHECK = 4
-"""Exit status if a check has a bug; all others were tried."""
-NOT_STARTED = 5
-"""Exit status if an installed server did not start; all others were tried."""
 
 
 @app.command("check")
@@ -60,9 +56,7 @@ def check_(
         str,
         typer.Option(help=f"Independent suites to run too, if installed: any of {', '.join(SUITES)}.", metavar="A,B"),
     ] = "",
-    junit: Annotated[
-        Path | None, typer.Option(help="Write the results to this file, in JUnit's XML.", metavar="FILE")
-    ] = None,
+    junit: Annotated[Path | None, file_option("--junit", "Write the results to this file, in JUnit's XML.")] = None,
     out: OutFolder = Path("results"),
     format_: Annotated[str, format_option("text", "json")] = "text",
 ) -> None:
@@ -71,8 +65,6 @@ def check_(
     The exit status is 0 once all checks were tried, also if some failed, unless --fail-on names them. It is not 0 if a
     server does not start.
     """
-    if junit is not None and not junit.absolute().parent.is_dir():
-        raise UsageError(f"--junit: expected a file in a folder that exists, found {junit}")
     settings = read_settings({"servers": servers, **given}, Path.cwd(), only=ABOUT_SERVERS)
     named: Sequence[Server] = choose_started_servers(settings, settings.servers)
     spoken: Sequence[Protocol] = listing.choose("protocols", PROTOCOLS, protocols.split(","))
@@ -86,7 +78,7 @@ def check_(
     chosen, absent = prepare_servers(settings, named, [], sys.executable, screen.say)
     runner = Runner(chosen, spoken, asked, absent, lambda _: None)
     started = datetime.now(UTC)
-    folder = _folder(out, started)
+    folder = make_results_folder(out, started, "check")
     # Servers run in a folder of the probe's, where no files lie.
     kept_out = inherited.list_kept_out(os.environ, [])
     screen.kept_out(kept_out)
@@ -102,7 +94,7 @@ def check_(
     else:
         show_check_run(screen, found, page)
     status = exit_status(found, gates)
-    if status == FAULTY_CHECK:
+    if status == FAULTY:
         show_faulty_checks(Screen(stderr=True), found.results)
     raise typer.Exit(status)
 
@@ -116,16 +108,6 @@ def _demand_checks(protocols: Sequence[Protocol], asked: Sequence[Check], *, nam
             f"--protocols: expected any of {', '.join(known)}, over which the chosen checks are tried, "
             f"found {', '.join(silent)}"
         )
-
-
-def _folder(out: Path, started: datetime) -> Path:
-    """Create the folder for the results, before anything is tried."""
-    with files.writing(out):
-        return files.make_new_folder(out / f"{_id(started)}-check")
-
-
-def _id(started: datetime) -> str:
-    return f"{started:%Y-%m-%dT%H-%M-%S}"
 
 
 def _run(screen: Screen, runner: Runner, suites: Sequence[Suite], beside: list[SuiteRun]) -> bool:
@@ -153,11 +135,11 @@ def _check_run(
         for server in runner.servers
         if server.name not in runner.not_installed
     }
-    python = f"{platform.python_implementation()} {platform.python_version()}"
+    python = str(facts.describe_python())
     asked = tuple(report.CheckInfo.of(check) for check in runner.checks)
     return report.CheckRun(
         schema=report.CHECK_SCHEMA,
-        id=_id(started),
+        id=name_run(started),
         started_at=started.isoformat(timespec="seconds"),
         argv=tuple(sys.argv),
         setting=report.Setting(python, platform.platform(), installed, commands, packages.installed(), kept_out),
@@ -170,18 +152,7 @@ def _check_run(
 
 
 def exit_status(found: CheckRun, gates: set[str]) -> int:
-    """The exit status: 0 if all checks were tried, or else the first of these that applies.
-
-    130: interrupted; 4: a check has a bug; 5: a server did not start; 3: nothing could be tried; 1: a
-    check named by --fail-on failed.
-    """
-    outcomes = {entry.outcome for entry in found.results}
-    if not found.whole:
-        return INTERRUPTED
-    if "error" in outcomes:
-        return FAULTY_CHECK
-    if "no-start" in outcomes:
-        return NOT_STARTED
-    if not outcomes & {"pass", "fail"}:
-        return NOTHING_MEASURED
-    return MISSED_GATE if any(entry.outcome == "fail" and entry.check in gates for entry in found.results) else 0
+    """The exit status: 1 if everything was tried and a check failed that --fail-on names, else that of all tries."""
+    status = find_status({entry.outcome for entry in found.results}, {"pass", "fail"}, whole=found.whole)
+    missed = any(entry.outcome == "fail" and entry.check in gates for entry in found.results)
+    return MISSED_GATE if status == 0 and missed else status

@@ -13,7 +13,7 @@ from harness.analysis.compare import compare
 from harness.analysis.comparison import Side
 from harness.analysis.gates import parse_gates
 from harness.cli.app import MISSED_GATE, NOTHING_MEASURED, app
-from harness.cli.options import ConfigFile, format_option, hiding_secrets, with_options
+from harness.cli.options import ConfigFile, file_option, format_option, hiding_secrets, with_options
 from harness.cli.run import carry_out
 from harness.cli.terminal import Screen, show_comparison
 from harness.host import worktrees
@@ -79,12 +79,10 @@ def compare_(
         ),
     ] = "",
     strict: Annotated[bool, typer.Option("--strict", help="Exit status 3 if a gate is not clear.")] = False,
-    junit: Annotated[
-        Path | None, typer.Option(help="Write the gates to this file, in JUnit's XML.", metavar="FILE")
-    ] = None,
+    junit: Annotated[Path | None, file_option("--junit", "Write the gates to this file, in JUnit's XML.")] = None,
     summary: Annotated[
         Path | None,
-        typer.Option(help="Add the comparison to this file, in Markdown, as to $GITHUB_STEP_SUMMARY.", metavar="FILE"),
+        file_option("--summary", "Add the comparison to this file, in Markdown, as to $GITHUB_STEP_SUMMARY."),
     ] = None,
     format_: Annotated[str, format_option("text", "markdown", "json")] = "text",
     anyway: Annotated[
@@ -126,12 +124,10 @@ def compare_(
     compared, or with --strict a gate is not clear, 0 otherwise.
     """
     gates = parse_gates(fail_if)
-    _check_options({"strict": strict, "junit": junit} if not gates else {}, "fail-if")
-    for option, path in (("junit", junit), ("summary", summary)):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise UsageError(f"--{option}: expected a file in a folder that exists, found {path}")
+    if not gates:
+        _refuse_options({"strict": strict, "junit": junit}, without="fail-if")
     if base is None:
-        _check_options({"head": head, "base_python": base_python, "config": config_file, **given}, "base")
+        _refuse_options({"head": head, "base_python": base_python, "config": config_file, **given}, without="base")
         sides = _read_sides(a, b)
     elif a is not None:
         raise UsageError(f"--base: expected neither A nor B with it, found {a}")
@@ -149,11 +145,11 @@ def compare_(
     raise typer.Exit(_status(comparison, strict=strict))
 
 
-def _check_options(given: Mapping[str, object], needed: str) -> None:
+def _refuse_options(given: Mapping[str, object], *, without: str) -> None:
     """Raise `UsageError` for the first of these options that is given, as the one that it needs is not."""
     for name, value in given.items():
         if value not in (None, False, []):
-            raise UsageError(f"--{name.replace('_', '-')}: expected --{needed} with it, found none")
+            raise UsageError(f"--{name.replace('_', '-')}: expected --{without} with it, found none")
 
 
 def _show(comparison: RunComparison, format_: str) -> None:
@@ -188,7 +184,7 @@ def _measure_revisions(base: str, head: str | None, base_python: str | None, set
     with hiding_secrets(settings), worktrees.check_out(base, head) as revisions:
         if revisions.requirements and base_python is None:
             screen.say(_tell_of_requirements(revisions))
-        directory, *_ = carry_out(settings, screen, [(revisions.base, base_python), (revisions.head, None)])
+        directory, _ = carry_out(settings, screen, [(revisions.base, base_python), (revisions.head, None)])
     return _read_sides(f"{directory.path}:{BASE}", f"{directory.path}:{HEAD}")
 
 

@@ -12,7 +12,7 @@ from harness.analysis import diagnosis, noise
 from harness.catalog import listing
 from harness.cli.app import MISSED_GATE, app
 from harness.cli.options import format_option
-from harness.cli.terminal import Screen, show_checks, show_machine, show_noise
+from harness.cli.terminal import Screen, show_checks, show_machine, show_noise, show_run_progress
 from harness.host import cpus, facts, guard
 from harness.model.errors import UsageError
 from harness.plan.options import read_settings
@@ -103,7 +103,7 @@ def _measure_noise(settings: Settings, placement: Placement, screen: Screen | No
     server = selection.baseline.server
     if screen:
         screen.say(f"\nNoise: {server} against itself, about {plan.estimate_s:.0f} s …")
-    progress = screen.progress(plan) if screen and screen.is_terminal else nullcontext(lambda _: None)
+    progress = show_run_progress(screen, plan) if screen and screen.is_terminal else nullcontext(lambda _: None)
     with guard.temporary_folder() as folder, progress as watch:
         directory = RunDirectory.create(folder, info.id)
         stages.measure(selection, plan, info, directory, placement, watch)

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.catalog import listing, packages
-from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, find_secrets
+from harness.cli.app import app, find_secrets
 from harness.cli.options import OneApp, OutFolder, OwnServers, choose_settings, format_option, with_options
 from harness.cli.terminal import Screen, show_drill_progress, show_drill_run, show_faulty_drills
+from harness.cli.tries import find_status, make_results_folder, name_run
 from harness.drill import report, results
 from harness.drill.runner import MOST_RPS, Runner, drills
 from harness.drill.site import Site
@@ -35,10 +36,6 @@ if TYPE_CHECKING:
     from harness.model.targets import App, Server
     from harness.text.secrets import Secrets
 
-FAULTY_DRILL = 4
-"""Exit status if a drill has a bug; all others were tried."""
-NOT_STARTED = 5
-"""Exit status if an installed server did not start; all others were tried."""
 _PATHS = {
     "asgi": {
         "slow_path": "/delay/1000",
@@ -92,19 +89,21 @@ def drill_(
 
     The exit status is 0 once all drills were tried, whatever was lost. It is not 0 if a server does not start.
     """
-    asked = listing.choose("drills", drills(), _names(drills_))
+    asked = listing.choose("drills", drills(), map(str.strip, drills_.split(",")))
     settings = read_app_settings(app_, {"servers": servers, **given})
     named: Sequence[Server] = choose_started_servers(settings, settings.servers)
     target, interpreter = find_app(settings)
     for why in listing.not_installed([target], interpreter).values():
         raise UsageError(f"--app: {why}")
     user_app = settings.app is not None
-    known = {"path": target.ready_path, **({} if user_app else _PATHS.get(target.name, {})), **_check_paths(paths)}
+    known = _choose_paths(target, paths, user_app=user_app)
     screen = Screen(stderr=format_ == "json")
     chosen, absent = prepare_servers(settings, named, [target], interpreter, screen.say)
     started = datetime.now(UTC)
     private = bool(settings.env or settings.header or any(each.environment for each in chosen))
-    folder = _make_folder(out, started, private=private)
+    folder = make_results_folder(out, started, "drill", private=private)
+    with files.writing(out):
+        files.make_folder(folder / "logs")
     kept_out = inherited.list_kept_out(os.environ, [Path.cwd(), target.working_directory])
     screen.kept_out(kept_out, "--env")
     with guard.guard() as token:
@@ -138,30 +137,14 @@ def drill_(
     raise typer.Exit(exit_status(found))
 
 
-def _check_paths(given: dict[str, str | None]) -> dict[str, Any]:
-    """The paths that were given; raises `UsageError` for one that is none."""
-    paths = {name: path for name, path in given.items() if path is not None}
-    for name, path in paths.items():
+def _choose_paths(target: App, given: dict[str, str | None], *, user_app: bool) -> dict[str, Any]:
+    """The paths of a `Site`: those that were given, or else the app's; raises `UsageError` for one that is none."""
+    chosen = {name: path for name, path in given.items() if path is not None}
+    for name, path in chosen.items():
         if not path.startswith("/"):
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option}: expected a path that begins with /, found {path or 'nothing'}")
-    return paths
-
-
-def _make_folder(out: Path, started: datetime, *, private: bool) -> Path:
-    """Create the folder for the results, before anything is tried."""
-    with files.writing(out):
-        folder = files.make_new_folder(out / f"{_id(started)}-drill", private=private)
-        files.make_folder(folder / "logs")
-    return folder
-
-
-def _id(started: datetime) -> str:
-    return f"{started:%Y-%m-%dT%H-%M-%S}"
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",")]
+    return {"path": target.ready_path, **({} if user_app else _PATHS.get(target.name, {})), **chosen}
 
 
 def _run(screen: Screen, runner: Runner, save: Callable[[], None]) -> tuple[bool, StorageError | None]:
@@ -191,7 +174,7 @@ def _drill_run(
     site = runner.sites[0]
     versions = {each.server.name: listing.version_of(each.server, each.python) for each in runner.sites}
     setting = results.Setting(
-        python=f"{platform.python_implementation()} {platform.python_version()}",
+        python=str(facts.describe_python()),
         system=platform.platform(),
         cpu_model=facts.read_processor().model or platform.machine(),
         app=target.target,
@@ -206,7 +189,7 @@ def _drill_run(
     )
     return results.DrillRun(
         schema=results.DRILL_SCHEMA,
-        id=_id(started),
+        id=name_run(started),
         started_at=started.isoformat(timespec="seconds"),
         argv=mask_argv(sys.argv),
         setting=setting,
@@ -217,15 +200,5 @@ def _drill_run(
 
 
 def exit_status(found: DrillRun) -> int:
-    """The exit status: 0 if all drills were tried, or else the first of these that applies.
-
-    130: interrupted; 4: a drill has a bug; 5: a server did not start; 3: nothing could be tried.
-    """
-    outcomes = {entry.outcome for entry in found.results}
-    if not found.whole:
-        return INTERRUPTED
-    if "error" in outcomes:
-        return FAULTY_DRILL
-    if "no-start" in outcomes:
-        return NOT_STARTED
-    return 0 if "seen" in outcomes else NOTHING_MEASURED
+    """The exit status, that of all tries: whatever was lost, a drill that came to an answer is a good one."""
+    return find_status({entry.outcome for entry in found.results}, {"seen"}, whole=found.whole)

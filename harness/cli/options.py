@@ -28,6 +28,23 @@ ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="Settings file to read instead of harness.toml.", show_default=False)
 ]
 OutFolder = Annotated[Path, typer.Option(help="Folder for results.")]
+Run = Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")]
+AnyRun = Annotated[Path, typer.Argument(help="Folder of a run, of checks or of drills.", metavar="RUN")]
+ByRequest = Annotated[bool, typer.Option("--by-request", help="Print the figures of each request too.")]
+LATEST = Path("results/latest")
+"""The run that a command is about if none is named."""
+
+
+def file_option(name: str, help_: str) -> OptionInfo:
+    """The option of this name for a file that is written at the end; its folder is there before anything begins."""
+
+    def check(found: Path | None) -> Path | None:
+        if found is not None and not found.absolute().parent.is_dir():
+            raise UsageError(f"{name}: expected a file in a folder that exists, found {found}")
+        return found
+
+    option: OptionInfo = typer.Option(name, help=help_, metavar="FILE", callback=check)
+    return option
 
 
 def format_option(*formats: str) -> OptionInfo:

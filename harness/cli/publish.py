@@ -7,29 +7,29 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness import report
-from harness.analysis import summarise
 from harness.analysis.narrowing import narrow
-from harness.analysis.server_share import estimate_server_shares
+from harness.analysis.results import analyse
 from harness.catalog import listing
 from harness.cli.app import NOTHING_MEASURED, app
-from harness.cli.run import is_measured
+from harness.cli.options import LATEST, Run
+from harness.cli.report import read_results
 from harness.cli.terminal import Screen
 from harness.model.errors import UsageError
 from harness.report.behaviour import read_behaviour
 from harness.report.export import list_formats
-from harness.report.publish import find_place, publish
+from harness.report.publish import Place, find_place, publish
 from harness.run.directory import RunDirectory
 from harness.run.masking import anonymise
 from harness.text.numbers import plural
 from harness.text.paths import MachinePaths
 
-_RUN = Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")]
-_LATEST = Path("results/latest")
+if TYPE_CHECKING:
+    from harness.model.results import RunInfo
 
 
 def _only(what: str) -> Any:
@@ -38,7 +38,7 @@ def _only(what: str) -> Any:
 
 @app.command("publish")
 def publish_(
-    directory: _RUN = _LATEST,
+    directory: Run = LATEST,
     *,
     to: Annotated[Path, typer.Option(help="Folder of all published runs, such as docs/bench.", metavar="DIR")],
     name: Annotated[
@@ -62,16 +62,20 @@ def publish_(
     run, trials, starts = anonymise(info, trials, starts, paths)
     wanted = {"scenarios": scenarios, "protocols": protocols, "servers": servers, "users": users}
     run, trials = narrow(run, trials, {name: text for name, text in wanted.items() if text})
-    comparisons = summarise.summarise(trials, starts, run)
-    if not is_measured(comparisons):
+    results = analyse(run, trials, starts)
+    if not results.has_numbers:
         raise UsageError(f"expected a run with numbers, found none in {directory / 'trials.jsonl'}")
-    charts = report.draw(listing.charts(), run, comparisons)
-    shares = estimate_server_shares(trials, run)
+    charts = report.draw(listing.charts(), run, results.comparisons)
     behaviour = [
         replace(each, what=paths.leave_out(each.what), meaning=paths.leave_out(each.meaning))
         for each in read_behaviour(directory, run.environment.server_versions)
     ]
-    listed = publish(place, run, comparisons, charts, starts, trials, shares, behaviour)
+    listed = publish(place, results, charts, behaviour)
+    _say_where(place, results.run, listed)
+
+
+def _say_where(place: Place, run: RunInfo, listed: int) -> None:
+    """Print what was published where, and in place of what; the index lists so many runs."""
     screen = Screen()
     before = "itself" if place.replaced == run.id else place.replaced
     instead = f", in place of {before}" if before else ""
@@ -96,7 +100,7 @@ def _find_paths(directory: Path) -> MachinePaths:
 
 @app.command("export")
 def export_(
-    directory: _RUN = _LATEST,
+    directory: Run = LATEST,
     *,
     format_: Annotated[
         str,
@@ -110,9 +114,7 @@ def export_(
     Exit status: 3 no case has a number.
     """
     chosen = listing.find("format", list_formats(), format_)
-    source = RunDirectory(directory)
-    info, trials, starts = source.read_info(), source.read_trials(), source.read_starts()
-    comparisons = summarise.summarise(trials, starts, info)
-    Screen().write(chosen.write(info, comparisons))
-    if not is_measured(comparisons):
+    results = read_results(RunDirectory(directory))
+    Screen().write(chosen.write(results.run, results.comparisons))
+    if not results.has_numbers:
         raise typer.Exit(NOTHING_MEASURED)

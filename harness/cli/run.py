@@ -1,30 +1,26 @@
-"""`harness run`, `plan`, `list` and `report`."""
+"""`harness run`, `plan` and `list`."""
 
 from __future__ import annotations
 
 import dataclasses
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 from msgspec.structs import replace
 
-from harness import report
-from harness.analysis import summarise
 from harness.analysis.conditions import find_resume_mismatches
-from harness.analysis.server_share import estimate_server_shares
-from harness.analysis.summarise import RANKED_FROM_ROUNDS
 from harness.catalog import environments, listing
 from harness.cli.app import INTERRUPTED, NOTHING_MEASURED, app, find_secrets, name_command
 from harness.cli.options import with_settings
-from harness.cli.terminal import Screen, find_loss
+from harness.cli.report import write_report
+from harness.cli.terminal import Screen, show_catalogue, show_plan, show_run_progress
 from harness.host import limits
 from harness.hosts.namespace import open_namespace_host
 from harness.hosts.remote_host import open_remote_host
 from harness.model.errors import StorageError, UsageError, WorkersMissingError
 from harness.model.link import NEAR
-from harness.model.results import USABLE
 from harness.plan.options import ABOUT_SERVERS, read_settings
 from harness.plan.schedule import make_plan
 from harness.plan.selection import list_servers, place_processes, select
@@ -34,14 +30,13 @@ from harness.run.info import describe
 from harness.run.masking import digest_values, is_private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from harness.analysis.results import Results
     from harness.hosts.server_host import ServerHost
     from harness.model.machine import Placement
     from harness.model.plan import Plan, Selection
-    from harness.model.results import Record, RunInfo, ServerStart
-    from harness.model.server_share import ServerShare
-    from harness.model.summaries import ComparisonSummary
+    from harness.model.results import RunInfo
     from harness.model.targets import Revision
     from harness.plan.settings import Settings
 
@@ -55,23 +50,22 @@ def measure(settings: Settings) -> None:
     report says which numbers are valid.
     """
     screen = Screen()
-    directory, comparisons, rounds = carry_out(settings, screen)
-    command = name_command()
-    screen.say(f"This answer again: {command} show {directory.path}")
-    check_measured(comparisons, rounds)
-    screen.say(f"Into your documentation: {command} publish {directory.path} --to docs/bench")
+    directory, results = carry_out(settings, screen)
+    conclude(directory, results, screen)
+    screen.say(f"Into your documentation: {name_command()} publish {directory.path} --to docs/bench")
 
 
-def check_measured(comparisons: Sequence[ComparisonSummary], rounds: int) -> None:
-    """End with the status for nothing that was measured, or ranked in so many planned rounds."""
-    if not is_usable(comparisons) or (rounds >= RANKED_FROM_ROUNDS and not is_ranked(comparisons)):
+def conclude(directory: RunDirectory, results: Results, screen: Screen) -> None:
+    """Say how to see the answer again; without one, end with the status for nothing that was measured."""
+    screen.say(f"This answer again: {name_command()} show {directory.path}")
+    if not results.is_answer:
         raise typer.Exit(NOTHING_MEASURED)
 
 
 def carry_out(
     settings: Settings, screen: Screen, revisions: Sequence[tuple[Revision, str | None]] = ()
-) -> tuple[RunDirectory, list[ComparisonSummary], int]:
-    """Measure, and report it; return where the run is, what was measured, and the planned number of rounds.
+) -> tuple[RunDirectory, Results]:
+    """Measure, and report it; return where the run is, and what it has found.
 
     `revisions` are those of `select`.
     """
@@ -103,13 +97,13 @@ def _carry_out_on(
     screen: Screen,
     placement: Placement,
     revisions: Sequence[tuple[Revision, str | None]],
-) -> tuple[RunDirectory, list[ComparisonSummary], int]:
+) -> tuple[RunDirectory, Results]:
     before = RunDirectory(Path(settings.resume)).read_info() if settings.resume else None
     asked = settings if before is None else replace(settings, seed=before.conditions.seed)
     secrets = find_secrets(settings)
     selection = select(asked, lambda text: screen.say(secrets.mask(text)), revisions=revisions, host=host)
     plan = make_plan(selection)
-    screen.plan(plan, selection)
+    show_plan(screen, plan, selection)
     _tell_of_running(selection, screen)
     info = dataclasses.replace(describe(selection, placement, host), planned=plan.cases)
     wanted = plan.most_connections + limits.OTHER_FILES
@@ -131,8 +125,8 @@ def _carry_out_on(
             screen.say("First, a few seconds per protocol to measure the load generator's ceiling.")
         else:
             directory.repair()
-        comparisons = _measure(selection, plan, info, directory, placement, host, screen, requests=settings.by_request)
-    return directory, comparisons, len(plan.rounds)
+        results = _measure(selection, plan, info, directory, placement, host, screen, requests=settings.by_request)
+    return directory, results
 
 
 def _tell_of_running(selection: Selection, screen: Screen) -> None:
@@ -158,10 +152,10 @@ def _measure(
     screen: Screen,
     *,
     requests: bool,
-) -> list[ComparisonSummary]:
+) -> Results:
     """Measure, and report what was measured, also after an interruption and where the disk is full."""
     try:
-        with screen.progress(plan, selection.baseline) as watch:
+        with show_run_progress(screen, plan, selection.baseline) as watch:
             stages.measure(selection, plan, info, directory, placement, watch, host, screen.say)
     except KeyboardInterrupt:
         screen.say("Interrupted; what was measured is kept.")
@@ -197,7 +191,7 @@ def plan_(settings: Settings) -> None:
     secrets = find_secrets(settings)
     with open_server_host(settings) as (host, _):
         selection = select(settings, lambda text: screen.say(secrets.mask(text)), make=False, host=host)
-    screen.plan(make_plan(selection), selection, every_start=True)
+    show_plan(screen, make_plan(selection), selection, every_start=True)
 
 
 @app.command("list")
@@ -206,59 +200,4 @@ def list_() -> None:
     known = list_servers(read_settings({}, Path.cwd(), only=ABOUT_SERVERS))
     servers, apps = [environments.apart(each, []) for each in known], listing.apps()
     not_installed = {**listing.not_installed([*servers, *apps]), **environments.not_made(servers)}
-    Screen().catalogue(servers, apps, listing.scenarios(), not_installed)
-
-
-@app.command("report")
-def report_(
-    directory: Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")] = Path("results/latest"),
-    *,
-    by_request: Annotated[bool, typer.Option("--by-request", help="Print the figures of each request too.")] = False,
-) -> None:
-    """Draw the charts and write the report of a run again, from its records."""
-    if not is_measured(write_report(RunDirectory(directory), Screen(), requests=by_request)):
-        raise typer.Exit(NOTHING_MEASURED)
-
-
-def show_run(
-    directory: RunDirectory, screen: Screen, *, requests: bool = False
-) -> tuple[RunInfo, list[Record], list[ServerStart], list[ComparisonSummary], list[ServerShare]]:
-    """Print the results of a run from its records; returns what was read and what was made of it."""
-    info, trials, starts = directory.read_info(), directory.read_trials(), directory.read_starts()
-    comparisons = summarise.summarise(trials, starts, info)
-    shares = estimate_server_shares(trials, info)
-    screen.ranking(info, comparisons, shares, requests=requests)
-    return info, trials, starts, comparisons, shares
-
-
-def write_report(directory: RunDirectory, screen: Screen, *, requests: bool = False) -> list[ComparisonSummary]:
-    """Print the results of a run, and write summary, charts and report, all from its records.
-
-    With `requests`, the figures of each request are printed too.
-    """
-    info, trials, starts, comparisons, shares = show_run(directory, screen, requests=requests)
-    charts = report.draw(listing.charts(), info, comparisons)
-    page = report.write(directory.path, info, comparisons, charts, starts, trials, shares)
-    screen.say(f"Report: {page}")
-    if find_loss():
-        Screen(stderr=True).say(f"harness: nobody read the output to its end; the report is {page}")
-    return comparisons
-
-
-def is_measured(comparisons: Iterable[ComparisonSummary]) -> bool:
-    """Does any case have a number?"""
-    return any(each.measured for comparison in comparisons for each in comparison.summaries)
-
-
-def is_usable(comparisons: Iterable[ComparisonSummary]) -> bool:
-    """Does any case have a number that is right, if only as the least that the server can do?"""
-    return any(each.measured and each.verdict in USABLE for comparison in comparisons for each in comparison.summaries)
-
-
-def is_ranked(comparisons: Iterable[ComparisonSummary]) -> bool:
-    """Does any case have a rank? In a sweep, where rates differ, a valid number is enough."""
-    return any(
-        each.rank is not None or (each.own_share is not None and each.verdict == "valid")
-        for comparison in comparisons
-        for each in comparison.summaries
-    )
+    show_catalogue(Screen(), servers, apps, listing.scenarios(), not_installed)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import typer
 
 from harness.check.report import CheckRun
 from harness.cli.app import NOTHING_MEASURED, app
-from harness.cli.run import is_measured, show_run
+from harness.cli.options import LATEST, AnyRun, ByRequest
+from harness.cli.report import show_results
 from harness.cli.terminal import Screen, show_check_run, show_drill_run
 from harness.drill.results import DrillRun
 from harness.model.errors import UsageError
@@ -18,36 +18,31 @@ from harness.run.directory import RunDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-Results = TypeVar("Results", CheckRun, DrillRun)
+Tries = TypeVar("Tries", CheckRun, DrillRun)
 
 
 @app.command("show")
-def show_(
-    directory: Annotated[Path, typer.Argument(help="Folder of a run, of checks or of drills.", metavar="RUN")] = Path(
-        "results/latest"
-    ),
-    *,
-    by_request: Annotated[bool, typer.Option("--by-request", help="Print the figures of each request too.")] = False,
-) -> None:
+def show_(directory: AnyRun = LATEST, *, by_request: ByRequest = False) -> None:
     """Print the answer of a finished run again, and change no file.
 
     Exit status: 3 no case has a number.
     """
     screen = Screen()
-    checks = _show_results(screen, directory, "check", CheckRun, show_check_run)
-    drills = _show_results(screen, directory, "drill", DrillRun, show_drill_run)
+    checks = _show_tries(screen, directory, "check", CheckRun, show_check_run)
+    drills = _show_tries(screen, directory, "drill", DrillRun, show_drill_run)
     if (checks or drills) and not (directory / "run.json").exists():
         return
-    *_, comparisons, _ = show_run(RunDirectory(directory), screen, requests=by_request)
+    results = show_results(RunDirectory(directory), screen, requests=by_request)
     page = directory / "report.html"
     screen.say(f"Report: {page}" if page.is_file() else f"No report yet: harness report {directory}")
-    if not is_measured(comparisons):
+    if not results.has_numbers:
         raise typer.Exit(NOTHING_MEASURED)
 
 
-def _show_results(
-    screen: Screen, directory: Path, name: str, kind: type[Results], show: Callable[[Screen, Results, Path], None]
+def _show_tries(
+    screen: Screen, directory: Path, name: str, kind: type[Tries], show: Callable[[Screen, Tries, Path], None]
 ) -> bool:
     """Show checks or drills if the folder has them."""
     path = directory / f"{name}.json"

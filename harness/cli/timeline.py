@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from harness.catalog import listing
 from harness.catalog.releases import find_releases
-from harness.cli.app import app, name_command
+from harness.cli.app import app
 from harness.cli.options import ConfigFile, hiding_secrets, with_options
-from harness.cli.run import carry_out, check_measured
+from harness.cli.run import carry_out, conclude
 from harness.cli.terminal import Screen
 from harness.host import cpus, guard, process
 from harness.model.errors import ServerError, UsageError
@@ -60,13 +60,12 @@ def timeline_(
         releases = _make_releases(settings, found, last, screen)
         baseline = settings.baseline or _choose_baseline(settings, releases, screen)
         asked = replace(settings, servers=tuple(each.name for each in releases), baseline=baseline)
-        directory, comparisons, rounds = carry_out(asked, screen)
+        directory, results = carry_out(asked, screen)
     from harness.charts import releases as chart  # noqa: PLC0415 - matplotlib takes 0.4 s, for this command alone
 
-    for line in chart.tell(comparisons):
+    for line in chart.tell(results.comparisons):
         screen.paragraph(line)
-    screen.say(f"This answer again: {name_command()} show {directory.path}")
-    check_measured(comparisons, rounds)
+    conclude(directory, results, screen)
 
 
 def _find_server(settings: Settings, name: str) -> Server:

@@ -200,6 +200,18 @@ class CaseSummary:
     def measured(self) -> bool:
         return self.throughput_rps is not None
 
+    def find_figure(self, by: Preference) -> Estimate | None:
+        """The figure that candidates are ranked by: requests/s, µs, µs a request or bytes; None where it is unknown."""
+        match by:
+            case "throughput":
+                return self.throughput_rps
+            case "p99":
+                return self.latency_us.p99
+            case "cpu":
+                return self.cpu_us_per_request
+            case "memory":
+                return self.memory_pss_bytes.by_round
+
 
 @dataclass(frozen=True)
 class ComparisonSummary:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-    from harness.model.results import Record, RunInfo, ServerStart
+    from harness.analysis.results import Results
+    from harness.model.results import RunInfo
     from harness.model.server_share import ServerShare
     from harness.model.summaries import ComparisonSummary
     from harness.report.page import Page
@@ -40,23 +41,14 @@ def draw(modules: Iterable[ModuleType], run: RunInfo, comparisons: Sequence[Comp
     return charts
 
 
-def write(
-    directory: Path,
-    run: RunInfo,
-    comparisons: Sequence[ComparisonSummary],
-    charts: Sequence[Chart],
-    starts: Sequence[ServerStart] = (),
-    trials: Sequence[Record] = (),
-    shares: Sequence[ServerShare] = (),
-) -> Path:
+def write(directory: Path, results: Results, charts: Sequence[Chart]) -> Path:
     """Write the report into `directory`, replacing an earlier one, and return the path of its HTML page.
 
     Raises `StorageError` for a file that cannot be written; the most important come first.
-    The comparisons and `shares` were made from `starts` and `trials`. Without these, the report leaves out what only
-    they tell.
     """
+    run, comparisons, shares = results.run, results.comparisons, results.shares
     behaviour = read_behaviour(directory, run.environment.server_versions)
-    page = make_page(run, comparisons, charts, starts, trials, shares, behaviour=behaviour)
+    page = make_page(run, comparisons, charts, results.starts, results.trials, shares, behaviour=behaviour)
     contents = render(run, comparisons, charts, page, shares)
     make_folder(directory / "charts")
     for name, content in contents.items():

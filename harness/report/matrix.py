@@ -142,11 +142,5 @@ def _badness(case: CaseSummary, measure: Preference) -> float:
 
 
 def _value(case: CaseSummary, measure: Preference) -> float | None:
-    figures = {
-        "throughput": case.throughput_rps,
-        "p99": case.latency_us.p99,
-        "cpu": case.cpu_us_per_request,
-        "memory": case.memory_pss_bytes.by_round,
-    }
-    found = figures[measure]
+    found = case.find_figure(measure)
     return None if found is None else found.median

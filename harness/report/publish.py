@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from harness.model.results import Record, RunInfo, ServerStart
-    from harness.model.server_share import ServerShare
-    from harness.model.summaries import ComparisonSummary
+    from harness.analysis.results import Results
+    from harness.model.results import RunInfo
     from harness.report.behaviour import Behaviour
     from harness.report.page import Chart, Page
     from harness.report.sections import Section
@@ -72,12 +71,8 @@ def find_place(to: Path, name: str | None, run: RunInfo) -> Place:
 
 def publish(
     place: Place,
-    run: RunInfo,
-    comparisons: Sequence[ComparisonSummary],
+    results: Results,
     charts: Sequence[Chart],
-    starts: Sequence[ServerStart],
-    trials: Sequence[Record],
-    shares: Sequence[ServerShare] = (),
     behaviour: Sequence[Behaviour] = (),
 ) -> int:
     """Write the run and the index, and return how many runs that lists.
@@ -86,7 +81,8 @@ def publish(
     only, since repositories keep what they had: PNG of ten servers takes as much as both SVG.
     Raises `StorageError`; what was published before is still there then.
     """
-    page = make_page(run, comparisons, charts, starts, trials, shares, FILES, behaviour)
+    run, comparisons, shares = results.run, results.comparisons, results.shares
+    page = make_page(run, comparisons, charts, results.starts, results.trials, shares, FILES, behaviour)
     contents = render(run, comparisons, charts, page, shares, png=False)
     sections = [section for _, section in page.answers]
     contents |= {

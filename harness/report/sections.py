@@ -178,14 +178,8 @@ def _draw(comparison: ComparisonSummary) -> tuple[dict[Case, Dot], str]:
 
 
 def _ranked_figure(summary: CaseSummary, by: Preference) -> Estimate | None:
-    """The figure that candidates are ranked by."""
-    figures = {
-        "throughput": summary.throughput_rps,
-        "p99": summary.latency_us.p99,
-        "cpu": summary.cpu_us_per_request,
-        "memory": summary.memory_pss_bytes.by_round,
-    }
-    found = figures[by]
+    """The figure that candidates are ranked by, if a dot can show it."""
+    found = summary.find_figure(by)
     return found if found is not None and found.median > 0 else None
 
 

@@ -237,12 +237,8 @@ def _unit(section: Section) -> str:
 
 def _speed(summary: CaseSummary, by: Preference) -> str:
     """What a candidate is ranked by; memory is not blurred by what others do."""
-    figure, unit = {
-        "throughput": (summary.throughput_rps, 1),
-        "p99": (summary.latency_us.p99, 1_000),
-        "cpu": (summary.cpu_us_per_request, 1),
-        "memory": (summary.memory_pss_bytes.by_round, 1_000_000),
-    }[by]
+    figure = summary.find_figure(by)
+    unit = {"throughput": 1, "p99": 1_000, "cpu": 1, "memory": 1_000_000}[by]
     if figure is None:
         return "no" if by == "throughput" else "unknown"
     blurred = summary.disturbed and by != "memory"

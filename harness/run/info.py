@@ -22,6 +22,7 @@ from harness.text.secrets import mask_argv
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from harness.hosts.messages import FoundApp
     from harness.hosts.server_host import ServerHost
     from harness.model.machine import Machine, Placement
     from harness.model.plan import Selection
@@ -35,12 +36,6 @@ LOOK_S = 0.3
 def describe(selection: Selection, placement: Placement, host: ServerHost | None = None) -> RunInfo:
     """What the run stands on, before it begins."""
     now = datetime.now(UTC)
-    interpreters = {entry.name: _interpreter(entry, selection) for entry in selection.servers}
-    others = {name: packages.installed(python) for name, python in interpreters.items() if python != sys.executable}
-    revisions = [each for each in selection.apps if each.commit is not None]
-    apart = any(each.python for each in revisions)
-    own = {each.name: each.python or selection.python for each in revisions if apart}
-    others |= {name: packages.installed(python) for name, python in own.items()}
     machine = facts.read_machine(look_s=LOOK_S)
     remote = host if isinstance(host, RemoteHost) else None
     user_app = None if remote is None else remote.user_app
@@ -48,34 +43,39 @@ def describe(selection: Selection, placement: Placement, host: ServerHost | None
         id=f"{now:%Y-%m-%dT%H-%M-%S}-{selection.conditions.seed}",
         started_at=now.isoformat(timespec="seconds"),
         argv=mask_argv(sys.argv),
-        environment=replace(
-            environment(
-                machine,
-                placement.server,
-                placement.load,
-                _versions_of(selection.servers, lambda server: _interpreter(server, selection)),
-                Path(__file__).parents[1],
-            ),
-            app_versions=_versions_of(selection.apps, lambda app: app.python or selection.python)
-            | {each.name: each.commit for each in revisions if each.commit},
-            other_packages=others,
-            interpreters=_known(interpreters | own, packages.interpreter),
-            app_commit=user_app.commit if user_app else _app_commit(selection.apps),
-            server_args={
-                each.name: own_servers.join(mask_argv(words))
-                for each in selection.servers
-                if (words := (*each.template, *each.arguments, *_list_address(each)))
-            },
-            kept_out=inherited.list_kept_out(
-                os.environ, [Path.cwd(), *(app.working_directory for app in selection.apps)]
-            ),
-        ),
+        environment=_describe_environment(selection, placement, machine, user_app),
         baseline=selection.baseline,
         prefer=selection.prefer,
         conditions=selection.conditions,
         sources=_digest_sources(selection) | ({f"app {user_app.name}": user_app.digest} if user_app else {}),
         workloads={scenario.name: digest_workload(scenario, selection.apps) for scenario in selection.scenarios},
         hosts=() if remote is None else _list_hosts(machine, remote),
+    )
+
+
+def _describe_environment(
+    selection: Selection, placement: Placement, machine: Machine, user_app: FoundApp | None
+) -> Environment:
+    """`user_app` is what a server host says of its app, if the app is over there."""
+    interpreters = {entry.name: _interpreter(entry, selection) for entry in selection.servers}
+    revisions = [each for each in selection.apps if each.commit is not None]
+    apart = any(each.python for each in revisions)
+    own = {each.name: each.python or selection.python for each in revisions if apart}
+    others = {name: python for name, python in interpreters.items() if python != sys.executable} | own
+    versions = _versions_of(selection.servers, lambda server: _interpreter(server, selection))
+    return replace(
+        environment(machine, placement.server, placement.load, versions, Path(__file__).parents[1]),
+        app_versions=_versions_of(selection.apps, lambda app: app.python or selection.python)
+        | {each.name: each.commit for each in revisions if each.commit},
+        other_packages={name: packages.installed(python) for name, python in others.items()},
+        interpreters=_known(interpreters | own, packages.interpreter),
+        app_commit=user_app.commit if user_app else _app_commit(selection.apps),
+        server_args={
+            each.name: own_servers.join(mask_argv(words))
+            for each in selection.servers
+            if (words := (*each.template, *each.arguments, *_list_address(each)))
+        },
+        kept_out=inherited.list_kept_out(os.environ, [Path.cwd(), *(app.working_directory for app in selection.apps)]),
     )
 
 

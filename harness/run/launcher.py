@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from harness.hosts.server_host import RunningServer, ServerHost
     from harness.model.plan import Selection, ServerConfig
-    from harness.model.targets import Launch, Tls
+    from harness.model.targets import App, Launch, Server, Tls
     from harness.run.journal import Journal
 
 
@@ -54,25 +54,14 @@ class Launcher:
 
         Raises `ServerError` when it does not come to a right answer.
         """
-        entry, app = self._servers[config.server], self._apps[config.app]
-        if config.app == REFERENCE_APP and entry.template:
-            # The files that a command names lie where the app does that is measured.
-            app = replace(app, runs_in=self._selection.apps[0].working_directory)
-        target = entry.target(app)
-        assert target is not None  # noqa: S101 - else the plan has excluded it
-        tls = self._tls if config.tls else None
-        launch = self._host.make_launch(entry, target, config.workers, tls, app.python or self._selection.python)
+        entry, app = self._servers[config.server], self._find_app(config)
+        launch = self._make_launch(entry, app, config)
         log = self._journal.directory.logs / self._name_log(config)
         self._journal.starts += 1
         start = ServerStart(config, number, () if entry.runs_at else tuple(entry.command(launch)), log=log.name)
         try:
             running = self._host.start(
-                entry,
-                app,
-                launch,
-                log=log,
-                token=self._token,
-                deadline_s=self._selection.ready_within_s,
+                entry, app, launch, log=log, token=self._token, deadline_s=self._selection.ready_within_s
             )
         except ServerError:
             self._journal.write_start(start)
@@ -109,6 +98,19 @@ class Launcher:
             yield together
         finally:
             together.stop()
+
+    def _find_app(self, config: ServerConfig) -> App:
+        app = self._apps[config.app]
+        if config.app == REFERENCE_APP and self._servers[config.server].template:
+            # The files that a command names lie where the app does that is measured.
+            return replace(app, runs_in=self._selection.apps[0].working_directory)
+        return app
+
+    def _make_launch(self, entry: Server, app: App, config: ServerConfig) -> Launch:
+        target = entry.target(app)
+        assert target is not None  # noqa: S101 - else the plan has excluded it
+        tls = self._tls if config.tls else None
+        return self._host.make_launch(entry, target, config.workers, tls, app.python or self._selection.python)
 
     def _name_log(self, config: ServerConfig) -> str:
         control = "-control" if config.control else ""

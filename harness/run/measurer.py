@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from harness.analysis import cpu_time, verdict
+from harness.analysis import verdict
 from harness.analysis.link import LinkUse, measure_use
 from harness.host import logs
 from harness.host.sampler import Sampler
@@ -15,9 +15,9 @@ from harness.model.blocks import BlockOrder, Turn
 from harness.model.errors import LoadError, WorkersLostError
 from harness.model.loads import Rate
 from harness.model.results import Record
-from harness.model.targets import RunsAt
 from harness.run import trial
 from harness.run.journal import now
+from harness.run.observation import Observation, count_cpu, count_others
 from harness.text.secrets import MASK
 
 if TYPE_CHECKING:
@@ -28,12 +28,13 @@ if TYPE_CHECKING:
     from harness.model.loads import Load
     from harness.model.machine import Placement
     from harness.model.plan import Case, Compression, Selection, ServerConfig
-    from harness.model.results import LoadResult, RunInfo, Sample, Slice, Verdict
+    from harness.model.results import LoadResult, RunInfo, Sample, Verdict
     from harness.model.targets import Tls
     from harness.run.journal import Journal
     from harness.run.launcher import Started
     from harness.run.load_hosts import LoadHosts
     from harness.run.load_process import ForkServer
+    from harness.run.observation import MachineShares
 
 
 class Measurer:
@@ -66,102 +67,77 @@ class Measurer:
         `servers` are all that run, of which those of other cases are idle meanwhile.
         """
         order = self._order(servers, cases, turn)
-        argv = _hide_headers(order).argv(Path("result.json"))
-        started_at = now()
+        given = {"started_at": now(), "load_argv": _hide_headers(order).argv(Path("result.json"))}
         running = {config: started.running for config, started in servers.items()}
-        carried = here = None
         try:
-            with ExitStack() as stack:
-                if self._link is not None:
-                    carried = stack.enter_context(self._link.carry(cases[0].distance))
-                if self._placement.apart:
-                    here = stack.enter_context(Sampler(tuple, self._placement.load))
-                samplers = {config: stack.enter_context(each.sample()) for config, each in running.items()}
-                results = trial.run(order)
+            seen = self._observe(order, cases, running)
         except LoadError as error:
-            return [self._fail(case, turn, running[case.config], error, started_at, argv) for case in cases]
-        samples = {config: each.samples for config, each in samplers.items()}
-        machine = self._observe_machine(samples, results, here.samples if here else ())
-        found = []
-        for case, result in zip(cases, results, strict=True):
-            ended, own = running[case.config].ended, samples[case.config]
-            others = _list_other_slices(case, cases, results, running)
-            # A server that runs already is its own control, and neighbouring slices of both share their CPU time.
-            shared = case.control and isinstance(running[case.config].watched, RunsAt)
-            known = own[0].processes > 0 and not shared
-            slice_cpu_s = cpu_time.cpu_by_slice(own, result.slices, others) if known else (None,) * len(result.slices)
-            around = self._surroundings(case, slice_cpu_s, result, machine)
-            if carried is not None:
-                around = replace(around, link=self._use_of(carried, result))
-            if ended is None:
-                watched = samplers[case.config]
-                around = replace(around, ended_workers=watched.ended_workers, new_workers=watched.new_workers)
-            judgement, reasons = verdict.judge(turn.drive(case), result, around)
-            if ended is not None:
-                judgement, reasons = "failed", (f"the server ended with {ended}", *reasons)
-            if judgement != "valid" and result.errors.total:
-                reasons = (*reasons, *filter(None, [logs.quote_exception(running[case.config].log)]))
-            found.append(
-                self.record(
-                    case,
-                    turn,
-                    judgement,
-                    reasons,
-                    started_at=started_at,
-                    result=result,
-                    samples=_thin(own),
-                    slice_cpu_s=slice_cpu_s,
-                    cpu_s_by_program=cpu_time.cpu_by_program(own, result.slices, others) if known else {},
-                    idle_cpu_ratio=cpu_time.idle_cpu_ratio(own, result.slices, others)
-                    if known and len(servers) > 1
-                    else None,
-                    steal_ratio=machine.steal_ratio,
-                    other_cpu_ratio=machine.other_cpu_ratio,
-                    overloaded=verdict.is_overloaded(turn.drive(case), result, around),
-                    disturbed=verdict.is_disturbed(around),
-                    load_argv=argv,
-                    log_tail="" if judgement == "valid" else logs.tail(running[case.config].log),
-                )
-            )
-        return found
+            return [self._fail(case, turn, running[case.config], error, **given) for case in cases]
+        machine = count_others(seen, disjoint=self._placement.disjoint)
+        return [self._judge(case, turn, seen, machine, **given) for case in cases]
 
     def record(self, case: Case, turn: TurnOf, judgement: Verdict, reasons: tuple[str, ...], **seen: Any) -> Record:
         """The record of a case that was measured, or could not be."""
         values = {"started_at": now(), "block": turn.block, **seen}
         return Record(case, turn.round, len(self._journal.records), judgement, reasons, **values)
 
-    def _fail(
-        self, case: Case, turn: TurnOf, running: RunningServer, error: LoadError, started_at: str, argv: tuple[str, ...]
-    ) -> Record:
+    def _observe(
+        self, order: trial.Order, cases: Sequence[Case], running: Mapping[ServerConfig, RunningServer]
+    ) -> Observation:
+        """Drive the load beside the samplers; raises `LoadError` if it gives no result."""
+        carried = here = None
+        with ExitStack() as stack:
+            if self._link is not None:
+                carried = stack.enter_context(self._link.carry(cases[0].distance))
+            if self._placement.apart:
+                here = stack.enter_context(Sampler(tuple, self._placement.load))
+            sampled = {config: stack.enter_context(each.sample()) for config, each in running.items()}
+            results = trial.run(order)
+        by_case = dict(zip(cases, results, strict=True))
+        return Observation(by_case, running, sampled, carried, here.samples if here else ())
+
+    def _judge(self, case: Case, turn: TurnOf, seen: Observation, machine: MachineShares, **given: Any) -> Record:
+        """The record of a case that had its turns."""
+        running, sampled, result = seen.running[case.config], seen.sampled[case.config], seen.results[case]
+        cpu, driven, ended = count_cpu(seen, case), turn.drive(case), running.ended
+        around = self._surroundings(case, cpu.by_slice_s, result, machine)
+        if seen.carried is not None:
+            around = replace(around, link=self._use_of(seen.carried, result))
+        if ended is None:
+            around = replace(around, ended_workers=sampled.ended_workers, new_workers=sampled.new_workers)
+        judgement, reasons = verdict.judge(driven, result, around)
+        if ended is not None:
+            judgement, reasons = "failed", (f"the server ended with {ended}", *reasons)
+        if judgement != "valid" and result.errors.total:
+            reasons = (*reasons, *filter(None, [logs.quote_exception(running.log)]))
+        return self.record(
+            case,
+            turn,
+            judgement,
+            reasons,
+            result=result,
+            samples=_thin(sampled.samples),
+            slice_cpu_s=cpu.by_slice_s,
+            cpu_s_by_program=cpu.by_program_s,
+            idle_cpu_ratio=cpu.idle_ratio,
+            steal_ratio=machine.steal_ratio,
+            other_cpu_ratio=machine.other_cpu_ratio,
+            overloaded=verdict.is_overloaded(driven, result, around),
+            disturbed=verdict.is_disturbed(around),
+            log_tail="" if judgement == "valid" else logs.tail(running.log),
+            **given,
+        )
+
+    def _fail(self, case: Case, turn: TurnOf, running: RunningServer, error: LoadError, **given: Any) -> Record:
+        """The record of a case whose measurement has no result."""
         ended = f"the server ended with {running.ended}" if running.ended is not None else None
         reasons = (*filter(None, [ended]), str(error))
         tail = f"{error.log_tail}\n{logs.tail(running.log)}".strip()
         judgement: Verdict = "invalid" if isinstance(error, WorkersLostError) and ended is None else "failed"
-        return self.record(case, turn, judgement, reasons, started_at=started_at, load_argv=argv, log_tail=tail)
-
-    def _observe_machine(
-        self, samples: Mapping[ServerConfig, Sequence[Sample]], results: Sequence[LoadResult], here: Sequence[Sample]
-    ) -> _MachineShares:
-        """What others took from the first slice of a measurement to the last.
-
-        `here` are samples of the machine of the load, where that is another one than that of the servers.
-        """
-        slices = [each for result in results for each in result.slices]
-        if not slices:
-            return _MachineShares(None, None, 1.0)
-        between = min(each.opened_ns for each in slices), max(each.drained_ns for each in slices)
-        # What a server uses whose processes are unknown would be among the other processes.
-        used = [cpu_time.cpu_between(each, *between) if each[0].processes else None for each in samples.values()]
-        own_cpu_s = None if None in used else sum(filter(None, used))
-        seen = next(iter(samples.values()))
-        other = cpu_time.other_cpu_between(seen, own_cpu_s, *between)
-        # On shared CPUs the generator itself would be among the other processes.
-        stolen = (cpu_time.steal_between(each, *between) for each in (seen, here))
-        steal = max((each for each in stolen if each is not None), default=None)
-        return _MachineShares(steal, other if self._placement.disjoint else None, (between[1] - between[0]) / 1e9)
+        return self.record(case, turn, judgement, reasons, log_tail=tail, **given)
 
     def _surroundings(
-        self, case: Case, used: Sequence[float | None], result: LoadResult, machine: _MachineShares
+        self, case: Case, used: Sequence[float | None], result: LoadResult, machine: MachineShares
     ) -> verdict.Surroundings:
         known = [each for each in used if each is not None]
         busy_s = sum((each.drained_ns - each.opened_ns) / 1e9 for each in result.slices)
@@ -233,19 +209,6 @@ def _ask_for(compression: Compression) -> tuple[tuple[str, str], ...]:
     return () if compression == "off" else (("accept-encoding", compression),)
 
 
-def _list_other_slices(
-    case: Case, cases: Sequence[Case], results: Sequence[LoadResult], running: Mapping[ServerConfig, RunningServer]
-) -> list[Slice]:
-    """When the server of this case had its turn in other cases, such as those of more users.
-
-    A server that runs already is its own control.
-    """
-    own = running[case.config].watched
-    pairs = zip(cases, results, strict=True)
-    same = (result for other, result in pairs if other != case and running[other.config].watched == own)
-    return [each for result in same for each in result.slices]
-
-
 @dataclass(frozen=True)
 class TurnOf:
     """Where in the run a measurement stands, and how long it is."""
@@ -262,14 +225,6 @@ class TurnOf:
     def drive(self, case: Case) -> Case:
         """The case as the generator is given it."""
         return replace(case, load=self.loads.get(case, case.load))
-
-
-class _MachineShares(NamedTuple):
-    """What others took of the machine."""
-
-    steal_ratio: float | None
-    other_cpu_ratio: float | None
-    observed_s: float
 
 
 def _make_turn(candidate: int, case: Case) -> Turn:

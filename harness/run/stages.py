@@ -76,10 +76,7 @@ def measure(
         if load_hosts is not None:
             info = replace(info, load_workers=load_hosts.workers)
         generator = Generator(sys.executable, placement, tls, token, fork_server, hosts=load_hosts, server_host=host)
-        info = replace(info, ceilings=info.ceilings or _ceilings(selection, plan, generator))
-        if host.link is not None and info.link is None:
-            distances = selection.conditions.distances
-            info = replace(info, link=measure_link(host.link, host, distances, token))
+        info = _find_limits(info, selection, plan, generator, host)
         directory.write_info(info)
         journal = Journal(directory, watch, plan.estimate_s, secrets=find_secrets(selection))
         launcher = Launcher(selection, host, token, tls, journal)
@@ -91,6 +88,14 @@ def measure(
         except StorageError:
             journal.save(info)
             raise
+
+
+def _find_limits(info: RunInfo, selection: Selection, plan: Plan, generator: Generator, host: ServerHost) -> RunInfo:
+    """What generator and link can do, beside what is known of the run; a resumed run knows it from before."""
+    ceilings, link = info.ceilings or _ceilings(selection, plan, generator), info.link
+    if host.link is not None and link is None:
+        link = measure_link(host.link, host, selection.conditions.distances, generator.token)
+    return replace(info, ceilings=ceilings, link=link)
 
 
 def _carry_out(selection: Selection, plan: Plan, rounds: Rounds, journal: Journal) -> None:

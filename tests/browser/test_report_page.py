@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from harness import report
+from harness.analysis.results import Results
 from harness.catalog import listing
 from tests import synthetic
 
@@ -26,7 +27,7 @@ def write(folder: Path, servers: tuple[str, ...]) -> Path:
     run = synthetic.run_info(servers, control=True)
     comparisons = synthetic.summaries(servers, requests_per_case=1_200, control=True)
     charts = [module for module in listing.charts() if module.TITLE == "Trade-off"]
-    return report.write(folder, run, comparisons, report.draw(charts, run, comparisons))
+    return report.write(folder, Results(run, comparisons), report.draw(charts, run, comparisons))
 
 
 @pytest.fixture(scope="session")

@@ -122,8 +122,7 @@ def run_trials(generator: Generator, scenario: Scenario, protocol: Protocol, tri
     launch = host.make_launch(NULL, "", 1, tls, host.python)
     with guard.temporary_folder() as logs:
         url = f"{'https' if tls else 'http'}://{launch.address}"
-        turn = Turn(0, generator.users)
-        order = make_order(generator, scenario, protocol, url, turn, logs, generator.duration_s, generator.streams)
+        order = make_order(generator, scenario, protocol, url, Turn(0, generator.users), logs)
         log = logs / "null.log"
         with host.start(NULL, APP, launch, log=log, token=generator.token) as null:
             for _ in range(tries):
@@ -148,20 +147,18 @@ def make_order(
     url: str,
     turn: Turn,
     folder: Path,
-    duration_s: float,
-    streams: int,
-    processes: int | None = None,
 ) -> trial.Order:
-    """Load on one target, in one slice."""
+    """Load on one target, in one slice of the generator's length."""
+    duration_s = generator.duration_s
     return trial.Order(
         BlockOrder((url,), (turn,), WARMUP_S, duration_s, duration_s, Conditions.request_timeout_s, 0),
         scenario.path,
         protocol,
-        streams,
+        generator.streams,
         generator.tls.authority if protocol in TLS_PROTOCOLS else None,
         generator.placement.load,
         folder / "load.log",
-        processes or generator.processes,
+        generator.processes,
         generator.fork_server,
         scenario.environment,
         scenario.tags,

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from harness.model.results import LoadResult
 
-WARMUP_S = 0.5
 DURATION_S = 2.0
 _USERS = Path(__file__).with_name("users")
 
@@ -133,9 +132,8 @@ def run_locust(side: Side, protocol: Protocol, url: str, generator: Generator) -
     scenario: Scenario = listing.read_scenario(_USERS / side.file) if side.file else find_smallest_scenario(protocol)
     with guard.temporary_folder() as folder:
         rate_rps = side.load.rps if isinstance(side.load, Rate) else None
-        turn = Turn(0, side.users, rate_rps)
-        order = make_order(generator, scenario, protocol, url, turn, folder, DURATION_S, side.streams, side.processes)
-        return trial.run(order)[0]
+        own = replace(generator, duration_s=DURATION_S, streams=side.streams, processes=side.processes)
+        return trial.run(make_order(own, scenario, protocol, url, Turn(0, side.users, rate_rps), folder))[0]
 
 
 def find_missing(tools: set[str]) -> set[str]:

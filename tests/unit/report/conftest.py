@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness import report
+from harness.analysis.results import Results
 from harness.catalog import listing
 from tests.reported import COMPARISONS, RUN
 
@@ -16,5 +17,5 @@ if TYPE_CHECKING:
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a report with one case of every verdict."""
     directory = tmp_path_factory.mktemp("run")
-    report.write(directory, RUN, COMPARISONS, report.draw(listing.charts(), RUN, COMPARISONS))
+    report.write(directory, Results(RUN, COMPARISONS), report.draw(listing.charts(), RUN, COMPARISONS))
     return directory

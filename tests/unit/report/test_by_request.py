@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from harness.cli.terminal import Screen
+from harness.cli.terminal import Screen, show_ranking
 from harness.model.summaries import Estimate, Latency, Ratio, Ratios, RequestSummary
 from harness.report import html, markdown
 from harness.report.page import make_page
@@ -112,5 +112,5 @@ def test_events_have_a_table_of_their_own_where_a_case_has_streams() -> None:
 def test_a_terminal_shows_them_if_asked(asked: bool) -> None:
     screen = Screen()
     screen.console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
-    screen.ranking(RUN, [MIXED], requests=asked)
+    show_ranking(screen, RUN, [MIXED], requests=asked)
     assert ("GET /chat" in screen.console.file.getvalue()) == asked  # type: ignore[attr-defined] # it is a StringIO

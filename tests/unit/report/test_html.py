@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from harness import report
+from harness.analysis.results import Results
 from harness.catalog import listing
 from harness.model.protocols import Protocol
 from harness.model.results import Record
@@ -77,7 +78,7 @@ def test_charts_have_other_colours_on_a_dark_page(written: Path) -> None:
 
 def test_odd_names_stay_text_in_html(tmp_path: Path) -> None:
     run, comparisons = odd_run()
-    path = report.write(tmp_path, run, comparisons, report.draw(listing.charts(), run, comparisons))
+    path = report.write(tmp_path, Results(run, comparisons), report.draw(listing.charts(), run, comparisons))
     page_read = Reader(path.read_text())
     assert [tag for tag, _ in page_read.tags].count("script") == 1
     assert ODD in page_read.text

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import pytest
 
 from harness import report
+from harness.analysis.results import Results
 from harness.catalog import listing
 from harness.model.errors import UsageError
 from harness.model.loads import Rate
@@ -36,7 +37,7 @@ class Published(NamedTuple):
 
 
 def published_at(place: Place, run: RunInfo, charts: Sequence[report.Chart] = ()) -> Published:
-    runs = publish(place, run, COMPARISONS, charts, (), ())
+    runs = publish(place, Results(run, COMPARISONS), charts)
     return Published(place.folder, place.index, place.replaced, runs)
 
 

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from harness import report
+from harness.analysis.results import Results
 from harness.catalog import listing
 from harness.report import html
 from harness.report.page import make_page
@@ -35,7 +36,7 @@ def test_the_report_is_written_as_files(written: Path) -> None:
 
 
 def test_writing_again_gives_the_same_bytes(written: Path, tmp_path: Path) -> None:
-    report.write(tmp_path, RUN, COMPARISONS, report.draw(listing.charts(), RUN, COMPARISONS))
+    report.write(tmp_path, Results(RUN, COMPARISONS), report.draw(listing.charts(), RUN, COMPARISONS))
     for name in ("report.html", "report.md", "summary.json", "charts/latency.svg", "charts/latency.png"):
         assert (tmp_path / name).read_bytes() == (written / name).read_bytes()
 

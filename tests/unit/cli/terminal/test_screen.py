@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.catalog import listing
-from harness.cli.terminal import Screen
+from harness.cli.terminal import Screen, show_catalogue, show_plan, show_ranking, show_run_progress
 from harness.model.loads import Capacity, Sweep
 from harness.model.plan import REFERENCE_APP, Candidate, Case, Conditions, Reference, Selection
 from harness.model.results import Record
@@ -50,7 +50,7 @@ def test_what_there_are_several_of_is_named_in_every_line(capsys: pytest.Capture
     record = Record(replace(CASE, app="starlette", workers=2), 0, 0, "failed", ("it ended with 3",))
 
     def show(screen: Screen) -> None:
-        with screen.progress(plan) as watch:
+        with show_run_progress(screen, plan) as watch:
             watch(Progress(1, 8, 1, 7.0, record))
 
     assert said(capsys, show) == (
@@ -78,7 +78,7 @@ def test_the_plan_says_as_much_as_is_known_before_the_run(
     capsys: pytest.CaptureFixture[str], asked: dict[str, Any], text: str
 ) -> None:
     asked_for = selection(**asked)
-    assert said(capsys, lambda screen: screen.plan(make_plan(asked_for), asked_for)).startswith(text)
+    assert said(capsys, lambda screen: show_plan(screen, make_plan(asked_for), asked_for)).startswith(text)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_the_plan_says_how_long_it_takes_to_tell_how_much_the_server_matters(
     )
     chosen = replace(selection("asgi", rounds=rounds), reference=reference)
     plan = make_plan(chosen)
-    out = said(capsys, lambda screen: screen.plan(plan, chosen))
+    out = said(capsys, lambda screen: show_plan(screen, plan, chosen))
     assert text in out
     assert duration(plan.aside_s) in out
 
@@ -110,7 +110,7 @@ def test_the_plan_names_the_baseline_and_the_control_and_why_a_case_is_unsupport
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     asked = replace(selection(rounds=2, control=True), protocols=("h1", "h2"))
-    text = said(capsys, lambda screen: screen.plan(make_plan(asked), asked, every_start=True)).splitlines()
+    text = said(capsys, lambda screen: show_plan(screen, make_plan(asked), asked, every_start=True)).splitlines()
     assert text[0].endswith("seed 1, baseline uvicorn")
     together = [line.partition("(clear): ")[2].split(", ") for line in text if "together (clear)" in line]
     assert [sorted(each) for each in together] == [["granian", "uvicorn", "uvicorn (control)"]] * 2
@@ -123,7 +123,7 @@ def test_the_plan_names_the_baseline_and_the_control_and_why_a_case_is_unsupport
 def test_the_catalogue_lists_protocols_and_what_is_not_installed(capsys: pytest.CaptureFixture[str]) -> None:
     asked = selection()
     missing = {"granian": "not installed: pip install granian"}
-    text = said(capsys, lambda screen: screen.catalogue(asked.servers, asked.apps, asked.scenarios, missing))
+    text = said(capsys, lambda screen: show_catalogue(screen, asked.servers, asked.apps, asked.scenarios, missing))
     assert "granian: not installed: pip install granian" in text.splitlines()
     (row,) = [line.split() for line in text.splitlines() if line.startswith("granian  ")]
     assert row[:3] == ["granian", "–", "ASGI"]
@@ -143,7 +143,7 @@ def test_the_ranking_begins_with_the_control_and_ends_with_how_far_it_may_be_bel
     comparisons = synthetic.grouped(
         replace(each, ratio_to_baseline=Ratios(even, even, None)) for each in synthetic.flat(found)
     )
-    text = said(capsys, lambda screen: screen.ranking(run, comparisons)).splitlines()
+    text = said(capsys, lambda screen: show_ranking(screen, run, comparisons)).splitlines()
     assert text[0].startswith(
         "Control: uvicorn against itself on plaintext over HTTP/1.1: throughput 1.000 (0.980 – 1.020), CPU"
     )
@@ -157,7 +157,7 @@ def test_the_ranking_ends_with_the_answer_of_each_comparison_and_what_would_sett
     comparisons = synthetic.summaries(
         ("uvicorn", "granian", "daphne"), synthetic.USUAL_COMPARISONS[:2], synthetic.no_faults, 200, control=True
     )
-    text = said(capsys, lambda screen: screen.ranking(run, comparisons))
+    text = said(capsys, lambda screen: show_ranking(screen, run, comparisons))
     _, _, answer = text.partition("\nAnswer\n")
     decided = [decide(run, section) for section in make_sections(run, comparisons)]
     assert len(decided) == 2
@@ -171,12 +171,14 @@ def test_an_interrupted_run_says_so_above_its_tables(capsys: pytest.CaptureFixtu
     uvicorn, granian = sorted(synthetic.flat(comparisons), key=lambda each: each.name, reverse=True)
     planned = uvicorn.case, granian.case
     run = replace(synthetic.run_info(("uvicorn", "granian")), planned=planned, complete=False)
-    text = said(capsys, lambda screen: screen.ranking(run, synthetic.grouped([uvicorn]))).splitlines()
+    text = said(capsys, lambda screen: show_ranking(screen, run, synthetic.grouped([uvicorn]))).splitlines()
     assert text[:2] == [
         "Interrupted: 1 of 2 cases has no number yet; the others have 5 of 5 rounds that count.",
         "  plaintext over HTTP/1.1: granian",
     ]
-    assert "Interrupted" not in said(capsys, lambda screen: screen.ranking(replace(run, complete=True), comparisons))
+    assert "Interrupted" not in said(
+        capsys, lambda screen: show_ranking(screen, replace(run, complete=True), comparisons)
+    )
 
 
 def test_a_sweep_is_summed_up_and_has_no_notes_on_valid_rows(
@@ -184,7 +186,7 @@ def test_a_sweep_is_summed_up_and_has_no_notes_on_valid_rows(
 ) -> None:
     run = synthetic.run_info(("uvicorn", "daphne"), load=Sweep())
     noted = [replace(each, reasons=each.reasons or ("worth a note",)) for each in synthetic.flat(synthetic.sweep())]
-    text = said(capsys, lambda screen: screen.ranking(run, [synthetic.swept(noted)]))
+    text = said(capsys, lambda screen: show_ranking(screen, run, [synthetic.swept(noted)]))
     assert "uvicorn keeps p99 within 10 ms up to" in text
     assert "requests/s were answered; limit 99 %" in text
     assert "worth a note" not in text
@@ -194,11 +196,11 @@ def test_the_ranking_says_what_took_the_place_of_the_baseline_and_that_the_order
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     run, comparisons = without_baseline()
-    text = said(capsys, lambda screen: screen.ranking(run, comparisons))
+    text = said(capsys, lambda screen: show_ranking(screen, run, comparisons))
     assert "÷ granian" in text
     assert "uvicorn is unsupported here, so ratios are ratios to granian" in text
     users = synthetic.with_users({8: {"uvicorn": 1.0, "granian": 0.4}, 128: {"uvicorn": 1.0, "granian": 1.2}})
-    text = said(capsys, lambda screen: screen.ranking(run, users))
+    text = said(capsys, lambda screen: show_ranking(screen, run, users))
     assert "plaintext over HTTP/1.1 with 128 users" in text
     assert text.count("The order changes with the number of users: uvicorn is before granian with 8 users") == 1
 
@@ -217,20 +219,20 @@ def test_nothing_of_a_ranking_is_cut_off_on_a_terminal_of_80_columns_or_in_a_fil
         monkeypatch.setenv(name, value)
     screen = Screen()
     assert screen.is_terminal
-    screen.ranking(run, comparisons)
+    show_ranking(screen, run, comparisons)
     text = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
     assert "…" not in text
     assert {"Requests/s", "µs/request", "(control)", "unsupported", "place"} <= set(text.split())
     monkeypatch.delenv("FORCE_COLOR")
     long = "a framework whose name is long enough to fill a whole line of a terminal, and more, on hypercorn"
     named = synthetic.grouped(replace(each, name=long) for each in synthetic.flat(comparisons))
-    assert long in said(capsys, lambda screen: screen.ranking(run, named))
+    assert long in said(capsys, lambda screen: show_ranking(screen, run, named))
 
 
 def test_a_reason_that_several_cases_have_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
     (found,) = synthetic.summaries(("uvicorn", "granian", "daphne"), [("plaintext", "h1")], synthetic.no_faults, 200)
     noted = synthetic.grouped(replace(each, reasons=("the host took 12 % of the CPU",)) for each in found.summaries)
-    text = said(capsys, lambda screen: screen.ranking(synthetic.run_info(), noted))
+    text = said(capsys, lambda screen: show_ranking(screen, synthetic.run_info(), noted))
     assert text.count("the host took 12 %") == 1
     (line,) = [line for line in text.splitlines() if line.endswith(": the host took 12 % of the CPU")]
     assert all(each.name in line for each in found.summaries)
@@ -241,7 +243,7 @@ def test_what_holds_for_several_tables_is_printed_once_with_their_number(capsys:
     several = synthetic.grouped(
         replace(each, case=replace(each.case, users=users)) for users in (8, 32, 128) for each in found.summaries
     )
-    text = said(capsys, lambda screen: screen.ranking(run, several)).splitlines()
+    text = said(capsys, lambda screen: show_ranking(screen, run, several)).splitlines()
     (reason,) = next(each.reasons for each in found.summaries if each.verdict == "unsupported")
     assert [line for line in text if reason in line] == [f"uvicorn in 3 of 3 comparisons: {reason}"]
     assert len([line for line in text if "so ratios are ratios to granian" in line]) == 1
@@ -251,5 +253,5 @@ def test_a_note_on_one_of_several_tables_says_on_which(capsys: pytest.CaptureFix
     found = synthetic.summaries(("uvicorn", "granian"), synthetic.USUAL_COMPARISONS[:2], synthetic.no_faults, 200)
     first, *others = synthetic.flat(found)
     noted = synthetic.grouped([replace(first, reasons=("the host took 12 % of the CPU",)), *others])
-    text = said(capsys, lambda screen: screen.ranking(synthetic.run_info(), noted))
+    text = said(capsys, lambda screen: show_ranking(screen, synthetic.run_info(), noted))
     assert f"{first.name} on {first.case.scenario} over HTTP/1.1: the host took 12 %" in text

@@ -22,6 +22,7 @@ from harness.check.model import Entry
 from harness.cli.history import read_runs
 from harness.cli.terminal import (
     Screen,
+    show_catalogue,
     show_check_run,
     show_checks,
     show_comparison,
@@ -29,6 +30,9 @@ from harness.cli.terminal import (
     show_history,
     show_machine,
     show_noise,
+    show_plan,
+    show_ranking,
+    show_run_progress,
 )
 from harness.drill.results import DrillRun
 from harness.drill.tables import overview
@@ -87,7 +91,7 @@ def assert_whole(text: str, cells: Iterable[str]) -> None:
 def test_a_ranking_has_its_names_and_main_figures_whole(show: Show, servers: tuple[str, ...], requests: bool) -> None:
     run = synthetic.run_info(servers, control=True)
     comparisons = synthetic.summaries(servers, synthetic.USUAL_COMPARISONS[:2], requests_per_case=200, control=True)
-    text = show(lambda screen: screen.ranking(run, comparisons, requests=requests))
+    text = show(lambda screen: show_ranking(screen, run, comparisons, requests=requests))
     assert_whole(text, servers)
     for section in make_sections(run, comparisons):
         kept = [n for n, name in enumerate(section.table.columns) if name in {"Requests/s", "Verdict"}]
@@ -96,7 +100,7 @@ def test_a_ranking_has_its_names_and_main_figures_whole(show: Show, servers: tup
 
 def test_a_sweep_has_its_rates_whole(show: Show) -> None:
     run, comparisons = synthetic.run_info(("uvicorn", "daphne"), load=Sweep()), synthetic.sweep()
-    text = show(lambda screen: screen.ranking(run, comparisons))
+    text = show(lambda screen: show_ranking(screen, run, comparisons))
     (section,) = make_sections(run, comparisons)
     assert_whole(text, (row.cells[1].value for row in section.table.rows))
 
@@ -139,7 +143,7 @@ def test_drills_have_all_servers_and_cells(show: Show) -> None:
 def test_the_catalogue_has_all_names(show: Show) -> None:
     servers, apps, scenarios = listing.servers(), listing.apps(), listing.scenarios()
     absent = {"uwsgi": "not installed: pip install uwsgi"}
-    text = show(lambda screen: screen.catalogue(servers, apps, scenarios, absent))
+    text = show(lambda screen: show_catalogue(screen, servers, apps, scenarios, absent))
     for entries in (servers, apps, scenarios):
         assert_whole(text, (each.name for each in entries))
 
@@ -158,7 +162,7 @@ def _selection(servers: Iterable[str]) -> Selection:
 def test_a_plan_has_all_names_and_one_line_for_each_reason(show: Show) -> None:
     selection = _selection(["uvicorn", *(name for name in MANY if name != "uvicorn")])
     plan = make_plan(selection)
-    text = show(lambda screen: screen.plan(plan, selection, every_start=True))
+    text = show(lambda screen: show_plan(screen, plan, selection, every_start=True))
     assert_whole(text.replace(",", ""), {case.server for case in plan.cases})
     assert text.count("unsupported: ") <= len({(each.reason, each.case.protocol) for each in plan.exclusions})
     assert len(plan.exclusions) > 2 * text.count("unsupported: ")
@@ -191,7 +195,7 @@ def test_progress_shows_the_estimate_of_each_candidate_and_like_faults_once(show
     ]
 
     def act(screen: Screen) -> None:
-        with screen.progress(plan, selection.baseline) as watch:
+        with show_run_progress(screen, plan, selection.baseline) as watch:
             for done, record in enumerate([*good, *bad], 1):
                 watch(Progress(done, 8, record.round + 1, 1.0, record))
 
@@ -212,7 +216,7 @@ def test_without_colours_no_escape_sequence_sets_one(
             monkeypatch.delenv(name, raising=False)
         for name, value in {"TERM": "xterm", "COLUMNS": "120", **variables}.items():
             monkeypatch.setenv(name, value)
-        Screen().ranking(synthetic.run_info(), comparisons)
+        show_ranking(Screen(), synthetic.run_info(), comparisons)
         outputs.append(capsys.readouterr().out)
     coloured, colourless, file = outputs
     assert colour.search(coloured)
