@@ -288,6 +288,27 @@ def test_a_case_in_several_blocks_of_two_rounds_has_two_rounds() -> None:
     assert (found.rounds, found.rank, len(found.throughput_by_round_rps)) == (2, None, 4)
 
 
+def test_servers_that_shared_a_block_in_one_round_are_not_ranked_by_that_round() -> None:
+    records = [
+        replace(each, block=each.round > 0) if each.case.server == "c" else each
+        for each in records_of({"b": [1_000, 900, 1_100, 1_000, 1_000], "c": [990, 1_100, 900, 1_000, 995]})
+    ]
+    assert ranks(records) == {"b": 1, "c": 1}
+
+
+def test_servers_in_different_blocks_are_ranked_by_their_ratios_to_the_baseline() -> None:
+    speeds = {"b": (1_000, 100, 1_010, 101, 1_000), "c": (90, 900, 89, 910, 90)}
+    common = [
+        replace(record("a", number, level), block=block) for number in range(5) for block, level in ((0, 500), (1, 50))
+    ]
+    records = [
+        replace(record(server, number, requests), block=requests < 500)
+        for server, several in speeds.items()
+        for number, requests in enumerate(several)
+    ]
+    assert ranks([*common, *records]) == {"a": 3, "b": 1, "c": 2}
+
+
 # Blocks and slices
 
 
