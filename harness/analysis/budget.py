@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import fmean, median, variance
 from typing import TYPE_CHECKING
 
-from harness.analysis.intervals import cycle_deviations, pair_turns, t_97_5
+from harness.analysis.intervals import LEAST_ROUNDS, cycle_deviations, pair_cycles, t_97_5
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,8 +22,6 @@ OF_A_MEDIAN = math.pi / 2
 """The variance of the median of n values is about this much times theirs ÷ n."""
 FEWEST_CYCLES, MOST_CYCLES = 3, 60
 """A median of fewer cycles is not robust; more are better spent on another round."""
-LEAST_ROUNDS = 3
-"""Fewer rounds say nothing about how starts vary."""
 MOST_ROUNDS = 200
 """More rounds than this are not proposed."""
 
@@ -44,7 +42,7 @@ TYPICAL_SLICE_S = 0.2
 
 def estimate_variances(numerators: Turns, denominators: Turns) -> Variances | None:
     """The variances of two cases' ratio; None without enough rounds in which they took turns."""
-    logs = list(pair_turns(numerators, denominators).values())
+    logs = list(pair_cycles(numerators, denominators).values())
     deviations = cycle_deviations(numerators, denominators).values()
     if len(logs) < LEAST_ROUNDS or not deviations:
         return None

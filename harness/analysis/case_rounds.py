@@ -211,20 +211,24 @@ def combine(records: Sequence[Record]) -> tuple[Verdict, tuple[str, ...]]:
     reported once, with the figure of the first round.
     """
     records = sorted(records, key=lambda record: record.round)
-    rounds = len(records)
     by_verdict: dict[Verdict, list[Record]] = {}
     for record in records:
         by_verdict.setdefault(record.verdict, []).append(record)
     valid = by_verdict.pop("valid", [])
-    bad_rounds = [record for several in by_verdict.values() for record in several]
-    if valid and len(bad_rounds) <= LEFT_OUT_LIMIT * rounds and not any(map(_failed_requests, bad_rounds)):
+    bad = [record for several in by_verdict.values() for record in several]
+    if valid and len(bad) <= LEFT_OUT_LIMIT * len(records) and not any(map(_failed_requests, bad)):
         omissions = (
-            f"{len(bad)} of {rounds} rounds left out as {verdict}: {', '.join(_list_reasons(bad, len(bad)))}"
-            for verdict, bad in sorted(by_verdict.items())
+            f"{len(own)} of {_count(records)} left out as {verdict}: {', '.join(_list_reasons(own, own))}"
+            for verdict, own in sorted(by_verdict.items())
         )
-        return "valid", (*omissions, *_list_reasons(valid, len(valid)))
+        return "valid", (*omissions, *_list_reasons(valid, valid))
     commonest = max(by_verdict, key=lambda verdict: (len(by_verdict[verdict]), GRAVITY.index(verdict)))
-    return commonest, _list_reasons(by_verdict[commonest], rounds)
+    return commonest, _list_reasons(by_verdict[commonest], records)
+
+
+def _count(records: Sequence[Record]) -> str:
+    """`7 rounds`, or of a case that every block holds `14 trials`."""
+    return f"{len(records)} {'rounds' if len({each.round for each in records}) == len(records) else 'trials'}"
 
 
 def _failed_requests(record: Record) -> bool:
@@ -294,8 +298,8 @@ def _sum_errors_by_request(results: Iterable[LoadResult]) -> dict[tuple[str, str
     return dict(total)
 
 
-def _list_reasons(records: Sequence[Record], rounds: int) -> tuple[str, ...]:
-    """The reasons of these records, each once; if it was not given in all rounds, it says in how many."""
+def _list_reasons(records: Sequence[Record], every: Sequence[Record]) -> tuple[str, ...]:
+    """The reasons of these records, each once; if it is not that of every record, it says of how many."""
     first: dict[str, str] = {}
     seen: Counter[str] = Counter()
     for record in records:
@@ -303,7 +307,7 @@ def _list_reasons(records: Sequence[Record], rounds: int) -> tuple[str, ...]:
         first = own | first
         seen.update(own.keys())
     return tuple(
-        first[kind] if count == rounds else f"{first[kind]} ({count} of {rounds} rounds)"
+        first[kind] if count == len(every) else f"{first[kind]} ({count} of {_count(every)})"
         for kind, count in seen.items()
     )
 

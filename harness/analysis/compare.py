@@ -18,7 +18,6 @@ from harness.analysis.comparison import (
     CasePair,
     Difference,
     Entry,
-    Judgement,
     Origin,
     RunComparison,
     StartPair,
@@ -35,8 +34,9 @@ from harness.analysis.intervals import (
     paired_ratio,
     unpaired_ratio,
 )
+from harness.analysis.judgements import check_gate
+from harness.analysis.workloads import explain_requests
 from harness.model.loads import Rate, Sweep
-from harness.model.summaries import Ratio
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from harness.analysis.gates import Gate, Metric
     from harness.model.plan import Case, ServerConfig
     from harness.model.results import ServerStart
+    from harness.model.summaries import Ratio
 
 MORE_IS_BETTER: frozenset[Metric] = frozenset({"throughput"})
 _PERCENTILES: Mapping[Metric, int] = {"p50": 500, "p90": 900, "p95": 950, "p99": 990}
@@ -118,7 +119,7 @@ def compare(a: Side, b: Side, gates: Sequence[Gate] = ()) -> RunComparison:
         starts=starts,
         only_a=only_a,
         only_b=tuple(_entry(theirs[each]) for each in theirs if each not in ours and each not in own_rates[1]),
-        gates=tuple(each for gate in gates for each in _check_gate(gate, cases, starts, only_a, controls)),
+        gates=tuple(each for gate in gates for each in check_gate(gate, cases, starts, only_a, controls)),
         changes=find_changes(a.info, b.info, servers, (a.starts, b.starts), apps),
         unlike=find_mismatches(a.info, b.info, (a.server, b.server)),
         conditions_a=list_conditions(a.info, a.server),
@@ -181,34 +182,6 @@ def _find_own_rates(side: Side, own: Iterable[Case], others: Collection[Case]) -
 def _entry(rounds: CaseRounds) -> Entry:
     requests = sum(each.result.requests for each in rounds.rounds)
     return Entry(rounds.case, rounds.verdict, rounds.reasons, requests, rounds.errors.total)
-
-
-def explain_requests(ones: Sequence[str], others: Sequence[str], workloads: tuple[str | None, str | None]) -> str:
-    """How the requests of two cases differ; empty if they do not, as far as the runs have recorded it.
-
-    `ones` and `others` are their names, which alone do not say it: of a rare request, one side may have had no answer.
-    """
-    if not ones or not others or None in workloads or workloads[0] == workloads[1]:
-        return ""
-    changes = [f"{name} is new" for name in others if name not in ones]
-    changes += [f"{name} is gone" for name in ones if name not in others]
-    parts = [_read_digests(each) for each in workloads if each is not None]
-    if bool(parts[0]) != bool(parts[1]):
-        return ""  # one is of an earlier version, and its digest of another kind
-    return f"the requests differ: {', '.join(changes) or _explain_digests(*parts)}"
-
-
-def _read_digests(workload: str) -> dict[str, str]:
-    """The digest of each part of a workload; earlier versions had one of all parts, which has no name."""
-    lines = (line.partition(" ") for line in workload.splitlines())
-    return {name: digest for digest, _, name in lines if name}
-
-
-def _explain_digests(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str:
-    """Say which parts have other digests, or are on one side only."""
-    if not ours:
-        return "payloads, weights, headers or tags are others"
-    return ", ".join(f"{name} not the same" for name in {**ours, **theirs} if ours.get(name) != theirs.get(name))
 
 
 def _compare_case(a: CaseRounds, b: CaseRounds, unlike: str, asked: Collection[Metric], *, paired: bool) -> CasePair:
@@ -298,73 +271,3 @@ def _judge_ratio(metric: Metric, ratio: Ratio) -> Finding:
     if ratio.low <= 1 <= ratio.high:
         return "no difference seen"
     return "better" if (ratio.low > 1) == (metric in MORE_IS_BETTER) else "worse"
-
-
-def _check_gate(
-    gate: Gate,
-    cases: Sequence[CasePair],
-    starts: Sequence[StartPair],
-    only_a: Sequence[Entry],
-    controls: Iterable[CasePair],
-) -> list[Judgement]:
-    """Check a gate on every case, or every server configuration, of A.
-
-    There is always a judgement, so that no gate passes unchecked. Cases that are unsupported in A or that only B has
-    cannot be worse than in A and are left out.
-    """
-    if gate.metric == "ready":
-        found = [_judge(gate, pair.a, pair.difference) for pair in starts]
-    else:
-        own_controls = {pair.a.case: pair for pair in controls}
-        found = [
-            _doubt(gate, _judge_pair(gate, pair), own_controls.get(pair.a.case))
-            for pair in cases
-            if pair.a.verdict != "unsupported"
-        ]
-        absent = (each.case for each in only_a if each.verdict != "unsupported")
-        found += [_judge(gate, case, None, "B has no such case") for case in absent]
-    return found or [Judgement(gate.text, gate.metric, None, "not checked", reason="A measured nothing")]
-
-
-def _judge_pair(gate: Gate, pair: CasePair) -> Judgement:
-    if gate.metric == "errors":
-        return _judge_errors(gate, pair)
-    return _judge(gate, pair.a.case, pair.difference(gate.metric), _explain_invalid(pair))
-
-
-def _judge_errors(gate: Gate, pair: CasePair) -> Judgement:
-    """Errors are counted, not estimated: whatever the verdicts, and without an interval."""
-    ours, theirs = pair.a.error_share, pair.b.error_share
-    about, metric = pair.a.case, gate.metric
-    if ours is None or theirs is None or pair.requests:
-        reason = pair.requests or _explain_invalid(pair) or "no requests"
-        return Judgement(gate.text, metric, about, "not checked", reason=reason)
-    change = 1 + theirs - ours
-    ratio = Ratio(change, change, change)
-    told = f"{pair.b.errors:,} of B's {pair.b.requests + pair.b.errors:,} requests, {100 * theirs:.3g} %; "
-    told += f"{100 * ours:.3g} % of A's"
-    return Judgement(gate.text, metric, about, gate.judge(ratio), ratio, told)
-
-
-def _doubt(gate: Gate, judgement: Judgement, control: CasePair | None) -> Judgement:
-    """A gate that A misses against itself, in the same run, is not clear."""
-    if control is None or judgement.outcome != "missed" or gate.metric == "errors":
-        return judgement
-    against_itself = _judge_pair(gate, control)
-    if against_itself.outcome != "missed":
-        return judgement
-    return replace(judgement, outcome="not clear", reason="the control, A measured twice, misses it too")
-
-
-def _explain_invalid(pair: CasePair) -> str:
-    """Say which sides are not valid; empty if both are."""
-    doubts = [(name, entry.verdict) for name, entry in (("A", pair.a), ("B", pair.b)) if entry.verdict != "valid"]
-    return " and ".join(f"{name} is {verdict}" for name, verdict in doubts)
-
-
-def _judge(gate: Gate, about: Case | ServerConfig, difference: Difference | None, reason: str = "") -> Judgement:
-    if difference is None or difference.ratio is None or difference.finding == "not compared":
-        reason = reason or (difference.reason if difference else "")
-        ratio = difference.ratio if difference else None
-        return Judgement(gate.text, gate.metric, about, "not checked", ratio, reason)
-    return Judgement(gate.text, gate.metric, about, gate.judge(difference.ratio), difference.ratio)

@@ -15,9 +15,9 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.analysis.compare import explain_requests
 from harness.analysis.conditions import find_changes, find_mismatches
 from harness.analysis.figures import FIGURES, list_rows
+from harness.analysis.workloads import explain_requests
 from harness.model.loads import Rate
 from harness.model.summaries import Ratio
 from harness.text.numbers import is_telling

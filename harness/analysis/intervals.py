@@ -29,7 +29,7 @@ from harness.model.histogram import Histogram, bucket_range
 from harness.model.summaries import Estimate, Latency, Ratio
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -48,6 +48,8 @@ T_97_5 = (
 )  # fmt: skip
 """These are Student's t at 97.5 % for 1 to 30 degrees of freedom (NIST/SEMATECH e-Handbook, 1.3.6.7.2)."""
 
+LEAST_ROUNDS = 3
+"""Fewer rounds say nothing about how they vary: Student's factor for two is 12.7, and one has no interval."""
 _LARGEST_LOGARITHM = 700.0
 """A `float` reaches a little further."""
 _TREND_CYCLES = 3
@@ -94,7 +96,11 @@ def paired_ratio(numerators: Turns, denominators: Turns) -> Ratio | None:
     as disturbances have heavy tails; over rounds, in which every server was started anew, Student's t. Swapping the two
     gives the inverse.
     """
-    logs = list(pair_turns(numerators, denominators).values())
+    return ratio_of_logs(list(pair_turns(numerators, denominators).values()))
+
+
+def ratio_of_logs(logs: Sequence[float]) -> Ratio | None:
+    """The ratio with its 95 % interval, from its logarithm in each round; None without a round."""
     if not logs:
         return None
     middle = statistics.median(logs)
@@ -102,14 +108,51 @@ def paired_ratio(numerators: Turns, denominators: Turns) -> Ratio | None:
     return Ratio(_exp(middle), _exp(min(low, middle)), _exp(max(high, middle)))
 
 
-def pair_turns(numerators: Turns, denominators: Turns) -> dict[Key, float]:
-    """Log ratios by round: of cases that took turns cycle by cycle, of others by their means in the round."""
-    together = {key: _median_log_ratio(numerators[key], denominators[key]) for key in numerators.keys() & denominators}
-    found = {key: value for key, value in together.items() if value is not None}
-    if found:
-        return dict(sorted(found.items()))
-    ours, theirs = _log_means(numerators), _log_means(denominators)
-    return {(number, 0): ours[number] - theirs[number] for number in sorted(ours.keys() & theirs.keys())}
+def pair_turns(numerators: Turns, denominators: Turns, common: Turns | None = None) -> dict[Key, float]:
+    """Log ratios by round.
+
+    Of the rounds in which the two took turns, if there are enough of them; where there are not, the others count too:
+    by what both took turns with (`common`), or by the means of both in the round, which did not meet the same machine.
+    """
+    found = pair_cycles(numerators, denominators)
+    for fill_in in (_pair_through(numerators, denominators, common or {}), _pair_means(numerators, denominators)):
+        if len(found) < LEAST_ROUNDS:
+            known = {number for number, _ in found}
+            found |= {(number, 0): value for number, value in fill_in.items() if number not in known}
+    return dict(sorted(found.items()))
+
+
+def pair_cycles(numerators: Turns, denominators: Turns) -> dict[Key, float]:
+    """Log ratios of the rounds in which the two took turns: the median of the cycles that have both figures."""
+    logs = {key: _log_ratios(numerators[key], denominators[key]) for key in numerators.keys() & denominators}
+    return {key: statistics.median(several) for key, several in sorted(logs.items()) if several}
+
+
+def _pair_through(numerators: Turns, denominators: Turns, common: Turns) -> dict[int, float]:
+    """Log ratios by round of two that took turns with the same third, in whichever block."""
+    return _subtract(*(_average(pair_cycles(each, common).items()) for each in (numerators, denominators)))
+
+
+def _pair_means(numerators: Turns, denominators: Turns) -> dict[int, float]:
+    """Log ratios by round of the means of all cycles."""
+    logs = (
+        [(key, math.log(value)) for key, cycles in turns.items() for value in cycles.values() if value > 0]
+        for turns in (numerators, denominators)
+    )
+    return _subtract(*map(_average, logs))
+
+
+def _average(logs: Iterable[tuple[Key, float]]) -> dict[int, float]:
+    """The mean in each round."""
+    by_round: dict[int, list[float]] = {}
+    for (number, _), value in logs:
+        by_round.setdefault(number, []).append(value)
+    return {number: statistics.fmean(values) for number, values in by_round.items()}
+
+
+def _subtract(ours: Mapping[int, float], theirs: Mapping[int, float]) -> dict[int, float]:
+    """In the rounds that both have."""
+    return {number: ours[number] - theirs[number] for number in ours.keys() & theirs.keys()}
 
 
 def warming_ratio(turns: Turns) -> Ratio | None:
@@ -142,19 +185,6 @@ def _log_ratios(ours: Mapping[int, float], theirs: Mapping[int, float]) -> list[
     """Of the cycles that have both figures."""
     both = sorted(ours.keys() & theirs.keys())
     return [math.log(ours[each] / theirs[each]) for each in both if ours[each] > 0 and theirs[each] > 0]
-
-
-def _median_log_ratio(ours: Mapping[int, float], theirs: Mapping[int, float]) -> float | None:
-    logs = _log_ratios(ours, theirs)
-    return statistics.median(logs) if logs else None
-
-
-def _log_means(turns: Turns) -> dict[int, float]:
-    """Mean logarithm of a figure by round."""
-    logs: dict[int, list[float]] = {}
-    for (number, _), cycles in turns.items():
-        logs.setdefault(number, []).extend(math.log(value) for value in cycles.values() if value > 0)
-    return {number: statistics.fmean(values) for number, values in logs.items() if values}
 
 
 def unpaired_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Ratio | None:

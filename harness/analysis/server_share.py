@@ -12,7 +12,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from harness.analysis.case_rounds import collect
-from harness.analysis.intervals import estimate, estimate_latency, make_chance, paired_ratio
+from harness.analysis.intervals import LEAST_ROUNDS, estimate, estimate_latency, make_chance, paired_ratio
 from harness.model.loads import Rate
 from harness.model.plan import REFERENCE_APP
 from harness.model.results import USABLE
@@ -31,8 +31,6 @@ BUSY_FROM = 0.80
 """A server that uses this share of its CPUs is limited by them; a little is lost between requests."""
 ALL_FROM = 0.90
 """From this share of the CPU time on, a server is nearly all of it: a cheaper one has no limit that could be named."""
-LEAST_ROUNDS = 3
-"""Intervals of fewer rounds say nothing."""
 
 
 def estimate_server_shares(records: Sequence[Record], run: RunInfo) -> list[ServerShare]:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.by_request import summarise_requests
 from harness.analysis.case_rounds import collect, count_rounds
-from harness.analysis.intervals import estimate, estimate_latency, make_chance, paired_ratio, warming_ratio
+from harness.analysis.intervals import (
+    LEAST_ROUNDS,
+    estimate,
+    estimate_latency,
+    make_chance,
+    pair_turns,
+    paired_ratio,
+    ratio_of_logs,
+    warming_ratio,
+)
 from harness.analysis.naming import Naming
 from harness.analysis.precision import estimate_precisions, estimate_start_spreads
 from harness.analysis.references import find_divisor, find_reference, group_by_comparison
@@ -29,8 +38,8 @@ if TYPE_CHECKING:
     from harness.model.summaries import Estimate, Latency
 
 
-RANKED_FROM_ROUNDS = 3
-"""Nobody is ranked with fewer rounds: with two, Student's factor is 12.7."""
+RANKED_FROM_ROUNDS = LEAST_ROUNDS
+"""Nobody is ranked with fewer rounds."""
 
 
 def summarise(records: Sequence[Record], starts: Sequence[ServerStart], run: RunInfo) -> list[ComparisonSummary]:
@@ -79,7 +88,7 @@ def _summarise_comparison(
 ) -> list[CaseSummary]:
     """The cases of one comparison, ÷ `reference`; `own_rps` is what each candidate reached in a closed loop."""
     candidates = [row for row in rows if not row.case.control]
-    ranks = {by: _ranks(candidates, by) for by in PREFERENCES}
+    ranks = {by: _ranks(candidates, by, reference) for by in PREFERENCES}
     precisions = estimate_precisions(rows, reference)
     spreads = estimate_start_spreads(rows, reference)
     found = []
@@ -128,27 +137,39 @@ def reached_rps(records: Sequence[Record]) -> dict[Case, float]:
     }
 
 
-def _ranks(rows: Sequence[CaseRounds], by: Preference) -> dict[Candidate, int]:
+def _ranks(rows: Sequence[CaseRounds], by: Preference, reference: CaseRounds | None) -> dict[Candidate, int]:
     """Rank of each candidate with a valid number, 1 for the best; those that do not separate share one (1, 1, 3).
 
-    From the best median down, one shares the rank of the last leader unless the interval of its standing's ratio to
-    that leader lies below 1; then it is the next leader. Two rounds have intervals too wide to say anything, so a case
-    with fewer than three has no rank. Each interval is one comparison at 95 %, not corrected for many.
+    From the best standing beside `reference` down, one shares the rank of the last leader unless the interval of its
+    standing's ratio to that leader lies below 1; then it is the next leader. Two rounds have intervals too wide to say
+    anything: a case with fewer than three has no rank, and two cases with fewer in common share one. Each interval is
+    one comparison at 95 %, not corrected for many.
     """
     repeated = [row for row in rows if row.verdict == "valid" and count_rounds(row.standing(by)) >= RANKED_FROM_ROUNDS]
-    valid = sorted(repeated, key=lambda row: (-row.median_standing(by), row.case.candidate))
+    valid = sorted(repeated, key=lambda row: (-_standing_beside(row, reference, by), row.case.candidate))
     ranks: dict[Candidate, int] = {}
     leader = None
     for place, row in enumerate(valid, start=1):
-        if leader is None or _is_behind(row, leader, by):
+        if leader is None or _is_behind(row, leader, by, reference):
             leader, rank = row, place
         ranks[row.case.candidate] = rank
     return ranks
 
 
-def _is_behind(row: CaseRounds, leader: CaseRounds, by: Preference) -> bool:
-    ratio = paired_ratio(row.standing_turns(by), leader.standing_turns(by))
-    return ratio is not None and ratio.high < 1
+def _standing_beside(row: CaseRounds, reference: CaseRounds | None, by: Preference) -> float:
+    """The standing that a case would have in the blocks of `reference`: its own may have met a slower machine."""
+    ratio = None if reference is None else paired_ratio(row.standing_turns(by), reference.standing_turns(by))
+    return (
+        row.median_standing(by) if ratio is None or reference is None else ratio.value * reference.median_standing(by)
+    )
+
+
+def _is_behind(row: CaseRounds, leader: CaseRounds, by: Preference, reference: CaseRounds | None) -> bool:
+    """Two that rarely were in one block are compared through `reference`, which is in all of them."""
+    common = None if reference is None else reference.standing_turns(by)
+    logs = pair_turns(row.standing_turns(by), leader.standing_turns(by), common)
+    ratio = ratio_of_logs(list(logs.values()))
+    return ratio is not None and count_rounds(logs) >= RANKED_FROM_ROUNDS and ratio.high < 1
 
 
 def _summary(row: CaseRounds, starts: Sequence[ServerStart], reference: CaseRounds | None, seed: int) -> CaseSummary:

@@ -48,18 +48,8 @@ def find_user_app(
         raise UsageError(f"--app-dir: expected a folder, found no {directory}")
     if not ready_path.startswith("/"):
         raise UsageError(f"--ready-path: expected a path that begins with /, found {ready_path}")
-    first, place = module.split(".")[0], directory.joinpath(*module.split("."))
-    here = place.with_suffix(".py").is_file() or place.is_dir()
-    if revision is not None and not here:
-        raise UsageError(
-            f"--{option}: expected {module} in --app-dir {directory} ({revision.name}, {revision.commit}), found no "
-            f"{place.name}.py there; what is installed beside {python} is the same for both revisions"
-        )
-    if not (here or packages.finds(module, python, directory, import_path)):
-        found = f"found no {place.name}.py there and no {first} installed beside {python}"
-        source = directory / "src"
-        hint = f"; --app-dir {source} has a {first}" if _holds(source, first) or (source / first).is_dir() else ""
-        raise UsageError(f"--{option}: expected {module} in --app-dir {directory}, {found}{hint}")
+    here = _is_in_folder(module, directory, python, import_path, option, revision)
+    first = module.split(".")[0]
     # Servers import from their working directory first, where another module may have the same name.
     hidden = here and current != directory.resolve() and _holds(current, first)
     app = App(first, f"{module}:{attribute}", directory.resolve(), ready_path, runs_in=None if hidden else current)
@@ -69,6 +59,26 @@ def find_user_app(
         return app
     environment = {FACTORY: app.target}
     return replace(app, target=f"{_FACTORY.stem}:app", imports_from=(_FACTORY.parent,), environment=environment)
+
+
+def _is_in_folder(
+    module: str, directory: Path, python: str, import_path: str | None, option: str, revision: Revision | None
+) -> bool:
+    """Is the module in the folder, and not beside `python`? Raises `UsageError` if it is in neither."""
+    first, place = module.split(".", maxsplit=1)[0], directory.joinpath(*module.split("."))
+    if place.with_suffix(".py").is_file() or place.is_dir():
+        return True
+    if revision is not None:
+        raise UsageError(
+            f"--{option}: expected {module} in --app-dir {directory} ({revision.name}, {revision.commit}), found no "
+            f"{place.name}.py there; what is installed beside {python} is the same for both revisions"
+        )
+    if not packages.finds(module, python, directory, import_path):
+        found = f"found no {place.name}.py there and no {first} installed beside {python}"
+        source = directory / "src"
+        hint = f"; --app-dir {source} has a {first}" if _holds(source, first) or (source / first).is_dir() else ""
+        raise UsageError(f"--{option}: expected {module} in --app-dir {directory}, {found}{hint}")
+    return False
 
 
 def _split_target(target: str, option: str) -> tuple[str, str]:

@@ -25,7 +25,7 @@ from harness.host import certificates, cpus, facts, files, guard, inherited
 from harness.model.errors import UsageError
 from harness.model.protocols import PROTOCOLS
 from harness.plan.options import ABOUT_SERVERS, read_settings
-from harness.plan.selection import choose_started_servers, prepare_servers
+from harness.plan.servers import choose_started_servers, prepare_servers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -24,8 +24,9 @@ from harness.drill.runner import MOST_RPS, Runner, drills
 from harness.drill.site import Site
 from harness.host import cpus, facts, files, guard, inherited
 from harness.model.errors import StorageError, UsageError
+from harness.plan.apps import find_app, read_app_settings
 from harness.plan.options import Option
-from harness.plan.selection import choose_started_servers, find_app, prepare_servers, read_app_settings
+from harness.plan.servers import choose_started_servers, prepare_servers
 from harness.text.plain import neutralise
 from harness.text.secrets import mask_argv
 

@@ -21,9 +21,11 @@ from harness.hosts.namespace import open_namespace_host
 from harness.hosts.remote_host import open_remote_host
 from harness.model.errors import StorageError, UsageError, WorkersMissingError
 from harness.model.link import NEAR
+from harness.plan.load_sources import place_processes
 from harness.plan.options import ABOUT_SERVERS, read_settings
 from harness.plan.schedule import make_plan
-from harness.plan.selection import list_servers, place_processes, select
+from harness.plan.selection import select
+from harness.plan.servers import list_servers
 from harness.run import stages
 from harness.run.directory import RunDirectory
 from harness.run.info import describe

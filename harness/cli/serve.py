@@ -20,7 +20,8 @@ from harness.host import certificates, cpus, guard, inherited, logs, process
 from harness.model.errors import ServerError, UsageError
 from harness.model.protocols import TLS_PROTOCOLS
 from harness.model.targets import HOST, App, Launch, Server
-from harness.plan.selection import add_arguments, choose_started_servers, find_app, prepare_servers, read_app_settings
+from harness.plan.apps import find_app, read_app_settings
+from harness.plan.servers import add_arguments, choose_started_servers, prepare_servers
 from harness.plan.settings import MOST_PROCESSES
 from harness.text.secrets import mask_argv
 

@@ -16,8 +16,9 @@ from harness.cli.run import carry_out, conclude
 from harness.cli.terminal import Screen
 from harness.host import cpus, guard, process
 from harness.model.errors import ServerError, UsageError
+from harness.plan.apps import find_app
 from harness.plan.options import list_options, read_settings
-from harness.plan.selection import find_app, list_servers, make_versions
+from harness.plan.servers import list_servers, make_versions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import replace
-from itertools import product, zip_longest
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from harness.model.errors import UsageError
@@ -14,7 +14,6 @@ from harness.model.loads import (
     SWEEP_COMMON_LEAST,
     SWEEP_OWN_SHARES,
     Capacity,
-    Load,
     Rate,
     Saturate,
     Sweep,
@@ -22,18 +21,18 @@ from harness.model.loads import (
 from harness.model.plan import (
     REFERENCE_APP,
     TOGETHER,
-    Block,
     Candidate,
     Case,
     Exclusion,
     Plan,
     Round,
     Selection,
-    ServerConfig,
 )
+from harness.plan.blocks import find_reference, make_round
+from harness.plan.cases import find_obstacle, list_cases
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from harness.model.plan import Comparison, Reference
     from harness.model.targets import App, Server
@@ -223,30 +222,6 @@ def _has_custom_users(selection: Selection) -> bool:
     return not all(each.ours for each in selection.scenarios)
 
 
-def keep_cases(blocks: Iterable[Block], wanted: Collection[Case]) -> Round:
-    """Reduce a round to the measurements with wanted cases, and the servers that they need."""
-    found = []
-    for block in blocks:
-        kept = ((case for case in cases if case in wanted) for cases in block.measurements)
-        measurements = tuple(cases for cases in map(tuple, kept) if cases)
-        needed = {case.config for cases in measurements for case in cases}
-        if measurements:
-            found.append(
-                replace(block, configs=tuple(filter(needed.__contains__, block.configs)), measurements=measurements)
-            )
-    return tuple(found)
-
-
-def separate(blocks: Round, alone: Collection[ServerConfig]) -> Round:
-    """Give these servers blocks of their own, after the others."""
-    if not alone:
-        return blocks
-    every = {case for block in blocks for cases in block.measurements for case in cases}
-    together = keep_cases(blocks, {case for case in every if case.config not in alone})
-    apart = [keep_cases(blocks, {case for case in every if case.config == config}) for config in alone]
-    return (*together, *(block for own in apart for block in own))
-
-
 def add_controls(possible: Sequence[Case], baseline: Candidate) -> list[Case]:
     """The controls of all comparisons: the baseline again, or where it is not measured, what takes its place."""
     by_comparison: dict[Comparison, list[Case]] = {}
@@ -254,128 +229,6 @@ def add_controls(possible: Sequence[Case], baseline: Candidate) -> list[Case]:
         by_comparison.setdefault(case.comparison, []).append(case)
     references = (find_reference(cases, baseline) for cases in by_comparison.values())
     return [replace(case, control=True) for case in references]
-
-
-def find_reference(cases: Sequence[Case], baseline: Candidate) -> Case:
-    """The case that every block of a comparison holds: the baseline's, or the first where that is not measured."""
-    return next((case for case in cases if case.candidate == baseline), cases[0])
-
-
-def list_cases(selection: Selection, load: Load) -> Iterator[Case]:
-    """List every combination in which the scenario supports the protocol."""
-    conditions = selection.conditions
-    for scenario, protocol in product(selection.scenarios, selection.protocols):
-        if protocol in scenario.protocols:
-            numbers = conditions.workers, selection.levels(scenario), conditions.distances
-            for workers, users, far, app, server in product(*numbers, selection.apps, selection.servers):
-                yield Case(
-                    *(server.name, app.name, scenario.name, protocol, load, users, conditions.streams, workers),
-                    rtt_s=far.rtt_s,
-                    loss=far.loss,
-                )
-
-
-def find_obstacle(case: Case, server: Server, app: App, selection: Selection) -> str | None:
-    """Say why a case cannot be measured; None if it can."""
-    return next(_list_obstacles(case, server, app, selection), None)
-
-
-def _list_obstacles(case: Case, server: Server, app: App, selection: Selection) -> Iterator[str]:
-    """List every reason why a case cannot be measured, the easiest to fix first."""
-    for name in (server.name, app.name):
-        if name in selection.not_installed:
-            yield selection.not_installed[name]
-    if app.scenarios is not None and case.scenario not in app.scenarios:
-        yield f"{app.name} does not answer {case.scenario}"
-    if case.protocol not in server.protocols:
-        yield server.unsupported.get(case.protocol, f"{server.name} does not speak {case.protocol}")
-    if case.workers > 1 and server.template and not any("{workers}" in word for word in server.template):
-        yield f"the command of {server.name} has no {{workers}}, asked for {case.workers}"
-    if server.max_workers is not None and case.workers > server.max_workers:
-        yield f"{server.name} has at most {server.max_workers} worker, asked for {case.workers}"
-    if server.target(app) is None:
-        yield f"{server.name} serves WSGI only, and {app.name} has no WSGI callable"
-    if server.event_loop == "trio" and app.on_trio is not None and case.scenario not in app.on_trio:
-        yield f"{server.name} runs on trio, and {app.name} needs asyncio for {case.scenario}"
-
-
-def make_round(
-    possible: Sequence[Case],
-    baseline: Candidate,
-    together: int,
-    duration_s: float,
-    shuffle: random.Random,
-    *,
-    levels_apart: bool = False,
-) -> Round:
-    """Everything once, in an order of its own: blocks of servers that run together, and what they are measured on.
-
-    Servers that are started alike (workers, TLS) share blocks. Where there are more than fit one block, each block
-    holds the reference and its control, and a share of the others. With `levels_apart`, each number of users is
-    measured by itself, since custom users do not wait for their turn.
-    """
-    groups: dict[tuple[int, bool], list[Case]] = {}
-    for case in possible:
-        groups.setdefault((case.workers, case.config.tls), []).append(case)
-    blocks = [
-        _make_block(configs, cases, duration_s, shuffle, levels_apart=levels_apart)
-        for cases in groups.values()
-        for configs in _divide(cases, find_reference(cases, baseline).config, together, shuffle)
-    ]
-    return tuple(shuffle.sample(blocks, len(blocks)))
-
-
-def _divide(
-    cases: Sequence[Case], reference: ServerConfig, together: int, shuffle: random.Random
-) -> list[list[ServerConfig]]:
-    """Distribute servers over blocks, as evenly as possible; of two apps, a server has both in one block."""
-    configs = list(dict.fromkeys(case.config for case in cases))
-    if len(configs) <= together:
-        return [configs]
-    compared_with = (reference, replace(reference, control=True))
-    # Each block needs a place for one of the others.
-    common = [each for each in compared_with if each in configs][: together - 1]
-    others = [each for each in configs if each not in common]
-    room = together - len(common)
-    in_pairs = room > 1 and len({each.app for each in configs}) == 2  # noqa: PLR2004
-    groups: dict[object, list[ServerConfig]] = {}
-    for each in others:
-        groups.setdefault(each.server if in_pairs else each, []).append(each)
-    every = list(groups.values())
-    shuffled = shuffle.sample(every, len(every))
-    count = math.ceil(len(others) / room)
-    while max(map(len, blocks := _deal(shuffled, count))) > room:
-        count += 1
-    return [[*common, *own] for own in blocks]
-
-
-def _deal(groups: Iterable[Sequence[ServerConfig]], count: int) -> list[list[ServerConfig]]:
-    """Put each group into the block that has the fewest."""
-    blocks: list[list[ServerConfig]] = [[] for _ in range(count)]
-    for group in groups:
-        min(blocks, key=len).extend(group)
-    return blocks
-
-
-def _make_block(
-    configs: list[ServerConfig],
-    cases: Sequence[Case],
-    duration_s: float,
-    shuffle: random.Random,
-    *,
-    levels_apart: bool,
-) -> Block:
-    """The block of these servers, with everything that can be measured on them in a random order."""
-    measurements: dict[object, list[Case]] = {}
-    for case in cases:
-        if case.config in configs:
-            # Users and rates take turns too; the generator's processes are the same for all.
-            level = case.users if levels_apart else None
-            alike = case.scenario, case.protocol, case.streams, case.distance, level
-            measurements.setdefault(alike, []).append(case)
-    own = [tuple(each) for each in measurements.values()]
-    ordered = tuple(shuffle.sample(own, len(own)))
-    return Block(tuple(shuffle.sample(configs, len(configs))), ordered, duration_s)
 
 
 def estimate_duration_s(rounds: Sequence[Round], selection: Selection) -> float:

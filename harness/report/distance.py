@@ -16,10 +16,11 @@ from harness.text.numbers import join
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.model.results import RunInfo
     from harness.report.sections import Section
 
 
-def sentence(section: Section, sections: Sequence[Section]) -> str:
+def sentence(run: RunInfo, section: Section, sections: Sequence[Section]) -> str:
     """How many more requests this protocol answers than HTTP/1.1 at the same distance; empty without distances."""
     own = section.summary.comparison
     other = BESIDE.get(own.protocol)
@@ -39,7 +40,7 @@ def sentence(section: Section, sections: Sequence[Section]) -> str:
         for each in section.summary.candidates
         if each.case.candidate in beside
     ]
-    found = [(name, ratio) for name, one, each in pairs if (ratio := compare_rates(each, one)) is not None]
+    found = [(name, ratio) for name, one, each in pairs if (ratio := compare_rates(run, each, one)) is not None]
     if not found:
         return ""
     parts = [f"{factor(ratio.value)}× ({interval(ratio, factor)}) as many on {name}" for name, ratio in found]

@@ -171,7 +171,7 @@ def list_remarks(run: RunInfo, section: Section, sections: Sequence[Section]) ->
         sentences.explain_reference(run, section),
         scaling.sentence(run, section, sections),
         users.sentence(section, sections),
-        distance.sentence(section, sections),
+        distance.sentence(run, section, sections),
     )
     return [each for each in remarks if each]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.analysis.intervals import as_turns, paired_ratio, unpaired_ratio
+from harness.analysis.across import divide_rates, has_all_rounds
 from harness.analysis.scaling import allowed_growth
 from harness.model.loads import Rate
 from harness.report.cells import factor, interval
@@ -28,12 +28,12 @@ def sentence(run: RunInfo, section: Section, sections: Sequence[Section]) -> str
     if workers == least or workers < max(each.summary.comparison.workers for each in alike):
         return ""
     many, few = _repeated(section), _repeated(fewest)
-    growth = {name: ratio for name in many if name in few and (ratio := _growth(run, many[name], few[name]))}
+    growth = {name: ratio for name in many if name in few and (ratio := divide_rates(run, many[name], few[name]))}
     if not growth:
         return ""
     allowed = allowed_growth(least, workers, len(run.environment.server_cpus))
     parts = [f"{name} answers {factor(more.value)}× as many{_explain(more, allowed)}" for name, more in growth.items()]
-    unpaired = [name for name in growth if not _has_all_rounds(run, many[name], few[name])]
+    unpaired = [name for name in growth if not has_all_rounds(run, many[name], few[name])]
     pairs = f" The rounds of {join(unpaired)} could not be paired." if unpaired else ""
     return f"With {workers} workers instead of {least}, {join(parts)}.{pairs}{_limit(run)}"
 
@@ -50,23 +50,6 @@ def _repeated(section: Section) -> dict[str, CaseSummary]:
         for each in section.summary.candidates
         if each.verdict == "valid" and not isinstance(each.case.load, Rate) and len(each.throughput_by_round_rps) > 1
     }
-
-
-def _growth(run: RunInfo, many: CaseSummary, few: CaseSummary) -> Ratio | None:
-    """The rate of many workers ÷ that of few, paired by round if none is missing."""
-    above, below = many.throughput_by_round_rps, few.throughput_by_round_rps
-    if _has_all_rounds(run, many, few):
-        return paired_ratio(
-            *(as_turns({(number, 0): rps for number, rps in enumerate(each)}) for each in (above, below))
-        )
-    return unpaired_ratio(above, below)
-
-
-def _has_all_rounds(run: RunInfo, *summaries: CaseSummary) -> bool:
-    """Does each have every planned round? With a precision, added rounds may replace lost ones, so nobody knows."""
-    return run.conditions.precision is None and all(
-        len(each.throughput_by_round_rps) == run.conditions.rounds for each in summaries
-    )
 
 
 def _explain(growth: Ratio, allowed: float) -> str:

@@ -12,7 +12,8 @@ from harness.analysis import budget, precision, summarise
 from harness.analysis.case_rounds import collect
 from harness.model.loads import Sweep
 from harness.model.results import USABLE
-from harness.plan.schedule import estimate_duration_s, keep_cases, plan_half_rate, plan_sweep
+from harness.plan.blocks import keep_cases
+from harness.plan.schedule import estimate_duration_s, plan_half_rate, plan_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.analysis.advice import IDLE_CPU_ALONE, advise
 from harness.host import interruption
 from harness.model.loads import Capacity, Rate
-from harness.plan.schedule import separate
+from harness.plan.blocks import separate
 from harness.run.measurer import TurnOf
 from harness.run.search import Search, choose_length_s
 

@@ -9,7 +9,7 @@ import pytest
 
 from harness.catalog.releases import find_releases
 from harness.model.errors import UsageError
-from harness.plan.selection import make_versions
+from harness.plan.servers import make_versions
 from harness.plan.settings import Settings
 from tests.integration.test_environments import TOY, wheel
 

@@ -158,10 +158,26 @@ def test_candidates_that_never_shared_a_block_are_paired_by_their_means_in_the_r
     assert pair_turns(ours, theirs) == {(0, 0): pytest.approx(math.log(2)), (1, 0): pytest.approx(math.log(0.5))}
 
 
-def test_where_two_candidates_shared_blocks_only_these_rounds_are_paired() -> None:
-    ours = {(0, 0): {0: 4.0}, (1, 1): {0: 5.0}}
-    theirs = {(0, 0): {0: 2.0}, (0, 1): {0: 9.0}, (1, 0): {0: 10.0}}
-    assert pair_turns(ours, theirs) == {(0, 0): pytest.approx(math.log(2))}
+def test_where_two_candidates_shared_blocks_in_three_rounds_only_these_are_paired() -> None:
+    ours = {**{(number, 0): {0: 4.0} for number in range(3)}, (3, 1): {0: 5.0}}
+    theirs = {**{(number, 0): {0: 2.0} for number in range(3)}, (0, 1): {0: 9.0}, (3, 0): {0: 10.0}}
+    assert pair_turns(ours, theirs) == {(number, 0): pytest.approx(math.log(2)) for number in range(3)}
+
+
+def test_where_they_shared_fewer_the_other_rounds_count_by_their_means() -> None:
+    ours = {(0, 1): {0: 4.0}, (1, 1): {0: 5.0}}
+    theirs = {(0, 1): {0: 2.0}, (0, 0): {0: 9.0}, (1, 0): {0: 10.0}}
+    assert pair_turns(ours, theirs) == {(0, 1): pytest.approx(math.log(2)), (1, 0): pytest.approx(math.log(0.5))}
+    found = paired_ratio(ours, theirs)
+    assert found is not None
+    assert found.low < 1 < found.high  # one round alone would have no interval
+
+
+def test_two_that_took_turns_with_the_same_third_are_paired_through_it_whatever_their_blocks_met() -> None:
+    ours = {(0, 0): {0: 40.0}, (1, 1): {0: 4.0}}
+    theirs = {(0, 1): {0: 2.0}, (1, 0): {0: 20.0}}
+    common = {(0, 0): {0: 10.0}, (0, 1): {0: 1.0}, (1, 0): {0: 10.0}, (1, 1): {0: 1.0}}
+    assert pair_turns(ours, theirs, common) == {(number, 0): pytest.approx(math.log(2)) for number in range(2)}
 
 
 def quiet_rounds(chance: np.random.Generator, rounds: int = 4, cycles: int = 9) -> dict[Key, dict[int, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.analysis.figures import list_rows
 from harness.analysis.intervals import estimate
-from harness.analysis.summarise import reached_rps, summarise
+from harness.analysis.summarise import RANKED_FROM_ROUNDS, reached_rps, summarise
 from harness.model.loads import Capacity, Rate, Sweep
 from harness.model.plan import Candidate, Case, ServerConfig
 from harness.model.protocols import Protocol
@@ -288,6 +290,27 @@ def test_a_case_in_several_blocks_of_two_rounds_has_two_rounds() -> None:
     assert (found.rounds, found.rank, len(found.throughput_by_round_rps)) == (2, None, 4)
 
 
+def test_servers_that_shared_a_block_in_one_round_are_not_ranked_by_that_round() -> None:
+    records = [
+        replace(each, block=each.round > 0) if each.case.server == "c" else each
+        for each in records_of({"b": [1_000, 900, 1_100, 1_000, 1_000], "c": [990, 1_100, 900, 1_000, 995]})
+    ]
+    assert ranks(records) == {"b": 1, "c": 1}
+
+
+def test_servers_in_different_blocks_are_ranked_by_their_ratios_to_the_baseline() -> None:
+    speeds = {"b": (1_000, 100, 1_010, 101, 1_000), "c": (90, 900, 89, 910, 90)}
+    common = [
+        replace(record("a", number, level), block=block) for number in range(5) for block, level in ((0, 500), (1, 50))
+    ]
+    records = [
+        replace(record(server, number, requests), block=requests < 500)
+        for server, several in speeds.items()
+        for number, requests in enumerate(several)
+    ]
+    assert ranks([*common, *records]) == {"a": 3, "b": 1, "c": 2}
+
+
 # Blocks and slices
 
 
@@ -526,3 +549,39 @@ def test_a_figure_in_which_no_difference_is_seen_is_no_win() -> None:
     records = [*records_of({"a": FIVE}), *records_of({"b": [990, 1_000, 1_030, 980, 1_010]})]
     (comparison,) = summarise(records, [], builders.run_info(prefer="memory"))
     assert [each.ranks["throughput"] for each in comparison.summaries] == [1, 1]
+
+
+# Whatever was measured
+
+
+@st.composite
+def odd_records(draw: st.DrawFn) -> list[Record]:
+    """Rounds that lack an answer, a result, a block in common, CPU time, or a right answer in a slice."""
+    found = []
+    for server in draw(st.lists(st.sampled_from("abc"), min_size=1, unique=True)):
+        case = Case(server, "asgi", "plaintext", "h1")
+        for number in range(draw(st.integers(1, 4))):
+            rates = draw(st.lists(st.sampled_from([0.0, 0.4, 1.0, 1_000.0]), min_size=1, max_size=3))
+            times = draw(st.lists(st.sampled_from([0, 1, 10**7]), max_size=2)) * draw(st.sampled_from([1, 600]))
+            each = builders.record(
+                case,
+                number,
+                verdict=draw(st.sampled_from(["valid", "valid", "invalid"])),
+                response_us=times,
+                slices=builders.load_slices(rates),
+            )
+            cpu_s = tuple(draw(st.sampled_from([None, 0.0, 0.1])) for _ in rates)
+            block, result = draw(st.integers(0, 1)), draw(st.sampled_from([each.result, each.result, None]))
+            found.append(replace(each, block=block, slice_cpu_s=cpu_s, result=result))
+    return found
+
+
+@settings(max_examples=40, deadline=None)
+@given(odd_records())
+def test_whatever_was_measured_every_figure_is_a_number_inside_its_interval(records: list[Record]) -> None:
+    comparisons = summarise(records, (), builders.run_info())
+    for row in list_rows(comparisons):
+        low, high = (row.value if end is None else end for end in (row.low, row.high))
+        assert 0 <= low <= row.value <= high < math.inf, row.figure.name
+    for each in (each for comparison in comparisons for each in comparison.summaries):
+        assert each.rank is None or (each.verdict == "valid" and each.rounds >= RANKED_FROM_ROUNDS)

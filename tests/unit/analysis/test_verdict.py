@@ -442,6 +442,12 @@ def test_one_round_in_five_may_be_left_out_and_the_reason_says_so() -> None:
     assert reasons == ("1 of 5 rounds left out as client-limited: generator used 97 % of its core; limit 90 %",)
 
 
+def test_a_case_that_had_several_blocks_in_a_round_counts_its_trials() -> None:
+    records = [replace(each, round=number // 2) for number, each in enumerate(rounds(*[VALID] * 5, LIMITED))]
+    (reason,) = combine(records)[1]
+    assert reason.startswith("1 of 6 trials left out as client-limited")
+
+
 def test_one_round_in_four_may_not_be_left_out() -> None:
     found, reasons = combine(rounds(VALID, LIMITED, VALID, VALID))
     assert found == "client-limited"

@@ -16,7 +16,9 @@ from harness.model.loads import SATURATE, Capacity, Rate, Sweep
 from harness.model.plan import REFERENCE_APP, Candidate, Case, Conditions, Reference, Round, Selection
 from harness.model.protocols import PROTOCOLS, Protocol
 from harness.model.targets import App, RunsAt, Scenario, Server
-from harness.plan.schedule import keep_cases, list_cases, make_plan, plan_half_rate, plan_sweep
+from harness.plan.blocks import keep_cases
+from harness.plan.cases import list_cases
+from harness.plan.schedule import make_plan, plan_half_rate, plan_sweep
 
 
 def server(name: str, *protocols: Protocol, max_workers: int | None = None) -> Server:

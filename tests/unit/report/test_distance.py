@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from harness.analysis.distance import compare_rates
 from harness.model.link import NEAR, Distance, Interface, Link, LinkSpeed
 from harness.report import distance
 from harness.report.link import describe_link
 from harness.report.sections import make_sections
 from tests.reported import RUN
-from tests.synthetic import at_distances, under
+from tests.synthetic import at_distances, flat, under
 
 BY_RTT = {0.0: {"h1-tls": 1000.0, "h2": 800.0}, 0.02: {"h1-tls": 400.0, "h2": 420.0}}
 
@@ -17,7 +18,25 @@ BY_RTT = {0.0: {"h1-tls": 1000.0, "h2": 800.0}, 0.02: {"h1-tls": 400.0, "h2": 42
 def said(by_rtt: dict[float, dict[str, float]]) -> dict[str, str]:
     """What is said in each section, by its title."""
     sections = make_sections(RUN, at_distances(by_rtt))
-    return {each.title: distance.sentence(each, sections) for each in sections}
+    return {each.title: distance.sentence(RUN, each, sections) for each in sections}
+
+
+def test_rounds_are_paired_only_if_both_have_all_of_them() -> None:
+    one, other = (
+        replace(each, throughput_by_round_rps=rates)
+        for each, rates in zip(
+            flat(at_distances({0.0: {"h2": 1.0, "h1-tls": 1.0}})),
+            [(100.0, 200.0, 400.0), (50.0, 100.0, 200.0)],
+            strict=True,
+        )
+    )
+    paired, unpaired = (compare_rates(under(RUN, rounds=rounds), one, other) for rounds in (3, 4))
+    assert paired is not None
+    assert unpaired is not None
+    assert paired.half_width == pytest.approx(0)
+    assert unpaired.low < 1  # each may lack another round
+    assert unpaired.high > 2
+    assert compare_rates(RUN, one, replace(other, throughput_by_round_rps=(100.0,))) is None
 
 
 def test_http2_is_compared_with_http1_at_the_same_rtt() -> None:
