@@ -11,6 +11,7 @@ from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 import gevent
+import gevent.event
 import gevent.queue
 import msgspec
 import psutil
@@ -18,6 +19,7 @@ from locust.runners import MasterRunner
 
 from harness.load import messages
 from harness.load.account import TASK_TIMEOUTS, merge, shift
+from harness.load.division import FixedDivision
 from harness.load.remote_workers import ProcessLostError, RemoteWorkers, describe_lost
 from harness.load.slices import choose_lead_in_s, choose_slice_s, count_cycles, order_turns
 from harness.load.transport import CONNECT_TIMEOUT_S
@@ -26,6 +28,8 @@ from harness.model.load_workers import LoadFailure, WorkersOrder
 from harness.model.results import LoadResult
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from locust.env import Environment
     from locust.rpc import Message
     from locust.runners import Runner
@@ -54,7 +58,10 @@ class Conductor:
         self._failing: set[int] = set()
         """Candidates that get no further turn: a request or a task did not end, or not one answer was right."""
         self._children = psutil.Process().children() if isinstance(runner, MasterRunner) else []
+        if isinstance(runner, MasterRunner):
+            environment.dispatcher_class = FixedDivision
         self._remote = self._find_remote_workers()
+        self._gathered = gevent.event.Event()
         self._offsets: defaultdict[str, list[Offset]] = defaultdict(list)
         """Of the clock of each process, by messages about slices and their answers."""
         self._over = False
@@ -73,8 +80,15 @@ class Conductor:
         order = msgspec.json.decode(Path(self._options.harness_workers).read_bytes(), type=WorkersOrder)
         return RemoteWorkers(self._environment, self._runner, order)
 
+    def await_workers(self) -> None:
+        """Wait until all load workers are there, where load comes from other hosts: Locust itself would poll."""
+        if self._remote is not None:
+            self._gathered.wait()
+
     def answer(self, msg: Message, **_: Any) -> None:
         """A process is ready, has finished a slice, or sends its results."""
+        if self._remote is not None and not self._remote.takes_part(msg.node_id):
+            return  # it answers the master before this one, in whose place it has found this one
         self._answers.put({**msg.data, "kind": msg.type, "from": msg.node_id, "received_ns": perf_counter_ns()})
 
     def _conduct(self) -> None:
@@ -82,6 +96,8 @@ class Conductor:
             found: list[LoadResult] | LoadFailure = self._carry_out()
         except ProcessLostError as error:
             found = error.failure
+        finally:
+            self._gathered.set()
         self._over = True  # Locust stops as soon as its last worker has left
         if self._remote is not None:
             self._remote.dismiss()
@@ -111,6 +127,7 @@ class Conductor:
         order = self._order
         if self._remote is not None:
             self._remote.gather(order.users, len(order.hosts))
+            self._gathered.set()
         connecting_s = CONNECT_TIMEOUT_S + TASK_TIMEOUTS * order.request_timeout_s
         readiness = self._collect(messages.READY, "to connect", START_WAIT_S + len(order.hosts) * connecting_s)
         right = [all(each["right"][number] for each in readiness) for number in range(len(order.hosts))]
@@ -183,7 +200,7 @@ class Conductor:
     def _collect(self, kind: str, what: str, within_s: float) -> list[dict[str, Any]]:
         """One answer of this kind from each process; raises `ProcessLostError` when one cannot come.
 
-        A process that has lost touch with Locust's master and found it again says once more that it is ready.
+        A load worker that was lost is lost, though it has come back and answered.
         """
         answers: dict[str, dict[str, Any]] = {}
         until_s = monotonic() + within_s
@@ -193,12 +210,20 @@ class Conductor:
             except gevent.queue.Empty:
                 self._require_all()
                 if monotonic() > until_s:
-                    found = f"found {len(answers)} of {self._processes} after {within_s:.0f} s"
-                    raise ProcessLostError(f"expected all load processes {what}, {found}") from None
+                    raise self._miss(what, within_s, answers) from None
                 continue
             if answer["kind"] == kind:
                 answers[answer["from"]] = answer
+        if self._remote is not None:
+            self._require_all()
         return list(answers.values())
+
+    def _miss(self, what: str, within_s: float, answers: Collection[str]) -> ProcessLostError:
+        """Not all processes have answered in time."""
+        found = f"found {len(answers)} of {self._processes} after {within_s:.0f} s"
+        silent = [] if self._remote is None else [name for id_, name in self._remote.names.items() if id_ not in answers]
+        who = f"; missing: {', '.join(sorted(silent))}" if silent else ""
+        return ProcessLostError(f"expected all load processes {what}, {found}{who}", dict.fromkeys(silent, "is silent"))
 
     def _require_all(self) -> None:
         """Raise `ProcessLostError` if a process has ended: without its share of the load the block is not valid."""

@@ -120,7 +120,7 @@ def test_a_generator_that_is_cut_off_ends_the_run_with_its_name(
     assert [each["verdict"] for each in others] == ["invalid", "invalid"]
     told = others[0]["reasons"][0]
     assert "gen2-" in told
-    assert "sends no heartbeat" in told
+    assert "sent no heartbeat" in told
     last = run.lines[-1]
     assert "missing: gen2-" in others[1]["reasons"][0]
     assert "missing: gen2-" in last
