@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from bisect import bisect
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from harness.load.division import FixedDivision
 from harness.load.remote_workers import ProcessLostError, RemoteWorkers, describe_lost
 from harness.load.slices import choose_lead_in_s, choose_slice_s, count_cycles, order_turns
 from harness.load.transport import CONNECT_TIMEOUT_S
-from harness.model.clocks import Offset, choose
+from harness.model.clocks import Offset, choose_at
 from harness.model.load_workers import LoadFailure, WorkersOrder
 from harness.model.results import LoadResult
 
@@ -42,6 +43,8 @@ START_WAIT_S = 20.0
 """How long Locust may take to start its processes and users."""
 ANSWER_WAIT_S = 10.0
 """How long a process may be silent beyond the time that its part can take."""
+NEAR = 10
+"""So many slices before and after a time tell how far a process's clock is ahead then."""
 WATCH_S = 0.1
 """The interval at which the load processes are checked."""
 
@@ -160,10 +163,13 @@ class Conductor:
         results = msgspec.json.decode(sent["results"], type=list[LoadResult])
         if self._remote is None:
             return results
-        offsets = self._offsets[sent["from"]]
-        ahead_ns = choose(offsets).ahead_ns if offsets else 0
-        name = self._remote.names[sent["from"]]
-        return [replace(shift(each, -ahead_ns), load_workers={name: each.cpu_ratio}) for each in results]
+        offsets, name = self._offsets[sent["from"]], self._remote.names[sent["from"]]
+
+        def find_ns(there_ns: int) -> int:
+            near = bisect(offsets, there_ns, key=lambda each: each.there_ns)
+            return -choose_at(offsets[max(0, near - NEAR) : near + NEAR], there_ns).ahead_ns
+
+        return [replace(shift(each, find_ns), load_workers={name: each.cpu_ratio}) for each in results]
 
     def _warm_up(self) -> list[float]:
         """Load on each candidate under its heaviest turn; the residence times (µs) of those that answered.
@@ -221,8 +227,9 @@ class Conductor:
     def _miss(self, what: str, within_s: float, answers: Collection[str]) -> ProcessLostError:
         """Not all processes have answered in time."""
         found = f"found {len(answers)} of {self._processes} after {within_s:.0f} s"
-        silent = [] if self._remote is None else [name for id_, name in self._remote.names.items() if id_ not in answers]
-        who = f"; missing: {', '.join(sorted(silent))}" if silent else ""
+        names = {} if self._remote is None else self._remote.names
+        silent = sorted(name for client, name in names.items() if client not in answers)
+        who = f"; missing: {', '.join(silent)}" if silent else ""
         return ProcessLostError(f"expected all load processes {what}, {found}{who}", dict.fromkeys(silent, "is silent"))
 
     def _require_all(self) -> None:

@@ -1,7 +1,7 @@
 """How Locust's master divides users among load processes: once, before anything is measured.
 
-By itself, it would divide them anew when a process was silent for some seconds, has come back, or arrives. In the middle
-of a measurement users would move, and every process would begin as if nothing had been recorded yet.
+By itself, it would divide them anew when a process was silent for some seconds, has come back, or arrives. In the
+middle of a measurement users would move, and every process would begin as if nothing had been recorded yet.
 """
 
 from __future__ import annotations

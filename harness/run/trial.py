@@ -157,7 +157,7 @@ def _locust(order: Order, argv: tuple[str, ...], result: Path) -> int | None:
         log.open().close()
         with order.fork_server.start(argv, order.cpus, order.log, order.environment) as started:
             began_s = time.monotonic()
-            watch = memory.Watch(started.pid, 1 if order.hosts else order.processes)
+            watch = memory.Watch(started.pid, 0 if order.hosts or order.processes == 1 else order.processes)
             while started.poll() is None and not result.exists():
                 if time.monotonic() > began_s + order.deadline_s:
                     raise _failed(f"expected a result within {order.deadline_s:.0f} s, found none", order)

@@ -48,7 +48,7 @@ class ScriptedWorker:
 
     def ask(self) -> str:
         """Ask for work; what there is to do."""
-        self.say(messages.HELLO, {"worker": self.about, "process": os.getpid(), "ended": None})
+        self.say(messages.HELLO, {"worker": self.about, "process": os.getpid(), "ended": None, "met": True})
         answer: str = self.hear(messages.ANSWER)["do"]
         return answer
 
