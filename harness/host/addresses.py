@@ -51,7 +51,7 @@ def reserve(host: str, port: int, option: str) -> Iterator[None]:
     """
     with socket.socket(socket.AF_UNIX) as held:
         try:
-            # A name without a file (unix(7), abstract): it belongs to this network, as a port, and ends with the process.
+            # A name without a file (unix(7), abstract): of this network, as a port is, and gone with the process.
             held.bind(f"\0asgi-harness {socket.gethostbyname(host)}:{port}")
         except OSError:
             expected = "an address that no other run uses"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+MEBIBYTE = 1 << 20
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _EVERY_S = 0.1
 """The interval between two looks: a process that receives as fast as it can grows by 50 MB meanwhile."""

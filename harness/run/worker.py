@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 _STATUSES = {100: 0, 101: 2, 102: 3}
 """Exit statuses of the command by those of `harness/load/worker.py`."""
 
-
-MEBIBYTE = 1 << 20
 WATCH_S = 0.1
 """The interval at which the load workers are looked at."""
 
@@ -77,9 +75,9 @@ def _limit_memory(started: Mapping[str, subprocess.Popen[bytes]], folder: Path, 
         for name, watch in watches.items():
             if (excess := watch.find_excess(limit_bytes)) is not None:
                 pid, used_bytes = excess
-                expected = f"expected at most {limit_bytes / MEBIBYTE:.0f} MiB of memory (--memory)"
+                expected = f"expected at most {limit_bytes / memory.MEBIBYTE:.0f} MiB of memory (--memory)"
                 with suppress(OSError), (folder / f"{name}.log").open("a") as log:
-                    log.write(f"\n{expected}, found {used_bytes / MEBIBYTE:.0f} MiB\n")
+                    log.write(f"\n{expected}, found {used_bytes / memory.MEBIBYTE:.0f} MiB\n")
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         time.sleep(WATCH_S)
