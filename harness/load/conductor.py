@@ -45,6 +45,8 @@ ANSWER_WAIT_S = 10.0
 """How long a process may be silent beyond the time that its part can take."""
 NEAR = 10
 """So many slices before and after a time tell how far a process's clock is ahead then."""
+CONNECT_POLL_S = 0.01
+"""The interval at which it is checked whether all load processes of this machine have connected."""
 WATCH_S = 0.1
 """The interval at which the load processes are checked."""
 
@@ -84,9 +86,12 @@ class Conductor:
         return RemoteWorkers(self._environment, self._runner, order)
 
     def await_workers(self) -> None:
-        """Wait until all load workers are there, where load comes from other hosts: Locust itself would poll."""
+        """Wait until all load processes are there: Locust would look for them once a second only."""
         if self._remote is not None:
             self._gathered.wait()
+        elif isinstance(self._runner, MasterRunner):
+            while len(self._runner.clients.ready) < self._processes:
+                gevent.sleep(CONNECT_POLL_S)
 
     def answer(self, msg: Message, **_: Any) -> None:
         """A process is ready, has finished a slice, or sends its results."""
