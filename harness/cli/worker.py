@@ -10,8 +10,9 @@ from harness.cli.app import app
 from harness.cli.terminal import Screen
 from harness.host import addresses
 from harness.model.errors import UsageError
-from harness.plan.settings import MOST_PROCESSES
-from harness.plan.values import read_time_s
+from harness.model.plan import Conditions
+from harness.plan.settings import LEAST_LOAD_MEMORY_BYTES, MOST_BYTES, MOST_PROCESSES
+from harness.plan.values import read_size, read_time_s, write_size
 from harness.run import worker as workers
 
 
@@ -26,6 +27,9 @@ def worker(
     name: Annotated[
         str, typer.Option(help="Name of this host in the results. [its host name]", show_default=False)
     ] = "",
+    memory: Annotated[str, typer.Option(help="Memory that each load worker may use.", metavar="SIZE")] = write_size(
+        Conditions.load_memory_bytes
+    ),
 ) -> None:
     """Send load for `harness run --load-workers` on another host, in every measurement, until the run ends.
 
@@ -36,7 +40,14 @@ def worker(
         wait_s = read_time_s(wait)
     except ValueError:
         raise UsageError(f"--wait: expected a time such as 90s or 10m, found {wait!r}") from None
+    try:
+        memory_bytes = read_size(memory)
+    except ValueError:
+        raise UsageError(f"--memory: expected a size such as 2GiB, found {memory!r}") from None
+    if not LEAST_LOAD_MEMORY_BYTES <= memory_bytes <= MOST_BYTES:
+        allowed = f"from {write_size(LEAST_LOAD_MEMORY_BYTES)} to {write_size(MOST_BYTES)}"
+        raise UsageError(f"--memory: expected {allowed}, found {memory}")
     screen = Screen()
-    status = workers.serve(host, port, processes, wait_s, name or None, screen.say)
+    status = workers.serve(host, port, processes, wait_s, name or None, screen.say, memory_bytes=memory_bytes)
     if status:
         raise typer.Exit(status)

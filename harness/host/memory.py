@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+MEBIBYTE = 1 << 20
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _EVERY_S = 0.1
 """The interval between two looks: a process that receives as fast as it can grows by 50 MB meanwhile."""
@@ -21,12 +22,12 @@ _CHILDREN_EVERY_S = 1.0
 
 
 class Watch:
-    """The processes to look at: one and, if there are several, its children, as soon as they are found."""
+    """The processes to look at: one and so many children of it, as soon as they are found."""
 
-    def __init__(self, pid: int, processes: int) -> None:
+    def __init__(self, pid: int, children: int) -> None:
         self._pids = {pid}
         self._leader = pid
-        self._expected = 1 if processes == 1 else 1 + processes
+        self._expected = 1 + children
         self._look_at_s = 0.0
         self._search_at_s = 0.0
 
@@ -40,6 +41,7 @@ class Watch:
             self._search_at_s = now_s + _CHILDREN_EVERY_S
             self._pids |= _children(self._leader)
         used = [(pid, own_memory_bytes(pid)) for pid in sorted(self._pids)]
+        self._pids -= {pid for pid, size in used if not size}  # they have ended, and others may follow
         return next(((pid, size) for pid, size in used if size > limit_bytes), None)
 
 

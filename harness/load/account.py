@@ -18,7 +18,7 @@ from harness.model.histogram import Histogram
 from harness.model.results import Connections, Errors, LoadResult, RequestResult, Slice, StreamResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
 UNANSWERED = "unanswered"
@@ -426,10 +426,11 @@ def merge(results: Sequence[LoadResult]) -> LoadResult:
     )
 
 
-def shift(result: LoadResult, by_ns: int) -> LoadResult:
-    """The result on another clock, which shows so much more."""
+def shift(result: LoadResult, find_ns: Callable[[int], int]) -> LoadResult:
+    """The result on another clock, which at a time of this one shows so much more."""
 
     def move(each: Slice) -> Slice:
+        by_ns = find_ns(each.opened_ns)
         times = {name: getattr(each, name) + by_ns for name in ("opened_ns", "start_ns", "end_ns", "drained_ns")}
         return replace(each, **times)
 

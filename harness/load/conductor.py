@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from bisect import bisect
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 import gevent
+import gevent.event
 import gevent.queue
 import msgspec
 import psutil
@@ -18,14 +20,17 @@ from locust.runners import MasterRunner
 
 from harness.load import messages
 from harness.load.account import TASK_TIMEOUTS, merge, shift
+from harness.load.division import FixedDivision
 from harness.load.remote_workers import ProcessLostError, RemoteWorkers, describe_lost
 from harness.load.slices import choose_lead_in_s, choose_slice_s, count_cycles, order_turns
 from harness.load.transport import CONNECT_TIMEOUT_S
-from harness.model.clocks import Offset, choose
+from harness.model.clocks import Offset, choose_at
 from harness.model.load_workers import LoadFailure, WorkersOrder
 from harness.model.results import LoadResult
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from locust.env import Environment
     from locust.rpc import Message
     from locust.runners import Runner
@@ -38,6 +43,10 @@ START_WAIT_S = 20.0
 """How long Locust may take to start its processes and users."""
 ANSWER_WAIT_S = 10.0
 """How long a process may be silent beyond the time that its part can take."""
+NEAR = 10
+"""So many slices before and after a time tell how far a process's clock is ahead then."""
+CONNECT_POLL_S = 0.01
+"""The interval at which it is checked whether all load processes of this machine have connected."""
 WATCH_S = 0.1
 """The interval at which the load processes are checked."""
 
@@ -54,7 +63,10 @@ class Conductor:
         self._failing: set[int] = set()
         """Candidates that get no further turn: a request or a task did not end, or not one answer was right."""
         self._children = psutil.Process().children() if isinstance(runner, MasterRunner) else []
+        if isinstance(runner, MasterRunner):
+            environment.dispatcher_class = FixedDivision
         self._remote = self._find_remote_workers()
+        self._gathered = gevent.event.Event()
         self._offsets: defaultdict[str, list[Offset]] = defaultdict(list)
         """Of the clock of each process, by messages about slices and their answers."""
         self._over = False
@@ -73,8 +85,18 @@ class Conductor:
         order = msgspec.json.decode(Path(self._options.harness_workers).read_bytes(), type=WorkersOrder)
         return RemoteWorkers(self._environment, self._runner, order)
 
+    def await_workers(self) -> None:
+        """Wait until all load processes are there: Locust would look for them once a second only."""
+        if self._remote is not None:
+            self._gathered.wait()
+        elif isinstance(self._runner, MasterRunner):
+            while len(self._runner.clients.ready) < self._processes:
+                gevent.sleep(CONNECT_POLL_S)
+
     def answer(self, msg: Message, **_: Any) -> None:
         """A process is ready, has finished a slice, or sends its results."""
+        if self._remote is not None and not self._remote.takes_part(msg.node_id):
+            return  # it answers the master before this one, in whose place it has found this one
         self._answers.put({**msg.data, "kind": msg.type, "from": msg.node_id, "received_ns": perf_counter_ns()})
 
     def _conduct(self) -> None:
@@ -82,6 +104,8 @@ class Conductor:
             found: list[LoadResult] | LoadFailure = self._carry_out()
         except ProcessLostError as error:
             found = error.failure
+        finally:
+            self._gathered.set()
         self._over = True  # Locust stops as soon as its last worker has left
         if self._remote is not None:
             self._remote.dismiss()
@@ -111,6 +135,7 @@ class Conductor:
         order = self._order
         if self._remote is not None:
             self._remote.gather(order.users, len(order.hosts))
+            self._gathered.set()
         connecting_s = CONNECT_TIMEOUT_S + TASK_TIMEOUTS * order.request_timeout_s
         readiness = self._collect(messages.READY, "to connect", START_WAIT_S + len(order.hosts) * connecting_s)
         right = [all(each["right"][number] for each in readiness) for number in range(len(order.hosts))]
@@ -143,10 +168,13 @@ class Conductor:
         results = msgspec.json.decode(sent["results"], type=list[LoadResult])
         if self._remote is None:
             return results
-        offsets = self._offsets[sent["from"]]
-        ahead_ns = choose(offsets).ahead_ns if offsets else 0
-        name = self._remote.names[sent["from"]]
-        return [replace(shift(each, -ahead_ns), load_workers={name: each.cpu_ratio}) for each in results]
+        offsets, name = self._offsets[sent["from"]], self._remote.names[sent["from"]]
+
+        def find_ns(there_ns: int) -> int:
+            near = bisect(offsets, there_ns, key=lambda each: each.there_ns)
+            return -choose_at(offsets[max(0, near - NEAR) : near + NEAR], there_ns).ahead_ns
+
+        return [replace(shift(each, find_ns), load_workers={name: each.cpu_ratio}) for each in results]
 
     def _warm_up(self) -> list[float]:
         """Load on each candidate under its heaviest turn; the residence times (µs) of those that answered.
@@ -183,7 +211,7 @@ class Conductor:
     def _collect(self, kind: str, what: str, within_s: float) -> list[dict[str, Any]]:
         """One answer of this kind from each process; raises `ProcessLostError` when one cannot come.
 
-        A process that has lost touch with Locust's master and found it again says once more that it is ready.
+        A load worker that was lost is lost, though it has come back and answered.
         """
         answers: dict[str, dict[str, Any]] = {}
         until_s = monotonic() + within_s
@@ -193,12 +221,21 @@ class Conductor:
             except gevent.queue.Empty:
                 self._require_all()
                 if monotonic() > until_s:
-                    found = f"found {len(answers)} of {self._processes} after {within_s:.0f} s"
-                    raise ProcessLostError(f"expected all load processes {what}, {found}") from None
+                    raise self._miss(what, within_s, answers) from None
                 continue
             if answer["kind"] == kind:
                 answers[answer["from"]] = answer
+        if self._remote is not None:
+            self._require_all()
         return list(answers.values())
+
+    def _miss(self, what: str, within_s: float, answers: Collection[str]) -> ProcessLostError:
+        """Not all processes have answered in time."""
+        found = f"found {len(answers)} of {self._processes} after {within_s:.0f} s"
+        names = {} if self._remote is None else self._remote.names
+        silent = sorted(name for client, name in names.items() if client not in answers)
+        who = f"; missing: {', '.join(silent)}" if silent else ""
+        return ProcessLostError(f"expected all load processes {what}, {found}{who}", dict.fromkeys(silent, "is silent"))
 
     def _require_all(self) -> None:
         """Raise `ProcessLostError` if a process has ended: without its share of the load the block is not valid."""

@@ -18,7 +18,7 @@ HELLO = "harness_hello"
 """From a load worker of another host, before it is one of Locust's: it asks for work, again and again.
 
 `worker`: a `LoadWorker`; `process`: the id of the process that asks; `ended`: how the one before it ended, if it was
-not told to.
+not told to; `met`: has a master answered this worker before?
 """
 ANSWER = "harness_answer"
 """To that worker. `do`: one of the four below."""

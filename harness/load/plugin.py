@@ -79,3 +79,4 @@ def _init(environment: Environment, runner: Runner, **_: Any) -> None:
         conductor = Conductor(environment, runner, order)
         for message in (messages.READY, messages.DONE, messages.RESULT):
             runner.register_message(message, conductor.answer)
+        conductor.await_workers()

@@ -9,13 +9,15 @@ import gevent
 from locust.runners import STATE_MISSING
 
 from harness.load import messages
+from harness.load.division import FixedDivision
 from harness.load.versions import find_difference
 from harness.model.load_workers import LoadFailure
 
 if TYPE_CHECKING:
+    from locust import User
     from locust.env import Environment
     from locust.rpc import Message
-    from locust.runners import MasterRunner
+    from locust.runners import MasterRunner, WorkerNode
 
     from harness.model.load_workers import WorkersOrder
 
@@ -26,6 +28,8 @@ SETTLE_S = 1.5
 """How long those who came back are waited for, where some are missing: a worker asks for work every half second."""
 SPARE_S = 5.0
 """How long a worker may be late before one that the run does not know takes its place."""
+SILENT = "sent no heartbeat for some seconds"
+"""What happened to a worker whose messages did not come: four or five, by Locust's count."""
 QUIT_S = 0.1
 """How long a message to all workers takes to leave this process."""
 
@@ -50,9 +54,11 @@ class RemoteWorkers:
         """The processes of those that were given work, by name."""
         self._here: dict[str, str] = {}
         """The ids that those have as Locust's workers, by name."""
-        self._ended: dict[str, str] = {}
+        self._lost: dict[str, str] = {}
+        """What happened to those that were lost, by name. They stay so, even if they come back: a part is missing."""
         self._refused = ""
         """Why the last one was sent away, if one was."""
+        environment.dispatcher_class = self._divide  # type: ignore[assignment] # it calls what makes one
         runner.register_message(messages.HELLO, self._greet)
         runner.register_message(messages.HERE, self._arrive)
 
@@ -60,6 +66,10 @@ class RemoteWorkers:
     def names(self) -> dict[str, str]:
         """The names of those that take part, by their ids as Locust's workers."""
         return {client: name for name, client in self._here.items()}
+
+    def takes_part(self, client: str) -> bool:
+        """Is this id that of one that takes part?"""
+        return client in self._here.values()
 
     def gather(self, users: int, candidates: int) -> None:
         """Wait for all workers, give each its number, and let Locust begin; raises `ProcessLostError`.
@@ -82,14 +92,26 @@ class RemoteWorkers:
         self._options.expect_workers = processes
 
     def find_lost(self) -> dict[str, str]:
-        """What happened to those that do not work any more, by name."""
+        """What happened to those that do not work any more, or did not for a while, by name."""
         clients = self._runner.clients
         silent = {
-            name: "sends no heartbeat" if client in clients else "has ended"
+            name: SILENT if client in clients else "has ended"
             for name, client in self._here.items()
             if client not in clients or clients[client].state == STATE_MISSING
         }
-        return {**silent, **self._ended}
+        return {**silent, **self._lost}
+
+    def _divide(self, worker_nodes: list[WorkerNode], user_classes: list[type[User]]) -> FixedDivision:
+        """Divide users among those that take part, and nobody who has connected meanwhile."""
+        taking_part = [node for node in worker_nodes if self.takes_part(node.id)]
+        for client in self.names.keys() - {node.id for node in taking_part}:
+            self._lost.setdefault(self.names[client], SILENT)
+        return FixedDivision(taking_part or worker_nodes, user_classes, self._lose)
+
+    def _lose(self, node: WorkerNode) -> None:
+        how = SILENT if node.state == STATE_MISSING else "has ended"
+        if self.takes_part(node.id):
+            self._lost.setdefault(self.names[node.id], how)
 
     def dismiss(self) -> None:
         """Let all workers end, so that they ask for other work; whoever started this process may kill it then."""
@@ -110,7 +132,7 @@ class RemoteWorkers:
         name, process = told["worker"]["name"], told["process"]
         if name in self._processes:
             if self._processes[name] != process:
-                self._ended.setdefault(name, told["ended"] or "has ended")
+                self._lost.setdefault(name, told["ended"] or "has ended")
                 return {"do": messages.WAIT}
         elif self._options.expect_workers != NOT_YET or not self._has_room(name):
             return {"do": messages.WAIT}

@@ -1,8 +1,9 @@
 """Calls the roll of load workers before a run, and sends them home after it: a master that gives no work.
 
-`python -m harness.load.roll_call JSON`, an object with `host`, `port`, `count` and `wait_s`; with `names`, all are sent
-home, and these are waited for. Each line of its output is a JSON object: a load worker as `worker`, or as `why` the
-reason why one cannot take part. The exit status is 0 if there were `count` of them, else 1, after `wait_s`.
+`python -m harness.load.roll_call JSON`, an object with `host`, `port`, `count` and `wait_s`; with `names`, all that
+have been in the run are sent home, and these are waited for. Each line of its output is a JSON object: a load worker as
+`worker`, as `why` the reason why one cannot take part, as `failed` the reason why none can. The exit status is 0 if
+there were `count` of them, else 1, after `wait_s`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,11 @@ from harness.load.versions import find_difference
 
 def call(host: str, port: int, count: int, wait_s: float, names: list[str] | None = None) -> bool:
     """Answer load workers until `count` of them have come; were there so many in time?"""
-    server = rpc.Server(host, port)
+    try:
+        server = rpc.Server(host, port)
+    except RPCError as error:
+        _say({"failed": str(error)})
+        return False
     known: set[str] = set()
     until_s = time.monotonic() + wait_s
     while len(known) < count:
@@ -39,6 +44,8 @@ def call(host: str, port: int, count: int, wait_s: float, names: list[str] | Non
             server.send_to_client(Message("quit", None, message.node_id))
             continue
         worker = message.data["worker"]
+        if names is not None and worker["name"] not in names and not message.data["met"]:
+            continue  # it waits for the next run
         answer = _answer(worker, home=names is not None)
         server.send_to_client(Message(messages.ANSWER, answer, message.node_id))
         if answer["do"] == messages.LEAVE:

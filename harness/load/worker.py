@@ -1,7 +1,7 @@
 """A load worker for a run of another host: it asks for work, and is one of Locust's workers in each measurement.
 
 `python -m harness.load.worker JSON`, an object with `host` and `port` of the master, `worker` (a `LoadWorker` without
-its name and versions), `wait_s` and `folder`. Each measurement has a process of its own, forked from this one, which
+its versions), `wait_s` and `folder`. Each measurement has a process of its own, forked from this one, which
 has imported Locust. What it prints is for the user; `harness/run/worker.py` starts it.
 """
 
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 ASK_S = 0.5
 """The interval at which a worker asks for work. A master that ends may take a question with it."""
+KNOCK_S = 0.1
+"""The interval at which it looks whether there is a master: measurements wait for it."""
 ANSWER_S = 5.0
 """How long it waits for an answer, which may hold large files, before it connects again."""
 SILENCE_S = 6.0
@@ -58,28 +60,29 @@ def serve(told: dict[str, Any]) -> None:
     """Fork a process for each measurement, one after the other; returns in each of them when it has work."""
     wait = get_original("os", "waitpid")  # gevent's would run a hub, which a process that forks must not have
     log = Path(told["folder"]) / f"{told['worker']['name']}.log"
-    ended = None
+    ended, met = None, False
     while True:
         log.write_bytes(b"")
         folder = Path(tempfile.mkdtemp(dir=told["folder"]))
         pid = gevent.os.fork_gevent()
         if pid == 0:
-            _take_work(told, ended, log, folder)
+            _take_work(told, ended, log, folder, met=met)
             return
         status = os.waitstatus_to_exitcode(wait(pid, 0)[1])
         shutil.rmtree(folder, ignore_errors=True)
         if status in {OVER, REFUSED, ALONE}:
             sys.exit(status)
+        met = True
         ended = None if status == 0 else f"{_describe_end(status)}{_quote_last_line(log)}"
         if ended is not None:
             print(f"{told['worker']['name']}: {ended}", flush=True)
             get_original("time", "sleep")(RETRY_S)
 
 
-def _take_work(told: dict[str, Any], ended: str | None, log: Path, folder: Path) -> None:
+def _take_work(told: dict[str, Any], ended: str | None, log: Path, folder: Path, *, met: bool) -> None:
     """Ask for work until there is some, and make this process what it needs; ends the process if there is none."""
     random.seed()  # else every measurement would take the same random choices
-    hello = {"worker": told["worker"], "process": os.getpid(), "ended": ended}
+    hello = {"worker": told["worker"], "process": os.getpid(), "ended": ended, "met": met}
     name, place = told["worker"]["name"], f"{told['host']}:{told['port']}"
     answer = _ask(told["host"], told["port"], hello, told["wait_s"])
     if answer is None:
@@ -116,9 +119,13 @@ def _ask(host: str, port: int, hello: dict[str, Any], wait_s: float) -> dict[str
     """What the master answers, once it is not to wait; None if there was no answer for so long."""
     heard_s = time.monotonic()
     while time.monotonic() - heard_s < wait_s:
-        answer = _say_hello(host, port, hello) if _listens(host, port) else None
+        if not _listens(host, port):
+            gevent.sleep(KNOCK_S)
+            continue
+        answer = _say_hello(host, port, hello)
         if answer is not None:
             heard_s = time.monotonic()
+            hello = {**hello, "met": True}
             if answer["do"] != messages.WAIT:
                 return answer
         gevent.sleep(ASK_S)
@@ -194,9 +201,8 @@ def _quote_last_line(log: Path) -> str:
 
 
 def _introduce(about: dict[str, Any]) -> dict[str, Any]:
-    """The worker with its name and versions, as a `LoadWorker` has them."""
-    versions = {"harness": read_harness_version(), "locust": read_locust_version()}
-    return {**about, "name": f"{about['host']}-{os.getpid()}", **versions}
+    """The worker with its versions, as a `LoadWorker` has them."""
+    return {**about, "harness": read_harness_version(), "locust": read_locust_version()}
 
 
 if __name__ == "__main__":

@@ -28,6 +28,15 @@ class Offset:
         return Offset(here_ns, (received_there_ns + sent_there_ns) // 2, on_the_way_ns // 2)
 
 
+DRIFT = 100e-6
+"""How much faster one clock may run than another: crystals keep to 50 ppm each. RFC 5905 assumes 15 of a good one."""
+
+
 def choose(offsets: Iterable[Offset]) -> Offset:
     """The one whose message and answer were the least time on the way, which is known best."""
     return min(offsets, key=lambda each: each.error_ns)
+
+
+def choose_at(offsets: Iterable[Offset], there_ns: int) -> Offset:
+    """The one that is known best at a time of the other clock: it is the less known the older it is (RFC 5905, 4)."""
+    return min(offsets, key=lambda each: abs(each.error_ns) + DRIFT * abs(each.there_ns - there_ns))

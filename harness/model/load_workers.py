@@ -11,7 +11,7 @@ class LoadWorker:
     """A load worker as it describes itself."""
 
     name: str
-    """Its host and the id of its process there: `gen1-4711`."""
+    """Its host and a random number: `gen1-3f9c02`. Containers may have one host name, and processes of equal ids."""
     host: str
     harness: str
     """Version of the harness, with a digest of the load engine."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.host import guard, inherited
+from harness.host import addresses, guard, inherited
 from harness.model.errors import LoadError, WorkersMissingError
 from harness.model.load_workers import LoadFailure, LoadWorker, WorkersOrder
 from harness.text.numbers import join, plural
@@ -80,10 +80,19 @@ class LoadHosts:
 
 @contextmanager
 def gather(wanted: WantedWorkers | None, token: str, say: Callable[[str], None]) -> Iterator[LoadHosts | None]:
-    """Wait for all load workers, and send them home at the end of the block; raises `LoadError` if they do not come."""
+    """Wait for all load workers, and send them home at the end of the block.
+
+    Raises `LoadError` if they do not come, and `UsageError` if another run of this host waits at the same address.
+    """
     if wanted is None:
         yield None
         return
+    with addresses.reserve(wanted.host, wanted.port, "--listen"), _gather(wanted, token, say) as hosts:
+        yield hosts
+
+
+@contextmanager
+def _gather(wanted: WantedWorkers, token: str, say: Callable[[str], None]) -> Iterator[LoadHosts]:
     found: list[LoadWorker] = []
     hosts: LoadHosts | None = None
     try:
@@ -102,6 +111,8 @@ def _call_roll(wanted: WantedWorkers, token: str, say: Callable[[str], None], fo
         assert process.stdout is not None  # noqa: S101 - it was asked for
         for line in process.stdout:
             told = json.loads(line)
+            if "failed" in told:
+                raise LoadError(f"--listen: expected to listen on {wanted.master}, found {told['failed']}")
             if "why" in told:
                 say(f"! {told['why']}")
                 continue

@@ -37,7 +37,6 @@ _CONNECTING_S = 10.0
 _SLOWEST_SLICE = 8
 """The longest slice with lead-in and end, in times of the limit for an answer: 5, 1.5 and 1."""
 POLL_S = 0.01
-MEBIBYTE = 1 << 20
 _LACKING = "ModuleNotFoundError"
 AUTHORITY = "harness-authority.pem"
 """The file of the authority, in the folder of a load worker on another host."""
@@ -157,7 +156,7 @@ def _locust(order: Order, argv: tuple[str, ...], result: Path) -> int | None:
         log.open().close()
         with order.fork_server.start(argv, order.cpus, order.log, order.environment) as started:
             began_s = time.monotonic()
-            watch = memory.Watch(started.pid, 1 if order.hosts else order.processes)
+            watch = memory.Watch(started.pid, 0 if order.hosts or order.processes == 1 else order.processes)
             while started.poll() is None and not result.exists():
                 if time.monotonic() > began_s + order.deadline_s:
                     raise _failed(f"expected a result within {order.deadline_s:.0f} s, found none", order)
@@ -168,8 +167,10 @@ def _locust(order: Order, argv: tuple[str, ...], result: Path) -> int | None:
 
 
 def _describe_excess(pid: int, used_bytes: int, limit_bytes: int) -> str:
-    expected = f"expected load processes that use at most {limit_bytes / MEBIBYTE:.0f} MiB of memory (--load-memory)"
-    return f"{expected}, found that process {pid} used {used_bytes / MEBIBYTE:.0f} MiB and ended it"
+    expected = (
+        f"expected load processes that use at most {limit_bytes / memory.MEBIBYTE:.0f} MiB of memory (--load-memory)"
+    )
+    return f"{expected}, found that process {pid} used {used_bytes / memory.MEBIBYTE:.0f} MiB and ended it"
 
 
 def _describe_end(status: int | None) -> str:

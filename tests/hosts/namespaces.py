@@ -32,6 +32,10 @@ class Host:
         """Take its link down, as if its cable were pulled out."""
         ip("-n", self._namespace, "link", "set", "eth0", "down")
 
+    def plug(self) -> None:
+        """Take its link up again."""
+        ip("-n", self._namespace, "link", "set", "eth0", "up")
+
     def count_packets(self) -> int:
         """The packets that it has sent so far."""
         table = subprocess.run([*self.enter, "cat", "/proc/net/dev"], capture_output=True, text=True, check=True)

@@ -20,6 +20,17 @@ from tests.hosts.namespaces import Host, connected, other_clock
 
 pytestmark = pytest.mark.hosts
 
+LARGE = """
+from harness.load import HttpScenario, get
+
+class Large(HttpScenario):
+    tasks = [get("/")]
+
+    def on_start(self):
+        self.ballast = b"1" * (200 << 20)
+        super().on_start()
+"""
+"""A Locust file whose users need much memory."""
 RUN = ("run", *QUICK, "--no-control", "--servers", "uvicorn", "--scenarios", "plaintext", "--protocols", "h1")
 
 
@@ -120,7 +131,7 @@ def test_a_generator_that_is_cut_off_ends_the_run_with_its_name(
     assert [each["verdict"] for each in others] == ["invalid", "invalid"]
     told = others[0]["reasons"][0]
     assert "gen2-" in told
-    assert "sends no heartbeat" in told
+    assert "sent no heartbeat" in told
     last = run.lines[-1]
     assert "missing: gen2-" in others[1]["reasons"][0]
     assert "missing: gen2-" in last
@@ -133,6 +144,49 @@ def test_a_generator_that_is_cut_off_ends_the_run_with_its_name(
         left=fault.left(),
         told=last,
     )
+
+
+def test_a_generator_that_is_cut_off_for_seconds_takes_part_in_the_next_trial(
+    hosts: tuple[Host, ...], tmp_path: Path
+) -> None:
+    server, gen1, gen2 = hosts
+    options = ("--rounds", "3", "--duration", "4s")
+    with (
+        harness_on(gen1, *worker(gen1, server=server), cwd=tmp_path),
+        harness_on(gen2, *worker(gen2, server=server), cwd=tmp_path),
+        harness_on(server, *RUN, *options, *load_from(server, 2), cwd=tmp_path) as run,
+    ):
+        run.await_line("[1/")
+        await_load(gen2)
+        gen2.unplug()
+        run.await_line("[2/")
+        gen2.plug()
+        assert run.end() in {0, 3}, run.text
+    first, second, third = records_of(tmp_path / "results" / "latest")
+    assert (first["verdict"] in SOUND, second["verdict"], third["verdict"] in SOUND) == (True, "invalid", True)
+    assert "load worker gen2-" in second["reasons"][0]
+    assert who_sent(third) == ["gen1", "gen2"]
+
+
+def test_workers_of_one_name_and_equal_processes_are_two_and_one_that_uses_too_much_memory_is_ended(
+    hosts: tuple[Host, ...], tmp_path: Path
+) -> None:
+    """As in containers: each has processes of its own, with equal ids, and perhaps the host's name."""
+    server, gen1, gen2 = hosts
+    own = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+    name, little = ("--name", "container"), ("--memory", "160MiB")
+    (tmp_path / "large.py").write_text(LARGE)
+    options = ("--servers", "uvicorn", "--rounds", "2", "--locustfile", "large.py", "--protocols", "h1")
+    with (
+        harness_on(gen1, *worker(gen1, *name, server=server), cwd=tmp_path, before=own),
+        harness_on(gen2, *worker(gen2, *name, *little, server=server), cwd=tmp_path, before=own) as two,
+        harness_on(server, "run", *QUICK, "--duration", "3s", *options, *load_from(server, 2), cwd=tmp_path) as run,
+    ):
+        two.await_line("(--memory)")
+        run.await_line("[1/")
+    told = records_of(tmp_path / "results" / "latest")[0]["reasons"][0]
+    assert "load worker container-" in told
+    assert "was killed by SIGKILL: expected at most 160 MiB of memory (--memory), found " in told
 
 
 def test_a_worker_that_dies_comes_back_and_one_that_is_gone_is_left_out(

@@ -24,6 +24,23 @@ def test_anything_else_is_refused(text: str) -> None:
         addresses.parse(text, "--listen")
 
 
+@pytest.mark.parametrize("text", ["[fd00::1]:5557", "fd00::1", "[::1]:5557", "::1:5557"])
+def test_ipv6_is_refused_by_name(text: str) -> None:
+    with pytest.raises(UsageError, match=r"^--listen: expected an IPv4 address and a port such as 10\.0\.0\.1:5557"):
+        addresses.parse(text, "--listen")
+
+
+def test_an_address_that_another_run_holds_is_refused_until_it_ends() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with (
+        addresses.reserve("127.0.0.1", port, "--listen"),
+        pytest.raises(UsageError, match=f"no other run uses, found localhost:{port}; choose another port"),
+    ):
+        addresses.check_own("localhost", port, "--listen")
+    addresses.check_own("localhost", port, "--listen")
+
+
 def test_an_address_of_this_host_with_a_free_port_is_accepted() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

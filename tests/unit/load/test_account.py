@@ -185,7 +185,7 @@ def test_a_slice_of_several_load_processes_has_no_p99_since_none_of_them_has_all
 
 def test_a_result_of_another_host_is_moved_to_this_clock_and_merged() -> None:
     here = measure([(stretch_of(100, 10), [Seen("GET", "a", 105, 0, 2)])])
-    there = shift(measure([(stretch_of(1_000_100, 10), [Seen("GET", "a", 1_000_103, 0, 2)])]), -1_000_000)
+    there = shift(measure([(stretch_of(1_000_100, 10), [Seen("GET", "a", 1_000_103, 0, 2)])]), lambda _: -1_000_000)
     both = merge([replace(here, load_workers={"a-1": 0.5}), replace(there, load_workers={"b-2": 0.7})])
     (whole,) = both.slices
     assert whole == replace(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.model.clocks import Offset, choose
+from harness.model.clocks import Offset, choose, choose_at
 
 TIMES_NS = st.integers(0, 10**9)
 WAYS = st.tuples(TIMES_NS, TIMES_NS, TIMES_NS)
@@ -38,3 +38,14 @@ def test_ways_of_equal_length_make_no_error(offset_ns: int) -> None:
 def test_the_shortest_round_trip_tells_the_offset_best() -> None:
     slow, quick = Offset.between(100, 5_000, 5_000, 300), Offset.between(1_000, 6_000, 6_000, 1_020)
     assert choose([slow, quick]) == Offset(1_010, 6_000, 10)
+
+
+def test_clocks_drift_so_a_later_offset_tells_more_of_a_later_time() -> None:
+    first, last = Offset(0, 0, 10_000), Offset(600 * 10**9, 600 * 10**9 + 60_000_000, 400_000)
+    assert choose_at([first, last], first.there_ns) == first
+    assert choose_at([first, last], last.there_ns) == last
+
+
+def test_of_offsets_of_nearly_the_same_time_the_shortest_round_trip_tells_more() -> None:
+    slow, quick = Offset(10**9, 10**9, 5_000_000), Offset(2 * 10**9, 2 * 10**9, 20_000)
+    assert choose_at([slow, quick], slow.there_ns) == quick
