@@ -45,7 +45,7 @@ SEND_LAG_LIMIT_US = 1_000
 QUEUED_NOTED = 0.01
 """A reason says so if more than this share of the requests were due while no user was free."""
 DISTURBED_FROM = 0.05
-"""From this share on, CPU time that the host or other processes took is reported, and absolute numbers are disturbed.
+"""From this share on, CPU time that the host, other processes or a CPU quota took is reported: it disturbs absolute numbers.
 
 Ratios are left to their intervals and to the control: candidates that take turns lose alike.
 """
@@ -85,6 +85,8 @@ class Surroundings:
     """The generator's ceiling for the protocol, in requests per second."""
     disjoint: bool
     """Did generator and server have separate CPUs?"""
+    paused_ratio: float | None = None
+    """Share of the time for which a CPU quota paused server or generator."""
     observed_s: float = 1.0
     """How long the machine was observed, which limits how closely steal and other processes are known."""
     ended_workers: tuple[int, ...] = ()
@@ -138,9 +140,10 @@ def is_overloaded(case: Case, result: LoadResult, around: Surroundings) -> bool:
 
 
 def is_disturbed(around: Surroundings) -> bool:
-    """Did the host or other processes take so much CPU time that absolute numbers are too low?"""
+    """Did the host, other processes or a CPU quota take so much CPU time that absolute numbers are too low?"""
     error = CLOCK_TICKS_ERROR_S / around.observed_s
-    return any((share or 0.0) > max(DISTURBED_FROM, error) for share in (around.steal_ratio, around.other_cpu_ratio))
+    shares = (around.steal_ratio, around.other_cpu_ratio, around.paused_ratio)
+    return any((share or 0.0) > max(DISTURBED_FROM, error) for share in shares)
 
 
 def _check_generator_and_machine(case: Case, result: LoadResult, around: Surroundings) -> list[Finding]:
@@ -368,6 +371,7 @@ def _check_machine(around: Surroundings) -> list[Finding]:
     shares = (
         (around.steal_ratio, "the host took {} of the CPU"),
         (around.other_cpu_ratio, "other processes used {} of the server's CPUs"),
+        (around.paused_ratio, "a container's CPU quota paused server or generator for {} of the time"),
     )
     findings: list[Finding] = [
         ("valid", f"{words.format(_percent(share))}: absolute numbers are disturbed; noted from {_percent(noted)}")
