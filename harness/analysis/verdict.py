@@ -25,6 +25,8 @@ GENERATOR_CPU_LIMIT = 0.90
 """Above this share of its core, the generator's own queueing shows up in the latencies."""
 NETWORK_LIMIT = 0.80
 """Above this share of what the link can carry, the link may be what limits the rate."""
+PAUSED_LIMIT = 0.01
+"""Above this share of the time, pauses of the generator by a CPU quota are among the slowest 1 % of the latencies."""
 CEILING_LIMIT = 0.80
 """Above this share of its ceiling, the generator may be what limits the rate."""
 SERVER_SATURATED = 0.95
@@ -45,7 +47,8 @@ SEND_LAG_LIMIT_US = 1_000
 QUEUED_NOTED = 0.01
 """A reason says so if more than this share of the requests were due while no user was free."""
 DISTURBED_FROM = 0.05
-"""From this share on, CPU time that the host, other processes or a CPU quota took is reported: it disturbs absolute numbers.
+"""From this share on, CPU time that the host, other processes or a CPU quota took is reported: absolute numbers are
+disturbed.
 
 Ratios are left to their intervals and to the control: candidates that take turns lose alike.
 """
@@ -86,7 +89,7 @@ class Surroundings:
     disjoint: bool
     """Did generator and server have separate CPUs?"""
     paused_ratio: float | None = None
-    """Share of the time for which a CPU quota paused server or generator."""
+    """Share of the time for which a CPU quota paused the server's container, or that of the harness."""
     observed_s: float = 1.0
     """How long the machine was observed, which limits how closely steal and other processes are known."""
     ended_workers: tuple[int, ...] = ()
@@ -150,6 +153,7 @@ def _check_generator_and_machine(case: Case, result: LoadResult, around: Surroun
     server_share = _server_share(case, around.server_cpu_ratio, around.server_cpus)
     return [
         *_check_send_lag(case, result),
+        *_check_pauses(result),
         *_check_bottleneck(result, server_share, around.ceiling_rps),
         *_check_link(result, server_share, around.link),
         *_check_machine(around),
@@ -306,6 +310,14 @@ def _check_send_lag(case: Case, result: LoadResult) -> list[Finding]:
     return []
 
 
+def _check_pauses(result: LoadResult) -> list[Finding]:
+    """Check that no CPU quota paused the generator: however busy the server is, its pauses are in the latencies."""
+    if result.paused_ratio <= PAUSED_LIMIT:
+        return []
+    paused = f"a CPU quota paused the generator for {_percent(result.paused_ratio)} of the time"
+    return [("client-limited", f"{paused}; limit {_percent(PAUSED_LIMIT)}, give its container whole CPUs")]
+
+
 def _server_share(case: Case, server_cpu_ratio: float | None, server_cpus: int) -> float | None:
     """How busy the server was: 1.0 is all its workers can use: one CPU each, or all CPUs if there are fewer."""
     if server_cpu_ratio is None:
@@ -371,7 +383,7 @@ def _check_machine(around: Surroundings) -> list[Finding]:
     shares = (
         (around.steal_ratio, "the host took {} of the CPU"),
         (around.other_cpu_ratio, "other processes used {} of the server's CPUs"),
-        (around.paused_ratio, "a container's CPU quota paused server or generator for {} of the time"),
+        (around.paused_ratio, "a CPU quota paused the server's container, or that of the harness, for {} of the time"),
     )
     findings: list[Finding] = [
         ("valid", f"{words.format(_percent(share))}: absolute numbers are disturbed; noted from {_percent(noted)}")

@@ -76,7 +76,7 @@ def tell_load() -> dict[str, str]:
 
 def read_paused_s(files: Iterable[Path]) -> float:
     """For how long CPU quotas have paused processes of these groups, on each CPU; files of `list_cpu_statistics`."""
-    return sum(parse_paused_s(_read(file)) for file in files)
+    return sum((parse_paused_s(_read(file)) for file in files), 0.0)
 
 
 def list_processes(folder: Path) -> tuple[int, ...]:

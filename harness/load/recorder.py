@@ -230,8 +230,7 @@ class Recorder:
         cpu_start_s, paused_start_s, cpu_start_ns = time.process_time(), _read_paused_s(), perf_counter_ns()
         gevent.sleep(max(0.0, (end_ns - cpu_start_ns) / 1e9))
         cpu_s, measured_s = time.process_time() - cpu_start_s, (perf_counter_ns() - cpu_start_ns) / 1e9
-        # What a CPU quota forbids is used up as well; of two CPUs that were paused, each counts its pause.
-        cpu_s = max(cpu_s, min(measured_s, cpu_s + _read_paused_s() - paused_start_s))
+        paused_s = min(measured_s, _read_paused_s() - paused_start_s)  # each CPU counts its own pauses
         lane.close()
         running = len(self._list_users(lane))
         if self._custom is not None and not counted:
@@ -248,6 +247,7 @@ class Recorder:
             self._failed[order.candidate] = gained["started"], failures
         if counted:
             ledger.cpu_s += cpu_s * length_s / measured_s
+            ledger.paused_s += paused_s * length_s / measured_s
             ledger.add(stretch, recorded, failures, gained)
         else:
             residence_us = tally_service(recorded).mean_residence_us

@@ -192,6 +192,8 @@ class LoadResult:
     """CPU seconds of the busiest generator process ÷ seconds of the counted stretches: 1.0 is one busy core."""
     unanswered: int = 0
     """Requests without an answer within the time limit; they are among the errors."""
+    paused_ratio: float = 0.0
+    """Share of the counted stretches for which a CPU quota paused a generator process, at most, of any."""
     memory_bytes: int = 0
     """The largest resident set size that a load process had."""
     checked: bool = True
@@ -313,7 +315,7 @@ class Record:
     other_cpu_ratio: float | None = None
     """Share of the server's CPUs during the measurement that neither servers nor load processes used."""
     paused_ratio: float | None = None
-    """Share of the measurement for which a CPU quota paused servers or load, on the busier side."""
+    """Share of the measurement for which a CPU quota paused the servers' container, or that of the harness."""
     block: int = 0
     """Number of the block within its round: cases of one block took turns, those of others did not."""
     slice_cpu_s: tuple[float | None, ...] = ()

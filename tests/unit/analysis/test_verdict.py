@@ -195,6 +195,20 @@ REASONS: list[tuple[str, LoadResult, dict[str, Any], Verdict, str]] = [
         "other processes used 50 % of the server's CPUs: absolute numbers are disturbed; noted from 5 %",
     ),
     (
+        "pauses of a container's processes",
+        HEALTHY,
+        {"paused_ratio": 0.2},
+        "valid",
+        "or that of the harness, for 20 % of the time: absolute numbers are disturbed; noted from 5 %",
+    ),
+    (
+        "pauses of the generator, however busy the server is",
+        trial(paused_ratio=0.011),
+        {},
+        "client-limited",
+        "a CPU quota paused the generator for 1.1 % of the time; limit 1 %, give its container whole CPUs",
+    ),
+    (
         "much steal",
         HEALTHY,
         {"steal_ratio": 0.25},
@@ -367,12 +381,13 @@ def test_a_difference_between_server_and_generator_within_the_error_of_the_sampl
         assert judge(trial(cpu_ratio=0.948), server_cpu_ratio=server)[0] == expected
 
 
-def test_a_trial_is_disturbed_only_by_steal_and_other_processes() -> None:
+def test_a_trial_is_disturbed_only_by_steal_other_processes_and_quotas() -> None:
     def disturbed(**surroundings: Any) -> bool:
         return verdict.is_disturbed(verdict.Surroundings(**{**SURROUNDINGS, **surroundings}))
 
     assert disturbed(steal_ratio=0.06)
     assert disturbed(other_cpu_ratio=0.06)
+    assert disturbed(paused_ratio=0.06)
     assert not disturbed(steal_ratio=0.05, other_cpu_ratio=0.05)
     assert not disturbed(steal_ratio=None, other_cpu_ratio=None, disjoint=False, server_cpu_ratio=0.1)
     assert not disturbed(other_cpu_ratio=0.15, observed_s=0.2)
