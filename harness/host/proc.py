@@ -69,8 +69,9 @@ def machine_time(cpus: Collection[int], cpu_statistics: Iterable[Path] = ()) -> 
     interrupts_count = every[5] == 0
     own = [each for number, each in ticks.items() if int(number) in cpus]
     used = sum(sum(each[:3]) + (each[5] + each[6] if interrupts_count else 0) for each in own)
-    seconds = (count / _TICKS_PER_S for count in (sum(every), every[7], sum(map(sum, own)), used))
-    return MachineTime(*seconds, paused_s=cgroups.read_paused_s(cpu_statistics))
+    counts = (sum(every), every[7], sum(map(sum, own)), used)
+    total_s, stolen_s, server_s, used_s = (count / _TICKS_PER_S for count in counts)
+    return MachineTime(total_s, stolen_s, server_s, used_s, cgroups.read_paused_s(cpu_statistics))
 
 
 def tree(*roots: int) -> list[int]:
