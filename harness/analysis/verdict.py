@@ -391,7 +391,8 @@ def _check_machine(around: Surroundings) -> list[Finding]:
         if share is not None and share > noted
     ]
     if not around.disjoint:
-        findings.append(("valid", "generator and server shared CPUs; each needs 1 of its own"))
+        beside = "Locust's master" if around.load_workers else "generator"
+        findings.append(("valid", f"{beside} and server shared CPUs; each needs 1 of its own"))
     return findings
 
 

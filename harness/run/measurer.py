@@ -149,7 +149,7 @@ class Measurer:
             other_cpu_ratio=machine.other_cpu_ratio,
             paused_ratio=machine.paused_ratio,
             ceiling_rps=self._find_ceiling_rps(case, result),
-            disjoint=self._placement.disjoint or self._load_hosts is not None,
+            disjoint=self._placement.disjoint,
             observed_s=machine.observed_s,
             load_workers=self._load_hosts.wanted.count if self._load_hosts else 0,
             missing_workers=self._load_hosts.missing if self._load_hosts else (),

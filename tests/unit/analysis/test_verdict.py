@@ -223,6 +223,13 @@ REASONS: list[tuple[str, LoadResult, dict[str, Any], Verdict, str]] = [
         "requests without a right answer: 8 (0.0762 %), first 8 × unanswered (GET /: nothing within 30 s); limit 0",
     ),
     ("shared CPUs", HEALTHY, {"disjoint": False}, "valid", "generator and server shared CPUs; each needs 1 of its own"),
+    (
+        "a master that shares the server's CPUs",
+        trial(load_workers={"a": 0.6, "b": 0.5}),
+        {"disjoint": False, "load_workers": 2},
+        "valid",
+        "Locust's master and server shared CPUs; each needs 1 of its own",
+    ),
 ]
 
 
