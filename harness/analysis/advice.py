@@ -76,7 +76,7 @@ def _advise_on_machine(records: Sequence[Record]) -> Iterator[Advice]:
         ("steal", "the host takes {} of the CPU time", first.steal_ratio),
         (
             "quota",
-            "a CPU quota pauses the servers' container, or that of the harness, for {} of the time",
+            "a CPU quota pauses servers or harness for {} of the time",
             first.paused_ratio,
         ),
     )

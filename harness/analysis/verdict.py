@@ -383,7 +383,7 @@ def _check_machine(around: Surroundings) -> list[Finding]:
     shares = (
         (around.steal_ratio, "the host took {} of the CPU"),
         (around.other_cpu_ratio, "other processes used {} of the server's CPUs"),
-        (around.paused_ratio, "a CPU quota paused the server's container, or that of the harness, for {} of the time"),
+        (around.paused_ratio, "a CPU quota paused servers or harness for {} of the time"),
     )
     findings: list[Finding] = [
         ("valid", f"{words.format(_percent(share))}: absolute numbers are disturbed; noted from {_percent(noted)}")

@@ -199,7 +199,7 @@ REASONS: list[tuple[str, LoadResult, dict[str, Any], Verdict, str]] = [
         HEALTHY,
         {"paused_ratio": 0.2},
         "valid",
-        "or that of the harness, for 20 % of the time: absolute numbers are disturbed; noted from 5 %",
+        "a CPU quota paused servers or harness for 20 % of the time: absolute numbers are disturbed; noted from 5 %",
     ),
     (
         "pauses of the generator, however busy the server is",
