@@ -74,6 +74,11 @@ def _advise_on_machine(records: Sequence[Record]) -> Iterator[Advice]:
     shares = (
         ("other processes", "other processes use {} of the servers' CPUs", first.other_cpu_ratio),
         ("steal", "the host takes {} of the CPU time", first.steal_ratio),
+        (
+            "quota",
+            "a CPU quota pauses servers or harness for {} of the time",
+            first.paused_ratio,
+        ),
     )
     for topic, words, share in shares:
         if first.disturbed and share is not None and share > DISTURBED_FROM:

@@ -39,7 +39,7 @@ class Round:
     offered_rps: float = 0.0
     """The rate that a search found."""
     disturbed: bool = False
-    """Did the host or other processes take so much CPU time that its absolute numbers are too low?"""
+    """Did the host, other processes or a CPU quota take so much CPU time that its absolute numbers are too low?"""
     cpu_s_by_program: Mapping[str, float] = field(default_factory=dict)
 
     @property

@@ -33,6 +33,16 @@ def steal_between(samples: Iterable[Sample], start_ns: int, end_ns: int) -> floa
     return stolen_s / total_s if stolen_s is not None and total_s else None
 
 
+def paused_between(samples: Iterable[Sample], start_ns: int, end_ns: int) -> float | None:
+    """Share of the time for which CPU quotas paused the processes; None where the samples do not cover it.
+
+    The kernel counts a pause for each CPU that had work to do, so this is an upper limit.
+    """
+    seen = ((sample.at_ns, sample.machine.paused_s) for sample in samples if sample.machine is not None)
+    paused_s = gained(seen, start_ns, end_ns)
+    return None if paused_s is None else min(1.0, paused_s / ((end_ns - start_ns) / 1e9))
+
+
 def other_cpu_between(samples: Sequence[Sample], own_cpu_s: float | None, start_ns: int, end_ns: int) -> float | None:
     """Share of the server's CPUs that others used; `own_cpu_s` is what all servers of the block used in that time.
 

@@ -25,6 +25,8 @@ GENERATOR_CPU_LIMIT = 0.90
 """Above this share of its core, the generator's own queueing shows up in the latencies."""
 NETWORK_LIMIT = 0.80
 """Above this share of what the link can carry, the link may be what limits the rate."""
+PAUSED_LIMIT = 0.01
+"""Above this share of the time, pauses of the generator by a CPU quota are among the slowest 1 % of the latencies."""
 CEILING_LIMIT = 0.80
 """Above this share of its ceiling, the generator may be what limits the rate."""
 SERVER_SATURATED = 0.95
@@ -45,7 +47,8 @@ SEND_LAG_LIMIT_US = 1_000
 QUEUED_NOTED = 0.01
 """A reason says so if more than this share of the requests were due while no user was free."""
 DISTURBED_FROM = 0.05
-"""From this share on, CPU time that the host or other processes took is reported, and absolute numbers are disturbed.
+"""From this share on, CPU time that the host, other processes or a CPU quota took is reported: absolute numbers are
+disturbed.
 
 Ratios are left to their intervals and to the control: candidates that take turns lose alike.
 """
@@ -85,6 +88,8 @@ class Surroundings:
     """The generator's ceiling for the protocol, in requests per second."""
     disjoint: bool
     """Did generator and server have separate CPUs?"""
+    paused_ratio: float | None = None
+    """Share of the time for which a CPU quota paused the server's container, or that of the harness."""
     observed_s: float = 1.0
     """How long the machine was observed, which limits how closely steal and other processes are known."""
     ended_workers: tuple[int, ...] = ()
@@ -138,15 +143,17 @@ def is_overloaded(case: Case, result: LoadResult, around: Surroundings) -> bool:
 
 
 def is_disturbed(around: Surroundings) -> bool:
-    """Did the host or other processes take so much CPU time that absolute numbers are too low?"""
+    """Did the host, other processes or a CPU quota take so much CPU time that absolute numbers are too low?"""
     error = CLOCK_TICKS_ERROR_S / around.observed_s
-    return any((share or 0.0) > max(DISTURBED_FROM, error) for share in (around.steal_ratio, around.other_cpu_ratio))
+    shares = (around.steal_ratio, around.other_cpu_ratio, around.paused_ratio)
+    return any((share or 0.0) > max(DISTURBED_FROM, error) for share in shares)
 
 
 def _check_generator_and_machine(case: Case, result: LoadResult, around: Surroundings) -> list[Finding]:
     server_share = _server_share(case, around.server_cpu_ratio, around.server_cpus)
     return [
         *_check_send_lag(case, result),
+        *_check_pauses(result),
         *_check_bottleneck(result, server_share, around.ceiling_rps),
         *_check_link(result, server_share, around.link),
         *_check_machine(around),
@@ -303,6 +310,14 @@ def _check_send_lag(case: Case, result: LoadResult) -> list[Finding]:
     return []
 
 
+def _check_pauses(result: LoadResult) -> list[Finding]:
+    """Check that no CPU quota paused the generator: however busy the server is, its pauses are in the latencies."""
+    if result.paused_ratio <= PAUSED_LIMIT:
+        return []
+    paused = f"a CPU quota paused the generator for {_percent(result.paused_ratio)} of the time"
+    return [("client-limited", f"{paused}; limit {_percent(PAUSED_LIMIT)}, give its container whole CPUs")]
+
+
 def _server_share(case: Case, server_cpu_ratio: float | None, server_cpus: int) -> float | None:
     """How busy the server was: 1.0 is all its workers can use: one CPU each, or all CPUs if there are fewer."""
     if server_cpu_ratio is None:
@@ -368,6 +383,7 @@ def _check_machine(around: Surroundings) -> list[Finding]:
     shares = (
         (around.steal_ratio, "the host took {} of the CPU"),
         (around.other_cpu_ratio, "other processes used {} of the server's CPUs"),
+        (around.paused_ratio, "a CPU quota paused servers or harness for {} of the time"),
     )
     findings: list[Finding] = [
         ("valid", f"{words.format(_percent(share))}: absolute numbers are disturbed; noted from {_percent(noted)}")
@@ -375,7 +391,8 @@ def _check_machine(around: Surroundings) -> list[Finding]:
         if share is not None and share > noted
     ]
     if not around.disjoint:
-        findings.append(("valid", "generator and server shared CPUs; each needs 1 of its own"))
+        beside = "Locust's master" if around.load_workers else "generator"
+        findings.append(("valid", f"{beside} and server shared CPUs; each needs 1 of its own"))
     return findings
 
 

@@ -71,12 +71,12 @@ def carry_out(
 
     `revisions` are those of `select`.
     """
-    with open_server_host(settings) as (host, placement):
+    with open_server_host(settings, screen) as (host, placement):
         return _carry_out_on(host, settings, screen, placement, revisions)
 
 
 @contextmanager
-def open_server_host(settings: Settings) -> Iterator[tuple[ServerHost | None, Placement]]:
+def open_server_host(settings: Settings, screen: Screen) -> Iterator[tuple[ServerHost | None, Placement]]:
     """Where servers run, None for this machine, and on which CPUs; raises `UsageError` where that cannot be."""
     if settings.server_host is None:
         for name in ("bind", "server_python", "install"):
@@ -89,7 +89,9 @@ def open_server_host(settings: Settings) -> Iterator[tuple[ServerHost | None, Pl
         return
     if settings.netns:
         raise UsageError("--netns: expected no --server-host with it, found one")
-    with open_remote_host(settings.server_host, settings.bind, settings.server_python, make=settings.install) as remote:
+    url, python = settings.server_host, settings.server_python
+    install_with = screen.say if settings.install else None
+    with open_remote_host(url, settings.bind, python, install_with=install_with) as remote:
         yield remote, place_processes(settings, remote)
 
 
@@ -191,7 +193,7 @@ def plan_(settings: Settings) -> None:
     """
     screen = Screen()
     secrets = find_secrets(settings)
-    with open_server_host(settings) as (host, _):
+    with open_server_host(settings, screen) as (host, _):
         selection = select(settings, lambda text: screen.say(secrets.mask(text)), make=False, host=host)
     show_plan(screen, make_plan(selection), selection, every_start=True)
 

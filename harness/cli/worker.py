@@ -20,7 +20,11 @@ from harness.run import worker as workers
 def worker(
     *,
     master: Annotated[
-        str, typer.Option(help="What --listen of harness run says. Its host sends Python code that is run here.")
+        str,
+        typer.Option(
+            help="--listen of harness run, such as 10.0.0.1:5557. That host sends Python code that is run here.",
+            metavar="ADDRESS:PORT",
+        ),
     ],
     processes: Annotated[int, typer.Option(help="Load workers to start.", min=1, max=MOST_PROCESSES)] = 1,
     wait: Annotated[str, typer.Option(help="Time to wait for a run, or for one that is gone.", metavar="TIME")] = "10m",

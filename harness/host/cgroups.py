@@ -7,8 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from harness.host import cpus
+from harness.model.machine import CPU_STATISTICS, parse_paused_s
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _UNLIMITED_BYTES = 1 << 62
 """From this on there is no limit: version 1 then writes the largest possible number of whole pages."""
@@ -49,6 +54,29 @@ def read(root: Path) -> Groups:
     sizes = [size for folder in folders["memory"] if (size := _read_memory(folder)) is not None]
     sets = [found for folder in folders["cpuset"] if (found := _read_cpuset(folder)) is not None]
     return Groups(version, min(quotas, default=None), sets[0] if sets else None, min(sizes, default=None))
+
+
+def list_cpu_statistics(root: Path) -> tuple[Path, ...]:
+    """The files in which the groups of this process count for how long their CPU quotas paused it."""
+    mounts, own = _read_mounts(root), _read_own_groups(root)
+    folders = _list_folders("cpu", mounts, own) or _list_folders("", mounts, own)
+    return tuple(folder / "cpu.stat" for folder in folders if _read_quota(folder) is not None)
+
+
+def count_cpus(root: Path = Path("/")) -> int:
+    """How many CPUs this process can use up at a time: those that it may run on, or as many as its quota is worth."""
+    quota = read(root).quota_cpus
+    return len(cpus.available()) if quota is None else max(1, min(len(cpus.available()), int(quota)))
+
+
+def tell_load() -> dict[str, str]:
+    """The variable by which load processes know where their CPU quotas count."""
+    return {CPU_STATISTICS: ":".join(map(str, list_cpu_statistics(Path("/"))))}
+
+
+def read_paused_s(files: Iterable[Path]) -> float:
+    """For how long CPU quotas have paused processes of these groups, on each CPU; files of `list_cpu_statistics`."""
+    return sum((parse_paused_s(_read(file)) for file in files), 0.0)
 
 
 def list_processes(folder: Path) -> tuple[int, ...]:

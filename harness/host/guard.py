@@ -38,11 +38,12 @@ FOLDER = "harness"
 def guard() -> Iterator[str]:
     """Run a guard during the block; yield the token that processes started in the block must carry.
 
-    Processes that still carry it at the end of the block are killed.
+    Processes that still carry it at the end of the block are killed. Raises `UsageError` where no temporary files can
+    be written.
     """
-    token = f"{identify_owner()}-{os.urandom(4).hex()}"
+    folder, token = _find_temporary_folder(), f"{identify_owner()}-{os.urandom(4).hex()}"
     process = subprocess.Popen(
-        [sys.executable, "-I", "-S", __file__, tempfile.gettempdir(), token],
+        [sys.executable, "-I", "-S", __file__, folder, token],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,  # the guard must not keep open a pipe that the harness writes to
         stderr=subprocess.DEVNULL,
@@ -63,12 +64,25 @@ def identify_owner() -> str:
 
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """A folder that only this user may enter; removed at the end of the block, or by a guard after it was killed."""
-    folder = tempfile.mkdtemp(prefix=f"{FOLDER}-{identify_owner()}-")
+    """A folder that only this user may enter; removed at the end of the block, or by a guard after it was killed.
+
+    Raises `UsageError` where none can be made.
+    """
+    folder = tempfile.mkdtemp(dir=_find_temporary_folder(), prefix=f"{FOLDER}-{identify_owner()}-")
     try:
         yield Path(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _find_temporary_folder() -> str:
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError:
+        from harness.model.errors import UsageError  # noqa: PLC0415 - a guard that runs has the standard library only
+
+        expected = "expected a folder for temporary files that can be written to"
+        raise UsageError(f"{expected}, found none; mount one at /tmp, or set TMPDIR") from None
 
 
 def processes_of(token: str) -> list[int]:

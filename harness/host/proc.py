@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.host import cgroups
 from harness.host.programs import name_program
 from harness.model.errors import HarnessError
 from harness.model.results import MachineTime
@@ -50,8 +51,11 @@ def tree_memory_bytes(*roots: int) -> int | None:
     return memory_bytes(tree(*roots)) or None
 
 
-def machine_time(cpus: Collection[int]) -> MachineTime:
-    """CPU time since boot of the whole machine and of these CPUs; `man 5 proc_stat`."""
+def machine_time(cpus: Collection[int], cpu_statistics: Iterable[Path] = ()) -> MachineTime:
+    """CPU time since boot of the whole machine and of these CPUs; `man 5 proc_stat`.
+
+    `cpu_statistics` are files of `cgroups.list_cpu_statistics`.
+    """
     # user nice system idle iowait irq softirq steal; the fields after these are part of user and nice.
     ticks: dict[bytes, list[int]] = {}
     for line in _read("/proc/stat").splitlines():
@@ -65,8 +69,9 @@ def machine_time(cpus: Collection[int]) -> MachineTime:
     interrupts_count = every[5] == 0
     own = [each for number, each in ticks.items() if int(number) in cpus]
     used = sum(sum(each[:3]) + (each[5] + each[6] if interrupts_count else 0) for each in own)
-    seconds = (count / _TICKS_PER_S for count in (sum(every), every[7], sum(map(sum, own)), used))
-    return MachineTime(*seconds)
+    counts = (sum(every), every[7], sum(map(sum, own)), used)
+    total_s, stolen_s, server_s, used_s = (count / _TICKS_PER_S for count in counts)
+    return MachineTime(total_s, stolen_s, server_s, used_s, cgroups.read_paused_s(cpu_statistics))
 
 
 def tree(*roots: int) -> list[int]:

@@ -6,8 +6,10 @@ import os
 import threading
 import time
 from collections import defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
+from harness.host import cgroups
 from harness.host.proc import (
     Thread,
     Usage,
@@ -67,7 +69,8 @@ class Sampler:
         self._first: frozenset[int] = frozenset()
         self._last: frozenset[int] = frozenset()
         self._memory = _Costly(self._read_memory)
-        self._machine = _Costly(lambda: machine_time(self._cpus))
+        statistics = cgroups.list_cpu_statistics(Path("/"))
+        self._machine = _Costly(lambda: machine_time(self._cpus, statistics))
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
 

@@ -49,6 +49,8 @@ _LAST_PORT = 65_535
 _RETRY_S = 10.0
 """A machine that could not be reached is not tried again for this long."""
 _PYTHON = "python3"
+_CONNECT_S = 30
+"""So long may ssh take to connect; after three questions without an answer in a like time it ends."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ class Destination:
 
     def ssh(self, *command: str) -> tuple[str, ...]:
         """The command that runs another one over there; it never asks for a password."""
-        return ("ssh", "-T", "-o", "BatchMode=yes", self.url, shlex.join(command))
+        waiting = ("-o", f"ConnectTimeout={_CONNECT_S}", "-o", f"ServerAliveInterval={_CONNECT_S // 3}")
+        return ("ssh", "-T", "-o", "BatchMode=yes", *waiting, self.url, shlex.join(command))
 
 
 def parse_destination(text: str) -> Destination:
@@ -370,13 +373,17 @@ def _describe(server: Server, app: App, launch: Launch, cpus: frozenset[int]) ->
 
 
 @contextmanager
-def open_remote_host(url: str, address: str | None, python: str | None, *, make: bool = False) -> Iterator[RemoteHost]:
+def open_remote_host(
+    url: str, address: str | None, python: str | None, *, install_with: Callable[[str], object] | None = None
+) -> Iterator[RemoteHost]:
     """A server host for as long as the block lasts; raises `UsageError` if it cannot be had.
 
-    With `make`, the harness is installed there first; `python` is the interpreter to begin with.
+    With `install_with`, which is told how far that is, the harness is installed there first; `python` is the
+    interpreter to begin with.
     """
     destination, own = parse_destination(url), parse_address(address)
-    command = install(destination, python or _PYTHON) if make else (python or _PYTHON,)
+    given = python or _PYTHON
+    command = (given,) if install_with is None else install(destination, given, install_with)
     with guard.guard() as token, guard.temporary_folder() as folder:
         host = RemoteHost(destination, own, command, folder, token)
         try:

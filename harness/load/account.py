@@ -232,6 +232,7 @@ class Ledger:
         self.stopped_users = 0
         self.users_ready_s = 0.0
         self.cpu_s = 0.0
+        self.paused_s = 0.0
         self.memory_bytes = 0
         self.connections = 0
         """The connections that its users had opened before the first slice."""
@@ -359,6 +360,7 @@ class Ledger:
                 self.idle,
             ),
             cpu_ratio=self.cpu_s / counted_s if counted_s else 0.0,
+            paused_ratio=self.paused_s / counted_s if counted_s else 0.0,
             memory_bytes=self.memory_bytes,
             checked=self.checked,
             queued=counts["queued"],
@@ -416,6 +418,7 @@ def merge(results: Sequence[LoadResult]) -> LoadResult:
             None if not idle else sum(idle),
         ),
         cpu_ratio=max(result.cpu_ratio for result in results),
+        paused_ratio=max(result.paused_ratio for result in results),
         memory_bytes=max(result.memory_bytes for result in results),
         checked=all(result.checked for result in results),
         verified=all(result.verified for result in results),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import itertools
 import math
+import os
 import resource
 import time
+from pathlib import Path
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,7 @@ from harness.load.transport import CONNECT_TIMEOUT_S
 from harness.load.user_errors import UserErrors
 from harness.load.user_watch import is_starting, running_users
 from harness.model.blocks import BlockOrder, Turn
+from harness.model.machine import CPU_STATISTICS, parse_paused_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -224,9 +227,10 @@ class Recorder:
         else:
             lane.open(users, schedule)
         gevent.sleep(max(0.0, (start_ns - perf_counter_ns()) / 1e9))
-        cpu_start_s, cpu_start_ns = time.process_time(), perf_counter_ns()
+        cpu_start_s, paused_start_s, cpu_start_ns = time.process_time(), _read_paused_s(), perf_counter_ns()
         gevent.sleep(max(0.0, (end_ns - cpu_start_ns) / 1e9))
         cpu_s, measured_s = time.process_time() - cpu_start_s, (perf_counter_ns() - cpu_start_ns) / 1e9
+        paused_s = min(measured_s, _read_paused_s() - paused_start_s)  # each CPU counts its own pauses
         lane.close()
         running = len(self._list_users(lane))
         if self._custom is not None and not counted:
@@ -243,6 +247,7 @@ class Recorder:
             self._failed[order.candidate] = gained["started"], failures
         if counted:
             ledger.cpu_s += cpu_s * length_s / measured_s
+            ledger.paused_s += paused_s * length_s / measured_s
             ledger.add(stretch, recorded, failures, gained)
         else:
             residence_us = tally_service(recorded).mean_residence_us
@@ -299,6 +304,12 @@ class Recorder:
                 end_late_requests(lane, self._timeout_s)
             if self._custom is not None and self._order is not None:
                 self._custom.end_silent(self._timeout_s)
+
+
+def _read_paused_s() -> float:
+    """For how long CPU quotas have paused this process and others of its control groups."""
+    files = os.environ.get(CPU_STATISTICS, "").split(":")
+    return sum(parse_paused_s(Path(each).read_text()) for each in files if each)
 
 
 def read_order(options: Any) -> BlockOrder | None:

@@ -8,6 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+CPU_STATISTICS = "HARNESS_CPU_STATISTICS"
+"""The environment variable by which load processes are told where CPU quotas count their pauses: paths with colons."""
+_S_PER_UNIT = {"throttled_usec": 1e-6, "throttled_time": 1e-9}
+"""Names and units of control groups of version 2 and version 1."""
+
+
+def parse_paused_s(text: str) -> float:
+    """For how long a CPU quota paused a control group, from its `cpu.stat`; 0 where that does not say."""
+    pairs = (line.split() for line in text.splitlines())
+    return sum(int(words[1]) * _S_PER_UNIT[words[0]] for words in pairs if words and words[0] in _S_PER_UNIT)
+
 
 @dataclass(frozen=True)
 class Cpu:

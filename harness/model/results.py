@@ -192,6 +192,8 @@ class LoadResult:
     """CPU seconds of the busiest generator process ÷ seconds of the counted stretches: 1.0 is one busy core."""
     unanswered: int = 0
     """Requests without an answer within the time limit; they are among the errors."""
+    paused_ratio: float = 0.0
+    """Share of the counted stretches for which a CPU quota paused a generator process, at most, of any."""
     memory_bytes: int = 0
     """The largest resident set size that a load process had."""
     checked: bool = True
@@ -258,6 +260,8 @@ class MachineTime:
     """CPU time of the CPUs that the server may use, used or idle."""
     used_s: float
     """The part of `server_s` that processes used, including interrupts that the kernel counts as theirs."""
+    paused_s: float = 0.0
+    """For how long CPU quotas of the harness's control groups paused them, on each CPU."""
 
 
 @dataclass(frozen=True)
@@ -310,6 +314,8 @@ class Record:
     """Share of the machine's CPU time during the measurement that the host gave to other virtual machines."""
     other_cpu_ratio: float | None = None
     """Share of the server's CPUs during the measurement that neither servers nor load processes used."""
+    paused_ratio: float | None = None
+    """Share of the measurement for which a CPU quota paused the servers' container, or that of the harness."""
     block: int = 0
     """Number of the block within its round: cases of one block took turns, those of others did not."""
     slice_cpu_s: tuple[float | None, ...] = ()

@@ -168,7 +168,8 @@ class CaseSummary:
     frequency_mhz: Estimate | None = None
     """Mean frequency of the server's CPUs, if the kernel reports it."""
     disturbed: bool = False
-    """Did the host or other processes take so much CPU time in half of its rounds or more that absolute numbers are too
+    """Did the host, other processes or a CPU quota take so much CPU time in half of its rounds or more
+    that absolute numbers are too
     low? Ratios hold."""
     disturbed_rounds: int = 0
     """In how many of its rounds they did."""

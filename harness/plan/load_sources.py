@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.host import addresses, cpus, facts
+from harness.host import addresses, cgroups, cpus, facts
 from harness.hosts.remote_host import RemoteHost
 from harness.model.errors import UsageError
 from harness.model.load_workers import WantedWorkers
@@ -39,7 +39,7 @@ def count_load_processes(settings: Settings) -> int:
     if settings.load_workers is not None:
         return settings.load_workers
     if settings.load_processes == "auto":
-        return max(1, len(cpus.available()) // 2)
+        return max(1, cgroups.count_cpus() // 2)
     return settings.load_processes
 
 

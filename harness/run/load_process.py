@@ -11,7 +11,7 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
-from harness.host import guard, inherited, logs
+from harness.host import cgroups, guard, inherited, logs
 from harness.model.errors import LoadError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class ForkServer:
     def _connect(self, log: Path) -> tuple[IO[bytes], IO[bytes]]:
         """The pipes of the fork server, which is started if there is none."""
         if self._process is None:
-            environment = {**inherited.clean(os.environ), guard.VARIABLE: self._token}
+            environment = {**inherited.clean(os.environ), **cgroups.tell_load(), guard.VARIABLE: self._token}
             with logs.Log(log).open() as stderr:
                 self._process = subprocess.Popen(
                     (sys.executable, "-m", "harness.load.fork_server"),

@@ -45,6 +45,7 @@ class MachineShares(NamedTuple):
 
     steal_ratio: float | None
     other_cpu_ratio: float | None
+    paused_ratio: float | None
     observed_s: float
 
 
@@ -67,7 +68,7 @@ def count_others(seen: Observation, *, disjoint: bool) -> MachineShares:
     """What others took from the first slice of a measurement to the last; `disjoint`: load and servers share no CPU."""
     slices = [each for result in seen.results.values() for each in result.slices]
     if not slices:
-        return MachineShares(None, None, 1.0)
+        return MachineShares(None, None, None, 1.0)
     between = min(each.opened_ns for each in slices), max(each.drained_ns for each in slices)
     samples = [each.samples for each in seen.sampled.values()]
     # What a server uses whose processes are unknown would be among the other processes.
@@ -77,7 +78,9 @@ def count_others(seen: Observation, *, disjoint: bool) -> MachineShares:
     other = cpu_time.other_cpu_between(samples[0], own_cpu_s, *between) if disjoint else None
     stolen = (cpu_time.steal_between(each, *between) for each in (samples[0], seen.here))
     steal = max((each for each in stolen if each is not None), default=None)
-    return MachineShares(steal, other, (between[1] - between[0]) / 1e9)
+    pauses = (cpu_time.paused_between(each, *between) for each in (samples[0], seen.here))
+    paused = max((each for each in pauses if each is not None), default=None)
+    return MachineShares(steal, other, paused, (between[1] - between[0]) / 1e9)
 
 
 def _list_other_slices(seen: Observation, case: Case) -> list[Slice]:

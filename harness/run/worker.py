@@ -11,15 +11,15 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.host import cpus, facts, guard, inherited, limits, memory
+from harness.host import cgroups, facts, guard, inherited, limits, memory
 from harness.plan.settings import MOST_USERS
 from harness.text.numbers import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 _STATUSES = {100: 0, 101: 2, 102: 3}
 """Exit statuses of the command by those of `harness/load/worker.py`."""
@@ -47,10 +47,14 @@ def serve(
     about = {
         "host": name or platform.node(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "cpus": len(cpus.available()),
+        "cpus": cgroups.count_cpus(),
         "cpu_model": facts.read_processor().model or "unknown",
         "kernel": platform.release(),
     }
+    quota = cgroups.read(Path("/")).quota_cpus
+    if quota is not None and quota < processes:
+        wanted = f"expected a core for each of {plural(processes, 'load worker')}"
+        say(f"! {wanted}, found a CPU quota of {quota:g}: where it pauses them, results are client-limited")
     limits.raise_open_files(MOST_USERS + limits.OTHER_FILES)
     with guard.guard() as token, guard.temporary_folder() as folder, ExitStack() as stack:
         told = {"host": host, "port": port, "wait_s": wait_s, "folder": str(folder)}
@@ -87,7 +91,7 @@ def _start(told: dict[str, Any], token: str, folder: Path) -> subprocess.Popen[b
     return subprocess.Popen(
         (sys.executable, "-m", "harness.load.worker", json.dumps(told)),
         stdin=subprocess.DEVNULL,
-        env={**inherited.clean(os.environ), guard.VARIABLE: token},
+        env={**inherited.clean(os.environ), **cgroups.tell_load(), guard.VARIABLE: token},
         cwd=folder,
         start_new_session=True,
     )

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from harness.catalog.sources import digest
+from harness.hosts import bootstrap
 from harness.hosts.installation import LOCK_FILE
 from harness.hosts.messages import SILENCE_S
 from tests.command import ALONE, ONE, SOUND, records_of, summary_of
@@ -193,7 +194,9 @@ def test_another_version_over_there_is_refused(place: Place, tmp_path: Path, fau
 def test_this_harness_is_put_over_there_and_used(tmp_path: Path) -> None:
     """The packages of the lock file, which take minutes, are there already."""
     with connected("load", "servers") as (here, there), sshd_on(there, tmp_path, {"PYTHONPATH": "/nowhere"}) as way:
-        python = tmp_path / ".cache/asgi-harness/hosts" / f"python-{digest([LOCK_FILE])}" / "bin" / "python"
+        python = (
+            tmp_path / ".cache/asgi-harness/hosts" / bootstrap.name_environment(digest([LOCK_FILE])) / "bin" / "python"
+        )
         python.parent.mkdir(parents=True)
         python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
         python.chmod(0o755)

@@ -195,6 +195,20 @@ REASONS: list[tuple[str, LoadResult, dict[str, Any], Verdict, str]] = [
         "other processes used 50 % of the server's CPUs: absolute numbers are disturbed; noted from 5 %",
     ),
     (
+        "pauses of a container's processes",
+        HEALTHY,
+        {"paused_ratio": 0.2},
+        "valid",
+        "a CPU quota paused servers or harness for 20 % of the time: absolute numbers are disturbed; noted from 5 %",
+    ),
+    (
+        "pauses of the generator, however busy the server is",
+        trial(paused_ratio=0.011),
+        {},
+        "client-limited",
+        "a CPU quota paused the generator for 1.1 % of the time; limit 1 %, give its container whole CPUs",
+    ),
+    (
         "much steal",
         HEALTHY,
         {"steal_ratio": 0.25},
@@ -209,6 +223,13 @@ REASONS: list[tuple[str, LoadResult, dict[str, Any], Verdict, str]] = [
         "requests without a right answer: 8 (0.0762 %), first 8 × unanswered (GET /: nothing within 30 s); limit 0",
     ),
     ("shared CPUs", HEALTHY, {"disjoint": False}, "valid", "generator and server shared CPUs; each needs 1 of its own"),
+    (
+        "a master that shares the server's CPUs",
+        trial(load_workers={"a": 0.6, "b": 0.5}),
+        {"disjoint": False, "load_workers": 2},
+        "valid",
+        "Locust's master and server shared CPUs; each needs 1 of its own",
+    ),
 ]
 
 
@@ -367,12 +388,13 @@ def test_a_difference_between_server_and_generator_within_the_error_of_the_sampl
         assert judge(trial(cpu_ratio=0.948), server_cpu_ratio=server)[0] == expected
 
 
-def test_a_trial_is_disturbed_only_by_steal_and_other_processes() -> None:
+def test_a_trial_is_disturbed_only_by_steal_other_processes_and_quotas() -> None:
     def disturbed(**surroundings: Any) -> bool:
         return verdict.is_disturbed(verdict.Surroundings(**{**SURROUNDINGS, **surroundings}))
 
     assert disturbed(steal_ratio=0.06)
     assert disturbed(other_cpu_ratio=0.06)
+    assert disturbed(paused_ratio=0.06)
     assert not disturbed(steal_ratio=0.05, other_cpu_ratio=0.05)
     assert not disturbed(steal_ratio=None, other_cpu_ratio=None, disjoint=False, server_cpu_ratio=0.1)
     assert not disturbed(other_cpu_ratio=0.15, observed_s=0.2)

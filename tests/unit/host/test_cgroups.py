@@ -29,3 +29,27 @@ def test_the_tightest_limit_of_all_visible_groups_applies(
     tmp_path: Path, files: Mapping[str, str], expected: Groups
 ) -> None:
     assert cgroups.read(fake.write(tmp_path, files)) == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "text", "paused_s"),
+    [
+        pytest.param(fake.container(), "nr_throttled 3\nthrottled_usec 250000\n", 0.25, id="version-2"),
+        pytest.param(fake.docker_v1(), "nr_throttled 3\nthrottled_time 250000000\n", 0.25, id="version-1"),
+        pytest.param(fake.laptop(), "nr_throttled 3\nthrottled_usec 250000\n", 0, id="no-quota"),
+    ],
+)
+def test_the_pauses_of_a_cpu_quota_are_read(
+    tmp_path: Path, files: Mapping[str, str], text: str, paused_s: float
+) -> None:
+    root = fake.write(tmp_path, files)
+    for folder in {each.parent for name in ("cpu.max", "cpu.cfs_quota_us") for each in root.rglob(name)}:
+        (folder / "cpu.stat").write_text(text)
+    found = cgroups.list_cpu_statistics(root)
+    assert cgroups.read_paused_s(found) == pytest.approx(paused_s * max(1, len(found)))
+
+
+def test_a_container_has_as_many_cpus_as_its_quota_is_worth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cgroups.cpus, "available", lambda: frozenset(range(8)))
+    assert cgroups.count_cpus(fake.write(tmp_path / "2.5", fake.container())) == 2
+    assert cgroups.count_cpus(fake.write(tmp_path / "none", fake.laptop())) == 8

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pytest
+
 from harness.model.plan import Case
-from harness.model.results import Sample
+from harness.model.results import MachineTime, Sample
 from harness.model.targets import RunsAt
 from harness.run.observation import Observation, count_cpu, count_others
 from tests.builders import SECOND_NS, load_result, load_slices
@@ -50,8 +52,19 @@ def test_the_cpu_time_of_a_server_that_is_its_own_control_or_has_no_process_is_u
 
 
 def test_what_others_used_is_observed_from_the_first_slice_to_the_last_and_unknown_without_any() -> None:
-    assert count_others(observe((CASE, Seen(1, sampled(0.0, 0.5)))), disjoint=True) == (None, None, 1.0)
+    assert count_others(observe((CASE, Seen(1, sampled(0.0, 0.5)))), disjoint=True) == (None, None, None, 1.0)
     both = observe((CASE, Seen(1, sampled(0.0, 0.5, 1.0))), (CONTROL, Seen(2, sampled(0.0, 0.5, 1.0))))
     assert count_others(both, disjoint=True).observed_s == 2.0
 
-    assert count_others(replace(both, results={}), disjoint=True) == (None, None, 1.0)
+    assert count_others(replace(both, results={}), disjoint=True) == (None, None, None, 1.0)
+
+
+def test_the_pauses_of_a_cpu_quota_are_observed_on_the_side_that_had_more() -> None:
+    def paused(*seconds: float) -> tuple[Sample, ...]:
+        return tuple(
+            replace(each, machine=MachineTime(0.0, 0.0, 0.0, 0.0, paused_s))
+            for each, paused_s in zip(sampled(0.0, 0.5), seconds, strict=True)
+        )
+
+    seen = replace(observe((CASE, Seen(1, paused(5.0, 5.2)))), here=paused(0.0, 0.1))
+    assert count_others(seen, disjoint=True).paused_ratio == pytest.approx(0.2)
