@@ -126,7 +126,7 @@ def _name_shortly(root: ET.Element) -> None:
 
 
 def _count_in_letters() -> Iterator[str]:
-    """a, b, … z, aa, ab, …"""  # noqa: D403, D415 - they are no words
+    """a, b, … z, aa, ab, …"""
     yield from _LETTERS
     for first in _count_in_letters():
         yield from (first + second for second in _LETTERS)
