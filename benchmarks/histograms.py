@@ -1,4 +1,4 @@
-"""What it costs to record a value in our histogram and in hdrhistogram's, and the size of both when encoded.
+"""What it costs to record a value in our histogram and in hdrhistogram's, and the size of ours as JSON and as text.
 
 Ours appends values to an array and counts many at a time with numpy; hdrhistogram counts one value at a time. Both have
 three significant digits and should give the same percentiles.
@@ -16,6 +16,7 @@ from hdrh.histogram import HdrHistogram
 from pairs import compare
 
 from harness.load.series import Series, Tally
+from harness.model.hdr_histogram import encode
 
 COUNT = 200_000
 LONGEST_US = 2**36
@@ -59,9 +60,9 @@ def main() -> None:
     found = [counted.percentile(percent) for percent in PERCENTS]
     expected = [other.get_value_at_percentile(percent) for percent in PERCENTS]
     print(f"percentiles {PERCENTS}: ours {found} µs, hdrhistogram's {expected} µs")
-    print(
-        f"{COUNT:,} values: {len(msgspec.json.encode(counted)):,} bytes of JSON, hdrhistogram {len(other.encode()):,}"
-    )
+    text = encode(counted.counts)
+    print(f"{COUNT:,} values: {len(msgspec.json.encode(counted)):,} bytes of JSON, {len(text):,} of text")
+    print(f"as text the same as hdrhistogram's: {text == other.encode().decode()}")
 
 
 if __name__ == "__main__":

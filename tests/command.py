@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from harness.run.trial_lines import unpack
 from tests.contract_page import list_faults
 
 HARNESS = (sys.executable, "-m", "harness")
@@ -55,8 +56,8 @@ def harness(
 
 
 def records_of(folder: Path) -> list[Any]:
-    """The records of a run, in the order in which they were written."""
-    return [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
+    """The records of a run, in the order in which they were written, as plain values."""
+    return [unpack(json.loads(line)) for line in (folder / "trials.jsonl").read_text().splitlines()]
 
 
 def summary_of(folder: Path) -> Any:

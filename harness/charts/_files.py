@@ -1,7 +1,6 @@
 """Charts as files: SVG for light and for dark pages, with the result in words, and PNG.
 
-A chart is drawn once, in the colours of a light page. Dark is the same file with each colour exchanged. Files are made
-short, since documentation holds many: of 27 panels with 10 servers, SVG takes a third less and PNG a quarter.
+A chart is drawn once, in the colours of a light page. Dark is the same file with each colour exchanged.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from harness.charts._colours import DARK
+from harness.charts._short_svg import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,15 +21,9 @@ if TYPE_CHECKING:
 DARK_SUFFIX = "-dark"
 """The end of the name of a chart for dark pages."""
 PNG_DPI = 150
-_STYLE = re.compile(r'(?<= style=")[^"]*')
+_STYLE = re.compile(r"<style>[^<]*")
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 _OPENING = re.compile(r"<svg [^>]*>")
-_TAG = re.compile(r"<[^>]*>")
-_LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
-_ID = re.compile(r' id="([^"]*)"')
-_REFERENCE = re.compile(r'(?:url\(#|href="#)([^)"]*)')
-_NOT_TURNED = re.compile(r' transform="rotate\(-?0 [^"]*\)"')
-_BETWEEN = re.compile(r">\s+<|<g/>")
 _PNG_COLOURS = 256
 
 
@@ -43,7 +37,7 @@ def encode(figure: Figure, name: str, title: str, words: Sequence[str], *, png: 
 def encode_svg(figure: Figure, title: str, words: Sequence[str]) -> str:
     """The chart for light pages alone."""
     svg = _save(figure, format="svg", metadata={"Date": None}, facecolor="none").decode()
-    return _describe(_shorten(svg), title, words)
+    return _describe(shorten(svg), title, words)
 
 
 def darken(svg: str) -> str:
@@ -66,7 +60,7 @@ def _variable(colour: str) -> str:
 
 
 def _exchange(svg: str, change: Callable[[str], str]) -> str:
-    """The chart with each colour of its styles changed."""
+    """The chart with each colour of its style sheet changed."""
     return _STYLE.sub(lambda style: _COLOUR.sub(lambda colour: change(colour[0]), style[0]), svg)
 
 
@@ -76,18 +70,6 @@ def _describe(svg: str, title: str, words: Sequence[str]) -> str:
     if words:
         said += f"\n <desc>{escape(' '.join(words), quote=False)}</desc>"
     return _OPENING.sub(lambda opening: f"{opening[0]}\n {said}", svg, count=1)
-
-
-def _shorten(svg: str) -> str:
-    """The same picture in fewer bytes: to a hundredth of a point, without ids that nothing refers to."""
-    used = set(_REFERENCE.findall(svg))
-
-    def shorten(tag: re.Match[str]) -> str:
-        text = _LONG_NUMBER.sub(lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), tag[0])
-        text = _ID.sub(lambda found: found[0] if found[1] in used else "", _NOT_TURNED.sub("", text))
-        return " ".join(text.split())
-
-    return _BETWEEN.sub(lambda found: "" if found[0] == "<g/>" else ">\n<", _TAG.sub(shorten, svg))
 
 
 def _encode_png(figure: Figure) -> bytes:

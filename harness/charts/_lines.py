@@ -12,7 +12,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from harness.charts._colours import GROUND, INK, MUTED, QUIET
 from harness.charts._looks import looks
-from harness.charts._style import TICKS, compared, title_panel
+from harness.charts._style import FEW, TICKS, compared, title_panel
 from harness.model.summaries import Ratio
 from harness.text.numbers import TOO_FEW, is_telling
 
@@ -200,6 +200,16 @@ def note_intervals(axes: Axes, every: Iterable[Estimate | Ratio | None]) -> None
     if not all(is_telling(each.low, each.high) for each in every if each is not None):
         axes.text(
             0.98, 0.03, NO_INTERVAL, transform=axes.transAxes, ha="right", fontsize=7, color=QUIET, style="italic",
+        )  # fmt: skip
+
+
+def note_missing(axes: Axes, figure: str, names: Sequence[str]) -> None:
+    """Say above the panel whose figure is missing."""
+    if names:
+        who = ", ".join(names) if len(names) <= FEW else f"{len(names)} candidates"
+        axes.text(
+            1, 1.02, f"no {figure}: {who}", transform=axes.transAxes, ha="right", va="bottom", fontsize=7, color=QUIET,
+            style="italic",
         )  # fmt: skip
 
 

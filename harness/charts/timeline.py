@@ -19,6 +19,7 @@ from harness.charts._lines import (
     frame,
     line_looks,
     name_lines,
+    note_missing,
     plot_height_in,
     scale,
 )
@@ -63,7 +64,8 @@ def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | Non
     for number, (title, group) in enumerate(groups.items()):
         for axes, values, unit in zip(cells[2 * number :], (_rates, _tails), ("requests/s", "p99, ms"), strict=False):
             frame(axes, title, "", unit)
-            _fill(axes, group, values, look, plot_in)
+            missing = _fill(axes, group, values, look, plot_in)
+            note_missing(axes, unit.partition(",")[0], missing)
     return settle(figure, (_describe(title, group) for title, group in groups.items()))
 
 
@@ -92,8 +94,10 @@ def _tails(stretch: Stretch) -> list[tuple[float, float]]:
     return [(at, p99_us / 1000) for at, p99_us in stretch.tails_us]
 
 
-def _fill(axes: Axes, group: Sequence[CaseSummary], values: Values, look: Mapping[str, Look], plot_in: float) -> None:
-    """Draw one panel; without a value it has only its scale."""
+def _fill(
+    axes: Axes, group: Sequence[CaseSummary], values: Values, look: Mapping[str, Look], plot_in: float
+) -> list[str]:
+    """Draw one panel, and return who has no value; without any it has only its scale."""
     lengths, disturbed = _lengths(group), _disturbed(group)
     ends_s = list(accumulate(lengths.values()))
     places = dict(zip(lengths, [0.0, *ends_s], strict=False))
@@ -102,18 +106,30 @@ def _fill(axes: Axes, group: Sequence[CaseSummary], values: Values, look: Mappin
     _show_rounds(axes, group, places, ends_s[-1])
     lines = {each.name: line for each in group if (line := _trace(each, values, places))}
     found = [value for line in lines.values() for _, value in line if not math.isnan(value)]
+    missing = [each.name for each in group if each.name not in lines]
     if not found:
-        return
+        return missing
     low, high = min(found), max(found)
     scale(axes, low, high, logarithmic=high > DECADE * low > 0)
     ends = []
     for name, line in lines.items():
         points = [point for point in line if not math.isnan(point[1])]
         draw_curve(axes, [at for at, _ in line], [value for _, value in line], look[name], 1.2)
-        for place, value in points if len(points) == len(line) else points[-1:]:
+        for place, value in points if len(points) == len(line) else sorted({*_list_alone(line), points[-1]}):
             draw_mark(axes, place, value, look[name], hollow=False, size=4)
         ends.append(End(name, look[name], points[-1]))
     name_lines(axes, ends, plot_in)
+    return missing
+
+
+def _list_alone(line: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points between two gaps, which no line shows."""
+    around = [math.nan, *(value for _, value in line), math.nan]
+    return [
+        point
+        for number, point in enumerate(line)
+        if not math.isnan(point[1]) and math.isnan(around[number]) and math.isnan(around[number + 2])
+    ]
 
 
 def _trace(summary: CaseSummary, values: Values, places: Places) -> list[tuple[float, float]]:

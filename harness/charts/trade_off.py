@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 from matplotlib import rc_context
 
 from harness.charts._colours import GROUND
-from harness.charts._lines import End, draw_interval, frame, line_looks, name_lines, plot_height_in, reach, scale
+from harness.charts._lines import (
+    End,
+    draw_interval,
+    frame,
+    line_looks,
+    name_lines,
+    note_missing,
+    plot_height_in,
+    reach,
+    scale,
+)
 from harness.charts._style import STYLE, TICKS, columns_for, compared, first_line, grid, panels, settle
 from harness.charts._words import list_best
 from harness.model.loads import Rate
@@ -53,15 +63,19 @@ def draw(comparisons: Sequence[ComparisonSummary], run: RunInfo) -> Figure | Non
     if isinstance(run.conditions.load, Rate):
         return None
     look = line_looks(comparisons)
-    groups = {title: _points(comparison, look) for title, comparison in panels(comparisons).items()}
+    shown = panels(comparisons)
+    groups = {title: _points(comparison, look) for title, comparison in shown.items()}
     groups = {title: group for title, group in groups.items() if len(group) > 1}
     if not groups:
         return None
     shape = len(groups), columns_for(len(groups), look)
-    plot_in = plot_height_in(1.9, max(sum(not each.look.muted for each in group) for group in groups.values()))
+    plot_in = plot_height_in(1.9, max(map(len, groups.values())))
     figure, cells = grid(TITLE, first_line(__doc__), run, shape, plot_in + 0.85)
     for axes, (title, group) in zip(cells, groups.items(), strict=True):
         _fill(axes, title, group, plot_in)
+        drawn = {each.name for each in group}
+        measured = (each for each in compared(shown[title]) if each.throughput_rps and not each.case.control)
+        note_missing(axes, "p99", [each.name for each in measured if each.name not in drawn])
     return settle(figure, (_describe(title, group) for title, group in groups.items()))
 
 
@@ -96,10 +110,7 @@ def _fill(axes: Axes, title: str, group: Sequence[Point], plot_in: float) -> Non
             each.rate_rps.median, each.p99_ms.median, s=area, marker=each.look.marker, edgecolors=each.look.colour,
             facecolors=each.look.colour if each.valid else GROUND, linewidths=1, zorder=each.look.depth + 1,
         )  # fmt: skip
-    ends = [
-        End(each.name, each.look, (each.rate_rps.median, each.p99_ms.median)) for each in group if not each.look.muted
-    ]
-    name_lines(axes, ends, plot_in)
+    name_lines(axes, [End(each.name, each.look, (each.rate_rps.median, each.p99_ms.median)) for each in group], plot_in)
 
 
 def _describe(title: str, group: Sequence[Point]) -> str:

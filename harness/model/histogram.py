@@ -4,8 +4,8 @@ The layout is HdrHistogram's with 2048 sub-buckets (http://hdrhistogram.org): ea
 above, each doubling has 1024 buckets, so a bucket is never wider than 1/1024 of the values in it.
 
 Why not the package hdrhistogram: it records one value at a time, where `harness.load.series` counts many with numpy, at
-9 times as many values per CPU second (7 to 10 in 9 pairs, `benchmarks/histograms.py`, 2 virtual CPUs). The price is
-size: 200,000 response times take 38 kB of plain JSON, where its compressed encoding takes 5 kB.
+9 times as many values per CPU second (7 to 10 in 9 pairs, `benchmarks/histograms.py`, 2 virtual CPUs). On disk, counts
+are in its encoding (`harness.model.hdr_histogram`).
 """
 
 from __future__ import annotations

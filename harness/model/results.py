@@ -14,7 +14,9 @@ from harness.model.plan import Candidate, Case, Conditions, Preference, ServerCo
 from harness.model.protocols import Protocol
 
 SCHEMA = 2
-"""The version of `run.json`, `trials.jsonl` and `starts.jsonl`; it goes up on an incompatible change."""
+"""The version of `run.json` and `starts.jsonl`; it goes up on an incompatible change."""
+TRIAL_SCHEMA = 3
+"""The version of the lines of `trials.jsonl`; it goes up on an incompatible change."""
 SUMMARY_SCHEMA = 1
 """The version of `summary.json`, which other programs read; it goes up on an incompatible change."""
 
@@ -329,10 +331,11 @@ class Record:
     disturbed: bool = False
     """Was there so much steal, or CPU time of other processes, that absolute numbers are too low?"""
     load_argv: tuple[str, ...] = ()
+    """The command line of Locust; of the cases of a measurement, which share it, only the first has it."""
     log_tail: str = ""
     probe: Probe | None = None
     """The step of the search, if the case is a search for a capacity."""
-    schema: int = SCHEMA
+    schema: int = TRIAL_SCHEMA
 
     @property
     def counts(self) -> bool:

@@ -30,6 +30,16 @@ not; the valid numbers do not say who is first; there is nothing to decide."""
 MARKS: Mapping[Clarity, str] = {"clear": "✓", "tied": "=", "too noisy": "~", "open": "?", "": ""}
 TIED_WITHIN = 0.10
 """Candidates are tied if a difference above this would have shown; else the measurement is too noisy to say so."""
+MEANINGS: Mapping[Clarity, str] = {
+    "clear": "one is first, and by more than chance explains",
+    "tied": f"no difference was seen, and one above {percent(TIED_WITHIN)} would have been",
+    "too noisy": f"no difference can be believed, and one above {percent(TIED_WITHIN)} may have been missed",
+    "open": "one without a valid number may be faster",
+}
+NOTATION = (
+    "1.5× A is 1.5 times A's requests/s, unless another figure is named. Brackets hold the 95 % interval. CPU is per "
+    "request."
+)
 FINEST = 0.005
 """No command asks for a precision finer than this."""
 MORE_ROUNDS = 4
@@ -288,6 +298,37 @@ def _drop(argv: Sequence[str], names: Sequence[str]) -> list[str]:
         elif word.partition("=")[0] not in names:
             kept.append(word)
     return kept
+
+
+def name_choices(sections: Sequence[Section]) -> str:
+    """Who is among the first in every comparison of a protocol, for each protocol; empty for a single comparison.
+
+    Comparisons in which nobody can be told first, as only one candidate has a rank, do not count.
+    """
+    leaders: dict[str, list[list[str]]] = {}
+    for each in sections:
+        if len(sentences.list_ranked(each)) > 1 and not sweep.has_rates(each):
+            protocol = PROTOCOL_NAMES[each.summary.comparison.protocol]
+            leaders.setdefault(protocol, []).append([leader.name for leader in sentences.list_leaders(each)])
+    if sum(map(len, leaders.values())) <= 1:
+        return ""
+    places: dict[str, list[str]] = {}
+    for protocol, found in leaders.items():
+        always = sorted(set(found[0]).intersection(*found[1:]))
+        several = f"any of {len(always)}" if len(always) > _NAMED else " or ".join(always)
+        places.setdefault(several, []).append(protocol)
+    named = [f"{names} over {join(protocols)}" for names, protocols in places.items() if names]
+    depends = f"over {join(places[''])} it depends on the comparison" if "" in places else ""
+    if not named:
+        return f"No candidate is among the first in every comparison: {depends}."
+    return f"First, or sharing first place, in every comparison: {'; '.join(filter(None, [*named, depends]))}."
+
+
+def explain_marks(decisions: Sequence[Decision]) -> str:
+    """What the numbers and the marks of these answers mean."""
+    kinds = {each.clarity for each in decisions}
+    meanings = [f"{kind}: {meaning}" for kind, meaning in MEANINGS.items() if kind in kinds]
+    return " ".join([NOTATION, *(f"{each[0].upper()}{each[1:]}." for each in meanings)]) if meanings else ""
 
 
 def count_clear(decisions: Sequence[Decision]) -> str:

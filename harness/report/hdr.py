@@ -5,20 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from hdrh.histogram import HdrHistogram
-
-from harness.model.histogram import SUB_BUCKET_BITS, bucket_range
+from harness.model.hdr_histogram import encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.model.histogram import Histogram
     from harness.model.results import RunInfo
     from harness.model.summaries import CaseSummary, ComparisonSummary
-
-_LONGEST_US = 1 << 36
-_DIGITS = 3
-"""The precision of HdrHistogram. It then has 2,048 sub-buckets, as `Histogram` has, so every count keeps its bucket."""
 
 
 def write_log(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> str:
@@ -32,9 +25,8 @@ def write_log(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> str:
     for summary in (each for comparison in comparisons for each in comparison.summaries):
         if summary.response.counts:
             length_s = run.conditions.duration_s * summary.rounds
-            lines.append(
-                f"Tag={tag(run, summary)},0.000,{length_s:.3f},{summary.response.max_us},{encode(summary.response)}"
-            )
+            counts = encode(summary.response.counts)
+            lines.append(f"Tag={tag(run, summary)},0.000,{length_s:.3f},{summary.response.max_us},{counts}")
     return "\n".join([*lines, ""])
 
 
@@ -51,12 +43,3 @@ def tag(run: RunInfo, summary: CaseSummary) -> str:
     if case.load != run.conditions.load:  # in a sweep
         parts.append(str(case.load))
     return ":".join(re.sub(r"[,\s()]+", ".", part).strip(".") for part in parts)
-
-
-def encode(histogram: Histogram) -> str:
-    """The compressed V2 encoding in base64; the value of a bucket is the lowest that it holds."""
-    assert SUB_BUCKET_BITS == 11  # noqa: S101, PLR2004 - 2,048 sub-buckets
-    exported = HdrHistogram(1, _LONGEST_US, _DIGITS)
-    for index, count in histogram.counts.items():
-        exported.record_value(bucket_range(index)[0], count)
-    return str(exported.encode(), "ascii")

@@ -46,6 +46,7 @@ def render(page: Page) -> str:
         *_interrupted(page),
         "## Answer",
         *(f"**{escape(line)}**" for line in page.headline),
+        *filter(None, [escape(page.legend)]),
         *_decisions(page),
         *_server_share(page),
         "## Trust",

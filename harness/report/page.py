@@ -85,7 +85,9 @@ class Page:
     server_share: Sequence[server_share.Answer]
     """Whether the server matters for the user's app; none in a run that did not look for it."""
     headline: Sequence[str]
-    """The result as a whole."""
+    """The result as a whole: whom to choose, how sure that is."""
+    legend: str
+    """What the numbers and marks of the answers mean."""
     trust: Sequence[str]
     """What to know before believing a number or a difference."""
     matrices: Sequence[matrix.Matrix]
@@ -132,7 +134,11 @@ def make_page(
         decisions=decided,
         control=control.lines(sections),
         server_share=server_share.list_answers(shares),
-        headline=[*filter(None, [decisions.count_clear(decided)]), *sentences.headline(run, sections)],
+        headline=[
+            *filter(None, [decisions.name_choices(sections), decisions.count_clear(decided)]),
+            *sentences.headline(run, sections),
+        ],
+        legend=decisions.explain_marks(decided),
         trust=[
             *sentences.list_warnings(run),
             *trust.lines(run, sections),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,18 +18,21 @@ import msgspec
 from harness.host.files import append_line, make_folder, make_new_folder, read_file, replace_file, storing, writing
 from harness.model.errors import UsageError
 from harness.model.loads import parse_load, write_load
-from harness.model.results import SCHEMA, Record, RunInfo, ServerStart
-from harness.run import former
+from harness.model.results import SCHEMA, TRIAL_SCHEMA, Record, RunInfo, ServerStart
+from harness.run import former, trial_lines
 from harness.run.validation import find_fault
 from harness.text.secrets import mask_argv
 from harness.text.suggestions import suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
 
 TRIALS, STARTS = "trials.jsonl", "starts.jsonl"
 Stored = TypeVar("Stored", RunInfo, Record, ServerStart)
+Plain = dict[str, Any]
+Upgrades = Mapping[int, Callable[[Plain], Plain]]
+"""What brings values of each schema to today's; the last is that of today."""
 
 
 class _Versioned(msgspec.Struct):
@@ -88,7 +92,8 @@ class RunDirectory:
 
         Secrets on the command line, which an earlier version recorded, are masked.
         """
-        found = _decode(self._read_run(), RunInfo, "a run", self.path / "run.json", former.upgrade_run)
+        upgrades = {former.SCHEMA: former.upgrade_run, SCHEMA: _keep}
+        found = _decode(self._read_run(), RunInfo, "a run", self.path / "run.json", upgrades)
         return replace(found, argv=mask_argv(found.argv))
 
     def append(self, record: Record | ServerStart) -> None:
@@ -120,14 +125,23 @@ class RunDirectory:
 
         Raises `UsageError` for any other line that cannot be read, and for a trial that is there twice.
         """
-        trials = self._read_lines(TRIALS, Record, former.upgrade_trial)
+        upgrades = {
+            former.SCHEMA: lambda old: former.upgrade_trial(old, self._read_plain_run()),
+            former.VERBOSE_SCHEMA: former.upgrade_verbose_trial,
+            TRIAL_SCHEMA: trial_lines.unpack,
+        }
+        trials = self._read_lines(TRIALS, Record, upgrades)
         _refuse_repeated(trials, self.path / TRIALS)
         return trials
 
     def read_starts(self) -> list[ServerStart]:
         """All starts of servers so far."""
         name = former.STARTS if (self.path / former.STARTS).exists() else STARTS
-        return self._read_lines(name, ServerStart, former.upgrade_start)
+        upgrades = {
+            former.SCHEMA: lambda old: former.upgrade_start(old, self._read_plain_run()),
+            SCHEMA: _keep,
+        }
+        return self._read_lines(name, ServerStart, upgrades)
 
     def _read_run(self) -> bytes:
         try:
@@ -137,16 +151,14 @@ class RunDirectory:
             hint = suggest(self.path.name, others) or "; `harness run` makes one"
             raise UsageError(f"expected a run's folder, found no run.json in {self.path}{hint}") from None
 
-    def _read_lines(
-        self, name: str, kind: type[Stored], upgrade: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
-    ) -> list[Stored]:
+    def _read_plain_run(self) -> Plain:
+        found: Plain = msgspec.json.decode(self._read_run())
+        return found
+
+    def _read_lines(self, name: str, kind: type[Stored], upgrades: Upgrades) -> list[Stored]:
         path = self.path / name
-
-        def upgrade_line(old: dict[str, Any]) -> dict[str, Any]:
-            return upgrade(old, msgspec.json.decode(self._read_run()))
-
         return [
-            _decode(line, kind, "a record", f"{path}, line {n}", upgrade_line)
+            _decode(line, kind, "a record", f"{path}, line {n}", upgrades)
             for n, line in enumerate(_read_if_there(path).split(b"\n")[:-1], 1)
             if not former.was_repeated(line)
         ]
@@ -198,35 +210,39 @@ def _file_of(record: Record | ServerStart) -> str:
 
 
 def _encode(record: Record | ServerStart) -> bytes:
-    return msgspec.json.encode(record, enc_hook=write_load)
+    if isinstance(record, ServerStart):
+        return msgspec.json.encode(record)
+    return msgspec.json.encode(trial_lines.pack(msgspec.to_builtins(record, enc_hook=write_load)))
 
 
-def _decode(
-    text: bytes, kind: type[Stored], what: str, where: object, upgrade: Callable[[dict[str, Any]], dict[str, Any]]
-) -> Stored:
-    """A value of today's schema, or of the former one once it is upgraded; `where` is for the error message."""
+def _decode(text: bytes, kind: type[Stored], what: str, where: object, upgrades: Upgrades) -> Stored:
+    """A value of today's schema, or of a former one once it is upgraded; `where` is for the error message."""
+    today = max(upgrades)
     try:
         schema = msgspec.json.decode(text, type=_Versioned).schema
-        if schema == former.SCHEMA:
-            text = msgspec.json.encode(_upgrade(text, upgrade))
-        elif schema != SCHEMA:
-            raise UsageError(f"{where}: expected schema {SCHEMA} of this version, found {schema}")
-        found = msgspec.json.decode(text, type=kind, dec_hook=_read_load)
+        if schema not in upgrades:
+            raise UsageError(f"{where}: expected schema {today} of this version, found {schema}")
+        plain = _upgrade(text, schema, upgrades[schema])
+        found = msgspec.convert(plain, type=kind, dec_hook=_read_load, str_keys=True)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError) as error:
-        raise UsageError(f"{where}: expected {what} of schema {SCHEMA}, found that {error}") from error
+        raise UsageError(f"{where}: expected {what} of schema {today}, found that {error}") from error
     if fault := find_fault(found):
         raise UsageError(f"{where}: {fault}")
     return found
 
 
-def _upgrade(text: bytes, upgrade: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
-    """Raises `msgspec.ValidationError` for a value that the former schema did not have."""
+def _upgrade(text: bytes, schema: int, upgrade: Callable[[Plain], Plain]) -> Plain:
+    """Raises `msgspec.ValidationError` for a value that the schema does not have."""
     try:
         return upgrade(msgspec.json.decode(text))
     except KeyError as error:
-        raise msgspec.ValidationError(f"schema {former.SCHEMA} needs {error}") from error
+        raise msgspec.ValidationError(f"schema {schema} needs {error}") from error
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise msgspec.ValidationError(f"schema {former.SCHEMA} does not allow it ({error})") from error
+        raise msgspec.ValidationError(f"schema {schema} does not allow it ({error})") from error
+
+
+def _keep(today: Plain) -> Plain:
+    return today
 
 
 def _read_load(_kind: type, value: object) -> object:

@@ -1,4 +1,6 @@
-"""Files of the former schema, 1, brought to today's. Pure: plain values in, plain values out.
+"""Files of former schemas brought to today's. Pure: plain values in, plain values out.
+
+Schema 2 is today's, but for trials, which had all of their histograms in full and as JSON.
 
 In schema 1 the conditions stood beside the other facts of a run, facts about the machine stood twice, and the control
 was a server whose name had a suffix. One server ran at a time, and a trial was a single window, which is one slice now.
@@ -9,12 +11,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.cpu_time import cpu_between
-from harness.model.results import Sample
+from harness.model.results import TRIAL_SCHEMA, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SCHEMA = 1
+VERBOSE_SCHEMA = 2
+"""That of trials in which nothing was left out that stood there already."""
 STARTS = "lives.jsonl"
 """What the file of server starts was called."""
 _CONDITIONS = (
@@ -58,7 +62,8 @@ def upgrade_trial(old: Plain, run: Mapping[str, Any]) -> Plain:
     """A line of `trials.jsonl`; `run` is what `run.json` held."""
     result = old.get("result")
     return {
-        **_without(old, "foreign_ratio", "spoiled", "repeated", "schema"),
+        **_without(old, "foreign_ratio", "spoiled", "repeated"),
+        "schema": TRIAL_SCHEMA,
         "case": _upgrade_case(old["case"], run),
         "result": result and _upgrade_result(result),
         "samples": [_rename(each, "pss_bytes", "memory_bytes") for each in old.get("samples", ())],
@@ -66,6 +71,11 @@ def upgrade_trial(old: Plain, run: Mapping[str, Any]) -> Plain:
         "other_cpu_ratio": old.get("foreign_ratio"),
         "disturbed": old.get("spoiled", False),
     }
+
+
+def upgrade_verbose_trial(old: Plain) -> Plain:
+    """A line of `trials.jsonl` of schema 2."""
+    return {**old, "schema": TRIAL_SCHEMA}
 
 
 def upgrade_start(old: Plain, run: Mapping[str, Any]) -> Plain:

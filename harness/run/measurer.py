@@ -72,9 +72,9 @@ class Measurer:
         try:
             seen = self._observe(order, cases, running)
         except LoadError as error:
-            return [self._fail(case, turn, running[case.config], error, **given) for case in cases]
+            return _say_once([self._fail(case, turn, running[case.config], error, **given) for case in cases])
         machine = count_others(seen, disjoint=self._placement.disjoint)
-        return [self._judge(case, turn, seen, machine, **given) for case in cases]
+        return _say_once([self._judge(case, turn, seen, machine, **given) for case in cases])
 
     def record(self, case: Case, turn: TurnOf, judgement: Verdict, reasons: tuple[str, ...], **seen: Any) -> Record:
         """The record of a case that was measured, or could not be."""
@@ -242,3 +242,8 @@ def _thin(samples: Sequence[Sample]) -> tuple[Sample, ...]:
         for number, each in enumerate(samples)
         if number in ends or each.memory_bytes is not None or each.switches is not None
     )
+
+
+def _say_once(records: Sequence[Record]) -> list[Record]:
+    """The records of a measurement, of which the first has the command line that they share."""
+    return [*records[:1], *(replace(each, load_argv=()) for each in records[1:])]

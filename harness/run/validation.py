@@ -10,6 +10,7 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from harness.model.hdr_histogram import LONGEST_US
 from harness.model.histogram import Histogram, bucket
 from harness.model.loads import Rate
 from harness.model.plan import Conditions
@@ -24,8 +25,6 @@ SMALLEST = 1e-15
 """No number of a run is nearer to 0, unless it is 0."""
 LARGEST_COUNT = 10**12
 """No case has more requests."""
-LONGEST_US = 1 << 36
-"""No request took longer: 19 hours, as far as `latency.hlog` reaches."""
 LONGEST_NAME = 200
 _MOST_BUCKET = bucket(LONGEST_US - 1)
 

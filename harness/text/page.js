@@ -83,6 +83,9 @@
       part.hidden = all("select", form).some(
         choice => choice.value && (part.dataset[choice.name] ?? choice.value) !== choice.value);
     }
+    for (const head of all("thead th[data-protocol]")) {
+      for (const row of head.closest("table").tBodies[0].rows) row.cells[head.cellIndex].hidden = head.hidden;
+    }
     for (const row of all("[data-server]")) row.hidden = state.server !== undefined && !state.server.includes(row.dataset.server);
     for (const group of all("[data-group]")) group.hidden = !group.querySelector("[data-protocol]:not([hidden])");
     document.getElementById("shown").textContent = state.server ? `${state.server.length} of ${all("[name=server]", form).length}` : "all";

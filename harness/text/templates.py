@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 _REFERENCE = re.compile(r'(\bid="|href="#|url\(#)')
 _SIZE = re.compile(r' (?:width|height)="[\d.]+pt"')
-_ASIDE = re.compile(r"<(metadata|style|title|desc)\b[^>]*>.*?</\1>", re.DOTALL)
+_ASIDE = re.compile(r"<(title|desc)>.*?</\1>", re.DOTALL)
+_STYLE_SHEET = re.compile(r"<style>.*?</style>", re.DOTALL)
+_RULE = re.compile(r"^\.", re.MULTILINE)
 
 
 @cache
@@ -42,12 +44,15 @@ def _finalise(value: object) -> object:
 
 
 def embed_svg(svg: str, name: str, label: str) -> Markup:
-    """A chart as an element that scales, has a label for screen readers, and ids that no other name has."""
+    """A chart as an element that scales, has a label for screen readers, and ids that no other name has.
+
+    Its style sheet applies to it alone.
+    """
     opening, rest = _ASIDE.sub("", svg[svg.index("<svg ") :]).split(">", 1)
-    # Matplotlib's style sheet would apply to the whole page; on the element it applies to the chart alone.
-    style = "stroke-linejoin: round; stroke-linecap: butt"
-    opening = f'{_SIZE.sub("", opening)} role="img" aria-label="{escape(label)}" style="{style}">'
-    return Markup(opening + _REFERENCE.sub(rf"\g<1>{name}-", rest))  # noqa: S704 - Matplotlib escapes its texts
+    opening = f'{_SIZE.sub("", opening)} role="img" aria-label="{escape(label)}" id="{name}-chart">'
+    rest = _REFERENCE.sub(rf"\g<1>{name}-", rest)
+    rest = _STYLE_SHEET.sub(lambda rules: _RULE.sub(f"#{name}-chart .", rules[0]), rest)
+    return Markup(opening + rest)  # noqa: S704 - Matplotlib escapes its texts
 
 
 def embed_script() -> tuple[Markup, str]:

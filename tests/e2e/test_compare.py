@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.results import SCHEMA
+from harness.model.results import SCHEMA, TRIAL_SCHEMA
 from tests.command import ALONE, HARNESS, Command
 from tests.fault_table import Fault
 
@@ -110,12 +110,12 @@ def test_a_run_compared_with_itself_is_refused_because_it_would_meet_every_gate(
         (
             "trials.jsonl",
             "{}\n",
-            f"trials.jsonl, line 1: expected a record of schema {SCHEMA}, found that schema 1 needs 'case'",
+            f"trials.jsonl, line 1: expected a record of schema {TRIAL_SCHEMA}, found that schema 1 needs 'case'",
         ),
         (
             "trials.jsonl",
-            f'{{"schema": {SCHEMA}}}\n',
-            f"trials.jsonl, line 1: expected a record of schema {SCHEMA}, found that ",
+            f'{{"schema": {TRIAL_SCHEMA}}}\n',
+            f"trials.jsonl, line 1: expected a record of schema {TRIAL_SCHEMA}, found that ",
         ),
         ("starts.jsonl", "nonsense\n", f"starts.jsonl, line 1: expected a record of schema {SCHEMA}, found that "),
     ],

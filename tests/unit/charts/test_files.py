@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from harness.charts import throughput
 from harness.charts._colours import DARK, INK
 from harness.charts._files import adapt, darken, encode, make_style
+from harness.charts._short_svg import shorten
 from tests.reported import COMPARISONS, RUN
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -53,9 +54,9 @@ def test_a_figure_of_a_chart_of_ones_own_needs_no_words() -> None:
     assert DARK[INK].encode() in files["mine-dark.svg"]
 
 
-def test_only_styles_change_colour() -> None:
-    svg = f'<text style="fill: {INK}; stroke: {INK}">{INK}</text>'
-    assert darken(svg) == f'<text style="fill: {DARK[INK]}; stroke: {DARK[INK]}">{INK}</text>'
+def test_only_the_style_sheet_changes_colour() -> None:
+    svg = f'<style>.a{{fill: {INK}; stroke: {INK}}}</style><text class="a">{INK}</text>'
+    assert darken(svg) == f'<style>.a{{fill: {DARK[INK]}; stroke: {DARK[INK]}}}</style><text class="a">{INK}</text>'
     assert adapt(svg).endswith(f">{INK}</text>")
     variable = f"--chart-{INK[1:]}"
     assert f"fill: var({variable}, {INK})" in adapt(svg)
@@ -70,3 +71,23 @@ def test_a_file_refers_to_nothing_that_was_left_out_and_has_no_longer_numbers_th
     assert set(used) == set(ids)
     assert len(ids) == len(set(ids))
     assert re.search(r'="[^"]*\d\.\d{3}', svg) is None
+
+
+def test_a_file_has_each_style_once_and_no_group_that_says_nothing() -> None:
+    figure = throughput.draw(COMPARISONS, RUN)
+    svg = encode(figure, "throughput", "Throughput", figure.words)["throughput.svg"].decode()
+    rules = re.findall(r"^\.([a-z]+)\{([^}]*)\}$", svg, re.MULTILINE)
+    assert rules
+    assert len({style for _, style in rules}) == len(rules)
+    assert {name for name, _ in rules} == set(re.findall(r' class="([^"]*)"', svg))
+    assert " style=" not in svg
+    assert "<g>" not in svg
+
+
+def test_steps_of_a_path_lead_where_the_path_led() -> None:
+    path = (
+        "M 83.79 270.94 L 333.32 270.94 L 333.36 58.66 L 333.38 58.66 C 1.46 2 3 4.04 5 6 z M 7.77 8 L 9 10.04 L 9 12 "
+    )
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg"><path d="{path}"/></svg>'
+    (found,) = re.findall(r' d="([^"]*)"', shorten(svg))
+    assert found == "m83.8 270.9h249.5l0.1-212.2c-331.9-56.7-330.4-54.7-328.4-52.7zm-76-262.9l1.2 2v2"

@@ -62,3 +62,24 @@ def test_measurements_with_one_p99_each_are_joined_and_every_point_has_a_mark() 
     assert not any(map(math.isnan, line.get_ydata()))
     marks = [line for line in tails.lines if line.get_marker() == look("uvicorn").marker]
     assert [float(mark.get_ydata()[0]) for mark in marks] == list(line.get_ydata())
+
+
+def test_a_moment_alone_between_two_gaps_has_a_mark_as_no_line_shows_it() -> None:
+    comparisons = timed(synthetic.summaries(("uvicorn",), [("json", "h1")], synthetic.no_faults, 200))
+    (uvicorn,) = comparisons[0].summaries
+    first, *others = uvicorn.timeline
+    lonely = replace(uvicorn, timeline=(replace(first, rates_rps=first.rates_rps[:1]), *others))
+    rates, _ = timeline.draw(grouped([lonely]), RUN).axes
+    marked = {(line.get_xdata()[0], line.get_ydata()[0]) for line in rates.lines if len(line.get_ydata()) == 1}
+    assert first.rates_rps[0] in marked
+
+
+def test_who_has_no_p99_is_named() -> None:
+    comparisons = timed(synthetic.summaries(NAMES, [("json", "h1")], synthetic.no_faults, 200))
+    found = [
+        replace(each, timeline=tuple(replace(one, tails_us=()) for one in each.timeline))
+        if each.name == "daphne"
+        else each
+        for each in flat(comparisons)
+    ]
+    assert "no p99: daphne" in words_in(timeline.draw(grouped(found), RUN))

@@ -7,7 +7,7 @@ import pytest
 
 from harness.model.results import RunInfo
 from harness.model.summaries import CaseSummary, Ratio, Ratios
-from harness.report.decisions import Decision, decide
+from harness.report.decisions import Decision, decide, explain_marks, name_choices
 from harness.report.sections import make_sections
 from tests import synthetic
 from tests.reported import RUN, SWEEP, control_run
@@ -160,3 +160,46 @@ def decide_pair(run: RunInfo) -> str:
     cases = flat(synthetic.summaries(SERVERS[:2], [("echo", "h1")], no_faults, 200))
     (section,) = make_sections(run, grouped(replace(each, rank=1) for each in cases))
     return decide(run, section).command
+
+
+def choose(ranks: dict[tuple[str, str], tuple[int | None, ...]]) -> str:
+    """Whom to choose where the servers have these ranks in each comparison."""
+    found = []
+    for comparison in synthetic.summaries(SERVERS, list(ranks), no_faults, 200):
+        of = comparison.comparison
+        places = dict(zip(SERVERS, ranks[of.scenario, of.protocol], strict=True))
+        found += [replace(each, rank=places[each.case.server]) for each in flat([comparison])]
+    return name_choices(make_sections(RUN, grouped(found)))
+
+
+def test_who_is_among_the_first_in_every_comparison_of_a_protocol_is_named() -> None:
+    assert choose({("echo", "h1"): (1, 2, 3), ("json", "h1"): (1, 1, 3), ("echo", "h2"): (2, 1, 3)}) == (
+        "First, or sharing first place, in every comparison: uvicorn over HTTP/1.1; granian over HTTP/2 with TLS."
+    )
+    assert choose({("echo", "h1"): (1, 1, 3), ("ws_echo", "ws"): (1, 1, 3)}) == (
+        "First, or sharing first place, in every comparison: granian or uvicorn over HTTP/1.1 and WebSocket."
+    )
+
+
+def test_where_nobody_is_always_among_the_first_it_depends() -> None:
+    assert choose({("echo", "h1"): (1, 2, 3), ("json", "h1"): (2, 1, 3), ("echo", "h2"): (2, 1, 3)}) == (
+        "First, or sharing first place, in every comparison: granian over HTTP/2 with TLS; "
+        "over HTTP/1.1 it depends on the comparison."
+    )
+    assert choose({("echo", "h1"): (1, 2, 3), ("json", "h1"): (2, 1, 3)}) == (
+        "No candidate is among the first in every comparison: over HTTP/1.1 it depends on the comparison."
+    )
+
+
+def test_a_single_comparison_and_one_without_ranks_name_nobody() -> None:
+    assert not choose({("echo", "h1"): (1, 2, 3)})
+    assert not choose({("echo", "h1"): (1, 2, 3), ("json", "h1"): (1, None, None)})
+
+
+def test_only_the_marks_that_occur_are_explained() -> None:
+    clear = decide_on(("granian", 1, Ratio(1.9, 1.6, 2.2)), ("uvicorn", 2, BASELINE))
+    text = explain_marks([clear])
+    assert "Clear: one is first" in text
+    assert "Tied" not in text
+    assert "95 % interval" in text
+    assert not explain_marks([replace(clear, clarity="")])

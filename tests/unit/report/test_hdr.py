@@ -6,10 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from harness.model.histogram import Histogram, bucket
 from harness.model.results import RunInfo
 from harness.model.summaries import ComparisonSummary
 from harness.report import hdr
@@ -19,19 +16,6 @@ from tests.synthetic import flat, under
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@settings(max_examples=25, deadline=None)  # hdrh takes its time
-@given(st.dictionaries(st.integers(0, 2**35), st.integers(1, 10**6), max_size=50))
-def test_hdrhistogram_reads_an_exported_histogram_unchanged(counts: dict[int, int]) -> None:
-    histogram = Histogram.merge(
-        Histogram({bucket(value): count}, value * count, value) for value, count in counts.items()
-    )
-    read = HdrHistogram.decode(hdr.encode(histogram))
-    counts_read = {
-        bucket(step.value_iterated_to): step.count_added_in_this_iter_step for step in read.get_recorded_iterator()
-    }
-    assert counts_read == histogram.counts
 
 
 def test_the_log_has_a_tagged_line_for_each_case_with_answers(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_another_schema_is_refused_even_where_its_form_is_that_of_this_one(tmp_p
     directory.append(replace(RECORD, schema=98))
     with pytest.raises(UsageError, match=r"run\.json: expected schema 2 of this version, found 99\Z"):
         directory.read_info()
-    with pytest.raises(UsageError, match=r"trials\.jsonl, line 1: expected schema 2 of this version, found 98\Z"):
+    with pytest.raises(UsageError, match=r"trials\.jsonl, line 1: expected schema 3 of this version, found 98\Z"):
         directory.read_trials()
 
 
@@ -141,7 +141,7 @@ def test_a_line_of_the_former_schema_that_lacks_something_is_named(tmp_path: Pat
     directory.write_info(info(tmp_path))
     (directory.path / "trials.jsonl").write_text("{}\n")
     with pytest.raises(
-        UsageError, match=r"trials\.jsonl, line 1: expected a record of schema 2, found that schema 1 needs 'case'\Z"
+        UsageError, match=r"trials\.jsonl, line 1: expected a record of schema 3, found that schema 1 needs 'case'\Z"
     ):
         directory.read_trials()
 
@@ -168,7 +168,7 @@ def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, line: bytes) -> Non
     for name in ("trials.jsonl", "starts.jsonl"):
         with (directory.path / name).open("ab") as file:
             file.write(line + b"\n")
-    with pytest.raises(UsageError, match=r"\A[^\n]*trials\.jsonl, line 2: expected a record of schema 2, found that "):
+    with pytest.raises(UsageError, match=r"\A[^\n]*trials\.jsonl, line 2: expected a record of schema 3, found that "):
         directory.read_trials()
     with pytest.raises(UsageError, match=r"\A[^\n]*starts\.jsonl, line 1: expected a record of schema 2, found that "):
         directory.read_starts()

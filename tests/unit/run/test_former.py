@@ -1,4 +1,4 @@
-"""A real run of the former schema, read by today's code."""
+"""Real runs of former schemas, read by today's code."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from harness.model.summaries import CaseSummary, Estimate
 from harness.run import former
 from harness.run.directory import RunDirectory
 
-RUN = RunDirectory(Path(__file__).parents[2] / "data" / "run-of-schema-1")
+DATA = Path(__file__).parents[2] / "data"
+RUN = RunDirectory(DATA / "run-of-schema-1")
+VERBOSE = RunDirectory(DATA / "run-of-schema-2")
 
 
-def summaries() -> dict[str, CaseSummary]:
-    found = summarise(RUN.read_trials(), RUN.read_starts(), RUN.read_info())
+def summaries(run: RunDirectory = RUN) -> dict[str, CaseSummary]:
+    found = summarise(run.read_trials(), run.read_starts(), run.read_info())
     return {each.case.label: each for comparison in found for each in comparison.summaries}
 
 
@@ -89,3 +91,25 @@ def test_a_run_that_recorded_only_a_few_facts_of_its_machine_is_read() -> None:
     assert environment.cpu_model == expected.cpu_model
     assert environment.cpu_count == expected.cpu_count
     assert environment.python == expected.python
+
+
+def test_trials_that_had_all_of_their_histograms_in_full_give_the_figures_that_they_gave() -> None:
+    reported = {"uvicorn": (1634, 5536.959865975077), "hypercorn": (645, 2192.4984661860603)}
+    found = summaries(VERBOSE)
+    medians = {"uvicorn": (355, 355, 65), "hypercorn": (914, 914, 345)}
+    for name, own in reported.items():
+        case = found[name]
+        assert case.throughput_rps is not None
+        assert (case.requests, case.throughput_rps.median) == own
+        times = (case.latency_us.p50, case.service_us.p50, case.first_byte_us and case.first_byte_us.p50)
+        assert tuple(each and each.median for each in times) == medians[name]
+
+
+def test_trials_of_a_former_schema_are_written_again_in_todays(tmp_path: Path) -> None:
+    for number, run in enumerate((RUN, VERBOSE)):
+        copy = RunDirectory.create(tmp_path, str(number))
+        trials = run.read_trials()
+        copy.write_again(run.read_info(), trials)
+        assert copy.read_trials() == trials
+        before, after = ((each.path / "trials.jsonl").stat().st_size for each in (run, copy))
+        assert after < before / 2

@@ -15,6 +15,7 @@ from harness.analysis.compare import compare
 from harness.analysis.comparison import Side
 from harness.analysis.summarise import summarise
 from harness.model.errors import UsageError
+from harness.model.hdr_histogram import encode
 from harness.model.loads import write_load
 from harness.model.plan import ServerConfig
 from harness.model.results import ServerStart
@@ -137,10 +138,19 @@ def test_damaged_bytes_are_read_or_refused(run: RunDirectory, data: st.DataObjec
     ("place", "wrong", "message"),
     [
         (("result", "cpu_ratio"), 1e308, "expected cpu_ratio from 0 to 1e+18, found 1e+308"),
-        (("result", "response", "counts"), {"1": -5}, "expected counts of response from 1 to 1000000000000, found -5"),
-        (("result", "response", "counts"), {"70000": 1}, "expected buckets of response from 0 to 27647, found 70000"),
+        (
+            ("result", "response", "counts"),
+            "nonsense",
+            "expected a record of schema 3, found that schema 3",
+        ),
+        (("result", "response", "counts"), encode({1: 10**13}), "expected counts of response from 1 to 1000000000000"),
+        (
+            ("result", "response", "counts"),
+            encode({70000: 1}),
+            "expected buckets of response from 0 to 27647, found 70000",
+        ),
         (("result", "response", "max_us"), 5, "expected max_us of response in its highest bucket, found 5"),
-        (("result", "slices", 0, "end_ns"), 1, "expected a slice that opens, starts, ends and drains in this order"),
+        (("result", "slices", "end_ns", 0), 1, "expected a slice that opens, starts, ends and drains in this order"),
         (("case", "load"), "rate=" + "9" * 400, "expected a record of schema"),
         (("case", "server"), "\u001b[2J", "expected a printable name of server, found '\\x1b[2J'"),
         (("case", "users"), 0, "expected users from 1 to 1e+07, found 0"),
@@ -163,7 +173,7 @@ def test_a_lie_is_named_with_its_line(
 def test_what_is_no_json_is_refused(run: RunDirectory, text: str, fault: Fault) -> None:
     path = run.path / "trials.jsonl"
     path.write_text(path.read_text().replace('"cpu_ratio":0.5', f'"cpu_ratio":{text}', 1))
-    expected = r"\A[^\n]*trials\.jsonl, line 1: expected a record of schema 2, found that "
+    expected = r"\A[^\n]*trials\.jsonl, line 1: expected a record of schema 3, found that "
     with pytest.raises(UsageError, match=expected) as caught:
         report(run)
     report_refusal(fault, f"result.cpu_ratio = {text[:20]} in a results file", caught.value)
