@@ -263,6 +263,7 @@ def at_distances(rates_rps: Mapping[float, Mapping[str, float]], server: str = "
                     case=replace(each.case, rtt_s=rtt_s),
                     throughput_rps=_about(rate),
                     throughput_by_round_rps=(rate, 0.99 * rate, 1.01 * rate),
+                    throughput_rounds=(1, 2, 3),
                     latency_us=latency,
                 )
             )
@@ -341,11 +342,13 @@ def _summary(chance: random.Random, case: Case, faults: Callable[[Case], Fault |
         errors=fault.errors if fault else Errors(),
         throughput_rps=_estimate(rounds),
         throughput_by_round_rps=rounds,
+        throughput_rounds=tuple(range(1, 6)),
         latency_us=_latency(response),
         service_us=_latency(response),
         response=response,
         cpu_us_per_request=_estimate(costs),
         cpu_us_per_request_by_round=costs,
+        cpu_rounds=tuple(range(1, 6)),
         memory_pss_bytes=Memory(idle, peak, Estimate(peak * 0.98, peak * 0.95, peak)),
         ready_s=Estimate(0.21, 0.19, 0.24),
         first_request_s=Estimate(0.0012, 0.001, 0.0015),

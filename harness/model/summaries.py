@@ -126,6 +126,8 @@ class CaseSummary:
     errors: Errors
     throughput_rps: Estimate | None = None
     throughput_by_round_rps: tuple[float, ...] = ()
+    throughput_rounds: tuple[int, ...] = ()
+    """The round of each of those, from 1; a round stands twice where the case was in two of its blocks."""
     latency_us: Latency = Latency()
     service_us: Latency = Latency()
     first_byte_us: Latency | None = None
@@ -138,6 +140,8 @@ class CaseSummary:
     """The response times of all rounds, for the percentile curve."""
     cpu_us_per_request: Estimate | None = None
     cpu_us_per_request_by_round: tuple[float, ...] = ()
+    cpu_rounds: tuple[int, ...] = ()
+    """The round of each of those."""
     cpu_us_by_program: Mapping[str, Estimate] = field(default_factory=dict)
     """The parts of `cpu_us_per_request`, where the server's processes run several programs: nginx, uvicorn."""
     memory_pss_bytes: Memory = Memory(None, None)

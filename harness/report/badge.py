@@ -10,7 +10,7 @@ import msgspec
 from harness.analysis.naming import Naming
 from harness.model.loads import Rate
 from harness.report.sections import is_sweep
-from harness.report.sentences import list_leaders, list_ranked
+from harness.report.sentences import list_first, list_ranked
 from harness.text.numbers import join
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def make_badge(run: RunInfo, sections: Sequence[Section]) -> bytes:
 
 def describe_result(run: RunInfo, sections: Sequence[Section]) -> str:
     """Who is first most often: `granian`, `granian and uvicorn tied`, `uvicorn in 5 of 9`."""
-    leaders = [list_leaders(section) for section in sections if list_ranked(section)]
+    leaders = [list_first(section) for section in sections if list_ranked(section)]
     if not leaders or is_sweep(run):
         return NO_RESULT
     if len(leaders) == 1:

@@ -88,6 +88,8 @@ def decide(run: RunInfo, section: Section) -> Decision:
     limited = sentences.list_limited(section)
     if not ranked:
         return _explain_unranked(run, section, limited, found)
+    if ahead := sentences.list_ahead(section):
+        return found("clear" if limited == ahead[:1] else "open", _describe_ahead(section, ahead, limited))
     leaders = sentences.list_leaders(section)
     if len(ranked) == 1:
         alone = len(candidates) == 1
@@ -170,6 +172,21 @@ def _describe_lead(section: Section, ranked: Sequence[CaseSummary]) -> str:
     return text + _name_next(ranked[1:], section)
 
 
+def _describe_ahead(section: Section, ahead: Sequence[CaseSummary], limited: Sequence[CaseSummary]) -> str:
+    """`granian: 8,931/s or more, where hypercorn, the next, reached 2,941/s; the load generator was the limit`."""
+    following = sentences.list_leaders(section)
+    names = [each.name for each in following]
+    if len(names) > _NAMED:
+        names = [*names[: _NAMED - 1], f"{len(names) - _NAMED + 1} more"]
+    text = f"{join([each.name for each in ahead])}: {join([_rate(each) for each in ahead])} or more"
+    text += f", where {join(names)}, the next, reached {_rate(following[0])}; {sentences.name_limits(ahead)}"
+    return text + _limited([each for each in limited if each not in ahead])
+
+
+def _rate(summary: CaseSummary) -> str:
+    return "–" if summary.throughput_rps is None else f"{significant(summary.throughput_rps.median)}/s"
+
+
 def _measure_lead(ranked: Sequence[CaseSummary], by: Preference) -> float | None:
     """How far the first two are apart: 0.05 for 5 %; None where no ratio says."""
     first, second = (ratio_of(each, by) for each in ranked[:2])
@@ -239,11 +256,7 @@ def _limited(limited: Sequence[CaseSummary]) -> str:
     """Who may be faster than the numbers say."""
     if not limited:
         return ""
-    speeds = [
-        f"{each.name} ({significant(each.throughput_rps.median)}/s)"
-        for each in limited
-        if each.throughput_rps is not None
-    ]
+    speeds = [f"{each.name} ({_rate(each)})" for each in limited]
     return f"; {join(speeds)} may be faster: {sentences.name_limits(limited)}"
 
 
@@ -303,13 +316,14 @@ def _drop(argv: Sequence[str], names: Sequence[str]) -> list[str]:
 def name_choices(sections: Sequence[Section]) -> str:
     """Who is among the first in every comparison of a protocol, for each protocol; empty for a single comparison.
 
-    Comparisons in which nobody can be told first, as only one candidate has a rank, do not count.
+    Comparisons in which nobody can be told first, as only one candidate has a number, do not count.
     """
     leaders: dict[str, list[list[str]]] = {}
     for each in sections:
-        if len(sentences.list_ranked(each)) > 1 and not sweep.has_rates(each):
+        told = len(sentences.list_ranked(each)) > 1 or sentences.list_ahead(each)
+        if told and not sweep.has_rates(each):
             protocol = PROTOCOL_NAMES[each.summary.comparison.protocol]
-            leaders.setdefault(protocol, []).append([leader.name for leader in sentences.list_leaders(each)])
+            leaders.setdefault(protocol, []).append([first.name for first in sentences.list_first(each)])
     if sum(map(len, leaders.values())) <= 1:
         return ""
     places: dict[str, list[str]] = {}

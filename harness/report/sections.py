@@ -194,29 +194,22 @@ def _with_logs(table: Table, summaries: Iterable[CaseSummary], logs: Mapping[Cas
 
 
 def _tabulate_rounds(who: Column, summaries: Sequence[CaseSummary]) -> Table:
-    """Requests per second in each round, and the CPU time of a request."""
-    most = max((len(each.throughput_by_round_rps) for each in summaries), default=0)
+    """Requests per second in each round, and the CPU time of a request; of each block, where a round has several."""
+    numbers = sorted({number for each in summaries for number in each.throughput_rounds})
 
-    def cell(values: Sequence[float], costs: Sequence[float], number: int) -> Cell:
-        if number >= len(values):
-            return Cell(NOTHING)
-        return Cell(significant(values[number]), f"{significant(costs[number])} µs CPU" if number < len(costs) else "")
+    def cell(each: CaseSummary, number: int) -> Cell:
+        rates = _of_round(number, each.throughput_rounds, each.throughput_by_round_rps)
+        costs = _of_round(number, each.cpu_rounds, each.cpu_us_per_request_by_round)
+        return Cell(rates or NOTHING, f"{costs} µs CPU" if costs else "")
 
     rows = (
-        Row(
-            each.name,
-            each.verdict,
-            (
-                who[1](each),
-                *(
-                    cell(each.throughput_by_round_rps, each.cpu_us_per_request_by_round, number)
-                    for number in range(most)
-                ),
-            ),
-        )
-        for each in summaries
+        Row(each.name, each.verdict, (who[1](each), *(cell(each, number) for number in numbers))) for each in summaries
     )
-    return Table((who[0], *(str(number + 1) for number in range(most))), tuple(rows))
+    return Table((who[0], *map(str, numbers)), tuple(rows))
+
+
+def _of_round(number: int, rounds: Sequence[int], values: Sequence[float]) -> str:
+    return " · ".join(significant(value) for own, value in zip(rounds, values, strict=True) if own == number)
 
 
 def _anchor(comparison: Comparison, levels: Levels, taken: Collection[str]) -> str:

@@ -55,7 +55,7 @@ def _tally(run: RunInfo, sections: Sequence[Section]) -> list[str]:
         return [f"{few} cannot tell servers apart, so nothing is ranked; measure at least {RANKED_FROM_ROUNDS} rounds."]
     if not any(list_ranked(section) for section in sections):
         return ["Nothing could be ranked."]
-    leaders = [list_leaders(section) for section in sections if len(list_ranked(section)) > 1]
+    leaders = [list_first(section) for section in sections if len(list_ranked(section)) > 1 or list_ahead(section)]
     if len(leaders) <= 1:
         return []
     alone = Counter(first[0].name for first in leaders if len(first) == 1)
@@ -86,6 +86,23 @@ def list_leaders(section: Section) -> list[CaseSummary]:
 def list_limited(section: Section) -> list[CaseSummary]:
     """The candidates that may be faster than their numbers."""
     return [each for each in section.summary.candidates if each.verdict in LIMITS and each.measured]
+
+
+def list_ahead(section: Section) -> list[CaseSummary]:
+    """Those of them whose numbers are above all with a rank: they are faster, and nobody knows by how much."""
+    if section.summary.ranked_by != "throughput" or not list_ranked(section):
+        return []
+    fastest_rps = max(each.throughput_rps.high for each in list_ranked(section) if each.throughput_rps)
+    return [
+        each
+        for each in list_limited(section)
+        if each.rounds >= RANKED_FROM_ROUNDS and each.throughput_rps and each.throughput_rps.low > fastest_rps
+    ]
+
+
+def list_first(section: Section) -> list[CaseSummary]:
+    """The candidates that are first, or of which one is: without a rank where their numbers are above all others."""
+    return list_limited(section) if list_ahead(section) else list_leaders(section)
 
 
 def name_limits(limited: Sequence[CaseSummary]) -> str:

@@ -288,6 +288,12 @@ def test_a_case_in_several_blocks_of_two_rounds_has_two_rounds() -> None:
     often = records_of({"a": FIVE[:2]})
     found = summaries([*often, *(replace(each, block=1) for each in often)])["a"]
     assert (found.rounds, found.rank, len(found.throughput_by_round_rps)) == (2, None, 4)
+    assert sorted(found.throughput_rounds) == sorted(found.cpu_rounds) == [1, 1, 2, 2]
+
+
+def test_the_rounds_that_count_are_named() -> None:
+    records = [replace(each, verdict="invalid") if each.round == 1 else each for each in records_of({"a": FIVE})]
+    assert summaries(records)["a"].throughput_rounds == (1, 3, 4, 5)
 
 
 def test_servers_that_shared_a_block_in_one_round_are_not_ranked_by_that_round() -> None:

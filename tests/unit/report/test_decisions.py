@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from harness.model.results import RunInfo
-from harness.model.summaries import CaseSummary, Ratio, Ratios
+from harness.model.summaries import CaseSummary, Estimate, Ratio, Ratios
 from harness.report.decisions import Decision, decide, explain_marks, name_choices
 from harness.report.sections import make_sections
+from harness.report.sentences import list_first
 from tests import synthetic
 from tests.reported import RUN, SWEEP, control_run
 from tests.synthetic import Fault, flat, grouped, no_faults, under
@@ -109,6 +110,25 @@ def test_who_may_be_faster_than_the_generator_leaves_it_open() -> None:
     found = decide(RUN, section)
     assert found.clarity == "open"
     assert found.sentence.endswith("may be faster: the load generator was the limit")
+
+
+def test_whom_the_generator_limited_is_first_where_even_so_nobody_was_as_fast() -> None:
+    cases = flat(synthetic.summaries(["granian", "uvicorn", "hypercorn"], [("plaintext", "h1")], no_faults, 200))
+    fast, *ranked = sorted(cases, key=lambda each: -each.throughput_rps.median)
+    fast = replace(fast, verdict="client-limited", rank=None, throughput_rps=Estimate(9e5, 8e5, 1e6))
+    (section,) = make_sections(RUN, grouped([fast, *ranked]))
+    found = decide(RUN, section)
+    assert found.clarity == "clear"
+    assert found.sentence.startswith(f"{fast.name}: 900,000/s or more, where ")
+    assert found.sentence.endswith("; the load generator was the limit")
+    assert [each.name for each in list_first(section)] == [fast.name]
+    other = replace(ranked[0], verdict="client-limited", rank=None)
+    (section,) = make_sections(RUN, grouped([fast, other, *ranked[1:]]))
+    found = decide(RUN, section)
+    assert found.clarity == "open"
+    assert {each.name for each in list_first(section)} == {fast.name, other.name}
+    (section,) = make_sections(RUN, grouped([replace(fast, rounds=2), *ranked]))
+    assert decide(RUN, section).clarity == "open", "two rounds say nothing"
 
 
 def test_too_few_rounds_no_valid_number_a_single_candidate_and_rates() -> None:

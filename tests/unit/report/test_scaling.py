@@ -28,6 +28,7 @@ def grown(*, one: Sequence[float], four: Sequence[float], rounds: int = 5) -> st
             each,
             rounds=len(rates[each.case.workers]),
             throughput_by_round_rps=rates[each.case.workers],
+            throughput_rounds=tuple(range(1, 1 + len(rates[each.case.workers]))),
             throughput_rps=Estimate(rates[each.case.workers][0], 1.0, 1e6),
         )
         for each in [*alone, *controls]

@@ -9,6 +9,7 @@ from harness.model.protocols import PROTOCOLS
 from harness.model.summaries import Estimate
 from harness.report import sentences
 from harness.report.sections import list_starts, make_sections
+from harness.text.numbers import significant
 from tests import synthetic
 from tests.reported import COMPARISONS, RUN, SWEEP, WS_ECHO
 from tests.synthetic import flat, grouped
@@ -46,6 +47,25 @@ def test_a_row_shows_what_the_summary_holds() -> None:
         assert cells["Server"].detail == RUN.environment.server_versions[row.name]
         ratio = cells["÷ uvicorn"].value
         assert ratio == ("baseline" if row.name == "uvicorn" else f"{summary.ratio_to_baseline.throughput.value:.2f}×")
+
+
+def test_a_round_that_was_lost_leaves_its_place_empty() -> None:
+    lost, *others = WS_ECHO.summaries
+    rates, costs = lost.throughput_by_round_rps[:3], lost.cpu_us_per_request_by_round[:2]
+    lost = replace(
+        lost,
+        throughput_by_round_rps=rates,
+        throughput_rounds=(1, 3, 3),
+        cpu_us_per_request_by_round=costs,
+        cpu_rounds=(3, 3),
+    )
+    (section,) = make_sections(RUN, [replace(WS_ECHO, summaries=(lost, *others))])
+    assert section.rounds.columns[1:] == ("1", "2", "3", "4", "5")
+    _, first, second, third, *_ = section.rounds.rows[0].cells
+    assert (first.value, first.detail) == (significant(rates[0]), "")
+    assert (second.value, second.detail) == ("–", "")
+    assert third.value == f"{significant(rates[1])} · {significant(rates[2])}"
+    assert third.detail == f"{significant(costs[0])} · {significant(costs[1])} µs CPU"
 
 
 def test_all_rates_of_a_sweep_are_one_table_by_candidate_and_rate() -> None:
