@@ -116,7 +116,10 @@ class _Samples:
         described = as_mapping(schema.get("properties"))
         read_only = {name for name, part in described.items() if resolve(self._document, part).get("readOnly")}
         names = {name: None for name in as_list(schema.get("required")) if name not in read_only}
-        others, least = as_mapping(schema.get("additionalProperties")), _read_least(schema, "minProperties", "an object of {} properties")
+        others, least = (
+            as_mapping(schema.get("additionalProperties")),
+            _read_least(schema, "minProperties", "an object of {} properties"),
+        )
         for name in (*described, *(f"key{each}" for each in range(least))):
             if len(names) < least and name not in read_only:
                 names[name] = None
