@@ -244,7 +244,10 @@ def test_an_app_without_an_asgi_callable_is_named_by_both_options(tmp_path: Path
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--wsgi", "pages:wsgi"), "--wsgi: expected --app with it, found none; an app that has no ASGI callable is named by both"),
+        (
+            ("--wsgi", "pages:wsgi"),
+            "--wsgi: expected --app with it, found none; an app that has no ASGI callable is named by both",
+        ),
         (("--app", "shop:app", "--wsgi", "nowhere:app"), "--wsgi: expected nowhere in --app-dir ."),
         (("--app", "shop:app", "--wsgi", "shop"), "--wsgi: expected module:attribute such as"),
         (("--app", "shop:app", "--wsgi", "shop:app", "--servers", "uvicorn"), "with --wsgi, found uvicorn"),
