@@ -105,7 +105,7 @@ def scale(axes: Axes, low: float, high: float, *, logarithmic: bool) -> None:
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < DECADE**2 * low else (1,)))
         axes.yaxis.set_minor_locator(NullLocator())
     else:
-        axes.set_ylim(0, high * 1.1)
+        axes.set_ylim(0, high * 1.1 or 1)
         axes.locator_params(axis="y", nbins=5)
     axes.yaxis.set_major_formatter(TICKS)
 

@@ -28,8 +28,12 @@ _LAST_WAIT_S = 1.0
 _MOST_AT_ONCE = 64
 """This many connections fit into the queues of those not yet accepted: hypercorn's has room for 100."""
 
-_FROM_PROXIES = (HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT)
-"""A proxy gives these answers while the server behind it does not answer yet."""
+_NOT_YET = {
+    HTTPStatus.BAD_GATEWAY: ", as from a proxy without its server",
+    HTTPStatus.SERVICE_UNAVAILABLE: "",
+    HTTPStatus.GATEWAY_TIMEOUT: ", as from a proxy without its server",
+}
+"""Answers that mean "not yet": of a proxy whose server does not answer, of an app that gets ready (RFC 9110 §15.6)."""
 _WATCHED = re.compile(r"^tfd:.* ino:([0-9a-f]+)", re.MULTILINE)
 """The inode of a file that an epoll instance watches, in `/proc/PID/fdinfo/FD` (proc_pid_fdinfo(5))."""
 
@@ -125,13 +129,13 @@ class Readiness:
         with contextlib.closing(connection):
             connection.request("GET", self._launch.prefix + path, headers=dict(self._app.headers))
             answer = connection.getresponse()
-            if answer.status in _FROM_PROXIES:
-                raise _GatewayError(f"{answer.status} {answer.reason}, as from a proxy without its server")
+            if answer.status in _NOT_YET:
+                raise _NotYetError(f"{answer.status} {answer.reason}{_NOT_YET[HTTPStatus(answer.status)]}")
             return _read_body(answer, until)
 
 
-class _GatewayError(HTTPException):
-    """The answer of a proxy whose server does not answer yet."""
+class _NotYetError(HTTPException):
+    """An answer that means that the server is not ready yet."""
 
 
 def _read_body(answer: HTTPResponse, until: float) -> bytes:
@@ -165,7 +169,7 @@ def _describe(error: Exception) -> str:
             return "that nothing listens yet"
         case ConnectionResetError():
             return "a connection that was closed without an answer"
-        case _GatewayError():
+        case _NotYetError():
             return str(error)
         case IncompleteRead():
             return f"an answer that was cut off after {len(error.partial)} bytes"

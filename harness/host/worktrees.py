@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BASE, HEAD = "base", "head"
+_SUBMODULE = "160000 commit "
+"""So git lists a submodule (gitmodules(5), git-ls-tree(1))."""
 _DIGITS = 12
 """Of a commit's name."""
 _REQUIREMENTS = (
@@ -73,24 +76,49 @@ def _find_commit(top: Path, name: str, revision: str) -> str:
 
 @contextmanager
 def _worktree(top: Path, name: str, commit: str) -> Iterator[Revision]:
-    with guard.temporary_folder() as folder:
-        place = folder / name
-        _forget_removed(top)
-        # Hooks are made for people who change branches.
-        no_hooks = ("-c", "core.hooksPath=/dev/null")
-        _git(top, *no_hooks, "worktree", "add", "--quiet", "--detach", str(place), commit, option=f"--{name}")
+    with guard.temporary_folder() as folder, _checked_out(top, folder / name, commit, f"--{name}"):
+        yield Revision(name, commit, folder / name, top)
+
+
+@contextmanager
+def _checked_out(top: Path, place: Path, commit: str, option: str) -> Iterator[None]:
+    """Check out a commit at a place for the block, and its submodules as far as the working directory has them."""
+    _forget_removed(top)
+    # Hooks are made for people who change branches.
+    no_hooks = ("-c", "core.hooksPath=/dev/null")
+    _git(top, *no_hooks, "worktree", "add", "--quiet", "--detach", str(place), commit, option=option)
+    try:
+        with ExitStack() as stack:
+            for path, inner in _list_submodules(top, commit, option):
+                stack.enter_context(_checked_out(top / path, place / path, inner, option))
+            yield
+    finally:
+        with suppress(UsageError):
+            _git(top, "worktree", "remove", "--force", str(place), option=option)
+
+
+def _list_submodules(top: Path, commit: str, option: str) -> Iterator[tuple[str, str]]:
+    """List path and commit of the submodules of a commit that can be checked out without being fetched."""
+    for line in _git(top, "ls-tree", "-r", "-z", commit, option=option).split("\0"):
+        described, _, path = line.partition("\t")
+        if not described.startswith(_SUBMODULE) or not (top / path / ".git").exists():
+            continue
+        inner = described.split()[-1]
         try:
-            yield Revision(name, commit, place, top)
-        finally:
-            with suppress(UsageError):
-                _git(top, "worktree", "remove", "--force", str(place), option=f"--{name}")
+            _git(top / path, "cat-file", "-e", f"{inner}^{{commit}}", option=option)
+        except UsageError:
+            continue  # it would have to be fetched
+        yield path, inner
 
 
 def _forget_removed(top: Path) -> None:
     """Have git forget the worktrees of runs that were killed, whose folders a guard has removed; and no other."""
     for line in _git(top, "worktree", "list", "--porcelain", option="--base").splitlines():
         place = Path(line.removeprefix("worktree "))
-        if place.name in {BASE, HEAD} and place.parent.name.startswith(f"{guard.FOLDER}-") and not place.exists():
+        ours = any(
+            folder.startswith(f"{guard.FOLDER}-") and name in {BASE, HEAD} for folder, name in pairwise(place.parts)
+        )
+        if ours and not place.exists():
             _git(top, "worktree", "remove", "--force", str(place), option="--base")
 
 

@@ -231,7 +231,8 @@ class _Agent:
             )
 
         app = find(asked.target, "app", factory=asked.factory)
-        wsgi = None if asked.wsgi is None else find(asked.wsgi, "wsgi").target
+        same = asked.factory and asked.wsgi == asked.target
+        wsgi = None if asked.wsgi is None else find(asked.wsgi, "wsgi", factory=same).target
         self._user_app = replace(app, wsgi_target=wsgi)
         return messages.FoundApp(
             app.name,

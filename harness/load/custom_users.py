@@ -78,14 +78,13 @@ class CustomUsers:
         if not self._watch.hear(now_ns):
             return  # it was unanswered
         account.started += 1
-        request_type, name = str(request_type or ""), str(name or "")
-        try:
-            began_ns = now_ns - max(0, int((response_time or 0) * 1e6))
-        except (TypeError, ValueError, OverflowError):
-            began_ns, exception = now_ns, f"expected its response_time in ms or None, found {response_time!r}"
+        request_type, name = _describe(request_type or ""), _describe(name or "")
+        began_ns = _find_begin(response_time, now_ns)
+        if began_ns is None:
+            began_ns, exception = now_ns, f"expected its response_time in ms or None, found {_describe(response_time)}"
         if exception:  # as for Locust's own statistics, not an empty text
             kind = type(exception).__name__ if isinstance(exception, BaseException) else REPORTED
-            account.fail(request_type, name, Failure(kind, str(exception)), began_ns, now_ns)
+            account.fail(request_type, name, Failure(kind, _describe(exception)), began_ns, now_ns)
             return
         series = account.series(request_type, name)
         if response_time is None:
@@ -94,3 +93,20 @@ class CustomUsers:
         series.intended(began_ns)
         series.written(began_ns)
         series.ended(now_ns)
+
+
+def _find_begin(response_time: Any, now_ns: int) -> int | None:
+    """When a request began that took so many ms; now if its time is None, None if that cannot be a time."""
+    try:
+        took_ns = int((0 if response_time is None else response_time) * 1e6)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return now_ns - took_ns if 0 <= took_ns <= now_ns else None
+
+
+def _describe(value: Any) -> str:
+    """A text or what a Locust file gives instead of one; its class, if it has no text."""
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - its `__str__` is the user's
+        return f"{type(value).__name__} without a text"

@@ -68,8 +68,10 @@ class Batch:
         Counting the ends of requests would be wrong for answers that come in bursts: the ends of three bursts may lie
         in a stretch that is as long as two and a half of them.
         """
-        took = np.maximum(1, self.ended - self.written)
-        return float((self.in_flight_between(start_ns, end_ns) / took).sum())
+        took = self.ended - self.written
+        shares = self.in_flight_between(start_ns, end_ns) / np.maximum(1, took)
+        at_once = (took == 0) & (start_ns <= self.ended) & (self.ended < end_ns)
+        return float(shares.sum() + at_once.sum())
 
     def in_flight_between(self, start_ns: int, end_ns: int) -> Counts:
         """How long each request was in flight between two times, in ns."""

@@ -82,7 +82,9 @@ def _find_user_app(
     app = find(target, "app", factory=settings.factory)
     return replace(
         app,
-        wsgi_target=None if settings.wsgi is None else find(settings.wsgi, "wsgi").target,
+        wsgi_target=None
+        if settings.wsgi is None
+        else find(settings.wsgi, "wsgi", factory=settings.factory and settings.wsgi == target).target,
         environment={**environment, **app.environment},
         headers=options.parse_headers(settings.header),
         login=options.read_login(settings.login),

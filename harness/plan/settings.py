@@ -114,7 +114,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = None
     app_dir: Annotated[str, Meta(description="Folder from which your app is imported.", title="DIR")] = "."
-    factory: Annotated[bool, Meta(description="The callable of --app returns the app.", title="")] = False
+    factory: Annotated[
+        bool, Meta(description="The callable of --app, and --wsgi if it is the same, returns the app.", title="")
+    ] = False
     python: Annotated[
         str | None,
         Meta(
@@ -159,7 +161,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ready_path: Annotated[
         str,
         Meta(
-            description="Path that is requested from your app until it answers; it is measured too, unless it is /.",
+            description="Path that is requested from your app until it answers; it is measured too, unless it is / or "
+            "that of its OpenAPI document.",
             title="PATH",
         ),
     ] = "/"

@@ -63,7 +63,7 @@ def _resolution(sections: Sequence[Section]) -> list[str]:
         for each in section.summary.candidates:
             if each.case.candidate != section.summary.reference:
                 for name, ratio in compared_ratios(each).items():
-                    if is_telling(ratio.low, ratio.high):
+                    if ratio.low < ratio.high and is_telling(ratio.low, ratio.high):
                         sizes.setdefault(name, []).append(ratio.half_width)
     if not sizes:
         return []

@@ -40,6 +40,8 @@ _MOST: Mapping[str, float] = {
     **dict.fromkeys(("users", "streams", "workers", "rounds", "max_rounds", "round", "block", "cycle"), 10**7),
     **dict.fromkeys(("rps", "ceilings", "duration_s", "slice_s", "warmup_s", "request_timeout_s", "precision"), 10**9),
 }
+_OF_SLICE = {"users": "users of a slice"}
+"""Fields of a slice that may be 0: all users may have ended before."""
 _NAMES = frozenset({"server", "app", "scenario"})
 """Fields that name something, in tables and in charts."""
 
@@ -58,7 +60,8 @@ def _list_faults(value: object, name: str) -> Iterator[str]:
                 yield from _list_faults(each, name)
         case _ if is_dataclass(value) and not isinstance(value, type):
             for field in _names_of(type(value)):
-                yield from _list_faults(getattr(value, field), field)
+                called = _OF_SLICE.get(field, field) if isinstance(value, Slice) else field
+                yield from _list_faults(getattr(value, field), called)
             yield from _check_together(value)
         case _:
             yield from _check_leaf(value, name)

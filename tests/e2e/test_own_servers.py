@@ -222,10 +222,32 @@ def test_an_app_is_measured_as_wsgi_beside_asgi(tmp_path: Path) -> None:
     assert names_of(records) == [("gunicorn-gthread", False), ("uvicorn", False), ("uvicorn", True)]
 
 
+FACTORY = """
+def make():
+    def site(environ, start):
+        start("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "2")])
+        return [b"ok"]
+
+    return site
+"""
+
+
+@pytest.mark.long
+def test_an_app_without_an_asgi_callable_is_named_by_both_options(tmp_path: Path) -> None:
+    (tmp_path / "pages.py").write_text(FACTORY)
+    options = ("--app", "pages:make", "--wsgi", "pages:make", "--factory", "--openapi", "none", "--protocols", "h1")
+    done = harness("run", *options, "--servers", "gunicorn-gthread,granian-wsgi", *QUICK, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert_measured(records_of(tmp_path / "results" / "latest"))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--wsgi", "pages:wsgi"), "--wsgi: expected --app with it"),
+        (
+            ("--wsgi", "pages:wsgi"),
+            "--wsgi: expected --app with it, found none; an app that has no ASGI callable is named by both",
+        ),
         (("--app", "shop:app", "--wsgi", "nowhere:app"), "--wsgi: expected nowhere in --app-dir ."),
         (("--app", "shop:app", "--wsgi", "shop"), "--wsgi: expected module:attribute such as"),
         (("--app", "shop:app", "--wsgi", "shop:app", "--servers", "uvicorn"), "with --wsgi, found uvicorn"),

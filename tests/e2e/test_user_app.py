@@ -322,9 +322,12 @@ def test_without_a_document_only_the_ready_path_is_requested(shop: Path) -> None
     ("place", "message"),
     [
         ("/none.json", "an OpenAPI document in JSON or YAML at /none.json, found that the app answered 404"),
-        ("/health", "an OpenAPI document in JSON or YAML at /health, found that the app answered text/plain"),
+        (
+            "/health",
+            "an OpenAPI document in JSON or YAML at /health, found that the app answered text/plain with no `paths`",
+        ),
         ("none.json", "a file, a path that begins with /, or none, found no file none.json"),
-        ("shop.py", "an OpenAPI document in JSON or YAML, found something else in shop.py"),
+        ("shop.py", "an OpenAPI document in JSON or YAML in shop.py, found no `paths`"),
     ],
 )
 def test_a_document_that_is_named_must_exist(shop: Path, place: str, message: str) -> None:

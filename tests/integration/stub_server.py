@@ -50,6 +50,24 @@ class GatewayAnswer(Answer):
         self.send_error(502)
 
 
+class LaterAnswer(Answer):
+    """Unavailable until it has been asked three times."""
+
+    asked = 0
+
+    def do_GET(self) -> None:
+        LaterAnswer.asked += 1
+        if LaterAnswer.asked > 3:
+            super().do_GET()
+        else:
+            self.send_error(503)
+
+
+class UnavailableAnswer(Answer):
+    def do_GET(self) -> None:
+        self.send_error(503)
+
+
 class EndlessAnswer(Answer):
     def do_GET(self) -> None:
         self.send_response(200)
@@ -147,6 +165,8 @@ BEHAVIOURS = {
     "wrong": Behaviour("answers with the wrong body", handler=WrongAnswer),
     "cut": Behaviour("closes the connection before the answer is complete", handler=CutAnswer),
     "gateway": Behaviour("answers as a proxy without its server", handler=GatewayAnswer),
+    "later": Behaviour("is unavailable until it has been asked three times", handler=LaterAnswer),
+    "unavailable": Behaviour("is unavailable", handler=UnavailableAnswer),
     "endless": Behaviour("sends an answer without an end", handler=EndlessAnswer),
 }
 

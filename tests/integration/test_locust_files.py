@@ -167,6 +167,11 @@ EVENTS = """
 from locust import FastHttpUser, constant, task
 
 
+class Unspeakable(Exception):
+    def __str__(self):
+        raise ValueError("no text")
+
+
 class Member(FastHttpUser):
     wait_time = constant(0.005)
 
@@ -176,7 +181,10 @@ class Member(FastHttpUser):
         event = {"request_type": "RPC", "name": "call", "response_time": 3, "response_length": 0, "exception": None}
         fire(**event)
         fire(**{**event, "name": "late", "response_time": None})
+        fire(**{**event, "name": "at once", "response_time": 0})
         fire(**{**event, "name": "negative", "response_time": -5.0})
+        fire(**{**event, "name": "eternal", "response_time": 1e30})
+        fire(**{**event, "name": "unspeakable", "exception": Unspeakable()})
         fire(**{**event, "name": "text", "exception": "no luck"})
         fire(**{**event, "name": "empty text", "exception": ""})
         fire(**{**event, "name": "junk", "response_time": "3 ms"})
@@ -193,13 +201,14 @@ class Member(FastHttpUser):
 def test_events_that_a_file_fires_count_whatever_they_lack(order: trial.Order) -> None:
     result = run(order, EVENTS)
     found = by_name(result)
-    failed = {"text", "junk", "nothing", "caught"}
-    right = {"call", "late", "negative", "empty text", "bare", "", "let off"}
+    failed = {"negative", "eternal", "unspeakable", "text", "junk", "nothing", "caught"}
+    right = {"call", "late", "at once", "empty text", "bare", "", "let off"}
     assert set(found) == failed | right
     assert all(found[name].errors > 0 and found[name].requests == 0 for name in failed)
-    assert all(found[name].errors == 0 and found[name].requests > 0 for name in right)
+    assert all(found[name].errors == 0 and found[name].requests > 0 and sum(found[name].answers) > 0 for name in right)
     assert result.errors.examples == {
-        "reported": "text: no luck",
+        "reported": "negative: expected its response_time in ms or None, found -5.0",
+        "Unspeakable": "unspeakable: Unspeakable without a text",
         "CatchResponseError": "caught: not what I want",
     }
 

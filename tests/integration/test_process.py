@@ -13,9 +13,11 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from http import HTTPStatus
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.request import urlopen
 
 import psutil
 import pytest
@@ -117,6 +119,7 @@ def test_a_server_that_answers_is_running_and_one_that_was_stopped_is_not(
         ("wrong", "found the wrong answer b'HELLO'"),
         ("cut", "found an answer that was cut off after 5 bytes"),
         ("gateway", "found 502 Bad Gateway, as from a proxy without its server"),
+        ("unavailable", "within 2 s (--ready-within), found 503 Service Unavailable;"),
         ("endless", "found an answer that does not end"),
     ],
 )
@@ -144,6 +147,12 @@ def test_a_time_limit_that_no_option_sets_is_reported_without_an_option(
     monkeypatch.setattr(process, "DEADLINE_S", 0.2)
     with pytest.raises(ServerError, match=r"GET / within 0\.2 s, found that nothing listens yet"):
         start("deaf", deadline_s=None)
+
+
+def test_a_server_that_is_unavailable_for_a_while_is_waited_for(start: Callable[..., process.Running]) -> None:
+    port = process.free_port(HOST)
+    with start("later", app=App("any", "any:app", FOLDER), port=port), urlopen(f"http://{HOST}:{port}/") as answer:
+        assert answer.status == HTTPStatus.OK
 
 
 def test_any_complete_answer_is_right_if_the_app_has_no_ready_body(start: Callable[..., process.Running]) -> None:

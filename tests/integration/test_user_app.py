@@ -50,6 +50,7 @@ async def app(scope, receive, send):
         status, location = 307, [f"https://{host}{path}"]
     if "{seconds}" in body:
         body = body.replace("{seconds}", str(int(time.monotonic() - BEGAN)))
+    kind = kind.replace("{times}", str(ASKED.count(path)))
     if "{times}" in body:
         body = body.replace("{times}", str(ASKED.count(path)))
     headers = [(b"content-type", kind.encode()), *((b"location", each.encode()) for each in location)]
@@ -186,6 +187,12 @@ def test_the_ready_path_is_requested_whatever_the_document_has(tmp_path: Path) -
     assert asked.requests == ["get('/health', expected_type='text/plain', seen_body=b'right'): 1,"]
 
 
+def test_the_document_is_not_measured_where_it_means_ready(tmp_path: Path) -> None:
+    replies = {"/openapi.json": [200, "application/json", JSON_TEXT], "/a": RIGHT}
+    asked = Asked(tmp_path, replies, ready_path="/openapi.json")
+    assert asked.requests == ["get('/a', expected_type='text/plain', seen_body=b'right'): 1,"]
+
+
 @pytest.mark.parametrize(
     ("document", "ready_path", "found"),
     [
@@ -238,9 +245,17 @@ def test_an_app_that_lets_nobody_in_is_told_how_to_log_in(tmp_path: Path) -> Non
         Asked(tmp_path, {"/": [401, PLAIN, "who?"]}, openapi="none")
 
 
+def test_an_app_whose_answers_differ_is_told_how(tmp_path: Path) -> None:
+    with pytest.raises(
+        UsageError, match=r"\(GET /: answered 200 text/\d, and 200 text/\d when asked again, under uvicorn"
+    ):
+        Asked(tmp_path, {"/": [200, "text/{times}", "right"]}, openapi="none")
+
+
 WSGI_FUNCTION = "def app(environ, start_response): ..."
 WSGI_OBJECT = "class Site:\n    def __call__(self, environ, start_response): ...\napp = Site()"
-NAME_WSGI = "if shop:app is a WSGI callable, name it by --wsgi, and the ASGI callable by --app"
+WSGI_SHORT = "def app(environ, start): ..."
+NAME_WSGI = "if shop:app is a WSGI callable, name it by --wsgi, and the ASGI callable, if there is one, by --app"
 
 
 @pytest.mark.parametrize(
@@ -248,6 +263,7 @@ NAME_WSGI = "if shop:app is a WSGI callable, name it by --wsgi, and the ASGI cal
     [
         ("uvicorn", WSGI_FUNCTION, NAME_WSGI),
         ("uvicorn", WSGI_OBJECT, NAME_WSGI),
+        ("uvicorn", WSGI_SHORT, NAME_WSGI),
         ("granian", WSGI_FUNCTION, NAME_WSGI),
         ("granian", WSGI_OBJECT, NAME_WSGI),
         ("granian", "def app(): ...", "use --factory if shop:app returns the app"),  # uvicorn calls it by itself

@@ -52,8 +52,10 @@ class CaseNames:
 def describe_extent(plan: Plan, selection: Selection) -> str:
     """How many trials in how many rounds, as far as it is known before the run."""
     conditions = selection.conditions
-    kind = "searches of several trials each" if isinstance(conditions.load, Capacity) else "trials"
-    known = f"{plan.case_count} {kind} in {plural(len(plan.rounds), 'round')}"
+    number = plan.case_count
+    searching = isinstance(conditions.load, Capacity)
+    trials = f"{number} searches of several trials each" if searching else plural(number, "trial")
+    known = f"{trials} in {plural(len(plan.rounds), 'round')}"
     if isinstance(conditions.load, Sweep):
         shares = f"each at {len(SWEEP_OWN_SHARES)} shares of what it reached, and at the rates that all share"
         return f"{known} in a closed loop, then {plural(conditions.rounds, 'round')}, {shares}"

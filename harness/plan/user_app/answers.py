@@ -27,14 +27,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.model.targets import Server
+    from harness.plan.settings import Settings
 
 APART_S = 1.1
 """A process is asked again after this long, so that a time in seconds, or its own age, has changed."""
 _BAD_REQUEST, _SERVER_ERROR = 400, 500
 _WRONG_CALL = "positional argument"
 """The log has this text if the callable is not an ASGI app, but takes other arguments."""
+_WITHOUT_ARGUMENTS = "takes 0 positional arguments"
+"""The log has this text if the callable is a function that returns the app."""
 _WSGI_CALL = re.compile(
-    r"'start_response'|takes (?:2 positional arguments but 3|3 positional arguments but 4) were given"
+    r"'start_response'|missing 1 required positional"
+    r"|takes (?:2 positional arguments but 3|3 positional arguments but 4) were given"
 )
 """The log has this text if the callable takes the two arguments of WSGI, or those and itself."""
 _REASONS_SHOWN = 3
@@ -62,17 +66,17 @@ def ask_app(stage: Stage, servers: Sequence[Server]) -> Asked:
     process: so an answer that depends on what they change is different then.
     """
     openapi = stage.settings.openapi
-    document: Mapping[str, Any] | None = read_document(openapi)
+    discovered = read_document(openapi)
     with start_app_as_wanted(stage, servers) as (entry, launch):
         started_s = time.monotonic()
         given = log_in(launch, stage.app.login, stage.app.headers)
-        if document is None and openapi != NONE:
-            document = fetch_from_app(stage, launch, given)
-        found, first = choose_requests(stage, launch, document, given)
+        if discovered is None and openapi != NONE:
+            discovered = fetch_from_app(stage, launch, given)
+        found, first = choose_requests(stage, launch, discovered, given)
         tls = launch.tls is not None
     right = [recipe for recipe, reply in first.items() if isinstance(reply, Reply) and reply.status in OK]
     if not (right or any(is_conflict(each) for each in first.values())):
-        raise _make_error(stage, entry, found, first)
+        raise _make_error(stage, entry, found, first, {})
     # The more the other server differs, the more of what depends on it is seen: WSGI after ASGI, but trio comes last.
     others = sorted(
         (each for each in servers if each is not entry),
@@ -104,7 +108,8 @@ def ask_app(stage: Stage, servers: Sequence[Server]) -> Asked:
         if isinstance(reason, str)
     ]
     if not kept:
-        raise _make_error(stage, other, found, {**first, **second, **third})
+        reasons = {recipe.name: each for recipe, each in expected.items() if isinstance(each, str)}
+        raise _make_error(stage, other, found, {**first, **second, **third}, reasons)
     return Asked(kept, (*found.left_out, *left_out), found.title, (entry.name, other.name), tls)
 
 
@@ -130,20 +135,25 @@ def _derive_expectation(first: Reply | str, later: Sequence[Reply | str | None],
     return f"{expected}, under {other}" if isinstance(expected, str) else expected
 
 
-def _make_error(stage: Stage, entry: Server, found: Found, replies: Mapping[Recipe, Reply | str]) -> UsageError:
-    """Make the error for an app without a right answer, with the advice that most likely helps."""
+def _make_error(
+    stage: Stage, entry: Server, found: Found, replies: Mapping[Recipe, Reply | str], known: Mapping[str, str]
+) -> UsageError:
+    """Make the error for an app without a right answer, with the advice that most likely helps.
+
+    `known` are the reasons by the names of requests, where several replies had to be compared.
+    """
+    described = {
+        recipe.name: each if isinstance(each, str) else describe_reply(each) for recipe, each in replies.items()
+    }
     reasons = [
-        *(
-            f"{recipe.name}: {each if isinstance(each, str) else describe_reply(each)}"
-            for recipe, each in replies.items()
-        ),
+        *(f"{name}: {reason}" for name, reason in {**described, **known}.items()),
         *(f"{each.name}: {each.reason}" for each in found.left_out),
     ]
     statuses = {each.status for each in replies.values() if isinstance(each, Reply)}
     advice = "name a path with --path, or use --locustfile"
     if any(status >= _SERVER_ERROR for status in statuses):
         log = stage.log_path(entry)
-        hint = _advise_on_call(log.read_text(errors="replace"), stage.settings.app)
+        hint = _advise_on_call(log.read_text(errors="replace"), stage.settings, entry)
         advice = f"its log is {log}{logs.quote_reason(log)}{hint}"
     elif _BAD_REQUEST in statuses:
         advice = "the app may expect its own host name: --header 'Host: shop.example'"
@@ -156,10 +166,13 @@ def _make_error(stage: Stage, entry: Server, found: Found, replies: Mapping[Reci
     )
 
 
-def _advise_on_call(log: str, app: str | None) -> str:
-    """What to do if the log shows that the callable is not an ASGI app; empty if it does not."""
+def _advise_on_call(log: str, settings: Settings, entry: Server) -> str:
+    """What to do if the log shows that the callable takes other arguments; empty if it does not."""
     if _WRONG_CALL not in log:
         return ""
+    app = settings.wsgi if entry.interface == "wsgi" else settings.app
+    if _WITHOUT_ARGUMENTS not in log and entry.interface == "wsgi":
+        return f"; {entry.name} serves WSGI: name a WSGI callable by --wsgi"
     if _WSGI_CALL.search(log):
-        return f"; if {app} is a WSGI callable, name it by --wsgi, and the ASGI callable by --app"
+        return f"; if {app} is a WSGI callable, name it by --wsgi, and the ASGI callable, if there is one, by --app"
     return f"; use --factory if {app} returns the app"

@@ -74,7 +74,7 @@ def send(launch: Launch, recipe: Recipe, given: Headers) -> Reply | str:
             connected = connection.sock  # if the answer ends with the connection, `getresponse` forgets it
             return _read_reply(connection.getresponse(), connected)
     except (OSError, HTTPException) as error:
-        return f"gave no answer ({error!r})"
+        return f"gave no answer ({str(error) or repr(error)})"
 
 
 def _draw_values() -> dict[str, str]:
@@ -96,7 +96,7 @@ def log_in(launch: Launch, login: Login | None, given: Headers) -> Headers:
                     answer.status, tuple((name.lower(), value) for name, value in answer.getheaders()), answer.read()
                 )
         except (OSError, HTTPException) as error:
-            raise LoginError(f"{method} {path} gave no answer ({error!r})") from error
+            raise LoginError(f"{method} {path} gave no answer ({str(error) or repr(error)})") from error
 
     host = dict(given).get("host", launch.address)
     try:

@@ -37,23 +37,24 @@ _NOT_FOUND = 404
 
 
 class Discovered(NamedTuple):
-    """A document, and the path at which the app serves it."""
+    """A document, and the path at which the app serves it; empty if it was read from a file."""
 
     document: Mapping[str, Any]
     path: str
 
 
-def read_document(openapi: str | None) -> dict[str, Any] | None:
+def read_document(openapi: str | None) -> Discovered | None:
     """Read the OpenAPI document if `openapi` is a file; None if it has to be requested from the app."""
     if openapi is None or openapi == NONE:
         return None
     file = Path(openapi)
     if file.is_file():
-        if (document := parse_document(file.read_bytes())) is None:
+        try:
+            return Discovered(parse_document(file.read_bytes()), "")
+        except ValueError as error:
             raise UsageError(
-                f"--openapi: expected an OpenAPI document in JSON or YAML, found something else in {openapi}"
-            )
-        return document
+                f"--openapi: expected an OpenAPI document in JSON or YAML in {openapi}, found {error}"
+            ) from None
     if not openapi.startswith("/"):
         raise UsageError(f"--openapi: expected a file, a path that begins with /, or none, found no file {openapi}")
     return None
@@ -73,14 +74,19 @@ def fetch_document(openapi: str | None, launch: Launch, given: Headers) -> Disco
         if isinstance(reply, str):
             problems.append(reply)
             break  # each further request might wait as long
-        if reply.status in OK and (document := parse_document(reply.body)) is not None:
-            return Discovered(document, path)
+        no_document = ""
+        if reply.status in OK:
+            try:
+                return Discovered(parse_document(reply.body), path)
+            except ValueError as error:
+                no_document = f" with {error}"
         links = list(find_links(reply.body, path)) if reply.status in OK and reply.content_type == "text/html" else []
         new = [link for link in links if link not in paths]
         paths.update(dict.fromkeys(new))
         waiting[:0] = new
         if reply.status != _NOT_FOUND or not problems:
-            problems.append(_describe(reply, path, named=openapi is not None))
+            named = openapi is not None
+            problems.append(_describe(reply, path, named=named) + (no_document if named else ""))
     # The first answer other than "not found" tells most; a usual path that is a page of the app tells nothing.
     if openapi is not None:
         raise UsageError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from html import unescape
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urljoin, urlsplit
@@ -58,24 +59,50 @@ _LINKS = (
 """Where pages name the document: options of Swagger UI, ReDoc and Scalar first, then links, then any such text."""
 
 
-def parse_document(text: bytes) -> dict[str, Any] | None:
-    """Read an OpenAPI document, one of Swagger 2 as OpenAPI 3; None if the text is something else."""
+def parse_document(text: bytes) -> dict[str, Any]:
+    """Read an OpenAPI document, one of Swagger 2 as OpenAPI 3; raises `ValueError` that says what the text is instead.
+
+    What is no character, half of a surrogate pair in JSON, becomes a question mark: it cannot be sent.
+    """
     try:
         found = json.loads(text)
-    except (ValueError, RecursionError):
-        found = _parse_yaml(text)
+        if b"\\ud" in text.lower():
+            found = json.loads(json.dumps(found, ensure_ascii=False).encode(errors="replace"))
+    except RecursionError:
+        raise ValueError("values that are nested too deep") from None
+    except ValueError as error:
+        found = _parse_yaml(text, error)
     if not isinstance(found, dict) or "paths" not in found:
-        return None
+        raise ValueError("no `paths`")
     return upgrade_swagger(found) if "swagger" in found else found
 
 
-def _parse_yaml(text: bytes) -> Any:
-    if b"paths" not in text or text.lstrip().startswith(b"<"):
-        return None  # to read a page as YAML would take long
+def _parse_yaml(text: bytes, no_json: ValueError) -> Any:
+    """`no_json` says why the text is no JSON, which it is meant to be if it begins so."""
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 - a safe loader
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return None
+        plain = text.decode("utf-16" if text.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8")
+        if "paths" not in plain or plain.lstrip().startswith("<"):
+            return None  # to read a page as YAML would take long
+        return yaml.load(plain, _Loader)  # noqa: S506 - a safe loader
+    except UnicodeDecodeError as error:
+        line = text[: error.start].count(b"\n") + 1
+        raise ValueError(
+            f"in line {line}, a byte {text[error.start]:#04x} that is not {error.encoding.upper()}"
+        ) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ValueError(_explain(no_json if text.lstrip().startswith(b"{") else error)) from None
+
+
+def _explain(error: Exception) -> str:
+    """What is wrong with a text, and where, in one line."""
+    match error:
+        case yaml.MarkedYAMLError(problem=str(problem), problem_mark=mark) if mark is not None:
+            return f"in line {mark.line + 1}, {problem}"
+        case json.JSONDecodeError():
+            return f"in line {error.lineno}, {error.msg[:1].lower()}{error.msg[1:]}"
+        case RecursionError():
+            return "values that are nested too deep"
+    return " ".join(str(error).split())
 
 
 def find_links(page: bytes, path: str) -> Iterator[str]:

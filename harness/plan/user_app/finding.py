@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.plan.user_app.ask import log_in, send_requests
 from harness.plan.user_app.discovery import NONE, OPENAPI, Discovered, fetch_document, read_document
@@ -35,8 +35,8 @@ class Found:
 def find_requests(stage: Stage, servers: Sequence[Server]) -> tuple[Found, bool]:
     """Find the requests, and whether they are sent over TLS; the app is started unless the document is a file."""
     openapi = stage.settings.openapi
-    if (document := read_document(openapi)) is not None or openapi == NONE:
-        return _make_requests(stage, document), False
+    if (discovered := read_document(openapi)) is not None or openapi == NONE:
+        return _make_requests(stage, discovered), False
     with start_app_as_wanted(stage, servers) as (entry, launch):
         fetched = fetch_from_app(stage, launch, log_in(launch, stage.app.login, stage.app.headers))
     if entry.runs_at is None:
@@ -44,13 +44,13 @@ def find_requests(stage: Stage, servers: Sequence[Server]) -> tuple[Found, bool]
     return _make_requests(stage, fetched), launch.tls is not None
 
 
-def fetch_from_app(stage: Stage, launch: Launch, given: Headers) -> Mapping[str, Any] | None:
+def fetch_from_app(stage: Stage, launch: Launch, given: Headers) -> Discovered | None:
     """Request the document; None if the app serves none, which is told with the reason."""
     found = fetch_document(stage.settings.openapi, launch, given)
     if isinstance(found, Discovered):
         if found.path not in {OPENAPI, stage.settings.openapi}:
             stage.say(f"its OpenAPI document was found at {found.path}")
-        return found.document
+        return found
     paths = [each.path for each in _name_requests(stage)]
     requested = f"only {paths[0]} is requested" if len(paths) == 1 else f"only {len(paths)} named paths are requested"
     why = f"the app {found}; --openapi names another path or file, --path a request"
@@ -59,12 +59,12 @@ def fetch_from_app(stage: Stage, launch: Launch, given: Headers) -> Mapping[str,
 
 
 def choose_requests(
-    stage: Stage, launch: Launch, document: Mapping[str, Any] | None, given: Headers
+    stage: Stage, launch: Launch, discovered: Discovered | None, given: Headers
 ) -> tuple[Found, dict[Recipe, Reply | str]]:
     """Send the requests; if the app knows none of their paths, those without the path of the document's server."""
-    found = _make_requests(stage, document)
+    found = _make_requests(stage, discovered)
     replies = send_requests(launch, found.recipes, given)
-    bare = _make_requests(stage, document, prefixed=False)
+    bare = _make_requests(stage, discovered, prefixed=False)
     if bare.recipes != found.recipes and not _is_any_known(stage, replies):
         others = send_requests(launch, bare.recipes, given)
         if _is_any_known(stage, others):
@@ -82,16 +82,20 @@ def _is_any_known(stage: Stage, replies: Mapping[Recipe, Reply | str]) -> bool:
     )
 
 
-def _make_requests(stage: Stage, document: Mapping[str, Any] | None, *, prefixed: bool = True) -> Found:
+def _make_requests(stage: Stage, discovered: Discovered | None, *, prefixed: bool = True) -> Found:
     """Make the requests that are named, as far as the document does not have them, and those of the document."""
     settings = stage.settings
     title, made, left_out = f"Requests to {title_app(settings)}.", list[Recipe](), list[LeftOut]()
-    if document is not None:
+    if discovered is not None:
         title = f"Requests to {title_app(settings)}, from its OpenAPI document."
-        described, undescribed = make_recipes(document, settings.methods, stage.app.headers, prefixed=prefixed)
+        described, undescribed = make_recipes(
+            discovered.document, settings.methods, stage.app.headers, prefixed=prefixed
+        )
         made, unwanted = part_login_routes(described, stage.app.login, stage.app.headers)
         left_out = [*unwanted, *undescribed]
     known = {each.path for each in made}
+    if made and discovered is not None and discovered.path not in settings.path:
+        known.add(discovered.path)  # an app is asked whether it is ready where the document is, but not by its users
     named = [each for each in _name_requests(stage, alone=not made) if each.path not in known]
     missing = tuple(each for each in left_out if not any(_names(recipe, each) for recipe in named))
     return Found(title, (*named, *made), missing)

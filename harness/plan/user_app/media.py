@@ -16,6 +16,8 @@ FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 TEXT = "text/plain"
 _ANY = frozenset({"*/*", "application/*"})
+_MOST_VALUES = 100_000
+"""A body has at most so many values: an example in YAML may hold itself, or one part of it any number of times."""
 _BOUNDARY = "harness-part"
 """Always the same, so that a request is the same in each run."""
 NEW_INT = 1_234_567_890_123_456
@@ -39,8 +41,21 @@ def encode_body(media_type: str, value: Any, schema: Mapping[str, Any]) -> tuple
     `schema` describes the value and says which fields of a form are files.
     Raises `LookupError` with the reason if the value cannot be written so.
     """
+    _check_size(value)
     content_type, data = _encode(media_type, value, schema)
     return content_type, data.replace(str(NEW_INT).encode(), UNIQUE_INT.encode())
+
+
+def _check_size(value: Any) -> None:
+    """Raise `LookupError` for a value that cannot be written, as it holds too many values, or itself."""
+    waiting, seen = [value], 0
+    while waiting:
+        each = waiting.pop()
+        inner = list(each.values()) if isinstance(each, dict) else each if isinstance(each, list) else []
+        seen += len(inner)
+        if seen > _MOST_VALUES:
+            raise LookupError(f"the example has more than {_MOST_VALUES} values, or holds itself")
+        waiting += inner
 
 
 def _encode(media_type: str, value: Any, schema: Mapping[str, Any]) -> tuple[str, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
 
 _DEEPEST = 8
 """Examples are searched for in schemas nested this deep, since a schema may contain itself."""
+_MOST = 10_000
+"""An example is searched for in at most so many schemas: one that contains itself several times has millions."""
+_BARE_HOST = re.compile(r"[^/?#:]+:[0-9]+(?:[/?#]|$)")
+"""A host and a port without a scheme, as people write them: `localhost:8000/api`."""
 
 
 def list_operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any] | None]]:
@@ -45,8 +50,12 @@ def find_prefix(operation: Mapping[str, Any]) -> str:
     url = first.get("url")
     if not isinstance(url, str):
         return ""
-    for name, variable in as_mapping(first.get("variables")).items():
-        url = url.replace(f"{{{name}}}", str(as_mapping(variable).get("default", "")))
+    for name, given in as_mapping(first.get("variables")).items():
+        variable = as_mapping(given)
+        default = variable.get("default", next(iter(as_list(variable.get("enum"))), ""))
+        url = url.replace(f"{{{name}}}", str(default))
+    if _BARE_HOST.match(url):
+        url = f"//{url}"
     try:
         return urlsplit(urljoin("http://app/", url)).path.rstrip("/")
     except ValueError:
@@ -72,59 +81,73 @@ def list_parameters(
 
 
 def find_example(document: Mapping[str, Any], place: Mapping[str, Any]) -> Any:
-    """Find the example of a parameter or a body, next to its schema or in it; None if there is none."""
+    """Find the example of a parameter or a body, next to its schema or in it.
+
+    None if there is none, or if it would take more than `_MOST` schemas.
+    """
     if place.get("example") is not None:
         return place["example"]
     for each in as_mapping(place.get("examples")).values():
         if (value := resolve(document, each).get("value")) is not None:
             return value
-    return _find_in_schema(document, place.get("schema"), depth=0)
-
-
-def _find_in_schema(document: Mapping[str, Any], given: Any, depth: int) -> Any:
-    schema = _merge_schema(document, given, depth)
-    for key in ("example", "default", "const"):
-        if schema.get(key) is not None:
-            return schema[key]
-    for key in ("examples", "enum"):
-        if (values := as_list(schema.get(key))) and values[0] is not None:
-            return values[0]
-    if depth > _DEEPEST:
+    try:
+        return _Search(document).find(place.get("schema"), depth=0)
+    except LookupError:
         return None
-    for part in (*as_list(schema.get("anyOf")), *as_list(schema.get("oneOf"))):
-        if (value := _find_in_schema(document, part, depth + 1)) is not None:
-            return value
-    if "items" in schema:
-        item = _find_in_schema(document, schema["items"], depth + 1)
-        return None if item is None else [item]
-    return _build_object(document, schema, depth)
 
 
-def _build_object(document: Mapping[str, Any], schema: Mapping[str, Any], depth: int) -> dict[str, Any] | None:
-    properties = as_mapping(schema.get("properties"))
-    found = {name: _find_in_schema(document, part, depth + 1) for name, part in properties.items()}
-    if any(found.get(name) is None for name in as_list(schema.get("required"))):
-        return None
-    return {name: value for name, value in found.items() if value is not None} or None
+class _Search:
+    """Searches for an example in a schema and its parts; raises `LookupError` after `_MOST` of them."""
 
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._document = document
+        self._left = _MOST
 
-def _merge_schema(document: Mapping[str, Any], given: Any, depth: int) -> Mapping[str, Any]:
-    """Merge a schema with the parts of its `allOf`."""
-    schema = resolve(document, given)
-    parts = as_list(schema.get("allOf"))
-    if not parts or depth > _DEEPEST:
-        return schema
-    whole: dict[str, Any] = {}
-    for part in (*(_merge_schema(document, each, depth + 1) for each in parts), schema):
-        for key, value in part.items():
-            known = whole.get(key)
-            if isinstance(known, dict) and isinstance(value, dict):
-                whole[key] = {**known, **value}
-            elif key == "required":
-                whole[key] = [*as_list(known), *as_list(value)]
-            else:
-                whole[key] = value
-    return whole
+    def find(self, given: Any, depth: int) -> Any:
+        schema = self._merge(given, depth)
+        for key in ("example", "default", "const"):
+            if schema.get(key) is not None:
+                return schema[key]
+        for key in ("examples", "enum"):
+            if (values := as_list(schema.get(key))) and values[0] is not None:
+                return values[0]
+        if depth > _DEEPEST:
+            return None
+        for part in (*as_list(schema.get("anyOf")), *as_list(schema.get("oneOf"))):
+            if (value := self.find(part, depth + 1)) is not None:
+                return value
+        if "items" in schema:
+            item = self.find(schema["items"], depth + 1)
+            return None if item is None else [item]
+        return self._build_object(schema, depth)
+
+    def _build_object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any] | None:
+        properties = as_mapping(schema.get("properties"))
+        found = {name: self.find(part, depth + 1) for name, part in properties.items()}
+        if any(found.get(name) is None for name in as_list(schema.get("required"))):
+            return None
+        return {name: value for name, value in found.items() if value is not None} or None
+
+    def _merge(self, given: Any, depth: int) -> Mapping[str, Any]:
+        """Merge a schema with the parts of its `allOf`."""
+        self._left -= 1
+        if self._left < 0:
+            raise LookupError(f"more than {_MOST} schemas")
+        schema = resolve(self._document, given)
+        parts = as_list(schema.get("allOf"))
+        if not parts or depth > _DEEPEST:
+            return schema
+        whole: dict[str, Any] = {}
+        for part in (*(self._merge(each, depth + 1) for each in parts), schema):
+            for key, value in part.items():
+                known = whole.get(key)
+                if isinstance(known, dict) and isinstance(value, dict):
+                    whole[key] = {**known, **value}
+                elif key == "required":
+                    whole[key] = [*as_list(known), *as_list(value)]
+                else:
+                    whole[key] = value
+        return whole
 
 
 def resolve(document: Mapping[str, Any], part: Any) -> Mapping[str, Any]:

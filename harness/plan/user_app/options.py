@@ -31,7 +31,8 @@ def check_options(settings: Settings) -> None:
             ("methods", settings.methods != SAFE_METHODS),
         ):
             if given:
-                raise UsageError(f"--{name}: expected --app with it, found none")
+                advice = "; an app that has no ASGI callable is named by both" if name == "wsgi" else ""
+                raise UsageError(f"--{name}: expected --app with it, found none{advice}")
         return
     if settings.apps != type(settings)().apps:
         raise UsageError(f"--apps: expected none with {name_app(settings)}, found {','.join(settings.apps)}")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 _LONGEST = 10_000
-"""Nothing is repeated more often, unless it must be."""
+"""No longer text is made."""
 _USUAL = "a0A-_ .b"
 """The characters that are tried where most are allowed."""
 
@@ -28,6 +28,30 @@ def list_matches(pattern: str, lengths: int) -> Iterator[str]:
         raise ValueError(f"no text is made for the pattern {pattern}") from error
 
 
+def may_take_long(pattern: str) -> bool:
+    """May it take a time exponential in the length of a text to see that it does not match?
+
+    So it is where what is repeated has a repetition or a choice in it, such as `([a-z]+ ?)+`. Raises `re.error`.
+    """
+    return _is_nested(_parser.parse(pattern), repeated=False)
+
+
+def _is_nested(parsed: Any, *, repeated: bool) -> bool:
+    for operator, argument in parsed:
+        match str(operator):
+            case "MAX_REPEAT" | "MIN_REPEAT":
+                again = argument[1] > 1
+                if (again and repeated) or _is_nested(argument[2], repeated=again or repeated):
+                    return True
+            case "BRANCH":
+                if repeated or any(_is_nested(each, repeated=False) for each in argument[1]):
+                    return True
+            case "SUBPATTERN" | "ASSERT" | "ASSERT_NOT":
+                if _is_nested(argument[-1], repeated=repeated):
+                    return True
+    return False
+
+
 def _follow(parsed: Any, more: int) -> str:
     """Make a text from a parsed pattern; what may be repeated is repeated up to `more` times than it must."""
     texts = [_PARTS[str(operator)](argument, more) for operator, argument in parsed]
@@ -36,8 +60,11 @@ def _follow(parsed: Any, more: int) -> str:
 
 def _repeat(argument: Any, more: int) -> str:
     least, most, part = argument
-    times = min(least + more, int(most), max(least, _LONGEST))
-    return _follow(part, more) * int(times)
+    times = min(int(least) + more, int(most))
+    text = _follow(part, more)
+    if len(text) * times > _LONGEST:
+        raise OverflowError(f"more than {_LONGEST} characters")
+    return text * times
 
 
 def _pick(parts: Any) -> str:

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _LONGEST = 10_000
-"""No longer text is made."""
+"""No longer text, array or object is made."""
+_MOST = 10_000
+"""A value is made from at most so many schemas: one that contains itself several times has millions."""
 _LONGER = 8
 """A text is made from a pattern with up to so many repetitions more than the shortest needs."""
 _FINEST = 15
@@ -70,11 +72,15 @@ class _Samples:
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self._document = document
+        self._left = _MOST
 
     def make(self, given: Any, number: int = 0, depth: int = 0) -> Any:
         if depth > DEEPEST:
             raise LookupError("its schema contains itself")
-        schema = merge_schema(self._document, given, depth)
+        self._left -= 1
+        if self._left < 0:
+            raise LookupError(f"it has more than {_MOST} parts")
+        schema = merge_schema(self._document, given)
         if known := self._list_known(schema, number):
             return known[min(number, len(known) - 1)]
         if choices := list_choices(schema):
@@ -110,7 +116,10 @@ class _Samples:
         described = as_mapping(schema.get("properties"))
         read_only = {name for name, part in described.items() if resolve(self._document, part).get("readOnly")}
         names = {name: None for name in as_list(schema.get("required")) if name not in read_only}
-        others, least = as_mapping(schema.get("additionalProperties")), read_size(schema, "minProperties")
+        others, least = (
+            as_mapping(schema.get("additionalProperties")),
+            _read_least(schema, "minProperties", "an object of {} properties"),
+        )
         for name in (*described, *(f"key{each}" for each in range(least))):
             if len(names) < least and name not in read_only:
                 names[name] = None
@@ -118,7 +127,7 @@ class _Samples:
 
     def _make_array(self, schema: Mapping[str, Any], depth: int) -> list[Any]:
         """Make an array with as few items as it may have, but one if that is possible."""
-        first, least = as_list(schema.get("prefixItems")), read_size(schema, "minItems")
+        first, least = as_list(schema.get("prefixItems")), _read_least(schema, "minItems", "an array of {} items")
         length = max(least, len(first), 1)
         if "maxItems" in schema:
             length = min(length, read_size(schema, "maxItems"))
@@ -190,9 +199,7 @@ def _find_factors(schema: Mapping[str, Any], step: Fraction) -> tuple[float, flo
 
 
 def _make_text(schema: Mapping[str, Any], number: int) -> str:
-    least = read_size(schema, "minLength")
-    if least > _LONGEST:
-        raise LookupError(f"a text of {least} characters is required")
+    least = _read_least(schema, "minLength", "a text of {} characters")
     pattern = schema.get("pattern")
     if isinstance(pattern, str):
         return _match(pattern, schema, least + number)
@@ -203,6 +210,14 @@ def _make_text(schema: Mapping[str, Any], number: int) -> str:
     if "maxLength" in schema:
         length = min(length, read_size(schema, "maxLength"))
     return f"{before[: max(0, length - len(ending))]}{ending}"[-length:] if length else ""
+
+
+def _read_least(schema: Mapping[str, Any], key: str, described: str) -> int:
+    """The least size of a value; raises `LookupError` for one that is larger than any that is made."""
+    least = read_size(schema, key)
+    if least > _LONGEST:
+        raise LookupError(f"{described.format(least)} is required")
+    return least
 
 
 def _match(pattern: str, schema: Mapping[str, Any], longer: int) -> str:

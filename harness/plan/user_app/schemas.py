@@ -6,12 +6,15 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from harness.plan.user_app.openapi import as_list, as_mapping, resolve
+from harness.plan.user_app.patterns import may_take_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 DEEPEST = 12
 """Values are nested at most this deep, since a schema may contain itself."""
+_LONGEST_TRIED = 20
+"""A longer text is not tried with a pattern that may take a time exponential in its length."""
 _KEYS_OF_TYPES = {
     "object": ("properties", "required", "additionalProperties", "minProperties"),
     "array": ("items", "prefixItems", "minItems"),
@@ -24,17 +27,22 @@ _TIGHTER: Mapping[str, Callable[..., Any]] = {
 }
 
 
-def merge_schema(document: Mapping[str, Any], given: Any, depth: int) -> Mapping[str, Any]:
-    """Merge a schema with the parts of its `allOf`, so that what both accept remains."""
-    if depth > DEEPEST:
-        raise LookupError("its schema contains itself")
+def merge_schema(
+    document: Mapping[str, Any], given: Any, within: tuple[Mapping[str, Any], ...] = ()
+) -> Mapping[str, Any]:
+    """Merge a schema with the parts of its `allOf`, so that what both accept remains.
+
+    `within` are the schemas of which it is a part. Raises `LookupError` if it is a part of itself.
+    """
     schema = resolve(document, given)
+    if len(within) > DEEPEST or any(schema is each for each in within):
+        raise LookupError("its schema contains itself")
     parts = as_list(schema.get("allOf"))
     if not parts:
         return schema
     whole: dict[str, Any] = {}
     own = {key: value for key, value in schema.items() if key != "allOf"}
-    for part in (*(merge_schema(document, each, depth + 1) for each in parts), own):
+    for part in (*(merge_schema(document, each, (*within, schema)) for each in parts), own):
         for key, value in part.items():
             whole[key] = _merge_key(key, whole[key], value) if key in whole else value
     return whole
@@ -85,14 +93,18 @@ def find_type(schema: Mapping[str, Any]) -> str:
 
 
 def accepts_text(schema: Mapping[str, Any], text: str) -> bool:
-    """Does a schema of texts accept this one, by its length and pattern?"""
+    """Does a schema of texts accept this one, by its length and pattern? If it may take long to tell, it does not."""
     longest = read_size(schema, "maxLength") if "maxLength" in schema else len(text)
     if not read_size(schema, "minLength") <= len(text) <= longest:
         return False
     pattern = schema.get("pattern")
+    if not isinstance(pattern, str):
+        return True
     try:
-        return not isinstance(pattern, str) or re.search(pattern, text) is not None
-    except re.error:
+        if len(text) > _LONGEST_TRIED and may_take_long(pattern):
+            return False
+        return re.search(pattern, text) is not None
+    except (re.error, RecursionError):
         return False
 
 

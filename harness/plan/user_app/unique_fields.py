@@ -50,7 +50,7 @@ def _find_free(
     """Find what in a value may be any, and what stands for new values there."""
     if depth > DEEPEST:
         return
-    schema = merge_schema(document, given, depth)
+    schema = merge_schema(document, given)
     if choices := [each for each in list_choices(schema) if find_type(resolve(document, each)) != "null"]:
         yield from _find_free(document, {"allOf": [choices[0], drop_choices(schema)]}, value, place, depth + 1)
         return

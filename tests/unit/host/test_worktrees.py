@@ -50,6 +50,23 @@ def test_both_can_be_commits_and_files_that_name_other_packages_are_found(shop: 
         assert found.requirements == ("api/requirements/base.txt", "requirements.txt")
 
 
+def test_submodules_are_those_of_the_commit(shop: Path, tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    commit(library, {"prices.py": "old"})
+    git(shop, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(library), "api/library")
+    git(shop, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(library), "not here")
+    commit(shop, {})
+    git(shop, "submodule", "--quiet", "deinit", "--force", "not here")
+    commit(shop / "api" / "library", {"prices.py": "new"})
+    with check_out("HEAD", None) as found:
+        own = [(each.place(Path()) / "library" / "prices.py").read_text() for each in (found.base, found.head)]
+        assert own == ["old", "new"]
+        assert list((found.base.top / "not here").iterdir()) == []
+    assert not found.base.top.exists()
+    for each in (shop, shop / "api" / "library"):
+        assert len(git(each, "worktree", "list").splitlines()) == 1
+
+
 def test_what_a_run_that_was_killed_left_in_the_repository_is_removed(shop: Path, tmp_path: Path) -> None:
     ours, theirs = tmp_path / "harness-1.2.3-x" / "base", tmp_path / "on-a-stick"
     for place in (ours, theirs):

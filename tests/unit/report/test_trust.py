@@ -25,6 +25,13 @@ def test_the_smallest_difference_from_the_baseline_that_the_run_could_have_shown
     assert line == f"Smallest difference from the baseline that this run could have shown: {sizes}."
 
 
+def test_a_ratio_of_a_single_round_has_no_smallest_difference() -> None:
+    once = [
+        replace(each, ratio_to_baseline=Ratios(Ratio(0.5, 0.5, 0.5), Ratio(2, 2, 2), None)) for each in baseline_first()
+    ]
+    assert trust.lines(RUN, make_sections(RUN, grouped(once))) == []
+
+
 def test_disturbed_numbers_and_busy_idlers_are_explained() -> None:
     noisy = grouped(
         replace(

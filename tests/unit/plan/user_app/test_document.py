@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from harness.plan.user_app.document import find_links, parse_document
-from harness.plan.user_app.requests import Recipe, make_recipes
+from harness.plan.user_app.requests import LeftOut, Recipe, make_recipes
 
 FORM = "application/x-www-form-urlencoded"
 FILE = (
@@ -30,9 +31,48 @@ FILE = (
     ],
 )
 def test_json_and_yaml_are_documents(text: str) -> None:
-    found = parse_document(text.encode())
-    assert found is not None
-    assert list(found["paths"]) == ["/a"]
+    assert list(parse_document(text.encode())["paths"]) == ["/a"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("text", ['{"paths": {"/größe": {"get": {}}}}', "paths:\n  /größe: {get: {}}\n"])
+def test_a_document_may_begin_with_a_byte_order_mark(text: str, encoding: str) -> None:
+    assert list(parse_document(text.encode(encoding))["paths"]) == ["/größe"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (b"paths:\n\t/a: {}\n", "in line 2, found character that cannot start any token"),
+        ("paths:\n  # Größe\n".encode("latin-1"), "in line 2, a byte 0xf6 that is not UTF-8"),
+        (b'{"paths": {\n"/a" {}}}', "in line 2, expecting ':' delimiter"),
+        (b"paths: {}\n---\npaths: {}\n", "in line 2, but found another document"),
+        (b"paths: *missing\n", "in line 1, found undefined alias"),
+        (b"[" * 100_000, "values that are nested too deep"),
+        (b"info: {title: no paths}\n", "no `paths`"),
+        (b"<html>paths</html>", "no `paths`"),
+    ],
+)
+def test_what_is_wrong_with_a_document_is_told_with_its_line(text: bytes, found: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(found)) as caught:
+        parse_document(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_half_a_surrogate_pair_in_json_is_sent_as_a_question_mark() -> None:
+    parameter = b'{"name": "q", "in": "query", "required": true, "example": "\\uD83Dx"}'
+    text = b'{"paths": {"/a": {"get": {"parameters": [' + parameter + b"]}}}}"
+    assert make_recipes(parse_document(text))[0] == [Recipe("GET", "/a?q=%3Fx", "GET /a")]
+
+
+@pytest.mark.parametrize("example", ["&a {me: *a}", "[&a [x, x, x], &b [*a, *a], *b, *b]"])
+def test_an_example_may_repeat_a_part_but_not_hold_itself(example: str) -> None:
+    body = f"{{requestBody: {{content: {{application/json: {{example: {example}}}}}}}}}"
+    made, left_out = make_recipes(parse_document(f"paths: {{/a: {{post: {body}}}}}".encode()), ("post",))
+    if "me" in example:
+        assert left_out == [LeftOut("POST /a", "the example has more than 100000 values, or holds itself")]
+    else:
+        assert made[0].body.count(b"x") == 21
 
 
 @pytest.mark.parametrize(
@@ -47,7 +87,8 @@ def test_json_and_yaml_are_documents(text: str) -> None:
     ],
 )
 def test_any_other_text_is_no_document(text: bytes) -> None:
-    assert parse_document(text) is None
+    with pytest.raises(ValueError, match=r"no `paths`|in line \d+, |nested too deep|found no"):
+        parse_document(text)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +108,6 @@ def test_any_other_text_is_no_document(text: bytes) -> None:
 def test_a_value_in_yaml_is_sent_as_it_is_written(value: str, sent: str) -> None:
     text = f"paths: {{/a: {{get: {{parameters: [{{name: q, in: query, required: true, example: {value}}}]}}}}}}"
     found = parse_document(text.encode())
-    assert found is not None
     assert make_recipes(found) == ([Recipe("GET", f"/a?q={sent}", "GET /a")], [])
 
 
@@ -77,7 +117,6 @@ def test_a_tag_in_yaml_runs_nothing() -> None:
 
 def test_keys_in_yaml_are_texts() -> None:
     found = parse_document(b"paths: {7: {get: {}}, yes: {get: {}}, /a: {get: {}}}")
-    assert found is not None
     assert list(found["paths"]) == ["7", "yes", "/a"]
     assert [each.path for each in make_recipes(found)[0]] == ["/a"]
 
@@ -86,9 +125,7 @@ def swagger(operation: dict[str, Any], **more: Any) -> dict[str, Any]:
     paths = {"/a/{id}": {"parameters": [{"$ref": "#/parameters/id"}], "post": operation}}
     shared = {"id": {"name": "id", "in": "path", "required": True, "type": "integer", "default": 7}}
     text = json.dumps({"swagger": "2.0", "paths": paths, "parameters": shared, **more})
-    found = parse_document(text.encode())
-    assert found is not None
-    return found
+    return parse_document(text.encode())
 
 
 def made(document: dict[str, Any]) -> Recipe:
@@ -169,7 +206,6 @@ def test_bodies_and_forms_of_swagger_2_are_parameters(
 @pytest.mark.parametrize("broken", [None, 3, [3], {"get": 3}, {"parameters": 3, "get": {"parameters": [3, None]}}])
 def test_what_is_invalid_in_swagger_2_is_left_out(broken: object) -> None:
     found = parse_document(json.dumps({"swagger": "2.0", "paths": {"/a": broken}}).encode())
-    assert found is not None
     assert make_recipes(found)[0] == []
 
 

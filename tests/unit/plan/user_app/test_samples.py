@@ -217,6 +217,10 @@ def test_a_choice_is_named_in_its_discriminator() -> None:
         ({"type": "string", "pattern": "(["}, "no text is made for the pattern"),
         ({"type": "string", "pattern": "^(a)\\1$"}, "no text is made for the pattern"),
         ({"type": "string", "minLength": 1_000_000}, "a text of 1000000 characters"),
+        ({"type": "string", "pattern": "^[a-z]{1000000}$"}, "no text is made for the pattern"),
+        ({"type": "string", "pattern": "^((a{1000}){1000}){1000}$"}, "no text is made for the pattern"),
+        ({"type": "array", "minItems": 1_000_000}, "an array of 1000000 items"),
+        ({"type": "object", "minProperties": 1_000_000}, "an object of 1000000 properties"),
         ({"type": "integer", "minimum": "many"}, "invalid"),
     ],
 )
