@@ -97,13 +97,24 @@ def decide(run: RunInfo, section: Section) -> Decision:
         return found("" if alone else "open", f"only {leaders[0].name} {what}{_limited(limited)}")
     if len(leaders) > 1:
         return _decide_tie(run, section, leaders, limited, found)
+    return _decide_lead(run, section, ranked, limited, found)
+
+
+def _decide_lead(
+    run: RunInfo,
+    section: Section,
+    ranked: Sequence[CaseSummary],
+    limited: Sequence[CaseSummary],
+    found: Callable[[Clarity, str, str], Decision],
+) -> Decision:
+    """One is first, unless the control differs from its own server by as much."""
     lead, false = _measure_lead(ranked, section.summary.ranked_by), _false_difference(section)
     if false and lead is not None and lead <= false:
         doubt = f"; but the control differs from its own server by {percent(false)}, which is no less"
         wish = f"--rounds {MORE_ROUNDS * run.conditions.rounds}"
         text = f"{_describe_lead(section, ranked)}{doubt}{_limited(limited)}"
         return found("open" if limited else "too noisy", text, _command(run, section, ranked[:2], wish))
-    return found("open" if limited else "clear", f"{_describe_lead(section, ranked)}{_limited(limited)}")
+    return found("open" if limited else "clear", f"{_describe_lead(section, ranked)}{_limited(limited)}", "")
 
 
 def _explain_unranked(

@@ -66,7 +66,8 @@ def test_the_summary_has_these_keys_and_no_others() -> None:
     for case in contract["cases"]:
         assert case.keys() == {
             "case", "name", "verdict", "reasons", "rounds", "requests", "errors", "rank", "ranks", "ratio_to_baseline",
-            "precision", "throughput_rps", "throughput_by_round_rps", "throughput_rounds", "cpu_rounds", "latency_us", "service_us", "send_lag_us",
+            "precision", "throughput_rps", "throughput_by_round_rps", "throughput_rounds", "cpu_rounds",
+            "latency_us", "service_us", "send_lag_us",
             "cpu_us_per_request", "cpu_us_per_request_by_round", "memory_pss_bytes", "ready_s", "first_request_s",
             "stop_s", "connections", "offered_rps", "achieved_ratio", "own_share", "overloaded",
             "context_switches_per_request", "frequency_mhz", "disturbed", "disturbed_rounds", "unanswered",
