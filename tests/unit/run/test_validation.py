@@ -137,7 +137,7 @@ def test_damaged_bytes_are_read_or_refused(run: RunDirectory, data: st.DataObjec
 def test_a_slice_may_have_lost_all_its_users(run: RunDirectory) -> None:
     path = run.path / "trials.jsonl"
     first, *rest = path.read_bytes().splitlines(keepends=True)
-    damaged = damage(json.loads(first), ("result", "slices", 0, "users"), 0)
+    damaged = damage(json.loads(first), ("result", "slices", "users", 0), 0)
     path.write_bytes(b"".join([json.dumps(damaged).encode() + b"\n", *rest]))
     report(run)
 
