@@ -58,7 +58,7 @@ test-hosts: install-all ## Run the tests with several hosts, which are network n
 	$(BIN)/python -m pytest -m hosts --numprocesses 2
 
 faults: install-all ## Inject every fault again, and print what happened, was lost, was left behind and was told (PAGE=FILE)
-	$(BIN)/python -m pytest -m fault --numprocesses 2 --dist load --fault-table $(if $(PAGE),--fault-page $(PAGE))
+	$(BIN)/python -m pytest -m fault --numprocesses 2 --dist load --fault-table $(if $(PAGE),--fault-page=$(PAGE))
 
 SOAK ?= 30m
 soak: install ## Load uvicorn with 500 requests/s over 1,000 connections for half an hour (SOAK=5m), and print the slopes
