@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +17,15 @@ from harness.cli.options import with_settings
 from harness.cli.report import write_report
 from harness.cli.terminal import Screen, show_catalogue, show_plan, show_run_progress
 from harness.host import limits
+from harness.hosts.link import LiveLink
 from harness.hosts.namespace import open_namespace_host
-from harness.hosts.remote_host import open_remote_host
+from harness.hosts.own_interface import open_interface
+from harness.hosts.remote_host import open_remote_host, parse_address
+from harness.hosts.server_host import LocalHost
 from harness.model.errors import StorageError, UsageError, WorkersMissingError
 from harness.model.link import NEAR
-from harness.plan.load_sources import place_processes
+from harness.plan.contradictions import check_network
+from harness.plan.load_sources import find_listening_address, place_processes
 from harness.plan.options import ABOUT_SERVERS, read_settings
 from harness.plan.schedule import make_plan
 from harness.plan.selection import select
@@ -78,21 +82,46 @@ def carry_out(
 @contextmanager
 def open_server_host(settings: Settings, screen: Screen) -> Iterator[tuple[ServerHost | None, Placement]]:
     """Where servers run, None for this machine, and on which CPUs; raises `UsageError` where that cannot be."""
+    check_network(settings)
     if settings.server_host is None:
         for name in ("bind", "server_python", "install"):
             if getattr(settings, name):
                 raise UsageError(f"--{name.replace('_', '-')}: expected --server-host with it, found none")
         placement = place_processes(settings)
-        distant = (settings.rtt, settings.loss) != ((NEAR.rtt_s,), NEAR.loss)
-        with open_namespace_host(placement, distant=distant) if settings.netns else nullcontext() as host:
+        with _open_local_host(settings, placement) as host:
             yield host, placement
         return
-    if settings.netns:
-        raise UsageError("--netns: expected no --server-host with it, found one")
-    url, python = settings.server_host, settings.server_python
-    install_with = screen.say if settings.install else None
-    with open_remote_host(url, settings.bind, python, install_with=install_with) as remote:
+    with ExitStack() as stack:
+        link = None
+        if settings.interface is not None and _is_distant(settings):
+            # This comes first, since an installation over there takes minutes.
+            address = parse_address(settings.bind)
+            own = stack.enter_context(open_interface(settings.interface, address, servers_here=False))
+            link = LiveLink(address, own)
+        url, python = settings.server_host, settings.server_python
+        install_with = screen.say if settings.install else None
+        remote = stack.enter_context(open_remote_host(url, settings.bind, python, install_with=install_with))
+        remote.link = link or remote.link
         yield remote, place_processes(settings, remote)
+
+
+@contextmanager
+def _open_local_host(settings: Settings, placement: Placement) -> Iterator[ServerHost | None]:
+    """The machine of the harness, where a link between it and the load can be far; else None."""
+    if settings.netns:
+        with open_namespace_host(placement, distant=_is_distant(settings)) as namespace_host:
+            yield namespace_host
+    elif settings.interface is not None and _is_distant(settings):
+        address = find_listening_address(settings)
+        with open_interface(settings.interface, address, servers_here=True) as own:
+            yield LocalHost(placement.server, address, LiveLink(address, own))
+    else:
+        yield None
+
+
+def _is_distant(settings: Settings) -> bool:
+    """Is there anything to add to a link? Else no interface has to be changed."""
+    return (settings.rtt, settings.loss) != ((NEAR.rtt_s,), NEAR.loss)
 
 
 def _carry_out_on(

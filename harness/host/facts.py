@@ -81,8 +81,8 @@ def read_topology(root: Path = _ROOT) -> tuple[Cpu, ...]:
     return tuple(
         Cpu(
             number=number,
-            core=_read_number(folder / "topology/core_id"),
-            package=_read_number(folder / "topology/physical_package_id"),
+            core=_read_id(folder / "topology/core_id"),
+            package=_read_id(folder / "topology/physical_package_id"),
             node=nodes.get(number),
             siblings=_read_cpu_list(folder / "topology/thread_siblings_list") or (),
             max_mhz=_read_mhz(folder / "cpufreq/cpuinfo_max_freq"),
@@ -260,6 +260,12 @@ def _read_number(path: Path) -> int | None:
     """Read the first word of a file; None if it is not a whole number."""
     words = (_read_line(path) or "").split()
     return int(words[0]) if words and words[0].lstrip("-").isdecimal() else None
+
+
+def _read_id(path: Path) -> int | None:
+    """Read the number of a part of the machine; None where the kernel knows none, which it writes as -1."""
+    number = _read_number(path)
+    return None if number == -1 else number
 
 
 def _read_pairs(path: Path, separator: str = ":") -> Mapping[str, str]:

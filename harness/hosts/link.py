@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from contextlib import contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 import psutil
 
@@ -15,10 +15,10 @@ from harness.host.interfaces import read_counters, read_interface
 from harness.model.link import Link, LinkSample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
+    from contextlib import AbstractContextManager
 
-    from harness.hosts.namespace import Namespace
-    from harness.model.link import Distance
+    from harness.model.link import DelayedBy, Distance
 
 INTERVAL_S = 0.05
 """The counters of the interface are read this often."""
@@ -58,34 +58,68 @@ class LinkSampler:
             self.samples.append(LinkSample(time.perf_counter_ns(), *read_counters(self._device), line_cpu_s=used_s))
 
 
-class LiveLink:
-    """The link between load and servers while a run lasts."""
+class FarLink(Protocol):
+    """A link that can be at a distance: a network namespace, or an interface that the user named."""
 
-    def __init__(self, server_address: str, namespace: Namespace | None = None) -> None:
+    @property
+    def kind(self) -> Literal["namespace", "network"]: ...
+
+    @property
+    def interface(self) -> str:
+        """The name of the interface on this side."""
+
+    @property
+    def load_address(self) -> str: ...
+
+    @property
+    def leads_from_here(self) -> bool:
+        """Do packets from this process to the servers take it?"""
+
+    @property
+    def delayed_by(self) -> DelayedBy | None: ...
+
+    @property
+    def device(self) -> str:
+        """The device that packets take now."""
+
+    @property
+    def line_pid(self) -> int | None:
+        """The process that carries packets now; None where it is the kernel."""
+
+    def at(self, distance: Distance, ports: Collection[int], /) -> AbstractContextManager[None]:
+        """The link to servers at these ports has this distance as long as the block lasts; raises `LoadError`."""
+
+
+class LiveLink:
+    """The link between load and servers while a run lasts; without a `far` one, it is as long as it is."""
+
+    def __init__(self, server_address: str, far: FarLink | None = None) -> None:
         self._server_address = server_address
-        self._namespace = namespace
-        if namespace is None:
+        self._far = far
+        self.leads_from_here = far is None or far.leads_from_here
+        """Do packets from this process to the servers take it?"""
+        if far is None:
             self._device, self._load_address = find_route(server_address)
         else:
-            self._device, self._load_address = namespace.interface, namespace.load_address
+            self._device, self._load_address = far.interface, far.load_address
 
     def describe(self) -> Link:
         """What is known of it before it is measured."""
-        namespace = self._namespace
+        far = self._far
         return Link(
-            "network" if namespace is None else "namespace",
+            "network" if far is None else far.kind,
             self._load_address,
             self._server_address,
             read_interface(self._device),
-            None if namespace is None else namespace.delayed_by,
+            None if far is None else far.delayed_by,
         )
 
     @contextmanager
-    def carry(self, distance: Distance) -> Iterator[LinkSampler]:
-        """The link reaches that far during the block, and what it carries is sampled."""
-        with nullcontext() if self._namespace is None else self._namespace.at(distance):
-            device = self._device if self._namespace is None else self._namespace.device
-            with LinkSampler(device, self._namespace.line_pid if self._namespace else None) as sampler:
+    def carry(self, distance: Distance, ports: Collection[int]) -> Iterator[LinkSampler]:
+        """The link to servers at these ports reaches that far during the block, and what it carries is sampled."""
+        with nullcontext() if self._far is None else self._far.at(distance, ports):
+            device = self._device if self._far is None else self._far.device
+            with LinkSampler(device, self._far.line_pid if self._far else None) as sampler:
                 yield sampler
 
 

@@ -16,7 +16,7 @@ import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from harness.host import process
 from harness.host.cpus import running_on
@@ -24,11 +24,12 @@ from harness.host.sockets import Network, list_listeners
 from harness.hosts.delay_line import INNER
 from harness.hosts.link import LiveLink
 from harness.hosts.server_host import LocalHost
+from harness.hosts.traffic_control import QUEUE_PACKETS, describe_netem
 from harness.model.errors import LoadError, ServerError, UsageError
 from harness.model.link import NEAR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from harness.hosts.server_host import RunningServer
     from harness.model.link import DelayedBy, Distance
@@ -41,8 +42,6 @@ _RANGES = tuple(map(ipaddress.IPv4Network, ("198.18.0.0/15", "10.0.0.0/8")))
 _PREFIX = "har-"
 """Names of devices begin with it."""
 _TRIES = 100
-_QUEUE_PACKETS = 10_000
-"""So many packets may wait for the delay line: with fewer, it would lose some when it is late."""
 _ENDED = "the process that holds it has ended"
 _VETH = "veth0"
 """The name of the device in the namespace."""
@@ -67,6 +66,9 @@ class Carried:
 
 class Namespace:
     """A namespace with a link to it, at a distance that can be set."""
+
+    kind: Literal["namespace"] = "namespace"
+    leads_from_here = True
 
     def __init__(self, holder: subprocess.Popen[str], names: tuple[str, str], addresses: tuple[str, str]) -> None:
         self._holder = holder
@@ -113,13 +115,12 @@ class Namespace:
             else:
                 self._set_line(distance)
         except (_CommandError, OSError) as error:
-            far = f"{1000 * distance.rtt_s:g} ms RTT and {100 * distance.loss:g} % loss"
-            raise LoadError(f"expected a link with {far}, found: {error}") from error
+            raise LoadError(f"expected a link with {distance}, found: {error}") from error
         self._distance = distance
 
     @contextmanager
-    def at(self, distance: Distance) -> Iterator[None]:
-        """The link has this distance as long as the block lasts, and is near after it."""
+    def at(self, distance: Distance, _ports: Collection[int], /) -> Iterator[None]:
+        """The link has this distance as long as the block lasts, and is near after it, whatever takes it."""
         self.set_distance(distance)
         try:
             yield
@@ -127,19 +128,11 @@ class Namespace:
             self.set_distance(NEAR)
 
     def _set_netem(self, distance: Distance) -> None:
-        asked = (
-            "delay",
-            f"{distance.rtt_s / 2 * 1e6:.0f}us",
-            "loss",
-            f"{distance.loss:%}",
-            "limit",
-            str(_QUEUE_PACKETS),
-        )
         for prefix, device in (((), self.interface), (self.network.enter, _VETH)):
             if distance == NEAR:
                 _run(*prefix, "tc", "qdisc", "del", "dev", device, "root")
             else:
-                _run(*prefix, "tc", "qdisc", "replace", "dev", device, "root", "netem", *asked)
+                _run(*prefix, "tc", "qdisc", "replace", "dev", device, "root", *describe_netem(distance))
 
     def _set_line(self, distance: Distance) -> None:
         self.carried[self._distance] = self._order(distance)
@@ -256,7 +249,7 @@ def _connect(namespace: Namespace, tun: str) -> None:
         for each in filter(None, (device, line)):
             # Without an address of IPv6, the kernel sends nothing by itself.
             _run(*enter, "ip", "link", "set", "dev", each, "addrgenmode", "none")
-            _run(*enter, "ip", "link", "set", "dev", each, "txqueuelen", str(_QUEUE_PACKETS), "up")
+            _run(*enter, "ip", "link", "set", "dev", each, "txqueuelen", str(QUEUE_PACKETS), "up")
 
 
 def _make_number() -> str:

@@ -97,10 +97,9 @@ class LocalHost:
 
     python = sys.executable
 
-    link: LiveLink | None = None
-
-    def __init__(self, cpus: frozenset[int], address: str = HOST) -> None:
+    def __init__(self, cpus: frozenset[int], address: str = HOST, link: LiveLink | None = None) -> None:
         self.address = address
+        self.link = link
         self.cpus = cpus
 
     def make_launch(self, server: Server, target: str, workers: int, tls: Tls | None, python: str) -> Launch:

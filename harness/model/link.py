@@ -18,6 +18,10 @@ class Distance:
     loss: float = 0.0
     """Share of the packets that are lost in each direction."""
 
+    def __str__(self) -> str:
+        """Describe it: `20 ms RTT and 0.1 % loss`."""
+        return f"{1000 * self.rtt_s:g} ms RTT and {100 * self.loss:g} % loss"
+
 
 NEAR = Distance()
 """Nothing is added."""
@@ -62,9 +66,10 @@ class Link:
     kind: Literal["namespace", "network"]
     """Between namespaces of one machine, or between machines."""
     load_address: str
+    """Nothing where load comes from several hosts."""
     server_address: str
     interface: Interface
-    """That of the load side."""
+    """That of the load side; of the servers' side where load comes from other hosts."""
     delayed_by: DelayedBy | None = None
     """None where no distance was asked for."""
     speeds: tuple[LinkSpeed, ...] = ()

@@ -10,8 +10,9 @@ from harness.model.loads import Rate, Saturate, Sweep
 from harness.plan.user_app import options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from harness.model.targets import Server
     from harness.plan.settings import Settings
 
 
@@ -19,7 +20,6 @@ def check_settings(settings: Settings) -> None:
     """Raise `UsageError` for options that cannot be obeyed together."""
     _check_rounds(settings)
     _check_load(settings)
-    _check_network(settings)
     options.check_options(settings)
     for name, tags in (("tags", settings.tags), ("exclude-tags", settings.exclude_tags)):
         if tags and settings.locustfile is None:
@@ -39,6 +39,33 @@ def check_server_host(settings: Settings, revisions: Sequence[object]) -> None:
         raise UsageError("--server-host: expected one state of the app with it, found two revisions")
 
 
+def check_network(settings: Settings) -> None:
+    """Raise `UsageError` for a distance without a link that can have one, or for a link that is not there."""
+    if settings.netns:
+        for name in ("server_host", "load_workers", "interface"):
+            if getattr(settings, name) is not None:
+                raise UsageError(f"--netns: expected load and servers on this host, found --{name.replace('_', '-')}")
+        return
+    if settings.interface is None:
+        for name, near in (("rtt", (NEAR.rtt_s,)), ("loss", NEAR.loss)):
+            if getattr(settings, name) != near:
+                raise UsageError(f"--{name}: expected --netns or --interface with it, found neither")
+        return
+    elsewhere = [name for name in ("server_host", "load_workers") if getattr(settings, name) is not None]
+    if len(elsewhere) != 1:
+        found = "both" if elsewhere else "neither; --netns makes a distance on one machine"
+        raise UsageError(f"--interface: expected --server-host or --load-workers with it, found {found}")
+
+
+def check_started(settings: Settings, servers: Iterable[Server]) -> None:
+    """Raise `UsageError` for a distance to a server that runs already."""
+    running = [each.name for each in servers if each.runs_at is not None]
+    for name in ("netns", "interface"):
+        if getattr(settings, name) and running:
+            found = f"{running[0]}, which runs already"
+            raise UsageError(f"--{name}: expected servers that are started for it, found {found}")
+
+
 def _check_rounds(settings: Settings) -> None:
     """Raise `UsageError` for a precision for which no round could be added."""
     if settings.precision is None:
@@ -55,14 +82,3 @@ def _check_load(settings: Settings) -> None:
         raise UsageError("--prefer: expected --load saturate, rate or capacity with it, found sweep")
     if settings.with_reference == "on" and not isinstance(settings.load, Saturate | Rate):
         raise UsageError(f"--with-reference: expected --load saturate or rate with it, found {settings.load}")
-
-
-def _check_network(settings: Settings) -> None:
-    """Raise `UsageError` for a distance without a link that can have one."""
-    if settings.netns:
-        if settings.load_workers:
-            raise UsageError("--netns: expected load from this machine, found --load-workers")
-        return
-    for name, given in (("rtt", settings.rtt != (NEAR.rtt_s,)), ("loss", settings.loss != NEAR.loss)):
-        if given:
-            raise UsageError(f"--{name}: expected --netns with it, found none")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,13 @@ def find_load_workers(settings: Settings) -> WantedWorkers | None:
     host, port = addresses.parse(settings.listen, "--listen")
     addresses.check_own(host, port, "--listen")
     return WantedWorkers(settings.load_workers, host, port, settings.allow_missing_workers)
+
+
+def find_listening_address(settings: Settings) -> str:
+    """The IPv4 address of this host that load workers connect to, and that servers listen on then."""
+    wanted = find_load_workers(settings)
+    assert wanted is not None  # noqa: S101 - `check_network` has looked
+    return socket.gethostbyname(wanted.host)
 
 
 def count_load_processes(settings: Settings) -> int:

@@ -16,7 +16,7 @@ from harness.model.errors import UsageError
 from harness.model.loads import Rate, Saturate
 from harness.model.plan import REFERENCE_APP, Candidate, Reference, Selection
 from harness.plan.apps import find_apps, find_python, read_variables
-from harness.plan.contradictions import check_server_host, check_settings
+from harness.plan.contradictions import check_server_host, check_settings, check_started
 from harness.plan.load_sources import count_load_processes, find_load_workers
 from harness.plan.scenarios import find_scenarios
 from harness.plan.servers import add_arguments, find_servers
@@ -56,8 +56,7 @@ def select(
     load_workers = find_load_workers(settings)
     apps = find_apps(settings, revisions, host)
     servers = add_arguments(find_servers(settings, apps), settings.server_args)
-    if settings.netns and (running := [each.name for each in servers if each.runs_at is not None]):
-        raise UsageError(f"--netns: expected servers that are started for it, found {running[0]}, which runs already")
+    check_started(settings, servers)
     baseline = _find_baseline(settings, servers, apps)
     impossible = environments.make_all(servers, apps, find_python(settings), say) if make else {}
     not_installed = {**_find_missing(settings, servers, apps), **impossible}

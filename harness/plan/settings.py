@@ -253,7 +253,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Meta(
             min_length=1,
             max_length=MOST_NUMBERS,
-            description="With --netns: round-trip time that is added to the link, such as 20ms; "
+            description="With --netns or --interface: round-trip time that is added to the link, such as 20ms; "
             "0,5ms,20ms measures each.",
             title="TIME",
         ),
@@ -263,10 +263,19 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Meta(
             ge=0,
             le=MOST_LOSS,
-            description="With --netns: share of the packets that the link loses in each direction, such as 0.1%.",
+            description="With --netns or --interface: share of the packets that the link loses in each direction, such "
+            "as 0.1%.",
             title="P",
         ),
     ] = Conditions.loss
+    interface: Annotated[
+        str | None,
+        Meta(
+            description="With --rtt or --loss: interface of this host that leads to --server-host or to load workers. "
+            "Only packets of servers that are measured are delayed and lost; needs root, iproute2 and netem.",
+            title="NAME",
+        ),
+    ] = None
     streams: Annotated[
         int,
         Meta(ge=1, le=MOST_USERS, description="Users that share one HTTP/2 or HTTP/3 connection.", title="N"),

@@ -27,19 +27,23 @@ def describe_link(run: RunInfo) -> list[str]:
     if link is None:
         return []
     lines = [f"{_KINDS[link.kind]} ({_describe_interface(link.interface)})."]
-    if not link.speeds:
-        return [*lines, "The link could not be measured."]
-    near = next(each for each in link.speeds if each.distance == NEAR)
-    lines.append(_describe_speed(near))
+    near = [_describe_speed(each) for each in link.speeds if each.distance == NEAR]
+    lines += near or [_describe_lack(run)]
     if link.delayed_by is not None:
         far = [each for each in link.speeds if each.distance != NEAR]
-        seen = join([f"{_ms(each.median_rtt_s)} for {_ms(each.distance.rtt_s)}" for each in far])
+        seen = [f"{_ms(each.median_rtt_s)} for {_ms(each.distance.rtt_s)}" for each in far]
+        took = f"; a small request took {join(seen)} in the median" if seen else ""
         lost = run.conditions.loss
         loss = f", and loses {100 * lost:g} % of the packets in each direction" if lost else ""
-        lines.append(
-            f"Distance is made by {_MAKERS[link.delayed_by]}{loss}; a small request took {seen} in the median."
-        )
+        lines.append(f"Distance is made by {_MAKERS[link.delayed_by]}{loss}{took}.")
     return lines
+
+
+def _describe_lack(run: RunInfo) -> str:
+    """Why a link has no speeds."""
+    if run.conditions.remote_load and not run.hosts:
+        return "The link was not measured, since load came from other hosts."
+    return "The link could not be measured."
 
 
 def _describe_interface(interface: Interface) -> str:

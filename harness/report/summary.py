@@ -81,8 +81,10 @@ def _run(run: RunInfo) -> dict[str, Any]:
     if run.conditions.precision is None:
         conditions["max_rounds"] = None
     if not run.conditions.netns:
-        for name in ("netns", *_DISTANCE):
-            del conditions[name]
+        del conditions["netns"]
+        if run.conditions.distances == (NEAR,):
+            for name in _DISTANCE:
+                del conditions[name]
     return {
         "id": run.id,
         "started_at": run.started_at,

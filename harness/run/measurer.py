@@ -68,11 +68,10 @@ class Measurer:
         """
         order = self._order(servers, cases, turn)
         given = {"started_at": now(), "load_argv": _hide_headers(order).argv(Path("result.json"))}
-        running = {config: started.running for config, started in servers.items()}
         try:
-            seen = self._observe(order, cases, running)
+            seen = self._observe(order, cases, servers)
         except LoadError as error:
-            return _say_once([self._fail(case, turn, running[case.config], error, **given) for case in cases])
+            return _say_once([self._fail(case, turn, servers[case.config].running, error, **given) for case in cases])
         machine = count_others(seen, disjoint=self._placement.disjoint)
         return _say_once([self._judge(case, turn, seen, machine, **given) for case in cases])
 
@@ -82,13 +81,15 @@ class Measurer:
         return Record(case, turn.round, len(self._journal.records), judgement, reasons, **values)
 
     def _observe(
-        self, order: trial.Order, cases: Sequence[Case], running: Mapping[ServerConfig, RunningServer]
+        self, order: trial.Order, cases: Sequence[Case], servers: Mapping[ServerConfig, Started]
     ) -> Observation:
         """Drive the load beside the samplers; raises `LoadError` if it gives no result."""
         carried = here = None
+        running = {config: started.running for config, started in servers.items()}
         with ExitStack() as stack:
             if self._link is not None:
-                carried = stack.enter_context(self._link.carry(cases[0].distance))
+                ports = {servers[case.config].launch.port for case in cases}
+                carried = stack.enter_context(self._link.carry(cases[0].distance, ports))
             if self._placement.apart:
                 here = stack.enter_context(Sampler(tuple, self._placement.load))
             sampled = {config: stack.enter_context(each.sample()) for config, each in running.items()}

@@ -50,9 +50,9 @@ class Command:
     def _find(self, text: str) -> str:
         return next((line for line in self.lines if text in line), "")
 
-    def end(self) -> int:
+    def end(self, within_s: float = WITHIN_S) -> int:
         """Wait for its end; its exit status."""
-        status = self.process.wait(WITHIN_S)
+        status = self.process.wait(within_s)
         self._reader.join(WITHIN_S)
         return status
 

@@ -59,9 +59,12 @@ class _Rate(NamedTuple):
 def measure_link(live: LiveLink, host: ServerHost, distances: Sequence[Distance], token: str) -> Link:
     """Measure round-trip times at each distance, and what the link carries while nothing is added.
 
-    Where the null server cannot be started, or its connection breaks, no speeds are known.
+    Where the null server cannot be started, its connection breaks, or load comes from other hosts than this one, no
+    speeds are known.
     """
     link = live.describe()
+    if not live.leads_from_here:
+        return link
     try:
         with ExitStack() as stack:
             folder = stack.enter_context(guard.temporary_folder())
@@ -81,7 +84,7 @@ def _list_near_first(distances: Sequence[Distance]) -> list[Distance]:
 
 
 def _measure(live: LiveLink, distance: Distance, address: tuple[str, int], server: RunningServer) -> LinkSpeed:
-    with live.carry(distance):
+    with live.carry(distance, [address[1]]):
         times_s = _time_requests(address)
     speed = LinkSpeed(distance, min(times_s), median(times_s))
     if distance != NEAR:
@@ -109,7 +112,7 @@ def _is_limit(tries: Sequence[_Rate]) -> bool:
 
 
 def _try(live: LiveLink, server: RunningServer, exchange: Callable[[], int]) -> _Rate:
-    with live.carry(NEAR) as sampler, server.sample() as sampled:
+    with live.carry(NEAR, ()) as sampler, server.sample() as sampled:
         began_ns, used_s = time.perf_counter_ns(), time.thread_time()
         count = exchange()
         ended_ns, used_s = time.perf_counter_ns(), time.thread_time() - used_s

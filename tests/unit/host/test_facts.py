@@ -49,6 +49,13 @@ def test_frequencies_hyper_threads_and_the_battery_of_a_laptop_are_read(tmp_path
     assert (machine.limits.cgroup, machine.limits.quota_cpus, machine.limits.memory_bytes) == (2, None, None)
 
 
+def test_a_core_or_package_without_a_number_is_unknown(tmp_path: Path) -> None:
+    folder = "sys/devices/system/cpu/cpu0/topology"
+    unknown = {f"{folder}/core_id": "-1\n", f"{folder}/physical_package_id": "-1\n"}
+    (cpu,) = read(tmp_path, {**fake.common(), **fake.cpus(1), **unknown}).processor.cpus
+    assert (cpu.core, cpu.package) == (None, None)
+
+
 def test_a_laptop_on_mains_is_not_on_battery(tmp_path: Path) -> None:
     charging = {"sys/class/power_supply/AC/online": "1\n", "sys/class/power_supply/BAT0/status": "Charging\n"}
     assert read(tmp_path, fake.laptop() | charging).power.on_battery is False

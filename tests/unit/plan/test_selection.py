@@ -12,10 +12,13 @@ from harness.model.errors import UsageError
 from harness.model.plan import REFERENCE_APP, Candidate
 from harness.model.targets import Revision
 from harness.plan.options import read_settings
-from harness.plan.selection import select
+from harness.plan.selection import check_network, select
 
 OWN = {"locustfile": "own.py"}
 WORKERS = {"load_workers": "2", "listen": "127.0.0.1:5557"}
+THERE = {"server_host": "ssh://ann@10.0.0.2", "bind": "10.0.0.2"}
+ETH0 = {"interface": "eth0"}
+LINK = "--interface: expected --server-host or --load-workers with it"
 
 
 @pytest.mark.parametrize(
@@ -59,6 +62,54 @@ def test_what_would_not_be_sent_is_refused(
         select(read_settings({"app": "shop:app", "servers": "uvicorn", **options}, None), print, make=False)
     assert message in str(caught.value)
     assert "horse-9" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rtt": "20ms"}, "--rtt: expected --netns or --interface with it, found neither"),
+        ({"loss": "1%", **THERE}, "--loss: expected --netns or --interface with it, found neither"),
+        (
+            {**ETH0, "rtt": "20ms"},
+            f"{LINK}, found neither; --netns makes a distance on one machine",
+        ),
+        (
+            {**ETH0, "rtt": "20ms", **THERE, **WORKERS},
+            f"{LINK}, found both",
+        ),
+        ({"netns": True, **WORKERS}, "--netns: expected load and servers on this host, found --load-workers"),
+        ({"netns": True, **THERE}, "--netns: expected load and servers on this host, found --server-host"),
+        ({"netns": True, **ETH0}, "--netns: expected load and servers on this host, found --interface"),
+    ],
+)
+def test_a_distance_needs_a_link_that_can_have_one(options: dict[str, str | bool], message: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        check_network(read_settings(options, None))
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {**ETH0, **THERE, "rtt": "0,20ms"},
+        {**ETH0, **THERE, "rtt": "0ms"},
+        {**ETH0, **WORKERS, "loss": "0.1%"},
+        {"netns": True, "rtt": "20ms"},
+        THERE,
+        WORKERS,
+    ],
+)
+def test_a_distance_is_made_where_something_is_in_between(options: dict[str, str | bool]) -> None:
+    check_network(read_settings(options, None))
+
+
+@pytest.mark.parametrize("link", ["netns", "interface"])
+def test_a_server_that_runs_already_is_not_at_a_distance(link: str) -> None:
+    given = {"netns": {"netns": True}, "interface": {**ETH0, "rtt": "20ms"}}[link]
+    settings = read_settings({**given, "url": ["ours=http://127.0.0.1:9"], "servers": "ours"}, None)
+    with pytest.raises(UsageError, match=rf"^--{link}: expected servers that are started for it, found ours, which"):
+        select(settings, print, make=False)
 
 
 @pytest.mark.parametrize(

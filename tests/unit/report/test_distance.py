@@ -100,3 +100,12 @@ REAL = Interface("eth1", 9000, 10_000, "mlx5_core")
 def test_what_is_known_of_the_link_is_said(link: Link | None, expected: list[str]) -> None:
     run = under(RUN, netns=True, rtt_s=(0.02,), loss=0.001)
     assert describe_link(replace(run, link=link)) == expected
+
+
+def test_a_link_that_load_of_other_hosts_takes_is_not_measured_from_here() -> None:
+    run = under(RUN, remote_load=True, rtt_s=(0.02,), loss=0.001)
+    assert describe_link(replace(run, link=Link("network", "", "10.0.0.1", REAL, "netem"))) == [
+        "Load reached the servers over a network (mlx5_core, 10,000 Mbit/s, MTU 9,000).",
+        "The link was not measured, since load came from other hosts.",
+        "Distance is made by the kernel's netem, and loses 0.1 % of the packets in each direction.",
+    ]

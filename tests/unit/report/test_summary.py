@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import fields, replace
+from typing import Any
 
 import msgspec
 import pytest
@@ -182,3 +183,12 @@ def test_a_summary_with_one_odd_value_is_an_error_or_read() -> None:
             text = json.dumps({**plain, "cases": [{**plain["cases"][0], name: odd}]}).encode()
             with suppress(UsageError):
                 decode(text, "here")
+
+
+def test_distances_are_in_the_contract_with_and_without_a_network_namespace() -> None:
+    def keys(**conditions: Any) -> set[str]:
+        return {"netns", "rtt_s", "loss"} & to_contract(under(RUN, **conditions), [])["run"].keys()
+
+    assert keys() == set()
+    assert keys(netns=True) == {"netns", "rtt_s", "loss"}
+    assert keys(rtt_s=(0.0, 0.02)) == keys(loss=0.01) == {"rtt_s", "loss"}

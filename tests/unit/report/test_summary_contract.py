@@ -69,6 +69,11 @@ def at_a_distance(run: RunInfo, comparisons: Sequence[ComparisonSummary]) -> Rep
     return replace(under(run, netns=True, rtt_s=(0.02,), loss=0.001), link=link), moved
 
 
+def far_on_an_interface(run: RunInfo) -> Reported:
+    """At a distance, but in no namespace."""
+    return under(run, rtt_s=(0.02,), loss=0.001), []
+
+
 def share() -> ServerShare:
     half = HalfRate("valid", (), 150.0, HALF, TAIL, HALF)
     part = ServerPart("granian", "valid", HALF, HALF, HALF, EVEN, 0.97, "", half)
@@ -87,6 +92,7 @@ RUNS: dict[str, Reported] = {
     "levels of users": (under(RUN, users=(8, 32)), synthetic.with_users({8: {"uvicorn": 1.0}, 32: {"uvicorn": 1.0}})),
     "a precision": (under(RUN, precision=0.05, slice_s=0.1, together=1), reported.COMPARISONS),
     "no control, no case": (under(RUN, control=False), []),
+    "an interface of the user's": far_on_an_interface(RUN),
 }
 
 
