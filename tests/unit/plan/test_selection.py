@@ -11,8 +11,9 @@ import pytest
 from harness.model.errors import UsageError
 from harness.model.plan import REFERENCE_APP, Candidate
 from harness.model.targets import Revision
+from harness.plan.contradictions import check_network
 from harness.plan.options import read_settings
-from harness.plan.selection import check_network, select
+from harness.plan.selection import select
 
 OWN = {"locustfile": "own.py"}
 WORKERS = {"load_workers": "2", "listen": "127.0.0.1:5557"}
