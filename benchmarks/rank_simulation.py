@@ -19,7 +19,9 @@ from harness.host.facts import read_machine
 from harness.model.histogram import Histogram
 from harness.model.loads import Saturate
 from harness.model.plan import Candidate, Case, Conditions
-from harness.model.results import Connections, Environment, Errors, LoadResult, Record, RunInfo, Slice
+from harness.model.records import Record
+from harness.model.results import Connections, Errors, LoadResult, Slice
+from harness.model.run_info import Environment, RunInfo
 from harness.plan.blocks import make_round
 from harness.plan.schedule import add_controls
 

@@ -9,18 +9,9 @@ from typing import Any
 from harness.model.histogram import Histogram
 from harness.model.machine import Activity, Busy, Cpu, Limits, Machine, Network, Power, Processor, Python, Ram, System
 from harness.model.plan import Candidate, Case, Conditions
-from harness.model.results import (
-    Connections,
-    Environment,
-    Errors,
-    Host,
-    LoadResult,
-    Record,
-    RunInfo,
-    Sample,
-    Slice,
-    Verdict,
-)
+from harness.model.records import Record, Sample, Verdict
+from harness.model.results import Connections, Errors, LoadResult, Slice
+from harness.model.run_info import Environment, Host, RunInfo
 
 SECOND_NS = 1_000_000_000
 CASE = Case("a", "asgi", "plaintext", "h1")

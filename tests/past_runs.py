@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from harness.model.results import RunInfo
+    from harness.model.run_info import RunInfo
 
 SERVERS = ("uvicorn", "granian", "hypercorn")
 ASKED = (("plaintext", "h1"), ("ws_echo", "ws"))

@@ -11,7 +11,7 @@ from tests import synthetic
 from tests.synthetic import Fault, flat, grouped, under
 
 if TYPE_CHECKING:
-    from harness.model.results import RunInfo
+    from harness.model.run_info import RunInfo
     from harness.model.summaries import CaseSummary, ComparisonSummary
 
 Reported = tuple["RunInfo", list["ComparisonSummary"]]

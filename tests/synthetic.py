@@ -24,7 +24,9 @@ from harness.model.machine import (
 )
 from harness.model.plan import Candidate, Case, Comparison, Conditions
 from harness.model.protocols import Protocol
-from harness.model.results import Environment, Errors, RunInfo, Verdict
+from harness.model.records import Verdict
+from harness.model.results import Errors
+from harness.model.run_info import Environment, RunInfo
 from harness.model.summaries import CaseSummary, ComparisonSummary, Estimate, Latency, Memory, Ratio, Ratios, Stretch
 
 if TYPE_CHECKING:

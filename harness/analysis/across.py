@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harness.analysis.intervals import as_turns, paired_ratio, unpaired_ratio
 
 if TYPE_CHECKING:
-    from harness.model.results import RunInfo
+    from harness.model.run_info import RunInfo
     from harness.model.summaries import CaseSummary, Ratio
 
 

@@ -11,7 +11,7 @@ from harness.model.loads import Capacity, Saturate
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from harness.model.results import Record
+    from harness.model.records import Record
 
 IDLE_CPU_ALONE = 0.10
 """A server that uses this share of a core while it is not its turn disturbs the others, and is measured alone."""

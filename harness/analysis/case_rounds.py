@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from harness.analysis.intervals import Key, Turns
     from harness.model.histogram import Histogram
     from harness.model.plan import Case, Preference
-    from harness.model.results import LoadResult, Record, Sample, Verdict
+    from harness.model.records import Record, Sample, Verdict
+    from harness.model.results import LoadResult
 
 KeyOf = TypeVar("KeyOf")
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from harness.analysis.comparison import Finding, Side
     from harness.analysis.gates import Gate, Metric
     from harness.model.plan import Case, ServerConfig
-    from harness.model.results import ServerStart
+    from harness.model.records import ServerStart
     from harness.model.summaries import Ratio
 
 MORE_IS_BETTER: frozenset[Metric] = frozenset({"throughput"})

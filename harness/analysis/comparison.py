@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from harness.analysis.conditions import Contrast
     from harness.analysis.gates import GateResult, Metric
     from harness.model.plan import Case, ServerConfig
-    from harness.model.results import Record, RunInfo, ServerStart, Verdict
+    from harness.model.records import Record, ServerStart, Verdict
+    from harness.model.run_info import RunInfo
     from harness.model.summaries import Estimate, Ratio
 
 COMPARISON_SCHEMA = 1

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from harness.model.plan import Candidate
-    from harness.model.results import Environment, RunInfo, ServerStart
+    from harness.model.records import ServerStart
+    from harness.model.run_info import Environment, RunInfo
 
 GENERATOR = ("asgi-harness", "locust", "gevent")
 """Packages that generate the load: runs with other versions of them cannot be compared."""

@@ -11,7 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from harness.model.results import Sample, Slice
+    from harness.model.records import Sample
+    from harness.model.results import Slice
 
 EDGE_NS = 200_000_000
 """This much of either end of a stretch may lie outside the samples."""

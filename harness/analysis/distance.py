@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from harness.model.protocols import Protocol
-    from harness.model.results import RunInfo
+    from harness.model.run_info import RunInfo
     from harness.model.summaries import CaseSummary, Ratio
 
 BESIDE: Mapping[Protocol, Protocol] = {"h2": "h1-tls", "h2c": "h1", "h3": "h1-tls"}

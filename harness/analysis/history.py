@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from harness.analysis.conditions import Contrast
     from harness.analysis.figures import Better
     from harness.model.plan import Candidate, Case, Comparison
-    from harness.model.results import RunInfo, Verdict
+    from harness.model.records import Verdict
+    from harness.model.run_info import RunInfo
     from harness.model.summaries import ComparisonSummary
 
 RATIOS = ("throughput ratio", "cpu ratio", "p99 ratio")

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from harness.model.plan import Case
-    from harness.model.results import Record, RunInfo
+    from harness.model.records import Record
+    from harness.model.run_info import RunInfo
 
 FIELDS: Mapping[str, Callable[[Case], str]] = {
     "scenarios": lambda case: case.scenario,

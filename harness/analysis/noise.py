@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from harness.analysis.diagnosis import Level
     from harness.analysis.intervals import Turns
-    from harness.model.results import Record
+    from harness.model.records import Record
     from harness.model.summaries import Ratio
 
 RESOLUTION_NOTED, RESOLUTION_LIMIT = 0.05, 0.20

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.analysis.budget import Variances
     from harness.analysis.case_rounds import CaseRounds
     from harness.model.plan import Candidate, Case
-    from harness.model.results import Record
+    from harness.model.records import Record
     from harness.model.summaries import Estimate, Ratio
 
 PRECISE_FROM_ROUNDS = 8

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from harness.analysis.case_rounds import CaseRounds
     from harness.model.plan import Candidate, Comparison
-    from harness.model.results import Record
+    from harness.model.records import Record
 
 
 def group_by_comparison(records: Sequence[Record]) -> dict[Comparison, list[CaseRounds]]:

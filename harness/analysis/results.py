@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.server_share import estimate_server_shares
 from harness.analysis.summarise import RANKED_FROM_ROUNDS, summarise
-from harness.model.results import USABLE, Record, RunInfo, ServerStart
+from harness.model.records import USABLE, Record, ServerStart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from harness.model.run_info import RunInfo
     from harness.model.server_share import ServerShare
     from harness.model.summaries import CaseSummary, ComparisonSummary
 

@@ -15,7 +15,7 @@ from harness.analysis.case_rounds import collect
 from harness.analysis.intervals import LEAST_ROUNDS, estimate, estimate_latency, make_chance, paired_ratio
 from harness.model.loads import Rate
 from harness.model.plan import REFERENCE_APP
-from harness.model.results import USABLE
+from harness.model.records import USABLE
 from harness.model.server_share import HalfRate, ServerPart, ServerShare, Spread
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from harness.analysis.case_rounds import CaseRounds
     from harness.model.plan import Case
-    from harness.model.results import Record, RunInfo
+    from harness.model.records import Record
+    from harness.model.run_info import RunInfo
     from harness.model.server_share import Limit
     from harness.model.summaries import Ratio
 

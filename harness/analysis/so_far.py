@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from harness.analysis.intervals import Key
     from harness.model.plan import Candidate, Case, Comparison
-    from harness.model.results import Record
+    from harness.model.records import Record
     from harness.model.summaries import Estimate, Ratio
 
 

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
     from harness.analysis.case_rounds import CaseRounds, Round
     from harness.model.plan import Candidate, Case, Comparison, Preference
-    from harness.model.results import LoadResult, Record, RunInfo, ServerStart
+    from harness.model.records import Record, ServerStart
+    from harness.model.results import LoadResult
+    from harness.model.run_info import RunInfo
     from harness.model.summaries import Estimate, Latency
 
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from harness.model.plan import Case
-    from harness.model.results import LoadResult, Record, Slice
+    from harness.model.records import Record
+    from harness.model.results import LoadResult, Slice
 
 _SECOND_NS = 1_000_000_000
 

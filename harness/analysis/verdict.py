@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 
 from harness.model.loads import ANSWERED_LEAST, Capacity, Rate, Saturate
 from harness.model.protocols import TLS_PROTOCOLS
-from harness.model.results import Verdict
+from harness.model.records import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

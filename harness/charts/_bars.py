@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from harness.charts._style import Picture
     from harness.model.protocols import Protocol
-    from harness.model.results import RunInfo, Verdict
+    from harness.model.records import Verdict
+    from harness.model.run_info import RunInfo
     from harness.model.summaries import CaseSummary, ComparisonSummary, Estimate
 
 ROW_IN = 0.32

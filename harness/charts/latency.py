@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from harness.charts._looks import Look
     from harness.model.histogram import Histogram
-    from harness.model.results import RunInfo, Verdict
+    from harness.model.records import Verdict
+    from harness.model.run_info import RunInfo
     from harness.model.summaries import CaseSummary, ComparisonSummary
 
 TITLE = "Latency"

@@ -9,7 +9,7 @@ from matplotlib import rc_context
 from harness.charts._bars import PAIR_ROW_IN, fill_pairs
 from harness.charts._style import STYLE, columns_for, compared, first_line, grid, settle
 from harness.charts._words import list_best
-from harness.model.results import USABLE
+from harness.model.records import USABLE
 from harness.text.numbers import plural, significant
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from harness.model.results import RunInfo
+    from harness.model.run_info import RunInfo
     from harness.model.summaries import CaseSummary, ComparisonSummary
 
 TITLE = "Memory"

@@ -29,7 +29,7 @@ from harness.text.numbers import plural
 from harness.text.paths import MachinePaths
 
 if TYPE_CHECKING:
-    from harness.model.results import RunInfo
+    from harness.model.run_info import RunInfo
 
 
 def _only(what: str) -> Any:

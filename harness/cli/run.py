@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from harness.hosts.server_host import ServerHost
     from harness.model.machine import Placement
     from harness.model.plan import Plan, Selection
-    from harness.model.results import RunInfo
+    from harness.model.run_info import RunInfo
     from harness.model.targets import Revision
     from harness.plan.settings import Settings
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from harness.host import cgroups
 from harness.host.programs import name_program
 from harness.model.errors import HarnessError
-from harness.model.results import MachineTime
+from harness.model.records import MachineTime
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.host.sockets import OWN, list_listeners
-from harness.model.results import Active
+from harness.model.records import Active
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,7 +23,7 @@ from harness.host.proc import (
     running,
     tree,
 )
-from harness.model.results import Sample
+from harness.model.records import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from harness.model.clocks import Offset
-    from harness.model.results import Sample
+    from harness.model.records import Sample
 
 
 def rebase(samples: Iterable[Sample], before: Offset, after: Offset) -> tuple[Sample, ...]:

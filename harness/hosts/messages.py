@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from harness.model.results import Sample
+from harness.model.records import Sample
 
 BEAT_S = 1.0
 """The harness sends something at least this often."""

@@ -28,7 +28,7 @@ from harness.hosts.installation import install
 from harness.hosts.link import LiveLink
 from harness.model.errors import ServerError, UsageError
 from harness.model.machine import Machine
-from harness.model.results import Sample
+from harness.model.records import Sample
 from harness.model.targets import Launch
 from harness.text.secrets import Secrets
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.model.clocks import Offset
-    from harness.model.results import Active
+    from harness.model.records import Active
     from harness.model.targets import App, Server, Tls
 
 _EXAMPLE = "ssh://user@10.0.0.2"

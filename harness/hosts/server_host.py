@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.host.server_processes import Stopped
     from harness.hosts.link import LiveLink
     from harness.model.machine import Machine
-    from harness.model.results import Active, Sample
+    from harness.model.records import Active, Sample
     from harness.model.targets import App, Launch, RunsAt, Server, Tls
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.model.plan import Comparison
-from harness.model.results import Verdict
+from harness.model.records import Verdict
 from harness.model.summaries import Estimate, Latency, Ratio
 
 Limit = Literal["cpu", "waiting", "unknown"]

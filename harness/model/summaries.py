@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 
 from harness.model.histogram import Histogram
 from harness.model.plan import Candidate, Case, Comparison, Preference, usual_preference
-from harness.model.results import Errors, Verdict, name_request
+from harness.model.records import Verdict
+from harness.model.results import Errors, name_request
+
+SUMMARY_SCHEMA = 1
+"""The version of `summary.json`, which other programs read; it goes up on an incompatible change."""
 
 
 class Interval:

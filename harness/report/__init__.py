@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from harness.analysis.results import Results
-    from harness.model.results import RunInfo
+    from harness.model.run_info import RunInfo
     from harness.model.server_share import ServerShare
     from harness.model.summaries import ComparisonSummary
     from harness.report.page import Page

@@ -16,7 +16,7 @@ from harness.text.numbers import join
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.model.results import RunInfo
+    from harness.model.run_info import RunInfo
     from harness.report.sections import Section
 
 NO_RESULT = "nothing ranked"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from harness.model.plan import Candidate, Preference
-    from harness.model.results import RunInfo
+    from harness.model.run_info import RunInfo
     from harness.model.summaries import CaseSummary
     from harness.report.sections import Section
 

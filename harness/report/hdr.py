@@ -10,7 +10,7 @@ from harness.model.hdr_histogram import encode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.model.results import RunInfo
+    from harness.model.run_info import RunInfo
     from harness.model.summaries import CaseSummary, ComparisonSummary
 
 

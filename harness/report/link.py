@@ -9,7 +9,7 @@ from harness.text.numbers import count, join, significant
 
 if TYPE_CHECKING:
     from harness.model.link import Interface, LinkSpeed
-    from harness.model.results import RunInfo
+    from harness.model.run_info import RunInfo
 
 _KINDS = {
     "namespace": "Servers ran in a network namespace of this machine, behind a virtual link",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.model.plan import Preference
-    from harness.model.results import Verdict
+    from harness.model.records import Verdict
     from harness.model.summaries import CaseSummary
     from harness.report.sections import Section
 

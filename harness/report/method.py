@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from harness.model.machine import Machine
     from harness.model.plan import Compression
-    from harness.model.results import Environment, Host, Record, RunInfo, ServerStart
+    from harness.model.records import Record, ServerStart
+    from harness.model.run_info import Environment, Host, RunInfo
     from harness.model.summaries import CaseSummary
 
 SLICES_FROM_SCHEMA = 2

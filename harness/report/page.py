@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from harness.model.plan import Case
-    from harness.model.results import Record, RunInfo, ServerStart, Verdict
+    from harness.model.records import Record, ServerStart, Verdict
+    from harness.model.run_info import RunInfo
     from harness.model.server_share import ServerShare
     from harness.model.summaries import CaseSummary, ComparisonSummary
     from harness.report.behaviour import Behaviour

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.analysis.results import Results
-    from harness.model.results import RunInfo
+    from harness.model.run_info import RunInfo
     from harness.report.behaviour import Behaviour
     from harness.report.page import Chart, Page
     from harness.report.sections import Section

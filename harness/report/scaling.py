@@ -14,7 +14,7 @@ from harness.text.numbers import join, percent, plural
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.model.results import RunInfo
+    from harness.model.run_info import RunInfo
     from harness.model.summaries import CaseSummary, Ratio
     from harness.report.sections import Section
 

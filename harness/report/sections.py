@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from harness.model.plan import Case, Comparison, Preference, ServerConfig
-    from harness.model.results import RunInfo, Verdict
+    from harness.model.records import Verdict
+    from harness.model.run_info import RunInfo
     from harness.model.summaries import CaseSummary, ComparisonSummary, Estimate, RequestSummary
     from harness.report.columns import Column
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.model.plan import Preference
-    from harness.model.results import Errors, RunInfo, Verdict
+    from harness.model.records import Verdict
+    from harness.model.results import Errors
+    from harness.model.run_info import RunInfo
     from harness.model.summaries import CaseSummary
     from harness.report.sections import Section
 

@@ -12,8 +12,8 @@ from harness.model.histogram import Histogram
 from harness.model.link import NEAR
 from harness.model.loads import Load, parse_load
 from harness.model.plan import Candidate, Conditions
-from harness.model.results import SUMMARY_SCHEMA, Environment, RunInfo
-from harness.model.summaries import CaseSummary, ComparisonSummary
+from harness.model.run_info import Environment, RunInfo
+from harness.model.summaries import SUMMARY_SCHEMA, CaseSummary, ComparisonSummary
 from harness.report.server_share import describe
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from harness.text.numbers import DISTURBED, count, is_telling, join, percent, pl
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from harness.model.results import RunInfo
+    from harness.model.run_info import RunInfo
     from harness.model.summaries import CaseSummary
     from harness.report.sections import Section
 

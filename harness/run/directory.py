@@ -18,7 +18,8 @@ import msgspec
 from harness.host.files import append_line, make_folder, make_new_folder, read_file, replace_file, storing, writing
 from harness.model.errors import UsageError
 from harness.model.loads import parse_load, write_load
-from harness.model.results import SCHEMA, TRIAL_SCHEMA, Record, RunInfo, ServerStart
+from harness.model.records import SCHEMA, TRIAL_SCHEMA, Record, ServerStart
+from harness.model.run_info import RunInfo
 from harness.run import former, trial_lines
 from harness.run.validation import find_fault
 from harness.text.secrets import mask_argv

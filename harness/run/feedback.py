@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from harness.analysis import budget, precision, summarise
 from harness.analysis.case_rounds import collect
 from harness.model.loads import Sweep
-from harness.model.results import USABLE
+from harness.model.records import USABLE
 from harness.plan.blocks import keep_cases
 from harness.plan.schedule import estimate_duration_s, plan_half_rate, plan_sweep
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from harness.model.plan import Plan, Round, Selection
-    from harness.model.results import Record
+    from harness.model.records import Record
 
 
 def further_rounds(plan: Plan, selection: Selection, records: Sequence[Record]) -> Iterator[Round]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.cpu_time import cpu_between
-from harness.model.results import TRIAL_SCHEMA, Sample
+from harness.model.records import TRIAL_SCHEMA, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,7 @@ from harness.catalog import listing, own_servers, packages
 from harness.catalog.sources import commit, digest, list_modules, package_of
 from harness.host import facts, inherited
 from harness.hosts.remote_host import RemoteHost
-from harness.model.results import Environment, Host, RunInfo
+from harness.model.run_info import Environment, Host, RunInfo
 from harness.model.targets import App, Server
 from harness.run.workload import digest_workload, list_files
 from harness.text.secrets import mask_argv

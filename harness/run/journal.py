@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from harness.model.errors import StorageError
-from harness.model.results import Record
+from harness.model.records import Record
 from harness.run.masking import clean_record, clean_start
 from harness.text.secrets import Secrets
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from harness.analysis.advice import Advice
     from harness.model.plan import Case, Exclusion
-    from harness.model.results import RunInfo, ServerStart
+    from harness.model.records import ServerStart
+    from harness.model.run_info import RunInfo
     from harness.run.directory import RunDirectory
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.host import logs
 from harness.model.errors import ServerError
 from harness.model.plan import REFERENCE_APP
-from harness.model.results import ServerStart
+from harness.model.records import ServerStart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

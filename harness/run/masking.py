@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from harness.model.plan import Selection
-    from harness.model.results import LoadResult, Record, RunInfo, ServerStart
+    from harness.model.records import Record, ServerStart
+    from harness.model.results import LoadResult
+    from harness.model.run_info import RunInfo
     from harness.text.paths import MachinePaths
 
 LONGEST_TEXT = 20_000

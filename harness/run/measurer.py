@@ -14,7 +14,7 @@ from harness.host.sampler import Sampler
 from harness.model.blocks import BlockOrder, Turn
 from harness.model.errors import LoadError, WorkersLostError
 from harness.model.loads import Rate
-from harness.model.results import Record
+from harness.model.records import Record
 from harness.run import trial
 from harness.run.journal import now
 from harness.run.observation import Observation, count_cpu, count_others
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from harness.model.loads import Load
     from harness.model.machine import Placement
     from harness.model.plan import Case, Compression, Selection, ServerConfig
-    from harness.model.results import LoadResult, RunInfo, Sample, Verdict
+    from harness.model.records import Sample, Verdict
+    from harness.model.results import LoadResult
+    from harness.model.run_info import RunInfo
     from harness.model.targets import Tls
     from harness.run.journal import Journal
     from harness.run.launcher import Started

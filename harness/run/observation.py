@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from harness.hosts.link import LinkSampler
     from harness.hosts.server_host import RunningServer, Samples
     from harness.model.plan import Case, ServerConfig
-    from harness.model.results import LoadResult, Sample, Slice
+    from harness.model.records import Sample
+    from harness.model.results import LoadResult, Slice
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,14 @@ from harness.model.loads import (
     SEARCH_LONGEST_S,
     SEARCH_RESOLUTION,
 )
-from harness.model.results import USABLE, Probe
+from harness.model.records import USABLE, Probe
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from harness.model.loads import Capacity
-    from harness.model.results import LoadResult, Record, Step, Verdict
+    from harness.model.records import Record, Step, Verdict
+    from harness.model.results import LoadResult
 
 SPARE = 1.05
 """With random arrivals, fewer requests than expected may be due in a trial."""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from harness.model.machine import Placement
     from harness.model.plan import Plan, Selection
     from harness.model.protocols import Protocol
-    from harness.model.results import RunInfo
+    from harness.model.run_info import RunInfo
     from harness.run.directory import RunDirectory
     from harness.run.journal import Watcher
 

@@ -14,7 +14,8 @@ from harness.model.hdr_histogram import LONGEST_US
 from harness.model.histogram import Histogram, bucket
 from harness.model.loads import Rate
 from harness.model.plan import Conditions
-from harness.model.results import Record, Slice
+from harness.model.records import Record
+from harness.model.results import Slice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.results import SUMMARY_SCHEMA
+from harness.model.summaries import SUMMARY_SCHEMA
 from tests.command import (
     ALONE,
     HARNESS,

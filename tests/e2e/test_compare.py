@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.results import SCHEMA, TRIAL_SCHEMA
+from harness.model.records import SCHEMA, TRIAL_SCHEMA
 from tests.command import ALONE, HARNESS, Command
 from tests.fault_table import Fault
 

@@ -17,7 +17,7 @@ from harness.hosts.server_host import LocalHost
 from harness.model.loads import Capacity, Rate
 from harness.model.machine import Placement
 from harness.model.plan import Block, Candidate, Case, Conditions, Selection, ServerConfig
-from harness.model.results import Record
+from harness.model.records import Record
 from harness.model.targets import App, Tls
 from harness.run.directory import RunDirectory
 from harness.run.journal import Journal

@@ -26,7 +26,7 @@ from harness.model.targets import HOST, Launch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from harness.model.results import Sample
+    from harness.model.records import Sample
 
 TOLERANCE_S = 0.03
 """The CPU time of children that were waited for is known in hundredths of a second, for user and system each."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from harness.cli.terminal.screen import Screen
     from harness.model.plan import Candidate, Plan
-    from harness.model.results import Record
+    from harness.model.records import Record
     from harness.run.journal import Progress, Watcher
 
 _BAR_WIDTH = 20

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from harness.cli.terminal.screen import Screen
-    from harness.model.results import RunInfo
+    from harness.model.run_info import RunInfo
     from harness.model.server_share import ServerShare
     from harness.model.summaries import ComparisonSummary
     from harness.report.sections import Row as Line

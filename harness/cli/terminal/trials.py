@@ -18,7 +18,7 @@ from harness.text.numbers import NOTHING, count, duration, half_width, join, per
 if TYPE_CHECKING:
     from harness.analysis.so_far import CaseSoFar
     from harness.model.plan import Case, Plan, Selection, ServerConfig
-    from harness.model.results import Record
+    from harness.model.records import Record
 
 _NUMBER = re.compile(r"(?<![\w/-])\d[\d,.]*")
 """A number that is no part of a name, such as h2 or HTTP/2."""

@@ -12,7 +12,7 @@ from harness.report.formats import Format
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.model.results import RunInfo
+    from harness.model.run_info import RunInfo
     from harness.model.summaries import ComparisonSummary
 
 MEASURES: dict[str, str] = {

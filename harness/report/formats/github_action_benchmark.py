@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.analysis.figures import Better, Row
-    from harness.model.results import RunInfo
+    from harness.model.run_info import RunInfo
     from harness.model.summaries import ComparisonSummary
 
 FIGURES = frozenset({"throughput", "p50", "p99", "cpu", "memory", "ready"})

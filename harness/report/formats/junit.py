@@ -11,7 +11,8 @@ from harness.text import junit
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.model.results import RunInfo, Verdict
+    from harness.model.records import Verdict
+    from harness.model.run_info import RunInfo
     from harness.model.summaries import CaseSummary, ComparisonSummary
     from harness.report.sections import Section
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from harness.analysis.figures import Row
     from harness.model.plan import Case
-    from harness.model.results import RunInfo
+    from harness.model.run_info import RunInfo
     from harness.model.summaries import CaseSummary, ComparisonSummary
 
 

@@ -17,7 +17,7 @@ from harness.analysis.history import Entry, PastRun
 from harness.host.files import read_file, replace_file
 from harness.model.loads import parse_load, write_load
 from harness.model.plan import Candidate, Case
-from harness.model.results import RunInfo
+from harness.model.run_info import RunInfo
 from harness.model.summaries import Ratio
 
 if TYPE_CHECKING:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from harness.hosts.server_host import ServerHost
     from harness.model.machine import Placement
     from harness.model.protocols import Protocol
-    from harness.model.results import LoadResult, Sample, Slice
+    from harness.model.records import Sample
+    from harness.model.results import LoadResult, Slice
     from harness.model.targets import Scenario, Tls
     from harness.run.load_hosts import LoadHosts
     from harness.run.load_process import ForkServer

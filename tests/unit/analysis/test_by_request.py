@@ -5,7 +5,8 @@ import pytest
 from harness.analysis.summarise import summarise
 from harness.model.histogram import Histogram
 from harness.model.plan import Case
-from harness.model.results import Errors, LoadResult, Record, RequestResult, StreamResult
+from harness.model.records import Record
+from harness.model.results import Errors, LoadResult, RequestResult, StreamResult
 from tests.builders import RUN, load_slices, record
 
 PING_US, CHAT_US = 400, 205_000

@@ -16,7 +16,9 @@ from harness.model.errors import UsageError
 from harness.model.histogram import Histogram
 from harness.model.loads import Rate, Sweep
 from harness.model.plan import Case, ServerConfig
-from harness.model.results import Errors, Record, RequestResult, RunInfo, ServerStart
+from harness.model.records import Record, ServerStart
+from harness.model.results import Errors, RequestResult
+from harness.model.run_info import RunInfo
 from harness.model.summaries import Ratio
 from tests.builders import CASE, RUN, SECOND_NS, record, run_info
 

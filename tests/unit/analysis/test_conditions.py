@@ -11,7 +11,8 @@ from harness.analysis.conditions import Contrast, find_changes, find_mismatches,
 from harness.model.loads import Rate
 from harness.model.machine import Cpu
 from harness.model.plan import ServerConfig
-from harness.model.results import Active, RunInfo, ServerStart
+from harness.model.records import Active, ServerStart
+from harness.model.run_info import RunInfo
 from tests import builders
 from tests.builders import MACHINE, run_info
 from tests.fault_table import Fault

@@ -16,7 +16,7 @@ from harness.analysis.cpu_time import (
     other_cpu_between,
     steal_between,
 )
-from harness.model.results import MachineTime, Sample
+from harness.model.records import MachineTime, Sample
 from tests.builders import SECOND_NS, load_slices
 
 LINE = [Sample(at_ds * SECOND_NS // 10, cpu_s, 1) for at_ds, cpu_s in ((0, 0.0), (10, 1.0), (20, 1.5), (30, 3.5))]

@@ -29,7 +29,7 @@ from harness.model.machine import (
     Ram,
     System,
 )
-from harness.model.results import Record
+from harness.model.records import Record
 from tests import fake_machines as fake
 from tests.builders import CASE, record
 

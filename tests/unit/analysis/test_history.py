@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from harness.analysis.history import ABSOLUTES, RATIOS, Entry, PastRun, Series, divide, list_entries, make_history
 from harness.model.loads import Rate, Sweep
 from harness.model.plan import Candidate, Case
-from harness.model.results import RunInfo
+from harness.model.run_info import RunInfo
 from harness.model.summaries import Ratio
 from tests import builders, synthetic
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.analysis.case_rounds import CaseRounds
-    from harness.model.results import Record, Verdict
+    from harness.model.records import Record, Verdict
 
 BASELINE = Candidate("a", "asgi")
 STEADY, SHAKY = [1_000, 1_001, 999, 1_000] * 2, [1_000, 1_400, 700, 1_200] * 2

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from harness.analysis.results import Results
-from harness.model.results import Verdict
+from harness.model.records import Verdict
 from harness.model.summaries import CaseSummary
 from tests import synthetic
 

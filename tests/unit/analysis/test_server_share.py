@@ -14,7 +14,7 @@ from harness.analysis.server_share import ALL_FROM, bound_gain, estimate_server_
 from harness.analysis.summarise import summarise
 from harness.model.loads import Rate
 from harness.model.plan import REFERENCE_APP, Case
-from harness.model.results import Record
+from harness.model.records import Record
 from harness.model.summaries import Ratio
 from tests import builders
 from tests.builders import record

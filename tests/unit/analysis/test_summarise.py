@@ -17,15 +17,8 @@ from harness.analysis.summarise import RANKED_FROM_ROUNDS, reached_rps, summaris
 from harness.model.loads import Capacity, Rate, Sweep
 from harness.model.plan import Candidate, Case, ServerConfig
 from harness.model.protocols import Protocol
-from harness.model.results import (
-    Connections,
-    Errors,
-    Probe,
-    Record,
-    Sample,
-    ServerStart,
-    Verdict,
-)
+from harness.model.records import Probe, Record, Sample, ServerStart, Verdict
+from harness.model.results import Connections, Errors
 from harness.model.summaries import Estimate, Latency, Ratio
 from tests import builders
 from tests.builders import SECOND_NS

@@ -13,7 +13,8 @@ from harness.model.histogram import Histogram
 from harness.model.loads import SATURATE, Load, Rate
 from harness.model.plan import Case
 from harness.model.protocols import PROTOCOLS, Protocol
-from harness.model.results import Connections, Errors, LoadResult, Record, Verdict
+from harness.model.records import Record, Verdict
+from harness.model.results import Connections, Errors, LoadResult
 from tests.builders import load_result, load_slices
 
 COUNTED_NS = 2_000_000_000

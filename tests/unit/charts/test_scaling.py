@@ -14,7 +14,7 @@ from tests.reported import RUN
 from tests.synthetic import flat, grouped
 
 if TYPE_CHECKING:
-    from harness.model.results import RunInfo
+    from harness.model.run_info import RunInfo
 
 
 def with_cpus(count: int) -> RunInfo:

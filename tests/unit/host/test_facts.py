@@ -13,7 +13,7 @@ import pytest
 
 from harness.host.facts import read_machine
 from harness.model.machine import Busy, Machine
-from harness.model.results import Environment
+from harness.model.run_info import Environment
 from harness.run.info import environment
 from tests import fake_machines as fake
 

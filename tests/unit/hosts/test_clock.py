@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from harness.hosts.clock import rebase
 from harness.model.clocks import Offset
-from harness.model.results import Sample
+from harness.model.records import Sample
 
 SECOND_NS = 1_000_000_000
 

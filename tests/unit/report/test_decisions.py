@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.model.results import RunInfo
+from harness.model.run_info import RunInfo
 from harness.model.summaries import CaseSummary, Estimate, Ratio, Ratios
 from harness.report.decisions import Decision, decide, explain_marks, name_choices
 from harness.report.sections import make_sections

@@ -13,8 +13,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from harness.analysis.figures import list_rows, name_case
-from harness.model.results import SUMMARY_SCHEMA
-from harness.model.summaries import Estimate
+from harness.model.summaries import SUMMARY_SCHEMA, Estimate
 from harness.report.export import list_formats
 from harness.report.formats.csv import COLUMNS
 from harness.report.formats.openmetrics import FAMILIES, PREFIX, STATES

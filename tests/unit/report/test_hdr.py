@@ -7,7 +7,7 @@ import pytest
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
 
-from harness.model.results import RunInfo
+from harness.model.run_info import RunInfo
 from harness.model.summaries import ComparisonSummary
 from harness.report import hdr
 from tests import synthetic

@@ -9,7 +9,7 @@ from harness import report
 from harness.analysis.results import Results
 from harness.catalog import listing
 from harness.model.protocols import Protocol
-from harness.model.results import Record
+from harness.model.records import Record
 from harness.report import html
 from harness.report.page import make_page
 from harness.report.sentences import group_unanswered

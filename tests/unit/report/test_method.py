@@ -6,7 +6,7 @@ import pytest
 
 from harness.model.loads import Capacity, Rate
 from harness.model.plan import Compression, ServerConfig
-from harness.model.results import Active, Probe, Record, ServerStart
+from harness.model.records import Active, Probe, Record, ServerStart
 from harness.model.summaries import Ratio
 from harness.report import sentences
 from harness.report.method import describe_environment, describe_machines, describe_method

@@ -15,7 +15,7 @@ from harness.analysis.results import Results
 from harness.catalog import listing
 from harness.model.errors import UsageError
 from harness.model.loads import Rate
-from harness.model.results import RunInfo
+from harness.model.run_info import RunInfo
 from harness.report import snippet
 from harness.report.cells import Cell
 from harness.report.markdown import MOST_COLUMNS, split_table

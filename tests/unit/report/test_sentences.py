@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.model.loads import Rate
 from harness.model.plan import Preference
-from harness.model.results import Verdict
+from harness.model.records import Verdict
 from harness.model.summaries import Ratio
 from harness.report import markdown, sentences
 from harness.report.page import make_page

@@ -9,7 +9,7 @@ import pytest
 
 from harness.model.loads import SATURATE
 from harness.model.plan import Comparison
-from harness.model.results import Verdict
+from harness.model.records import Verdict
 from harness.model.server_share import HalfRate, Limit, ServerPart, ServerShare, Spread
 from harness.model.summaries import Estimate, Latency, Ratio
 from harness.report import html, markdown, summary

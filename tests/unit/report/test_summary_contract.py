@@ -13,9 +13,17 @@ from jsonschema import Draft202012Validator
 from harness.model.link import NEAR, Distance, Interface, Link, LinkSpeed
 from harness.model.load_workers import LoadWorker
 from harness.model.plan import Comparison
-from harness.model.results import SUMMARY_SCHEMA, RunInfo
+from harness.model.run_info import RunInfo
 from harness.model.server_share import HalfRate, ServerPart, ServerShare, Spread
-from harness.model.summaries import CaseSummary, ComparisonSummary, Estimate, Latency, Ratio, RequestSummary
+from harness.model.summaries import (
+    SUMMARY_SCHEMA,
+    CaseSummary,
+    ComparisonSummary,
+    Estimate,
+    Latency,
+    Ratio,
+    RequestSummary,
+)
 from harness.report.summary import encode
 from tests import reported, synthetic
 from tests.builders import HOSTS

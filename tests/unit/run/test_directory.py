@@ -17,18 +17,9 @@ from harness.model.errors import StorageError, UsageError
 from harness.model.histogram import Histogram
 from harness.model.loads import Rate
 from harness.model.plan import Case, ServerConfig
-from harness.model.results import (
-    Connections,
-    Environment,
-    Errors,
-    LoadResult,
-    Record,
-    RequestResult,
-    RunInfo,
-    Sample,
-    ServerStart,
-    Slice,
-)
+from harness.model.records import Record, Sample, ServerStart
+from harness.model.results import Connections, Errors, LoadResult, RequestResult, Slice
+from harness.model.run_info import Environment, RunInfo
 from harness.run.directory import RunDirectory
 from harness.run.info import environment
 from tests.builders import run_info

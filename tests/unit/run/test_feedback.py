@@ -10,7 +10,7 @@ import pytest
 from harness.analysis.budget import FEWEST_CYCLES, MOST_CYCLES
 from harness.model.loads import Rate, Sweep
 from harness.model.plan import REFERENCE_APP, Candidate, Case, Conditions, Reference, Round, Selection
-from harness.model.results import Record
+from harness.model.records import Record
 from harness.model.targets import App, Scenario, Server
 from harness.plan.schedule import make_plan
 from harness.run.feedback import further_rounds, half_rate_rounds

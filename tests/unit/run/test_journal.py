@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.model.plan import Exclusion
-from harness.model.results import Probe
+from harness.model.records import Probe
 from harness.run.directory import RunDirectory
 from harness.run.journal import Journal, Progress
 from tests.builders import CASE, record

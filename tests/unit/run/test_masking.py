@@ -13,7 +13,8 @@ from harness.model.load_workers import LoadWorker
 from harness.model.loads import write_load
 from harness.model.login import parse_login
 from harness.model.plan import Candidate, Conditions, Selection
-from harness.model.results import Errors, RequestResult, ServerStart
+from harness.model.records import ServerStart
+from harness.model.results import Errors, RequestResult
 from harness.run.masking import anonymise, clean_record, digest_values, find_secrets, is_private
 from harness.text.paths import MachinePaths
 from tests.builders import ENVIRONMENT, HOSTS, RUN, load_result, record

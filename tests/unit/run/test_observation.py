@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.model.plan import Case
-from harness.model.results import MachineTime, Sample
+from harness.model.records import MachineTime, Sample
 from harness.model.targets import RunsAt
 from harness.run.observation import Observation, count_cpu, count_others
 from tests.builders import SECOND_NS, load_result, load_slices

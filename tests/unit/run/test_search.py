@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from harness.model.loads import SEARCH_CONFIRMATIONS, SEARCH_LEAST_RPS, SEARCH_RESOLUTION, Capacity
 from harness.model.plan import Case
-from harness.model.results import Errors, LoadResult, Probe, Record
+from harness.model.records import Probe, Record
+from harness.model.results import Errors, LoadResult
 from harness.run.search import Try, choose_length_s, least_rps, next_try, shortfall, weigh
 from tests.builders import load_result
 

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from harness.model.histogram import Histogram
-from harness.model.results import Record, RequestResult, Sample, StreamResult
+from harness.model.records import Record, Sample
+from harness.model.results import RequestResult, StreamResult
 from harness.run.directory import RunDirectory
 from tests.unit.run.test_directory import RECORD, RESULT
 

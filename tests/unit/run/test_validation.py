@@ -18,7 +18,7 @@ from harness.model.errors import UsageError
 from harness.model.hdr_histogram import encode
 from harness.model.loads import write_load
 from harness.model.plan import ServerConfig
-from harness.model.results import ServerStart
+from harness.model.records import ServerStart
 from harness.report import compare_markdown, hdr, html, markdown, summary
 from harness.report.compare import make_page as make_comparison
 from harness.report.page import make_page

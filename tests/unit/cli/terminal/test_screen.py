@@ -10,7 +10,7 @@ from harness.catalog import listing
 from harness.cli.terminal import Screen, show_catalogue, show_plan, show_ranking, show_run_progress
 from harness.model.loads import Capacity, Sweep
 from harness.model.plan import REFERENCE_APP, Candidate, Case, Conditions, Reference, Selection
-from harness.model.results import Record
+from harness.model.records import Record
 from harness.model.summaries import Ratio, Ratios
 from harness.plan.schedule import make_plan
 from harness.report.decisions import decide

@@ -8,7 +8,8 @@ from harness.analysis.naming import BY_SERVER, Levels
 from harness.cli.terminal.trials import CaseNames, describe_trial
 from harness.model.loads import Capacity, Rate
 from harness.model.plan import Case
-from harness.model.results import LoadResult, Probe, Record
+from harness.model.records import Probe, Record
+from harness.model.results import LoadResult
 from tests.builders import load_result
 
 CASE = Case("uvicorn", "asgi", "plaintext", "h1")
