@@ -265,9 +265,9 @@ def _runs(process: psutil.Process) -> bool:
 
 
 def _describe_end(pid: int) -> str:
-    """How a child of this process ended."""
+    """How a child of this process ended, for which gevent may have to hear of it first."""
     try:
-        _, status = os.waitpid(pid, os.WNOHANG)
+        _, status = os.waitpid(pid, 0)
     except ChildProcessError:
         return "has ended"
     code = os.waitstatus_to_exitcode(status)
