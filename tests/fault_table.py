@@ -13,6 +13,7 @@ import time
 from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from shutil import get_terminal_size
+from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
 import psutil
@@ -89,8 +90,9 @@ class Fault:
             return False
 
     def _flatten(self, cell: str) -> str:
-        """One line, without the path of the folder that this test has for itself."""
-        return re.sub(rf"{re.escape(str(self._base))}/[^/\s]+", "…", " ".join(cell.split()))
+        """One line, without the paths of the folder that this test has for itself, and of one that the harness made."""
+        folders = rf"{re.escape(str(self._base))}/[^/\s]+|{re.escape(gettempdir())}/harness-[^/\s]+"
+        return re.sub(folders, "…", " ".join(cell.split()))
 
 
 @pytest.fixture

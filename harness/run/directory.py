@@ -238,8 +238,10 @@ def _upgrade(text: bytes, schema: int, upgrade: Callable[[Plain], Plain]) -> Pla
         return upgrade(msgspec.json.decode(text))
     except KeyError as error:
         raise msgspec.ValidationError(f"schema {schema} needs {error}") from error
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except ValueError as error:
         raise msgspec.ValidationError(f"schema {schema} does not allow it ({error})") from error
+    except (AttributeError, LookupError, TypeError) as error:
+        raise msgspec.ValidationError(f"a value is of another kind than schema {schema} has there") from error
 
 
 def _keep(today: Plain) -> Plain:
