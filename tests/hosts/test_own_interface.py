@@ -310,7 +310,11 @@ def test_without_the_right_nothing_is_done(hosts: tuple[Host, Host]) -> None:
     assert list_own(here) == before
 
 
-OPTIONS = ("--servers", "granian", "--scenarios", "plaintext", "--protocols", "h1", "--rtt", "0,40ms")
+OPTIONS = (
+    *("--servers", "granian", "--scenarios", "plaintext", "--protocols", "h1"),
+    *("--rtt", "0,40ms", "--duration", "1s"),
+)
+"""At a distance there are few requests in a shorter time, and then no percentile."""
 
 
 def options_of(way: Way) -> tuple[str, ...]:
