@@ -46,7 +46,7 @@ ANSWER_WAIT_S = 10.0
 NEAR = 10
 """So many slices before and after a time tell how far a process's clock is ahead then."""
 CONNECT_POLL_S = 0.01
-"""The interval at which it is checked whether all load processes of this machine have connected."""
+"""The interval at which it is checked whether all load processes of this machine can take users."""
 WATCH_S = 0.1
 """The interval at which the load processes are checked."""
 
@@ -67,6 +67,8 @@ class Conductor:
             environment.dispatcher_class = FixedDivision
         self._remote = self._find_remote_workers()
         self._gathered = gevent.event.Event()
+        self._prepared: set[str] = set()
+        """The load processes that can take users, by their ids as Locust's workers."""
         self._offsets: defaultdict[str, list[Offset]] = defaultdict(list)
         """Of the clock of each process, by messages about slices and their answers."""
         self._over = False
@@ -90,8 +92,12 @@ class Conductor:
         if self._remote is not None:
             self._gathered.wait()
         elif isinstance(self._runner, MasterRunner):
-            while len(self._runner.clients.ready) < self._processes:
+            while len(self._prepared) < self._processes and not self._over:
                 gevent.sleep(CONNECT_POLL_S)
+
+    def count_prepared(self, msg: Message, **_: Any) -> None:
+        """A process can take users."""
+        self._prepared.add(msg.node_id)
 
     def answer(self, msg: Message, **_: Any) -> None:
         """A process is ready, has finished a slice, or sends its results."""

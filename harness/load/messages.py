@@ -1,5 +1,7 @@
 """What the processes of a block send each other; a single process sends these messages to itself."""
 
+PREPARED = "harness_prepared"
+"""From each load process: it can take users. Locust's own word for that comes before its plugins have begun."""
 READY = "harness_ready"
 """From each load process: its users are connected. `right`: for each candidate, was the verification pass right?"""
 SLICE = "harness_slice"

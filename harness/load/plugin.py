@@ -75,8 +75,13 @@ def _init(environment: Environment, runner: Runner, **_: Any) -> None:
         runner.register_message(messages.FINISH, recorder.finish)
         runner.register_message(messages.PLACE, recorder.take_place)
     order = read_order(environment.parsed_options)
-    if order is not None and not isinstance(runner, WorkerRunner):
+    if order is None:
+        return
+    if isinstance(runner, WorkerRunner):
+        runner.send_message(messages.PREPARED)
+    else:
         conductor = Conductor(environment, runner, order)
         for message in (messages.READY, messages.DONE, messages.RESULT):
             runner.register_message(message, conductor.answer)
+        runner.register_message(messages.PREPARED, conductor.count_prepared)
         conductor.await_workers()
