@@ -46,6 +46,10 @@ class ScriptedWorker:
             if found.kind == kind:
                 return found.data
 
+    def hears_nothing(self, within_ms: int) -> bool:
+        """Is there no message for so long?"""
+        return self._socket.poll(within_ms) == 0
+
     def ask(self) -> str:
         """Ask for work; what there is to do."""
         self.say(messages.HELLO, {"worker": self.about, "process": os.getpid(), "ended": None, "met": True})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -133,3 +135,26 @@ def test_the_answer_of_a_worker_that_takes_no_part_is_not_counted(tmp_path: Path
         one.hear(messages.SLICE)
         assert not outcome.done()
     assert messages.FINISH not in [each.kind for each in one.heard]
+
+
+def test_users_are_sent_to_a_load_process_once_its_plugins_have_begun(tmp_path: Path) -> None:
+    """Locust says that it is ready before that; users that came then would not be counted, and never be ready."""
+    port, scenario = free_port(HOST), tmp_path / "nothing.py"
+    scenario.write_text(OBSERVED)
+    block = BlockOrder((f"http://{HOST}:1",), (Turn(0, users=2),), 0.05, 0.2, 0.1, request_timeout_s=1.0, seed=0)
+    given = (block, scenario, "h1", 1, None, available(), tmp_path / "load.log")
+    order = trial.Order(*given, processes=1, fork_server=ForkServer("unused"))
+    listen = ("--master", "--expect-workers", "1", "--master-bind-host", HOST, "--master-bind-port", str(port))
+    argv = (*order.argv(tmp_path / "result.json"), *listen)
+    master = subprocess.Popen(argv, env={**os.environ, "TELL": "9"})
+    try:
+        with scripted_workers(port, {"name": "process"}) as (process,):
+            process.say("client_ready", version("locust"))
+            process.hear("ack")
+            assert process.hears_nothing(1000)
+            process.say(messages.PREPARED)
+            process.get_ready()
+            process.hear(messages.SLICE)
+    finally:
+        master.kill()
+        master.wait()
