@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from harness.host import guard
 from harness.run.load_process import ForkServer
+
+ENDED_WITHIN_S = 5.0
 
 
 @pytest.fixture(scope="session")
@@ -26,9 +29,15 @@ def shared_fork_server(token: str) -> Iterator[ForkServer]:
 
 @pytest.fixture
 def load_token(token: str) -> Iterator[str]:
-    """The token of load processes, of which a test leaves none: one process is the fork server."""
+    """The token of load processes, of which a test leaves none: one process is the fork server.
+
+    What is killed with the group of a measurement may take a moment to end.
+    """
     yield f"{token}/load"
-    assert len(guard.processes_of(f"{token}/load")) <= 1
+    until_s = time.monotonic() + ENDED_WITHIN_S
+    while len(left := guard.processes_of(f"{token}/load")) > 1 and time.monotonic() < until_s:
+        time.sleep(0.02)
+    assert len(left) <= 1
 
 
 @pytest.fixture
