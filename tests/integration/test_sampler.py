@@ -19,7 +19,7 @@ import pytest
 from harness.catalog import listing
 from harness.host import cgroups, process
 from harness.host.guard import guard
-from harness.host.proc import machine_time, memory_bytes, tree, tree_memory_bytes
+from harness.host.proc import machine_time, tree, tree_memory_bytes
 from harness.host.sampler import INTERVAL_S, Sampler
 from harness.model.targets import HOST, Launch
 
@@ -240,10 +240,9 @@ def test_the_cpu_time_of_a_tree_that_ended_is_kept(subject: Subject) -> None:
         sampled(sampler, lambda sample: sample.cpu_s >= used_s)
         subject.do("children.append(fork(stay, 0))")
         sampled(sampler, lambda sample: sample.processes == 2)
-        pids = tree(subject.pid)
         os.killpg(subject.pid, 9)
         subject._process.wait()
-        sampled(sampler, lambda _: memory_bytes(pids) == 0)  # the child may end later
+        sampled(sampler, lambda sample: sample.memory_bytes == 0)  # the child may end later
     last = sampler.samples[-1]
     assert last.cpu_s >= used_s
     assert last.memory_bytes == 0
